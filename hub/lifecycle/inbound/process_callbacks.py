@@ -37,7 +37,7 @@ log = structlog.get_logger()
 async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     """Process due webhooks, as many as possible in one transaction.
 
-    Returns the number claimed, and the ids left for `process_callback`.
+    Return the number of webhooks that were claimed, and the ids of those that `process_callback` has to process alone.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         ours = OfProviders(services.messaging.router.carriers.names, tx.now - OTHER_HUBS_TIMEOUT)

@@ -1,7 +1,7 @@
-"""Reminding hundreds at once: first what would happen to each, then the same verdicts again when it does.
+"""Remind the signers of many contracts: a preview of the outcome for each task, then a job that sends the reminders.
 
-What becomes of a task is written in the transaction of its message, under the contract's lock. So a job that was
-killed, or runs twice, goes on with what is left and sends nothing twice.
+The outcome of a task is written in the transaction of its message, under the contract's lock. So a job that was killed,
+or that runs twice, continues with the remaining tasks and sends nothing twice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 
 class BulkOutcome(StrEnum):
-    """What becomes of one task. The words stand in the database and stay as they are."""
+    """The outcome for one task. The values are stored in the database and must not change."""
 
     SENT = "sent"
     MORNING = "morning"
@@ -84,13 +84,13 @@ class _Case:
 
     @property
     def opening(self) -> datetime | None:
-        """When a message may go out, as the plan sees it. None: not before the deadline."""
+        """The earliest moment at which a planned message may go out. None if that is not before the deadline."""
         deadline, spread = self.contract.deadline, spread_of(self.task.id)
         return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
 
 
 async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
-    """How many tasks of these contracts would meet which verdict now. Nothing is changed."""
+    """Return how many tasks of these contracts would have which outcome now. Changes nothing."""
     found: Counter[BulkOutcome] = Counter()
     written_to: set[str] = set()
     async with services.database.transaction(scope) as tx:
@@ -99,7 +99,7 @@ async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -
             for case in await _cases(services, tx, contract):
                 verdict = await _judge(services, tx, case)
                 if verdict is BulkOutcome.SENT and case.signer.person in written_to:
-                    verdict = BulkOutcome.TOO_SOON  # as it will be by then: one person, two contracts
+                    verdict = BulkOutcome.TOO_SOON  # the person's first message counts by then
                 if verdict is BulkOutcome.SENT:
                     written_to.add(case.signer.person)
                 found[verdict] += 1
@@ -109,9 +109,10 @@ async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -
 async def begin(
     services: Services, scope: Scope, contracts: Iterable[UUID], actor: str, act: UUID | None = None
 ) -> UUID:
-    """Remind everybody whose turn it is in these contracts, by a job. `act` names it: the same one twice is one.
+    """Create an act that reminds the signers of all open tasks of these contracts, and its job. Return the act's id.
 
-    Raises BadInput for none or too many, ContractNotFound for one of another campus.
+    `act`: the id to use; a second call with the same id creates nothing. Raises BadInput for no or too many contracts
+    or if none has an open task, ContractNotFound for a contract of another campus.
     """
     wanted = list(dict.fromkeys(contracts))
     if not 0 < len(wanted) <= MAX_AT_ONCE:
@@ -130,7 +131,8 @@ async def begin(
 
 
 async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> bool:
-    """Go on with an act; returns whether something may be left. A part at a time, so that a worker can stop."""
+    """Process up to `most` contracts of an act. Return whether some may be left. The parts let a worker stop in
+    between."""
     async with services.database.transaction(EVERYTHING) as tx:
         contracts = await tx.many.contracts_left(act, most)
     for contract in contracts:
@@ -145,14 +147,14 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
         await raise_alarm(services, spent)
         await _give_up(services, act, contract, BulkOutcome.BUDGET)
     except Unavailable:
-        raise  # the database or a key is away: the job goes on later
+        raise  # the database or a key is unavailable: the job goes on later
     except Exception:
         log.exception("reminder to many failed", contract=str(contract))
         await _give_up(services, act, contract, BulkOutcome.FAILED)
 
 
 async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkOutcome) -> None:
-    """This one alone: the others do not wait for it, and the plan reminds all of them anyway."""
+    """Note the outcome of one contract that failed. The others go on, and the plan still reminds all of them."""
     async with services.database.transaction(EVERYTHING) as tx:
         for task in await tx.many.tasks_left(act, contract):
             await tx.many.end(act, task, verdict.value, tx.now)
@@ -190,7 +192,7 @@ async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verd
 
 
 async def _in_the_morning(tx: Transaction, case: _Case) -> None:
-    """The task's own next step comes sooner: nothing else sleeps, and no limit is passed by."""
+    """Move the task's own next step forward to the next opening of the window, so that all limits still apply."""
     assert case.task.step and case.opening
     done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
@@ -212,7 +214,8 @@ async def _cases(services: Services, tx: Transaction, contract: Contract) -> lis
 
 
 async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcome:
-    """Like a reminder by hand, but quiet hours, closed days and the day's cap hold: nobody looks at each one."""
+    """Return the outcome for one task now. Unlike a reminder by hand, it respects quiet hours, closed days and the
+    daily cap, because nobody looks at each task."""
     begins, _ = local_day(case.now, case.zone)
     person, since = case.signer.person, min(case.now - timedelta(days=1), begins)
     messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
@@ -236,7 +239,7 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
 
 
 async def _channel(services: Services, tx: Transaction, case: _Case) -> str | None:
-    """Return the first channel whose last message did not come back for want of such a number."""
+    """Return the signer's first channel whose last message did not fail because the address does not exist, or None."""
     open_ways = await get_channels(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
     good = (

@@ -1,4 +1,4 @@
-"""Staff change when and how people are reminded, or on which days; what is asleep is then planned anew by a job."""
+"""Staff change when and how signers are reminded, or on which days. A job then reschedules the planned steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hub.router.policy import add_closed_days
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
-# A preview is that of a contract with the usual deadline.
+# A preview shows the steps of a contract with the usual deadline.
 SHOWN_LIFE = timedelta(days=30)
 MIDDLE = 0.5
 MAX_DAYS, MAX_NAME_LENGTH = 1000, 60
@@ -42,7 +42,8 @@ OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False
 
 @dataclass(frozen=True)
 class PolicyLevels:
-    """At one place: what is decided there, what is above it, and what holds."""
+    """The policy of one place: `own`, the changes made there; `above`, the policy inherited; `here`, the policy in
+    force."""
 
     own: Mapping[str, Any]
     above: ReminderPolicy
@@ -52,9 +53,9 @@ class PolicyLevels:
 async def change_policy(
     services: Services, scope: Scope, place: PolicyPlace, changes: Mapping[str, Any], actor: str
 ) -> None:
-    """Put `changes` in the place of what the campus (or its course) decided before; none: what is above holds.
+    """Replace the changes that the campus (or its course) made. Without changes, the policy above applies.
 
-    Raises BadInput with key and reason, also when a campus or course below would not fit any more.
+    Raises BadInput with key and reason, also if the policy of a campus or course below becomes invalid.
     """
     change = _change(place, changes)
     _check_configured(services, changes)
@@ -68,7 +69,10 @@ async def change_policy(
 async def change_policy_of(
     services: Services, scope: Scope, contract_id: UUID, changes: Mapping[str, Any], actor: str
 ) -> None:
-    """The same for one contract, which is planned anew at once. Raises IllegalMove where nobody has to sign it now."""
+    """Replace the changes of one contract, as `change_policy` does, and reschedule its steps at once.
+
+    Raises BadInput, and IllegalMove if no signature is due for the contract.
+    """
     _check_configured(services, changes)
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
@@ -88,7 +92,7 @@ async def change_policy_of(
 
 
 async def change_calendar(services: Services, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
-    """The campus's own days from a CSV file, in place of those before. Raises BadInput with the line."""
+    """Replace the campus's own days by those of a CSV file, and return them. Raises BadInput with the line."""
     days = read_calendar(data)
     async with services.database.transaction(scope) as tx:
         await tx.policies.put_calendar(campus, days)
@@ -99,7 +103,10 @@ async def change_calendar(services: Services, scope: Scope, campus: str, data: b
 async def policies_at(
     services: Services, tx: Transaction, place: PolicyPlace, instead: Mapping[str, Any] | None = None
 ) -> PolicyLevels:
-    """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
+    """Return the policies at a place, or those that would apply with the changes `instead` there.
+
+    Raises BadInput with key and reason.
+    """
     mine = _change(place, {})
     _check_configured(services, instead or {})
     await check_named(tx, place.campus, str((instead or {}).get("escalate_to", "")))
@@ -114,8 +121,11 @@ async def policies_at(
 def applied(
     base: ReminderPolicy, changes: Iterable[PolicyChange], entered: PolicyChange | None = None
 ) -> ReminderPolicy:
-    """Raises BadInput with key and reason for the first change that does not fit. Upper bounds refuse only what is
-    `entered` now; what was saved before there were any counts as the bound."""
+    """Return `base` with these changes. Raises BadInput with key and reason for the first change that is invalid.
+
+    Upper bounds refuse only what is `entered` now. A stored value above a bound, from before the bound existed, counts
+    as the bound.
+    """
     policy = base
     for change in changes:
         new = entered is not None and _same(change, entered)
@@ -129,13 +139,13 @@ def applied(
 
 
 def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
-    """All steps of a contract that is issued now and not signed for 30 days."""
+    """Return all steps of a contract that is issued now and is not signed for 30 days."""
     plan = ReminderPlan(policy, now, now + SHOWN_LIFE, zone, MIDDLE)
     return _walk(plan, first_step(plan, "now"))
 
 
 async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
-    """What is still to come of this contract, for everybody whose turn it is, if nobody signs."""
+    """Return the steps that follow for each signer of the contract whose turn it is, if nobody signs."""
     signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
     deliveries, now = await tx.deliveries.of_contract(contract.id), tx.planning_now
     plans: list[tuple[Signer, list[NextStep]]] = []
@@ -157,7 +167,8 @@ def _walk(plan: ReminderPlan, first: NextStep) -> list[NextStep]:
 
 
 def read_calendar(data: bytes) -> list[SchoolDay]:
-    """Lines `2027-01-02,closed,name`; a heading and empty lines are left out. Raises BadInput with the line."""
+    """Read lines like `2027-01-02,closed,name`; a heading and empty lines are skipped. Raises BadInput with the
+    line."""
     lines = csv.reader(_text(data).splitlines())
     days: dict[date, SchoolDay] = {}
     try:
@@ -198,7 +209,7 @@ def _wrong_line(number: int) -> BadInput:
 
 
 async def _check(services: Services, tx: Transaction, change: PolicyChange) -> None:
-    """The place itself as it is now, and each one below that has decided something of its own. A refusal undoes it."""
+    """Check the policy of the changed place and of each place below it that has changes. Raises BadInput."""
     below = await tx.school.scope_below(change.campus)
     decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for campus, course in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
@@ -206,7 +217,7 @@ async def _check(services: Services, tx: Transaction, change: PolicyChange) -> N
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:
-    """A channel may exist and yet lead nowhere here."""
+    """Raise BadInput for a channel that no provider is configured for."""
     for key, value in changes.items():
         for channel in value if key.endswith("_through") and isinstance(value, list) else ():
             if channel in CHANNELS and channel not in services.messaging.router.configured:

@@ -1,7 +1,7 @@
-"""What reminders cannot achieve becomes a task for a person: with an owner, a due time, and a daily digest.
+"""Escalation: if reminders do not help, staff get a task with an owner, a due time and a daily digest.
 
-Every open staff task gets an owner, whatever it is about; one that nobody takes climbs to the campus's manager. The
-contract is reminded on all the same, until a final state.
+Every open staff task gets an owner, whatever it is about. If its owner does not take it, it goes to the campus's
+manager. The contract is reminded further until it reaches a final state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hub.router.policy import get_policy, get_policy_at
 from hub.store.staff.task_assignment import Load
 from hub.store.transaction import Transaction
 
-# The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended.
+# The kind of the staff task. The hub finishes it when the signer has signed, or the contract has ended.
 UNANSWERED = "unanswered"
 REMINDERS = "Several reminders went unanswered. Qianda goes on reminding; a call may help."
 LAST_CALL = "The last reminder went out, and the contract is still not signed. A call may help."
@@ -33,9 +33,10 @@ DIGEST = "digest"
 
 
 def staff_task_after(due: Due, reminders_sent: int, now: datetime) -> StaffTask | None:
-    """Return the task that staff get after this message: every so many unanswered reminders, and at the last call.
+    """Return the staff task that this message causes, or None.
 
-    `reminders_sent` counts this one; `now` is real time.
+    A task follows every `escalate_after` unanswered reminders and the last call. `reminders_sent` includes this one;
+    `now` is real time.
     """
     if due.step.kind is StepKind.LAST_CALL:
         text = LAST_CALL
@@ -50,13 +51,15 @@ def staff_task_after(due: Due, reminders_sent: int, now: datetime) -> StaffTask 
 
 
 def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask:
-    """Return the task about a signer whose number has opted out; `by_mail`: that way is left. `now` is real time."""
+    """Return the staff task about a signer whose number has opted out. `by_mail`: e-mail is still possible. `now` is
+    real time."""
     text = SILENT_BUT_MAIL if by_mail else SILENT
     return StaffTask(uuid4(), OPTED_OUT, text, signer.campus, now, signer.contract, signer.id)
 
 
 async def attend(services: Services) -> None:
-    """What a worker does about staff tasks from time to time; any number of them do it once."""
+    """Assign owners to staff tasks, pass on those that were not taken, and send digests. Any number of workers may call
+    it."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
         await tx.owners.finish_settled((UNANSWERED, OPTED_OUT), tx.now)
@@ -80,7 +83,8 @@ async def _policy(services: Services, tx: Transaction, task: StaffTask) -> Remin
 
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
-    """Whom the policy names, else who issued the contract, else the manager of the campus or of one above it."""
+    """Return the login that the policy names, else the issuer of the contract, else the manager of the campus or of one
+    above."""
     above = await _above(tx, task.campus)
     candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
     if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):
@@ -90,7 +94,7 @@ async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> St
 
 
 async def _above(tx: Transaction, campus: str) -> list[str]:
-    """The campus and those above it: whoever works there may see what is here."""
+    """Return the campus and those above it. Staff who work at one of these may see the campus."""
     parents = {each.id: each.parent for each in await tx.school.campuses()}
     found = [campus]
     while (parent := parents.get(found[-1])) is not None:
@@ -123,14 +127,14 @@ async def _tell(services: Services) -> None:
 
 
 async def _digest_moment(services: Services, tx: Transaction, staff: Staff, now: datetime) -> datetime:
-    """Today's, on the clock of the campus where they work."""
+    """Return the moment of today's digest, in the time zone of the campus where the member of staff works."""
     zone = ZoneInfo((await tx.school.campus(staff.campus)).zone)
     policy = await get_policy_at(tx, services.messaging.policy, staff.campus)
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
 
 def _facts(load: Load) -> dict[str, str | int]:
-    """Of staff alone; who has to sign is not named."""
+    """Return the values of a digest. They name staff only, never a signer."""
     return {"name": load.staff.name, "open": load.open, "overdue": load.overdue}
 
 
@@ -138,14 +142,15 @@ def _facts(load: Load) -> dict[str, str | int]:
 
 
 async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> None:
-    """Raises NotFound for one that is settled, or of another campus."""
+    """Let a member of staff take a task. Raises NotFound for a task that is done, or of another campus."""
     async with services.database.transaction(scope) as tx:
         if not await tx.owners.take(task, staff.id, tx.planning_now):
             raise NotFound
 
 
 async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
-    """Raises NotFound; BadInput for somebody who may not see it."""
+    """Hand a task to the account with this login. Raises NotFound; BadInput for an account that may not see the
+    task."""
     async with services.database.transaction(scope) as tx:
         task = await tx.staff_tasks.task(task_id)
         if task is None or task.done_at is not None:
@@ -158,12 +163,12 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
 
 
 async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
-    """Everybody to whom a task of this campus can be handed, by name."""
+    """Return the staff to whom a task of this campus can be handed, sorted by name."""
     return await tx.owners.at(await _above(tx, campus))
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
-    """Raises BadInput for a policy that names somebody who is not there, or may not see this campus."""
+    """Raise BadInput if a policy names a login that does not exist or may not see this campus."""
     staff = await tx.owners.named(login) if login else None
     if login and (staff is None or staff.campus not in await _above(tx, campus)):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

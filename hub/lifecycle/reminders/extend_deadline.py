@@ -1,4 +1,4 @@
-"""The deadline of a contract moves, and with it everything that was planned."""
+"""Move the deadline of a contract, and reschedule its steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.store.transaction import Transaction
 
 
 async def extend(services: Services, scope: Scope, contract_id: UUID, deadline: datetime, actor: str) -> Contract:
-    """As `extend_issued`, in a transaction of its own."""
+    """Move the deadline as `extend_issued` does, in a transaction of its own."""
     async with services.database.transaction(scope) as tx:
         return await extend_issued(services, tx, contract_id, deadline, actor)
 
@@ -23,7 +23,10 @@ async def extend(services: Services, scope: Scope, contract_id: UUID, deadline: 
 async def extend_issued(
     services: Services, tx: Transaction, contract_id: UUID, deadline: datetime, actor: str
 ) -> Contract:
-    """Move the deadline of an issued contract; every open task is planned anew. Raises IllegalMove, BadInput."""
+    """Lock the contract, move its deadline, and reschedule all open tasks. Return the contract.
+
+    Raises IllegalMove if it is not issued, BadInput for the deadline.
+    """
     contract = await tx.contracts.locked(contract_id)
     if contract.state is not ContractState.ISSUED:
         raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
@@ -34,7 +37,7 @@ async def extend_issued(
 async def move_deadline(
     services: Services, tx: Transaction, contract: Contract, deadline: datetime, actor: str
 ) -> Contract:
-    """`contract` is locked by the caller."""
+    """Move the deadline of a contract that the caller has locked, in any state, and reschedule its open tasks."""
     changed = await tx.contracts.change(contract, deadline=deadline)
     facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
     await tx.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)

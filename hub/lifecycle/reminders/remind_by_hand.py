@@ -24,7 +24,7 @@ from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-# Keys of reminders sent by hand begin so, and are counted by it.
+# The prefix in the keys of reminders that were sent by hand. They are counted by it.
 HAND = "hand-"
 
 
@@ -35,9 +35,11 @@ async def remind_by_hand(
     actor: str,
     also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None = None,
 ) -> list[Delivery]:
-    """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
-    just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
-    TooSoon when each of them has to wait, BudgetSpent when a limit of messages is reached."""
+    """Remind all signers of the contract whose turn it is, at once.
+
+    Paused signers ("not me") and those who got a message a short time ago are left out. `also` runs in the same
+    transaction. Raises IllegalMove if nobody may be reminded, TooSoon if each of them has to wait, BudgetSpent.
+    """
     try:
         return await _remind_by_hand(services, scope, contract_id, actor, also)
     except BudgetSpent as spent:
@@ -56,7 +58,7 @@ async def _remind_by_hand(
         contract = await tx.contracts.locked(contract_id)
         tasks = await _to_remind(tx, contract)
         signers = [await tx.contracts.signer(task.signer) for task in tasks]
-        # Another contract of one of them may be reminded of at this moment: their limits are counted one by one.
+        # Another contract of one of them may be reminded at this moment, and the limits are counted by person.
         await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
         waits, tried = [], []
         for task, signer in zip(tasks, signers, strict=True):
@@ -85,7 +87,7 @@ async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:
 async def _by_hand(
     services: Services, tx: Transaction, contract: Contract, task: SigningTask, signer: Signer
 ) -> Delivery | None:
-    """The caller has the contract and the person locked."""
+    """Send one signer a reminder. The caller has locked the contract and the person. Raises TooSoon, BudgetSpent."""
     now = tx.planning_now
     policy = await get_policy(tx, services.messaging.policy, contract)
     await _refuse_too_soon(policy, tx, task, signer, now)
@@ -107,7 +109,7 @@ async def _refuse_too_soon(
     case = MessageCase(
         Purpose.REMINDER, ZoneInfo(signer.zone), spread_of(task.id), [task], answers_an_act=True, by_hand=by_hand
     )
-    # Whether there is a way is seen when it is written.
+    # `send_at_once` finds out whether a channel reaches the signer.
     verdict = may_send(case, ANY_CHANNEL, policy, now)
     if isinstance(verdict, Wait):
         raise TooSoon(verdict.detail, retry_after=verdict.until - now)
@@ -116,7 +118,8 @@ async def _refuse_too_soon(
 async def next_channel(
     services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask
 ) -> str | None:
-    """The channel that the next step of a task would take now. None: there is no message next, or no way."""
+    """Return the channel that the next step of a task would use now. None if the step sends no message, or no channel
+    fits."""
     purpose = PURPOSES.get(task.step.kind) if task.step else None
     if purpose is None:
         return None

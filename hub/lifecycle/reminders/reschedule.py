@@ -1,4 +1,4 @@
-"""What sleeps is planned anew: under a new deadline, under a new policy, or once a question is settled."""
+"""Reschedule planned steps under a new deadline or a new policy, or after a question was settled."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
-    """Every open task of the contract, which the caller has locked, under its new deadline."""
+    """Reschedule every open task of the contract, which the caller has locked, under its new deadline."""
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.signers(contract.id)}
     deliveries = await tx.deliveries.of_contract(contract.id)
@@ -54,8 +54,10 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
 
 
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
-    """Nothing silences this number (its hash) any more in these contracts, which the caller has locked. A last call
-    that was left out meanwhile is made up for, since nothing would follow it."""
+    """Resume reminders to this number (given by its hash) in these contracts, which the caller has locked.
+
+    If the last call was skipped meanwhile, it is planned again, since no other message would follow.
+    """
     await tx.tasks.pause_at(number, contracts, False)
     for each in contracts:
         contract, now = await tx.contracts.get(each), tx.planning_now
@@ -81,8 +83,10 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
 async def replan_scope(
     services: Services, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
 ) -> UUID | None:
-    """The next contracts of the campus and below it (of one course), some in each transaction. Begun again after a
-    crash, it finds what was planned already as it should be. Returns where to go on; None: all are done.
+    """Reschedule up to `most` contracts of the campus and below it (of one course), several in each transaction.
+
+    Return the id after which to go on, or None if all are done. After a crash it can start again: contracts that were
+    already rescheduled stay as they are.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         below = await tx.school.scope_below(campus)
@@ -95,12 +99,13 @@ async def replan_scope(
 
 
 async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Sequence[UUID]:
-    """In one transaction. Returns those that have to be planned alone: somebody else has them, or all was undone."""
+    """Reschedule these contracts in one transaction. Return those that have to be rescheduled alone: those that another
+    transaction has locked, or all of them if this one failed."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             held = await tx.plans.lock(contracts, wait=False)
             await under_new_policy(services, tx, held)
-    except Exception as error:  # whatever it is: each by itself finds out
+    except Exception as error:  # run alone, each contract shows its own error
         log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
     planned = set(held)
@@ -108,7 +113,7 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
 
 
 async def _replan_alone(services: Services, contract: UUID) -> None:
-    """Whatever is wrong with it: it keeps its old plan, and the others do not wait for it."""
+    """Reschedule one contract. If that fails it keeps its old plan, so that the others go on."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             await under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))
@@ -119,8 +124,10 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
 
 
 async def under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
-    """Every open task of these contracts, which the caller has locked. What stays as it was is not touched: a worker
-    may hold it at this moment."""
+    """Reschedule every open task of these contracts, which the caller has locked.
+
+    A task whose step stays the same is not written, because a worker may hold it at this moment.
+    """
     now = tx.planning_now
     tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
     places = list(dict.fromkeys(each.place for each in tasks))
@@ -140,24 +147,25 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
 
 
 async def replan_next(services: Services, campus: str, after: str, course: str | None = None) -> None:
-    """One part, as the payload of its job says, and the job for the next one."""
+    """Reschedule one part, as the job's payload says, and enqueue the job for the next part."""
     if following := await replan_scope(services, campus, course, UUID(after)):
         async with services.database.transaction(EVERYTHING) as tx:
             await replan_later(tx, campus, course, following)
 
 
 async def replan_later(tx: Transaction, campus: str, course: str | None, after: UUID = FIRST) -> None:
-    """The job that does so, a part at a time: a worker that is asked to stop does not have to finish all of them."""
+    """Enqueue the job that reschedules one part. The parts let a worker stop in between."""
     payload = {"campus": campus, "after": str(after)} | ({"course": course} if course else {})
     await tx.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{after}-{tx.now.isoformat()}")
 
 
 def last_step(task: SigningTask, deliveries: Sequence[Delivery]) -> NextStep | None:
-    """The last planned message about it that went out, as the step that it was, at the moment when it was really sent.
-    Its number is the highest so far: a reminder by hand has none of its own, and no number serves twice.
+    """Return the last planned message about this task as the step that it was, at the moment when it was sent. None if
+    there is none.
 
-    What went out before the task's turn came (again) does not count: after a phone change numbers begin anew. Both
-    moments are on the planning clock. Another way of an earlier message was sent, but has the number of that one.
+    Its number is the highest one so far: a reminder by hand has no number of its own, and no number is used twice.
+    Messages from before the task's (latest) opening do not count: after a phone change numbers begin anew. Both moments
+    are on the planning clock. An attempt by another channel has the number of the message that it repeats.
     """
     since = task.invited_at
     sent = [each for each in deliveries if each.task == task.id and (since is None or each.created_at >= since)]

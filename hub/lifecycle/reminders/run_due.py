@@ -1,8 +1,8 @@
-"""Reminders until completed: what a worker does with due steps, as many as there are in one transaction.
+"""Run due steps of reminders, as many as possible in one transaction.
 
-"Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing
-takes the same lock, so nothing is sent after a signature. The provider is called after that commit, and asked before
-any second call.
+"Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing takes
+the same lock, so nothing is sent after a signature. The provider is called after that commit. Before any second call,
+it is asked what became of the first.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from hub.store.contract.tasks import ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-# A signature that is being written into the file holds up the expiry: it is looked at again after this time.
+# While a signature is being embedded the contract does not expire. It is checked again after this time.
 REVISION_RECHECK_INTERVAL = timedelta(minutes=30)
-# Whatever a person's day is, it is over by then.
+# By then today has ended for the person, whatever their time zone.
 LOOK_AHEAD = timedelta(days=1)
 
 log = structlog.get_logger()
@@ -40,8 +40,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class RanSteps:
-    """What became of due steps: how many there were, the calls that have to be made now, and those that were leased
-    since each has to be run by itself."""
+    """The result of `run_due`: the number of due steps, the calls to make now, and the tasks that were leased because
+    their steps have to run alone."""
 
     number: int = 0
     calls: Sequence[Begun] = ()
@@ -49,9 +49,10 @@ class RanSteps:
 
 
 async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
-    """Run steps that are due, those that were due first, in one transaction, in which their messages get a provider.
+    """Run the steps that have been due longest, up to `most`, in one transaction, which also books a provider for
+    messages.
 
-    Nobody is waited for: what somebody else holds stays due. Whatever is raised, none was run.
+    Contracts that another transaction has locked are skipped, and their steps stay due. If it raises, no step was run.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
@@ -66,19 +67,20 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
         apart = {each.task for each in taken} - set(whole)
         for task in filter(batch.is_due, whole):
             if _is_over(batch.due_of(task)):
-                apart.add(task)  # it writes much else, and no two contracts end alike
+                apart.add(task)  # an expiry writes many other rows, so it runs alone
             else:
                 batch.decide(task)
         calls = await batch.write(begin=True)
-        left = sorted(apart - batch.planned_tasks)  # one may have gone into the message of another contract
+        left = sorted(apart - batch.planned_tasks)  # a step may have joined another contract's message
         claimed = await tx.tasks.lease(left, now + lease) if left else []
     return RanSteps(len(taken), calls, claimed)
 
 
 async def run_step(services: Services, claimed: ClaimedTask) -> UUID | None:
-    """Run one claimed step in a transaction of its own, waiting for whoever holds what it needs.
+    """Run one claimed step in a transaction of its own, waiting for locks. Return the id of a delivery to send after
+    the commit, or None.
 
-    Returns the delivery that has to be carried now, after the commit; None if there is none.
+    A step that fails is planned again later. Raises Unavailable.
     """
     try:
         return await _run_claimed(services, claimed)
@@ -104,7 +106,7 @@ async def _run_claimed(services: Services, claimed: ClaimedTask) -> UUID | None:
         if not _is_over(due):
             batch.decide(task)
         elif await tx.signatures.holds_revision(due.contract.id):
-            # A signature that was accepted in time is first written into the file; what is still unsigned then expires.
+            # A signature that was accepted in time is embedded first. What is still unsigned after that expires.
             batch.plan(due, NextStep(StepKind.EXPIRY, 0, due.now + REVISION_RECHECK_INTERVAL))
         else:
             await expire(services, tx, due.contract)
@@ -122,7 +124,8 @@ def _is_over(due: Due) -> bool:
 
 
 async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) -> None:
-    """The same step again, ever later, up to once an hour; the ledger has each try, and staff hear of it."""
+    """Plan a failed step again, with pauses growing up to one hour. Write the failure into the ledger, and tell
+    staff."""
     task, step = claimed.task, claimed.task.step
     assert step is not None
     async with services.database.transaction(EVERYTHING) as tx:
@@ -135,7 +138,7 @@ async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) 
 
 
 async def _put_off(services: Services, claimed: ClaimedTask, spent: BudgetSpent) -> None:
-    """What was undone for want of a budget: the same step, when the next period has begun."""
+    """Plan a step that exceeded a budget for the beginning of the next period."""
     async with services.database.transaction(EVERYTHING) as tx:
         batch = await _load(services, tx, claimed)
         if batch.is_claimed(claimed):

@@ -1,7 +1,7 @@
-"""A batch of due steps in one transaction: load everything, decide about each, write everything.
+"""A batch of due steps in one transaction: load everything, decide about each step, write everything.
 
-Several contracts of one person go into one message. All of these contracts are locked, so one that is signed meanwhile
-is not spoken of.
+Several contracts of one person go into one message. All of them are locked, so that the message names no contract that
+is signed meanwhile.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ from hub.store.reminders.plans import PlannedTask
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
 
-# So many steps that are overdue by more than an hour were held up together.
+# So many steps overdue by more than an hour count as a backlog, e.g. after an outage.
 CROWD = 50
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
 
 
 class StepsChanged(Exception):
-    """Something that was read is not so any more when it is to be written: everything here is undone."""
+    """Something that was read has changed before it could be written: the transaction is rolled back."""
 
 
 @dataclass(frozen=True)
 class _Message:
-    """One message, and the steps that it is for; the first one was claimed."""
+    """One message and the steps that it is for. The first one is the step that was due."""
 
     dues: Sequence[Due]
     outgoing: Outgoing
@@ -72,7 +72,7 @@ async def load_steps(
 ) -> StepBatch:
     """Read what the steps of these tasks need, and lock their persons and records.
 
-    The contracts, which may be more than those of the tasks, are locked by the caller.
+    The caller has locked the contracts, which may be more than those of the tasks.
     """
     cases = await tx.cases.complete(contracts)
     found = {party.task.id: (case, party) for case in cases for party in case.parties}
@@ -89,7 +89,11 @@ async def load_steps(
 
 
 class StepBatch:
-    """`decide` takes one step after the other, each as if those before it had been written already; `write` writes."""
+    """Decides about due steps and writes the result.
+
+    `decide` takes one step after the other, each as if those before it were already written. `write` writes all of
+    them.
+    """
 
     places: PlacePolicies
 
@@ -112,7 +116,7 @@ class StepBatch:
         self.delivery_ids: list[UUID] = []
 
     async def look_for_crowd(self, tasks: Iterable[UUID]) -> None:
-        """Count what is overdue beside these tasks, if any of them is: nothing ran for a while."""
+        """Find out whether there is a backlog: if one of these tasks is late, count the other late ones."""
         before = self._now - LATE
         late = [task for task in tasks if (step := self._parties[task][1].task.step) and step.due_at < before]
         if late:
@@ -134,7 +138,7 @@ class StepBatch:
         return is_open and claimable_at is not None and claimable_at <= self._now
 
     def due_of(self, task_id: UUID) -> Due:
-        """Return the step of an open task with what is known of it."""
+        """Return the step of an open task with the facts that a decision needs."""
         if task_id not in self._dues:
             case, party = self._parties[task_id]
             contract, task = case.contract, party.task
@@ -152,12 +156,12 @@ class StepBatch:
     # ---- deciding
 
     def decide(self, task_id: UUID) -> None:
-        """Decide about one step, which is due."""
+        """Decide about one due step."""
         if task_id in self._planned:
-            return  # it went into the message of another one
+            return  # the step joined another contract's message
         due, facts = self.due_of(task_id), self._facts[task_id]
         if due.key in facts.keys:
-            self.plan(due, following(due))  # it was written before: only what follows is missing
+            self.plan(due, following(due))  # its message exists: only the next step is missing
             return
         channel = self._channel(due, facts)
         case = due.message_case(sent_today=self._sent_today(due), crowded=self._crowded, silent=facts.silent)
@@ -173,7 +177,7 @@ class StepBatch:
                 self._send(due, channel)
 
     def skip(self, due: Due, reason: SkipReason, step: NextStep) -> None:
-        """Send nothing now; `step` takes the place of this one."""
+        """Send nothing now, and plan `step` in place of this one."""
         self.plan(due, step, LedgerNote("skipped", step=due.step, reason=reason.value))
 
     def plan(self, due: Due, step: NextStep, *notes: LedgerNote, is_lead: bool = True) -> None:
@@ -212,7 +216,7 @@ class StepBatch:
                 self._staff_tasks.append(task)
 
     def _mates(self, lead: Due) -> list[Due]:
-        """Return the steps of other contracts of the person that go into the same message."""
+        """Return the steps of the person's other contracts that go into the same message."""
         found = []
         for task_id, (case, party) in self._parties.items():
             contract = case.contract
@@ -237,9 +241,9 @@ class StepBatch:
     # ---- writing
 
     async def write(self, *, begin: bool) -> list[Begun]:
-        """Write what was decided: one statement for each kind of row. Raises StepsChanged, BudgetSpent.
+        """Write the decisions, with one statement for each kind of row. Raises StepsChanged, BudgetSpent.
 
-        `begin`: the messages get a provider. Returns the calls that are to be made after the commit.
+        `begin`: book a provider for the messages. Returns the calls to make after the commit.
         """
         drafts = await self._draft()
         for message, draft in zip(self._messages, drafts, strict=True):
@@ -278,7 +282,7 @@ class StepBatch:
         if planned and await self._tx.plans.put(planned, self._now) < len(planned):
             raise StepsChanged("another worker has a step by now")
         if any(each.step.due_at < self._now + MAX_SLEEP for each in planned):
-            await self._tx.tasks.tell_workers()  # only then: all commits that tell somebody wait for each other
+            await self._tx.tasks.tell_workers()  # commits with a NOTIFY wait for each other: not always
         for each in planned:
             due = self._dues[each.id]
             if due.contract.stuck_reason == STEP_FAILED:
@@ -286,7 +290,7 @@ class StepBatch:
 
 
 def _shares(dues: Sequence[Due]) -> list[DeliveryItem]:
-    """Return what the message is for each of its contracts; nothing where there is one alone."""
+    """Return the message's items, one for each contract. Empty if it is about one contract only."""
     if len(dues) == 1:
         return []
     return [

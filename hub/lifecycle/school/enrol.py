@@ -132,14 +132,14 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
         refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
-            await count_wrong(tx, visitor, campus)  # otherwise one could find out who is enrolled where
+            await count_wrong(tx, visitor, campus)  # otherwise a visitor could find out who is enrolled
     if refusal:
         raise refusal
     claim = _Claim(services, visitor, poster, wish.course, people, is_known)
     return await (claim.draw() if poster.mode is PosterMode.CONTRACT else claim.ask())
 
 
-# ---- who is who
+# ---- checking the people
 
 
 def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date) -> _People:
@@ -185,7 +185,7 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
     )
 
 
-# ---- whether it may be
+# ---- refusals
 
 
 async def _refusal(
@@ -232,7 +232,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
     return found
 
 
-# ---- what comes of it
+# ---- the enrolment
 
 
 @dataclass

@@ -50,7 +50,8 @@ class PosterVisit:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A session. `secret`: the bearer, of which only the hash is stored. `enrolled`: the enrolment waits for staff."""
+    """A session of a visitor. `secret`: its bearer secret, of which only the hash is stored. `enrolled`: the visitor's
+    enrolment waits for staff."""
 
     secret: str
     visitor: Visitor
@@ -108,8 +109,8 @@ async def _poster(tx: Transaction, text: str) -> Poster:
 async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tuple[Visitor, Poster]:
     """Return the visitor of a session secret, and the poster.
 
-    Raises SessionNotValid for an unknown, replaced or expired secret or another door, LinkNotValid if the poster has
-    ended meanwhile.
+    Raises SessionNotValid for an unknown, replaced or expired secret and for a session that began at another door,
+    LinkNotValid if the poster has ended meanwhile.
     """
     visitor = await tx.visitors.by_secret(secret, lock=lock) if secret else None
     if visitor is None or not visitor.live(tx.now) or visitor.poster is None:
@@ -163,7 +164,7 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
 
 
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
-    """Write the attempt and its job. There is only a number: no contract yet, and no signer."""
+    """Write the attempt of a code and its job. A visitor has a phone number only, no contract and no signer."""
     router, visitor, poster = services.messaging.router, came.visitor, came.poster
     counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
     await consume_message_quota(services, tx, [counted], tx.now)

@@ -169,7 +169,7 @@ def _line(course: Course) -> CourseLine:
     return CourseLine(course.name, course.name_en, f"{facts.total:,.2f}", when)
 
 
-# ---- who may come
+# ---- the list of those who may enrol
 
 
 def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:

@@ -1,4 +1,4 @@
-"""The school's seal: prepared over a stored file, signed once, embedded, and the file closed."""
+"""The school's seal: prepare it over a stored file, sign it once, embed it, and close the file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 
 
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
-    """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
+    """Store `document`, whose SHA-256 is `base`, with a prepared seal. Return the request, which the caller writes."""
     stamp = await asyncio.to_thread(seal_stamp, services.sealing.seal.organisation)
     prepared = await asyncio.to_thread(
         services.documents.pdf_engine.prepare,
@@ -72,7 +72,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
 
 
 async def discard_seal(services: Services, work: Work) -> Work:
-    """The seal has another certificate now: over what was prepared for the old one it must not sign."""
+    """Lapse the prepared request, because the seal has a new certificate and the request is for the old one."""
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(work.contract.id)
         await tx.signatures.lapse(work.about.id)
@@ -80,7 +80,8 @@ async def discard_seal(services: Services, work: Work) -> Work:
 
 
 async def sign_seal(services: Services, work: Work) -> Work:
-    """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
+    """Sign with the school's seal key: an attempt row before, a record entry after, and only one signature that
+    counts."""
     seal = work.about
     await check_seal_certificate(services, work.revoked)
     signature = await services.sealing.seal.key.sign(seal.to_be_signed)
@@ -108,7 +109,7 @@ async def close_file(services: Services, work: Work) -> Work:
     seal = work.about
     try:
         final = await _final_file(services, work)
-    except (CertificateRevoked, CertificateNotValid) as error:  # no one would believe this seal
+    except (CertificateRevoked, CertificateNotValid) as error:  # nobody would accept this seal
         return await _replace_seal(services, work, error)
     stored = await services.files.put(final)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -120,8 +121,10 @@ async def close_file(services: Services, work: Work) -> Work:
 
 
 async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:
-    """Its signature was stored and never given out: the next one is prepared from the same file. Raises `failure` where
-    that has to wait for another certificate."""
+    """Lapse the seal's stored signature, which nobody was given, so that the same file is sealed again.
+
+    Raises `failure` if the seal still has the same certificate.
+    """
     seal = work.about
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work, failure)
@@ -139,7 +142,7 @@ async def _final_file(services: Services, work: Work) -> bytes:
     assert seal.signature is not None
     prepared = await services.files.get(seal.prepared)
     sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.sealing.timestamps)
-    check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
+    check_not_expired(seal.chain[0], services.clock())  # checked after the timestamp
     evidence = await collect_evidence(services, work)
     final = await engine.close_file(services.documents.pdf_engine, sealed, services.sealing.timestamps, evidence)
     await check_final_file(services, work, final)
@@ -147,7 +150,7 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def _note_completed(services: Services, tx: Transaction, case: Case, file: StoredFile) -> Contract:
-    """`file` is the finished one. `case` is locked."""
+    """Complete the contract with its finished file and tell its signers. The caller has locked the case."""
     contract = case.contract
     await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
     completed = await tx.contracts.move(

@@ -1,4 +1,4 @@
-"""A signer's accepted signature goes into the file; where its certificate ended before, the signer signs again."""
+"""Embed a signer's accepted signature. If its certificate ended before that, the signer has to sign again."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
 
-# What a signer gets at least whose signature was lost by trouble of ours.
+# The least time that a signer gets whose signature was lost through no fault of theirs.
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
 
 
 async def embed_signature(services: Services, work: Work) -> Work:
-    """Timestamp the accepted signature and write it into the file, with the revocation data that speaks for it.
+    """Timestamp the accepted signature and write it into the file with its revocation data.
 
-    The last signer's file gets its prepared seal in the same transaction, unless the seal has trouble of its own.
+    After the last signature, the seal is prepared in the same transaction, unless the seal itself has trouble.
     """
     request = work.about
     try:
         signed = await _with_signature(services, work)
-    except CertificateRevoked as error:  # before its timestamp: no one would believe it
+    except CertificateRevoked as error:  # revoked before its timestamp: nobody would accept it
         return await reopen_signing(services, work, error)
     file = StoredFile(await services.files.put(signed), len(signed))
     is_last = all_signed(party.task for party in work.case.parties)
@@ -62,8 +62,10 @@ async def embed_signature(services: Services, work: Work) -> Work:
 async def _try_to_prepare_seal(
     services: Services, contract: UUID, base: str, document: bytes
 ) -> SignatureRequest | None:
-    """Return the seal's request; None where it has trouble, which the step PREPARE_SEAL then shows: the signature that
-    has its timestamp is written whatever is the matter with the seal."""
+    """Return the seal's request, or None if it cannot be prepared.
+
+    The timestamped signature is written in any case; the step PREPARE_SEAL then shows what is wrong with the seal.
+    """
     if is_expired(services.sealing.seal.chain[0], services.clock()):
         return None
     try:
@@ -91,7 +93,8 @@ async def _with_signature(services: Services, work: Work) -> bytes:
 async def _note_embedded(
     services: Services, tx: Transaction, case: Case, request: SignatureRequest, file: StoredFile
 ) -> Case:
-    """The signature stands in this file: the next signer's turn, or the hub's own. `case` is locked."""
+    """Write that the signature is in this file, and go on with the next signer or the seal. The caller has locked the
+    case."""
     assert request.task is not None
     contract, stored = case.contract, file.sha256
     await tx.signatures.lapse_prepared(contract.id)
@@ -105,13 +108,13 @@ async def _note_embedded(
         hub_step = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0}
         return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
     changed = await tx.contracts.change(contract, **changes)
-    # We start this message, so it waits for the window; in the daytime that is at once.
+    # The hub starts this message, so it waits for the daily window. In the daytime it goes out at once.
     return await open_next(services, tx, replace(case, contract=changed), Invitation("policy"))
 
 
 async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
-    """The certificate was revoked or ran out before a timestamp could be had: the signature is lost, and the signer is
-    asked again."""
+    """Lapse the signature and ask the signer again: the certificate ended or was revoked before there was a
+    timestamp."""
     request = work.about
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work, failure)
@@ -125,7 +128,7 @@ async def _ask_to_sign_again(services: Services, tx: Transaction, case: Case, re
     party = next(party for party in case.parties if party.task.id == request.task)
     await tx.record.append(contract.id, contract.campus, "signature-lapsed", "hub", {"field": request.field})
     at_least = tx.planning_now + TIME_TO_SIGN_AGAIN
-    if contract.deadline < at_least:  # they had signed in time
+    if contract.deadline < at_least:  # the signer had signed in time
         contract = await move_deadline(services, tx, contract, at_least, "hub")
     freed = await tx.contracts.change(contract, stuck_since=None, stuck_reason=None)
     await open_task(services, tx, freed, party, Invitation("policy"))

@@ -1,8 +1,9 @@
-"""Check a finished file before its contract is called completed: our quick check on each, the full one on a sample.
+"""Check a finished file before its contract is completed: each by the hub's quick check, a sample by the full check
+too.
 
-The quick one knows from the database what the file has to be (`hub.documents.pades.check`); the full one is that of
-`qianda verify` (`qianda.verify.structure`), which knows nothing of us. Where they differ, one of them is wrong: staff
-are told, and the contract is not completed.
+The quick check knows from the database what the file has to contain (`hub.documents.pades.check`). The full one is that
+of `qianda verify` (`qianda.verify.structure`), which has nothing but the file. If they differ, one of them is wrong:
+staff are told, and the contract is not completed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Verdict:
-    """`quick`: what our quick check found, empty for nothing; None: it leaves the file to the full one."""
+    """The findings of both checks, empty for none. `quick` is None if the quick check cannot judge the file; `full` is
+    None if the full check did not run."""
 
     quick: str | None
     full: str | None = None
@@ -47,7 +49,7 @@ class _Verdict:
 
 
 async def check_final_file(services: Services, work: Work, final: bytes) -> None:
-    """Raise FileFailedCheck unless the file is this contract, finished. `work` is about its seal."""
+    """Raise FileFailedCheck unless the file is this contract in its finished form. `work` is about its seal."""
     contract, expected = work.contract, await _expected(services, work)
     names = [*contract.fields, SEAL_FIELD]
     verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.sealing.full_check_every)
@@ -62,7 +64,8 @@ async def check_final_file(services: Services, work: Work, final: bytes) -> None
 
 
 def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_check_every: int) -> _Verdict:
-    """Run the quick check, and the full one where that leaves the file to it, refuses it, or it is of the sample."""
+    """Run the quick check. Run the full one if the quick check cannot judge or refuses the file, or if the file is
+    sampled."""
     try:
         check_finished_file(final, expected)
         quick: str | None = ""
@@ -77,12 +80,13 @@ def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_c
 
 
 def is_sampled(final: bytes, every: int) -> bool:
-    """Tell whether a file is of the sample. Its hash decides, which nobody can choose: a timestamp is in it."""
+    """Return whether a file belongs to the sample: one file in `every`. Its hash decides, which nobody can choose,
+    because the file contains a timestamp."""
     return int.from_bytes(hashlib.sha256(final).digest()[:8], "big") % every == 0
 
 
 async def _expected(services: Services, work: Work) -> Expected:
-    """What the database knows: the file that was issued, and each signature that was accepted."""
+    """Return what the file has to contain: the issued file, and each accepted signature."""
     issued_sha256 = work.contract.document_sha256
     issued_length = len(await services.files.get(issued_sha256))
     signatures = [*sorted(work.embedded, key=_embedded_at), work.about]

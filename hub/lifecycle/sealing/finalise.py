@@ -1,9 +1,9 @@
-"""From an accepted signature to a completed contract: what `hub.model.sealing.finalise` chooses is done here.
+"""From an accepted signature to a completed contract: carry out the steps that `hub.model.sealing.finalise` chooses.
 
-`advance` goes on from where a contract is, as often as it is called and from whatever process. Each step does its slow
-work outside any transaction; then one transaction locks the contract, checks that it is still where it was, writes the
-result, chooses the next step and begins its attempt. A seal is signed over a file that was stored first: after a death
-in between, the very same bytes are signed again, so that no contract is sealed twice.
+`advance` continues from the contract's present state, whatever process calls it, and however often. Each step does its
+slow work outside any transaction. One transaction then locks the contract, checks that its state is still the same,
+writes the result, chooses the next step and begins its attempt. A seal is signed over a file that was stored before:
+after a crash in between, the same bytes are signed again, so that no contract is sealed twice.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 
 async def advance(services: Services, contract_id: UUID, job: int | None = None) -> ContractState:
-    """Do what the hub has to do for this contract until somebody else's turn comes, or a service is away.
+    """Do what the hub has to do for this contract, until a signer's turn comes or a service is unavailable.
 
-    `job`: the queue's job that asks for it, whose start is counted. Returns the contract's state. Never raises for a
-    service that is away, nor for what nobody expected: the contract shows as stuck, staff are told, and it is tried
-    again later. Raises StartedTooOften.
+    `job`: the number of the queue's job, whose start is counted. Returns the contract's state. An error, expected or
+    not, is not raised: the contract shows as stuck, staff are told, and it is tried again later. Raises
+    StartedTooOften.
     """
     attempt: UUID | None = None
     try:
@@ -60,7 +60,7 @@ async def _note_trouble(
         if attempt is not None:
             await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
         tries = await note_trouble(tx, contract_id, error)
-        state = (await tx.contracts.get(contract_id)).state  # somebody else may have finished it
+        state = (await tx.contracts.get(contract_id)).state  # another process may have finished it
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))
     return state
 

@@ -1,6 +1,6 @@
-"""A signed contract that the hub does not finish: it shows as stuck, is asked for again, and staff hear of it.
+"""A signed contract that the hub does not finish shows as stuck, is tried again, and staff are told.
 
-Apart from `finalise`, so that a worker which only reminds does not load what makes PDF files.
+It is apart from `finalise`, so that a worker which only reminds does not load the PDF libraries.
 """
 
 from __future__ import annotations
@@ -15,27 +15,33 @@ from hub.store.transaction import Transaction
 
 STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"
 CANNOT = "The contract is signed but cannot be finished:"
-# The reason where no error says one: its jobs wait, or whoever works on it dies before there is a result.
+# The reason if there is no error: the jobs wait, or each process that works on the contract dies before a result.
 NOT_FINISHED = "not-finished"
 
 
 async def ask_again(tx: Transaction, contract_id: UUID) -> None:
-    """Its step is due and nobody has said how it went. Who dies at it cannot tell: that is seen by the tries alone."""
+    """Enqueue a job for a contract whose step is due without any result, and count the try.
+
+    A process that dies cannot report anything, so it shows by the number of tries alone.
+    """
     tries = await tx.contracts.hub_tries(contract_id) + 1
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract_id)}, f"complete-{contract_id}-{tx.now}")
     if tries < TRIES_BEFORE_STAFF:
         return
     contract = await tx.contracts.locked(contract_id)
-    # An error that was seen is told by whoever saw it, with its reason.
+    # `note_trouble` tells staff of an error that was seen, with its reason.
     if await waits_for_hub(tx, contract) and (contract.stuck_since is None or tries > TRIES_BEFORE_STAFF):
         await _show(tx, contract, contract.stuck_reason or NOT_FINISHED)
         await _tell(tx, contract, f"{STILL_NOT}\n{tries}")
 
 
 async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -> int | None:
-    """Show it, plan the next try (1 min, doubling to 1 h), and tell staff when it lasts or is not a matter of waiting.
-    Returns the tries so far; None: somebody else has finished meanwhile what failed here."""
+    """Show an error on the contract and plan the next try (after 1 minute, doubling to 1 hour).
+
+    Staff are told after TRIES_BEFORE_STAFF tries, or at once if waiting does not help. Returns the number of tries, or
+    None if another process has done meanwhile what failed here.
+    """
     contract = await tx.contracts.locked(contract_id)
     if not await waits_for_hub(tx, contract):
         await tx.contracts.plan_hub_step(contract_id, None)
@@ -49,7 +55,7 @@ async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -
 
 
 async def waits_for_hub(tx: Transaction, contract: Contract) -> bool:
-    """Whether the hub has something to do for it; the caller has locked it."""
+    """Return whether the hub has something to do for the contract, which the caller has locked."""
     return contract.state is ContractState.SIGNED or await tx.signatures.holds_revision(contract.id)
 
 

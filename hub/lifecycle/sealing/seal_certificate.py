@@ -1,4 +1,4 @@
-"""Whether the certificate of the school's seal still speaks for it: asked before each use of the key."""
+"""Check before each use of the seal's key that the certificate of the school's seal is still good."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hub.lifecycle.services import Services
 
 
 async def check_seal_certificate(services: Services, revoked: Sequence[Revoked]) -> None:
-    """Ask its authority. A seal set by a certificate that is no longer good could never be completed.
+    """Ask the authority of the seal's certificate. With a bad certificate, no sealed contract could be completed.
 
-    `revoked`: what the built-in authority has revoked. Raises CertificateNotValid, CertificateRevoked, and
-    AuthorityUnavailable where nobody answers.
+    `revoked`: the revocations of the built-in authority. Raises CertificateNotValid, CertificateRevoked, and
+    AuthorityUnavailable if neither a list nor an OCSP answer can be had.
     """
     chain = services.sealing.seal.chain
     check_not_expired(chain[0], services.clock())
@@ -29,7 +29,7 @@ async def check_seal_certificate(services: Services, revoked: Sequence[Revoked])
 
 
 def check_not_expired(certificate: bytes, now: datetime) -> None:
-    """Raises CertificateNotValid."""
+    """Raise CertificateNotValid if the certificate (DER) has expired."""
     ends = x509.load_der_x509_certificate(certificate).not_valid_after_utc
     if ends <= now:
         raise CertificateNotValid(f"the certificate of the seal expired on {ends:%Y-%m-%d}")

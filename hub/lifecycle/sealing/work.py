@@ -1,4 +1,4 @@
-"""What the next step of finalising is about, read and chosen under the lock of its contract."""
+"""The next step of finalising and its data, read and chosen under the lock of the contract."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from hub.store.transaction import Transaction
 class Work:
     """The next step of a contract, and what was read for it under the contract's lock.
 
-    `attempt`: begun in the transaction that chose a step which calls outside. `embedded`: the signatures that stand in
-    the file, for steps with an attempt. `revoked`: what the built-in authority had revoked by then, for the use of the
-    seal."""
+    `attempt`: the attempt row of a step that makes an outside call. `embedded`: the signatures that are in the file,
+    for steps with an attempt. `revoked`: the revocations of the built-in authority, for the step that uses the seal.
+    """
 
     step: FinaliseStep
     case: Case
@@ -48,14 +48,14 @@ class Work:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """`sha256` is also its name in the store."""
+    """A stored file. `sha256` is also its name in the store; `size` is in bytes."""
 
     sha256: str
     size: int
 
 
 async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
-    """Choose the next step of a contract that is locked, and begin its attempt."""
+    """Choose the next step of a contract, which the caller has locked, and begin its attempt."""
     contract = case.contract
     requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
@@ -73,12 +73,12 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
 
 
 async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
-    """Return what the built-in authority has revoked."""
+    """Return the revocations of the built-in authority."""
     return [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
 
 
 async def end_attempt(tx: Transaction, work: Work, failure: QiandaError | None = None) -> Case:
-    """Lock the contract and end the attempt of this step. Returns its case as it is under the lock."""
+    """Lock the contract and end the attempt of this step. Return the case as it is under the lock."""
     case = await tx.cases.lock(work.contract.id)
     if work.attempt is not None:
         reason = f"{failure.code}: {failure}" if failure else None
@@ -91,13 +91,13 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
 
 
 async def collect_evidence(services: Services, work: Work) -> Evidence:
-    """Chains, CRLs and OCSP answers; of the built-in authority a CRL that ends before any certificate in the file does:
-    later it could not speak for it any more.
+    """Return certificate chains, CRLs and OCSP answers for the file. Raises CertificateRevoked.
 
-    A validator judges all signatures by the newest CRL in the file, also those that were made before it.
+    The CRL of the built-in authority ends before any certificate in the file does, because it could not speak for that
+    certificate later. A validator judges all signatures by the newest CRL in the file, earlier ones too.
     """
     request = work.about
-    async with services.database.transaction(EVERYTHING) as tx:  # as they are now, after the timestamp
+    async with services.database.transaction(EVERYTHING) as tx:  # read after the timestamp
         entries = await list_revoked(services, tx)
     inside = [request, *work.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
@@ -116,7 +116,7 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
 
 
 def _is_foreign(services: Services, request: SignatureRequest) -> bool:
-    """Whether the certificate is of another authority than the built-in one, whose list is at hand."""
+    """Return whether another authority than the built-in one issued the certificate."""
     return request.chain[-1] != services.signing.signer_trust.own
 
 

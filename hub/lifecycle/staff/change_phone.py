@@ -59,7 +59,7 @@ async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequ
     wanted = replace(asked, phone=normalise_phone(asked.phone, field="phone"), reason=asked.reason.strip())
     if not wanted.reason or len(wanted.reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
-    # Who may see this contract may ask; the person is known elsewhere.
+    # Staff who see this contract may request the change, although the person may have contracts at other campuses.
     async with services.database.transaction(scope) as tx:
         await tx.contracts.get(wanted.contract)
         if wanted.signer not in {each.id for each in await tx.contracts.signers(wanted.contract)}:
@@ -96,7 +96,7 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
         mine = tx.cipher.found_by("phone", signer.phone)
         if change.phone != number or not hmac.compare_digest(change.old_hash, mine):
             raise PhoneChangeWaiting
-        await visit(tx, secret, contract_id)  # still so, now that nobody else settles the same wish
+        await visit(tx, secret, contract_id)  # check again under the lock of the change
         if OLD_PHONE in change.approvals:
             return change
         return await _approve(services, tx, change, OLD_PHONE, visiting.actor)

@@ -49,7 +49,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
     if not await tx.staff_tasks.questions_at(change.old_hash, QUESTIONS):
-        await unpause(services, tx, change.old_hash, there)  # what silenced the others there has moved away
+        await unpause(services, tx, change.old_hash, there)  # the question that paused the others has moved away
     silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
         await _invite(services, tx, contracts[signer.contract], signer, silent)
@@ -71,7 +71,7 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
         return
     await tx.tasks.pause(task.id, silent)
     if task.state is not TaskState.OPEN:
-        return  # their turn comes later, and by then the number is the new one
+        return  # their first message will go to the new number
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, "now")

@@ -34,7 +34,7 @@ KINDS = {
     "step-failed": "消息无法发出 · A message cannot be sent",
     "digest": "今日待办 · To do today",
 }
-# For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`).
+# Timeout for all messages to one address. It is shorter than the lease of an attempt (`RETRIES_AFTER`).
 ATTEMPT_TIMEOUT = timedelta(seconds=45)
 log = structlog.get_logger()
 
@@ -62,8 +62,10 @@ async def alert_staff(services: Services, alert: UUID) -> None:
 
 
 async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
-    """None, or which sort of address did not take all of them, and why. All are tried again then: one may be told
-    twice, none never."""
+    """Send notices to one address. Return None, or the kind of address and the reason if it did not take all of them.
+
+    In that case all are sent again later: a notice may arrive twice, but none is lost.
+    """
     try:
         async with asyncio.timeout(ATTEMPT_TIMEOUT.total_seconds()):
             for notice in notices:

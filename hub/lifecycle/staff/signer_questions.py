@@ -24,7 +24,7 @@ async def finish_staff_task(services: Services, scope: Scope, staff_task: UUID, 
         return False
     async with services.database.transaction(
         EVERYTHING
-    ) as tx:  # the number that fell silent may be known at other campuses
+    ) as tx:  # the paused number may be used at other campuses
         silent = None
         if asked.kind == PHONE_CHANGE and asked.signer and asked.signer in await tx.phone_changes.signers(tx.now):
             raise PhoneChangeWaiting
