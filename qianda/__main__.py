@@ -1,4 +1,4 @@
-"""`python -m qianda` is the command `qianda`."""
+"""Run the command `qianda` by `python -m qianda`."""
 
 from qianda.cli import main
 

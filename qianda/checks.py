@@ -1,7 +1,7 @@
 """No blind signing: the four checks that every client makes before its key is used.
 
-The hub prepares the file and the bytes to be signed; a hub that is mistaken, or not honest, must not get a signature
-over anything but the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
+The hub prepares the file and the bytes to be signed. A hub that is mistaken or dishonest must not get a signature over
+anything but the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
 (signing-certificate-v2), ISO 32000-2 12.8.1 (byte range), ETSI EN 319 142-1 (PAdES baseline).
 """
 
@@ -28,7 +28,7 @@ _ALLOWED = {_OID_CONTENT_TYPE, _OID_MESSAGE_DIGEST, _OID_SIGNING_CERTIFICATE_V2}
 
 
 class RefusedToSign(Exception):
-    """What was prepared is not what the signer was shown; `number` is that of the check, 1 to 4."""
+    """The prepared file is not what the signer was shown. `number` is that of the failed check, 1 to 4."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(f"{number}: {reason}")
@@ -38,8 +38,11 @@ class RefusedToSign(Exception):
 
 @dataclass(frozen=True)
 class PreparedFile:
-    """What the hub wants signed: the bytes of its file, the four numbers of its byte range (offset and length, twice),
-    and the signed attributes as a DER SET."""
+    """The bytes that the hub wants signed.
+
+    `file` is the prepared PDF, `byte_range` its four numbers (offset and length, twice), and `to_be_signed` the signed
+    attributes as a DER SET.
+    """
 
     file: bytes
     byte_range: Sequence[int]
@@ -49,14 +52,14 @@ class PreparedFile:
 def check_prepared(
     shown: bytes, prepared: PreparedFile, own_certificate: bytes, passkey: PasskeyBinding | None = None
 ) -> None:
-    """Raise RefusedToSign unless a signature over its attributes is one over the shown document by this certificate.
+    """Raise RefusedToSign unless signing these attributes means signing the shown document with this certificate.
 
-    `shown` are the bytes of the file the person looked at, `own_certificate` the signer's certificate in DER, `passkey`
-    the one that this client had it name. The checks:
+    `shown` are the bytes of the file that the person looked at, `own_certificate` is the signer's certificate in DER,
+    `passkey` the passkey that this client asked the hub to name in it. The checks:
 
     1. the prepared file begins with the shown bytes;
-    2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is SHA-256 over it;
-    3. signing-certificate-v2 is the signer's own certificate, which names no passkey but the client's own;
+    2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is the SHA-256 of the rest;
+    3. signing-certificate-v2 is the signer's own certificate, which names no passkey but that of this client;
     4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
     """
     attributes = _attributes(prepared.to_be_signed)
@@ -71,7 +74,10 @@ def check_prepared(
 
 
 def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> None:
-    """Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature."""
+    """Raise RefusedToSign if the certificate names a foreign passkey.
+
+    Whoever issues the certificate could name their own passkey in it, and confirm the signature with that.
+    """
     try:
         named = find_binding(own_certificate)
     except NotDer as error:
@@ -81,7 +87,7 @@ def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> No
 
 
 def _attributes(to_be_signed: bytes) -> dict[bytes, DerElement]:
-    """The single value of each attribute, by the DER of its object identifier."""
+    """Return the single value of each attribute by the DER of its object identifier. Raises RefusedToSign (check 4)."""
     try:
         attributes = der.read(to_be_signed).children(der.SET)
         values = dict(_type_and_value(attribute) for attribute in attributes)
@@ -105,7 +111,10 @@ def _type_and_value(attribute: DerElement) -> tuple[bytes, DerElement]:
 
 
 def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[int]) -> bytes:
-    """SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes."""
+    """Return the SHA-256 over everything but the gap.
+
+    Raises RefusedToSign unless the gap holds zeros alone and lies behind the shown bytes.
+    """
     if len(byte_range) != 4 or not all(type(number) is int and number >= 0 for number in byte_range):
         raise RefusedToSign(2, "the byte range is not four numbers")
     start, gap_at, resume_at, tail = byte_range
@@ -120,7 +129,11 @@ def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[i
 
 
 def _names_only(value: DerElement, own_certificate: bytes) -> bool:
-    """SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number]."""
+    """Tell whether the attribute names the signer's own certificate and nothing else.
+
+    It is a SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial
+    number].
+    """
     try:
         identifiers = der.only(value.children(der.SEQUENCE))  # the optional policies are not allowed
         parts = der.only(identifiers.children(der.SEQUENCE)).children(der.SEQUENCE)
@@ -135,7 +148,10 @@ def _names_only(value: DerElement, own_certificate: bytes) -> bool:
 
 
 def _same_issuer(reference: DerElement, own_certificate: bytes) -> bool:
-    """IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name."""
+    """Tell whether the reference names the certificate's issuer and serial number.
+
+    IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name.
+    """
     fields = der.read(own_certificate).children(der.SEQUENCE)[0].children(der.SEQUENCE)
     serial, _algorithm, issuer = fields[1:4] if fields[0].tag == _VERSION else fields[:3]
     names, number = reference.children(der.SEQUENCE)

@@ -1,4 +1,4 @@
-"""The command `qianda`: `verify` works anywhere; the server's commands join it where the server is installed."""
+"""The command `qianda`: `verify` works anywhere; the server's commands are added where the server is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qianda.verify.expectation import Expectation
     from qianda.verify.findings import Reason
 
-COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands join this one
+COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands are added to this one
 NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
 
 _OWN_COMMANDS = ("verify", "agent")
@@ -35,14 +35,15 @@ def main() -> None:
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """The whole command. The server's part is left out when one of our own is called: that keeps `verify` quick."""
+    """Return the whole command. For `verify` and `agent` the server's commands are left out, so that they start
+    quickly."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.command()(verify)
     app.command()(agent)
     hint = "" if arguments[:1] and arguments[0] in _OWN_COMMANDS else _join_server_commands(app)
 
     if hint and arguments and not arguments[0].startswith("-"):
-        typer.echo(hint, err=True)  # or a missing library would look like a mistyped command
+        typer.echo(hint, err=True)  # without this hint a missing library would look like a mistyped command
 
     @app.callback(help=_HELP, epilog=hint)
     def _entry() -> None: ...
@@ -94,7 +95,7 @@ def agent(
     Exit code 0: signed. 1: nothing was signed.
     """
     try:
-        from qianda.agent.flow import sign_once  # its libraries are those of an extra
+        from qianda.agent.flow import sign_once  # these libraries belong to an extra
     except ImportError as error:
         typer.echo(f"The agent needs the extra 'agent'; not available here: {error}.", err=True)
         raise typer.Exit(SOMETHING_FAILED) from error
@@ -102,15 +103,15 @@ def agent(
 
 
 def trusted_by_default() -> list[Path]:
-    """The files in the data folder's `trust`."""
-    from qianda.verify.trust import list_trust_files  # loaded here so that the command starts quickly
+    """Return the certificate files in the folder `trust` of the data folder."""
+    from qianda.verify.trust import list_trust_files  # imported here so that the command starts quickly
 
     return list_trust_files(_trust_folder())
 
 
 @dataclass(frozen=True)
 class VerifyArguments:
-    """What `verify` was called with."""
+    """The arguments of the command `verify`."""
 
     file: Path
     trust_files: list[Path]
@@ -127,7 +128,7 @@ class VerifyArguments:
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
-    from qianda.verify.findings import UnreadablePdf  # loaded here so that the command starts quickly
+    from qianda.verify.findings import UnreadablePdf  # imported here so that the command starts quickly
     from qianda.verify.guard import verify_guarded
     from qianda.verify.trust import UnreadableTrust
 
@@ -162,7 +163,8 @@ def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) 
 
 
 def _join_server_commands(app: typer.Typer) -> str:
-    """Add the commands of the entry points; a hint for the help text when something they need is not installed."""
+    """Add the commands of the entry points. Return a hint for the help text if a library that they need is not
+    installed."""
     for point in importlib.metadata.entry_points(group=COMMAND_GROUP):
         try:
             joined = point.load()

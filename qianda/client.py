@@ -1,6 +1,6 @@
 """A client of the signing protocol `/sign/v1/*`, for native apps, programs and tests (needs the extra `client`).
 
-`SigningClient` has one method for each call; `sign` makes the last tap in one go and never signs blindly
+`SigningClient` has one method for each call. `sign` does everything from key to signature and never signs blindly
 (`qianda.checks`). Binary values are standard base64, hashes lower-case hex, ECDSA values raw r‖s.
 """
 
@@ -23,7 +23,7 @@ from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
 
-BUSY_TIMEOUT = 240  # another signer's lease on the document lasts three minutes
+BUSY_TIMEOUT = 240  # seconds; another signer's lease on the document lasts three minutes
 MAX_PAUSE = 10.0
 _KEY_PURPOSE = b"qianda-key-v1"
 
@@ -37,8 +37,8 @@ class ShownConsent:
 
 @dataclass(frozen=True)
 class ShownContract:
-    """What there is to sign; `document_sha256` is that of the bytes `document` returns to this signer. `custody`: where
-    the signer's key may be; nothing: anywhere."""
+    """A contract to be signed. `document_sha256` is the hash of the bytes that `document` returns to this signer.
+    `custody` names where the signer's key may be kept; empty: anywhere."""
 
     title: str
     summary: Any
@@ -51,7 +51,7 @@ class ShownContract:
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """The answer of `prepare`: `to_be_signed` is the DER SET of the signed attributes, `prepared` the file's URL."""
+    """The answer of `prepare`. `to_be_signed`: the signed attributes as a DER SET. `prepared`: the URL of the file."""
 
     request: str
     expires_at: str
@@ -69,10 +69,10 @@ class SigningResult:
 
 
 class SigningClient:
-    """One visit of one signer. Use as an async context manager, or hand in an aiohttp session and close that.
+    """One session of one signer. Use it as an async context manager, or pass an aiohttp session and close that.
 
-    `base_url` is the hub's public address; `origin` (scheme, host, port) is part of the proof of possession and taken
-    from it unless given. Network trouble raises aiohttp.ClientError or TimeoutError.
+    `base_url` is the hub's public address. `origin` (scheme, host, port) is part of the proof of possession; by default
+    it is taken from `base_url`. Network trouble raises aiohttp.ClientError or TimeoutError.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SigningClient:
         self._sleep = sleep
         self._challenge: bytes | None = None
         self._certified: tuple[bytes, tuple[bytes, ...]] | None = None
-        self.custody = ""  # where the hub takes the key to be, as proved: `app-keystore`, `software` …
+        self.custody = ""  # where the hub takes the key to be kept, as proved: `app-keystore`, `software` …
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,17 +108,17 @@ class SigningClient:
 
     @property
     def bearer(self) -> str | None:
-        """The session's secret, to come back with; never log it."""
+        """The secret of the session, with which `resume` continues it. Never log it."""
         return self._wire.bearer
 
     def resume(self, bearer: str) -> None:
-        """Go on with a session opened earlier."""
+        """Continue a session that was opened earlier."""
         self._wire.bearer, self._challenge, self._certified = bearer, None, None
 
     # ---- landing -----------------------------------------------------------------------------------------------
 
     async def open(self, ticket: str) -> Json:
-        """`{session, key_challenge, school, campus}`. Unknown, expired and revoked tickets: `link-not-valid`."""
+        """Return `{session, key_challenge, school, campus}`. `link-not-valid`: unknown, expired, revoked."""
         return await self._open({"ticket": ticket})
 
     async def open_pickup(self, pickup_code: str, phone: str) -> Json:
@@ -131,49 +131,50 @@ class SigningClient:
         return self._remember(await self._wire.post("open", body))
 
     async def code(self) -> None:
-        """Ask for a one-time code; it goes to the phone on file."""
+        """Ask for a one-time code. The hub sends it to the phone on file."""
         await self._wire.post("code", {})
 
     async def verify(self, code: str, name: str, id_tail: str) -> list[Json]:
-        """Code and identity check; the contracts waiting, `{id, title, state}` each. The session's secret rotates."""
+        """Check code and identity; return the waiting contracts, `{id, title, state}` each. The secret changes."""
         answer = self._remember(await self._wire.post("verify", {"code": code, "name": name, "id_tail": id_tail}))
         return list(answer["contracts"])
 
     async def verify_phone(self, code: str) -> list[Json]:
-        """After `open_poster`: the code alone. The courses on offer, `{id, name, fee, …}` each."""
+        """Check the code after `open_poster`; return the courses on offer, `{id, name, fee, …}` each."""
         return list(self._remember(await self._wire.post("verify", {"code": code}))["courses"])
 
     async def enrol(self, course: str, student: Json, signers: list[Json]) -> list[Json]:
-        """People as the integration API takes them; the one signer has the phone that got the code. The contract that
-        was drawn, as `verify` lists it; none where the school looks at it first. The session's secret rotates."""
+        """Enrol a student; return the contract drawn (as `verify` lists it), or none if the school reviews it first.
+        People are given as in the integration API; the one signer has the phone that got the code. The secret
+        changes."""
         body = {"course": course, "student": student, "signers": signers}
         return list(self._remember(await self._wire.post("enrol", body))["contracts"])
 
     async def session(self) -> Json:
-        """`{verified, contracts, key_challenge}`, with a fresh challenge."""
+        """Return `{verified, contracts, key_challenge}`. The challenge is fresh."""
         return self._remember(await self._wire.get("session"))
 
     async def relink(self, *, ticket: str | None = None, phone: str | None = None) -> None:
-        """Ask for a new link; the answer is the same whether there is anything to send or not."""
+        """Ask for a new link. The answer is the same whether there is anything to send or not."""
         await self._wire.post("relink", {"ticket": ticket} if ticket is not None else {"phone": phone})
 
     # ---- a program on the signer's own computer --------------------------------------------------------------------
 
     async def pair(self, contract_id: str | None = None) -> Json:
-        """`{code, expires_at}`: with this code a program may join this visit, to sign with a token that it has."""
+        """Return `{code, expires_at}`. With the code a program may join this session, to sign with its token."""
         return await self._wire.post("pair", {}, contract_id)
 
     async def claim(self, code: str) -> Json:
-        """Join the visit that showed this code: `{session, key_challenge, origin, contract, school, campus, …}`. The
-        session is for signing alone, and only once `confirm_pairing` was called by the other side."""
+        """Join the session that showed this code; return `{session, key_challenge, origin, contract, school, campus,
+        …}`. The new session can only sign, and only after the other side called `confirm_pairing`."""
         return self._remember(await self._wire.post("/agent/v1/claim", {"code": code}))
 
     async def pairing(self) -> Json:
-        """`{state, certificate, task, …}`, for both sides: WAITING, CLAIMED, CERTIFIED, CONFIRMED, ENDED."""
+        """Return `{state, certificate, task, …}` to either side: WAITING, CLAIMED, CERTIFIED, CONFIRMED or ENDED."""
         return await self._wire.get("pairing")
 
     async def confirm_pairing(self, certificate_sha256: str) -> None:
-        """The person knows this certificate as theirs. `not-confirmed`: the program has another one now."""
+        """Confirm that the certificate is the person's own. `not-confirmed`: the program has another one by now."""
         await self._wire.post("pairing/confirm", {"certificate_sha256": certificate_sha256})
 
     async def end_pairing(self) -> None:
@@ -182,17 +183,17 @@ class SigningClient:
     # ---- keys of apps ------------------------------------------------------------------------------------------
 
     async def devices(self) -> list[Json]:
-        """The person's devices: `{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}`."""
+        """Return the devices: `{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}`."""
         return list((await self._wire.get("devices"))["devices"])
 
     async def revoke_device(self, device: str) -> None:
-        """Its key signs nothing any more. Once more is no error."""
+        """Revoke the key of a device, so that it cannot sign any more. Doing it again is no error."""
         await self._wire.post("devices/revoke", {"id": device})
 
     # ---- reading -----------------------------------------------------------------------------------------------
 
     async def contract(self, contract_id: str | None = None) -> ShownContract:
-        """Raises BadAnswer when the hash beside the consent text is not that of the text."""
+        """Return the contract. Raises BadAnswer if the hash of the consent is not that of its text."""
         answer = await self._wire.get("contract", contract_id)
         try:
             consent = ShownConsent(**{name: answer["consent"][name] for name in ("version", "text", "sha256")})
@@ -207,18 +208,18 @@ class SigningClient:
         )
 
     async def page(self, number: int, contract_id: str | None = None) -> bytes:
-        """One page as PNG, counted from 1."""
+        """Return one page as PNG. Pages are counted from 1."""
         return await self._wire.get_bytes(f"pages/{number}.png", contract_id)
 
     async def text(self, contract_id: str | None = None) -> str:
         return (await self._wire.get_bytes("text", contract_id)).decode()
 
     async def document(self, contract_id: str | None = None) -> bytes:
-        """The PDF as this signer is shown it."""
+        """Return the PDF as it is shown to this signer."""
         return await self._wire.get_bytes("document.pdf", contract_id)
 
     async def final(self, contract_id: str | None = None) -> bytes:
-        """The finished PDF, once the contract is completed."""
+        """Return the finished PDF. It exists once the contract is completed."""
         return await self._wire.get_bytes("final.pdf", contract_id)
 
     async def evidence(self, contract_id: str | None = None) -> bytes:
@@ -230,16 +231,16 @@ class SigningClient:
         return await self._wire.post("decline", {"reason": reason}, contract_id)
 
     async def question(self, text: str, contract_id: str | None = None) -> Json:
-        """ "Not me", "wrong", "I have a question": a person at the school answers, reminders stop."""
+        """Send a question ("not me", "wrong", …). Somebody at the school answers; reminders stop."""
         return await self._wire.post("question", {"text": text}, contract_id)
 
     async def change_phone(self, phone: str, contract_id: str | None = None) -> str:
-        """Ask for another phone number, or confirm the one that the school asked for. `waiting-for-approval`, or
+        """Ask for another phone number, or confirm the one that the school asked for. Return `waiting-for-approval`, or
         `changed`: then this session has ended."""
         return str((await self._wire.post("phone", {"phone": phone}, contract_id))["state"])
 
     async def refused(self, request: str, reason: str, contract_id: str | None = None) -> None:
-        """Report that what was prepared did not pass the checks."""
+        """Report that the prepared file did not pass the checks."""
         await self._wire.post("refused", {"request": request, "reason": reason}, contract_id)
 
     # ---- signing, step by step ---------------------------------------------------------------------------------
@@ -247,14 +248,14 @@ class SigningClient:
     async def key(
         self, holder: Holder, contract_id: str | None = None, *, chain: tuple[bytes, ...] | None = None
     ) -> tuple[bytes, ...]:
-        """Prove possession of the holder's key; its certificate chain in DER, the signer's first.
+        """Prove possession of the holder's key; return its certificate chain in DER, the signer's first.
 
-        With `chain` the key brings a certificate of its own; otherwise an authority issues one. What the platform says
-        of an app's key goes along; `custody` tells what was believed.
+        `chain` is the key's own certificate with its issuers; without it an authority issues one. What the platform
+        says of an app's key is sent as well; afterwards `custody` tells what the hub believed.
         """
         if self._challenge is None:
             await self.session()
-        challenge, self._challenge = self._challenge or b"", None  # a challenge serves once
+        challenge, self._challenge = self._challenge or b"", None  # a challenge is valid once
         proof = holder.sign(possession_statement(challenge, self._origin, holder.spki))
         body: Json = {"proof": b64encode(proof).decode(), "custody": holder.custody}
         if chain is None:
@@ -271,10 +272,10 @@ class SigningClient:
     async def prepare(
         self, contract: ShownContract, contract_id: str | None = None, *, strokes: Any = None
     ) -> PreparedRequest:
-        """Have the file prepared for this signature; the document is then leased to us for three minutes.
+        """Let the hub prepare the file for this signature, and lease the document to this signer for three minutes.
 
         `strokes` is the signer's drawing of the name, as the page sends it. Raises ProtocolProblem `document-busy`
-        while somebody else holds the lease, and `document-changed` when the document was signed meanwhile.
+        while somebody else holds the lease, and `document-changed` if the document was signed meanwhile.
         """
         body = {
             "document_sha256": contract.document_sha256,
@@ -292,13 +293,13 @@ class SigningClient:
             raise BadAnswer("the answer to prepare is incomplete") from error
 
     async def prepared_file(self, prepared: PreparedRequest) -> bytes:
-        """Raises BadAnswer when its URL leads to another origin: the session's secret goes nowhere else."""
+        """Return the prepared file. Raises BadAnswer if it is on another origin, which must not get the secret."""
         return await self._wire.follow(prepared.prepared)
 
     async def signature(
         self, request: str, signature: bytes, contract_id: str | None = None, *, assertion: Any = None
     ) -> Json:
-        """Hand in the raw signature; `{state}`. A repeated one is answered as success."""
+        """Hand in the raw signature; return `{state}`. Handing it in again is answered as success."""
         body: Json = {"request": request, "signature": b64encode(signature).decode()}
         if assertion is not None:
             body["assertion"] = assertion
@@ -315,14 +316,14 @@ class SigningClient:
         shown: bytes | None = None,
         contract: ShownContract | None = None,
     ) -> SigningResult:
-        """Sign one contract: key, certificate, prepare, the four checks, signature. It also checks that the
-        prepared file changes nothing beside the signature, which the four checks cannot see.
+        """Sign one contract: key, certificate, prepare, the four checks, signature. Check as well that the prepared
+        file changes nothing but the signature, which the four checks cannot see.
 
-        `shown` are the bytes of the document as the person saw it, and `contract` what `contract()` gave when they did:
-        it is its consent that is agreed to. Without them they are fetched now. A hub that has another document or
-        consent meanwhile answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. The same
-        holder signs all contracts of a bundle with one certificate. Waits while another signer holds the document.
-        Raises RefusedToSign, after reporting it, when what the hub prepared is not what was shown.
+        `shown` are the bytes of the document that the person saw, `contract` is the answer of `contract()` at that
+        moment, with the consent that is agreed to. By default both are fetched now. If the hub has another document or
+        consent by then, it answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. One holder
+        signs all contracts of a bundle with one certificate. Waits while another signer holds the document. Raises
+        RefusedToSign, after reporting it, if the prepared file is not what was shown.
         """
         holder = key or SoftwareKey()
         contract = await self.contract(contract_id) if contract is None else contract
@@ -346,7 +347,7 @@ class SigningClient:
             try:
                 return await self.prepare(contract, contract_id, strokes=strokes)
             except ProtocolProblem as problem:
-                # The lease says the latest moment; most people are done within a second.
+                # `retry_after` is when the lease ends at the latest; most signers are done within a second.
                 pause = max(min(problem.retry_after or 5.0, 1.0 + waited, MAX_PAUSE), 0.05)
                 if problem.code != "document-busy" or waited + pause > BUSY_TIMEOUT:
                     raise
@@ -372,7 +373,7 @@ class SigningClient:
             raise
 
     async def _report(self, request: str, refusal: RefusedToSign, contract_id: str | None) -> None:
-        """A hub that cannot take the report must not hide the refusal itself."""
+        """Report a refusal. If the hub does not take the report, note that on the refusal, which must not be hidden."""
         try:
             await self.refused(request, str(refusal), contract_id)
         except (ProtocolProblem, BadAnswer, aiohttp.ClientError, TimeoutError) as error:
@@ -386,7 +387,7 @@ class SigningClient:
 
 
 def possession_statement(challenge: bytes, origin: str, spki: bytes) -> bytes:
-    """What a key signs to prove that somebody at this origin holds it."""
+    """Return the bytes that a key signs to prove that somebody at this origin holds it."""
     return _KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
 
 

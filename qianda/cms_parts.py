@@ -1,7 +1,7 @@
-"""What CMS signatures and timestamps are joined from: identifiers, attributes, and parts of certificates, as DER.
+"""Parts of CMS signatures and timestamps as DER: identifiers, attributes, and parts of certificates.
 
-Nothing is decoded and encoded again: of a certificate its very bytes are taken. Sources: RFC 5280, 4.1; RFC 5652, 5.3
-and 11; RFC 5035; RFC 3161, 2.4.2.
+Nothing is decoded and encoded again: parts of a certificate are copied byte by byte. Sources: RFC 5280, 4.1; RFC 5652,
+5.3 and 11; RFC 5035; RFC 3161, 2.4.2.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def attribute(kind: bytes, value: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class CertificateNames:
-    """Parts of a certificate, each the DER that stands in it."""
+    """Parts of a certificate, each as the DER that stands in it."""
 
     serial: bytes
     issuer: bytes
@@ -62,7 +62,7 @@ class CertificateNames:
 
     @classmethod
     def read(cls, certificate: bytes) -> CertificateNames:
-        """Raises NotDer, or ValueError for a certificate with too few parts."""
+        """Read the parts of a certificate (DER). Raises NotDer, or ValueError for a certificate with too few parts."""
         body = der.read(certificate).children(SEQUENCE)[0].children(SEQUENCE)
         start = 1 if body[0].tag == CONTEXT_0 else 0
         serial, _, issuer, _, subject, key = body[start : start + 6]

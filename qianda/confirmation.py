@@ -1,4 +1,4 @@
-"""How a passkey's confirmation travels: an unsigned attribute of the signer's own CMS signature, in DER.
+"""The confirmation by a passkey, as an unsigned attribute of the signer's own CMS signature, in DER.
 
     PasskeyConfirmation ::= SEQUENCE {
         version            INTEGER (1),
@@ -7,9 +7,9 @@
         clientDataJSON     OCTET STRING,
         signature          OCTET STRING }
 
-It is unsigned because it confirms what is signed; the seal and the last timestamp cover it. Anybody who prepares the
-file could put one there, so it shows something only where the signer's certificate names its passkey
-(`qianda.passkey_binding`): the signer's key signed over that.
+The attribute is unsigned because it confirms what is signed; the seal and the last timestamp cover it. Anybody who
+prepares the file could add one, so it proves something only if the signer's certificate names the passkey
+(`qianda.passkey_binding`): the signer's key signed over that certificate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PasskeyConfirmation(core.Sequence):  # type: ignore[misc]  # asn1crypto ha
 
 
 def packed(public_key: bytes, assertion: Assertion) -> bytes:
-    """The attribute's value. `public_key`: SubjectPublicKeyInfo in DER."""
+    """Return the value of the attribute. `public_key`: SubjectPublicKeyInfo in DER."""
     return bytes(
         PasskeyConfirmation(
             {
@@ -55,7 +55,7 @@ def packed(public_key: bytes, assertion: Assertion) -> bytes:
 
 @dataclass(frozen=True)
 class CheckedConfirmation:
-    """A right confirmation by the passkey of `public_key` (DER). `bound`: the signer's certificate names that passkey,
+    """A valid confirmation by the passkey of `public_key` (DER). `bound`: the signer's certificate names that passkey
     at the origin where it confirmed."""
 
     public_key: bytes
@@ -64,9 +64,9 @@ class CheckedConfirmation:
 
 
 def check_confirmation(value: bytes, to_be_signed: bytes, certificate: bytes) -> CheckedConfirmation:
-    """Check it against the signed attributes and the signer's own `certificate` (DER).
+    """Check a confirmation against the signed attributes and the signer's own `certificate` (DER).
 
-    Raises WrongPasskey, also for another passkey or origin than the certificate names.
+    Raises WrongPasskey, also if the certificate names another passkey or origin.
     """
     public_key, assertion = _unpacked(value)
     confirmed = check_assertion(public_key, to_be_signed, assertion)

@@ -1,7 +1,7 @@
-"""A reader for the little DER that the checks before a signature need.
+"""A reader for the small part of DER that the checks before a signature need.
 
-It takes less than DER allows (one-byte tags, lengths up to 64 KiB, nothing indefinite), and nothing that DER forbids:
-what it accepts, every other reader understands in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
+It accepts less than DER allows (one-byte tags, lengths up to 64 KiB, no indefinite lengths), and nothing that DER
+forbids: whatever it accepts, every other reader understands in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 INTEGER, OCTET_STRING, NULL, OID, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x30, 0x31
-MAX_LENGTH_BYTES = 2  # bytes that a length in the long form may take
+MAX_LENGTH_BYTES = 2  # number of bytes that a length in the long form may have
 
 
 class NotDer(ValueError):
@@ -19,21 +19,21 @@ class NotDer(ValueError):
 
 @dataclass(frozen=True)
 class DerElement:
-    """One value: its tag byte, its content, and the whole as it stands in the data."""
+    """One value: its tag byte, its content, and the whole encoding as it stands in the data."""
 
     tag: int
     content: bytes
     whole: bytes
 
     def children(self, tag: int) -> list[DerElement]:
-        """The parts of a constructed value, which must carry `tag`. Raises NotDer."""
+        """Return the parts of a constructed value, which must have the tag `tag`. Raises NotDer."""
         if self.tag != tag:
             raise NotDer(f"tag {tag:#04x} expected, found {self.tag:#04x}")
         return list(_elements(self.content))
 
 
 def read(data: bytes) -> DerElement:
-    """The one element that fills `data` to its last byte. Raises NotDer."""
+    """Return the one element that fills `data` to its last byte. Raises NotDer."""
     element, end = _element(data, 0)
     if end != len(data):
         raise NotDer("something follows the value")
@@ -50,7 +50,7 @@ def encode(tag: int, content: bytes) -> bytes:
 
 
 def only(elements: list[DerElement]) -> DerElement:
-    """The single one. Raises NotDer when there are more or none."""
+    """Return the single element of the list. Raises NotDer if there are more or none."""
     if len(elements) != 1:
         raise NotDer(f"one value expected, found {len(elements)}")
     return elements[0]

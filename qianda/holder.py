@@ -1,4 +1,4 @@
-"""Who holds a signer's private key: anything that can name its public key and sign. Never the hub."""
+"""The holder of a signer's private key: anything that can name its public key and sign. It is never the hub."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ class Holder(Protocol):
 
     @property
     def custody(self) -> str:
-        """Where the key is said to live: `software`, `usb-token`, `app-keystore`. A claim, not a proof."""
+        """The place where the key is said to be kept: `software`, `usb-token`, `app-keystore`. A claim, not a proof."""
 
     def sign(self, data: bytes) -> bytes:
-        """With SHA-256 of `data`: ECDSA as raw r‖s, 64 bytes, or RSA PKCS#1 v1.5."""
+        """Return the signature over the SHA-256 of `data`: ECDSA as raw r‖s, 64 bytes, or RSA PKCS#1 v1.5."""
 
 
 @runtime_checkable
 class AppHolder(Holder, Protocol):
-    """A key in an app's keystore, of which the platform can say what it is."""
+    """A key in an app's keystore, about which the platform can make a statement."""
 
     @property
     def device(self) -> str:
-        """What the person calls the device; it stands in the list of their devices."""
+        """The name that the person gave the device; it is shown in the list of their devices."""
 
     def attestation(self, challenge: bytes) -> dict[str, Any] | None:
-        """The platform's statement as `key` takes it, made for this key and this challenge; None when the hub has it
-        already, or where the platform makes none."""
+        """Return the platform's statement about this key for this challenge, in the form that `key` sends.
+
+        None if the hub has it already, or if the platform makes none.
+        """
 
 
 class SoftwareKey:
-    """A key in this process's memory, gone when the process ends."""
+    """A key in the memory of this process; it is gone when the process ends."""
 
     custody = "software"
 

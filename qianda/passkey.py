@@ -1,8 +1,8 @@
-"""A passkey that confirms one very request: the strict checks, which the hub and the offline verifier share.
+"""Confirmation of one signature by a passkey: the strict checks that the hub and the offline verifier share.
 
-The challenge is the SHA-256 of the signed attributes, and the authenticator must have verified its user. Only what
-WebAuthn writes in one fixed form is read. Source: W3C Web Authentication Level 3: 5.8.1 (client data), 6.1
-(authenticator data), 6.5.1 (keys), 7.1 and 7.2 (the checks of a relying party).
+The challenge is the SHA-256 of the signed attributes, and the authenticator must have verified its user. Only the one
+fixed form that WebAuthn writes is read. Source: W3C Web Authentication Level 3: 5.8.1 (client data), 6.1 (authenticator
+data), 6.5.1 (keys), 7.1 and 7.2 (the checks of a relying party).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_CLIENT_DATA_BYTES: Final = 1024
 MAX_AUTHENTICATOR_DATA_BYTES: Final = 1024
 MAX_SIGNATURE_BYTES: Final = 512
 MAX_CREDENTIAL_ID_BYTES: Final = 1023
-# ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, as COSE numbers them.
+# ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, by their COSE numbers.
 ALGORITHMS: Final = (-7, -257)
 
 _PRESENT, _VERIFIED, _BACKUP_ELIGIBLE, _BACKED_UP, _CREDENTIAL, _EXTENSIONS = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
@@ -33,12 +33,12 @@ _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253})(?::[0-9]
 
 
 class WrongPasskey(Exception):
-    """What was handed in as a passkey's work is not; the message says what is wrong with it."""
+    """The registration or assertion of a passkey is not valid. The message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """What an authenticator answered to one challenge, as the browser hands it over."""
+    """The answer of an authenticator to one challenge, as the browser passes it on."""
 
     authenticator_data: bytes
     client_data: bytes
@@ -47,7 +47,7 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A right assertion. `counter` is 0 where the authenticator counts nothing."""
+    """A valid assertion. `counter` is 0 if the authenticator does not count."""
 
     origin: str
     rp_id: str
@@ -56,7 +56,11 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """`public_key`: SubjectPublicKeyInfo in DER. `synced`: its maker may copy the key to other devices of its owner."""
+    """A passkey that was just made.
+
+    `public_key`: SubjectPublicKeyInfo in DER. `synced`: the passkey's provider may copy the key to other devices of its
+    owner.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -65,13 +69,18 @@ class NewPasskey:
 
 
 def challenge_of(to_be_signed: bytes) -> bytes:
-    """What the passkey has to confirm: DER of the signed attributes with the SET tag, as they are signed."""
+    """Return the challenge that the passkey has to confirm.
+
+    `to_be_signed`: the signed attributes in DER with the SET tag, as they are signed.
+    """
     return hashlib.sha256(to_be_signed).digest()
 
 
 def relying_party(origin: str) -> str | None:
-    """The id under which passkeys belong to this origin: its host. None where there can be none: WebAuthn wants a name
-    and HTTPS, or `localhost`."""
+    """Return the id of the relying party for this origin: its host.
+
+    None if the origin can have no passkeys: WebAuthn demands a name and HTTPS, or `localhost`.
+    """
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         return None
@@ -81,8 +90,8 @@ def relying_party(origin: str) -> str | None:
 
 
 def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion) -> Confirmed:
-    """The passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin of its own, and its
-    device had verified its user. Raises WrongPasskey."""
+    """Check that the passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin of its own,
+    on a device that had verified its user. Raises WrongPasskey."""
     if len(assertion.signature) > MAX_SIGNATURE_BYTES:
         raise WrongPasskey("the signature is too long")
     origin = _client_data(assertion.client_data, "webauthn.get", challenge_of(to_be_signed))
@@ -97,15 +106,17 @@ def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion
 
 
 def read_registration(authenticator_data: bytes, client_data: bytes, challenge: bytes, origin: str) -> NewPasskey:
-    """A fresh passkey, made at `origin` for this challenge by a device that had verified its user. No statement about
-    the device is asked for, so nothing is said about where the key is. Raises WrongPasskey."""
+    """Read a new passkey, made at `origin` for this challenge by a device that had verified its user.
+
+    No statement about the device is asked for, so nothing is known about where the key is kept. Raises WrongPasskey.
+    """
     if _client_data(client_data, "webauthn.create", challenge) != origin:
         raise WrongPasskey("the passkey was made at another origin")
     rp_id = relying_party(origin)
     if rp_id is None:
         raise WrongPasskey("this origin can have no passkeys")
     counter, flags = _authenticator_data(authenticator_data, rp_id)
-    attested = authenticator_data[_HEADER + 16 :]  # behind the make of the authenticator
+    attested = authenticator_data[_HEADER + 16 :]  # after the AAGUID of the authenticator
     length = int.from_bytes(attested[:2], "big")
     credential_id, key = attested[2 : 2 + length], attested[2 + length :]
     if not flags & _CREDENTIAL or not 0 < length <= MAX_CREDENTIAL_ID_BYTES or len(credential_id) != length:
@@ -119,7 +130,7 @@ def read_registration(authenticator_data: bytes, client_data: bytes, challenge: 
 
 
 def _client_data(encoded: bytes, kind: str, challenge: bytes) -> str:
-    """The origin, after type and challenge were found right."""
+    """Check the type and the challenge of the client data; return its origin. Raises WrongPasskey."""
     if len(encoded) > MAX_CLIENT_DATA_BYTES:
         raise WrongPasskey("the client data are too long")
     try:
@@ -148,7 +159,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _authenticator_data(data: bytes, rp_id: str) -> tuple[int, int]:
-    """Counter and flags, after the relying party was found right and the user verified."""
+    """Check the relying party and that the user was verified; return counter and flags. Raises WrongPasskey."""
     if not _HEADER <= len(data) <= MAX_AUTHENTICATOR_DATA_BYTES:
         raise WrongPasskey("the authenticator data are too short or too long")
     if data[:32] != hashlib.sha256(rp_id.encode()).digest():
@@ -166,7 +177,7 @@ def _verify(public_key: bytes, assertion: Assertion) -> None:
     try:
         key = _known_kind(serialization.load_der_public_key(public_key))
         if key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo) != public_key:
-            raise ValueError("another spelling of the key")  # a hybrid point, say: one key, one form
+            raise ValueError("another spelling of the key")  # a hybrid point, for example: a key has only one form
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(assertion.signature, message, padding.PKCS1v15(), hashes.SHA256())
         else:
@@ -185,14 +196,14 @@ def _known_kind(key: Any) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     raise ValueError("neither P-256 nor RSA")
 
 
-# ---- the public key, in the one form that CTAP2 gives it (canonical CBOR)
+# ---- the public key, in the one form in which CTAP2 writes it (canonical CBOR)
 
 _P256_X, _P256_Y = bytes.fromhex("a5010203262001215820"), bytes.fromhex("225820")
 _RSA_N, _RSA_E = bytes.fromhex("a401030339010020 59"), bytes.fromhex("2143010001")
 
 
 def _spki_of(cose: bytes, *, more: bool) -> bytes:
-    """`more`: extensions may follow the key."""
+    """Return the key as SubjectPublicKeyInfo in DER. `more`: extensions must follow the key; otherwise nothing may."""
     try:
         key, end = _p256(cose) if cose.startswith(_P256_X) else _rsa(cose)
     except ValueError as error:

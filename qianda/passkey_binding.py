@@ -1,17 +1,17 @@
-"""The passkey that a certificate names: it alone may confirm what this certificate's key signs.
+"""The passkey that a certificate names: only this passkey may confirm what the certificate's key signs.
 
-An attribute of the subject, which the authority writes into the extension subjectDirectoryAttributes (RFC 5280 4.2.1.8,
-never critical) when it issues the certificate. Its type is PASSKEY_BINDING_OID, its one value:
+The name is an attribute of the subject, which the authority writes into the extension subjectDirectoryAttributes (RFC
+5280 4.2.1.8, never critical) when it issues the certificate. Its type is PASSKEY_BINDING_OID, its one value:
 
     PasskeyBinding ::= SEQUENCE {
         origin         IA5String,                  -- of the hub, as browsers write it
         publicKeyHash  OCTET STRING (SIZE (32)) }  -- SHA-256 of the passkey's SubjectPublicKeyInfo
 
-(An extension of our own would need a short object identifier: programs that read no arc of 128 bits take a certificate
-with such an attribute, but not one with such an extension.)
+(An extension of our own would need a short object identifier: programs that cannot read an arc of 128 bits accept a
+certificate with such an attribute, but not one with such an extension.)
 
 signing-certificate-v2 is a signed attribute, so the signer's key signs over the certificate, and with it over the
-passkey. One reader serves the clients before they sign, the hub and the verifier; `checks.js` reads the same.
+passkey. This one reader serves the clients before they sign, the hub and the verifier; `checks.js` reads the same.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ _SHA256_BYTES = 32
 
 @dataclass(frozen=True)
 class PasskeyBinding:
-    """`key_sha256`: of the passkey's SubjectPublicKeyInfo in DER."""
+    """The passkey that a certificate names. `key_sha256`: SHA-256 of the passkey's SubjectPublicKeyInfo in DER."""
 
     origin: str
     key_sha256: bytes
 
     @classmethod
     def to(cls, public_key: bytes, origin: str) -> PasskeyBinding:
-        """Bind to the passkey of this public key (DER) at this origin."""
+        """Return the binding to the passkey of this public key (DER) at this origin."""
         return cls(origin, hashlib.sha256(public_key).digest())
 
     def encode(self) -> bytes:
-        """Return the attribute's value, DER."""
+        """Return the value of the attribute in DER."""
         origin = der.encode(_IA5_STRING, self.origin.encode("ascii"))
         return der.encode(der.SEQUENCE, origin + der.encode(der.OCTET_STRING, self.key_sha256))
 
 
 def encode_extension(*values: bytes) -> bytes:
-    """Return what stands in subjectDirectoryAttributes, DER: one attribute with these values."""
+    """Return the content of subjectDirectoryAttributes in DER: one attribute with these values."""
     return der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, _OID + der.encode(der.SET, b"".join(values))))
 
 
 def find_binding(certificate: bytes) -> PasskeyBinding | None:
-    """Return what a certificate (DER) says about a passkey; None where it says nothing.
+    """Return the passkey that a certificate (DER) names, or None if it names none.
 
-    Raises NotDer where it says something that cannot be read: such a certificate must not be signed with, nor believed.
+    Raises NotDer if the passkey's name cannot be read: such a certificate must be neither used nor believed.
     """
-    if _OID not in certificate:  # certificates of other authorities may be in a form that this reader does not take
+    if _OID not in certificate:  # certificates of other authorities may have a form that this reader does not accept
         return None
     fields = der.read(certificate).children(der.SEQUENCE)[0].children(der.SEQUENCE)
     extensions = der.only(der.only([field for field in fields if field.tag == _EXTENSIONS]).children(_EXTENSIONS))
@@ -67,7 +67,7 @@ def find_binding(certificate: bytes) -> PasskeyBinding | None:
 
 
 def _last_of(sequences: DerElement, identifier: bytes) -> DerElement:
-    """The last part of the one sequence that begins with this object identifier."""
+    """Return the last part of the one sequence that begins with this object identifier. Raises NotDer."""
     parts = [sequence.children(der.SEQUENCE) for sequence in sequences.children(der.SEQUENCE)]
     return der.only([each[-1] for each in parts if each and each[0].whole == identifier])
 

@@ -1,12 +1,12 @@
-"""Marks inside certificates that the hub writes and the verifier reads."""
+"""Marks in certificates that the hub writes and the verifier reads."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Certificate policy "for trial and internal use only": every certificate of the built-in authority carries it.
+# Certificate policy "for trial and internal use only": every certificate of the built-in authority has it.
 #
-# An OID derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
+# The OID is derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
 TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
 
 # Certificate policy "the seal of the organisation": the built-in authority gives it to no person.
@@ -18,5 +18,5 @@ PASSKEY_BINDING_OID: Final = "2.25.150163826585966368932947276595832730945"
 # TSA policy (RFC 3161, 2.4.2) of the built-in timestamp authority, for trial and internal use only.
 TRIAL_TIMESTAMP_POLICY_OID: Final = "2.25.94403158214627390168925671437280915514"
 
-# Stands, in brackets, in the organisation name of every issuer and subject of the built-in authority.
+# The words that stand, in brackets, in the organisation name of every issuer and subject of the built-in authority.
 TRIAL_NOTICE: Final = "trial and internal use only"

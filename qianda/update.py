@@ -1,7 +1,7 @@
-"""Beyond the four checks: what stands behind the shown bytes must be a signature and nothing else.
+"""A check beyond the four: the bytes behind the shown document must be a signature and nothing else.
 
 A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6). The four
-checks cannot see that; a client that has a PDF library at hand can.
+checks cannot see that; a client with a PDF library can.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from qianda.verify.structure import range_is_right
 
 
 def check_update(shown: bytes, prepared: bytes) -> None:
-    """Raise RefusedToSign (number 1) when the prepared file changes more of the shown one than a signature has to."""
+    """Raise RefusedToSign (number 1) if the prepared file changes more of the shown file than a signature has to."""
     try:
         _check(shown, prepared)
     except UnreadablePdf as error:

@@ -1,4 +1,4 @@
-"""How the signing protocol travels: JSON over HTTP, a bearer session, problem+json (RFC 9457) when the hub says no."""
+"""The signing protocol's transport: JSON over HTTP, a bearer session, and problem+json (RFC 9457) for refusals."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ Json = dict[str, Any]
 
 
 class ProtocolProblem(Exception):
-    """The hub said no. `code` is the stable word of its problem+json, `title` a sentence in the language that was asked
-    for, `retry_after` in seconds if it named any."""
+    """The hub refused the call.
+
+    `code` is the stable word of its problem+json, `title` a sentence in the requested language, `retry_after` the
+    seconds to wait, if the hub named any.
+    """
 
     def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None, title: str = "") -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -33,7 +36,7 @@ class BadAnswer(Exception):
 
 
 class Wire:
-    """Calls one hub. `bearer` is the session's secret; it goes to the hub's own origin only."""
+    """The connection to one hub. `bearer` is the session's secret; it is sent to the hub's own origin only."""
 
     def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
         self._base = base_url.rstrip("/") + "/"
@@ -51,14 +54,15 @@ class Wire:
         return await self._call("GET", self._url(step), None, contract_id)
 
     async def follow(self, link: str) -> bytes:
-        """What lies behind a link of the hub's answer, relative or absolute. Raises BadAnswer for another origin."""
+        """Return the content of a link in the hub's answer, relative or absolute. Raises BadAnswer for another
+        origin."""
         url = urljoin(self._base, link)
         if origin_of(url) != origin_of(self._base):
             raise BadAnswer("the hub's answer leads to another origin")
         return await self._call("GET", url, None, None)
 
     def _url(self, step: str) -> str:
-        """`step` of the signing protocol, or a path of its own that begins with a slash."""
+        """Return the URL of a step of the signing protocol, or of another path if `step` begins with a slash."""
         return self._base + step[1:] if step.startswith("/") else f"{self._base}sign/v1/{step}"
 
     def _headers(self) -> dict[str, str]:
@@ -83,7 +87,8 @@ class Wire:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port as a browser writes them (RFC 6454): lower case, the scheme's own port left out."""
+    """Return scheme, host and port as a browser writes them (RFC 6454): in lower case, without the scheme's default
+    port."""
     parts = urlsplit(url)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     if ":" in host:
@@ -93,7 +98,7 @@ def origin_of(url: str) -> str:
 
 
 def binary(value: object) -> bytes:
-    """Standard base64, strictly. Raises BadAnswer."""
+    """Decode standard base64, strictly. Raises BadAnswer."""
     try:
         return b64decode(str(value), validate=True)
     except ValueError as error:

@@ -1,5 +1,5 @@
-"""`qianda agent`: signs with the USB token of the signer, on their own computer (needs the extra `agent`).
+"""`qianda agent`: signs with the signer's USB token, on the signer's own computer (needs the extra `agent`).
 
-It calls the hub, and nobody can call it. What is signed it downloads, hashes and checks itself; the PIN is asked in its
-own terminal, given to the token once, and goes nowhere else.
+The agent calls the hub; nobody can call the agent. It downloads, hashes and checks the document that is to be signed.
+It asks for the PIN in its own terminal, gives it to the token once, and sends it nowhere else.
 """

@@ -18,7 +18,11 @@ MAX_CHAIN_LENGTH = 10
 
 @dataclass(frozen=True)
 class TokenCertificate:
-    """`id` is what its private key has, too (CKA_ID). `reason`: the text that says why it cannot sign, if so."""
+    """A certificate that lies on a token.
+
+    `id` is the CKA_ID that the certificate shares with its private key. `reason` is the name of the text that says why
+    the certificate cannot sign; empty if it can.
+    """
 
     der: bytes
     id: bytes
@@ -36,7 +40,8 @@ class TokenCertificate:
 
 
 def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
-    """None for what is no X.509 certificate at all."""
+    """Return the certificate (DER) with what the agent needs to know of it, or None if the bytes are no X.509
+    certificate."""
     try:
         found = x509.load_der_x509_certificate(der)
         name, issuer = (_called(one) for one in (found.subject, found.issuer))
@@ -48,7 +53,7 @@ def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
 
 
 def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tuple[bytes, ...]:
-    """The certificate, and those above it that lie on the token, too; the hub knows the rest."""
+    """Return the chain in DER: `leaf`, then its issuers as far as they are on the token. The hub knows the others."""
     chain = [x509.load_der_x509_certificate(leaf.der)]
     above = [x509.load_der_x509_certificate(other.der) for other in others if other.authority]
     while len(chain) < MAX_CHAIN_LENGTH:

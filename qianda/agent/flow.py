@@ -1,4 +1,4 @@
-"""What the agent does, from the pairing code to the signature."""
+"""The steps of the agent, from the pairing code to the signature."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ ASK_INTERVAL = 1.0
 
 @dataclass(frozen=True)
 class Choice:
-    """What the person wants to sign with; without a certificate: a new one for a key on that token."""
+    """What the person chose to sign with. Without a certificate: a key on that token, for which the hub issues a new
+    one."""
 
     device: TokenDevice
     certificate: TokenCertificate | None
@@ -36,7 +37,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the person was shown: the document's bytes, hashed here, and what the hub says of it."""
+    """What the person was shown: the bytes of the document, whose hash was checked here, and the hub's description of
+    it."""
 
     id: str
     contract: ShownContract
@@ -44,7 +46,7 @@ class Shown:
 
 
 def sign_once(origin: str, module: str, config: Path | None, language: str) -> int:
-    """The whole story in this terminal; the exit code of the process: 0 signed, 1 nothing was signed."""
+    """Sign one contract in this terminal. Return the exit code of the process: 0 signed, 1 nothing was signed."""
     terminal = Terminal(language)
     try:
         asyncio.run(_sign(terminal, origin, module, config or usual_file()))
@@ -116,7 +118,7 @@ def _show(terminal: Terminal, shown: Shown, file: Path) -> None:
 
 
 def _rows(value: object) -> list[Json]:
-    """Whatever a hub may send: what is not a list of objects is left out."""
+    """Return the objects of a list that the hub sent. Leave out everything else: a hub may send anything."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
@@ -124,7 +126,7 @@ def _rows(value: object) -> list[Json]:
 
 
 def _chosen(terminal: Terminal, devices: list[TokenDevice]) -> Choice:
-    """One of the certificates that can sign, whichever token it is on, or a new one."""
+    """Ask which certificate shall sign: one that can, on any of the tokens, or a new one. Raises AgentTrouble."""
     for device in devices:
         device.read()
     people = [(device, one) for device in devices for one in device.certificates if not one.authority]
@@ -156,7 +158,8 @@ def _offer(terminal: Terminal, number: int, choice: Choice) -> None:
 
 
 def _pin(terminal: Terminal, device: TokenDevice) -> str:
-    """Asked once; where the token has a keypad of its own, it is typed there and never seen here."""
+    """Ask for the PIN, once. Return an empty text for a token with a keypad: there the PIN is never seen by this
+    program."""
     if device.has_keypad:
         terminal.say("pad", token=device.name)
         return ""
@@ -166,7 +169,10 @@ def _pin(terminal: Terminal, device: TokenDevice) -> str:
 async def _certified(
     terminal: Terminal, client: SigningClient, shown: Shown, choice: Choice, opened: OpenDevice
 ) -> TokenHolder:
-    """Show the hub that the key is here, and have the person confirm its certificate on the page."""
+    """Prove to the hub that the key is here, and tell the person to confirm its certificate on the page.
+
+    Return the key that signs. Raises RefusedToSign if the hub issued a certificate for another key.
+    """
     if choice.certificate is None:
         holder = opened.own_key()
         chain = await client.key(holder, shown.id)
@@ -184,7 +190,8 @@ async def _certified(
 
 
 def _keep(terminal: Terminal, opened: OpenDevice, certificate: bytes, holder: TokenHolder) -> None:
-    """So that the next contract finds it; a token that takes no certificates can sign all the same."""
+    """Store the certificate on the token for the next contract. A token that takes no certificates can sign all the
+    same."""
     try:
         opened.keep(certificate, holder)
     except AgentTrouble as trouble:
@@ -206,7 +213,7 @@ async def _confirmed(client: SigningClient) -> None:
 
 
 async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
-    """What the person saw is signed and agreed to, whatever the hub would show by now."""
+    """Sign the document that the person saw. Raises AgentTrouble if the hub has another document or consent by now."""
     now = await client.contract(shown.id)
     if (now.document_sha256, now.consent) != (shown.contract.document_sha256, shown.contract.consent):
         raise AgentTrouble("changed")

@@ -1,4 +1,4 @@
-"""Which of a token's mechanisms makes the signature, and what it is given (PKCS#11 v2.40, RFC 8017)."""
+"""Which mechanism of a token makes the signature, and what that mechanism is given (PKCS#11 v2.40, RFC 8017)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _DIGEST_INFO_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 @dataclass(frozen=True)
 class SigningMechanism:
-    """`raw`: the token signs what it gets, and the hash is made here."""
+    """One way to let a token sign. `raw`: the token signs a hash that is computed here; otherwise it computes the
+    hash."""
 
     mechanism: Mechanism
     raw: bool
@@ -37,7 +38,7 @@ _WAYS = {
 
 
 def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[SigningMechanism]:
-    """The ways that the token offers, the best first. Raises AgentTrouble when there is none."""
+    """Return the ways to sign that the token offers, the best first. Raises AgentTrouble if there is none."""
     ways = [way for way in _WAYS.get(kind, ()) if way.mechanism in offered]
     if not ways:
         raise AgentTrouble("no-mechanism")
@@ -45,7 +46,8 @@ def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[Signin
 
 
 def kind_to_generate(offered: Collection[Mechanism | int]) -> KeyType:
-    """EC on P-256 where the token makes such keys, RSA otherwise. Raises AgentTrouble."""
+    """Return the kind of key to generate: EC on P-256 if the token can, otherwise RSA. Raises AgentTrouble if it can
+    neither."""
     for kind, maker in ((KeyType.EC, Mechanism.EC_KEY_PAIR_GEN), (KeyType.RSA, Mechanism.RSA_PKCS_KEY_PAIR_GEN)):
         if maker in offered and any(way.mechanism in offered for way in _WAYS[kind]):
             return kind

@@ -1,6 +1,6 @@
-"""Which hub, and which PKCS#11 module: typed, or pinned in a file of the person's own.
+"""The address of the hub and the path of the PKCS#11 module: typed, or pinned in the person's own file.
 
-A page cannot choose the hub: what is pinned wins over what somebody may have told the person to type.
+A page cannot choose the hub: a pinned address wins over one that somebody told the person to type.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(frozen=True)
 class Pinned:
-    """Empty where the file says nothing, or is not there."""
+    """What the file pins. A value is empty if the file does not name it, or if there is no such file."""
 
     file: Path
     origin: str = ""
@@ -32,7 +32,8 @@ def usual_file() -> Path:
 
 
 def read_pinned(file: Path) -> Pinned:
-    """`origin = "https://…"` and `module = "…"`. Raises AgentTrouble for a file that cannot be read."""
+    """Read `origin = "https://…"` and `module = "…"` from the file. Raises AgentTrouble for a file that cannot be
+    read."""
     try:
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -45,7 +46,10 @@ def read_pinned(file: Path) -> Pinned:
 
 
 def checked_origin(text: str) -> str:
-    """An origin as a browser writes it. Raises AgentTrouble unless it is bare, and HTTPS (or HTTP on this machine)."""
+    """Return the typed address as a browser writes an origin.
+
+    Raises AgentTrouble unless the address is an origin alone, with HTTPS (or HTTP on this machine).
+    """
     typed = text.strip().rstrip("/")
     try:
         parts = urlsplit(typed)
@@ -60,7 +64,8 @@ def checked_origin(text: str) -> str:
 
 
 def chosen_origin(typed: str, pinned: Pinned) -> str:
-    """Empty when neither says one. Raises AgentTrouble when they differ."""
+    """Return the hub's origin, empty if it is neither typed nor pinned. Raises AgentTrouble if both are given and
+    differ."""
     if not pinned.origin:
         return checked_origin(typed) if typed else ""
     known = checked_origin(pinned.origin)

@@ -1,4 +1,4 @@
-"""The agent's own terminal: what it says and asks."""
+"""The agent's own terminal: prints texts and asks questions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Terminal:
         print(say(self.language, name, **blanks), flush=True)
 
     def show(self, label: str, value: str) -> None:
-        """One line of what the hub says about the contract."""
+        """Print one line of what the hub says about the contract, without control characters."""
         print(f"  {harmless(label)}: {harmless(value)}", flush=True)
 
     def complain(self, name: str, /, **blanks: object) -> None:
@@ -29,14 +29,14 @@ class Terminal:
             raise AgentTrouble("stopped") from None
 
     def ask_secret(self, name: str, /, **blanks: object) -> str:
-        """Typed without being shown, from the terminal itself and never from a pipe's history."""
+        """Ask for a secret on the terminal itself, not from a pipe, and do not show what is typed."""
         try:
             return getpass.getpass(f"{say(self.language, name, **blanks)}: ")
         except EOFError:
             raise AgentTrouble("stopped") from None
 
     def choose(self, most: int) -> int:
-        """A number from 1 to `most`. Raises AgentTrouble when it is none."""
+        """Ask for a number from 1 to `most`. Raises AgentTrouble for any other answer."""
         answer = self.ask("choose")
         if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= most:
             raise AgentTrouble("stopped")

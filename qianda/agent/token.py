@@ -1,6 +1,6 @@
-"""The signer's token, through any PKCS#11 module: found, read, logged in to once, and asked to sign.
+"""The signer's token, through any PKCS#11 module: find it, read it, log in to it once, and let it sign.
 
-Calls are made one after the other from one thread: not every module stands more.
+All calls are made one after the other from one thread, because not every module is safe for several threads.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.Mechanis
 
 
 def plugged_in(module: str) -> list[TokenDevice]:
-    """The tokens that are there. Raises AgentTrouble for a module that cannot be loaded, and for no token at all."""
+    """Return the initialised tokens that are plugged in. Raises AgentTrouble if the module cannot be loaded, or for no
+    token."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
-    except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError, too
+    except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError as well
         raise AgentTrouble("no-module", module=module, why=str(error) or type(error).__name__) from error
     devices = []
     for slot in slots:
         try:
             token = slot.get_token()
-        except errors.PKCS11Error:  # gone between the two calls, or not a token that is understood
+        except errors.PKCS11Error:  # removed between the two calls, or unknown to this library
             continue
         if token.flags & TokenFlag.TOKEN_INITIALIZED:
             devices.append(TokenDevice(token))
@@ -75,7 +76,7 @@ class TokenDevice:
         return bool(self.token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
 
     def read(self) -> None:
-        """Look for certificates, which need no PIN."""
+        """Read the certificates on the token. This needs no PIN."""
         with self._troubles(), self.token.open() as session:
             wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
             found = [read_certificate(one[Attribute.VALUE], one[Attribute.ID]) for one in session.get_objects(wanted)]
@@ -83,7 +84,8 @@ class TokenDevice:
 
     @contextmanager
     def logged_in(self, pin: str, *, to_write: bool = False) -> Iterator[OpenDevice]:
-        """The PIN is given once. Raises AgentTrouble for a wrong one, and for a locked token."""
+        """Log in with the PIN, which is given to the token once. Raises AgentTrouble for a wrong PIN and for a locked
+        token."""
         if to_write and self.token.flags & TokenFlag.WRITE_PROTECTED:
             raise AgentTrouble("read-only")
         if self.token.flags & TokenFlag.USER_PIN_LOCKED:
@@ -96,7 +98,7 @@ class TokenDevice:
         finally:
             try:
                 session.close()
-            except errors.PKCS11Error:  # it was pulled out: nothing is left to close
+            except errors.PKCS11Error:  # the token was pulled out: there is nothing to close
                 pass
 
     @contextmanager
@@ -107,7 +109,7 @@ class TokenDevice:
             raise self.trouble(error) from error
 
     def trouble(self, error: errors.PKCS11Error) -> AgentTrouble:
-        """What the module said, in words."""
+        """Return the text that fits the error of the module."""
         match error:
             case errors.PinIncorrect() | errors.PinInvalid() | errors.PinLenRange():
                 return self._wrong_pin()
@@ -135,7 +137,7 @@ class TokenDevice:
         return AgentTrouble("wrong-pin", left=left)
 
     def _flags(self) -> TokenFlag | None:
-        """As the token says now; None when it is gone."""
+        """Return the token's flags as they are now, or None if the token is gone."""
         try:
             return self.token.slot.get_token().flags
         except errors.PKCS11Error:
@@ -149,17 +151,18 @@ class OpenDevice:
     pin: str | None
 
     def holder(self, certificate: TokenCertificate) -> TokenHolder:
-        """The private key of a certificate. Raises AgentTrouble when it is not here."""
+        """Return the private key of the certificate. Raises AgentTrouble if it is not on the token."""
         with self.device._troubles():
             keys = self._private_keys({Attribute.ID: certificate.id}) if certificate.id else []
-            if not keys:  # some tokens do not tie them together; a key that does not fit is found out before it is used
+            if not keys:  # some tokens give them no common ID; `sign` notices a wrong key
                 keys = self._private_keys({})
             if len(keys) != 1:
                 raise AgentTrouble("no-key")
             return self._holder(keys[0], certificate.spki)
 
     def own_key(self) -> TokenHolder:
-        """The key that was made here for signing at schools, or a new one, which the token never gives out."""
+        """Return the key that was generated here for signing at schools. Generate it if there is none; it never leaves
+        the token."""
         with self.device._troubles():
             known = self._private_keys({Attribute.LABEL: OWN_LABEL})
             if known:
@@ -168,7 +171,8 @@ class OpenDevice:
             return self._holder(private, _spki(public))
 
     def keep(self, certificate: bytes, holder: TokenHolder) -> None:
-        """Write the certificate beside its key, in place of an earlier one. Raises AgentTrouble."""
+        """Store the certificate next to its key, in place of an earlier one. Raises AgentTrouble if the token
+        refuses."""
         identifier = holder.key[Attribute.ID]
         with self.device._troubles():
             old = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identifier}
@@ -208,7 +212,7 @@ class OpenDevice:
 
 @dataclass
 class TokenHolder:
-    """A private key on the token, as the client library wants it."""
+    """A private key on the token, as the client library uses it (`qianda.holder.Holder`)."""
 
     device: TokenDevice
     key: Any
@@ -218,7 +222,10 @@ class TokenHolder:
     custody: str = "usb-token"
 
     def sign(self, data: bytes) -> bytes:
-        """Raw r‖s, or the value of RSA. Raises AgentTrouble, also for a key that is not that of the certificate."""
+        """Return the signature: raw r‖s for EC, the signature value for RSA.
+
+        Raises AgentTrouble if the token fails, or if the key is not that of the certificate.
+        """
         try:
             signature = self._signed(data)
         except errors.PKCS11Error as error:
@@ -228,7 +235,7 @@ class TokenHolder:
         return signature
 
     def _signed(self, data: bytes) -> bytes:
-        """By the first of the ways that the token really goes: some lists promise more than the token does."""
+        """Sign by the first way that the token really supports: some tokens list mechanisms that they do not have."""
         for number, way in enumerate(self.ways, start=1):
             try:
                 key = cast(SignMixin, self.key)
@@ -239,7 +246,8 @@ class TokenHolder:
         raise AssertionError("there is at least one way")
 
     def _asked_each_time(self) -> dict[str, str]:
-        """Keys for qualified signatures want the PIN again for each use (CKA_ALWAYS_AUTHENTICATE)."""
+        """Return the PIN as an argument if the key wants it again for each use (CKA_ALWAYS_AUTHENTICATE), as keys for
+        qualified signatures do."""
         try:
             asked = bool(self.key[Attribute.ALWAYS_AUTHENTICATE])
         except (errors.AttributeTypeInvalid, KeyError):
@@ -248,7 +256,7 @@ class TokenHolder:
 
 
 def _spki(public: PublicKey) -> bytes:
-    """SubjectPublicKeyInfo in DER."""
+    """Return the public key as SubjectPublicKeyInfo in DER."""
     if public.key_type is KeyType.EC:
         return encode_ec_public_key(public)
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers

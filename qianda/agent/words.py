@@ -1,4 +1,4 @@
-"""What the agent says, in both languages. `{…}` are blanks."""
+"""The texts of the agent in both languages. `{…}` are blanks."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 
 class AgentTrouble(Exception):
-    """Why nothing is signed: the name of a text, and what stands in its blanks."""
+    """The reason why nothing is signed: the name of a text, and the values of its blanks."""
 
     def __init__(self, name: str, /, **blanks: str) -> None:
         super().__init__(name)
@@ -153,12 +153,14 @@ class AgentTrouble(Exception):
 
 
 def say(language: str, name: str, /, **blanks: object) -> str:
-    """The text in this language. What others wrote into the blanks cannot steer the terminal."""
+    """Return the text in this language. Values in the blanks lose their control characters, so they cannot steer the
+    terminal."""
     text = TEXTS[name][1 if language == "zh" else 0]
     return text.format(**{blank: harmless(str(value)) for blank, value in blanks.items()})
 
 
 def harmless(text: str) -> str:
-    """One line without control characters, nor those that turn the direction of writing."""
+    """Return the text as one line, without control characters and without characters that change the direction of
+    writing."""
     spaced = " ".join(text.split())
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")

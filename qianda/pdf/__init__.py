@@ -1,7 +1,7 @@
-"""Read the PDF files that Qianda writes, from the first byte to the last, and nothing else (`docs/file-format.md`).
+"""A reader for the PDF files that Qianda writes, from the first byte to the last, and for no others.
 
-PDF readers repair what they do not understand, each in its own way, and that is how one file comes to show two texts.
-So nothing is repaired here: bytes that Qianda would not have written are a reason to refuse the file.
+Other PDF readers repair what they do not understand, each in its own way; so one file can show two texts. Here nothing
+is repaired: bytes that Qianda would not have written are a reason to refuse the file (`docs/file-format.md`).
 """
 
 from __future__ import annotations

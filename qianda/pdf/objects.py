@@ -1,7 +1,8 @@
-"""Read PDF objects (ISO 32000-2 7.3) in the one spelling that Qianda writes.
+"""Read PDF objects (ISO 32000-2 7.3) in the one form that Qianda writes.
 
-Whatever else the format allows is refused: comments, escapes in names, doubled keys, odd white space. Two readers that
-understand a file differently are how a change is hidden. `hub/web/static/signer/pdf_objects.js` follows the same rules.
+Everything else that the format allows is refused: comments, escapes in names, doubled keys, odd white space. A change
+can be hidden where two readers understand a file differently. `hub/web/static/signer/pdf_objects.js` follows the same
+rules.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import re
 from dataclasses import dataclass
 
 MAX_DEPTH = 50
-MAX_SAFE_INTEGER = 2**53 - 1  # what JavaScript counts exactly; both readers must see the same number
+MAX_SAFE_INTEGER = 2**53 - 1  # JavaScript counts exactly up to here; both readers must see the same number
 
-_END = rb"(?![!-$&'*-.0-;=?-Z\\^-z|~])"  # a token ends where a delimiter, white space or the file does
+_END = rb"(?![!-$&'*-.0-;=?-Z\\^-z|~])"  # a token ends at a delimiter, at white space or at the end of the file
 _TOKEN = re.compile(
     rb"[ \n]*(?:"
     rb"(?P<reference>[1-9]\d{0,6}) 0 R" + _END + rb"|"
@@ -29,7 +30,7 @@ _WORDS: dict[bytes, bool | None] = {b"true": True, b"false": False, b"null": Non
 
 
 class NotOurForm(Exception):
-    """The bytes are not what Qianda writes; `what` says it in English, `at` is the offset in the file."""
+    """The bytes are not what Qianda writes. `what` says why in English, `at` is the offset in the file."""
 
     def __init__(self, what: str, at: int = 0) -> None:
         super().__init__(what)
@@ -44,7 +45,7 @@ class Name(str):
 
 
 class HexString(bytes):
-    """A string that is written in hexadecimal; `start` and `end` are the offsets of its "<" and behind its ">"."""
+    """A string that is written in hexadecimal. `start` is the offset of its "<", `end` the offset behind its ">"."""
 
     start: int
     end: int
@@ -52,7 +53,7 @@ class HexString(bytes):
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference to the object of this number; the generation is always 0."""
+    """A reference to the object with this number. The generation is always 0."""
 
     number: int
 
@@ -69,28 +70,30 @@ Value = None | bool | int | float | str | bytes | Reference | list["Value"] | di
 
 
 class ObjectReader:
-    """A position in a file; what is read moves it on."""
+    """A position in a file. Reading an object moves the position behind it."""
 
     def __init__(self, file: bytes) -> None:
         self.file = file
         self.at = 0
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Return what the pattern matches at this position, and go on behind it; None where it does not match."""
+        """Return the match of the pattern at this position and move behind it. Return None if the pattern does not
+        match."""
         match = pattern.match(self.file, self.at)
         if match:
             self.at = match.end()
         return match
 
     def need(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """Return what the pattern matches at this position. Raises NotOurForm, which names what should stand there."""
+        """Return the match of the pattern at this position and move behind it. Raises NotOurForm with `what` was
+        expected."""
         match = self.take(pattern)
         if match is None:
             raise NotOurForm(f"{what} is not as Qianda writes it", self.at)
         return match
 
     def value(self, depth: int = 0) -> Value:
-        """Return the object that begins here; a stream's dictionary without its data. Raises NotOurForm."""
+        """Return the object that begins here; of a stream only the dictionary. Raises NotOurForm."""
         token = self.need(_TOKEN, "an object")
         if token.lastgroup == "close":
             raise NotOurForm("a list or dictionary ends too early", token.start())
@@ -151,7 +154,7 @@ class ObjectReader:
 
 
 def is_equal(old: Value, new: Value) -> bool:
-    """Tell whether two objects are the same in every entry, type and byte; 1, 1.0 and true are three values."""
+    """Tell whether two objects are the same in every entry, type and byte. 1, 1.0 and true are three values."""
     if isinstance(old, bytes) and isinstance(new, bytes):
         return old == new
     if type(old) is not type(new):

@@ -1,8 +1,8 @@
-"""Take a PDF apart into its revisions: objects, a table of exactly these, a trailer; and again.
+"""Split a PDF into its revisions: each has objects, a table of exactly these objects, and a trailer.
 
-Every byte belongs to one of them. A reader that follows the tables, and one that gives up on them and searches the file
-for objects, find the same ones. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO 32000-2,
-7.5.4 to 7.5.6.
+Every byte belongs to one of them. So a reader that follows the tables, and a reader that ignores them and searches the
+file for objects, find the same objects. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO
+32000-2, 7.5.4 to 7.5.6.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ _SECTION = re.compile(rb"(0|[1-9]\d{0,6}) ([1-9]\d{0,5})\n")
 _ROW = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
 _TRAILER = re.compile(rb"trailer\n(?=<<)")
 _END = re.compile(rb"\nstartxref\n([1-9]\d{0,9})\n%%EOF\n")
-# What a reader that searches the file for objects could take for one, inside a stream or a string.
+# Text in a stream or a string that a reader could take for an object when it searches the file for objects.
 _MARKER = re.compile(rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF")
 _COUNTED = b" 0 obj\n"
 
 
 class TooComplex(Exception):
-    """The file has more objects or revisions than are looked at."""
+    """The file has more objects or revisions than this program reads."""
 
 
 @dataclass(frozen=True)
 class WrittenObject:
-    """An object as one revision wrote it, and where: from its number to behind its last line."""
+    """An object as one revision wrote it. `start` is the offset of its number, `end` the offset behind its last
+    line."""
 
     number: int
     start: int
@@ -48,7 +49,8 @@ class WrittenObject:
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision: the objects that it writes, its trailer, and where it lies. `table` is the offset of its table."""
+    """One revision: the objects that it writes, its trailer, and its first and last offset. `table`: offset of its
+    table."""
 
     start: int
     end: int
@@ -58,7 +60,7 @@ class Revision:
 
 
 def read_revisions(pdf: bytes) -> list[Revision]:
-    """Return all revisions of the file, oldest first. Raises NotOurForm, or TooComplex before any work is done."""
+    """Return all revisions of the file, oldest first. Raises NotOurForm, or TooComplex before anything is read."""
     if pdf.count(_COUNTED) > MAX_OBJECTS or pdf.count(b"%%EOF\n") > MAX_REVISIONS:
         raise TooComplex
     reader, revisions = ObjectReader(pdf), list[Revision]()
@@ -83,7 +85,7 @@ def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
     trailer = reader.value()
     if int(reader.need(_END, "the end of a revision")[1]) != table:
         raise NotOurForm("startxref does not name the table", table)
-    assert isinstance(trailer, dict)  # it begins with "<<"
+    assert isinstance(trailer, dict)  # the pattern of the trailer demands "<<"
     _check_trailer(trailer, max(objects), previous, table)
     return Revision(start, reader.at, table, objects, trailer)
 
@@ -117,7 +119,8 @@ def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -
 
 
 def _check_table(reader: ObjectReader, objects: dict[int, WrittenObject], *, is_first: bool) -> None:
-    """Check that every object has one row that names its place, in rising order, and that there is no other row."""
+    """Check that every object has one row with its offset, that the rows rise, and that there are no others. Raises
+    NotOurForm."""
     listed: list[int] = []
     reader.need(_TABLE, "what follows an object")
     while section := reader.take(_SECTION):

@@ -1,7 +1,8 @@
-"""The offline verifier: what a stranger can say about a finished contract, with nothing but the file and whom to trust.
+"""The offline verifier: what a stranger can say about a finished contract, with only the file and a list of trusted
+certificates.
 
-`verify_file` checks in this process; `qianda.verify.guard.verify_guarded` does it in a child with limits, which is what
-a file from a stranger deserves. pyHanko is loaded only when it is needed: importing this package stays quick.
+`verify_file` checks in this process; `qianda.verify.guard.verify_guarded` checks in a child process with limits, which
+is the right way for a stranger's file. pyHanko is imported only when it is needed, so this package imports quickly.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["Element", "Finding", "Reason", "UnreadablePdf", "Word", "verify_byte
 def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -> VerificationReport:
     """Check one PDF, and whether it is the one that was expected.
 
-    Raises UnreadablePdf, or OSError when the file cannot be opened. Runs an event loop: call it outside of one.
+    Raises UnreadablePdf, or OSError if the file cannot be opened. Runs an event loop: call it where none is running.
     """
     from qianda.verify import reasons
     from qianda.verify.signed_file import MAX_FILE_BYTES
@@ -36,7 +37,7 @@ def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -
 def verify_bytes(
     pdf: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = ""
 ) -> VerificationReport:
-    """The same for a file in memory."""
+    """Check a PDF in memory, as `verify_file` does. Raises UnreadablePdf."""
     from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
     from qianda.verify.elements import VerificationReport, altered_report, judge, of_document, trust_findings

@@ -1,8 +1,8 @@
 """The full check by pyHanko: chains, revocation and long-term validation, offline.
 
-The timestamp authority has a policy of its own: pinned certificates, no revocation check. With one policy for
-everything a file would fail as soon as the revocation data of its last timestamp is no longer fresh.
-Sources: ETSI EN 319 102-1 5.6.3 (long-term validation), ETSI EN 319 142-1 (PAdES).
+The timestamp authority has a validation policy of its own: pinned certificates, no revocation check. With one policy
+for everything a file would fail as soon as the revocation data of its last timestamp is no longer fresh. Sources: ETSI
+EN 319 102-1 5.6.3 (long-term validation), ETSI EN 319 142-1 (PAdES).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OF_THE_SIGNATURE = {
 
 
 def full_check(pdf: bytes, trust: Trust) -> list[Finding]:
-    """What pyHanko finds wrong with each signature. Runs an event loop of its own: call it outside of one."""
+    """Return what pyHanko finds wrong with each signature. Runs an event loop: call it where none is running."""
     return asyncio.run(_full_check(pdf, trust))
 
 
@@ -52,7 +52,7 @@ async def _full_check(pdf: bytes, trust: Trust) -> list[Finding]:
     spec = _offline_spec(trust)
     try:
         signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures
-    except Exception as error:  # as below
+    except Exception as error:  # pyHanko raises many kinds, see `_check_one`
         return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__))]
     return [finding for signature in signatures for finding in await _check_one(signature, spec)]
 

@@ -1,7 +1,7 @@
-"""Count from where each object of a PDF is referred to, in whatever role.
+"""Count the references to each object of a PDF, in whatever role the object is.
 
-An object that is a signature field to one reader may be a page's content to another, and a reference to what is missing
-means nothing until a later revision brings it to life. So what may change depends on *all* references to it.
+An object that is a signature field to one reader may be a page's content to another. A reference to a missing object
+means nothing until a later revision writes that object. So what may change depends on *all* references to an object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from qianda.verify.document import Document
 
 
 class BackReferences:
-    """How often each object is referred to by the objects and the trailer of a document, as they are now."""
+    """The number of references to each object, from the objects and the trailer of a document in its current
+    revision."""
 
     def __init__(self, document: Document) -> None:
         self._of_object = {number: list(referred(value)) for number, value in document.objects.items()}
@@ -25,11 +26,12 @@ class BackReferences:
 
     @property
     def known(self) -> Iterable[int]:
-        """The numbers of the objects that are there."""
+        """Numbers of the objects that exist."""
         return self._of_object.keys()
 
     def advance(self, after: Document, written: Iterable[int]) -> None:
-        """Go on to the next revision, which wrote these objects."""
+        """Move on to the next revision. `after` is the document in it, `written` the numbers of the objects that it
+        wrote."""
         self._counts.subtract(self._of_trailer)
         self._of_trailer = list(referred(after.trailer))
         self._counts.update(self._of_trailer)
@@ -43,12 +45,12 @@ class BackReferences:
         return self._counts[number] if number is not None else 0
 
     def missing(self) -> set[int]:
-        """Return what is referred to and is not there."""
+        """Return the numbers of the objects that are referred to and do not exist."""
         return {number for number, count in self._counts.items() if count and number not in self._of_object}
 
 
 def referred(value: Value) -> Iterator[int]:
-    """Yield the number behind each reference in a value, as often as it stands there; references are not followed."""
+    """Yield the object number of each reference in a value, as often as it occurs. References are not followed."""
     if isinstance(value, Reference):
         yield value.number
     elif isinstance(value, dict):

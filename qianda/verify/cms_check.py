@@ -39,7 +39,7 @@ class BadCmsSignature(Exception):
 
 @dataclass(frozen=True)
 class CheckedCms:
-    """A signature whose digest and value fit; nothing is said yet about trust. `to_be_signed`: its attributes."""
+    """A signature whose digest and value are right. Trust is not checked yet. `to_be_signed`: its signed attributes."""
 
     certificate: x509.Certificate
     encoded_certificate: bytes
@@ -51,7 +51,7 @@ class CheckedCms:
 
 @dataclass(frozen=True)
 class CheckedTimestamp:
-    """An RFC 3161 token that fits what it stamps."""
+    """An RFC 3161 token whose digest is that of what it stamps."""
 
     time: datetime
     certificate: x509.Certificate
@@ -59,7 +59,7 @@ class CheckedTimestamp:
 
 
 def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCms:
-    """A PAdES signature; `digest(algorithm)` hashes what it covers. Raises BadCmsSignature."""
+    """Check a PAdES signature. `digest(algorithm)` hashes the bytes that it covers. Raises BadCmsSignature."""
     try:
         signed = _signed_data(contents)
         if signed["encap_content_info"]["content_type"].native != "data":
@@ -72,7 +72,8 @@ def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCm
 
 
 def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTimestamp:
-    """An RFC 3161 token, DER (zero padding may follow), over what `digest` hashes. Raises BadCmsSignature."""
+    """Check an RFC 3161 token in DER (zero padding may follow); `digest` hashes the stamped data. Raises
+    BadCmsSignature."""
     try:
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
@@ -88,7 +89,8 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
 
 
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
-    """The timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature; missing is wrong too."""
+    """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature, also if it is
+    missing."""
     tokens = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -103,8 +105,10 @@ def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
 
 
 def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
-    """A passkey's confirmation of this very signature; None where there is none. Raises BadCmsSignature if wrong,
-    and for several."""
+    """Check the passkey's confirmation of this signature; return None if there is none.
+
+    Raises BadCmsSignature if the confirmation is wrong, or if there are several.
+    """
     values = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -133,8 +137,10 @@ def _signed_data(contents: bytes) -> cms.SignedData:
 
 
 def _check_ends(content_info: bytes) -> None:
-    """Check that its parts fill it. asn1crypto passes over zeros that a greater length takes in from the padding.
-    Raises ValueError."""
+    """Check that the parts of the ContentInfo fill it. Raises ValueError.
+
+    If a length includes zeros of the padding, asn1crypto ignores these zeros.
+    """
     _, content = der.read(content_info).children(der.SEQUENCE)
     der.only(content.children(_CONTENT)).children(der.SEQUENCE)
 
@@ -142,7 +148,7 @@ def _check_ends(content_info: bytes) -> None:
 def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], bytes]) -> CheckedCms:
     _check_head(signed, content_type)
     signer = signed["signer_infos"][0]
-    # asn1crypto hands out the original bytes as long as nobody has looked inside, and re-encodes, slowly, afterwards.
+    # asn1crypto returns the original bytes until somebody has looked inside; afterwards it encodes them again, slowly.
     to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
     certificates = tuple(_certificates(signed))
     certificate, encoded = _signer_certificate(signer["sid"].chosen, certificates)
@@ -162,8 +168,10 @@ def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], 
 
 
 def _check_head(signed: cms.SignedData, content_type: str) -> None:
-    """Check what no digest and no signature speaks for, so that not a bit of it can be changed unnoticed: the versions,
-    the list of digests, the kind of content, and digests without parameters. RFC 5652 5.1 to 5.3, RFC 5754 2.
+    """Check the parts that neither the digest nor the signature covers, so that no bit of them can be changed
+    unnoticed: the versions, the list of digests, the kind of content, and that digests have no parameters.
+
+    Raises BadCmsSignature. Sources: RFC 5652 5.1 to 5.3, RFC 5754 2.
     """
     signer = signed["signer_infos"][0]
     version = "v1" if isinstance(signer["sid"].chosen, cms.IssuerAndSerialNumber) else "v3"
@@ -186,7 +194,10 @@ def _certificates(signed: cms.SignedData) -> Iterator[tuple[x509.Certificate, by
 
 
 def _attribute_values(attributes: cms.CMSAttributes) -> dict[str, Any]:
-    """The signed attributes, each with its single value; the two of RFC 5652 11 must be there."""
+    """Return the signed attributes, each with its single value.
+
+    Raises BadCmsSignature, also if one of the two attributes that RFC 5652 11 demands is missing.
+    """
     values: dict[str, Any] = {}
     for attribute in attributes:
         name = attribute["type"].native
@@ -212,7 +223,8 @@ def _signer_certificate(
 
 
 def _named(values: dict[str, Any], encoded: bytes) -> bool:
-    """ESSCertIDv2 (RFC 5035), or in timestamps ESSCertID with its SHA-1 (RFC 2634), is this certificate."""
+    """Tell whether the attributes name this certificate: by ESSCertIDv2 (RFC 5035), or in timestamps by ESSCertID with
+    a SHA-1 (RFC 2634)."""
     if "signing_certificate_v2" in values:
         first = values["signing_certificate_v2"]["certs"][0]
         algorithm = first["hash_algorithm"]["algorithm"].native
@@ -243,7 +255,8 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
 
 
 def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
-    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises BadCmsSignature."""
+    """Return the certificate's public key: P-256, P-384, or RSA from 2048 to 8192 bits. Raises BadCmsSignature for
+    others."""
     try:
         key = load_der_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -256,7 +269,8 @@ def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPubl
 
 
 def _hash_of(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:
-    """The hash the signature algorithm names, or, when it names none (plain rsaEncryption), that of the digest."""
+    """Return the hash that the signature algorithm names; if it names none (plain rsaEncryption), that of the
+    digest."""
     try:
         return str(algorithm.hash_algo)
     except ValueError:

@@ -1,8 +1,8 @@
-"""From findings to answers: for each party and each element one of four words, with its reason.
+"""Turn findings into answers: one of four words with its reason, for each party and each element.
 
-On a PDF alone nothing is known about custody, so `exclusively owned` is `declared` at best. `exclusively used` is
-`shown` where a passkey's confirmation travels in the signature and the signer's certificate, of a trusted authority,
-names that passkey; of a PIN the evidence package would have to tell.
+A PDF alone says nothing about custody, so `exclusively owned` is `declared` at best. `exclusively used` is `shown` if
+the signature holds a passkey's confirmation and the signer's certificate, from a trusted authority, names that passkey.
+Confirmation by a PIN could only be shown by the evidence package.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class SigningParty:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What the verifier says of one file.
+    """What the verifier says about one file.
 
-    `contract`: which one the file says that it is. `document` answers for the file as a whole: each element with its
-    worst word. `trial`: certificates of the built-in authority or timestamp service were met. `archived_at`: the
+    `contract`: which contract the file says it is. `document`: the answers for the whole file, the worst word for each
+    element. `trial`: certificates of the built-in authority or timestamp service were found. `archived_at`: time of the
     document timestamp that closes the file.
     """
 
@@ -67,7 +67,7 @@ class VerificationReport:
 
 
 def altered_report(pdf: bytes, reason: Reason, name: str) -> VerificationReport:
-    """Return the report of a file whose form is not ours any more: nothing in it is believed."""
+    """Return the report of a file that Qianda wrote and somebody altered: nothing in it is believed."""
     return VerificationReport(
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
@@ -81,7 +81,7 @@ def altered_report(pdf: bytes, reason: Reason, name: str) -> VerificationReport:
 
 
 def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
-    """What is wrong by the trust given, as far as it needs no path building."""
+    """Yield what the trusted certificates show to be wrong, as far as no certificate path has to be built."""
     if not trust.authorities:
         yield Finding(Element.OWNED, reasons.NO_TRUST)
     for name, checked in structure.signatures.items():
@@ -99,14 +99,14 @@ def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
 
 
 def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tuple[tuple[SigningParty, ...], bool]:
-    """The parties in the order in which they signed, and whether anything of the built-in authority was met."""
+    """Return the parties in the order in which they signed, and whether anything is from the built-in authority."""
     parties = tuple(_party(structure, signature.name, findings, trust) for signature in structure.regular)
     trial = any(trust.is_trial(one.certificate, one.certificates) for one in structure.signatures.values())
     return parties, trial or any(trust.is_trial(stamp.certificate) for stamp in structure.times.values())
 
 
 def of_document(parties: Sequence[SigningParty], findings: Sequence[Finding]) -> tuple[ElementAnswer, ...]:
-    """For each element what is wrong with the file as a whole, otherwise the worst answer among the parties."""
+    """Return an answer for each element: what is wrong with the whole file, otherwise the worst answer of a party."""
     return tuple(_worst(element, parties, findings) for element in Element)
 
 
@@ -138,7 +138,7 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
 def _answer(
     element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust
 ) -> ElementAnswer:
-    """What is wrong with the party's own signature comes first, then what is wrong with the whole file."""
+    """Return the answer for one party. A fault of the party's own signature comes before a fault of the whole file."""
     against = (Element.USED, Element.SIGNATURE) if element is Element.USED else (element,)
     own = [finding for finding in findings if finding.element in against and finding.field == field]
     whole = [finding for finding in findings if finding.element in against and finding.field is None]
@@ -171,7 +171,8 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
 
 
 def _used(structure: Structure, field: str, trusted: bool) -> tuple[Word, Reason]:
-    """`trusted`: nothing was found wrong with the signer's certificate, so what it says of a passkey counts."""
+    """Return the answer for `exclusively used`. `trusted`: nothing is wrong with the signer's certificate, so the
+    passkey that it names counts."""
     if field not in structure.confirmed:
         return Word.DECLARED, reasons.USED_DECLARED
     confirmation = structure.confirmed[field]

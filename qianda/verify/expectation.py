@@ -16,13 +16,15 @@ _TEXTS = ("number", "document_sha256", "final_sha256")
 
 
 class UnreadableManifest(Exception):
-    """A manifest that is missing, no JSON object, or says nothing that could be compared."""
+    """The manifest is missing, is no JSON object, or holds nothing to compare with."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """`fields`: the signature fields, the seal's too. `number`: of the contract. Hashes in lower-case hex: of the
-    document as it was issued, and of the finished file. None: nothing is expected of it.
+    """The expected values; None means that any value will do.
+
+    `fields`: the signature fields, with that of the seal. `number`: the number of the contract. Hashes are lower-case
+    hex: `document_sha256` of the document as it was issued, `final_sha256` of the finished file.
     """
 
     fields: tuple[str, ...] | None = None
@@ -32,9 +34,8 @@ class Expectation:
 
     @classmethod
     def read(cls, path: Path) -> Expectation:
-        """Read a manifest: a JSON object with any of our names; what the API says of a contract is one. Raises
-        UnreadableManifest.
-        """
+        """Read a manifest: a JSON object with any of these fields, for example the API's answer about a contract.
+        Raises UnreadableManifest."""
         try:
             said = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
@@ -47,7 +48,7 @@ class Expectation:
         return cls(fields=tuple(fields) if fields is not None and listed else None, **texts)
 
     def findings(self, file: SignedFile) -> Iterator[Finding]:
-        """Yield what is not as expected, but for the fields: `examine` compares those."""
+        """Yield what is not as expected, except for the fields: `examine` compares those."""
         if self.number is not None and file.contract.number != self.number:
             found = file.contract.number or "-"
             yield Finding(Element.TEXT, reasons.ANOTHER_NUMBER.about(expected=self.number, found=found))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Element(StrEnum):
-    """电子签名法 (Electronic Signature Law) art. 13, and the time of signing."""
+    """The elements of a reliable signature, 电子签名法 (Electronic Signature Law) art. 13, and the time of signing."""
 
     OWNED = "exclusively owned"
     USED = "exclusively used"
@@ -17,7 +17,7 @@ class Element(StrEnum):
 
 
 class Word(StrEnum):
-    """From good to bad; `declared` and `not shown` do not fail."""
+    """The answer about an element, from good to bad. `declared` and `not shown` do not fail."""
 
     SHOWN = "shown"
     DECLARED = "declared"
@@ -27,19 +27,19 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """One sentence, in both languages."""
+    """One sentence in both languages."""
 
     zh: str
     en: str
 
     def about(self, **values: object) -> Reason:
-        """The same sentence with its blanks filled in."""
+        """Return the sentence with its blanks filled in."""
         return Reason(self.zh.format(**values), self.en.format(**values))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something is wrong with one element; `field` names the signature field, None the whole document."""
+    """A fault in one element. `field` names the signature field; None means the whole document."""
 
     element: Element
     reason: Reason
@@ -50,7 +50,7 @@ class Finding:
 
 
 class UnreadablePdf(Exception):
-    """The file cannot be read as a PDF, or is beyond the limits; `reason` says which."""
+    """The file cannot be read as a PDF, or exceeds the limits. `reason` says which."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.en)

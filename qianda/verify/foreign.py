@@ -1,4 +1,4 @@
-"""Tell a PDF that somebody else's program wrote from one of ours that was damaged or altered."""
+"""Tell a PDF that another program wrote from one of Qianda's that was damaged or altered."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _OUR_FIELD = re.compile(rb"/T\s*\(seal\)")
 
 
 def foreign_reason(pdf: bytes) -> Reason | None:
-    """Return why this file cannot be one of ours; None for one that bears our seal's field and has an odd form all the
-    same: it was damaged or altered. Only for files that were refused already: it finds words, it judges nothing.
+    """Return why this file cannot be from Qianda. None means that it has the field of our seal: it was damaged or
+    altered.
+
+    Call it only for files that were refused already: it looks for words and judges nothing.
     """
     if b"startxref" not in pdf:
         return reasons.UNREADABLE

@@ -1,4 +1,4 @@
-"""Verification in a child process with limits on time and memory: what a stranger's file deserves."""
+"""Verification in a child process with limits on time and memory, for files from strangers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CPU_LIMIT, WAIT_TIMEOUT = 60.0, 120.0
 MEMORY = 2 << 30  # bytes of address space
 NICENESS = 10  # a tenth of the share of others who want the same processor
-# The signal that ends whoever has used its time (not on Windows).
+# The signal that ends a process which has used up its CPU time (not on Windows).
 USED_UP = getattr(signal, "SIGXCPU", 0)
 
 
@@ -35,11 +35,11 @@ def verify_guarded(
     cpu_seconds: float = CPU_LIMIT,
     wait_seconds: float = WAIT_TIMEOUT,
 ) -> VerificationReport:
-    """As `verify_file`, in a child that lets everybody else go first and may use so much of a processor's time.
+    """Check a file as `verify_file` does, in a child process with low priority and a limit of CPU time.
 
-    Raises UnreadablePdf (also for a child that used all its time or broke down), TimeoutError when it had no answer
-    within `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The program that calls this
-    must be importable without side effects (multiprocessing, start method "spawn").
+    Raises UnreadablePdf (also if the child used up its time or crashed), TimeoutError if there was no answer within
+    `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
+    importable without side effects (multiprocessing, start method "spawn").
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -77,7 +77,7 @@ def _child(
 ) -> None:
     _let_others_go_first()
     _limit(cpu_seconds)
-    from qianda.verify import verify_file  # dear to load: under the limits as well
+    from qianda.verify import verify_file  # slow to import: under the limits as well
     from qianda.verify.trust import Trust, UnreadableTrust
 
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # a refused signature is an answer, not a warning
@@ -93,15 +93,16 @@ def _child(
 
 
 def _let_others_go_first() -> None:
-    """Where the system knows that (not on Windows). Not the very least share: a check on a busy machine has to end."""
+    """Lower the priority of this process, if the system can (not on Windows). It is not the lowest: a check on a busy
+    machine must still end."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICENESS)
-    with contextlib.suppress(AttributeError, OSError):  # Linux: never takes a processor from somebody by waking up
+    with contextlib.suppress(AttributeError, OSError):  # Linux: waking up, never takes a processor from others
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _limit(cpu_seconds: float) -> None:
-    """Where the system knows such limits (not on Windows)."""
+    """Limit CPU time and memory of this process, and forbid core dumps, if the system can (not on Windows)."""
     with contextlib.suppress(ImportError):
         import resource
 

@@ -1,11 +1,12 @@
-"""Revocation lists of authorities that are not roots: what pyHanko (certvalidator 0.3x) does not find, and should.
+"""A correction to pyHanko (certvalidator 0.3x), which does not find the revocation lists of authorities that are not
+roots.
 
-A list is judged by the path to whoever signed it. Where the path at hand *begins* with this authority, because it is
-the trusted one, or because pyHanko cuts the path off there when it looks back in time (in
-`_find_revinfo_data_for_leaf_in_past`), `ValidationPath.truncate_to_issuer_and_append` looks for the authority above it,
-finds none, and the list is dropped: the signature counts as REVOCATION_OUT_OF_BOUNDS_NO_POE as soon as the lists in the
-file have run out. For a root it has the right answer, the path is the authority itself. That is so for every authority
-with which a path begins: it leads to the same trust anchor, as RFC 5280, 6.3.3 (f) wants it.
+A list is judged by the path to whoever signed it. The path at hand may *begin* with this authority: because it is the
+trusted one, or because pyHanko cuts the path off there when it looks back in time (in
+`_find_revinfo_data_for_leaf_in_past`). Then `ValidationPath.truncate_to_issuer_and_append` looks for the authority
+above it, finds none, and the list is dropped: the signature counts as REVOCATION_OUT_OF_BOUNDS_NO_POE as soon as the
+lists in the file have run out. For a root pyHanko has the right answer: the path is the authority itself. That is right
+for every authority with which a path begins: it leads to the same trust anchor, as RFC 5280, 6.3.3 (f) demands.
 """
 
 from __future__ import annotations
@@ -26,5 +27,5 @@ def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
 
 
 def mend() -> None:
-    """For this process; a second call changes nothing."""
+    """Correct pyHanko in this process. A second call changes nothing."""
     ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ MAX_PAGES = 1000
 
 
 def page_widgets(document: Document) -> set[int | None]:
-    """Return the numbers of the form fields that stand on pages; None for one that is no object of its own."""
+    """Return the object numbers of the form fields on the pages; None for a field that is no object of its own."""
     found: set[int | None] = set()
     for page in pages(document):
         annotations = document.array(as_dictionary(document.read(page), "a page"), "/Annots")
@@ -23,8 +23,9 @@ def page_widgets(document: Document) -> set[int | None]:
 
 
 def pages(document: Document) -> Iterator[int]:
-    """Yield the numbers of the pages, from the tree in the catalog. Raises TooComplex, or NotOurForm for a tree that
-    is none: readers differ in what they show of it.
+    """Yield the object numbers of the pages, from the tree in the catalog.
+
+    Raises TooComplex for too many, and NotOurForm for a malformed tree, which readers show in different ways.
     """
     waiting, seen = references([document.root.get("/Pages")]), set[int]()
     while waiting:

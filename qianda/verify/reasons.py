@@ -1,4 +1,4 @@
-"""Every sentence the verifier can answer with, Chinese and English side by side."""
+"""Every sentence that the verifier can answer with, in Chinese and English."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report as JSON for programs and as text for people, Chinese or English."""
+"""A report as JSON for programs, and as text for people in Chinese or English."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ _NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing
 
 
 def as_json(report: VerificationReport) -> dict[str, Any]:
-    """Times in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names."""
+    """Return the report as JSON.
+
+    Times are in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names.
+    """
     return {
         "file": report.file,
         "readable": True,
@@ -94,7 +97,7 @@ def say(reason: Reason, language: str) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """Return the moment as clocks show it where this runs, with its offset."""
+    """Return the moment as a local clock shows it, with its offset from UTC."""
     local = moment.astimezone()
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d %H:%M:%S} UTC" + ("" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")

@@ -1,7 +1,7 @@
-"""Check one revision against the one before: only what a signature, evidence or a timestamp has to replace may differ.
+"""Compare one revision with the one before: only what a signature, evidence or a timestamp has to replace may differ.
 
-What an object *is* follows from where the document refers to it, never from what it says of itself, and it must not be
-referred to from anywhere else: metadata may be a page's content as well. Sources: ISO 32000-2 7.5.5, 12.5.5, 12.7.5.5.
+What an object *is* follows from where the document refers to it, never from what it says of itself, and there must be
+no other reference to it: metadata may be a page's content as well. Sources: ISO 32000-2 7.5.5, 12.5.5, 12.7.5.5.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SIGNATURE_HASH = re.compile(r"/[0-9A-F]{40}")  # the name of an entry of /VRI
 
 
 class RevisionDiff:
-    """One revision against the one before. `back_references` are those of the revision before."""
+    """One revision and the one before it. `back_references` are those of the revision before."""
 
     def __init__(self, before: Document, after: Document, back_references: BackReferences) -> None:
         self.before = before
@@ -40,10 +40,10 @@ class RevisionDiff:
         self.store = before.dictionary(before.root, "/DSS")
         self.fields = references(before.array(self.form, "/Fields"))
         self.pages = list(pages(before))
-        self.signature: int | None = None  # the number of the one that was added, once its field was found
+        self.signature: int | None = None  # object number of the added signature, once its field was found
 
     def check(self, written: Sequence[int]) -> None:
-        """Check what the revision replaces. Raises NotSigning for anything that signing does not have to."""
+        """Check the objects that the revision replaces. Raises NotSigning for any change that signing does not need."""
         allow(changed_entries(self.before.trailer, self.after.trailer), {"/Size", "/Prev", "/ID"}, "the trailer")
         replaced = [
             (number, self.before.read(number), self.after.read(number))
@@ -116,8 +116,10 @@ class RevisionDiff:
         return set(permissions) == {"/DocMDP"} and reference(permissions, "/DocMDP") == self.signature
 
     def _limits_of_signatures(self) -> int:
-        """Count how often signatures refer to the catalog as that to which their limits apply. No other way counts:
-        what only looks like a signature could use it as a resource.
+        """Count how often signatures refer to the catalog as the object to which their limits apply.
+
+        References of other objects are not counted: an object that only looks like a signature could use the catalog as
+        a resource.
         """
         numbers = [number for number in self.fields if number is not None]
         fields = [as_dictionary(self.before.read(number), "a form field") for number in numbers]
@@ -132,7 +134,11 @@ class RevisionDiff:
         self._check_added(self.before.array(old, "/Fields"), self.after.array(new, "/Fields"))
 
     def _check_field(self, number: int, old: Value, new: Value) -> None:
-        """A signature field gets its signature, once, and the picture of it in the one place it had from the start."""
+        """Check a replaced signature field: it gets its signature, once, and a picture of it in the field's original
+        place.
+
+        Raises NotSigning.
+        """
         old, new = as_dictionary(old, "a form field"), as_dictionary(new, "a form field")
         changed = changed_entries(old, new)
         allow(changed, {"/V", "/AP"}, "a form field")
@@ -150,7 +156,7 @@ class RevisionDiff:
             check_picture(self._new(pictures, "/N"), self.after)
 
     def _places(self, number: int) -> tuple[int, int, int]:
-        """Return how often the form lists the field, how often pages do, and how often it is referred to at all."""
+        """Return how often the form lists the field, how often pages do, and how often anything refers to it."""
         listed = [
             references(self.before.array(as_dictionary(self.before.read(page), "a page"), "/Annots"))
             for page in self.pages
@@ -159,7 +165,7 @@ class RevisionDiff:
         return self.fields.count(number), on_pages, self.back_references.count(number)
 
     def _check_array(self, number: int, old: list[Value], new: list[Value]) -> None:
-        """Lists of fields, annotations or evidence, when they are objects of their own."""
+        """Check a replaced list of fields, annotations or evidence that is an object of its own. Raises NotSigning."""
         lists = [(self.form, "/Fields")]
         lists += [(as_dictionary(self.before.read(page), "a page"), "/Annots") for page in self.pages]
         if any(self._is_only(parent, name, number) for parent, name in lists):
@@ -168,7 +174,8 @@ class RevisionDiff:
             raise NotSigning(f"object {number}")
 
     def _check_added(self, old: list[Value], new: list[Value]) -> None:
-        """Only the invisible fields of document timestamps may be added, behind what was there."""
+        """Check that only invisible fields of document timestamps were added, and only at the end. Raises
+        NotSigning."""
         if not is_equal(new[: len(old)], old):
             raise NotSigning("a field or annotation was removed or replaced")
         for item in new[len(old) :]:
@@ -181,7 +188,10 @@ class RevisionDiff:
             check_signature(value, "/DocTimeStamp", self.before.root_number)
 
     def _is_evidence(self, number: int, old: Value, new: Value) -> bool:
-        """The document security store and its lists; what they hold is limited, as they could name any object."""
+        """Tell whether the object is the document security store or one of its lists, with entries that are allowed.
+
+        The entries are limited because they could name any object.
+        """
         if isinstance(old, dict) and isinstance(new, dict):
             if self._is_only(self.before.root, "/DSS", number):
                 return self._is_store(old) and self._is_store(new)
@@ -196,11 +206,11 @@ class RevisionDiff:
         return isinstance(value, dict) and set(value) <= _DSS_ENTRIES
 
     def _is_only(self, parent: Entries, name: str, number: int) -> bool:
-        """Tell whether this entry refers to the object, and nothing else does."""
+        """Tell whether this entry refers to the object and nothing else does."""
         return number == reference(parent, name) and self.back_references.count(number) == 1
 
     def _new(self, parent: Entries, name: str) -> Value:
-        """Return what the entry refers to; it must be an object of the new revision's own."""
+        """Return the object that the entry refers to. Raises NotSigning unless the new revision added that object."""
         number = reference(parent, name)
         if number is None or number in self.back_references.known:
             raise NotSigning(f"{name} is no new object")

@@ -1,10 +1,10 @@
 """Find what each revision after the issued one changed; only signatures, their evidence and timestamps may be added.
 
-A PDF grows by revisions, each of which may replace any object of those before it. New objects do no harm unless an old
-one refers to them, so every reference must lead to an object from the issued revision on, and of every replaced object
-the few kinds that signing has to touch may change in the few entries that it has to touch (see `revision_diff.py`).
-This is stricter than the usual difference analysis, which lets form fields be filled in (some published attacks pass as
-that). Sources: ISO 32000-2 7.5.6, 12.7, 12.8; ETSI EN 319 142-1 5.4.
+A PDF grows by revisions, each of which may replace any earlier object. New objects do no harm unless an old one refers
+to them. So from the issued revision on every reference must lead to an object. Only the few kinds of objects that
+signing has to replace may be replaced, and only in the few entries that signing has to change (see `revision_diff.py`).
+This is stricter than the usual difference analysis, which allows form fields to be filled in (some published attacks
+pass as that). Sources: ISO 32000-2 7.5.6, 12.7, 12.8; ETSI EN 319 142-1 5.4.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from qianda.verify.signed_file import SignedFile
 def find_changes(file: SignedFile, base: int) -> Iterator[Finding]:
     """Yield a finding for the first revision after `base` (counted from 0) that changed more than signing has to.
 
-    Also for `base` itself when it refers to what is not there: a later revision could bring that to life.
+    Yield one for `base` itself if it refers to a missing object, which a later revision could add.
     """
     before = file.at(base)
     back_references = BackReferences(before)

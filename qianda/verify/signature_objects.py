@@ -6,7 +6,7 @@ from qianda.pdf import Stream, Value
 from qianda.verify.back_references import referred
 from qianda.verify.document import Document, Entries
 
-# Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
+# Points. A signature's picture covers what is below it, so its place must be too small to hide much.
 MAX_SIDE, MAX_AREA = 300, 25_000
 
 _FORMATS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}  # by the type of the value
@@ -16,18 +16,19 @@ _TIMESTAMP_ENTRIES = {"/FT", "/T", "/TU", "/V", "/Type", "/Subtype", "/F", "/P",
 
 
 class NotSigning(Exception):
-    """Something that signing does not do; the message names it."""
+    """A change that signing does not make; the message names it."""
 
 
 def allow(changed: set[str], allowed: set[str], where: str) -> None:
-    """Raise NotSigning when other entries changed than the allowed ones."""
+    """Raise NotSigning if entries other than the allowed ones changed."""
     if not changed <= allowed:
         raise NotSigning(f"{where}: {', '.join(sorted(changed - allowed))}")
 
 
 def check_signature(value: Value, kind: str, root_number: int) -> None:
-    """Check a signature's value; of the document's objects it may refer to the catalog only. `kind`: /Sig or
-    /DocTimeStamp. Raises NotSigning.
+    """Check a signature's value, which may refer to no object but the catalog. `kind`: /Sig or /DocTimeStamp.
+
+    Raises NotSigning.
     """
     if not isinstance(value, dict) or not set(value) <= _VALUE_ENTRIES:
         raise NotSigning("a signature with other entries")
@@ -38,17 +39,17 @@ def check_signature(value: Value, kind: str, root_number: int) -> None:
 
 
 def check_box(corners: list[Value]) -> None:
-    """Check the /Rect of a field that is signed, its items as read. Raises NotSigning."""
+    """Check the size of a signed field. `corners` are the items of its /Rect. Raises NotSigning."""
     width, height = _extent(corners)
     if max(width, height) > MAX_SIDE or width * height > MAX_AREA:
         raise NotSigning("a field too large for a signature")
 
 
 def check_picture(picture: Value, document: Document) -> None:
-    """Check what a signature shows. Raises NotSigning.
+    """Check the picture of a signature. Raises NotSigning.
 
-    A reader fits /BBox into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5 and 8.10.1). With no
-    area there is nothing to fit, and readers differ. A /Matrix is not needed, and so not allowed.
+    A reader fits /BBox into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5 and 8.10.1). If /BBox
+    has no area there is nothing to fit, and readers differ. A /Matrix is not needed, and so not allowed.
     """
     if not isinstance(picture, Stream) or not set(picture.entries) <= _PICTURE_ENTRIES:
         raise NotSigning("a picture with other entries")
@@ -66,7 +67,7 @@ def is_timestamp_field(field: Value, document: Document) -> bool:
 
 
 def written_list(parent: Entries, name: str) -> list[Value]:
-    """Return the list as it stands in the dictionary itself; an empty one when it is somewhere else."""
+    """Return the list if it stands in the dictionary itself, otherwise an empty list."""
     value = parent.get(name)
     return value if isinstance(value, list) else []
 

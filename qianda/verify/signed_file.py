@@ -1,4 +1,4 @@
-"""Read a signed PDF of ours: its revisions, its signature fields, and the limits a hostile file runs into."""
+"""Read a signed PDF of Qianda: its revisions, its signature fields, and limits against hostile files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ MAX_FIELDS = 100
 
 @dataclass(frozen=True)
 class FieldSignature:
-    """The signature in one field. `byte_range` as it stands in the file, `contents` the DER with its zero padding.
+    """The signature in one field.
 
-    `gap` is where in the file `/Contents` stands, from its `<` to behind its `>`. `revision` counts from 0.
+    `byte_range` is as it stands in the file, `contents` is the DER with its zero padding. `gap` is the place of
+    `/Contents` in the file, from its `<` to behind its `>`. `revision` counts from 0.
     """
 
     name: str
@@ -31,13 +32,13 @@ class FieldSignature:
 
     @property
     def end(self) -> int:
-        """The offset behind the last byte that is covered."""
+        """Offset behind the last byte that the signature covers."""
         return sum(self.byte_range[2:4])
 
 
 @dataclass(frozen=True)
 class ContractName:
-    """Which contract the file says that it is; empty where it does not say."""
+    """The contract that the file says it is. A part is empty if the file does not state it."""
 
     number: str
     title: str
@@ -45,7 +46,8 @@ class ContractName:
 
 
 class SignedFile:
-    """A PDF in memory. Raises UnreadablePdf for what is no PDF or beyond the limits, NotOurForm for another form."""
+    """A PDF in memory. Raises UnreadablePdf if it is no PDF or exceeds the limits, NotOurForm if Qianda did not write
+    it."""
 
     def __init__(self, pdf: bytes) -> None:
         if len(pdf) > MAX_FILE_BYTES:
@@ -64,7 +66,7 @@ class SignedFile:
         return Document(objects, self.revisions[revision].trailer)
 
     def after(self, before: Document, revision: int) -> Document:
-        """Return the document as it was in a revision, from the one before it."""
+        """Return the document as it was in a revision. `before` is the document in the previous revision."""
         added = self.revisions[revision]
         new = {number: written.value for number, written in added.objects.items()}
         return Document({**before.objects, **new}, added.trailer)
@@ -75,7 +77,7 @@ class SignedFile:
 
     @cached_property
     def fields(self) -> list[tuple[int | None, Entries]]:
-        """The form's fields as listed in the last revision, each with its object's number."""
+        """Fields of the form as the last revision lists them, each with its object number."""
         form = self.now.dictionary(self.now.root, "/AcroForm")
         listed = self.now.array(form, "/Fields")
         if len(listed) > MAX_FIELDS:
@@ -85,25 +87,26 @@ class SignedFile:
 
     @cached_property
     def signatures(self) -> list[FieldSignature]:
-        """The signed fields, in the order in which they were signed."""
+        """Signatures in the order in which they were made."""
         signed = [field for _, field in self.fields if self.now.entry(field, "/FT") == "/Sig" and "/V" in field]
         return sorted(map(self._signature, signed), key=lambda signature: (signature.end, signature.name))
 
     @cached_property
     def issued(self) -> bytes:
-        """The document as it was issued: what stands before the first signature."""
+        """Bytes of the document as it was issued: everything before the first signature."""
         first = min((signature.revision for signature in self.signatures), default=len(self.revisions))
         return self.pdf[: self.revisions[first - 1].end] if first else b""
 
     @cached_property
     def contract(self) -> ContractName:
-        """Number, title and school, from the document's information (ISO 32000-2 14.3.3): signing may not change it."""
+        """Number, title and school from the document's information (ISO 32000-2 14.3.3), which signing may not
+        change."""
         about = self.now.dictionary(self.now.trailer, "/Info")
         number, title, school = (text_of(self.now.entry(about, name)) for name in ("/Keywords", "/Title", "/Author"))
         return ContractName(number, title.removesuffix(number).rstrip(), school)
 
     def last_written(self, number: int) -> Revision:
-        """Return the revision that wrote the object last. Raises NotOurForm."""
+        """Return the last revision that wrote the object. Raises NotOurForm if none did."""
         for revision in reversed(self.revisions):
             if number in revision.objects:
                 return revision
@@ -129,7 +132,11 @@ class SignedFile:
         )
 
     def _certifies(self, number: int, value: Entries) -> bool:
-        """DocMDP "filling in forms and signing" (2), and the catalog says it is this one. ISO 32000-2 12.8.2.2."""
+        """Tell whether this signature limits later changes to "filling in forms and signing" (DocMDP 2), and the
+        catalog says so.
+
+        Source: ISO 32000-2 12.8.2.2.
+        """
         if reference(self.now.dictionary(self.now.root, "/Perms"), "/DocMDP") != number:
             return False
         parts = [as_dictionary(part, "/Reference") for part in self.now.items(value, "/Reference")]
@@ -138,7 +145,7 @@ class SignedFile:
 
 
 def text_of(value: object) -> str:
-    """Return a text string (ISO 32000-2 7.9.2.2); an empty one for what is no string or cannot be read."""
+    """Return a text string (ISO 32000-2 7.9.2.2), or an empty one if the value is no readable string."""
     if not isinstance(value, bytes):
         return ""
     if value.startswith(b"\xfe\xff"):

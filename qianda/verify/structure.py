@@ -1,6 +1,6 @@
-"""Our own quick check of a finished contract: which signatures there are, what they cover, and that they fit.
+"""Our own quick check of a finished contract: its signatures, what they cover, and whether they are right.
 
-It asks nothing about trust (`qianda.verify.ades` does). The hub runs it on every contract before calling it completed.
+It does not check trust (`qianda.verify.ades` does). The hub runs it on every contract before it calls it completed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ACTIVE = ("/OpenAction", "/AA", "/OCProperties")
 
 @dataclass
 class Structure:
-    """What was read: the signatures in order, what each of them holds, and what is wrong."""
+    """The signatures of a file in their order, what each of them holds, and what is wrong."""
 
     file: SignedFile
     findings: list[Finding] = field(default_factory=list)
@@ -48,16 +48,17 @@ class Structure:
 
     @property
     def archived_at(self) -> datetime | None:
-        """The time of the document timestamp that closes the file."""
+        """Time of the document timestamp that closes the file, or None."""
         last = self.file.signatures[-1:]
         stamp = self.times.get(last[0].name) if last and last[0].is_timestamp else None
         return stamp.time if stamp else None
 
 
 def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
-    """What is wrong with a finished contract whose signature fields must be `expected_fields` (any order, seal too).
+    """Return what is wrong with a finished contract; an empty list means nothing.
 
-    An empty list means: nothing. A file that cannot be read is one finding. Trust is not asked about.
+    `expected_fields` are its signature fields, in any order and with that of the seal. A file that cannot be read is
+    one finding. Trust is not checked.
     """
     try:
         return examine(pdf, expected_fields).findings
@@ -68,12 +69,12 @@ def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
 
 
 def altered(error: NotOurForm) -> Reason:
-    """Return the reason to give for a file of ours whose form is not ours any more."""
+    """Return the reason for a file that Qianda wrote and somebody altered."""
     return reasons.NOT_OUR_FORM.about(at=error.at, what=error.what)
 
 
 def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structure:
-    """Look at everything this module knows. Raises UnreadablePdf, and NotOurForm for a file that was ours once."""
+    """Check everything that this module can. Raises UnreadablePdf, and NotOurForm for an altered file of Qianda."""
     try:
         structure = Structure(SignedFile(pdf))
         structure.findings += _fields(structure.file)
@@ -151,7 +152,8 @@ def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
 
 
 def range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
-    """All of the file up to the end of the signature's own revision, but for its own value in `<…>`."""
+    """Tell whether the byte range is all of the file up to the end of the signature's own revision, but for its value
+    in `<…>`."""
     if len(signature.byte_range) != 4:
         return False
     start, gap_at, resume_at, _ = signature.byte_range
@@ -182,7 +184,7 @@ def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[F
 
 
 def _confirmed(structure: Structure, name: str, checked: CheckedCms) -> Iterator[Finding]:
-    """Whether a passkey confirmed this very signature; one that is there and wrong is a finding."""
+    """Note the passkey's confirmation of this signature, if there is one. Yield a finding if it is wrong."""
     try:
         if found := confirmation(checked):
             structure.confirmed[name] = found
@@ -191,7 +193,7 @@ def _confirmed(structure: Structure, name: str, checked: CheckedCms) -> Iterator
 
 
 def _alive(name: str, checked: CheckedCms, stamp: CheckedTimestamp) -> Iterator[Finding]:
-    """The certificate's life must hold the timestamp; validators at large do not all ask this."""
+    """Yield a finding if the timestamp is outside the certificate's validity. Not all validators check this."""
     start, end = checked.certificate.not_valid_before, checked.certificate.not_valid_after
     if not start <= stamp.time <= end:
         times = {"time": stamp.time, "start": start, "end": end}

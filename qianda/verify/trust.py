@@ -1,7 +1,7 @@
 """Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities and seals.
 
-A trust folder holds them as `*.pem`, and in `origins.txt`, one a line, the origins at which the organisation's hub was
-ever reached.
+A trust folder holds them as `*.pem`. Its file `origins.txt` holds, one a line, all origins that the organisation's hub
+ever had.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ _MAX_CHAIN_LENGTH = 8
 
 
 class UnreadableTrust(Exception):
-    """A trust file or folder that is missing, or holds no certificate."""
+    """A trust file or folder is missing, or holds no certificate."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """`timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked. `seals`: the
-    certificates of the organisations' seals, which have to lead to an authority all the same. `origins`: where passkeys
-    may have confirmed a signature; none: nothing is known about that."""
+    """The trusted certificates and origins.
+
+    `timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked. `seals` are the
+    certificates of the organisations' seals, which must lead to an authority as well. `origins` are the places where
+    passkeys may have confirmed a signature; empty: they are not known, and not checked.
+    """
 
     authorities: tuple[x509.Certificate, ...] = ()
     timestamp_authorities: tuple[x509.Certificate, ...] = ()
@@ -35,10 +38,10 @@ class Trust:
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Trust:
-        """Read PEM (one certificate or many) or DER files, and trust folders. Raises UnreadableTrust.
+        """Read PEM files (one certificate or many), DER files, and trust folders. Raises UnreadableTrust.
 
         A certificate whose extended key usage is timeStamping becomes a timestamp authority, one that may issue
-        certificates an authority, any other a seal.
+        certificates becomes an authority, and any other a seal.
         """
         files = [file for path in paths for file in _list_files(path)]
         certificates = [one for file in files if file.name != ORIGINS_FILE for one in _certificates(file)]
@@ -49,19 +52,19 @@ class Trust:
         return cls(authorities, stamping, tuple(one for one in others if not one.ca), origins)
 
     def pins(self, encoded: bytes) -> bool:
-        """Whether this very certificate (DER) is a trusted timestamp authority."""
+        """Tell whether this very certificate (DER) is a trusted timestamp authority."""
         return any(one.dump() == encoded for one in self.timestamp_authorities)
 
     def is_seal(self, certificate: x509.Certificate) -> bool:
-        """Whether it is an organisation's seal: this very certificate is pinned, or its authority wrote so into it.
+        """Tell whether the certificate is an organisation's seal: it is pinned, or its authority wrote so into it.
 
-        Without that anybody with a certificate of the same authority could make "the organisation's" seal. Whether the
-        authority is trusted is for the chain to show.
+        Without this check anybody with a certificate of the same authority could make "the organisation's" seal.
+        Whether the authority is trusted is checked with the chain.
         """
         return _says(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
-        """Whether the certificate, or one above it, says that it is for trial and internal use."""
+        """Tell whether the certificate, or one above it, says that it is for trial and internal use."""
         above = {one.subject.hashable: one for one in (*others, *self.authorities)}
         current: x509.Certificate | None = certificate
         for _ in range(_MAX_CHAIN_LENGTH):
@@ -74,14 +77,14 @@ class Trust:
 
 
 def list_trust_files(folder: Path) -> list[Path]:
-    """The files of a trust folder; empty where it holds no certificates, or is missing."""
+    """Return the files of a trust folder; empty if it holds no certificates or is missing."""
     certificates = sorted(folder.glob("*.pem"))
     origins = folder / ORIGINS_FILE
     return [*certificates, origins] if certificates and origins.is_file() else certificates
 
 
 def read_origins(file: Path) -> list[str]:
-    """Raises UnreadableTrust."""
+    """Return the origins in the file. Raises UnreadableTrust."""
     try:
         return file.read_text("utf-8").split()
     except (OSError, ValueError) as error:
@@ -121,7 +124,7 @@ def _certificates(path: Path) -> Iterator[x509.Certificate]:
         encoded = [block for kind, _, block in blocks if kind == "CERTIFICATE"]
         found = [x509.Certificate.load(block, strict=True) for block in encoded]
         for certificate in found:
-            certificate.native  # noqa: B018 - parses it through, so that a malformed one is found here
+            certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
     except (OSError, ValueError, TypeError) as error:
         raise UnreadableTrust(f"{path}: {error}") from error
     if not found:

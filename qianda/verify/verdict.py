@@ -1,4 +1,4 @@
-"""The verdict on a file in one or two plain sentences, before anything is told element by element."""
+"""The verdict on a file in one or two plain sentences, which stand before the answers for each element."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qianda.verify.findings import Reason, Word
 
 
 def verdict(report: VerificationReport) -> tuple[Reason, ...]:
-    """Return what somebody needs to know who reads no further."""
+    """Return the sentences for somebody who reads no further."""
     return tuple(_sentences(report))
 
 
