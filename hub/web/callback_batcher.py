@@ -1,6 +1,6 @@
-"""Stores verified webhooks in batches: those that arrive during one statement share the next one.
+"""Store verified webhooks in batches: those that arrive during one statement share the next one.
 
-Each is answered only after the commit. A provider that reports on thousands of messages at once thus costs one
+Each webhook is answered only after the commit. A provider that reports on thousands of messages at once thus costs one
 transaction per batch instead of one per webhook.
 """
 

@@ -33,7 +33,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 class Answers:
-    """Sends answers that need a request of our own, in the background, so that our response is not delayed."""
+    """The answers that need a request of our own. They are sent in the background, so that our response is not
+    delayed."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()

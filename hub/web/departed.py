@@ -7,7 +7,7 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-# As in nginx. Only for the log, since nobody receives it.
+# Status for the log only, as in nginx: nobody receives it.
 CLIENT_LEFT = 499
 
 

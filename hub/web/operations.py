@@ -17,7 +17,7 @@ from hub.web.rate_limit import remote_address
 from hub.web.security import bearer
 from hub.wiring import Hub
 
-# Workers send a heartbeat every five seconds.
+# How long after its last heartbeat a worker counts as alive. Workers send one every five seconds.
 WORKER_SILENCE = timedelta(seconds=30)
 LOOK_TIMEOUT = 5.0
 KEPT_SECONDS = 1.0

@@ -66,7 +66,8 @@ def status_of(error: QiandaError) -> int:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer all errors of the handlers; the outermost middleware."""
+    """Answer all errors of the handlers. The middlewares for disconnected and slow clients stand outside of this
+    one."""
     try:
         return await handler(request)
     except QiandaError as error:
@@ -75,10 +76,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, status_of(error), error)
     except web.HTTPException as answered:
         if answered.status < 400:
-            remember_choice(request, answered)  # the page that it leads to does not know of `?lang=`
+            remember_choice(request, answered)  # the page that the redirect leads to does not know of `?lang=`
             raise
         return _bare(request, answered)
-    except web.RequestPayloadError:  # say, a body that is not encoded as its Content-Encoding says
+    except web.RequestPayloadError:  # for example, the body does not have its Content-Encoding
         return _bare(request, web.HTTPBadRequest())
     except (ConnectionResetError, TimeoutError):
         raise

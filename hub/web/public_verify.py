@@ -61,7 +61,7 @@ async def form(request: web.Request) -> web.Response:
 
 
 async def _received(request: web.Request, path: Path, upload: Upload) -> str:
-    """Write the upload to `path` and return its file name. Slow uploads give way to others."""
+    """Write the upload to `path` and return its file name. Raises BadInput, or UploadTooSlow for a slow upload."""
     try:
         async with upload.in_time():
             return await _receive(request, path, upload)
@@ -70,7 +70,7 @@ async def _received(request: web.Request, path: Path, upload: Upload) -> str:
 
 
 async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
-    """Receive the part `file` of a form, or the whole body."""
+    """Receive the part `file` of a form, or the whole body. Raises BadInput if there is no file."""
     if request.content_type != "multipart/form-data":
         await _write(path, _body(request, upload), upload)
         return ""

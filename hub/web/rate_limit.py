@@ -60,7 +60,8 @@ class Brakes:
         return remote_address(request, self._proxies)
 
     def _tell(self, request: web.Request) -> None:
-        """Warn once about a neighbour that seems to be an unconfigured proxy, whose visitors all count as one."""
+        """Warn once about a private peer that seems to be an unconfigured proxy: all its visitors count as one
+        address."""
         if self._told or "X-Forwarded-For" not in request.headers:
             return
         peer = _address(request.remote or "")

@@ -1,4 +1,4 @@
-"""Disconnects slow clients: half-open sockets, bodies sent in drips, responses that are not read.
+"""Disconnect slow clients: half-open sockets, bodies sent in drips, responses that are not read.
 
 aiohttp itself closes connections without a request (its keep-alive timeout, which also applies before the first one).
 It does not notice a request whose body never ends or a response that is never read; this module does.
@@ -28,30 +28,30 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 PATIENCE = 10.0  # seconds
-SLOWEST = 1024  # bytes a second, once the patience has run out
-# How much longer than our patience a connection may idle, and the kernel may try: we look before they give up.
+SLOWEST = 1024  # bytes a second that a client must reach after PATIENCE
+# Factor: a connection may idle, and the kernel may try to send, longer than PATIENCE, so that this module acts first.
 LONGER = 1.25
-# Bytes of a connection's responses that the kernel takes before the client can receive them.
+# Bytes of a connection's responses that the kernel may hold unsent.
 UNSENT = 16 << 10  # bytes
-# Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin.
+# Linux' struct tcp_info (since 4.6): its size up to the last field that is read, and the offsets of the fields.
 TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
 log = structlog.get_logger()
 
 
 @dataclass
 class _AnswerProgress:
-    """Progress of a connection's responses: time of the last progress, and bytes `fetched` by then."""
+    """Progress of a connection's responses: time of the last progress (seconds), and bytes acknowledged by then."""
 
     since: float
     fetched: int
 
 
 class SlowClients:
-    """Watches every connection that has made a request."""
+    """Watch over every connection that has made a request. `patience`: seconds."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
-        self._bodies: dict[int, tuple[web.Request, float]] = {}  # a request cannot be a key itself
+        self._bodies: dict[int, tuple[web.Request, float]] = {}  # a request is not hashable
         self._answers: dict[Any, _AnswerProgress] = {}
 
     @property
@@ -75,7 +75,7 @@ class SlowClients:
         return watched
 
     async def watch(self, _app: web.Application) -> AsyncIterator[None]:
-        """Check the connections as long as the application runs; its cleanup context."""
+        """Check the connections as long as the application runs. It is a cleanup context of the application."""
         task = asyncio.create_task(self._look_again_and_again())
         yield
         task.cancel()
@@ -104,7 +104,8 @@ class SlowClients:
         if sys.platform == "linux":
             sock = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):  # not TCP
-                # What was closed with an unread rest is out of our sight: the kernel gives that up.
+                # When a connection is closed with data unsent, this module no longer sees it: let the kernel give it
+                # up.
                 milliseconds = int(self.patience * LONGER * 1000)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
@@ -127,8 +128,8 @@ class SlowClients:
             return
         sock = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):  # the client was quicker
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the kernel keeps no rest
-            sock.shutdown(socket.SHUT_RDWR)  # wakes whoever writes: `sendfile` would not notice an abort
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # discards unsent data
+            sock.shutdown(socket.SHUT_RDWR)  # wakes a writer: `sendfile` would not notice an abort
 
 
 def _kernel_count(transport: Any) -> tuple[int, int]:

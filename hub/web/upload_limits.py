@@ -1,7 +1,7 @@
 """Limits of the check page, per address and in total: uploads, disk space, waiting files, child processes.
 
 A file enters the queue only after it was received completely, so slow uploads do not block others. Each address has one
-check at a time, so an address with many expensive files delays only itself.
+check at a time (this machine two), so an address with many expensive files delays only itself.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from datetime import timedelta
 from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
 
 MAX_FILE_BYTES = 20 << 20
-# Children at a time.
+# Child processes at a time.
 MAX_CHECKS = 2
 # Received files that wait for a child process.
 MAX_WAITING = 20
 # Files of one address, being uploaded or checked. Clients behind a proxy that names no client count as this machine.
 MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
-# On the disk at a time.
+# Bytes on the disk at a time, for one address and in total.
 MAX_BYTES_OF_ONE, MAX_BYTES = 2 * MAX_FILE_BYTES, 20 * MAX_FILE_BYTES
-# At least 4 KB a second: so long the next block of a file, or its end, may take.
+# Each 32 KB of a file, and its end, must arrive within 8 seconds: at least 4 KB a second.
 BLOCK, BLOCK_TIMEOUT = 32 << 10, 8.0
 UPLOAD_TIMEOUT = 120.0
 RETRY_AFTER = timedelta(minutes=1)

@@ -1,7 +1,8 @@
 """Actions of the API on an issued contract: links, reminders, withdrawal, extension, reissue, phone changes.
 
-What would be another thing when it is done twice keeps its answer in its own transaction, so that whoever asks again
-after a crash gets the first one. A withdrawal needs none: again it changes nothing, and the answer is the same.
+An action that would do something new when it is repeated stores its answer in its own transaction. So a client that
+asks again after a crash gets the first answer. A withdrawal stores none: repeating it changes nothing, and the answer
+is the same.
 """
 
 from __future__ import annotations

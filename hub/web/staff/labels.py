@@ -1,4 +1,4 @@
-"""What the console calls things: English texts, which the catalogue translates; and moments in words."""
+"""Labels of the console: English texts, which the catalogue translates, and moments in words."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ ALERTS = {
     "digest": "what is to do today",
     "step-failed": "messages cannot be sent because of an error",
 }
-# What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`.
+# What a reached limit of messages means for the work at hand. `LIMIT_SETTINGS` has the setting of each.
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
     "then; one-time codes still go out.",
@@ -216,10 +216,10 @@ NEXT_WAYS = {
     "undelivered": "not delivered",
     "refused": "refused by the provider",
 }
-# Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is.
+# Kinds of tasks whose text was written by a person: all of it, or for THEN_OWN_WORDS all but the first line.
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
-# What stands alone in a line of a text from the lifecycle, and has a word.
+# Values that stand alone in a line of a text from the lifecycle, and have a label.
 CODES = STATES | CHANNELS | NEXT_WAYS
 STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
@@ -330,30 +330,36 @@ ALL: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Speech:
-    """Words for one reader: `now` is on the planning clock."""
+    """Texts for one reader. `now` is on the planning clock."""
 
     translate: Translate
     lang: str
     now: datetime
 
     def word(self, words: Mapping[str, str], key: object) -> str:
-        """A kind that has no word yet is shown as it is."""
+        """Return the label of a value; the value itself if it has no label yet."""
         return self.translate(words.get(str(key), str(key)))
 
     def task_lines(self, task: StaffTask) -> list[str]:
-        """What a task says. What a person wrote in their own words stands there as it is: it is nobody's code, even
-        where it reads like one."""
+        """Return the lines of a task.
+
+        Text written by a person stays as it is: it is not translated, even if it looks like a value with a label.
+        """
         lines = task.text.splitlines()
         own = lines if task.kind in ALL_OWN_WORDS else lines[1:] if task.kind in THEN_OWN_WORDS else []
         return self.lines("\n".join(lines[: len(lines) - len(own)])) + own
 
     def lines(self, text: str) -> list[str]:
-        """What the lifecycle says. A fixed sentence is a line, so that it is found in the catalogue; a value that
-        belongs to it is a line of its own: by its word, or as it is."""
+        """Return the lines of a text from the lifecycle.
+
+        Each line is either a fixed sentence, which the catalogue translates, or a value, shown by its label or as it
+        is.
+        """
         return [self.word(CODES, line) for line in text.splitlines()]
 
     def why(self, line: Mapping[str, object]) -> str:
-        """The reason in a line of the ledger of reminders: its receipt's state, the door, or why a way was tried."""
+        """Return the reason in a line of the reminder ledger: state of the receipt, door, or why a channel was
+        tried."""
         reason = str(line["reason"] or "")
         first, _, more = reason.partition("-")
         if line["kind"] == "receipt":
@@ -365,7 +371,8 @@ class Speech:
         return self.word(LEDGER_REASONS, reason) if reason else ""
 
     def when(self, moment: datetime, zone: str) -> str:
-        """In the campus's own time: today 18:02, yesterday, tomorrow; else the date, with the year if another."""
+        """Return a moment in the time zone `zone`: today 18:02, yesterday, tomorrow, otherwise the date, with another
+        year."""
         local, today = moment.astimezone(ZoneInfo(zone)), self.now.astimezone(ZoneInfo(zone)).date()
         near = {0: "today {time}", -1: "yesterday {time}", 1: "tomorrow {time}"}.get((local.date() - today).days)
         if near:
@@ -380,7 +387,7 @@ class Speech:
         return f"{local:%Y-%m-%d %H:%M:%S} {self.offset(zone)}"
 
     def offset(self, zone: str) -> str:
-        """UTC+8 and the like."""
+        """Return the offset of a time zone from UTC, like UTC+8."""
         minutes = int((self.now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)).total_seconds() // 60)
         hours, rest = divmod(abs(minutes), 60)
         return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")

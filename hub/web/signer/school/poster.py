@@ -43,7 +43,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def landing(request: web.Request) -> web.Response:
-    """Raises LinkNotValid."""
+    """Show the landing page of a poster. Raises LinkNotValid."""
     offer, full = await guests.look(request.app[HUB].services, request.match_info["poster"])
     standing = await _standing(request, offer)
     language = language_of(request)

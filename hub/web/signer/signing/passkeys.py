@@ -1,10 +1,15 @@
-"""Passkeys in the signing protocol, all in a verified session; and that the page's own key is gone.
+"""Passkeys in the signing protocol, and the report that the page's own key is deleted; all in a verified session.
 
-`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: what `navigator.credentials` needs to make one,
-or to ask one of those that the person has; the SubjectPublicKeyInfo of each beside its id. `POST passkeys
-{authenticator_data, client_data}` → 201 `{credential, public_key}`: the one just made. `POST key {…, passkey}`: the
-certificate names that one of the person's passkeys, where its authority can.
-`POST key/deleted {}`: the page reports that it deleted this visit's key; that stands in the record as the page's word.
+`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: what `navigator.credentials` needs to make a
+passkey, or to ask for one that the person has. `public_keys` are the SubjectPublicKeyInfo of `credentials`, in the same
+order.
+
+`POST passkeys {authenticator_data, client_data}` → 201 `{credential, public_key}`: registers the passkey just made.
+
+`POST key {…, passkey}`: the certificate names this passkey of the person, if its authority can do that.
+
+`POST key/deleted {}`: the page reports that it deleted the key of this session. The record keeps that as the page's
+statement.
 
 A passkey's answer comes with the signature: `POST signature {…, assertion: {credential, authenticator_data,
 client_data, signature}}`, binary values in base64. Its challenge is the SHA-256 of `to_be_signed`, and the device must

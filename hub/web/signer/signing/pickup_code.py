@@ -1,4 +1,5 @@
-"""The signing protocol for visitors with a pickup code: correct or not, the same answers after the same time."""
+"""The signing protocol for visitors with a pickup code. Right and wrong codes get the same answers after the same
+time."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ async def session(request: web.Request) -> web.Response:
 
 
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
-    """Raises Locked, TooSoon, SessionNotValid."""
+    """Send a one-time code; for a session that belongs to no signer, count as if one was sent.
+
+    Raises Locked, TooSoon, BudgetSpent, SessionNotValid.
+    """
     try:
         await verify_identity.send_code(services, secret, channel)
     except SessionNotValid:
@@ -67,7 +71,10 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
-    """Raises WrongAnswer, Locked, SessionNotValid."""
+    """Verify code and identity; for a session that belongs to no signer, answer as to a wrong code.
+
+    Raises WrongAnswer, Locked, SessionNotValid.
+    """
     try:
         return await verify_identity.verify(services, secret, code, name, id_tail)
     except SessionNotValid:
@@ -81,4 +88,4 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     except SessionNotValid:
         await pickup_codes.ignore_question(services, secret)
     except TooSoon:
-        pass  # whoever guesses pickup codes is not told that somebody has asked too much
+        pass  # whoever guesses pickup codes must not learn that somebody has asked too much

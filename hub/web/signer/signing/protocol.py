@@ -1,9 +1,8 @@
-"""The signing protocol `/sign/v1/*` (docs: the public interface): each handler parses, calls one verb, and answers.
+"""The signing protocol `/sign/v1/*`, a public interface: each handler parses, calls one verb, and answers.
 
-Beside what is said there: `POST phone {phone}` in a verified session asks for another phone number, or confirms one.
-
-JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as
-cookie; a bearer wins over the cookie. `?id=` names the contract where the session holds several.
+Bodies are JSON with binary values in standard base64 and hashes in lower-case hex. `open` and `verify` return `session`
+and set it as a cookie; a bearer takes precedence over the cookie. `?id=` names the contract if the session holds
+several. `POST phone {phone}` in a verified session asks for another phone number, or confirms one.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ async def code(request: web.Request) -> web.Response:
     try:
         await verify_identity.send_code(services, secret, channel)
     except SessionNotValid:
-        await guests.send_code(services, secret, channel)  # it may be that of a visitor without a link of their own
+        await guests.send_code(services, secret, channel)  # it may be the session of a poster's visitor
     return web.json_response({}, status=202)
 
 
@@ -189,11 +188,11 @@ async def prepared(request: web.Request) -> web.Response:
 
 
 async def signature(request: web.Request) -> web.Response:
-    """Accept a signature. Idempotent. `assertion`: see `confirming`. `scripts_sha256`: hash of the scripts of the page
+    """Accept a signature. Idempotent. `assertion`: see `passkeys`. `scripts_sha256`: hash of the scripts of the page
     that made it (see `hub.web.scripts`)."""
     asked = await body(request, schemas.Signature)
     wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
-    contract_id(request)  # the request knows its contract; an id that is none is refused as everywhere
+    contract_id(request)  # the request names its contract; an invalid id is refused as everywhere
     try:
         state = await sign.accept_signature(
             request.app[HUB].services,

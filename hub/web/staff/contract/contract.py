@@ -173,7 +173,7 @@ async def change_phone(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def ask_void(visit: DeskVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
-    """What cannot be undone has a page of its own."""
+    """Show the page that asks for the reason. Voiding cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)

@@ -50,7 +50,7 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
 
 
 async def preview(visit: DeskVisit) -> web.Response:
-    """Show a preview."""
+    """Show what would be issued from the selected enrolments, before anything is issued."""
     selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MAX_AT_ONCE]
     if not selected:
         return await enrolments(visit, BadInput("choose at least one enrolment"))

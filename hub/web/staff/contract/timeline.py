@@ -13,16 +13,19 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.messaging.delivery import Delivery
 
-# Lines of the ledger of which the message itself, or the record, says more.
+# Kinds of ledger lines that are not shown: the message or the record says more.
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
-# Record entries that the messages and the ledger tell with more detail.
+# Kinds of record entries that are not shown: messages and ledger say more.
 IN_OTHER_WORDS = {"message-sending", "task-opened"}
 
 
 @dataclass(frozen=True)
 class Happening:
-    """`source`: record, message or reminder. `kind` is its word's key; `name` the signer's, where it is about one.
-    `words` is what somebody wrote, as long as it was not erased."""
+    """One line of the history.
+
+    `source`: record, message or reminder. `kind`: key of its label. `name`: name of the signer, if it is about one.
+    `words`: texts that somebody wrote; None for one that was erased.
+    """
 
     at: datetime
     source: str
@@ -35,7 +38,7 @@ class Happening:
 
 @dataclass(frozen=True)
 class ContractHistory:
-    """Record, messages and reminders of a contract. `values`: what stands behind the record, by its commitment."""
+    """Record, messages and reminders of a contract. `values`: name and text from the side table, by commitment."""
 
     entries: Sequence[RecordEntry]
     values: Mapping[str, tuple[str, str]]

@@ -59,7 +59,7 @@ async def _map(visit: DeskVisit, form: Entered) -> Staff:
 
 
 async def remove(visit: DeskVisit) -> web.StreamResponse:
-    """Of a chat that is no longer configured, too."""
+    """Remove the mapping of a chat user, also for a chat that is no longer configured."""
     _headquarters(visit)
     form = await visit.request.post()
     chat, person = str(form.get("chat", "")), str(form.get("person", ""))

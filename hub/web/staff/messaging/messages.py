@@ -1,5 +1,5 @@
-"""What we write to people, as it will read: each purpose, channel and language with sample values, how long it is, and
-what it costs by whom."""
+"""The messages that we write to people: each purpose, channel and language with sample values, with length and cost by
+provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hub.settings import CARRIERS
 from hub.web.staff.render import Entered, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
-# Samples: they open nothing.
+# Sample values, which open nothing.
 TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
 SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18

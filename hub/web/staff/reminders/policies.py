@@ -83,7 +83,7 @@ async def _page(
 async def _found(
     visit: DeskVisit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
 ) -> tuple[PolicyLevels, QiandaError | None]:
-    """What does not fit is not previewed: what holds is shown, and why the other does not."""
+    """Return the policy to preview. If the input is not valid, return the policy in force, and the error."""
     there = PolicyPlace(place.campus, place.course, place.contract.id if place.contract else None)
     at = partial(policies_at, visit.services, tx, there)
     try:
@@ -91,7 +91,7 @@ async def _found(
     except BadInput as error:
         try:
             return await at(), error
-        except BadInput:  # saved under another configuration: it is left out where reminders are planned, too
+        except BadInput:  # saved under another configuration: reminders are planned without it, too
             return await at({}), error
 
 
@@ -144,8 +144,10 @@ class _Place:
 
 
 async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
-    """`campus/course/contract`: the course is empty for the whole campus, the contract left out where none is meant;
-    nothing: where this member of staff works."""
+    """Parse `campus/course/contract`: without course the whole campus, the contract only if one is meant.
+
+    An empty `at` means the campus of this member of staff. Raises BadInput, ContractNotFound.
+    """
     campus, _, rest = at.partition("/")
     course, _, contract = rest.partition("/")
     campus = campus or visit.staff.campus
@@ -162,7 +164,7 @@ async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
 
 
 def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
-    """What was entered, as configuration writes it; an empty field changes nothing."""
+    """Return the input in the form of the configuration. An empty field changes nothing."""
     changes: dict[str, Any] = {}
     for key, text in entered.items():
         if not text.strip():

@@ -125,7 +125,7 @@ async def _pdf(visit: DeskVisit, print_: Callable[[PosterFacts], bytes], name: s
 
 
 async def ask_revoke(visit: DeskVisit) -> web.Response:
-    """What cannot be undone has a page of its own."""
+    """Show the page that asks for confirmation. Revoking cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
     return await show(visit, "staff/poster_revoke.html", poster=found)
@@ -174,7 +174,7 @@ async def put_up(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _uploaded(upload: object) -> list[str]:
-    """Raises UnreadableFile."""
+    """Return the entries of the uploaded list; none without an upload. Raises UnreadableFile."""
     if not isinstance(upload, web.FileField) or not (data := upload.file.read()):
         return []
     return await asyncio.to_thread(entries_of, data)

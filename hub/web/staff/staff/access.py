@@ -29,7 +29,7 @@ MAX_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
 MAX_INPUT_LENGTH = 200
 MAX_FORM_BYTES = 8 * 1024
-HASHES_AT_ONCE = 2  # each takes 64 MB, and a core for a fifth of a second
+HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ async def _visit(request: web.Request) -> DeskVisit:
 # ---- login
 
 
-@cache  # a hash takes a fifth of a second: one for the whole process
+@cache  # a hash takes a fifth of a second: make it once in a process
 def _nobody() -> str:
     """Return the hash of a password that nobody knows."""
     return PasswordHasher().hash(secrets.token_hex(16))
