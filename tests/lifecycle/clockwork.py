@@ -7,9 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from tests.lifecycle.signing import deliver
@@ -46,6 +51,12 @@ async def quiet_hub(
         with_web=False, with_worker=False, clock=clock, timestamps=timestamps, configured=configured
     ) as running:
         yield running
+
+
+async def remind_now(services: Services, contract: UUID) -> list[Delivery]:
+    """Send a reminder by hand, as the desk and the API do."""
+    async with alarm_if_spent(services), services.database.transaction(EVERYTHING) as tx:
+        return await remind_by_hand(services, tx, contract, "staff:test")
 
 
 async def round_of_work(running: Running) -> None:

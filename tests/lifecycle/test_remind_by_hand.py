@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import IllegalMove, TooSoon
-from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, waiting
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, remind_now, round_of_work, waiting
 from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
 from tests.lifecycle.signing import person
 from tests.running import GUARDIAN_PHONE, Running, until
@@ -23,7 +22,7 @@ LATER = timedelta(minutes=31)
 
 async def by_hand(running: Running, contract: Contract) -> list[str]:
     """The numbers that a reminder by hand goes to."""
-    return [each.to for each in await remind_by_hand(running.hub.services, EVERYTHING, contract.id, "staff:test")]
+    return [each.to for each in await remind_now(running.hub.services, contract.id)]
 
 
 async def written_by_hand(running: Running, contract: Contract) -> list[str]:

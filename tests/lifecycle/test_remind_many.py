@@ -14,13 +14,12 @@ from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin, preview, remind_many
-from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.reminders.policies import PolicyChange
-from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, remind_now, round_of_work, sent
 from tests.lifecycle.signing import deliver, tasks_of
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running
@@ -60,7 +59,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
                 text("UPDATE delivery SET state = 'undelivered', failure_kind = 'address' WHERE contract = :bad"),
                 {"bad": bad.id},
             )
-        await remind_by_hand(services, EVERYTHING, fresh.id, "staff:test")
+        await remind_now(services, fresh.id)
         await void(services, EVERYTHING, gone.id, "wrong", "staff:test")
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
         shown = await preview(services, EVERYTHING, everybody)

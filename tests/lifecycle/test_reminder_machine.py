@@ -27,7 +27,6 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.reminders.reschedule import replan_scope
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
@@ -38,7 +37,7 @@ from hub.model.messaging.delivery import PLANNED, Delivery
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
-from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub
+from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, remind_now
 from tests.lifecycle.phone_changes import changed
 from tests.lifecycle.signing import deliver, person, signed
 from tests.poster_visits import cn_id
@@ -152,7 +151,7 @@ class Reminders(RuleBasedStateMachine):
         if how == "void":
             await void(self.services, EVERYTHING, contract.id, "wrong course", "staff:test")
         elif how == "remind":
-            await remind_by_hand(self.services, EVERYTHING, contract.id, "staff:test")
+            await remind_now(self.services, contract.id)
         elif how == "many":
             act = await begin(self.services, EVERYTHING, [contract.id], "staff:test", uuid4())
             await remind_many(self.services, act)

@@ -13,7 +13,6 @@ from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
@@ -29,6 +28,7 @@ from tests.lifecycle.clockwork import (
     StandingClock,
     follow,
     quiet_hub,
+    remind_now,
     round_of_work,
     sent,
     waiting,
@@ -227,21 +227,21 @@ async def test_reminders_by_hand_have_their_limits() -> None:
         contract = await running.issue_minor()
         await round_of_work(running)
         with pytest.raises(TooSoon) as refused:
-            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
+            await remind_now(services, contract.id)
         assert refused.value.retry_after == timedelta(minutes=30)
         for _ in range(3):
             clock.advance(timedelta(minutes=31))
-            assert len(await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")) == 1
+            assert len(await remind_now(services, contract.id)) == 1
         clock.advance(timedelta(minutes=31))
         with pytest.raises(TooSoon) as refused:
-            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
+            await remind_now(services, contract.id)
         midnight = datetime(2026, 11, 26, tzinfo=SHANGHAI).astimezone(UTC)
         assert refused.value.retry_after == midnight - clock()
         await deliver(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"] + ["reminder"] * 3
         await void(services, EVERYTHING, contract.id, "over", "staff:test")
         with pytest.raises(IllegalMove):
-            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
+            await remind_now(services, contract.id)
 
 
 async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> None:

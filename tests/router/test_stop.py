@@ -21,7 +21,8 @@ async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
         assert await get_channels(hub, contract) == [("email", "delivered", 0)]
         assert hub.twilio.accepted == [] and len(email.texts) == 1
         hub.clock.advance(timedelta(hours=1))
-        (by_hand,) = await remind_by_hand(hub.running.hub.services, Scope(frozenset({"hefei"})), contract.id, "staff:x")
+        async with hub.running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
+            (by_hand,) = await remind_by_hand(hub.running.hub.services, tx, contract.id, "staff:x")
         assert by_hand.channel == "email"  # whoever of staff looks, it is the same number
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
@@ -47,7 +48,8 @@ async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() ->
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         assert "opted-out" not in await hub.staff_tasks(contract)
-        (said,) = await remind_by_hand(hub.running.hub.services, EVERYTHING, contract.id, "staff:x")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (said,) = await remind_by_hand(hub.running.hub.services, tx, contract.id, "staff:x")
         assert said.channel == "sms"
 
 

@@ -186,8 +186,9 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
                 await void(services, scope, contract.id, "reason", "staff:x")
             with pytest.raises(ContractNotFound):
                 await extend(services, scope, contract.id, contract.deadline, "staff:x")
-            with pytest.raises(ContractNotFound):
-                await remind_by_hand(services, scope, contract.id, "staff:x")
+            async with running.hub.database.transaction(scope) as tx:
+                with pytest.raises(ContractNotFound):
+                    await remind_by_hand(services, tx, contract.id, "staff:x")
             wanted = WantedLink(contract.id, somebody.signer.id, DoorKind.QR)
             async with running.hub.database.transaction(scope) as tx:
                 with pytest.raises(ContractNotFound):

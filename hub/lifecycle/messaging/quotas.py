@@ -6,7 +6,8 @@ document busy for the other signers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -98,6 +99,16 @@ def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: 
 def _subject(services: Services, budget: Budget) -> str:
     """Return the subject under which a budget counts: a personal one only as its hash."""
     return services.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
+
+
+@asynccontextmanager
+async def alarm_if_spent(services: Services) -> AsyncIterator[None]:
+    """Alert staff, as `raise_alarm` does, if the block raises BudgetSpent. A transaction belongs inside the block."""
+    try:
+        yield
+    except BudgetSpent as spent:
+        await raise_alarm(services, spent)
+        raise
 
 
 async def raise_alarm(services: Services, spent: BudgetSpent) -> None:

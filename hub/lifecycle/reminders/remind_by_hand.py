@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.errors import BudgetSpent, IllegalMove, TooSoon
-from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
@@ -19,7 +17,6 @@ from hub.model.reminders.due_step import PURPOSES
 from hub.model.reminders.may_send import ANY_CHANNEL, ByHand, MessageCase, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import spread_of
-from hub.model.staff.accounts import Scope
 from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
@@ -28,51 +25,28 @@ from hub.store.transaction import Transaction
 HAND = "hand-"
 
 
-async def remind_by_hand(
-    services: Services,
-    scope: Scope,
-    contract_id: UUID,
-    actor: str,
-    also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None = None,
-) -> list[Delivery]:
-    """Remind all signers of the contract whose turn it is, at once.
+async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID, actor: str) -> list[Delivery]:
+    """Remind all signers of the contract whose turn it is, at once. Return the messages that go out.
 
-    Paused signers ("not me") and those who got a message a short time ago are left out. `also` runs in the same
-    transaction. Raises IllegalMove if nobody may be reminded, TooSoon if each of them has to wait, BudgetSpent.
+    Paused signers ("not me") and those who got a message a short time ago are left out. The caller opens the
+    transaction inside `alarm_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if each of them has to
+    wait, BudgetSpent.
     """
-    try:
-        return await _remind_by_hand(services, scope, contract_id, actor, also)
-    except BudgetSpent as spent:
-        await raise_alarm(services, spent)
-        raise
-
-
-async def _remind_by_hand(
-    services: Services,
-    scope: Scope,
-    contract_id: UUID,
-    actor: str,
-    also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None,
-) -> list[Delivery]:
-    async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
-        tasks = await _to_remind(tx, contract)
-        signers = [await tx.contracts.signer(task.signer) for task in tasks]
-        # Another contract of one of them may be reminded at this moment, and the limits are counted by person.
-        await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
-        waits, tried = [], []
-        for task, signer in zip(tasks, signers, strict=True):
-            try:
-                tried.append(await _by_hand(services, tx, contract, task, signer))
-            except TooSoon as wait:
-                waits.append(wait)
-        if not tried:
-            raise min(waits, key=lambda wait: wait.retry_after or timedelta(0))
-        sent = [delivery for delivery in tried if delivery]
-        await tx.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tried)})
-        if also:
-            await also(tx, sent)
-    return sent
+    contract = await tx.contracts.locked(contract_id)
+    tasks = await _to_remind(tx, contract)
+    signers = [await tx.contracts.signer(task.signer) for task in tasks]
+    # Another contract of one of them may be reminded at this moment, and the limits are counted by person.
+    await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
+    waits, tried = [], []
+    for task, signer in zip(tasks, signers, strict=True):
+        try:
+            tried.append(await _by_hand(services, tx, contract, task, signer))
+        except TooSoon as wait:
+            waits.append(wait)
+    if not tried:
+        raise min(waits, key=lambda wait: wait.retry_after or timedelta(0))
+    await tx.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tried)})
+    return [delivery for delivery in tried if delivery]
 
 
 async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:

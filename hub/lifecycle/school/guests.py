@@ -9,8 +9,8 @@ from datetime import datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput, BudgetSpent, LinkNotValid, Locked, PosterFull, SessionNotValid, TooSoon, WrongAnswer
-from hub.lifecycle.messaging.quotas import consume_message_quota, raise_alarm
+from hub.errors import BadInput, LinkNotValid, Locked, PosterFull, SessionNotValid, TooSoon, WrongAnswer
+from hub.lifecycle.messaging.quotas import alarm_if_spent, consume_message_quota
 from hub.lifecycle.school.posters import Offer, offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
@@ -139,15 +139,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
     Raises Locked, TooSoon, BudgetSpent; BadInput if no channel reaches the number.
     """
-    try:
-        await _send_code(services, secret, channel)
-    except BudgetSpent as spent:
-        await raise_alarm(services, spent)
-        raise
-
-
-async def _send_code(services: Services, secret: str, wished: str | None) -> None:
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with alarm_if_spent(services), services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.campus(poster.campus)
@@ -156,11 +148,11 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
         if wait is not None:
             raise TooSoon(retry_after=wait, zone=campus.zone)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
-        ways = sorted(WAYS, key=lambda way: way != wished)
-        channel = next((way for way in ways if services.messaging.router.carriers.list_able(way, visitor.phone)), None)
-        if channel is None:
+        ways = sorted(WAYS, key=lambda way: way != channel)
+        chosen = next((way for way in ways if services.messaging.router.carriers.list_able(way, visitor.phone)), None)
+        if chosen is None:
             raise BadInput("messages cannot be sent to this number", field="phone")
-        await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, channel)
+        await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, chosen)
 
 
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:

@@ -22,9 +22,7 @@ async def finish_staff_task(services: Services, scope: Scope, staff_task: UUID, 
         asked = await tx.staff_tasks.task(staff_task)
     if asked is None:
         return False
-    async with services.database.transaction(
-        EVERYTHING
-    ) as tx:  # the paused number may be used at other campuses
+    async with services.database.transaction(EVERYTHING) as tx:  # the paused number may be used at other campuses
         silent = None
         if asked.kind == PHONE_CHANGE and asked.signer and asked.signer in await tx.phone_changes.signers(tx.now):
             raise PhoneChangeWaiting

@@ -7,20 +7,18 @@ is the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.issue import issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
+from hub.lifecycle.messaging.quotas import alarm_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend_issued
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest, begin_phone_change, check_phone_request
-from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.transaction import Transaction
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
 from hub.web.api.endpoint import ApiCall
@@ -56,14 +54,11 @@ async def link(call: ApiCall) -> LinkGiven:
 
 
 async def remind(call: ApiCall) -> Reminded:
-    given: list[Reminded] = []
-
-    async def keep(tx: Transaction, sent: Sequence[Delivery]) -> None:
-        given.append(Reminded(deliveries=[answers.delivery(each) for each in sent]))
-        await call.keep(tx, 200, given[0])
-
-    await remind_by_hand(call.services, call.scope, call.contract, call.actor, also=keep)
-    return given[0]
+    async with alarm_if_spent(call.services), call.services.database.transaction(call.scope) as tx:
+        sent = await remind_by_hand(call.services, tx, call.contract, call.actor)
+        given = Reminded(deliveries=[answers.delivery(each) for each in sent])
+        await call.keep(tx, 200, given)
+    return given
 
 
 async def void(call: ApiCall) -> ContractGiven:

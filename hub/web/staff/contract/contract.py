@@ -18,6 +18,7 @@ from hub.lifecycle.contract.reissue import Replacement
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
+from hub.lifecycle.messaging.quotas import alarm_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
@@ -133,7 +134,8 @@ async def _done(
 
 async def remind(visit: DeskVisit) -> web.StreamResponse:
     async def act() -> str:
-        sent = await remind_by_hand(visit.services, visit.scope, contract_id(visit), visit.actor)
+        async with alarm_if_spent(visit.services), visit.services.database.transaction(visit.scope) as tx:
+            sent = await remind_by_hand(visit.services, tx, contract_id(visit), visit.actor)
         return "reminded" if sent else "nobody"
 
     return await _done(visit, act)
