@@ -15,7 +15,7 @@ from hub.router.providers import Booked, Carrier
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
-# Seconds of waiting for the rate limit after which it is checked whether the provider has asked for a pause meanwhile.
+# After a wait for the rate limit of more than so many seconds, check whether the provider has asked for a pause.
 LONG_SLOT_WAIT = 0.2
 SPAM_STORM = "networks filter its messages as spam"
 
@@ -38,7 +38,7 @@ class CircuitBreaker:
             await self.record_error(carrier, str(error), error.retry_after)
 
     async def wait_for_slot(self, booked: Booked) -> None:
-        """Wait for the slot of a message in the provider's rate limit. Raises Resting."""
+        """Wait for the slot of a message in the provider's rate limit. Raises ProviderPaused."""
         wait = (booked.at - self._database.clock()).total_seconds()
         if wait > 0:
             await asyncio.sleep(wait)
@@ -75,7 +75,7 @@ class CircuitBreaker:
             await tx.alerts.add("provider-rests", facts, tx.now)
 
     async def open_breaker(self, carrier: Carrier, reason: str) -> None:
-        """Open the circuit breaker: the account needs a person. Staff are alerted once."""
+        """Open the circuit breaker, because a person has to look at the provider's account. Staff are alerted once."""
         async with self._database.transaction(EVERYTHING) as tx:
             await self._open_breaker(tx, carrier, reason)
 

@@ -1,6 +1,6 @@
-"""Messages whose sending raises an error: they are retried with backoff, and shown to staff.
+"""Messages whose sending raises an error: they are tried again with growing pauses, and staff are told.
 
-The contract's own data may be the cause, so it is not read here.
+The contract's own data may be the cause of the error, so they are not read here.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class FailingMessage:
 
 
 async def show_failing(tx: Transaction, error: Exception, message: FailingMessage) -> None:
-    """Show a message that has been failing for TOLD_AFTER: on the dashboard, as a staff task, and in an alert.
+    """Show a message that has failed for STUCK_ALERT_DELAY: on the dashboard, as a staff task, and in an alert.
 
-    There is one alert a day per campus. The caller has locked the contract.
+    There is one alert a day for each campus. The caller has locked the contract.
     """
     contract, campus = message.contract, message.campus
     if tx.planning_now - message.since < STUCK_ALERT_DELAY:

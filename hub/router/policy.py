@@ -1,4 +1,5 @@
-"""Reminder policy of a contract: configuration, changed by headquarters, campus, course and contract in turn."""
+"""The reminder policy of a contract: the configuration, changed by headquarters, campus, course and contract in
+turn."""
 
 from __future__ import annotations
 
@@ -72,6 +73,6 @@ async def add_closed_days(tx: Transaction, policy: ReminderPolicy, campus: str, 
     """Return the policy with the closed days of the campus, if it skips holidays."""
     if not policy.skip_holidays:
         return policy
-    # A deadline is at most a year away.
+    # These years are enough, since a deadline is at most a year away.
     years = range(now.year - 1, now.year + 3)
     return policy.with_closed_days(compute_closed_days(policy.holidays_of, await tx.policies.calendar(campus), years))

@@ -13,8 +13,8 @@ from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
 from hub.store.transaction import Transaction
 
-# While several hubs are being restarted with a new configuration, some know a provider that others do not. A hub leaves
-# the messages of an unknown provider to the other hubs for this time.
+# While several hubs are restarted with a new configuration, some know a provider that others do not. A hub leaves the
+# messages of an unknown provider to the other hubs for this time.
 OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
@@ -45,7 +45,7 @@ class Booked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A committed call, ready to be made. `claimed_at`: real time."""
+    """A call that is committed and ready to be made. `claimed_at`: real time."""
 
     delivery: Delivery
     booked: Booked
@@ -83,9 +83,9 @@ class Carriers:
         return sorted(self._carriers)
 
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
-        """Return whether something of this provider, dating from `since`, is left to other hubs.
+        """Return whether a message or webhook of this provider, dating from `since`, is left to other hubs.
 
-        It is if the provider is unknown here and `since` is not older than OTHER_HUBS_TIMEOUT.
+        It is if the provider is unknown here and `since` is at most OTHER_HUBS_TIMEOUT ago.
         """
         return name is not None and name not in self._carriers and now - since < OTHER_HUBS_TIMEOUT
 
@@ -143,7 +143,10 @@ class Carriers:
     async def book_many(
         self, tx: Transaction, deliveries: Sequence[Delivery], names: Sequence[str], tried: Collection[str] = ()
     ) -> list[Booked | None]:
-        """Do the same as `book` for several messages of one lane. `names`: all providers that may send any of them."""
+        """Book providers for several messages of one lane, as `book` does for one.
+
+        `names`: all providers that may send any of them.
+        """
         if not names or not deliveries:
             return [None] * len(deliveries)
         lane = choose_lane(deliveries[0].purpose)
@@ -176,8 +179,10 @@ class Carriers:
 
 @dataclass
 class _Booking:
-    """The rate limits (lanes) locked by this transaction, in real time: until when each is reserved (`booked`: by this
-    transaction), and the health of their providers."""
+    """The rate limits (lanes) that this transaction has locked, and the health of their providers. Times are real time.
+
+    `until`: by provider, the moment until which the lane is reserved. `booked`: those that this transaction reserved.
+    """
 
     lane: str
     now: datetime

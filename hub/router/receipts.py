@@ -1,7 +1,7 @@
-"""Applies a batch of receipts in one transaction, with a constant number of statements.
+"""Apply a batch of receipts in one transaction, with a constant number of statements.
 
-This is for receipts that concern nothing but a message. Those that also concern a number or a provider (opted out,
-filtered as spam, account trouble) are applied one by one, by `Router.note`.
+It takes receipts that concern only a message. Those that also concern a number or a provider (opted out, filtered as
+spam, account trouble) are applied one by one, by `Router.apply_receipt`.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def convert_receipt(receipt: Receipt, state: DeliveryState | None, *, receipts: 
 
 
 def dropped_report(reason: SkipReason) -> StateReport:
-    """Return what becomes of a message that is not to go out any more."""
+    """Return the final state of a message that is not sent any more."""
     if reason is SkipReason.OPTED_OUT:
         return StateReport(DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value)
     return StateReport(DeliveryState.WITHDRAWN, failure=reason.value)
 
 
 def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
-    """Return whether a webhook can be applied in a batch: it is signed, and each report has our own key."""
+    """Return whether a webhook can be applied in a batch: it is signed, and each of its reports has our own key."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
     return plain and carrier.channel.rules.signed and not inbound
 

@@ -1,4 +1,4 @@
-"""Checks a message that waited before it is sent: whether it is obsolete, unwanted, or has to wait for the morning."""
+"""Check a message that waited before it is sent: it may be obsolete or unwanted, or have to wait for the morning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.router.policy import get_policy
 from hub.router.rendering import Renderer
 from hub.store.transaction import Transaction
 
-# An invitation this young is still expected by its reader, and is retried at any hour.
+# The reader still expects an invitation that is not older than this, so it is tried again at any hour.
 INVITATION_AWAITED_FOR = timedelta(minutes=10)
 UTC = ZoneInfo("UTC")
 

@@ -1,4 +1,4 @@
-"""Reconciles messages whose outcome is unknown, in batches. One that fails does not delay the others."""
+"""Reconcile messages whose outcome is unknown, in batches. A message that fails does not delay the others."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
-# Batches in a row after an outage; then the worker checks whether it has to stop.
+# The most batches in one call. Between two calls, the worker can stop.
 MAX_BATCHES = 20
 log = structlog.get_logger()
 
 
 class Carry(Protocol):
-    """`Router.send_delivery`."""
+    """The type of `Router.send_delivery`."""
 
     async def __call__(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
@@ -36,9 +36,9 @@ class Carry(Protocol):
 
 
 async def reconcile(database: Database, send_delivery: Carry, before: datetime, known: Sequence[str]) -> int:
-    """Reconcile the messages that are open since `before`; returns their number.
+    """Reconcile the messages whose outcome is unknown since `before`. Return their number.
 
-    Stops after a batch without any progress. `known`: names of the providers configured here.
+    It stops after a batch without any progress. `known`: names of the providers that are configured here.
     """
     seen: set[UUID] = set()
     for _ in range(MAX_BATCHES):

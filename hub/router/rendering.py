@@ -1,4 +1,4 @@
-"""Renders messages: as stored, with placeholders for secret values, and as sent."""
+"""Render messages: for storage, with placeholders for secret values, and for sending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches the outcomes of provider calls, so that calls that end at the same time share a transaction."""
+"""Batch the outcomes of provider calls, so that calls that end at the same time share a transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Note(Protocol):
-    """`Router.apply_receipt`."""
+    """The type of `Router.apply_receipt`."""
 
     async def __call__(
         self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
@@ -48,7 +48,8 @@ class _Report:
 
 
 class OutcomeBatcher:
-    """Writes outcomes in batches. A batch holds what arrived during the transaction before, so nothing is delayed."""
+    """Writes outcomes in batches. A batch holds what arrived during the transaction before, so that no outcome has to
+    wait for a batch to fill."""
 
     def __init__(self, database: Database, note: Note) -> None:
         self._database = database

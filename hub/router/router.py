@@ -1,8 +1,8 @@
-"""The channel router: chooses channel and provider of a message, sends it, and records the outcome.
+"""The channel router: choose channel and provider of a message, send it, and record the outcome.
 
-No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by
-whoever decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is lost
-the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
+No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by the
+verb that decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is
+lost the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
 """
 
 from __future__ import annotations
@@ -138,12 +138,12 @@ class Router:
     async def send_delivery(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
     ) -> DeliveryState | None:
-        """Send a committed attempt and return its state as far as known; None if there is no such attempt.
+        """Send a committed attempt. Return its state as far as known, or None if there is no such attempt.
 
-        `fresh`: nobody can have claimed it before. `idle_since`: claims older than this have expired (by default those
-        whose call must have ended). A valid claim of another process is respected. `job`: the queued job whose start is
-        counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if no provider accepts the
-        message now, or the one that may have it could not be asked; `reconcile` retries it later.
+        `fresh`: no process can have claimed it before. `idle_since`: claims older than this have expired (by default
+        those whose call must have ended). A valid claim of another process is respected. `job`: the queued job whose
+        start is counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if no provider accepts
+        the message now or if the provider that may have it cannot be asked; `reconcile` tries it again later.
         """
         async with self._database.transaction(EVERYTHING) as tx:
             if job is not None:
@@ -158,7 +158,7 @@ class Router:
             if not await tx.deliveries.claim(delivery.id, at, before=before):
                 return delivery.state
             delivery = replace(delivery, state_at=at)
-            # The job may have waited long for a worker, so what it is about may have changed.
+            # The job may have waited long for a worker, so the message may have become obsolete.
             fresh = fresh and at - delivery.created_at < CALL_LEASE
             call = None if delivery.provider else await self._book_call(tx, delivery, fresh=fresh)
         if delivery.provider:
@@ -166,12 +166,12 @@ class Router:
         return await self._call_providers(call) if isinstance(call, Begun) else call
 
     async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
-        """Ask the provider that was called before. A second call is made only if it does not have the message.
+        """Ask the provider that was called before. Call again only if that provider does not have the message.
 
-        `touched`: when it was last claimed; None if it was postponed since.
+        `touched`: when the attempt was last claimed; None if it was postponed since.
         """
         carrier = self.carriers.get(delivery.provider)
-        if carrier is None:  # removed from the configuration at least LEFT_TO_OTHERS ago, so it cannot be asked
+        if carrier is None:  # unknown here for OTHER_HUBS_TIMEOUT, so it cannot be asked
             return await self._leave_to_fallback(delivery)
         async with self._database.transaction(EVERYTHING) as tx:
             message = await self.renderer.render_message(tx, delivery)
@@ -216,8 +216,8 @@ class Router:
     ) -> Begun | DeliveryState:
         """Choose and record the provider and the text of the next call.
 
-        Returns the state instead if there is none: the message has become obsolete, the number opted out, it is night,
-        or no provider is free. `tried`: providers that refused it already.
+        Return the state instead if there is no call: the message has become obsolete, the number has opted out, it is
+        night, or no provider is free. `tried`: providers that refused the message already.
         """
         if not fresh:
             match await recheck(tx, delivery, self._policy):
@@ -249,7 +249,7 @@ class Router:
         return replace(delivery, shape=shapes[0].value, text=text)
 
     async def _compute_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
-        """How long a message waits that no provider has room for."""
+        """Return how long a message waits if no provider has room for it."""
         waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
         return max(pause, await self.carriers.get_pause(tx, delivery))
@@ -270,7 +270,7 @@ class Router:
                 receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), CALL_TIMEOUT)
             except MessageRefused as error:
                 if error.failure is Failure.CONTENT and self._list_untried(call.delivery, tried):
-                    await self._release_call(call)  # this provider lacks the text; another one may have it
+                    await self._release_call(call)  # this provider lacks the template; another may have it
                     following = await self._call_another(call.delivery, tried)
                     continue
                 receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
@@ -290,9 +290,10 @@ class Router:
         return following
 
     async def _renew_claim(self, call: Begun) -> Begun | None:
-        """Renew the claim of a call if it has run out, as often as renewing takes too long itself.
+        """Renew the claim of a call if it has run out. Return None if another process has claimed the message.
 
-        So no call outlives its claim. Other processes judge claims by the same clock. None: another process claimed it.
+        It repeats that if renewing itself takes too long, so that no call outlives its claim. All processes judge
+        claims by the same clock.
         """
         while self._database.clock() - call.claimed_at >= CALL_START_TIMEOUT:
             async with self._database.transaction(EVERYTHING) as tx:
@@ -372,8 +373,8 @@ class Router:
     async def find_reported_delivery(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> Delivery | None:
         """Return the delivery that a report is about, or None.
 
-        It is found by our own key, or by the provider's reference. A provider that can be asked, and whose webhooks are
-        unsigned, may also name just the phone number.
+        It is found by our own key or by the provider's reference. A provider that can be asked and whose webhooks are
+        unsigned may also name only the phone number.
         """
         if report.key and (found := await tx.deliveries.by_key(report.key)):
             return found if found.provider == carrier.name else None
