@@ -67,16 +67,13 @@ def check_move(before: ContractState, after: ContractState) -> None:
 
 
 def compute_backoff(tries: int) -> timedelta:
-    """Return the backoff before the next try: 1 min, doubled with each retry, at most an hour.
-
-    `tries`: number of retries so far.
-    """
+    """Return the pause before the next try: 1 minute, doubled with each try so far (`tries`), at most an hour."""
     factor: int = 2 ** min(tries, 10)
     return min(FIRST_RETRY * factor, MAX_RETRY_INTERVAL)
 
 
 def compute_error_backoff(since: datetime, now: datetime) -> timedelta:
-    """Return the backoff for a step that raises: the time since it was due, from 1 min up to an hour."""
+    """Return the pause after a step raised an error: as long as the step has been due, from 1 minute up to an hour."""
     return min(max(now - since, FIRST_RETRY), MAX_RETRY_INTERVAL)
 
 

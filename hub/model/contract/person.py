@@ -159,7 +159,7 @@ def strip_separators(text: str) -> str:
 
 
 def _check_cn_id(number: str, field: str) -> None:
-    from stdnum.cn import ric  # as above
+    from stdnum.cn import ric  # slow to load
 
     if not re.fullmatch(r"\d{17}[\dX]", number):
         raise BadInput("A Chinese ID number has 18 digits; the last one may be X.", field=field)

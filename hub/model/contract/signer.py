@@ -72,7 +72,10 @@ class Signer:
 
 @dataclass(frozen=True)
 class Representative:
-    """Who signs for the school at a campus and all below it, as configured. The nearest campus wins."""
+    """The person who signs for the school at a campus and all campuses below it, as configured.
+
+    If several entries cover a campus, that of the nearest campus applies.
+    """
 
     campus: str
     name: str

@@ -24,21 +24,21 @@ _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
 
 FORMS: Mapping[str, str] = {
-    # words of ours, each one of a few
+    # words from fixed lists of the hub
     "role": "student|guardian|representative", "field": r"(student|guardian|representative)-\d{1,3}|seal",
     "language": "[a-z]{2}", "custody": _CUSTODY, "custody_claimed": _CUSTODY, "accepted": _CUSTODY,
     "kind": _WORD, "purpose": _WORD, "door": _WORD, "result": _WORD, "method": "[A-Za-z][A-Za-z ,-]{0,120}",
     "state": "[A-Za-z_]{1,30}",
     "attestation": _WORD, "level": _NAME, "platform": _NAME, "reasons": r"[a-z][a-z0-9-]{0,80}", "reported_by": "page",
     "keys": r"[a-z_]+(, [a-z_]+)*",
-    # who did it
+    # actors
     "asked_by": _ACTOR, "approved_by": _ACTOR, "approval": _ACTOR,
     # names from the configuration, the roster's courses and the templates, and of the software that we run
     "channel": _NAME, "provider": _NAME, "template": _NAME, "template_version": r"[\w.-]{1,40}",
     "consent_version": r"[\w.-]{1,40}", "course": r"[\w.-]{1,80}", "app": r"[\w.-]{1,200}",
     "rp_id": r"[a-z0-9.-]{1,253}",
     "authority": ".{1,400}", "passed_over": rf"{_NAME}( {_NAME})*", "key": ".{1,100}", "organisation": ".{1,200}",
-    # numbers of ours, of authorities and of identity providers
+    # numbers of the hub, of authorities and of identity providers
     "number": r"QD-\d{4}-\d{6,}", "serial": r"\d{1,60}", "request_id": r"[\w.:-]{1,100}",
 }  # fmt: skip
 # Reasons given by the hub itself, by kind of entry. Reasons written by people do not match these.

@@ -12,9 +12,9 @@ MAX_COOLDOWN = timedelta(minutes=10)
 
 @dataclass
 class Cooldowns:
-    """Cooldowns of services, doubled with each further failure, from FIRST_REST up to MAX_REST.
+    """Cooldowns of services, doubled with each further failure, from FIRST_COOLDOWN up to MAX_COOLDOWN.
 
-    Kept in the memory of one process: an optimisation only, nothing may depend on it.
+    They are kept in the memory of one process: an optimisation only, on which nothing may depend.
     """
 
     _until: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)

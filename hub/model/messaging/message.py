@@ -35,7 +35,7 @@ class Purpose(StrEnum):
     STATUS = "status"
 
 
-# Never sent by voice: they are to be read, or hold a link.
+# Never sent by voice: they are meant for reading, or contain a link.
 NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
 
 
@@ -85,7 +85,7 @@ LEADS = frozenset({"link", "ticket", "entry", "pickup"})
 # Characters of a variable path segment below an approved domain (Aliyun's rule for notifications).
 MAX_PATH_LENGTH = 35
 
-# A fixed text at a provider may leave it out: Chinese uses the same word for one contract and for several.
+# A fixed text at a provider may leave these out: Chinese uses the same word for one contract and for several.
 COUNT_NEUTRAL = frozenset({"contracts"})
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -203,7 +203,8 @@ def summarise_contracts(deadlines: Sequence[datetime], now: datetime, zone: str,
     """Return the variables `contracts` (how many) and `deadline` (the earliest) for contracts with these deadlines."""
     first, count = min(deadlines), len(deadlines)
     until = format_moment(first, zone, language)
-    # For several contracts in Chinese the date is enough unless it is near, and keeps the text within one segment.
+    # For several contracts in Chinese, the date alone keeps the text within one segment. A near deadline keeps its
+    # time.
     if count > 1 and language != "en" and first - now > timedelta(days=1):
         until = until.partition(" ")[0]
     return {"contracts": format_contract_count(count, language), "deadline": until}

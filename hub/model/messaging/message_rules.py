@@ -21,7 +21,7 @@ from hub.model.messaging.provider import Provider
 from hub.model.messaging.sms_length import measure_text, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
-# A school without an English name has its Chinese name in English texts, too, which makes them UCS-2.
+# The name of a school without an English name is Chinese in English texts as well, which makes them UCS-2.
 _WIDE = "字"
 
 

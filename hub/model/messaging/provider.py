@@ -29,7 +29,7 @@ MAX_PAUSE = timedelta(hours=1)
 # Staff are alerted when a provider asks for a longer pause than this.
 LONG_PAUSE = timedelta(minutes=10)
 
-# Further ahead of what is possible no lane is booked.
+# A lane that is booked this much further ahead than `patience` allows was booked before the clock was set back.
 BOOKED_IN_ERROR = timedelta(minutes=1)
 
 CODE_LANE, MESSAGE_LANE = "code", "message"
@@ -106,7 +106,7 @@ class Health:
 
     def usable_from(self, now: datetime) -> datetime:
         """Return when the pause ends, at least `now`."""
-        # A moment beyond MAX_REST was stored before the clock was set back, or by a version without MAX_REST.
+        # A later moment was stored before the clock was set back, or by a version without MAX_PAUSE.
         if self.rests_until is None or self.rests_until > now + MAX_PAUSE:
             return now
         return max(self.rests_until, now)
@@ -137,10 +137,10 @@ def order_by_weight(
 
 
 def turn_at(booked_until: datetime, now: datetime, patience: timedelta, interval: timedelta) -> datetime | None:
-    """Return when a lane that is booked until then may send its next message; None: only after `patience`.
+    """Return when a lane may send its next message, or None if that is more than `patience` ahead.
 
-    `interval`: between two messages. Nobody books further ahead than `patience`: what is booked for long after was
-    booked before the clock was put back.
+    `booked_until`: until when the lane is booked. `interval`: the time between two messages. A lane that is booked
+    further ahead than `patience` allows was booked before the clock was set back, and may send at once.
     """
     if booked_until > now + patience + interval + BOOKED_IN_ERROR:
         return now

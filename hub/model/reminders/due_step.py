@@ -115,7 +115,7 @@ class Due:
         return opens_at(self.message_case(), self.policy, self.now) == self.now
 
     def message_case(self, *, sent_today: int = 0, crowded: bool = False, silent: Collection[str] = ()) -> MessageCase:
-        """Return what decides whether its message may go out. `crowded`: many steps are overdue, since nothing ran."""
+        """Return the case of the step's message for `may_send`. `crowded`: many steps are overdue after an outage."""
         return MessageCase(
             self.purpose,
             self.zone,
@@ -134,7 +134,7 @@ class Due:
 
 
 def instead(due: Due, until: datetime) -> NextStep:
-    """Return the step in the place of this one, which may go out at `until` and not now."""
+    """Return the step that replaces this one, whose message may be sent at `until` and not now."""
     deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
     last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
     return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
@@ -157,8 +157,8 @@ def following(due: Due) -> NextStep:
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
     """Return whether `other` shares the message that `lead` sends now.
 
-    It does if it is for the same person, channels, language and campus, is due before the end of the signer's day, and
-    might be sent now by itself. `last_message_at`: when the last message about `other` was sent.
+    It does if both are for the same person, channels, language and campus, and if `other` is due before the end of the
+    signer's day and could be sent alone now. `last_message_at`: when the last message about `other` was sent.
     """
     task, step = other.task, other.step
     if task.state is not TaskState.OPEN or task.paused or step.kind is StepKind.EXPIRY:

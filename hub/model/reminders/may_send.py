@@ -21,9 +21,9 @@ from hub.model.reminders.schedule import (
     over_the_rest,
 )
 
-# An e-mail address does not belong to a number.
+# The channel whose addresses do not depend on the phone number.
 NOT_OF_A_NUMBER = "email"
-# For whoever sees later by which channel the message goes.
+# For callers that choose the channel later.
 ANY_CHANNEL = "any"
 
 
@@ -83,12 +83,12 @@ class ByHand:
 class MessageCase:
     """One message, with everything needed to decide about it.
 
-    `zone`: time zone of the person. `spread`: position within a window, in [0, 1).
-    `tasks`: the tasks it is about; empty if it asks nobody to sign. `deadline`: when it becomes useless.
-    `answers_an_act`: somebody is waiting for it, so it may be sent at any hour, regardless of the daily cap.
-    `sent_today`: number of planned messages to the person. `crowded`: it is late together with many others, after an
-    outage. `to`, `phone`: address of a message written before, and the person's present number.
-    `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
+    `zone`: time zone of the person. `spread`: position within a window, in [0, 1). `tasks`: the tasks that the message
+    is about; empty if it asks nobody to sign. `deadline`: when the message becomes useless. `answers_an_act`: somebody
+    is waiting for the message, so it may be sent at any hour, regardless of the daily cap. `sent_today`: number of
+    planned messages to the person. `crowded`: the message is late together with many others, after an outage. `to`,
+    `phone`: address of a message written before, and the person's present number. `silent`: channels that the number
+    opted out of. `by_hand`: set for a manual reminder.
     """
 
     purpose: str
@@ -131,7 +131,10 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
 
 
 def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
-    """Return what `may_send` does, for a due step: outside the window it waits if its reason can end until then."""
+    """Decide about a due step as `may_send` does, but wait in place of dropping if the reason may pass.
+
+    A step outside the window waits for the next window if its reason is one of MAY_PASS.
+    """
     verdict = may_send(case, channel, policy, now)
     if isinstance(verdict, Drop) and verdict.reason in MAY_PASS:
         return wait_for_window(case, policy, now) or verdict

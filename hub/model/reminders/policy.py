@@ -13,19 +13,22 @@ from hub.model.reminders.calendar import is_known_country
 # Bounds of the daily window in every policy.
 EARLIEST = time(6)
 LATEST = time(23)
-# Maximum after the invitation. Contracts usually run for 30 days, so a later start leaves hardly any reminders.
+# Maximum time from the invitation to the first reminder. Contracts usually run for 30 days, so a later start leaves
+# hardly any reminders.
 LATEST_FIRST_REMINDER = timedelta(days=7)
-# Maximum between two reminders.
+# Maximum time between two reminders.
 MAX_GAP = timedelta(days=30)
-# Maximum before the deadline. No reminder follows the last call, so an early one means a long silence.
+# Maximum time from the last call to the deadline. No reminder follows the last call, so an early one means a long
+# silence.
 EARLIEST_LAST_CALL = timedelta(days=14)
-# Maximum for finishing or taking a staff task. With more, the deadline of the contract would pass first.
+# Maximum time for finishing or taking a staff task. With more, the deadline of the contract would pass first.
 MAX_STAFF_TIME = timedelta(days=30)
 # Maximum number of unanswered reminders before staff get a task. Few contracts last longer.
 MAX_UNANSWERED = 10
 # Maximum of the limits on daily messages to one person. A higher limit would limit nothing.
 MAX_DAILY_LIMIT = 10
-# Between reminders by hand: what left earlier than a day ago is not looked at (`lifecycle.reminders.remind_by_hand`).
+# Maximum pause before a reminder by hand: messages of more than a day ago are not read
+# (`lifecycle.reminders.remind_by_hand`).
 MAX_MANUAL_WAIT = timedelta(days=1)
 # The channels that a policy may name.
 CHANNELS = ("sms", "voice", "email")
@@ -145,9 +148,9 @@ class ReminderPolicy:
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any], base: ReminderPolicy) -> ReminderPolicy:
-        """Return a stored policy, like `from_dict`, but with values beyond an upper bound replaced by the bound.
+        """Return a stored policy as `from_dict` does, but replace a value beyond an upper bound by the bound.
 
-        Earlier versions stored policies without upper bounds. When staff next save such a policy, it is refused with
+        Earlier versions stored policies without upper bounds. When staff save such a policy again, it is refused with
         the reason.
         """
         changes = cls._changes(data, base)

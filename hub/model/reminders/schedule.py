@@ -22,7 +22,8 @@ from hub.model.reminders.policy import ReminderPolicy
 
 # Minimum time between two planned messages of one task, also after an outage.
 APART = timedelta(hours=12)
-# Part of a window over which messages are spread. One planned for the very end, and run late, could miss it every day.
+# The part of a window over which messages are spread. A message planned for the very end could run late every day, and
+# so miss the window each time.
 LATEST = 0.9
 MESSAGE_JUST_LEFT = "The last message to this person was sent a short while ago."
 JUST_REMINDED = "The last manual reminder was sent a short while ago."
@@ -247,7 +248,7 @@ class ReminderPlan:
     def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
         """Return the first step after `now` and after `done`, with a new number and no message before `free_from`.
 
-        `promised`: do not skip the reminder that an earlier, brought-forward one stands in for.
+        If `done` was brought forward, the reminder in whose place it was sent is skipped, unless `promised`.
         """
         last_call = self.last_call_at
         if last_call is not None and last_call <= now:
@@ -284,14 +285,15 @@ class ReminderPlan:
     def instead_of(self, old: NextStep, done: NextStep | None, now: datetime) -> NextStep:
         """Return the step under this policy that replaces `old`, which was planned under another policy."""
         if old.due_at <= now and old.due_at < self.deadline:
-            return old  # due already: the worker carries it out
+            return old  # already due: the worker runs it
         if done is None and old.kind is StepKind.INVITATION:
             due = self.at_all(max(now, self.invited_at))
             return self.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
         free_from = done.due_at + APART if done else now
-        # A reminder that is the same under this policy stays: `promised` could add the one that was brought forward.
+        # Keep a reminder that is the same under this policy: with `promised`, the one that was brought forward could
+        # come again.
         if old.kind is StepKind.REMINDER and old == self.after(done, now=now, free_from=free_from):
             return old
         return self.after(done, now=now, free_from=free_from, promised=True)

@@ -1,4 +1,4 @@
-"""Poster: one QR code for many signers. Who scans it verifies a phone number, picks a course and enrols."""
+"""Poster: one QR code for many signers. A person who scans it verifies a phone number, chooses a course and enrols."""
 
 from __future__ import annotations
 

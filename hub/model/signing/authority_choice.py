@@ -37,9 +37,9 @@ def choose_authorities(
 
 
 def drop_trial_authorities(authorities: Sequence[str], trial: Collection[str], allowed: bool) -> list[str]:
-    """Return the authorities without trial authorities after the first licensed one, unless `allowed` by the template.
+    """Return the authorities without each trial authority that follows a licensed one. `allowed`: keep all of them.
 
-    So a licensed authority never falls back to a trial one.
+    So a licensed authority never falls back to a trial one, unless the template allows it.
     """
     if allowed:
         return list(authorities)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hub.model.signing.signature_request import Custody
 
-# Keys of one person that are not revoked.
+# The most keys of one person that are not revoked.
 MAX_DEVICES = 10
 MAX_LABEL_LENGTH = 60
 

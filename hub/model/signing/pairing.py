@@ -9,9 +9,9 @@ from uuid import UUID
 
 from hub.model.signing.link import ALPHABET, encode_crockford
 
-# Time for claiming a pairing code.
+# The time in which a pairing code can be claimed.
 PAIRING_LIFE = timedelta(minutes=5)
-# Time for the agent from the claim on, never longer than the session of the page.
+# How long the agent may sign after its claim, but never longer than the session of the page.
 AGENT_LIFE = timedelta(minutes=30)
 CODE_LENGTH = 8
 CODE_BYTES = 9
@@ -34,7 +34,11 @@ class PairingState(StrEnum):
 
 @dataclass(frozen=True)
 class Pairing:
-    """A pairing. `session`: of the page. `agent`: session of the agent. `certificate` (DER): of the agent's key."""
+    """A pairing of a page and an agent.
+
+    `session`: the session of the page. `agent`: the session of the agent. `certificate`: the certificate (DER) of the
+    agent's key.
+    """
 
     id: UUID
     session: UUID

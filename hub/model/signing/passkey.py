@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-# For one person at one origin; more than one for each of their devices.
+# The most passkeys of one person at one origin: enough for all of their devices.
 MAX_PASSKEYS = 10
 
 

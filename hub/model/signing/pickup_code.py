@@ -17,8 +17,8 @@ from hub.model.contract.person import strip_separators
 from hub.model.signing.link import PICKUP_DIGITS, SignLink, derive_pickup_code
 
 PICKUP_DOOR = "pickup"
-# Tries per phone number and day. Correct ones count as well, or the eleventh try would reveal which were wrong. A
-# correct one-time code resets the count.
+# Tries per phone number and day. Correct tries count as well, since a limit on wrong ones alone would reveal which were
+# wrong. A correct one-time code resets the count.
 MAX_DAILY_PICKUPS = 10
 # Time zone of that day, the same for everybody: the signer's own would reveal that the signer exists.
 DAY_OF = ZoneInfo("Asia/Shanghai")

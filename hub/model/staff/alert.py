@@ -11,7 +11,7 @@ from hub.model.staff.alert_texts import Facts, sentence
 
 # Minimum time between two messages of one kind; the later one holds all alerts of this time.
 BUNDLED_WITHIN = timedelta(minutes=10)
-# Backoff. Longer than an attempt can take, because the first is also the lease of an attempt whose process died.
+# Pauses between the tries. The first one is also the lease of an attempt, so it is longer than an attempt can take.
 RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 MAX_TRIES = len(RETRIES_AFTER) + 1
 # Older alerts are not sent, for example when the first address is configured later.

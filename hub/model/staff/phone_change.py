@@ -21,7 +21,7 @@ OPEN_FOR = timedelta(days=7)
 OLD_PHONE = "old-phone"
 # Kind of staff task: a change waits for its second approval. Closed together with the change.
 PHONE_CHANGE = "phone-change"
-# Other people with the same number from which on it is checked whether they are one family.
+# If at least so many other people have the same number, it is checked whether they all are one family.
 MAX_SHARING = 2
 
 
