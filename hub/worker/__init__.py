@@ -1,1 +1,1 @@
-"""The worker process: what is due, what is queued, and what is left over."""
+"""The worker process: due steps, webhooks of providers, queued jobs and periodic tasks."""

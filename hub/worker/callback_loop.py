@@ -1,4 +1,4 @@
-"""Works on calls of providers that the web process has stored: receipts, inbound messages."""
+"""Process webhooks of providers that the web process has stored: receipts and inbound messages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, log_errors, sleep_or_stop, wait_for_either
 
-# Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together.
+# Seconds between two rounds of webhooks: receipts are many, small and never urgent, so they share a transaction.
 GATHER_CALLS = 0.1
 
 
 class CallbackLoop:
-    """Works on stored calls, woken by NOTIFY. `rest`: seconds between two looks without one."""
+    """Processes stored webhooks, woken by NOTIFY. `rest`: seconds after which it looks for webhooks without a
+    NOTIFY."""
 
     def __init__(self, hub: Hub, rest: float) -> None:
         self._hub = hub
@@ -33,7 +34,7 @@ class CallbackLoop:
                 check_listener(listener)
 
     async def process_callbacks(self) -> int:
-        """Work on calls that are due, as many as go together; returns how many there were."""
+        """Process due webhooks, as many as fit into one transaction. Return their number."""
         number, left = await process_callback_batch(self._services)
         await asyncio.gather(*(log_errors(process_callback(self._services, each)) for each in left))
         return number

@@ -1,6 +1,6 @@
-"""Runs the due steps of signing tasks: reminders, invitations, expiry.
+"""Run the due steps of signing tasks: invitations, reminders, expiries.
 
-What sleeps is the row of the task. The loop sleeps until the earliest step is due, and is woken by NOTIFY.
+The next step of a task is stored in the task's row. The loop sleeps until the earliest step is due; NOTIFY wakes it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
 
-# So many messages are in hand at once. Another step is claimed as soon as one of them is done, whoever is slow.
+# The most messages at once. The next step is claimed as soon as one is done, however slow the others are.
 WINDOW = 60
-# So many steps at most go into one transaction.
+# The most steps in one transaction.
 BATCH = 30
-# Seconds between two claims while steps fall due one after the other: those that come meanwhile go together.
+# Seconds between two claims while steps fall due one after the other, so that they share a transaction.
 GATHER = 0.04
-# Longer than a step with its provider call can take: no call outlives the claim.
+# Lease of a step: longer than the step with its provider call can take, so that no call outlives the claim.
 LEASE = timedelta(seconds=3 * CALL_TIMEOUT)
 log = structlog.get_logger()
 
 
 class DueStepLoop:
-    """Takes due steps up, as many as there is room for. `ready`: set once it listens."""
+    """Runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -42,7 +42,7 @@ class DueStepLoop:
         self.ready = asyncio.Event()
 
     async def finish(self) -> None:
-        """Wait until what is in hand is done."""
+        """Wait until all steps and calls in progress are done."""
         await asyncio.gather(*self._in_hand)
 
     async def remind(self, stop: asyncio.Event) -> None:
@@ -54,7 +54,7 @@ class DueStepLoop:
                 check_listener(listener)
 
     async def _take(self, stop: asyncio.Event) -> None:
-        """As much of what is due as there is room for; then wait for room, for more, or until something is due."""
+        """Run as many due steps as there is room for, then wait for room, for a NOTIFY, or until a step is due."""
         most = min(BATCH, WINDOW - len(self._in_hand))
         number, works = await self._run_together(most)
         if not number:
@@ -71,29 +71,31 @@ class DueStepLoop:
             await self._sleep_until_due(stop)
 
     async def sweep(self) -> int:
-        """Run what is due to the end; returns how many steps there were."""
+        """Run the steps that are due now, and wait until they are done. Return their number."""
         number, works = await self._run_together(BATCH)
         others, works_of_others = await self._run_alone(BATCH - number) if number < BATCH else (0, [])
         await asyncio.gather(*works, *works_of_others)
         return number + others
 
     async def _run_together(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
-        """Run due steps together as far as possible. Returns how many there were, and the work left for each."""
+        """Run due steps in one transaction as far as possible. Return their number, and the coroutines that are left to
+        run."""
         try:
             ran = await run_due(self._services, most, LEASE)
-        except Exception as error:  # whatever it is: each by itself finds out
+        except Exception as error:  # run alone, each step shows its own error
             log.info("steps run one by one", error=repr(error)[:300])
             return 0, []
         return ran.number, [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
 
     async def _run_alone(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
-        """Claim due steps that wait for somebody's lock: each of these waits by itself. Returns as above."""
+        """Claim due steps that need a lock held by another transaction, so that each waits alone. Return as
+        `_run_together` does."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             claimed = await tx.tasks.claim_due(tx.planning_now, LEASE, most)
         return len(claimed), [self._run(each) for each in claimed]
 
     async def _finish(self, begun: Begun) -> None:
-        """The call that is committed. One that failed is taken up again by itself."""
+        """Make a committed call. If it fails, the periodic task `reconcile` tries it again."""
         try:
             await self._services.messaging.router.make_call(begun)
         except Unavailable as error:
@@ -102,7 +104,7 @@ class DueStepLoop:
             log.exception("call failed", delivery=str(begun.delivery.id))
 
     async def _run(self, claimed: ClaimedTask) -> None:
-        """One step. An error leaves the lease to run out; then the step is tried again."""
+        """Run one step. After an error its lease expires, and the step is tried again."""
         try:
             if delivery := await run_step(self._services, claimed):
                 await self._services.messaging.router.send_delivery(delivery, fresh=True)

@@ -1,4 +1,4 @@
-"""Runs queued jobs: what has to be done soon after a commit. PgQueuer hands them out."""
+"""Run queued jobs, which have to be done soon after a commit. PgQueuer distributes them among the workers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ log = structlog.get_logger()
 
 
 class JobQueue:
-    """Runs jobs of all kinds. `heartbeat`: after so long without one another worker takes a job up; `rest`: so long the
-    queue sleeps before it looks for such jobs."""
+    """Runs jobs of all kinds.
+
+    `heartbeat`: another worker picks up a job that has had no heartbeat for so long. `rest`: how long the queue sleeps
+    before it looks for such jobs.
+    """
 
     def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta) -> None:
         self._hub = hub
@@ -53,12 +56,12 @@ class JobQueue:
                 ending.cancel()
 
     async def _finalise(self, job: Job) -> None:
-        from hub.lifecycle.sealing.finalise import advance  # loads what makes PDF files, which not every worker does
+        from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which not every worker needs
 
         await advance(self._services, UUID(_payload(job)["contract"]), int(job.id))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
-        """A job about one row, which plans by itself what is left to do."""
+        """Return the handler of jobs about one row. The verb itself plans what is left to do."""
 
         async def one(job: Job) -> None:
             await self._started(job)
@@ -67,13 +70,13 @@ class JobQueue:
         return one
 
     async def _deliver(self, job: Job) -> None:
-        """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
+        """Send a message that answers an act. The first start is fresh; a later one asks the provider first."""
         try:
             await self._services.messaging.router.send_delivery(
                 UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
             )
         except Unavailable as error:
-            log.warning("delivery put off", reason=str(error))  # `settle` takes it up
+            log.warning("delivery put off", reason=str(error))  # the periodic task `reconcile` sends it later
 
     async def _remind_many(self, job: Job) -> None:
         await self._started(job)
@@ -83,7 +86,8 @@ class JobQueue:
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
 
     async def _replan(self, job: Job) -> None:
-        """Plan the next part anew. A passing error parks the job until `PeriodicTasks.upkeep` and costs no start."""
+        """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it
+        again."""
         await self._started(job)
         try:
             await replan_next(self._services, **_payload(job))

@@ -1,4 +1,4 @@
-"""What the loops of a worker share: pauses that end early, listening for NOTIFY, and errors that stop nothing else."""
+"""What the loops of a worker share: pauses that end early, listening for NOTIFY, and handling of errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
-    """Run a loop until `stop` is set, and start it again after any error: the database may be back in a second."""
+    """Run a loop until `stop` is set. After any error start it again: the database may be back in a second."""
     pause = 0.5
     while not stop.is_set():
         try:
@@ -32,7 +32,7 @@ async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
 
 
 async def log_errors(work: Awaitable[Result]) -> Result | None:
-    """Return what the work returns. An error is logged and None returned: the work is due again by itself."""
+    """Return what the work returns. After an error, log it and return None: the work becomes due again by itself."""
     try:
         return await work
     except Unavailable as error:
@@ -46,7 +46,7 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
 async def listening(
     database: Database, channel: str, heard: asyncio.Event
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """Set `heard` at each NOTIFY on this channel, and when the connection ends, which nobody would notice otherwise."""
+    """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end."""
     listener = await asyncpg.connect(database.dsn, timeout=10)
     try:
         await listener.add_listener(channel, lambda *_: heard.set())

@@ -1,4 +1,4 @@
-"""Looks after what is left over: each round is done once in its interval, however many workers there are."""
+"""The periodic tasks: each round is done once in its interval, however many workers there are."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from hub.store.transaction import Transaction
 from hub.wiring import Hub
 from hub.worker.loops import Loop, log_errors, sleep_or_stop
 
-# Messages of which nothing was heard for so long are asked about.
+# The provider is asked about a message whose outcome has been unknown for so long.
 SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
-# An unfinished act of reminding many gets another job after so long, unless one is waiting or running.
+# After this time an unfinished bulk reminder gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 
 
 class PeriodicTasks:
-    """The rounds of a worker. `pause`: seconds between two; `process_callbacks`: works on stored calls once."""
+    """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due webhooks
+    once."""
 
     def __init__(self, hub: Hub, pause: float, process_callbacks: Callable[[], Awaitable[int]]) -> None:
         self._hub = hub
@@ -39,12 +40,12 @@ class PeriodicTasks:
 
     @property
     def loops(self) -> list[Loop]:
-        """Each at its own pace: to make up for a provider's long absence takes as long as its rate demands."""
+        """One loop for each task: after a provider's outage, its rate limit may keep a task busy for long."""
         rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
         return [self._live, *(self._repeated(each) for each in rounds), self._repeated(self.purge, PURGED_EVERY)]
 
     async def _live(self, stop: asyncio.Event) -> None:
-        """Each worker says by itself that it is there."""
+        """Write this worker's heartbeat regularly."""
         while not stop.is_set():
             await self._say_it_lives()
             await sleep_or_stop(stop, self._pause)
@@ -54,7 +55,7 @@ class PeriodicTasks:
             await tx.operations.worker_lives(self._worker_id, tx.now)
 
     def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
-        """Each round once, however many workers there are."""
+        """Return a loop that runs a task, each round in one worker only. `every`: the interval, by default `pause`."""
         pause = every or timedelta(seconds=self._pause)
 
         async def repeated(stop: asyncio.Event) -> None:
@@ -69,7 +70,7 @@ class PeriodicTasks:
         return repeated
 
     async def look_after(self) -> None:
-        """Everything that is left over, once."""
+        """Run all periodic tasks once, apart from `purge`."""
         await self._say_it_lives()
         for work in (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep):
             await work()
@@ -78,7 +79,7 @@ class PeriodicTasks:
         await log_errors(purge(self._services))
 
     async def reconcile(self) -> None:
-        """Ask about messages whose fate is open."""
+        """Reconcile messages whose outcome is unknown, and give unfinished bulk reminders another job."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
@@ -86,7 +87,7 @@ class PeriodicTasks:
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 
     async def reroute(self) -> None:
-        """Try the next way of messages that did not reach their person."""
+        """Send messages that did not reach their signer through the next channel."""
 
         async def due(tx: Transaction) -> Sequence[UUID]:
             return await tx.deliveries.to_look_at(tx.planning_now)
@@ -98,7 +99,7 @@ class PeriodicTasks:
         await self._in_batches(due, reroute)
 
     async def process_remaining_callbacks(self) -> None:
-        """What providers told us and could not be settled at once."""
+        """Process webhooks that could not be finished at once, and the STOPs that had to wait."""
         for _ in range(MAX_BATCHES):
             if not await self._process_callbacks():
                 break
@@ -107,7 +108,8 @@ class PeriodicTasks:
     async def _in_batches(
         self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
     ) -> None:
-        """As long as there is something new. What stays due has failed, and waits for the next time."""
+        """Work on what `find` returns until it returns nothing new. What is still due has failed, and waits for the
+        next round."""
         seen: set[UUID] = set()
         for _ in range(MAX_BATCHES):
             async with self._hub.database.transaction(EVERYTHING) as tx:
@@ -118,7 +120,7 @@ class PeriodicTasks:
             await asyncio.gather(*(work(each) for each in new))
 
     async def upkeep(self) -> None:
-        """Ask again for what the hub itself still has to do."""
+        """Give contracts, alerts, revoked keys and parked jobs that are due another try, and attend to staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.hub_due(tx.now)):
                 await ask_again(tx, contract)

@@ -1,7 +1,7 @@
-"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number, on any hosts.
+"""The worker: runs due steps, webhooks, queued jobs and periodic tasks. Any number of workers may run, on any hosts.
 
-Each loop is started again when it fails, also after PostgreSQL went away. A worker that dies leaves leases that run
-out and jobs that another one picks up.
+A loop that fails is started again, also after an outage of PostgreSQL. If a worker dies, its leases expire and other
+workers pick up its jobs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from hub.worker.periodic_tasks import PeriodicTasks
 
 @dataclass(frozen=True)
 class Pace:
-    """`upkeep_every`: seconds between two looks at what is left over. `heartbeat`: after so long without one a job is
-    picked up again; no shorter than the event loop may ever be busy. `queue_rests`: so long the queue sleeps without a
-    new job, before it looks for one whose worker died."""
+    """How often a worker looks for work. `upkeep_every`: seconds between two rounds of the periodic tasks.
+
+    `heartbeat`: a job without a heartbeat for so long is picked up again; longer than the event loop may ever block.
+    `queue_rests`: how long the queue waits for a new job before it looks for one whose worker died.
+    """
 
     upkeep_every: float = 5.0
     heartbeat: timedelta = timedelta(seconds=5)
@@ -44,7 +46,7 @@ class Worker:
         return self.due_steps.ready
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set; then finish what is in hand."""
+        """Run until `stop` is set, then finish the steps and calls in progress."""
         loops = (self.due_steps.remind, self.callbacks.listen_for_callbacks, self.jobs.run_jobs, *self.periodic.loops)
         await asyncio.gather(*(keep_running(each, stop) for each in loops))
         await self.due_steps.finish()
