@@ -1,1 +1,1 @@
-"""Contracts as files: laid out, shown as pages, signed and closed."""
+"""Contracts as files: lay them out, show their pages, prepare signatures and close them."""

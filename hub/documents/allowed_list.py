@@ -1,19 +1,20 @@
-"""A list of numbers as staff have it: a text file with one a line, or the first column of a spreadsheet."""
+"""Read a list of numbers as staff have it: a text file with one number a line, or the first column of a spreadsheet."""
 
 from __future__ import annotations
 
 from hub.documents.spreadsheet import Cell, SpreadsheetReader
 from hub.errors import UnreadableFile
 
-# How .xlsx and .ods begin, and .xls.
+# The first bytes of .xlsx and .ods files, and of .xls files.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
 MAX_TEXT_BYTES = 1 << 20
-# A spreadsheet keeps no more digits of a number: longer ones have to be text.
+# A spreadsheet keeps only fifteen digits of a number: longer numbers have to be text.
 MAX_EXACT_NUMBER = 10**15
 
 
 def entries_of(data: bytes) -> list[str]:
-    """One entry a line, empty lines kept so that line numbers fit. A heading without digits is an empty line.
+    """Return one entry a line. Empty lines are kept, so that line numbers stay right; a heading without digits becomes
+    one.
 
     Raises UnreadableFile.
     """

@@ -1,7 +1,7 @@
-"""A warm child process that does one kind of risky work, with limits of memory, CPU and time.
+"""A warm child process that does one kind of risky work, with limits on memory, CPU and time.
 
-Staff templates, uploaded files and PDF rendering run behind it: whatever they do to the child, the hub lives on, and
-the next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
+Staff templates, uploaded files and PDF pages are processed in such a child. Whatever they do to it, the hub lives on,
+and the next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HEAD = struct.Struct(">BI")
 
 
 class ChildFailed(Exception):
-    """The child could not do it. `refused` is true when it said so itself: the message may then be shown."""
+    """The child gave no result. `refused`: the child said why, and the message may be shown."""
 
     def __init__(self, reason: str, *, refused: bool = False) -> None:
         super().__init__(reason)
@@ -30,7 +30,8 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one question may cost; memory is the address space of the whole child."""
+    """What one question may cost. `memory_bytes` is the address space of the whole child, `seconds` the waiting
+    time."""
 
     memory_bytes: int
     cpu_seconds: int
@@ -38,7 +39,7 @@ class Limits:
 
 
 class LimitedChild:
-    """Runs `python -I -m MODULE` when first asked and keeps it. Safe to share between threads: they take turns."""
+    """A child that runs `python -I -m MODULE`. It starts with the first question and is kept; threads take turns."""
 
     def __init__(self, module: str, limits: Limits) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +47,7 @@ class LimitedChild:
         self._lock = threading.Lock()
 
     def ask(self, question: bytes) -> bytes:
-        """The child's answer. Raises ChildFailed when it refused, ran into a limit or died."""
+        """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died."""
         with self._lock:
             process = self._process = self._process or self._start()
             timer = threading.Timer(self._limits.seconds, process.kill)
@@ -65,12 +66,12 @@ class LimitedChild:
         raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
 
     def close(self) -> None:
-        """Ends the child; asking again starts a new one."""
+        """End the child. The next question starts a new one."""
         with self._lock:
             self._stop()
 
     def __del__(self) -> None:
-        """Nobody is left to ask: the process must not outlive its owner, even one who forgot to close it."""
+        """End the child when its owner is gone, even if nobody called `close`."""
         self._stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -89,13 +90,14 @@ class LimitedChild:
             try:
                 if stream is not None:
                     stream.close()
-            except OSError:  # what was left in the buffer has nobody to read it
+            except OSError:  # nobody will read what was left in the buffer
                 continue
 
 
 def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...]) -> None:
-    """The child's side: answers until its input ends. Exceptions of `refusals` are told to the parent in their
-    words.
+    """Answer questions in the child until its input ends.
+
+    An exception of a class in `refusals` is reported to the parent with its message, any other one with its class name.
     """
     memory, cpu_seconds = (int(word) for word in sys.argv[1:3])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -110,13 +112,16 @@ def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...
             status, body = REFUSED, (str(error) or type(error).__name__).encode()
         except MemoryError:
             status, body = OUT_OF_MEMORY, b"it asked for too much memory"
-        except Exception as error:  # the words of an unforeseen error may hold personal data: only its kind leaves
+        except Exception as error:  # the message may hold personal data: only the class name leaves
             status, body = REFUSED, type(error).__name__.encode()
         _write_frame(sink, status, body)
 
 
 def _allow_cpu(seconds: int) -> None:
-    """RLIMIT_CPU counts over the whole life of a process, so it is moved ahead for every question."""
+    """Allow this many more seconds of CPU time.
+
+    RLIMIT_CPU counts over the whole life of a process, so it is raised before every question.
+    """
     used = os.times()
     soft = int(used.user + used.system) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))

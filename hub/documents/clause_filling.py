@@ -1,4 +1,4 @@
-"""The child's side of `hub.documents.clauses`: fills in a template, in Jinja2's sandbox."""
+"""The child's part of `hub.documents.clauses`: fills in a template in Jinja2's sandbox."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MAX_TEXT = 200_000  # characters of a filled-in contract; a long one has 8,000
 
 
 def _guarded(value: Any) -> Any:
-    """Marks what a value prints, so that it neither begins a block nor divides a cell."""
+    """Mark the text of a value, so that it neither begins a block nor divides a table's cell."""
     return value if isinstance(value, StrictUndefined) else VALUE + str(value).replace("|", BAR)
 
 
 def _compiler(language: str) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
-        autoescape=False,  # plain text; Typst and the HTML page each escape in their own way
+        autoescape=False,  # plain text; Typst and the HTML page each escape it in their own way
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_guarded,

@@ -1,7 +1,7 @@
 """Clause text that legal staff edit: Jinja2 in its sandbox, filled in by a limited child, read into blocks.
 
-The sandbox keeps a template from reaching Python, but not from using up memory: the child's limits do that. A line of
-the filled-in text is one block, told by how it begins:
+The sandbox prevents a template from reaching Python, but not from using up memory: the child's limits do that. A line
+of the filled-in text is one block; its first characters say of which kind:
 
     # Fees          a heading; articles are numbered in order ("第三条", "3.")
     + text          a numbered paragraph of the article ("3.1")
@@ -9,8 +9,8 @@ the filled-in text is one block, told by how it begins:
     | a | b         a table's row; a row of one cell is the table's caption; `|=` begins a table's head
     text            a paragraph without a number
 
-A value never becomes markup, whatever it holds: values are wrapped in private-use marks that the font check refuses
-in data.
+A value never becomes markup, whatever it holds: values are wrapped in private-use characters, which the font check
+refuses in data.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import TemplateFailed
 
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
-# What the child puts before each value, and in the place of each bar inside one.
+# The marks that the child puts before each value, and in place of each bar inside a value.
 VALUE, BAR = "\ue000", "\ue001"
-_CHILD = "hub.documents.clause_filling"  # by its name: the hub itself does not load what fills in
+_CHILD = "hub.documents.clause_filling"  # by its name: the hub itself does not import this module
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """`number` is the printed number, e.g. 3.1, or empty; `strong` ones are set in bold."""
+    """A paragraph. `number` is the printed number, for example 3.1, or empty; `strong` means bold."""
 
     text: str
     number: str = ""
@@ -49,7 +49,8 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; the first `head_rows` rows are column heads, otherwise each row's labels and values alternate."""
+    """A table's rows of cells. The first `head_rows` rows are column heads; without a head labels and values
+    alternate."""
 
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
@@ -60,14 +61,15 @@ Block = Heading | Paragraph | Table
 
 
 class ClauseWriter:
-    """Fills in clause templates in a warm child. One for a hub process; threads may share it."""
+    """Fill in clause templates in a warm child. One object per process is enough; threads may share it."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(_CHILD, limits)
 
     def write(self, template: str, values: Mapping[str, Any], language: str) -> tuple[Block, ...]:
-        """The template's blocks. `values` are JSON data; raises TemplateFailed with a reason that legal staff
-        understand.
+        """Return the template's blocks. `values` are JSON data.
+
+        Raises TemplateFailed with a reason that legal staff understand.
         """
         question = {"template": template, "values": values, "language": language}
         try:
@@ -81,7 +83,7 @@ class ClauseWriter:
 
 
 def read_blocks(text: str, language: str) -> tuple[Block, ...]:
-    """Reads a filled-in text; articles and their paragraphs get their numbers here."""
+    """Split a filled-in text into blocks, and number articles and paragraphs. Raises TemplateFailed."""
     blocks: list[Block] = []
     article = paragraph = 0
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -117,7 +119,8 @@ def _add_row(blocks: list[Block], line: str) -> None:
 
 
 def _check_row(row: tuple[str, ...], table: Table) -> None:
-    """Below a head every row is as wide as the head; otherwise labels and values come in pairs."""
+    """Raise TemplateFailed unless a row below a head is as wide as the head, and any other row has labels with
+    values."""
     if table.head_rows and len(row) != len(table.rows[0]):
         raise TemplateFailed(f"A table's row has {len(row)} cells, its head has {len(table.rows[0])}: {row[0]}")
     if not table.head_rows and len(row) % 2:

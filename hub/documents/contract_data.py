@@ -1,9 +1,9 @@
-"""What a contract is drawn from: plain values, already masked where the paper shows them masked.
+"""The data that a contract is drawn from: plain values, already masked if the contract shows them masked.
 
-A contract shows a person's full name, because a contract is made with a named person. It shows only the last four
-characters of an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for
-years, and whoever must match it to a person asks for those four characters. The full numbers stay encrypted in the
-database, and the record holds commitments to them; a court can have them from there.
+A contract shows a person's full name, because it is made with a named person. It shows only the last four characters of
+an ID number, and a phone number masked in the middle: the contract is copied, mailed and photographed for years, and
+whoever must match it to a person asks for those four characters. The full numbers stay encrypted in the database, and
+the record holds commitments to them; a court can get them from there.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class CampusFacts:
 
 @dataclass(frozen=True)
 class RefundStep:
-    """What is paid back when party B withdraws: `when` in words, `share` in percent of the fee for lessons not yet
-    held.
+    """The refund when party B withdraws at some point.
+
+    `when` says in words until when, `share` is the percentage of the fee for lessons not yet held.
     """
 
     when: str
@@ -45,7 +46,8 @@ class RefundStep:
 
 @dataclass(frozen=True)
 class CourseFacts:
-    """Prices in yuan; `schedule` in words, e.g. 每周六 09:00–10:30. `hours` is the whole course in clock hours."""
+    """A course. Prices are in yuan; `schedule` is in words, for example 每周六 09:00–10:30; `hours` are clock hours in
+    total."""
 
     name: str
     subject: str
@@ -71,13 +73,14 @@ class CourseFacts:
 
     @property
     def lesson_fee(self) -> Decimal:
-        """One lesson's fee, rounded to a fen; the basis of refunds."""
+        """Fee of one lesson in yuan, rounded to a fen: the basis of refunds."""
         return (self.price / self.lessons).quantize(Decimal("0.01"))
 
 
 @dataclass(frozen=True)
 class StudentFacts:
-    """`id_type` is the document's name in the contract's language, `id_masked` its number masked to the last four."""
+    """The student. `id_type` is the document's name in the contract's language, `id_masked` its number with the last
+    four characters."""
 
     name: str
     id_type: str
@@ -91,7 +94,7 @@ class StudentFacts:
 
 @dataclass(frozen=True)
 class GuardianFacts:
-    """`relation` to the student in the contract's language, e.g. 母亲."""
+    """A guardian. `relation` to the student is in the contract's language, for example 母亲."""
 
     name: str
     relation: str
@@ -105,8 +108,9 @@ class GuardianFacts:
 
 @dataclass(frozen=True)
 class SignerFacts:
-    """`field` names the signature field: `student-1`, `guardian-1`, `guardian-2`, `representative-1` … `role` is the
-    word shown.
+    """A signer. `field` names the signature field: `student-1`, `guardian-1`, `guardian-2`, `representative-1` …
+
+    `role` is the word that the contract shows.
     """
 
     field: str
@@ -116,10 +120,10 @@ class SignerFacts:
 
 @dataclass(frozen=True)
 class ContractData:
-    """`issued_at` (aware) becomes the file's creation date, so that the same data gives the same bytes; `date` is
-    shown.
+    """Everything that a contract is drawn from.
 
-    `extra` holds what a school's own template asks for beside these.
+    `issued_at` (with time zone) becomes the file's creation date, so that the same data gives the same bytes; `date` is
+    shown. `extra` holds values that only a school's own template needs.
     """
 
     number: str
@@ -135,11 +139,11 @@ class ContractData:
 
     @property
     def student_signs(self) -> bool:
-        """True when the student is party B: of age on the contract's date, and no guardian is named."""
+        """True if the student is party B: of age on the contract's date, so that no guardian is named."""
         return not self.guardians
 
     def values(self) -> dict[str, Any]:
-        """The data as JSON values for a template: dates as ISO text, amounts as decimal text."""
+        """Return the data as JSON values for a template: dates as ISO text, amounts as decimal text."""
         values: dict[str, Any] = _plain(dataclasses.asdict(self))
         values["student_signs"] = self.student_signs
         if self.course is not None:
@@ -148,7 +152,7 @@ class ContractData:
         return values
 
     def texts(self) -> Iterator[str]:
-        """Every text in the data, for the font's check."""
+        """Return every text in the data, for the check against the font."""
         return _texts(self.values())
 
 
@@ -162,7 +166,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, date):  # datetime is one too
+    if isinstance(value, date):  # datetime is a date as well
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value
 

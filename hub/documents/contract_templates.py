@@ -1,8 +1,7 @@
-"""Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`, one `layout.typ`
-for all.
+"""Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`.
 
-A folder may hold a `layout.typ` of its own. What legal staff edit is the clause text; the TOML holds title, consent
-and words.
+One `layout.typ` serves all, unless a folder has its own. Legal staff edit the clause text; the TOML file holds title,
+consent and words.
 """
 
 from __future__ import annotations
@@ -21,23 +20,25 @@ from hub.model.signing.signature_request import Custody
 
 @dataclass(frozen=True)
 class Consent:
-    """What a signer agrees to before signing; `version` changes whenever the text does."""
+    """The text that a signer agrees to before signing. `version` changes whenever the text does."""
 
     version: str
     text: str
 
     @property
     def sha256(self) -> str:
-        """Lower-case hex of the text's UTF-8 bytes, as the signing protocol names it."""
+        """SHA-256 of the text's UTF-8 bytes in lower-case hex, as the signing protocol uses it."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class ContractTemplate:
-    """One template in one language. `layout` is the Typst file's path below the templates' folder.
+    """One template in one language. `layout` is the path of the Typst file below the templates' folder.
 
-    `trial_allowed`: whether an authority for trial may certify the signers when a licensed one is away.
-    `custody`: where the keys of a role have to be, as proved; a role that is not named may have its key anywhere.
+    `trial_allowed`: an authority for trial may certify the signers if a licensed one is away.
+
+    `custody`: where the keys of a role must be, as proved; a role that is not named may have its key anywhere.
+
     `representative`: the school's representative signs as well, after everybody else.
     """
 
@@ -56,7 +57,7 @@ class ContractTemplate:
 
     @property
     def sha256(self) -> str:
-        """Of everything that legal staff wrote: the first link of the chain template → draft → shown → signed."""
+        """SHA-256 of all that legal staff wrote: the first link of the chain template → draft → shown → signed."""
         parts = (
             self.id,
             self.language,
@@ -71,7 +72,7 @@ class ContractTemplate:
 
 
 class ContractTemplates:
-    """All templates below a folder, read once. Raises TemplateFailed when one of them is not complete."""
+    """All templates below a folder, read once. Raises TemplateFailed if one of them is not complete."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,14 +82,14 @@ class ContractTemplates:
             self._check_alike(template)
 
     def _check_alike(self, template: ContractTemplate) -> None:
-        """What a contract demands of its signers does not hang on its language."""
+        """Raise TemplateFailed if a template's demands on its signers depend on the language."""
         for language in self.languages(template.id):
             other = self._templates[template.id, language]
             if (other.custody, other.representative) != (template.custody, template.representative):
                 raise TemplateFailed(f"The languages of the contract template {template.id} differ in their demands.")
 
     def get(self, template_id: str, language: str) -> ContractTemplate:
-        """Raises BadInput (field `template` or `language`) when there is none."""
+        """Return a template. Raises BadInput (field `template` or `language`) if it does not exist."""
         template = self._templates.get((template_id, language))
         if template is None:
             known = any(key[0] == template_id for key in self._templates)
@@ -132,7 +133,7 @@ def _yes_or_no(facts: Mapping[str, Any], name: str) -> bool:
 
 
 def _custody(asked: Any) -> dict[Role, tuple[Custody, ...]]:
-    """A list for everybody, or a table of lists by role. Raises ValueError for what is neither."""
+    """Read a list of custodies for everybody, or a table of lists by role. Raises ValueError for anything else."""
     by_role = asked if isinstance(asked, dict) else dict.fromkeys(Role, asked)
     if not all(isinstance(accepted, list) and accepted for accepted in by_role.values()):
         raise ValueError("custody is a list of what is accepted, or a table of such lists by role")

@@ -1,4 +1,4 @@
-"""Drawing with Typst: one of our own templates, and values that are only shown, never run.
+"""Drawing with Typst: our own templates, and values that are only shown, never executed.
 
 The same input gives the same bytes.
 """
@@ -17,12 +17,13 @@ import typst
 from hub.documents.fonts import FONT_NAME, ContractFont
 from hub.documents.typesetting import compiler
 
-# Typst writes the moment of drawing into the file; what is drawn has no moment.
+# Creation date for Typst's files: it must not be the moment of drawing, or the bytes would differ.
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Drawer:
-    """Typst's compilers serve one thread at a time: each thread has its own."""
+    """Draws the templates of one folder. Each thread has its own compilers, since Typst's serve one thread at a
+    time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,8 +31,10 @@ class Drawer:
         self._local = threading.local()
 
     def draw(self, template: str, texts: Mapping[str, str], data: Mapping[str, Any], *, tagged: bool = False) -> bytes:
-        """The template's PDF. `texts` by the field that a person entered: UndrawableText for those that the font
-        cannot show. The template gets `data`, and the font's name."""
+        """Return the template's PDF; the template gets `data` and the name of the font.
+
+        `texts`: entered texts by field. Raises UndrawableText if the font cannot show one of them.
+        """
         for field, text in texts.items():
             self._font.check([text], field=field)
         inputs = {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}

@@ -1,7 +1,7 @@
 """The engines that write signatures into PDF files, behind one interface (`pdf_engine` in the configuration).
 
-`OwnEngine` writes bytes behind a file that it knows (`hub.documents.pades`). What does not fit its profile, and only
-that, takes the way of `PyhankoEngine`, each step as a whole: both write ordinary incremental updates.
+`OwnEngine` appends bytes to a file of a known form (`hub.documents.pades`). Only a step that does not fit that profile
+is done by `PyhankoEngine`, and then completely. Both write ordinary incremental updates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-if TYPE_CHECKING:  # loaded when the first file is written: a worker that reminds writes none
+if TYPE_CHECKING:  # imported when the first file is written: a worker that reminds writes none
     from hub.documents.pades.source import Plan
     from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp, TimestampSource
 
@@ -26,29 +26,31 @@ log = structlog.get_logger()
 class PdfEngine(Protocol):
     """The steps that write into a file. All of them compute for milliseconds and wait for nothing.
 
-    The result begins with the very bytes of the file that was given. Each raises WrongDocument for a file that cannot
-    be signed in this way.
+    The result begins with the bytes of the given file. Each step raises WrongDocument if the file cannot be signed in
+    this way.
     """
 
     def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-        """Return the document with empty signature fields. It gets a random /ID: make it once and store it.
+        """Return the document with empty signature fields. It gets a random /ID: do this once and store the result.
 
-        All fields are there before anybody signs, since a certification signature allows filling in fields, not adding
-        them (ISO 32000-2, 12.8.2.2). The seal's field locks everything.
+        All fields must exist before anybody signs, since a certification signature allows fields to be filled in, not
+        added (ISO 32000-2, 12.8.2.2). The seal's field locks everything.
         """
         ...
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        """Return the document with the place of a signature. `chain`: certificates in DER, the holder's first."""
+        """Return the document with the place of a signature. `chain`: certificates in DER, the signer's first."""
         ...
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
-        """Return the file with what is needed to judge the signature in `field` years later."""
+        """Return the file with the evidence that is needed to validate the signature in `field` years later."""
         ...
 
     def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-        """Return the file with evidence for its last signature and the place of a document timestamp: one revision
-        holds both, since the seal allows no change but these."""
+        """Return the file with evidence for its last signature and the place of a document timestamp.
+
+        One revision holds both, since the seal allows no other change.
+        """
         ...
 
 
@@ -58,8 +60,10 @@ def make_engine(kind: str, clock: Callable[[], datetime]) -> PdfEngine:
 
 
 async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSource, evidence: Evidence) -> bytes:
-    """Return the finished file: evidence for the last signature, and a document timestamp over everything (PAdES B-LTA,
-    ETSI EN 319 142-1, 5.4 and 6.3). TimestampUnavailable comes through."""
+    """Return the finished file: with evidence for the last signature, and a document timestamp over everything.
+
+    Source: PAdES B-LTA, ETSI EN 319 142-1, 5.4 and 6.3. Raises TimestampUnavailable, WrongDocument.
+    """
     from hub.documents.signature import filled
 
     reserved = await asyncio.to_thread(engine.reserve_timestamp, sealed, evidence)
@@ -67,7 +71,7 @@ async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSour
 
 
 class PyhankoEngine:
-    """Every step by pyHanko."""
+    """The engine that does every step by pyHanko."""
 
     def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
         from hub.documents import with_pyhanko
@@ -91,7 +95,8 @@ class PyhankoEngine:
 
 
 class OwnEngine:
-    """Our own writer. `clock`: for the signing time that a file claims."""
+    """Our own writer. `clock` gives the signing time that a file claims; `general` does what does not fit our
+    profile."""
 
     def __init__(self, clock: Callable[[], datetime], general: PdfEngine | None = None) -> None:
         self._clock = clock
@@ -120,7 +125,8 @@ class OwnEngine:
     def prepare_with_plan(
         self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
     ) -> Prepared:
-        """Do as `prepare` does, for a file whose plan is known. Raises CannotUpdate for what does not fit."""
+        """Do what `prepare` does, for a file whose plan is known. Raises CannotUpdate if something does not fit our
+        profile."""
         from hub.documents.pades.cms import signer_template
         from hub.documents.pades.picture import Picture
         from hub.documents.pades.profile import check_chain, digits_for

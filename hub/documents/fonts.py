@@ -1,8 +1,8 @@
-"""The contract's font and what it can show.
+"""The contract's font and the characters that it can show.
 
-Typst takes another font, or draws a box, without a word when a character is missing: so every text is checked against
-the font's character map before it is laid out. Controls and invisible marks of direction are refused too, because
-they can make a contract read otherwise than it was written.
+If a character is missing, Typst takes another font or draws a box, without an error: so every text is checked against
+the font's character map before it is laid out. Control characters and invisible marks of direction are refused too,
+because they can make a contract read otherwise than it was written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hub.errors import FontMissing, UndrawableText
 
-FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")  # where Debian's fonts-noto-cjk puts them
+FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")  # where Debian's fonts-noto-cjk installs them
 FONT_NAME = "Noto Serif CJK SC"
 _FILES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJK-Bold.ttc")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -32,36 +32,38 @@ class ContractFont:
         self._files = files
 
     def undrawable(self, text: str) -> list[str]:
-        """The characters of `text` that cannot stand in a contract, each once, in the order of their code points."""
+        """Return the characters of `text` that must not stand in a contract, each once, in the order of their code
+        points."""
         shown = _characters(*self._files)
         return sorted(each for each in set(text) if ord(each) not in shown or unicodedata.category(each) in _UNSEEN)
 
     def check(self, texts: Iterable[str], *, field: str = "") -> None:
-        """Raises UndrawableText naming the characters and their code points."""
+        """Raise UndrawableText, with the characters and their code points, if the texts hold some that cannot be
+        shown."""
         wrong = self.undrawable("".join(texts))
         if wrong:
             raise UndrawableText("The font cannot show: " + ", ".join(map(describe, wrong)), field=field)
 
 
 def describe(character: str) -> str:
-    """A character for an error message: itself, unless one could not see it, its code point and its Unicode name."""
+    """Return a character for an error message: itself, if one can see it, its code point and its Unicode name."""
     shown = "" if unicodedata.category(character) in _UNSEEN else f"{character} "
     return f"{shown}U+{ord(character):04X} {unicodedata.name(character, 'unnamed')}"
 
 
-@cache  # an installed font does not change under a running process; whoever lays nothing out reads no map at all
+@cache  # an installed font does not change while a process runs; a process that lays nothing out never reads the map
 def _characters(*files: Path) -> frozenset[int]:
-    """The code points that all of these can show."""
+    """Return the code points that all of these files can show."""
     return frozenset.intersection(*map(_mapped, files))
 
 
 def _mapped(file: Path) -> frozenset[int]:
-    from fontTools.ttLib import TTCollection  # slow to load, and a worker that only reminds has no use for it
+    from fontTools.ttLib import TTCollection  # slow to import, and a worker that only reminds does not need it
 
     with TTCollection(file, lazy=True) as collection:
         for font in collection.fonts:
             if font["name"].getDebugName(1) == FONT_NAME or font["name"].getDebugName(16) == FONT_NAME:
-                # The map is wanted, not the glyphs' names, for which all outlines would be read: 80 MB.
+                # Only the character map is needed. For the glyphs' names all outlines would be read: 80 MB.
                 font.setGlyphOrder([""] * font["maxp"].numGlyphs)
                 return frozenset(font.getBestCmap() or ())
     raise FontMissing(f"{file} does not hold {FONT_NAME}. Install it with: apt-get install fonts-noto-cjk")

@@ -1,7 +1,7 @@
-"""From template and data to the contract's PDF, its signature boxes and its text version.
+"""Lay out a contract: from template and data to its PDF, its signature boxes and its text version.
 
-The places of the boxes are computed here once and handed to Typst, which draws them there: the signing code and the
-paper cannot disagree. Same template, data and `issued_at` give the same bytes.
+The places of the boxes are computed here once and passed to Typst, which draws them there: so the PDF fields and the
+printed table cannot disagree. The same template, data and `issued_at` give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from hub.errors import BadInput, TemplateFailed
 if TYPE_CHECKING:
     import typst
 
-# Archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES).
+# Archivable and tagged; incremental updates with signatures do not change that (ISO 19005-2, PAdES).
 PDF_STANDARD: Final = "a-2a"
 _POINTS = 72 / 25.4  # a millimetre in PDF points
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
-_HEAD = 8.0  # mm: the line above the table; it ties a page that holds nothing else to the contract
+_HEAD = 8.0  # mm: the line above the table, which shows the contract on a page that holds nothing else
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
 # Width and height in PDF points of every signer's box.
@@ -36,7 +36,7 @@ SIGNATURE_SIZE = (round(((_WIDTH - _GAP) / 2 - 2) * _POINTS), round((_CELL - _CA
 
 @dataclass(frozen=True)
 class Box:
-    """Where a signature field belongs: `page` from 0, PDF points from the page's lower left corner."""
+    """The place of a signature field. `page` counts from 0; points from the page's lower left corner."""
 
     name: str
     page: int
@@ -48,7 +48,10 @@ class Box:
 
 @dataclass(frozen=True)
 class LaidOut:
-    """`text` is the same contract as blocks, for screen readers and large type; `pages` is the number of pages."""
+    """A contract that was laid out.
+
+    `text` is the same contract as blocks, for screen readers and large type; `pages` is the number of pages.
+    """
 
     pdf: bytes
     boxes: tuple[Box, ...]
@@ -72,17 +75,15 @@ class _Cell:
 
 
 class ContractPrinter:
-    """Lays contracts out. One for a hub process; each thread that uses it gets a Typst compiler of its own.
-
-    Raises hub.errors.FontMissing when it is made on a machine without the font.
-    """
+    """Lays out contracts. One object per process is enough; each thread gets its own Typst compiler."""
 
     def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
         self.templates, self._writer, self._font = templates, writer, font
         self._local = threading.local()
 
     def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
-        """Raises UndrawableText, TemplateFailed, or BadInput for data that the template needs and does not get."""
+        """Lay out a contract. Raises UndrawableText, TemplateFailed, or BadInput if the data lacks what the template
+        needs."""
         template = self.templates.get(template_id, language)
         blocks = self.text_version(template_id, language, data)
         cells, height = _signature_table(data, template)
@@ -91,7 +92,7 @@ class ContractPrinter:
         return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, template.title)
 
     def text_version(self, template_id: str, language: str, data: ContractData) -> tuple[Block, ...]:
-        """The contract's blocks, from the same data as the PDF."""
+        """Return the contract's blocks, from the same data as the PDF. Raises as `lay_out` does."""
         template = self.templates.get(template_id, language)
         _check_complete(template, data)
         self._font.check(data.texts())
@@ -133,8 +134,8 @@ class ContractPrinter:
         return pdf, _count_pages(pdf)
 
     def _compiler(self, layout: str) -> typst.Compiler:
-        """One per thread and layout."""
-        from hub.documents.typesetting import compiler  # loaded by whoever lays out, not by everybody who could
+        """Return the compiler for this thread and layout."""
+        from hub.documents.typesetting import compiler  # imported only by processes that lay something out
 
         compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
         if layout not in compilers:
@@ -144,7 +145,7 @@ class ContractPrinter:
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:
-    """Every text of the blocks, in reading order."""
+    """Return every text of the blocks, in reading order."""
     texts: list[str] = []
     for block in blocks:
         match block:
@@ -167,7 +168,10 @@ def _check_complete(template: ContractTemplate, data: ContractData) -> None:
 
 
 def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[list[_Cell], float]:
-    """Party A on the left: the seal, then its representatives. Party B on the right. Also the table's height in mm."""
+    """Return the cells of the signature table, and its height in mm.
+
+    Party A is on the left: the seal, then the representatives. Party B is on the right.
+    """
     column = (_WIDTH - _GAP) / 2
     cells = [_Cell("seal", template.words["party_a_seal"], data.school.name, 0, _HEAD, column, _SEAL_CELL, seal=True)]
     bottoms = {0: _HEAD + _SEAL_CELL + _ROW_GAP, 1: _HEAD}
@@ -180,13 +184,13 @@ def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[li
 
 
 def _caption(signer: SignerFacts, template: ContractTemplate) -> str:
-    """The party and the role, e.g. 乙方（监护人签名）."""
+    """Return the party and the role, for example 乙方（监护人签名）."""
     party = "party_a_signs" if signer.field.startswith("representative") else "party_b_signs"
     return template.words[party].replace("{role}", signer.role)
 
 
 def _box(cell: _Cell, height: float, page: int) -> Box:
-    """The part of a cell that is left for the signature, or the seal's square at the cell's right."""
+    """Return the part of a cell that is left for the signature, or the square of the seal at the cell's right."""
     top = _BOTTOM + height - cell.y
     left, right, bottom = _SIDE + cell.x, _SIDE + cell.x + cell.width, top - cell.height
     if cell.seal:
@@ -207,7 +211,7 @@ def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block
 
 
 def _count_pages(pdf: bytes) -> int:
-    import pikepdf  # takes 9 MB with what it loads, and most processes lay nothing out
+    import pikepdf  # takes 9 MB with its libraries, and most processes lay nothing out
 
     with pikepdf.open(BytesIO(pdf)) as document:
         return len(document.pages)

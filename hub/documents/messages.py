@@ -1,10 +1,10 @@
 """Message texts as files, `templates/messages/PURPOSE.toml`.
 
-`[variables]` says what the texts may say: `campus = {type = "text", longest = {zh = 12, en = 30}}`, or one `longest`
-for all languages. Below stand the texts, each with `zh` and `en`: `[sms.full]` with the address in it, `{link}`;
-`[sms.path]` with a constant address and the ticket, `{entry}/{ticket}`; `[sms.code]` with a constant address and a
-pickup code, `{entry}` and `{pickup}`; `[voice]`, as it is read out, without any address; `[email]`, with `subject` and
-`text`. An SMS that leads nowhere needs `[sms.full]` alone.
+`[variables]` lists what the texts may contain: `campus = {type = "text", longest = {zh = 12, en = 30}}`, or one
+`longest` for all languages. Below are the texts, each with `zh` and `en`: `[sms.full]` contains the whole address,
+`{link}`; `[sms.path]` a constant address and the ticket, `{entry}/{ticket}`; `[sms.code]` a constant address and a
+pickup code, `{entry}` and `{pickup}`; `[voice]` is read out and contains no address; `[email]` has `subject` and
+`text`. An SMS without a link needs only `[sms.full]`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _File(_Table):
 
 
 def load_messages(folder: Path) -> MessageTemplates:
-    """All message texts below `folder`. Raises TemplateFailed naming the file, the key and what is wrong there."""
+    """Return all message texts below `folder`. Raises TemplateFailed with the file, the key and the fault."""
     found: list[MessageTemplate] = []
     for path in sorted(folder.glob("*.toml")):
         try:
@@ -84,7 +84,7 @@ def load_messages(folder: Path) -> MessageTemplates:
 
 
 def read_messages(purpose: str, toml: str) -> list[MessageTemplate]:
-    """The texts of one file. Raises TemplateFailed."""
+    """Return the texts of one file. Raises TemplateFailed."""
     try:
         templates = list(_File.model_validate(tomllib.loads(toml)).templates(Purpose(purpose)))
         for each in templates:
@@ -92,7 +92,7 @@ def read_messages(purpose: str, toml: str) -> list[MessageTemplate]:
     except ValidationError as error:
         reasons = (f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
         raise TemplateFailed(f"{purpose}.toml, {'; '.join(reasons)}") from error
-    except ValueError as error:  # neither TOML, nor the name of a purpose
+    except ValueError as error:  # it is not TOML, or not named after a purpose
         raise TemplateFailed(f"{purpose}.toml: {error}") from error
     except TemplateFailed as error:
         raise TemplateFailed(f"{purpose}.toml, {error.detail}") from error

@@ -1,7 +1,7 @@
-"""The child's side of `hub.documents.pages`: draws pages of a PDF.
+"""The child's part of `hub.documents.pages`: draws pages of a PDF.
 
-110 dots per inch is sharp enough to read on a phone. Most pages have no colour: pdfium draws them in gray, and 16 grays
-are left, 4 bits a pixel. A page with a red seal or a drawn signature gets a palette of 16 colours.
+110 dots per inch are sharp enough to read on a phone. Most pages have no colour: pdfium draws them in gray, and they
+are reduced to 16 grays, 4 bits a pixel. A page with a red seal or a drawn signature gets a palette of 16 colours.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DOTS_PER_INCH = 110
 MAX_PAGES = 60
 MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 _LEVELS = 16
-_COLOURED = 48  # of 255: how far two channels differ before a page counts as coloured; dark blue ink stays below it
+_COLOURED = 48  # difference of two channels, of 255, from which a page counts as coloured; dark blue ink stays below it
 _PLAIN_OBJECTS = (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM)
-# pdfium gives texts in UTF-16 with a zero at the end.
+# The length of an empty text: pdfium returns UTF-16 with a zero at the end.
 _EMPTY_TEXT_BYTES = 2
 _HIGH_HALF = bytes(value & 0xF0 for value in range(256))
 _LOW_HALF = bytes(value >> 4 for value in range(256))
@@ -45,7 +45,7 @@ def _answer(question: bytes) -> bytes:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
         if what == "count":
             return str(pages).encode()
-        document.init_forms()  # signatures and the seal are form fields: pdfium draws them only so
+        document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this
         return _pack([draw_page(document[index], DOTS_PER_INCH / 72) for index in range(pages)])
 
 
@@ -54,7 +54,7 @@ def _pack(images: list[bytes]) -> bytes:
 
 
 def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:
-    """Return a page as a PNG. Raises ValueError for one that is too large."""
+    """Return a page as a PNG. `scale`: pixels per point. Raises ValueError if the page is too large."""
     width, height = page.get_size()
     if not 0 < width * scale * height * scale <= MAX_PIXELS:
         raise ValueError("a page is too large")
@@ -68,7 +68,7 @@ def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:
 
 
 def may_have_colour(page: pypdfium2.PdfPage) -> bool:
-    """Return whether anything on the page can be coloured: a picture, a form field that shows something, a colour."""
+    """Tell whether anything on the page can be coloured: a picture, a form field that shows something, a colour."""
     for number in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, number)
         appearance_bytes = pdfium.FPDFAnnot_GetAP(annotation, pdfium.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0)
@@ -90,9 +90,10 @@ def _has_colour(item: object, get_colour: Callable[..., int]) -> bool:
 
 
 def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
-    """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap: two pixels a byte, packed for the whole page at once.
+    """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap.
 
-    Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Level 1 takes half the time of level 4 and gives 6 % more bytes.
+    Two pixels become one byte, for the whole page at once. Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Level 1 takes
+    half the time of level 4 and gives 6 % more bytes.
     """
     width, height, stride = bitmap.width, bitmap.height, bitmap.stride
     if stride % 2:
@@ -113,7 +114,7 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def is_coloured(image: Image.Image) -> bool:
-    """Whether any pixel's red and blue lie apart: seal red does, the contract's ink does not."""
+    """Tell whether red and blue of any pixel differ much: those of the seal do, those of the contract's ink do not."""
     red, _, blue = image.split()
     extremes = ImageChops.difference(red, blue).getextrema()
     return isinstance(extremes[1], int | float) and extremes[1] > _COLOURED
@@ -128,8 +129,10 @@ def sixteen_grays(image: Image.Image) -> Image.Image:
 
 
 def sixteen_colours(image: Image.Image) -> Image.Image:
-    """Nine grays, six shades of seal red, the signers' ink: a palette made from the page itself would spoil small
-    gray letters."""
+    """Return the image in nine grays, six shades of the seal's red, and the signers' ink.
+
+    A palette made from the page itself would spoil small gray letters.
+    """
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for shade in (*_GRAYS, *_REDS, _INK) for value in shade])
     return image.quantize(_LEVELS, palette=palette, dither=Image.Dither.NONE)

@@ -1,4 +1,4 @@
-"""Pages of a PDF as pictures, drawn by pdfium in a limited child: a hostile file can end the child, not the hub."""
+"""Pages of a PDF as images, drawn by pdfium in a limited child: a hostile file can end the child, not the hub."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import UnreadableFile
 
 LIMITS = Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=20, seconds=40)
-# Stands before each picture of the child's answer.
+# The length that stands before each image in the child's answer.
 LENGTH: Final = struct.Struct(">I")
-_CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not load what draws
+_CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not import this module
 
 
 class PagePainter:
-    """Draws pages in a warm child. One for a hub process; threads may share it and take turns.
+    """Draws pages in a warm child. One object per process is enough; threads that share it take turns.
 
-    Every method raises UnreadableFile for what is no PDF, has no pages or too many, or breaks the reader.
+    Every method raises UnreadableFile if the file is no PDF, has no pages or too many, or breaks the reader.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(_CHILD, limits)
 
     def page_images(self, pdf: bytes) -> list[bytes]:
-        """One PNG for each page, in order."""
+        """Return one PNG for each page, in order."""
         return _unpack(self._ask("pages", pdf))
 
     def page_count(self, pdf: bytes) -> int:

@@ -1,4 +1,4 @@
-"""A poster on paper: an A4 sheet to hang up, and a sheet of stickers. Both in Chinese with English beside it."""
+"""A printed poster: an A4 sheet to hang up, and a sheet of stickers. Both are in Chinese and English."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS: Final = (
 
 @dataclass(frozen=True)
 class CourseLine:
-    """`fee` in yuan; `when`: dates and schedule in words."""
+    """A course on a poster. `fee` in yuan; `when`: dates and schedule in words."""
 
     name: str
     name_en: str
@@ -34,7 +34,7 @@ class CourseLine:
 
 @dataclass(frozen=True)
 class PosterFacts:
-    """What stands on the paper. `svg` is the code, `code` the same for typing at `entry`."""
+    """What stands on a poster. `svg` is the QR code, `code` the text to type at the address `entry` instead."""
 
     school: str
     campus: str
@@ -47,12 +47,12 @@ class PosterFacts:
 
 
 def poster_sheet(facts: PosterFacts) -> bytes:
-    """A4. Raises UndrawableText for what the font cannot show."""
+    """Return the PDF of an A4 sheet. Raises UndrawableText if the font cannot show a text."""
     return _drawer().draw("a4.typ", _texts(facts), _data(facts) | {"scan": SCAN}, tagged=True)
 
 
 def sticker_sheet(facts: PosterFacts) -> bytes:
-    """24 stickers of 70 × 37 mm on A4."""
+    """Return the PDF of an A4 sheet with 24 stickers of 70 × 37 mm. Raises UndrawableText."""
     return _drawer().draw("stickers.typ", _texts(facts), _data(facts) | {"scan": SCAN_SHORT}, tagged=True)
 
 

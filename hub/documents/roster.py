@@ -1,7 +1,6 @@
 """The roster: enrolments in a spreadsheet. Bad rows are reported one by one, and never stop the good ones.
 
-The first row holds the column names, in Chinese or English (`COLUMNS`); their order is free and unknown columns are
-ignored.
+The first row holds the column names, in Chinese or English (`COLUMNS`), in any order; unknown columns are ignored.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class RosterStudent:
 
 @dataclass(frozen=True)
 class RosterSigner:
-    """`role` is `student` or `guardian`; `phone` is E.164."""
+    """A signer in a roster. `role` is `student` or `guardian`; `phone` is E.164."""
 
     role: str
     name: str
@@ -86,8 +85,9 @@ class RosterSigner:
 
 @dataclass(frozen=True)
 class RosterRow:
-    """A good line; `number` is the row of the sheet, 1 being the header. Whether campus and course exist is for the
-    caller.
+    """A valid row. `number` counts the rows of the sheet, 1 being the header.
+
+    Whether campus and course exist is checked by the caller.
     """
 
     number: int
@@ -100,7 +100,10 @@ class RosterRow:
 
 @dataclass(frozen=True)
 class RowProblem:
-    """`value` is masked; `code` names the fault, e.g. `phone-wrong`; `what` and `how` are sentences for staff."""
+    """A fault in a row.
+
+    `value` is masked; `code` names the fault, for example `phone-wrong`; `what` and `how` are sentences for staff.
+    """
 
     row: int
     column: str
@@ -110,7 +113,7 @@ class RowProblem:
     how: str
 
     def __str__(self) -> str:
-        """For a terminal, in one line."""
+        """Return the fault in one line for a terminal."""
         where = ", ".join(part for part in (f"Row {self.row}", self.column) if part)
         return f"{where}: {self.what}{f' ({self.value})' if self.value else ''}. {self.how}."
 
@@ -122,15 +125,16 @@ class Roster:
 
 
 class RosterReader:
-    """Reads rosters. `font` is the contracts' font: a name that it cannot show would be refused when the contract is
-    drawn.
+    """Reads rosters.
+
+    `font` is the contracts' font: a name that it cannot show would be refused when the contract is drawn.
     """
 
     def __init__(self, spreadsheets: SpreadsheetReader, font: ContractFont) -> None:
         self._spreadsheets, self._font = spreadsheets, font
 
     def read(self, data: bytes, today: date, language: str = "zh") -> Roster:
-        """Raises UnreadableFile for what is no spreadsheet, is too large, or lacks a required column."""
+        """Read a roster. Raises UnreadableFile if it is no spreadsheet, is too large, or lacks a required column."""
         sheet = self._spreadsheets.rows(data)
         columns = _columns(sheet[0] if sheet else (), language)
         rows: list[RosterRow] = []
@@ -168,7 +172,7 @@ def _title(cell: Cell) -> str:
 
 
 class _Stop(Exception):
-    """One fault of a line, with the column it is in."""
+    """One fault of a row, with its column."""
 
     def __init__(self, fault: Fault, column: str, value: str = "", **details: object) -> None:
         super().__init__(fault.name)
@@ -176,7 +180,7 @@ class _Stop(Exception):
 
 
 class _Line:
-    """One line while it is read."""
+    """One row while it is read. It collects the faults."""
 
     def __init__(self, number: int, cells: Mapping[str, Cell], font: ContractFont) -> None:
         self._number, self._cells, self._font = number, cells, font
@@ -309,8 +313,9 @@ class _Line:
             return ""
 
     def _text(self, column: str) -> str:
-        """A cell as text, without the spaces and invisible controls that come with pasting; a whole number has no
-        ".0".
+        """Return a cell as text, without the spaces and invisible characters that come with pasting.
+
+        A whole number has no ".0".
         """
         cell = self._cells.get(column)
         if isinstance(cell, float):
@@ -330,7 +335,8 @@ def _id_type(text: str) -> IdType | None:
 
 
 def _date(cell: Cell) -> date | None:
-    """A date as people write it, or as a spreadsheet counts it when the cell lost its format."""
+    """Return the date in a cell: as people write it, or as a number of days if the cell lost its format. None if
+    invalid."""
     if isinstance(cell, float):
         if 1 <= cell < 80_000:
             return _SERIAL_ZERO + timedelta(days=int(cell))

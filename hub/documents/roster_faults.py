@@ -1,4 +1,4 @@
-"""What can be wrong with a line of the roster, and how to mend it, in both languages."""
+"""What can be wrong with a row of the roster, and how to correct it, in both languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Fault(Enum):
-    """Each: what is wrong and how to mend it, in Chinese; the same in English."""
+    """A fault. Its value: what is wrong and how to correct it, in Chinese, then the same in English."""
 
     NAME_MISSING = ("没有填写姓名", "请填写姓名", "The name is missing", "Enter the name")
     NAME_WRONG = (

@@ -1,4 +1,4 @@
-"""A signature in two steps: the hub prepares, the key holder signs, any process of the hub embeds.
+"""A signature in two steps: the hub prepares it, the key holder signs, any process of the hub embeds it.
 
 Between the steps there is only plain data. Sources: ISO 32000-2, 12.8; ETSI EN 319 142-1 (PAdES); RFC 5652, 5.4.
 """
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
 
-RESERVED_HEX_DIGITS: Final = 16384  # for EC or RSA chains and a timestamp with its certificates
+RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
 MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also holds chain, signature and confirmation
 COORDINATE_BYTES: Final = 32  # P-256
 TIMESTAMP_FIELD: Final = "document-timestamp"
@@ -33,7 +33,7 @@ class TimestampSource(Protocol):
 
 @dataclass(frozen=True)
 class FieldBox:
-    """Where a signature or the seal will show: PDF points from the lower left corner of page `page`, counted from 0."""
+    """The place of a signature or the seal, in PDF points from the lower left corner of page `page`, counted from 0."""
 
     name: str
     page: int
@@ -46,10 +46,10 @@ class FieldBox:
 
 @dataclass(frozen=True)
 class NewSignature:
-    """A signature that is to stand in `field`.
+    """A signature to be made in `field`.
 
-    `certify`: the first one, which from then on allows nothing but the other signatures. `final`: the seal, which
-    allows nothing at all. `appearance`: a PDF page to show.
+    `certify`: the first signature, which from then on allows only the other signatures. `final`: the seal, which allows
+    no change at all. `appearance`: a PDF page to show.
     """
 
     field: str
@@ -60,7 +60,7 @@ class NewSignature:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A file with an empty place for one signature, and what the holder has to sign."""
+    """A file with an empty place for one signature, and the bytes that the holder has to sign."""
 
     file: bytes
     gap: tuple[int, int]  # from the `<` of the place to behind its `>`
@@ -69,14 +69,14 @@ class Prepared:
 
     @property
     def byte_range(self) -> tuple[int, int, int, int]:
-        """As the signature dictionary has it: offset and length before the gap, offset and length behind it."""
+        """Offset and length before the gap, offset and length behind it, as in the signature dictionary."""
         start, end = self.gap
         return (0, start, end, len(self.file) - end)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is needed to judge a signature years later, each in DER: certificates, CRLs, OCSP answers."""
+    """What is needed to validate a signature years later, each in DER: certificates, CRLs, OCSP answers."""
 
     certificates: Sequence[bytes]
     crls: Sequence[bytes]
@@ -99,10 +99,10 @@ async def embed(
     timestamps: TimestampSource,
     confirmation: bytes | None = None,
 ) -> bytes:
-    """The signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place, and
-    beside it a passkey's confirmation, if there is one (see `qianda.confirmation`).
+    """Return the signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place.
 
-    WrongDocument when the file is not the prepared one; TimestampUnavailable comes through, and nothing is lost by it.
+    `confirmation`: a passkey's confirmation, which is embedded as well (see `qianda.confirmation`). Raises
+    WrongDocument if the file is not the prepared one, and TimestampUnavailable, after which everything can be repeated.
     """
     await asyncio.to_thread(_check_prepared, prepared)
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
@@ -111,9 +111,9 @@ async def embed(
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:
-    """What CMS wants of what a holder sent: raw r‖s (64 bytes) becomes DER, an RSA value (PKCS#1 v1.5) stays.
+    """Return a holder's signature as CMS needs it: raw r‖s (64 bytes) becomes DER, an RSA value (PKCS#1 v1.5) stays.
 
-    WrongSignature unless it was made over `message` with SHA-256 by the key of `spki`.
+    Raises WrongSignature unless it was made over `message` with SHA-256 by the key of `spki`.
     """
     try:
         public_key = serialization.load_der_public_key(spki)
@@ -126,7 +126,10 @@ def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:
 
 
 def filled(file: bytes, gap: tuple[int, int], content: bytes) -> bytes:
-    """The file with `content` in hexadecimal in the gap, between `<` and `>`, zeros behind it."""
+    """Return the file with `content` as hexadecimal in the gap, between `<` and `>`, followed by zeros.
+
+    Raises WrongDocument if the gap is too small.
+    """
     start, end = gap[0] + 1, gap[1] - 1
     digits = content.hex().encode("ascii")
     if len(digits) > end - start:

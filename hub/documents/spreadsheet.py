@@ -1,7 +1,7 @@
 """The cells of an uploaded spreadsheet, read in a limited child.
 
-A spreadsheet is a zip file: what it would unpack to is bounded before it is opened, and the child's memory bounds
-what its directory conceals.
+A spreadsheet is a zip file: its unpacked size is limited before it is opened, and the child's memory limits what its
+directory conceals.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ MAX_COLUMNS = 100
 MAX_UNPACKED = 400 * 1024 * 1024
 LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
 
-# Dates arrive as ISO text; every number is a float, as spreadsheets have it.
+# Dates are ISO text; every number is a float, as in spreadsheets.
 Cell = str | float | bool | None
 
 
 class SpreadsheetReader:
-    """Reads first sheets. One for a hub process; threads may share it and take turns."""
+    """Reads the first sheet of a spreadsheet. One object per process is enough; threads that share it take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(__name__, limits)
 
     def rows(self, data: bytes) -> list[list[Cell]]:
-        """The first sheet's rows, from the sheet's row 1 on. Raises UnreadableFile (.xlsx, .xls and .ods are read)."""
+        """Return the rows of the first sheet, from its row 1.
+
+        Raises UnreadableFile (.xlsx, .xls and .ods can be read).
+        """
         if len(data) > MAX_BYTES:
             raise UnreadableFile(f"The file has more than {MAX_BYTES // 1024 // 1024} MB.")
         try:

@@ -1,6 +1,7 @@
-"""What shows in a signature field: a signer's drawing or printed name, and the organisation's round seal.
+"""What a signature field shows: a signer's drawing or printed name, or the organisation's round seal.
 
-One-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown, never run.
+These are one-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown, never
+executed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MAX_TEXT_LENGTH: Final = 100  # characters
 Stroke = Sequence[tuple[float, float]]
 
 
-# What is written beside a signature, in Chinese and English: what was proved, and no more.
+# The words next to a signature, in Chinese and English: what was proved, and no more.
 CUSTODY_WORDS: Final = {
     Custody.USB_TOKEN: ("密钥在签署人 USB Key 中", "Key on the signer's USB token"),
     Custody.APP_KEYSTORE: ("密钥在签署人手机密钥库中", "Key in the keystore of the signer's phone"),
@@ -44,9 +45,11 @@ def custody_words(custody: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class SignerStamp:
-    """What a signer's stamp shows. `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards,
-    over an area three times as wide as high; without them the name is printed. `custody`: where the key is, as
-    proved."""
+    """What a signer's stamp shows.
+
+    `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over an area three times as wide
+    as high; without them the name is printed. `custody`: where the key is, as proved.
+    """
 
     name: str
     strokes: Sequence[Stroke] | None
@@ -56,8 +59,10 @@ class SignerStamp:
 
 
 def signature_stamp(stamp: SignerStamp, size: tuple[float, float] = SIGNATURE_SIZE) -> bytes:
-    """A signer's stamp of `size` (width, height in points). BadInput for strokes that are none, UndrawableText for
-    texts that the font cannot show."""
+    """Return a signer's stamp as a PDF. `size`: width and height in points.
+
+    Raises BadInput for invalid strokes, UndrawableText for texts that the font cannot show.
+    """
     drawing = None if stamp.strokes is None else checked_strokes(stamp.strokes)
     texts = {"name": stamp.name, "time": stamp.time_text}
     if stamp.custody is not None:
@@ -68,13 +73,14 @@ def signature_stamp(stamp: SignerStamp, size: tuple[float, float] = SIGNATURE_SI
 
 
 def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
-    """The round red seal with the organisation's name around a star; `size` is its width and height in points."""
+    """Return the round red seal with the organisation's name around a star. `size`: width and height in points."""
     texts = {"organisation": organisation, "purpose": SEAL_PURPOSE}
     return _draw("seal.typ", texts, {**texts, "size": size})
 
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
-    """The strokes as plain numbers. BadInput when there are too many, or a point is not in the unit square."""
+    """Return the strokes as plain numbers. Raises BadInput if there are too many, or a point is outside of the unit
+    square."""
     points = sum(len(stroke) if isinstance(stroke, list | tuple) else 1 for stroke in strokes)
     if not 0 < len(strokes) <= MAX_STROKES or points > MAX_POINTS:
         raise BadInput(f"a drawing has 1 to {MAX_STROKES} strokes and up to {MAX_POINTS} points", field="strokes")
@@ -88,7 +94,7 @@ def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
         raise BadInput("a stroke is a list of points [x, y]", field="strokes") from error
     if not points or not all(math.isfinite(v) and 0 <= v <= 1 for point in points for v in point):
         raise BadInput("the points of a stroke lie between 0 and 1", field="strokes")
-    # More digits than a screen has make the file larger and say nothing.
+    # More digits than a screen shows would only make the file larger.
     return [(round(x, 4), round(y, 4)) for x, y in points]
 
 

@@ -1,4 +1,4 @@
-"""Typst with the contract's font. Whoever lays something out loads this; most workers never do, and it takes 10 MB."""
+"""Typst with the contract's font. Only processes that lay something out import this; it takes 10 MB."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from hub.errors import FontMissing
 
 
 def compiler(template: Path, root: Path, fonts: Path) -> typst.Compiler:
-    """For one thread: Typst's compilers are not thread-safe ("Already borrowed"). They share what was read of the
-    fonts. Raises FontMissing."""
+    """Return a compiler for one thread: Typst's compilers are not thread-safe ("Already borrowed").
+
+    The compilers share the fonts that were read. Raises FontMissing.
+    """
     return typst.Compiler(template, root=root, font_paths=typefaces(fonts), ignore_system_fonts=True)
 
 
 @cache  # an installed font does not change under a running process
 def typefaces(folder: Path) -> typst.Fonts:
-    """Raises FontMissing: without the font Typst would print empty pages, and say nothing."""
+    """Return the fonts in the folder.
+
+    Raises FontMissing: without the contract's font Typst would print empty pages without an error.
+    """
     found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
     if FONT_NAME not in found.families():
         raise FontMissing(f"Typst does not find {FONT_NAME} in {folder}.")

@@ -1,4 +1,5 @@
-"""The same steps by pyHanko: for what does not fit our own engine's profile, and to compare with in tests."""
+"""The steps of `PdfEngine` by pyHanko: for files that do not fit our own engine's profile, and for comparison in
+tests."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ Result = TypeVar("Result")
 
 
 def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-    """See `PdfEngine`."""
-    # The typesetter ends without a line end; the next object must begin on a line of its own (docs/file-format.md).
+    """Do what `PdfEngine.with_signature_fields` says."""
+    # Typst writes no line end at the end; the next object must begin on a line of its own (docs/file-format.md).
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf if pdf.endswith(b"\n") else pdf + b"\n"))
     for box in boxes:
         fields.append_signature_field(writer, _specification(box))
@@ -57,7 +58,7 @@ def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
 
 
 def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-    """See `PdfEngine`."""
+    """Do what `PdfEngine.prepare` says."""
     metadata = signers.PdfSignatureMetadata(
         field_name=signature.field,
         md_algorithm="sha256",
@@ -79,7 +80,7 @@ def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) ->
 
 
 def with_validation_data(signed: bytes, field: str, evidence: Evidence) -> bytes:
-    """See `PdfEngine`."""
+    """Do what `PdfEngine.with_validation_data` says."""
     output = io.BytesIO(signed)
     writer = IncrementalPdfFileWriter(output)
     _supply(writer, _contents_of(signed, field), evidence)
@@ -88,7 +89,7 @@ def with_validation_data(signed: bytes, field: str, evidence: Evidence) -> bytes
 
 
 def reserve_timestamp(sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-    """See `PdfEngine`."""
+    """Do what `PdfEngine.reserve_timestamp` says."""
     writer = IncrementalPdfFileWriter(io.BytesIO(sealed))
     last = PdfFileReader(io.BytesIO(sealed)).embedded_regular_signatures
     if not last:
@@ -124,7 +125,7 @@ class _DrawnPage(PdfContent):
 
 
 def _stamp_style(appearance: bytes | None) -> StaticStampStyle:
-    """The drawn page over the whole field, or nothing at all."""
+    """Return the style that shows the drawn page over the whole field, or nothing."""
     background = _DrawnPage(appearance) if appearance is not None else None
     return StaticStampStyle(border_width=0, background=background, background_layout=FILLING_THE_FIELD)
 
@@ -152,7 +153,7 @@ async def _digested(signer: signers.PdfSigner, document: bytes) -> tuple[Prepare
 
 
 def _finished(work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a coroutine that waits for nothing: pyHanko's layout is one, and needs no event loop."""
+    """Return the result of a coroutine that waits for nothing. pyHanko's layout is one, and needs no event loop."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -161,7 +162,7 @@ def _finished(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
-    """pyHanko wants a signer while it lays the file out; it never signs."""
+    """Return the signer that pyHanko needs while it lays out the file. It never signs."""
     certificates = [x509.Certificate.load(der) for der in chain]
     kind = "sha256_ecdsa" if certificates[0].public_key.algorithm == "ec" else "sha256_rsa"
     return ExternalSigner(
@@ -181,7 +182,7 @@ def _contents_of(signed: bytes, field: str) -> bytes:
 
 
 def _supply(writer: IncrementalPdfFileWriter, contents: bytes, evidence: Evidence) -> None:
-    """The DSS, with an entry of its own (VRI) for the signature with these contents, padding included."""
+    """Add the DSS, with an entry (VRI) for the signature with these contents, which include their padding."""
     DocumentSecurityStore.supply_dss_in_writer(
         writer,
         contents.hex().encode("ascii"),

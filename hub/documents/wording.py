@@ -1,4 +1,4 @@
-"""Amounts and dates as they stand in a contract, in Chinese and English. Pure."""
+"""Amounts and dates as they stand in a contract, in Chinese and English."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _MONTHS = "January February March April May June July August September October N
 
 
 def capital_amount(amount: Decimal) -> str:
-    """The amount in Chinese capital numerals (大写), which cannot be altered by a stroke: 2880 → 贰仟捌佰捌拾元整.
+    """Return the amount in Chinese capital numerals (大写), which a stroke cannot alter: 2880 → 贰仟捌佰捌拾元整.
 
-    Rules as in the People's Bank of China's "正确填写票据和结算凭证的基本规定". At most two decimals, below 10^16.
+    Rules: the People's Bank of China's "正确填写票据和结算凭证的基本规定". Raises ValueError unless the amount has at
+    most two decimals and is below 10^16.
     """
     cents = int(amount * 100)
     if cents != amount * 100 or not 0 <= cents < 10**18:
@@ -52,12 +53,12 @@ def _capital_group(group: int) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """2880 → 2,880.00"""
+    """Return an amount with two decimals: 2880 → 2,880.00"""
     return f"{amount:,.2f}"
 
 
 def chinese_number(number: int) -> str:
-    """1–99 as in the number of an article: 12 → 十二."""
+    """Return a number from 1 to 99 in Chinese, as for an article: 12 → 十二. Raises ValueError for others."""
     if not 1 <= number <= 99:
         raise ValueError(f"not between 1 and 99: {number}")
     tens, ones = divmod(number, 10)
@@ -65,7 +66,7 @@ def chinese_number(number: int) -> str:
 
 
 def day(value: date, language: str) -> str:
-    """2026年12月5日, or 5 December 2026."""
+    """Return a date as 2026年12月5日, or 5 December 2026."""
     if language == "zh":
         return f"{value.year}年{value.month}月{value.day}日"
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
