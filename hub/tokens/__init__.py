@@ -1,8 +1,7 @@
-"""Keys that sign for the school and its authorities: on a PKCS#11 token, at a remote signing service (the seal alone),
-or in memory (tests, software custody).
+"""Keys that sign for the school and its authorities: on a PKCS#11 token, at a remote signing service, or in memory.
 
-A file with a function `connect` is one kind of remote service; `kind` in the section `[seal]` of the configuration
-turns it on.
+Only the seal's key may be at a remote service. A key in memory is for tests and software custody. A file with a
+function `connect` is one kind of remote service; `kind` in the section `[seal]` of the configuration turns it on.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import aiohttp
 
 
 class SigningKey(Protocol):
-    """A P-256 key that can be asked to sign, wherever it is held. A remote one may be an RSA key."""
+    """A P-256 key that can sign, wherever it is held. A remote key may be an RSA key."""
 
     @property
     def label(self) -> str: ...
@@ -26,20 +25,24 @@ class SigningKey(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """ECDSA with SHA-256 over `message`, in DER (RFC 3279, 2.2.3). TokenUnavailable when the key is away.
+        """Return the signature over `message`: ECDSA with SHA-256 in DER (RFC 3279, 2.2.3), or PKCS#1 v1.5 with
+        SHA-256.
 
-        By an RSA key: PKCS#1 v1.5 with SHA-256.
+        Raises TokenUnavailable if the key is away.
         """
         ...
 
     async def check(self) -> None:
-        """Whether it would sign now; TokenUnavailable says why not."""
+        """Check that the key could sign now. Raises TokenUnavailable, which says why not."""
         ...
 
 
 class RemoteKey(SigningKey, Protocol):
-    """`certificates`: DER, the key's own first, as the service says. `trusted`: files with the authorities above it.
-    `info`: what is to be kept for a start while the service is away; no secret."""
+    """A key at a remote signing service.
+
+    `certificates`: DER, the key's own first, as the service states them. `trusted`: files with the authorities above
+    them. `info`: to be stored for a start while the service is away; it holds no secret.
+    """
 
     @property
     def certificates(self) -> tuple[bytes, ...]: ...
@@ -53,8 +56,8 @@ class RemoteKey(SigningKey, Protocol):
 
 @dataclass(frozen=True)
 class TokenContext:
-    """What a remote service gets from the hub: a client for HTTP, and what it said of its key the last time (empty: it
-    was never asked)."""
+    """What a remote service gets from the hub: an HTTP client, and the `info` that it last gave (empty if there is
+    none)."""
 
     http: aiohttp.ClientSession
     kept: str = ""

@@ -10,9 +10,9 @@
     pin_file = "/run/secrets/csc-pin"
     trusted = ["/etc/qianda/seal-ca.pem"]
 
-Each signature is authorised by itself, bound to its hash (SCAL 2). A reply that was lost costs nothing but another
-signature over the same bytes, of which one is used. A credential that wants a person each time (a one-time code, a page
-to log in) cannot seal. What the service answers is a signature by this key, or is not used.
+Each signature is authorised separately, bound to its hash (SCAL 2). A lost reply costs only another signature over the
+same bytes, of which one is used. A credential that needs a person each time (a one-time code, a login page) cannot
+seal. An answer is used only if it is a signature by this key.
 """
 
 from __future__ import annotations
@@ -41,23 +41,26 @@ from hub.rest_mapping import NotServed, explained
 from hub.tokens import TokenContext
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
-ALGORITHMS: Final = {  # by kind of key: what is asked for, the best first
+ALGORITHMS: Final = {  # by kind of key: the algorithms to ask for, the best first
     "ec": ("1.2.840.10045.4.3.2",),
     "rsa": ("1.2.840.113549.1.1.11", "1.2.840.113549.1.1.1"),
 }
 MIN_RSA_BITS: Final = 2048
-RAW_ECDSA: Final = 64  # bytes of r‖s on P-256; CMS wants DER
+RAW_ECDSA: Final = 64  # bytes of r‖s on P-256; CMS needs DER
 MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_CHAIN_LENGTH: Final = 10
-TOKEN_MARGIN: Final = 60.0  # seconds that an access token is not used any more before it ends
+TOKEN_MARGIN: Final = 60.0  # seconds before its end at which an access token is no longer used
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
 _ABOUT_THE_PIN: Final = re.compile(r"(?<![a-z])pin(?![a-z])", re.IGNORECASE)
 
 
 class CscOptions(BaseModel):
-    """`url` ends with the version, `/v1` or `/v2`. `credential`: empty where the account has one alone. Known to the
-    service by `access_token`, or by `client_id` and `client_secret` at `token_url` (OAuth 2.0, client credentials).
-    `trusted`: PEM files with the authorities above the seal's certificate. `deadline`: seconds for a whole signature.
+    """Options of the section `[seal]`.
+
+    `url` ends with the version, `/v1` or `/v2`. `credential`: may be empty if the account has only one. The hub
+    authenticates by `access_token`, or by `client_id` and `client_secret` at `token_url` (OAuth 2.0, client
+    credentials). `trusted`: PEM files with the authorities above the seal's certificate. `deadline`: seconds for a
+    whole signature.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,9 +83,9 @@ class CscOptions(BaseModel):
 
 
 async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
-    """The key with its certificate. Where the service is away, `place.kept` stands in: what it said the last time.
+    """Return the key with its certificates. While the service is away, `place.kept` is used, its last information.
 
-    Raises ValueError that names the option, TokenUnavailable when there is nothing to go by.
+    Raises ValueError that names the option, or TokenUnavailable if the service is away and nothing is kept.
     """
     try:
         read = CscOptions(**options)
@@ -100,7 +103,8 @@ async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
 
 @dataclass(frozen=True)
 class _Credential:
-    """What `credentials/info` says of it. `pin_id`: how version 2 calls the PIN; `needs_pin`: whether it wants one."""
+    """The answer of `credentials/info`. `pin_id`: version 2's name of the PIN; `needs_pin`: whether a PIN is
+    required."""
 
     id: str
     certificates: tuple[bytes, ...]
@@ -111,7 +115,7 @@ class _Credential:
 
     @classmethod
     def read(cls, info: Mapping[str, Any]) -> _Credential:
-        """Raises TokenUnavailable for one that cannot seal."""
+        """Read the answer. Raises TokenUnavailable if the credential cannot seal."""
         try:
             certificates = tuple(base64.b64decode(each) for each in info["cert"]["certificates"][:MAX_CHAIN_LENGTH])
             key = x509.load_der_x509_certificate(certificates[0]).public_key()
@@ -129,8 +133,11 @@ class _Credential:
 
 
 class CscKey:
-    """`certificates`: as the service says, its own first; nobody has checked them. `info`: to be kept, holds no
-    secret."""
+    """A key at a CSC service.
+
+    `certificates`: as the service states them, the key's own first; nobody has checked them. `info`: to be stored; it
+    holds no secret.
+    """
 
     def __init__(self, service: _Service, credential: _Credential, options: CscOptions, info: str) -> None:
         self.label, self.spki = credential.id, credential.spki
@@ -138,7 +145,7 @@ class CscKey:
         self._service, self._credential, self._deadline = service, credential, options.deadline
 
     async def sign(self, message: bytes) -> bytes:
-        """SHA-256 with ECDSA in DER, or with RSA (PKCS#1 v1.5); TokenUnavailable for everything else."""
+        """Return the signature: SHA-256 with ECDSA in DER, or with RSA (PKCS#1 v1.5). Raises TokenUnavailable."""
         digest = hashlib.sha256(message).digest()
         try:
             async with asyncio.timeout(self._deadline):
@@ -149,14 +156,14 @@ class CscKey:
         return _checked(self.spki, message, value)
 
     async def check(self) -> None:
-        """Asked without a signature, which may cost money."""
+        """Check the credential without a signature, which may cost money. Raises TokenUnavailable."""
         now = _Credential.read(await self._service.credential_info(self._credential.id))
         if now.certificates[0] != self._credential.certificates[0]:
             raise TokenUnavailable("csc: the credential has another certificate now; start again to use it")
 
 
 class _Service:
-    """The calls, in the words of both versions."""
+    """The calls of the API, in both versions."""
 
     def __init__(self, options: CscOptions, http: aiohttp.ClientSession) -> None:
         self._options, self._http = options, http
@@ -165,13 +172,13 @@ class _Service:
         self._pin_refused = False
 
     async def credential_info(self, credential: str = "") -> dict[str, Any]:
-        """Its `credentialID` stands in it, too."""
+        """Return the information about a credential, with its `credentialID` added. Raises TokenUnavailable."""
         credential = credential or self._options.credential or await self._only_credential()
         asked = {"credentialID": credential, "certificates": "chain", "certInfo": False, "authInfo": True}
         return await self._call("credentials/info", asked) | {"credentialID": credential}
 
     async def authorize(self, credential: _Credential, digest: bytes) -> str:
-        """Signature activation data for this one hash."""
+        """Return the signature activation data for this one hash. Raises TokenUnavailable."""
         if self._pin_refused:
             raise TokenUnavailable("csc: the PIN was refused before; it is not tried again")
         asked: dict[str, Any] = {"credentialID": credential.id, "numSignatures": 1} | self._hashes(digest)
@@ -202,14 +209,15 @@ class _Service:
         return {names[0]: [base64.b64encode(digest).decode()], names[1]: SHA256_OID}
 
     async def _call(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Once more with a new access token where the service does not know the one we have."""
+        """Call the API; repeat the call with a new access token if the service refuses the old one. Raises
+        TokenUnavailable."""
         status, answer = await self._post(f"{self._options.url}/{path}", await self._headers(), json=asked)
         if status == 401 and self._options.client_id:
             self._token = ""
             status, answer = await self._post(f"{self._options.url}/{path}", await self._headers(), json=asked)
         if status != 200:
             said = f"{answer.get('error', '')} {answer.get('error_description', '')}"
-            # Trying a PIN again can only do harm.
+            # A refused PIN must not be tried again: the credential could be locked.
             self._pin_refused |= bool(asked.keys() & {"PIN", "authData"}) and bool(_ABOUT_THE_PIN.search(said))
             code = _CODE_WORD.fullmatch(str(answer.get("error", "")))
             raise TokenUnavailable(f"csc: {path}: status {status}" + (f", {code[0]}" if code else ""))
@@ -257,7 +265,10 @@ def _kind_of(key: Any) -> str:
 
 
 def _authorisation(info: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether a PIN is wanted, and what version 2 calls it. Raises TokenUnavailable where a person is wanted."""
+    """Return whether a PIN is required, and version 2's name of it.
+
+    Raises TokenUnavailable if a person is required for each signature.
+    """
     auth = info.get("auth") or {}
     mode = str(auth.get("mode") or info.get("authMode") or "implicit")
     objects = [each for each in auth.get("objects") or [] if str(each.get("type")) != "NoAuth"]
@@ -276,7 +287,10 @@ def _text(answer: Mapping[str, Any], name: str) -> str:
 
 
 def _checked(spki: bytes, message: bytes, value: bytes) -> bytes:
-    """The signature as CMS wants it. Some services answer r‖s, as others do DER."""
+    """Return the signature as CMS needs it. Some services answer r‖s, others DER.
+
+    Raises TokenUnavailable if it was not made by this key.
+    """
     key = serialization.load_der_public_key(spki)
     try:
         if isinstance(key, rsa.RSAPublicKey):

@@ -39,14 +39,16 @@ _Call = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
 
 
 class _FunctionList(ctypes.Structure):
-    """The beginning of CK_FUNCTION_LIST (PKCS#11 v2.40, 5.4): a module need not export the functions by their names."""
+    """The beginning of CK_FUNCTION_LIST (PKCS#11 v2.40, 5.4). A module need not export the functions by their names."""
 
     _fields_ = (("version", ctypes.c_ubyte * 2), ("initialise", _Call), ("finalise", _Call))
 
 
 def _functions_of(path: str) -> _FunctionList | None:
-    """Of the module that is loaded already. None: every caller gets functions and a state of their own, as from
-    p11-kit's proxy. Raises OSError."""
+    """Return the functions of the loaded module.
+
+    None if every caller gets its own functions and state, as from p11-kit's proxy. Raises OSError.
+    """
     library = ctypes.CDLL(path)  # the same loaded module, not a second copy
     found = [ctypes.POINTER(_FunctionList)(), ctypes.POINTER(_FunctionList)()]
     for place in found:
@@ -57,7 +59,7 @@ def _functions_of(path: str) -> _FunctionList | None:
 
 
 class Module:
-    """Calls into the module happen inside `calling()`; a reset waits until no call is under way."""
+    """A PKCS#11 module. Calls into it happen inside `calling()`; a reset waits until no call is under way."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -73,7 +75,10 @@ class Module:
 
     @contextmanager
     def calling(self) -> Iterator[int]:
-        """Gives the generation: sessions and handles of an earlier one are dead, and their numbers are used anew."""
+        """Count a call, and yield the generation of the module.
+
+        Sessions and handles of an earlier generation are dead, and their numbers are used again.
+        """
         with self._idle:
             self._calls += 1
             generation = self._generation
@@ -85,10 +90,10 @@ class Module:
                 self._idle.notify_all()
 
     def reset(self, seen: int, patience: float) -> None:
-        """Initialise again unless somebody did since generation `seen`.
+        """Initialise the module again, unless somebody did so after generation `seen`.
 
-        TokenUnavailable when a call does not end within `patience` seconds.
-        A module need not notice that a token came back (SoftHSM never does) until it is initialised again.
+        Raises TokenUnavailable if a call does not end within `patience` seconds. A module may not notice that a token
+        came back until it is initialised again (SoftHSM never does).
         """
         with self._idle:
             if not self._idle.wait_for(lambda: self._calls == 0, timeout=patience):
@@ -98,13 +103,13 @@ class Module:
                 self._initialise_with_locking()
 
     def find_token(self, label: str) -> Token:
-        """The token with this label; only inside `calling()`."""
+        """Return the token with this label. Call it only inside `calling()`."""
         return self._library.get_token(token_label=label)
 
     def _initialise_with_locking(self) -> None:
         arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
         with undisturbed():
-            if self._functions is None:  # p11-kit's proxy asks the modules behind it for locking by itself
+            if self._functions is None:  # p11-kit's proxy itself asks the modules behind it for locking
                 self._initialise_again()
                 return
             self._functions.finalise(None)
@@ -121,5 +126,5 @@ class Module:
 
 @cache
 def loaded_module(path: str) -> Module:
-    """The module of this process at `path`; one object for all tokens that it drives."""
+    """Return the module at `path`: one object in this process for all its tokens."""
     return Module(path)

@@ -23,7 +23,7 @@ from hub.tokens.softhsm import undisturbed
 
 THREADS: Final = 8
 SIGN_DEADLINE: Final = 10.0  # seconds
-# Trying one of these again can only do harm: tokens lock themselves after a few wrong PINs.
+# After one of these errors the PIN is not tried again: tokens lock themselves after a few wrong PINs.
 PIN_TROUBLE: Final = (
     pkcs11_errors.PinExpired,
     pkcs11_errors.PinIncorrect,
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class _OpenSession:
-    """A session serves one thread at a time; the handles of its private keys are looked up once."""
+    """A session, which serves one thread at a time. The handles of its private keys are looked up once."""
 
     session: Session
     generation: int
@@ -51,7 +51,7 @@ class _OpenSession:
 
 
 class Pkcs11Token:
-    """One token of one module. Build it once per process and token; the login belongs to the whole process.
+    """One token of one module. Create one object per process and token; the login belongs to the whole process.
 
     Blocking calls run in threads of this object. A token that was away is opened again by the next call.
     """
@@ -72,22 +72,25 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._public_key(label) is not None)
 
     async def key(self, label: str) -> TokenKey:
-        """The key with this label; TokenUnavailable when the token is away or has no such key."""
+        """Return the key with this label. Raises TokenUnavailable if the token is away or has no such key."""
         spki = await self._in_thread(lambda: self._public_key(label))
         if spki is None:
             raise TokenUnavailable(f"the token {self.label!r} has no key {label!r}")
         return TokenKey(label, spki, self)
 
     async def generate_key(self, label: str) -> TokenKey:
-        """A P-256 key made on the token, which never gives it out; the existing one when the label is taken."""
+        """Return a new P-256 key, which never leaves the token; the existing key if the label is taken.
+
+        Raises TokenUnavailable.
+        """
         return TokenKey(label, await self._in_thread(lambda: self._generate(label)), self)
 
     async def sign(self, label: str, message: bytes) -> bytes:
-        """ECDSA with SHA-256 in DER, within the deadline."""
+        """Return an ECDSA signature with SHA-256 in DER. Raises TokenUnavailable, also after the deadline."""
         return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
 
     def close(self) -> None:
-        """Let the threads go; sessions end with the process."""
+        """Stop the threads. The sessions end with the process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, job: Callable[[], Result]) -> Result:
@@ -98,7 +101,10 @@ class Pkcs11Token:
             raise TokenUnavailable(f"the token {self.label!r} did not answer in {self._deadline} s") from error
 
     def _use(self, job: Callable[[_OpenSession], Result]) -> Result:
-        """Run `job` with a session; once more after a reset of the module when the token seems to have gone."""
+        """Run `job` with a session. If the token seems to be gone, reset the module and run it once more.
+
+        Raises TokenUnavailable.
+        """
         for last_try in (False, True):
             generation = -1
             try:
@@ -115,7 +121,7 @@ class Pkcs11Token:
 
     @contextmanager
     def _session(self, generation: int) -> Iterator[_OpenSession]:
-        """A session of this generation; after a failure it is not used again."""
+        """Yield a session of this generation. After a failure the session is not used again."""
         with self._lock:
             self._idle = [opened for opened in self._idle if opened.generation == generation]
             opened = self._idle.pop() if self._idle else self._logged_in_session(generation)
@@ -134,7 +140,7 @@ class Pkcs11Token:
         if self._mechanism is None:
             self._mechanism = _signing_mechanism(token.slot.get_mechanisms())
         if self._login != generation:
-            # Somebody else in this process may have logged in: that counts for us, too.
+            # If somebody else in this process has logged in, the login is valid for us as well.
             with suppress(pkcs11_errors.UserAlreadyLoggedIn):
                 session = token.open(user_pin=self._pin, rw=rw)
                 self._login = generation
@@ -158,7 +164,7 @@ class Pkcs11Token:
 
     def _generate(self, label: str) -> bytes:
         def make(opened: _OpenSession) -> bytes:
-            with self._lock, undisturbed():  # two of them must not both find the label free
+            with self._lock, undisturbed():  # two threads must not both find the label free
                 session = self._logged_in_session(opened.generation, rw=True).session
                 try:
                     return _spki(session, label) or _new_key(session, label)
@@ -177,11 +183,11 @@ class TokenKey:
     _token: Pkcs11Token = field(repr=False)
 
     async def sign(self, message: bytes) -> bytes:
-        """ECDSA with SHA-256 in DER; TokenUnavailable when the token is away or too slow."""
+        """Return an ECDSA signature with SHA-256 in DER. Raises TokenUnavailable if the token is away or too slow."""
         return await self._token.sign(self.label, message)
 
     async def check(self) -> None:
-        """A signature costs nothing here, and shows everything."""
+        """Sign something, which costs nothing here and tests everything. Raises TokenUnavailable."""
         await self._token.sign(self.label, b"is the key there")
 
 
@@ -193,7 +199,10 @@ def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
 
 
 def _spki(session: Session, label: str) -> bytes | None:
-    """The public key with this label; a private key without one is as good as none: nobody could name it."""
+    """Return the public key with this label, or None.
+
+    A private key without its public key counts as missing. Raises TokenUnavailable if the label is not unique.
+    """
     wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
     found = list(session.get_objects(wanted))
     if len(found) > 1:

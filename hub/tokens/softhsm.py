@@ -20,7 +20,7 @@ DEADLINE: Final = 30.0  # seconds
 
 
 class _Undisturbed:
-    """One thread of one process at a time; the same thread may come again."""
+    """A lock that only one thread of one process holds at a time. The same thread may take it again."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -44,15 +44,15 @@ class _Undisturbed:
                     self._file = None
 
 
-# Around whatever makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token, logging in, a
-# new key. It rewrites the token's own file at every login, in place; a process that initialises at that moment does not
-# have the token at all (one in four, where one process logged in and another one initialised over and over). Nothing
-# for a token that is not ours (`create_token`).
+# Held around everything that makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token,
+# logging in, generating a key. SoftHSM rewrites the token's own file at every login, in place; a process that
+# initialises at that moment does not find the token at all (one in four, where one process logged in and another one
+# initialised over and over). It does nothing for a token that `create_token` did not make.
 undisturbed = _Undisturbed()
 
 
 def module_path() -> Path:
-    """Where the PKCS#11 module of SoftHSM2 is; TokenUnavailable, with the command that installs it, if nowhere."""
+    """Return the path of SoftHSM2's PKCS#11 module. Raises TokenUnavailable, with the command that installs it."""
     candidates = [DEBIAN_MODULE]
     if utility := shutil.which("softhsm2-util"):
         prefix = Path(utility).resolve().parent.parent
@@ -64,10 +64,10 @@ def module_path() -> Path:
 
 
 def create_token(folder: Path, label: str, pin: str) -> None:
-    """Make the token `label` in `folder` (0700) unless it is there, and let this process use that folder.
+    """Create the token `label` in `folder` (0700) unless it exists, and let this process use that folder.
 
-    Must run before the module is loaded: SoftHSM reads SOFTHSM2_CONF when it is initialised. An existing token is left
-    as it is, whatever the PIN. TokenUnavailable when softhsm2-util is missing or fails.
+    Call it before the module is loaded: SoftHSM reads SOFTHSM2_CONF when it is initialised. An existing token is left
+    as it is, whatever the PIN. Raises TokenUnavailable if softhsm2-util is missing or fails.
     """
     for path in (folder, folder / "tokens"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def create_token(folder: Path, label: str, pin: str) -> None:
 
 
 def use_token(folder: Path) -> None:
-    """Let this process use the tokens of `folder`, which `create_token` made. Must run before the module is loaded."""
+    """Let this process use the tokens of `folder`, which `create_token` made. Call it before the module is loaded."""
     with _configured(folder):
         pass
 
@@ -87,7 +87,7 @@ def use_token(folder: Path) -> None:
 def _configured(folder: Path) -> Iterator[None]:
     configuration = folder / "softhsm2.conf"
     with (folder / "create.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: one token, not two
+        fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: create one token, not two
         _configure(configuration, folder / "tokens")
         os.environ["SOFTHSM2_CONF"] = str(configuration)
         undisturbed.folder = folder
@@ -95,7 +95,10 @@ def _configured(folder: Path) -> Iterator[None]:
 
 
 def _configure(configuration: Path, tokens: Path) -> None:
-    """All or nothing, and only if it differs: a process that reads half of it would look for the token elsewhere."""
+    """Write the configuration as a whole, and only if it differs.
+
+    A process that read half of it would look for the token elsewhere.
+    """
     wanted = f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
     if configuration.exists() and configuration.read_text(encoding="utf-8") == wanted:
         return

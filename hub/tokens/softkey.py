@@ -1,4 +1,4 @@
-"""A signing key in this process's memory: for tests, and where software custody is configured."""
+"""A signing key in the memory of this process: for tests, and if software custody is configured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class SoftKey:
-    """A P-256 key held in software. Whoever reads this process's memory has it: say so wherever it is used."""
+    """A P-256 key held in software. Whoever can read this process's memory has the key: say so wherever it is used."""
 
     def __init__(self, label: str, private_key: ec.EllipticCurvePrivateKey) -> None:
         if private_key.curve.name != ec.SECP256R1.name:
@@ -26,4 +26,4 @@ class SoftKey:
         return self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))
 
     async def check(self) -> None:
-        """It is in memory."""
+        """Do nothing: a key in memory can always sign."""
