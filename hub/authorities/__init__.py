@@ -1,7 +1,7 @@
-"""Authorities: they issue certificates, revoke them and answer for them. This is their interface.
+"""The interface of authorities, which issue certificates, revoke them and state whether they are valid.
 
 Every other file with a function `connect` is one kind of authority; an entry `[authorities.NAME]` of the configuration
-turns it on. The built-in one needs no entry.
+turns it on. The built-in authority needs no entry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Issued:
 
 
 class Revoked(NamedTuple):
-    """One line of a CRL. `reason` is a name of asn1crypto's CRLReason, such as `key_compromise` or `superseded`."""
+    """One line of a CRL. `reason` is a name of asn1crypto's CRLReason, for example `key_compromise` or `superseded`."""
 
     serial: int
     revoked_at: datetime
@@ -45,15 +45,15 @@ class CertificateStatus(StrEnum):
 
 
 class Authority(Protocol):
-    """One certificate authority. It keeps nothing: what it issued and what was revoked stands in the hub's store.
+    """One certificate authority. It keeps nothing: the hub's store has what was issued and what was revoked.
 
-    Whatever is away or answers wrongly raises AuthorityUnavailable (TokenUnavailable for a key of our own); what the
-    authority decided against raises AuthorityRefused, and nobody else is asked instead.
+    Its methods raise AuthorityUnavailable if the authority is away or answers wrongly (TokenUnavailable for a key of
+    our own), and AuthorityRefused if it decided against the request: then no other authority is asked.
     """
 
     @property
     def chain(self) -> tuple[bytes, ...]:
-        """The certificates above those that it issues, DER, its own first, the root last."""
+        """The certificates above those that the authority issues, in DER, its own first, the root last."""
         ...
 
     @property
@@ -64,29 +64,36 @@ class Authority(Protocol):
     async def enrol(
         self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
     ) -> Issued:
-        """A certificate for a person's key, whose possession was proved to the hub. An outside authority may give
-        another lifetime than was asked for, and leave out the passkey that the certificate was to name. BadInput: a key
-        that it does not serve."""
+        """Issue a certificate for a person's key, whose possession was proved to the hub.
+
+        An outside authority may give another lifetime than was asked for, and may not name the passkey. Raises BadInput
+        if it does not accept the key.
+        """
         ...
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
-        """Once the hub's own row says so, too, it is done. `reason` as in `Revoked`. AuthorityRefused: it revokes
-        nothing that we ask it to, or not this one."""
+        """Revoke a certificate; the caller then marks it in the hub's store. `reason` as in `Revoked`.
+
+        Raises AuthorityRefused if the authority revokes nothing for the hub, or not this certificate.
+        """
         ...
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
-        """`revoked` is what the hub's store knows of this authority. For the lists themselves see `revocation`; the
-        built-in authority makes its own."""
+        """Return the status of a certificate. `revoked` is what the hub's store knows of this authority.
+
+        `revocation` reads the lists themselves; the built-in authority makes its own.
+        """
         ...
 
     async def check(self) -> str:
-        """Whether it would serve us now, in words for `qianda doctor`; raises as everything else does."""
+        """Check that the authority would serve us now; return what `qianda doctor` prints. Raises as the other methods
+        do."""
         ...
 
 
 @dataclass(frozen=True)
 class AuthorityContext:
-    """What an authority gets from the hub: the name of its entry, a client for HTTP, and the time."""
+    """What an authority gets from the hub: the name of its entry, an HTTP client, and the clock."""
 
     name: str
     http: aiohttp.ClientSession

@@ -1,7 +1,8 @@
-"""Certificates that signers bring along, usually on a token of their own: whose, from whom, and whether for signing.
+"""Certificates that signers bring along, usually on a token: whose they are, who issued them, and whether they can
+sign.
 
 Sources: RFC 5280, 6 (path validation, policies) and 4.2.1.3 (key usage); X.520 for the parts of a name. Whether a
-certificate was revoked is a question of its own: `revocation`.
+certificate was revoked is checked elsewhere: `revocation`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from asn1crypto import x509
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
 
-if TYPE_CHECKING:  # loaded where a chain is validated: few signers bring one
+if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one
     from pyhanko_certvalidator.path import ValidationPath
 
 MAX_CHAIN_LENGTH: Final = 10
@@ -33,9 +34,10 @@ POSSIBLE_PURPOSES: Final = {
 
 @dataclass(frozen=True)
 class SignerTrust:
-    """Certificates (DER) of the authorities that are trusted for signers; a path ends at the first one that it meets.
+    """Certificates (DER) of the authorities that are trusted for signers. A path ends at the first of them that it
+    meets.
 
-    `own`: the built-in authority's root, among them. `token_only`: policies under which keys are on tokens alone.
+    `own`: the root of the built-in authority, one of them. `token_only`: policies under which all keys are on tokens.
     """
 
     anchors: tuple[bytes, ...]
@@ -45,8 +47,11 @@ class SignerTrust:
 
 @dataclass(frozen=True)
 class Accepted:
-    """`chain`: DER, the signer's first, the trusted authority last. `names`: what the person is called in it, in every
-    order of its parts. `token_only`: issued under a policy for keys on tokens alone."""
+    """A certificate that was accepted.
+
+    `chain`: DER, the signer's first, the trusted authority last. `names`: the person's name in it, with its parts in
+    every order. `token_only`: issued under a policy for keys on tokens only.
+    """
 
     chain: tuple[bytes, ...]
     names: tuple[str, ...]
@@ -57,7 +62,7 @@ class Accepted:
 
 
 async def accepted(chain: Sequence[bytes], trust: SignerTrust, now: datetime) -> Accepted:
-    """The chain as it is trusted; nobody is asked about revocation here.
+    """Check a signer's chain; return it with the names in it. Revocation is not checked here.
 
     Raises BadInput (unreadable, weak key), CertificateNotForSigning, CertificateNotValid, CertificateNotTrusted.
     """
@@ -73,7 +78,7 @@ async def accepted(chain: Sequence[bytes], trust: SignerTrust, now: datetime) ->
 
 
 def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The common name, and given name and surname in both orders."""
+    """Return the common name, and given name and surname in both orders."""
     parts = certificate.subject.native
     given, surname = (_text(parts.get(part)) for part in ("given_name", "surname"))
     found = [_text(parts.get("common_name"))]
@@ -92,7 +97,7 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certifica
     try:
         certificates = [x509.Certificate.load(der, strict=True) for der in chain]
         for certificate in certificates:
-            certificate.native  # noqa: B018 - parses it through, so that a malformed one is found here
+            certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
     except (ValueError, TypeError) as error:
         raise BadInput("a certificate cannot be read", field="certificate_chain") from error
     fresh = [x509.Certificate.load(der) for der in chain]

@@ -1,4 +1,4 @@
-"""The built-in authority, for trial and internal use: a root whose key lies where it is told, usually on a token."""
+"""The built-in authority, for trial and internal use. Its root key is wherever it is configured, usually on a token."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROOT_LIFE: Final = timedelta(days=20 * 365)
 SIGNER_LIFE: Final = timedelta(days=30)
 SEAL_LIFE: Final = timedelta(days=3 * 365)
 TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
-# A CRL has to run out before the certificates it speaks for: later validation goes back to its last usable moment.
+# A CRL must end before the certificates that it covers: later validation goes back to its last valid moment.
 REVOCATION_LIST_LIFE: Final = timedelta(days=7)
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore lies this far back, for clocks that are late
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore is this much earlier than now, for clocks that are late
 REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
 STATUS_LIFE: Final = timedelta(hours=12)  # of an OCSP answer
 ROOT_PATH: Final = "/authority/root.cer"
@@ -38,14 +38,15 @@ class AuthorityKey(Protocol):
 
 
 def new_serial() -> int:
-    """Positive, unpredictable, at most 20 bytes in DER (RFC 5280, 4.1.2.2)."""
+    """Return a serial number: positive, unpredictable, at most 20 bytes in DER (RFC 5280, 4.1.2.2)."""
     return secrets.randbits(158) | 1 << 158
 
 
 async def make_root(
     key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
 ) -> bytes:
-    """The self-signed root certificate, DER, for 20 years. Make it once and keep it: a second one is another root."""
+    """Return the self-signed root certificate in DER, valid for 20 years. Make it once: a second one is another
+    root."""
     subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(
@@ -55,7 +56,7 @@ async def make_root(
 
 
 class BuiltinAuthority:
-    """Issues under one root, and answers for what was revoked. TokenUnavailable comes through when the key is away."""
+    """Issues certificates under one root, and states which were revoked. Raises TokenUnavailable if its key is away."""
 
     trial = True
 
@@ -67,7 +68,8 @@ class BuiltinAuthority:
         organisation: str,
         public_origin: str,
     ) -> None:
-        """`root` is what `make_root` gave for this key (ValueError otherwise); `public_origin` like https://sign.example."""
+        """Use `root`, which `make_root` gave for this key (else ValueError). `public_origin`: like
+        https://sign.example."""
         self.root = root
         self._root = x509.Certificate.load(root)
         if self._root.public_key.dump() != key.spki:
@@ -89,23 +91,27 @@ class BuiltinAuthority:
         lifetime: timedelta = SIGNER_LIFE,
         passkey: PasskeyBinding | None = None,
     ) -> Issued:
-        """A signer's certificate: the person's name, a random pseudonym as serialNumber, and the one passkey that may
-        confirm what its key signs. BadInput: weak key."""
+        """Issue a signer's certificate.
+
+        It holds the person's name, a random pseudonym as serialNumber, and the one passkey that may confirm what its
+        key signs. Raises BadInput for a weak key.
+        """
         subject = profile.name(self._organisation, common_name, pseudonym)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions(passkey))
 
     async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
-        """The certificate of an organisation's seal, which says so; its common name is the organisation's."""
+        """Issue the certificate of an organisation's seal. It says that it is a seal; its common name is the
+        organisation's."""
         subject = profile.name(self._organisation, organisation_name)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions(), seal=True)
 
     async def enrol_timestamp(self, spki: bytes, lifetime: timedelta = TIMESTAMP_LIFE) -> Issued:
-        """The certificate of the built-in timestamp authority."""
+        """Issue the certificate of the built-in timestamp authority."""
         subject = profile.name(self._organisation, f"{profile.shorten_text(self._organisation, 40)} Timestamps")
         return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
-        """Nothing to tell anybody: from the hub's own row on, list and answers say so."""
+        """Do nothing: lists and answers are made from the hub's own rows."""
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not profile.issued_by(certificate, self.root):
@@ -114,9 +120,10 @@ class BuiltinAuthority:
         return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
-        """The CRL of this moment, DER, for seven days.
+        """Return the CRL of this moment in DER, valid for seven days.
 
-        `speaks_until`: the earliest end of a certificate that this copy is to be kept for; the CRL then ends no later.
+        `speaks_until`: the earliest end of a certificate for which this copy will be kept; the CRL then ends no later.
+        Raises BadInput if that has passed.
         """
         now = self._clock()
         ends = now + REVOCATION_LIST_LIFE
@@ -128,11 +135,11 @@ class BuiltinAuthority:
         return profile.signed_revocation_list(body, await self._key.sign(body.dump()))
 
     def is_asked(self, asked: ocsp.CertificateId) -> bool:
-        """Whether an OCSP request is about a certificate of this authority."""
+        """Tell whether an OCSP request is about a certificate of this authority."""
         return asked.is_issued_by(self._root)
 
     async def answer(self, statuses: Iterable[tuple[ocsp.CertificateId, Revoked | None]]) -> bytes:
-        """A signed OCSP response (DER): per certificate how it was revoked, or None for a good one."""
+        """Return a signed OCSP response (DER). `statuses`: how each certificate was revoked, or None for a good one."""
         now = self._clock()
         body = ocsp.response_body(profile.key_identifier(self._key.spki), (now, now + STATUS_LIFE), statuses)
         return ocsp.signed_response(body, await self._key.sign(body.dump()))

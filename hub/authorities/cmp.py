@@ -1,4 +1,4 @@
-"""An authority that speaks CMP (RFC 4210, RFC 9480), asked through `openssl cmp` in a child process.
+"""An authority that speaks CMP (RFC 4210, RFC 9480), through `openssl cmp` in a child process.
 
     [authorities.campus_ca]
     kind = "cmp"
@@ -7,9 +7,9 @@
     secret_file = "/run/secrets/cmp"
     chain = ["/etc/qianda/campus-ca.pem"]
 
-The hub is a registration authority: it has seen the proof of the key itself (`POST key` of the signing protocol), and
-says so (proof of possession RAVERIFIED, RFC 4211, 4). It is known by a shared secret, or by a certificate of its own
-(`certificate`, `key`); the answers then have to be signed by somebody below `trusted`.
+The hub is a registration authority: it has itself checked the proof of possession (`POST key` of the signing protocol),
+and says so to the authority (RAVERIFIED, RFC 4211, 4). It authenticates by a shared secret, or by its own certificate
+(`certificate`, `key`); then the answers must be signed by a certificate below `trusted`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import explained
 from qianda.passkey_binding import PasskeyBinding
 
-SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # handed over by the environment: arguments can be read by everybody
-# Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) by which an authority says no to this very request; the others are
-# about our account, the message or the server.
+SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # passed in the environment, since anybody can read arguments
+# Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) by which an authority refuses this request. The other bits are about
+# our account, the message or the server.
 DECIDED_NO: Final = re.compile(
     r"PKIFailureInfo: [^\n]*\b(badCertTemplate|badPOP|badCertId|certRevoked|duplicateCertReq)"
 )
@@ -53,9 +53,11 @@ REASONS: Final = {
 
 
 class CmpOptions(OutsideOptions):
-    """`command`: how a certificate is asked for, `cr` or, at some authorities, `ir`. `profile`: the name of a
-    certificate profile there, if it has several. `tls_trusted`: authorities for an HTTPS server with a certificate of
-    its own kind."""
+    """Options of an authority that speaks CMP.
+
+    `command`: `cr`, or `ir` for some authorities. `profile`: the name of a certificate profile, if the authority has
+    several. `tls_trusted`: authorities of the HTTPS server, if they are not among the system's.
+    """
 
     server: str = Field(pattern=r"^(https?://)?[^?#@\s]+$")
     command: str = Field(default="cr", pattern="^(cr|ir)$")
@@ -76,7 +78,7 @@ class CmpOptions(OutsideOptions):
 
 
 def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
-    """Raises ValueError that names the option."""
+    """Return the authority. Raises ValueError that names the option."""
     try:
         return CmpAuthority(CmpOptions(**options), place)
     except ValidationError as error:
@@ -129,8 +131,10 @@ class CmpAuthority(Outside):
         return "answers"
 
     async def _run(self, folder: Path, *wanted: str) -> None:
-        """One exchange within the deadline. AuthorityRefused or AuthorityUnavailable, and no text of the authority's:
-        it may name the person."""
+        """Run one exchange within the deadline. Raises AuthorityRefused or AuthorityUnavailable.
+
+        The errors contain no text of the authority, which may name the person.
+        """
         program = await asyncio.create_subprocess_exec(
             "openssl",
             "cmp",
@@ -185,5 +189,5 @@ class CmpAuthority(Outside):
 
 
 def _escaped(text: str) -> str:
-    """As `openssl` reads a name: slash, plus, equals sign and backslash belong to its form."""
+    """Escape a name for `openssl`, which gives slash, plus, equals sign and backslash a meaning."""
     return re.sub(r"([\\/+=])", r"\\\1", text)

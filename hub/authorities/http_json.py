@@ -1,4 +1,5 @@
-"""An authority behind an HTTP API of its own that speaks JSON, as licensed authorities in China have: by mapping.
+"""An authority with its own HTTP API that speaks JSON, as licensed authorities in China have; a mapping describes the
+API.
 
     [authorities.szca]
     kind = "http_json"
@@ -13,9 +14,10 @@
     success = { "code" = ["0"] }
 
 Blanks of `enrol`: name, pseudonym, spki (base64 of DER), spki_pem, days. Of `revoke`: serial (decimal), serial_hex,
-certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or a PKCS#7 bag of them.
-Not served: authorities that want a PKCS#10 request signed by the person's key, or that sign their API calls by a scheme
-of their own; each of these is a file beside this one.
+certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or PKCS#7.
+
+Authorities that need a PKCS#10 request signed by the person's key, or that sign their API calls in their own way, need
+a module of their own in this package.
 """
 
 from __future__ import annotations
@@ -43,8 +45,11 @@ REVOKE_BLANKS: Final = ("serial", "serial_hex", "certificate", "reason")
 
 
 class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
-    """`certificate`: the field of the answer that holds the certificate, or a bag with it. Without `revoke` it cannot
-    be asked to revoke, without `health` whether it is well."""
+    """Options of an authority with a JSON API.
+
+    `certificate`: the field of the answer that holds the certificate, or a PKCS#7 with it. Without `revoke` the
+    authority cannot be asked to revoke, without `health` not whether it is well.
+    """
 
     enrol: CallOptions
     certificate: str
@@ -53,7 +58,7 @@ class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
 
 
 def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
-    """Raises ValueError that names the option."""
+    """Return the authority. Raises ValueError that names the option."""
     try:
         read = HttpJsonAuthorityOptions(**options)
     except ValidationError as error:
@@ -120,7 +125,7 @@ class HttpJsonAuthority(Outside):
 
 
 def certificates_of(value: Any) -> list[bytes]:
-    """Every certificate (DER) of a field: PEM, base64, hex or PKCS#7, one or a list. Raises ValueError."""
+    """Return every certificate (DER) in a field: PEM, base64, hex or PKCS#7, one or a list. Raises ValueError."""
     if isinstance(value, list):
         return [der for each in value for der in certificates_of(each)]
     if not isinstance(value, str) or not value.strip():

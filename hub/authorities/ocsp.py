@@ -1,7 +1,7 @@
-"""OCSP (RFC 6960): what an answer says and how a request is read. Nothing here signs: `builtin.py` does.
+"""OCSP (RFC 6960): reading requests and building responses. Nothing here signs: `builtin.py` does.
 
-The answers follow RFC 5019, so that they can be given again and made ahead: no nonce, and whoever asks about a
-certificate that we never issued gets an error that needs no signature.
+The responses follow RFC 5019, so that they can be cached and made in advance: they have no nonce, and a request about a
+certificate that we never issued gets an error, which needs no signature.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNATURE: Final = {"algorithm": "sha256_ecdsa"}
 
 @dataclass(frozen=True)
 class CertificateId:
-    """How a request names a certificate (RFC 6960, 4.1.1): its serial number, and hashes of who issued it."""
+    """A certificate as a request names it (RFC 6960, 4.1.1): its serial number, and hashes of its issuer."""
 
     algorithm: str
     name_hash: bytes
@@ -39,13 +39,16 @@ class CertificateId:
 
 
 class _Failure(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
-    """An OCSPResponse without content: asn1crypto's own class cannot leave it out."""
+    """An OCSPResponse without content, which asn1crypto's own class cannot leave out."""
 
     _fields = [("response_status", ocsp.OCSPResponseStatus)]  # noqa: RUF012 - the way asn1crypto wants it
 
 
 def asked_in(request: bytes) -> list[CertificateId]:
-    """The certificates that a request (DER of OCSPRequest) is about. BadInput: it cannot be read, or asks too much."""
+    """Return the certificates that a request (DER of OCSPRequest) is about.
+
+    Raises BadInput if it cannot be read, or asks about too many.
+    """
     try:
         if len(request) > MAX_REQUEST_BYTES:
             raise ValueError("too long")
@@ -69,7 +72,11 @@ def _certificate_id(asked: ocsp.CertId) -> CertificateId:
 def response_body(
     responder_key: bytes, life: tuple[datetime, datetime], statuses: Iterable[tuple[CertificateId, Revoked | None]]
 ) -> ocsp.ResponseData:
-    """`responder_key`: SHA-1 over the responder's key bits; `life`: thisUpdate and nextUpdate."""
+    """Return the body of a response. `responder_key`: SHA-1 over the responder's key bits. `life`: thisUpdate,
+    nextUpdate.
+
+    `statuses`: how each certificate was revoked, or None for a good one.
+    """
     this_update, next_update = (moment.astimezone(UTC).replace(microsecond=0) for moment in life)
     lines = [
         {
@@ -97,7 +104,7 @@ def signed_response(body: ocsp.ResponseData, signature: bytes) -> bytes:
 
 
 def failure(reason: str) -> bytes:
-    """An unsigned answer: `malformed_request`, `internal_error`, `try_later` or `unauthorized`."""
+    """Return an unsigned response: `malformed_request`, `internal_error`, `try_later` or `unauthorized`."""
     return bytes(_Failure({"response_status": reason}).dump())
 
 

@@ -1,7 +1,7 @@
-"""Asking another authority's OCSP responder about one certificate (RFC 6960, RFC 9654), and the check of its answer.
+"""A client for the OCSP responders of other authorities, with the check of their answers (RFC 6960, RFC 9654).
 
-An answer goes into the file, so it is taken only if it can be judged later by itself: signed by the authority or by a
-responder that nobody has to ask about (ocsp-nocheck), and with an end.
+An answer is embedded in the file. So it is accepted only if it can be judged later by itself: it must be signed by the
+authority, or by a responder whose revocation nobody has to check (ocsp-nocheck), and it must have an end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NONCE_BYTES: Final = 32
 
 @dataclass(frozen=True)
 class OcspAnswer:
-    """`response`: DER of OCSPResponse."""
+    """A checked answer. `response`: DER of OCSPResponse."""
 
     response: bytes
     revoked: bool
@@ -43,7 +43,10 @@ class OcspClient:
         self._http, self._clock = http, clock
 
     async def ask(self, address: str, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
-        """Raises ValueError for an answer that cannot be used, aiohttp.ClientError or TimeoutError for none."""
+        """Ask about a certificate.
+
+        Raises ValueError for an answer that cannot be used, aiohttp.ClientError or TimeoutError if there is none.
+        """
         nonce = secrets.token_bytes(NONCE_BYTES)
         question = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
         question = question.add_extension(x509.OCSPNonce(nonce), critical=False)
@@ -64,7 +67,7 @@ class OcspClient:
 
 
 def addresses(certificate: x509.Certificate) -> Iterator[str]:
-    """Where a certificate says that its authority can be asked, over HTTP."""
+    """Yield the HTTP addresses of the OCSP responders that a certificate names."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     except (x509.ExtensionNotFound, ValueError):
@@ -109,7 +112,7 @@ def _key_hash(issuer: x509.Certificate, response: ocsp.OCSPResponse) -> bytes:
 
 
 def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
-    """Responders that make their answers ahead (RFC 5019) give none back; a wrong one is somebody else's."""
+    """Raise ValueError if the answer has another nonce than ours. Answers made in advance (RFC 5019) have none."""
     try:
         given = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
     except x509.ExtensionNotFound:
@@ -119,7 +122,8 @@ def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
 
 
 def _check_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> None:
-    """By the authority itself, or by somebody whom it has made its responder. Raises InvalidSignature, ValueError."""
+    """Check that the authority itself, or a responder that it appointed, signed. Raises InvalidSignature,
+    ValueError."""
     key, algorithm = _signer(response, issuer, now).public_key(), response.signature_hash_algorithm
     if algorithm is None:
         raise ValueError("the answer's signature is of a kind that is not known here")
@@ -150,7 +154,7 @@ def _signer(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime
 
 
 def _is_named(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
-    """Whether the answer says that the authority itself gave it."""
+    """Tell whether the answer says that the authority itself gave it."""
     if response.responder_name is not None:
         return response.responder_name == issuer.subject
     return response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest

@@ -1,4 +1,4 @@
-"""What every outside authority has in common: the pinned chain, and the check of what it issues."""
+"""What all outside authorities have in common: the pinned chain, and the check of the certificates that they issue."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 
 class OutsideOptions(BaseModel):
-    """`chain`: files (PEM or DER) with the certificates above those that are issued, the issuing one first, the root
-    last. `trial`: whether what it issues is for trial only. `deadline`: seconds for a whole call.
+    """Options of every outside authority.
+
+    `chain`: files (PEM or DER) with the certificates above the issued ones, the issuing one first, the root last.
+    `trial`: its certificates are for trial only. `deadline`: seconds for a whole call.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,10 +41,10 @@ class OutsideOptions(BaseModel):
 
 
 class Outside:
-    """The part of an authority that does not depend on how it is asked."""
+    """The part of an authority that does not depend on its protocol."""
 
     def __init__(self, options: OutsideOptions, place: AuthorityContext) -> None:
-        """Raises ValueError for a chain that is none, OSError for a file that cannot be read."""
+        """Read the chain. Raises ValueError if it is no chain, OSError if a file cannot be read."""
         try:
             self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
         except ValueError as error:
@@ -54,7 +56,8 @@ class Outside:
         self._lists = RevocationLists(place.http, place.clock)
 
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
-        """The certificate for this key among those that were answered. AuthorityUnavailable: there is none to use."""
+        """Return the certificate for this key among those in an answer. Raises AuthorityUnavailable if none can be
+        used."""
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in answered]
             mine = [each for each in certificates if _spki(each) == spki]
@@ -90,7 +93,7 @@ class Outside:
 
 
 def certificates_in(content: bytes) -> list[bytes]:
-    """Every certificate (DER) of a PEM or DER file. Raises ValueError when there is none."""
+    """Return every certificate (DER) in the content of a PEM or DER file. Raises ValueError if there is none."""
     blocks = list(pem.unarmor(content, multiple=True)) if pem.detect(content) else [("CERTIFICATE", {}, content)]
     found = [bytes(der) for kind, _, der in blocks if kind == "CERTIFICATE"]
     for der in found:

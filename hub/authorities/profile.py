@@ -1,4 +1,4 @@
-"""What stands in a certificate or CRL of the built-in authority (RFC 5280, RFC 9336, RFC 3161).
+"""The fields of certificates and CRLs of the built-in authority (RFC 5280, RFC 9336, RFC 3161).
 
 Nothing here signs: `builtin.py` does, with a key that may be on a token.
 """
@@ -25,7 +25,7 @@ from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
 MAX_NAME_LENGTH: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
 MIN_RSA_BITS: Final = 2048
-DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler wants emailProtection beside it
+DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler needs emailProtection as well
 SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
 SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
 
@@ -33,13 +33,17 @@ Extension = tuple[str, bool, Any]  # name, critical, value
 
 
 def organisation_name(organisation: str) -> str:
-    """The organisation with the notice that its certificates are for trial only; both fit into 64 characters."""
+    """Return the organisation with the notice that its certificates are for trial only, together at most 64
+    characters."""
     notice = f" ({TRIAL_NOTICE})"
     return shorten_text(organisation, MAX_NAME_LENGTH - len(notice)) + notice
 
 
 def shorten_text(name: str, limit: int = MAX_NAME_LENGTH) -> str:
-    """A name cut to `limit` characters with an ellipsis, never between a letter and its marks. BadInput when empty."""
+    """Return a name cut to `limit` characters with an ellipsis, never between a letter and its marks.
+
+    Raises BadInput for an empty name.
+    """
     clean = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in name).split())
     if not clean:
         raise BadInput("a certificate needs a name")
@@ -59,7 +63,7 @@ def name(organisation: str, common_name: str, serial_number: str | None = None) 
 
 
 def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
-    """A public key worth a certificate: P-256, or RSA from 2048 bits. BadInput otherwise."""
+    """Return a public key that may be certified: P-256, or RSA from 2048 bits. Raises BadInput for others."""
     try:
         public_key = serialization.load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -74,7 +78,7 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
 
 
 def issued_by(certificate: bytes, issuer: bytes) -> bool:
-    """Whether one certificate (DER) names the other as its issuer, and is signed by it."""
+    """Tell whether one certificate (DER) names the other as its issuer, and is signed by it."""
     try:
         crypto_x509.load_der_x509_certificate(certificate).verify_directly_issued_by(
             crypto_x509.load_der_x509_certificate(issuer)
@@ -85,7 +89,7 @@ def issued_by(certificate: bytes, issuer: bytes) -> bool:
 
 
 def key_identifier(spki: bytes) -> bytes:
-    """SHA-1 over the key bits, as RFC 5280, 4.2.1.2 (1) has it: a name, not a protection."""
+    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It is a name, not a protection."""
     bits = acceptable_key(spki)["public_key"].contents[1:]
     return hashlib.sha1(bits, usedforsecurity=False).digest()
 
@@ -101,7 +105,7 @@ def root_extensions(spki: bytes) -> list[Extension]:
 
 @dataclass(frozen=True)
 class PublicAddresses:
-    """Where everybody finds an authority's revocation list, its answers (OCSP) and its certificate."""
+    """The public URLs of an authority's revocation list, its OCSP responder and its certificate."""
 
     revocation_list: str
     status: str
@@ -111,7 +115,7 @@ class PublicAddresses:
 def leaf_extensions(
     spki: bytes, issuer_spki: bytes, addresses: PublicAddresses, *, seal: bool = False
 ) -> list[Extension]:
-    """What signer, seal and timestamp certificates have in common. `seal`: it says that it is one."""
+    """Return the extensions that signer, seal and timestamp certificates share. `seal`: state that it is a seal."""
     policies = [TRIAL_POLICY_OID, SEAL_POLICY_OID] if seal else [TRIAL_POLICY_OID]
     return [
         ("basic_constraints", True, {"ca": False}),
@@ -131,7 +135,8 @@ def leaf_extensions(
 
 
 def signing_extensions(passkey: PasskeyBinding | None = None) -> list[Extension]:
-    """`passkey`: the one that may confirm a signature; not critical, so that others pass over it."""
+    """Return the extensions for signing. `passkey`: the one that may confirm a signature; others ignore that
+    extension."""
     usage = [
         ("key_usage", True, {"digital_signature", "non_repudiation"}),
         ("extended_key_usage", False, list(SIGNING_PURPOSES)),
@@ -143,13 +148,13 @@ def signing_extensions(passkey: PasskeyBinding | None = None) -> list[Extension]
 
 
 def timestamp_extensions() -> list[Extension]:
-    """RFC 3161, 2.3: time stamping alone, and critical."""
+    """Return the extensions for timestamps: for time stamping only, and critical (RFC 3161, 2.3)."""
     return [("key_usage", True, {"digital_signature"}), ("extended_key_usage", True, ["time_stamping"])]
 
 
 @dataclass(frozen=True)
 class KeyHolder:
-    """Whose key a certificate is about."""
+    """The subject of a certificate and its key."""
 
     name: x509.Name
     spki: bytes
@@ -182,7 +187,7 @@ def certificate_body(
 def revocation_list_body(
     issuer: x509.Name, issuer_spki: bytes, life: tuple[datetime, datetime], revoked: Sequence[Revoked]
 ) -> crl.TbsCertList:
-    """The number grows with the clock, in milliseconds, so that nobody has to store the last one."""
+    """Return the body of a CRL. Its number is the time in milliseconds, so that it grows and need not be stored."""
     body = {
         "version": "v2",
         "signature": SIGNATURE_ALGORITHM,
@@ -194,7 +199,7 @@ def revocation_list_body(
             {"extn_id": "crl_number", "extn_value": int(life[0].timestamp() * 1000)},
         ],
     }
-    if revoked:  # an empty list must be absent (RFC 5280, 5.1.2.6)
+    if revoked:  # an empty list must be left out (RFC 5280, 5.1.2.6)
         body["revoked_certificates"] = [_revoked_entry(entry) for entry in revoked]
     return crl.TbsCertList(body)
 
@@ -224,7 +229,7 @@ def signed_revocation_list(body: crl.TbsCertList, signature: bytes) -> bytes:
 
 
 def point_in_time(moment: datetime) -> x509.Time:
-    """UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280, 4.1.2.5), whole seconds."""
+    """Return a time in whole seconds: UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280, 4.1.2.5)."""
     whole = moment.astimezone(UTC).replace(microsecond=0)
     return x509.Time("utc_time" if whole.year < 2050 else "general_time", whole)
 
@@ -234,7 +239,7 @@ def _revoked_entry(entry: Revoked) -> dict[str, Any]:
         "user_certificate": entry.serial,
         "revocation_date": point_in_time(entry.revoked_at),
     }
-    if entry.reason != "unspecified":  # which should be left out (RFC 5280, 5.3.1)
+    if entry.reason != "unspecified":  # `unspecified` should be left out (RFC 5280, 5.3.1)
         line["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": entry.reason}]
     return line
 

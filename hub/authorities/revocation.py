@@ -1,10 +1,10 @@
-"""What other authorities say of their certificates, by list and by OCSP, fetched from where these say (RFC 5280,
-4.2.1.13, 4.2.2.1 and 5).
+"""The revocation lists and OCSP answers of other authorities, fetched from the addresses in their certificates.
 
-Lists and answers both go into the file; one of the two is enough. A list alone can be days old, and an answer alone
-lasts as well: it speaks for the moment after the timestamp.
+Both lists and answers are embedded in the file; one of the two is enough. A list alone may be days old; an answer alone
+suffices for later years as well, because it was given after the timestamp.
 
-Only certificates whose path was validated come here, so that their authority, and nobody else, names the addresses.
+Only chains that were validated may be passed here, so that nobody but their authorities chooses the addresses. Source:
+RFC 5280, 4.2.1.13, 4.2.2.1 and 5.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Status:
-    """`lists` and `answers` (OCSP): DER, at least one of both for each certificate of a chain but the last. `revoked`:
-    whether the first, or one of the authorities above it, is. `next_update`: when the newest of what speaks for the
-    first one runs out."""
+    """What the authorities say about a chain.
+
+    `lists` and `answers` (OCSP) are in DER; there is at least one of them for each certificate but the last. `revoked`:
+    the first certificate, or an authority above it, is revoked. `next_update`: when the newest statement about the
+    first certificate ends.
+    """
 
     lists: tuple[bytes, ...]
     revoked: bool
@@ -47,7 +50,7 @@ class Status:
 
 @dataclass(frozen=True)
 class _Said:
-    """Of one certificate."""
+    """What the authority says about one certificate."""
 
     list: x509.CertificateRevocationList | None
     answer: OcspAnswer | None
@@ -55,7 +58,7 @@ class _Said:
 
     @property
     def next_update(self) -> datetime:
-        """Of what was issued last: that is what validators go by."""
+        """End of the statement that was issued last: validators use that one."""
         ends: list[tuple[datetime, datetime]] = []
         if self.list is not None and self.list.next_update_utc is not None:
             ends.append((self.list.last_update_utc, self.list.next_update_utc))
@@ -71,10 +74,10 @@ class RevocationLists:
         self._ocsp = OcspClient(http, clock)
 
     async def of(self, chain: Sequence[bytes]) -> Status:
-        """What the authorities say of this chain (DER, the trusted authority last) at this moment.
+        """Return what the authorities say now about this chain (DER, the trusted authority last).
 
-        Raises CertificateNotTrusted for one that names neither a list nor a responder over HTTP, and
-        AuthorityUnavailable where nothing fitting and fresh can be had of either.
+        Raises CertificateNotTrusted if a certificate names neither a list nor a responder over HTTP, and
+        AuthorityUnavailable if neither gives a valid and fresh statement.
         """
         certificates = [x509.load_der_x509_certificate(der) for der in chain]
         said = [await self._said_of(one, issuer) for one, issuer in pairwise(certificates)]
@@ -110,7 +113,7 @@ class RevocationLists:
 
 
 async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]], reasons: list[str]) -> Found | None:
-    """What the first address gives that can be used; why the others cannot goes to `reasons`."""
+    """Return the first usable result of the addresses, or None. The reasons of failures are appended to `reasons`."""
     for address in addresses:
         try:
             return await get(address)
@@ -139,7 +142,7 @@ def _read(content: bytes) -> x509.CertificateRevocationList:
 def _check(
     found: x509.CertificateRevocationList, issuer: x509.Certificate, certificate: x509.Certificate, now: datetime
 ) -> None:
-    """ValueError unless it is this issuer's own, whole, fresh list."""
+    """Raise ValueError unless the list is this issuer's own, complete and fresh."""
     key = issuer.public_key()
     if found.issuer != issuer.subject or not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise ValueError("the list is somebody else's")

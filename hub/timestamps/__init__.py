@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
-# So far at most may the clock of a service be from ours.
+# How much the clock of a service may differ from ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
 class TimestampAuthority(Protocol):
-    """Whoever says when something existed. A reading of the local clock never stands in for it."""
+    """A service that states when something existed. The local clock never replaces it."""
 
     @property
     def certificates(self) -> Sequence[bytes]:
-        """The certificates (DER) by which its timestamps are known: its own first, then those above it."""
+        """The certificates (DER) that identify its timestamps: its own first, then those above it."""
         ...
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """The timestamp token (DER of ContentInfo, RFC 3161, 2.4.2) over this SHA-256 digest.
+        """Return the timestamp token (DER of ContentInfo, RFC 3161, 2.4.2) over this SHA-256 digest.
 
-        TimestampUnavailable when there is none to be had right now.
+        Raises TimestampUnavailable if there is none to be had now.
         """
         ...

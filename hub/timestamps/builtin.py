@@ -1,6 +1,6 @@
 """The built-in timestamp authority, for trial and internal use: RFC 3161 with a key that may be on a token.
 
-Tokens are joined from DER: what asn1crypto decodes and encodes again took ten times as long as all the rest.
+Tokens are put together from DER: decoding and encoding by asn1crypto took ten times as long as everything else.
 Sources: RFC 3161 (2.4 request and response), RFC 5816 (ESSCertIDv2), RFC 5652, 5.4 (signed attributes), X.690.
 """
 
@@ -22,7 +22,7 @@ from qianda.trust_marks import TRIAL_TIMESTAMP_POLICY_OID
 BOOLEAN: Final = 0x01
 BIT_STRING: Final = 0x03
 GENERALIZED_TIME: Final = 0x18
-# Sizes of the digests that are taken, in bytes, by their identifiers.
+# Sizes in bytes of the accepted digests, by their object identifiers.
 DIGEST_SIZES: Final = {
     object_identifier("2.16.840.1.101.3.4.2.1"): 32,  # SHA-256
     object_identifier("2.16.840.1.101.3.4.2.2"): 48,  # SHA-384
@@ -43,7 +43,7 @@ class TimestampKey(Protocol):
 
 
 class _Rejected(Exception):
-    """Carries a bit of PKIFailureInfo."""
+    """The request is rejected. `bit`: the bit of PKIFailureInfo that says why."""
 
     def __init__(self, bit: int) -> None:
         super().__init__(bit)
@@ -52,7 +52,8 @@ class _Rejected(Exception):
 
 @dataclass(frozen=True)
 class _Request:
-    """`imprint` and `nonce` in DER, as they stand in the request; no nonce: empty."""
+    """A request. `imprint` and `nonce` in DER, as they stand in the request; an empty `nonce` means that there is
+    none."""
 
     imprint: bytes
     nonce: bytes
@@ -60,7 +61,7 @@ class _Request:
 
 
 class BuiltinTimestamps:
-    """Answers requests (`respond`) and serves the hub itself (`timestamp`) with the same tokens."""
+    """Answers requests (`respond`), and serves the hub itself (`timestamp`) with the same tokens."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class BuiltinTimestamps:
         clock: Callable[[], datetime],
         new_serial: Callable[[], int] = lambda: secrets.randbits(63),
     ) -> None:
-        """`chain`: certificates in DER, the timestamp authority's own first."""
+        """Use the key. `chain`: certificates in DER, the timestamp authority's own first."""
         self.certificates = tuple(chain)
         self._key, self._clock, self._new_serial = key, clock, new_serial
         names = CertificateNames.read(self.certificates[0])
@@ -79,7 +80,7 @@ class BuiltinTimestamps:
         self._certificate_attribute = attribute(cms_parts.SIGNING_CERTIFICATE_V2, reference)
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """A token over a SHA-256 digest; TimestampUnavailable when the key is away."""
+        """Return a token over a SHA-256 digest. Raises TimestampUnavailable if the key is away."""
         imprint = encode(SEQUENCE, SHA256 + encode(OCTET_STRING, digest))
         try:
             return await self._token(_Request(imprint, nonce=b"", wants_certificate=True))
@@ -87,7 +88,7 @@ class BuiltinTimestamps:
             raise TimestampUnavailable(f"the key of the built-in timestamp authority: {error}") from error
 
     async def respond(self, request: bytes) -> bytes:
-        """The answer (DER of TimeStampResp) to a DER TimeStampReq: granted, or a rejection with its reason."""
+        """Return the answer (DER of TimeStampResp) to a DER TimeStampReq: granted, or a rejection with its reason."""
         try:
             return encode(SEQUENCE, GRANTED + await self._token(_checked(request)))
         except _Rejected as reason:
@@ -114,7 +115,7 @@ class BuiltinTimestamps:
         return encode(SEQUENCE, cms_parts.SIGNED_DATA + encode(CONTEXT_0, encode(SEQUENCE, data)))
 
     def _info(self, request: _Request) -> tuple[bytes, ...]:
-        """The parts of TSTInfo."""
+        """Return the parts of TSTInfo in DER."""
         moment = f"{self._clock().astimezone(UTC):%Y%m%d%H%M%SZ}".encode("ascii")
         serial = _integer(self._new_serial())
         time = encode(GENERALIZED_TIME, moment)
@@ -145,7 +146,7 @@ def _checked(request: bytes) -> _Request:
 
 
 def _optional_parts(parts: list[DerElement]) -> dict[int, DerElement]:
-    """Policy, nonce, whether the certificate is wanted, and extensions, by their tags; in this order. Raises NotDer."""
+    """Return policy, nonce, certReq and extensions by their tags. Raises NotDer unless they are in this order."""
     order = [OID, INTEGER, BOOLEAN, CONTEXT_0]
     places = [order.index(part.tag) for part in parts]
     if places != sorted(set(places)) or any(part.tag == INTEGER and not part.content for part in parts):
@@ -154,12 +155,12 @@ def _optional_parts(parts: list[DerElement]) -> dict[int, DerElement]:
 
 
 def _integer(number: int) -> bytes:
-    """The DER of a number that is not negative."""
+    """Return the DER of a number that is not negative."""
     return encode(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
 def _rejection(bit: int) -> bytes:
-    """A TimeStampResp without a token. The string of named bits ends with the one that is set."""
+    """Return a TimeStampResp without a token. The string of named bits ends with the bit that is set."""
     last = 1 << (7 - bit % 8)
     reason = encode(BIT_STRING, bytes((7 - bit % 8,)) + bytes(bit // 8) + bytes((last,)))
     return encode(SEQUENCE, encode(SEQUENCE, REJECTION + reason))

@@ -1,4 +1,4 @@
-"""An outside timestamp authority over HTTP (RFC 3161, 3.4). What it answers is checked before it is used."""
+"""An outside timestamp authority over HTTP (RFC 3161, 3.4). Its answers are checked before they are used."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from hub.errors import TimestampUnavailable
 from hub.timestamps import CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds
-WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that somebody has to look into
+WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that staff must look into
 MAX_ANSWER_BYTES: Final = 64 * 1024
 
 
 async def _nobody(_difference: timedelta) -> None:
-    """Who is told of a clock that differs, where nobody is."""
+    """Tell nobody about a clock that differs."""
 
 
 @dataclass(frozen=True)
 class PinnedService:
-    """Known by `certificates`: its own one, or that of an authority above it. `deadline`: seconds for a whole call."""
+    """A service identified by `certificates`: its own, or that of an authority above it. `deadline`: seconds for a
+    call."""
 
     url: str
     certificates: Sequence[bytes]
@@ -39,7 +40,7 @@ class PinnedService:
 
 
 class Rfc3161Timestamps:
-    """Tokens of an outside service, whose certificate is pinned by config."""
+    """Gets tokens from an outside service whose certificate is pinned in the configuration."""
 
     def __init__(
         self,
@@ -48,14 +49,16 @@ class Rfc3161Timestamps:
         clock: Callable[[], datetime],
         differs: Callable[[timedelta], Awaitable[None]] = _nobody,
     ) -> None:
-        """genTime may differ from `clock` by CLOCK_TOLERANCE. From one minute on `differs` hears of it."""
+        """Use the service. genTime may differ from `clock` by CLOCK_TOLERANCE; `differs` is called from WORTH_TELLING
+        on."""
         self.certificates = tuple(service.certificates)
         self._session, self._url, self._deadline = session, service.url, service.deadline
         self._clock, self._differs = clock, differs
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """A checked token over a SHA-256 digest; TimestampUnavailable, with the reason, for anything else."""
+        """Return a checked token over a SHA-256 digest. Raises TimestampUnavailable, with the reason, for anything
+        else."""
         nonce = secrets.randbits(63) | 1
         answer = await self._ask(_request(digest, nonce))
         try:
@@ -105,7 +108,10 @@ class Rfc3161Timestamps:
             raise TimestampUnavailable(f"the timestamp's time differs from our clock by {difference}")
 
     async def _check_signature(self, signed_data: object, digest: bytes) -> None:
-        """The signature, and the way from its certificate to a pinned one (which may be that certificate itself)."""
+        """Check the signature, and the path from its certificate to a pinned one (which may be the same).
+
+        Raises TimestampUnavailable.
+        """
         context = ValidationContext(trust_roots=self._pinned, moment=self._clock(), allow_fetching=False)
         status = await validate_tst_signed_data(signed_data, context, lambda _algorithm: digest)
         if not (status["intact"] and status["valid"]):

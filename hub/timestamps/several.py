@@ -1,4 +1,4 @@
-"""Several timestamp services: one that is away, slow or wrong is passed over, and staff hear of it."""
+"""Several timestamp services: one that is away, slow or wrong is skipped, and staff are told."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from hub.timestamps import TimestampAuthority
 
 
 class Warnings(Protocol):
-    """Who is told of services in trouble."""
+    """The part that tells staff about services in trouble."""
 
     async def away(self, services: Sequence[str], instead: str) -> None:
-        """`instead`: the service that gave the timestamp; empty: none did."""
+        """Report services that gave no timestamp. `instead`: the service that gave it; empty if none did."""
         ...
 
     async def clock_differs(self, service: str, difference: timedelta) -> None: ...
 
 
-# A clock that is further off is told by `qianda doctor`.
+# `qianda doctor` reports a clock that differs by more.
 CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 class SeveralTimestamps:
-    """Asks the first of `services` (by name), and the next when it raises TimestampUnavailable: each checks what it
-    answers. All of them are known to validators by `certificates`."""
+    """Asks the first of `services` (by name), and the next one if it raises TimestampUnavailable.
+
+    Each service checks its own answers. `certificates` identifies all of them to validators.
+    """
 
     def __init__(
         self, services: Mapping[str, TimestampAuthority], clock: Callable[[], datetime], warnings: Warnings
@@ -42,7 +44,8 @@ class SeveralTimestamps:
         self._clock, self._warnings, self._cooldowns = clock, warnings, Cooldowns()
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """A token of the first that gives one. TimestampUnavailable, with every reason, when none does."""
+        """Return a token of the first service that gives one. Raises TimestampUnavailable, with every reason, if none
+        does."""
         failures: dict[str, str] = {}
         for name in self._cooldowns.sort_by_cooldown(list(self.services), self._clock()):
             try:
@@ -58,7 +61,7 @@ class SeveralTimestamps:
         raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
 
     async def check(self) -> str:
-        """Ask each of them. TimestampUnavailable names those that are away, or whose clock is not ours."""
+        """Ask each service. Raises TimestampUnavailable with those that are away, or whose clock differs from ours."""
         failures = []
         for name, service in self.services.items():
             asked_at = self._clock()
