@@ -1,7 +1,7 @@
-"""Staff are told through Apprise: WeCom, DingTalk and Feishu robots, mail, and a hundred others, each by one address.
+"""Notices to staff through Apprise: WeCom, DingTalk and Feishu robots, mail, and a hundred others, each by one address.
 
-How an address is written: Apprise's documentation, https://appriseit.com/services/ (`wecombot://…`, `dingtalk://…`,
-`feishu://…`, `mailtos://…`). An address holds keys and passwords, so none is ever logged or shown.
+How to write an address: Apprise's documentation, https://appriseit.com/services/ (`wecombot://…`, `dingtalk://…`,
+`feishu://…`, `mailtos://…`). An address contains keys and passwords, so none is ever logged or shown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import apprise
 
 from hub.alerts import Addressee, Notice, NotTold
 
-# No address is waited for any longer.
+# Seconds to wait for one address.
 ADDRESS_TIMEOUT = 15.0
 THREADS = 4
 Mark = Callable[[str], str]
@@ -31,20 +31,21 @@ class AppriseAddress:
     _asset: apprise.AppriseAsset = field(repr=False)
 
     async def tell(self, notice: Notice) -> None:
-        """Apprise blocks: it works in a thread, and is left alone there when its time is over."""
+        """Deliver the notice. Apprise blocks, so it works in a thread, which is left alone after the timeout. Raises
+        NotTold."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
         try:
             async with asyncio.timeout(ADDRESS_TIMEOUT):
                 told = await work
         except TimeoutError:
             raise NotTold("no answer in time") from None
-        except Exception as error:  # whatever a plug-in of Apprise raises; its text may hold the address
+        except Exception as error:  # any error of an Apprise plug-in; its message may contain the address
             raise NotTold(type(error).__name__) from None
         if not told:
             raise NotTold("not taken")
 
     def _notify(self, notice: Notice) -> bool:
-        # A fresh object for each notice: Apprise makes one that was used sleep before its next message.
+        # A new object for each notice: an object that was used sleeps before its next message.
         service = apprise.Apprise.instantiate(self._url, asset=self._asset)
         return service is not None and bool(
             service.notify(title=notice.title, body=notice.text, notify_type=apprise.NotifyType.WARNING)
@@ -52,9 +53,10 @@ class AppriseAddress:
 
 
 def connect(urls: Sequence[str], origin: str, mark: Mark) -> tuple[tuple[Addressee, ...], Callable[[], None]]:
-    """The configured addresses, and what closes them. `mark` makes an address into something that does not tell it.
+    """Return the configured addresses, and the function that closes them. `mark` turns an address into one that reveals
+    nothing.
 
-    Raises ValueError that says which one is wrong by its number alone.
+    Raises ValueError, which names a wrong address only by its number.
     """
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its warnings name hosts and parts of addresses
     threads = ThreadPoolExecutor(THREADS, "alert")

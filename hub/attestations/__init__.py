@@ -1,8 +1,8 @@
-"""What a phone's platform says of a key that an app made: where it lies, whose app it is, whether it asks the person.
+"""What a phone's platform says of an app's key: where it is kept, whose app it is, whether it asks the person.
 
 Every other file with a function `connect` reads one format of such statements; an entry `[attestations.NAME]` of the
-configuration turns it on and names the school's apps. Nothing here is taken on trust: what cannot be shown down to a
-configured root, for this very key and this very challenge, is not attested.
+configuration turns it on and names the school's apps. Nothing is taken on trust: a key is attested only if that can be
+proved from a configured root, for this very key and this very challenge.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ import aiohttp
 
 @dataclass(frozen=True)
 class Statement:
-    """As the app sends it. `chain`: DER, the key's own certificate first (android-key). `content` and `key_id`: the
-    attestation object and the id of the key that the platform attests (apple-appattest)."""
+    """A platform's statement as the app sends it.
+
+    `chain`: DER, the key's own certificate first (android-key). `content` and `key_id`: the attestation object and the
+    id of the key that the platform attests (apple-appattest).
+    """
 
     format: str
     chain: tuple[bytes, ...] = ()
@@ -31,7 +34,7 @@ class Statement:
 
     @property
     def evidence(self) -> bytes:
-        """The whole statement in one form, to be kept."""
+        """The whole statement in one form, for storage."""
         text = {
             "format": self.format,
             "chain": [b64encode(each).decode() for each in self.chain],
@@ -46,8 +49,11 @@ class Statement:
 
 
 class Level(StrEnum):
-    """`VOUCHED`: a genuine app of the school's on a genuine device says so of its key; where the key lies is that app's
-    word. The others are said by the device's secure hardware, which holds the key."""
+    """Who says where the key is kept.
+
+    `VOUCHED`: a genuine app of the school on a genuine device says so. The others: the device's secure hardware, which
+    holds the key, says so.
+    """
 
     STRONGBOX = "strongbox"
     TEE = "tee"
@@ -56,7 +62,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Attested:
-    """`app`: which of the configured apps."""
+    """The key is attested. `app`: which of the configured apps made it."""
 
     platform: str
     app: str
@@ -65,7 +71,7 @@ class Attested:
 
 @dataclass(frozen=True)
 class NotAttested:
-    """`reasons`: everything that was found against it, in single words, for the record."""
+    """The key is not attested. `reasons`: everything that speaks against it, in single words, for the record."""
 
     reasons: tuple[str, ...]
 
@@ -76,22 +82,24 @@ Verdict = Attested | NotAttested
 class Attestor(Protocol):
     @property
     def format(self) -> str:
-        """Of the statements that it reads, as in `Statement`."""
+        """Format of the statements that it reads, as in `Statement`."""
         ...
 
     async def check(self, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
-        """Whether this statement was made for this key and in answer to this challenge. Raises nothing: what cannot be
-        read or asked is not attested."""
+        """Tell whether this statement was made for this key and in answer to this challenge.
+
+        Raises nothing: if something cannot be read or asked, the key is not attested.
+        """
         ...
 
 
-# Those that are configured, by the format that they read.
+# The configured attestors, by the format that they read.
 Attestors = Mapping[str, Attestor]
 
 
 @dataclass(frozen=True)
 class AttestationContext:
-    """What an attestor gets from the hub: the name of its entry, a client for HTTP, and the time."""
+    """What an attestor gets from the hub: the name of its entry, an HTTP client, and the clock."""
 
     name: str
     http: aiohttp.ClientSession

@@ -1,4 +1,4 @@
-"""Android Key Attestation: the device's secure hardware says of a key that it holds it, and what it is for.
+"""Android Key Attestation: the device's secure hardware states that it holds a key, and what the key is for.
 
     [attestations.android_key]
     roots = ["/etc/qianda/attestation/google.pem"]
@@ -8,7 +8,7 @@
     fingerprints = ["00:11:…"]                      # SHA-256 of the certificates that sign the app
 
 Sources: "Verify hardware-backed key pairs with key attestation" (developer.android.com), and the schema in
-`key_description`. The challenge of the statement is our own `key_challenge`, so it was made in this very visit.
+`key_description`. The statement's challenge is our own `key_challenge`, so it was made in this very session.
 """
 
 from __future__ import annotations
@@ -50,9 +50,12 @@ class AppOptions(BaseModel):
 
 
 class AndroidKeyOptions(BaseModel):
-    """`roots`: PEM files with Google's roots, which are public. `status_url` or `status_file`: Google's list of what
-    was revoked; without either nobody is asked. `deadline`: seconds. `boot_states`, `locked`: what the device's
-    bootloader has to be; another than `verified` and locked runs a system that Google does not know."""
+    """Options of Android Key Attestation.
+
+    `roots`: PEM files with Google's roots, which are public. `status_url` or `status_file`: Google's list of revoked
+    keys; without both revocation is not checked. `deadline`: seconds. `boot_states`, `locked`: the required state of
+    the device's bootloader; if it is not `verified` and locked, the device runs a system that Google does not know.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,7 +75,7 @@ class AndroidKeyOptions(BaseModel):
 
 
 def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
-    """Raises ValueError that names the option."""
+    """Return the attestor. Raises ValueError that names the option."""
     try:
         read = AndroidKeyOptions(**options)
     except ValidationError as error:
@@ -114,7 +117,7 @@ class AndroidKey:
         return Attested("android", description.packages[0], _level(description))
 
     def faults(self, description: KeyDescription, challenge: bytes) -> Iterator[str]:
-        """What the statement itself says that is not as it has to be."""
+        """Yield what is wrong in the statement itself, in single words."""
         if description.challenge != challenge:
             yield "another-challenge"
         if "software" in (description.level, description.keystore_level):
@@ -132,7 +135,7 @@ class AndroidKey:
             yield "bootloader-unlocked"
 
     def _app_faults(self, description: KeyDescription) -> Iterator[str]:
-        """Every app that the system names has to be ours, signed by nobody else."""
+        """Yield a fault unless every app that the system names is ours and signed only by us."""
         packages, signers = description.packages, set(description.signers)
         known = [self._apps.get(package, set()) for package in packages]
         if not packages or not signers or any(not signers <= ours for ours in known):
@@ -142,9 +145,10 @@ class AndroidKey:
 
 
 def _description(chain: list[x509.Certificate]) -> KeyDescription:
-    """Only the first certificate may have one: whoever holds an attested key could issue others below it.
+    """Return the key description, which only the first certificate may have.
 
-    Raises ValueError."""
+    Whoever holds an attested key could issue certificates below it. Raises ValueError.
+    """
     found = [extension(certificate, key_description.OID) for certificate in chain]
     if found[0] is None or any(each is not None for each in found[1:]):
         raise ValueError("the key description stands in the certificate of the key, and nowhere else")
@@ -162,7 +166,8 @@ def _key_faults(hardware: Authorizations) -> Iterator[str]:
 
 
 def _person_faults(description: KeyDescription) -> Iterator[str]:
-    """The hardware has to ask the person for each signature: a time for which one answer counts is too long."""
+    """Yield faults unless the hardware asks the person for each signature. A period for which one answer counts is too
+    long."""
     lists = (description.software, description.hardware)
     if any(key_description.NO_AUTH_REQUIRED in each for each in lists):
         yield "asks-nobody"

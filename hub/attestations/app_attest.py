@@ -1,13 +1,13 @@
-"""Apple App Attest: Apple says that a genuine instance of the school's app on a genuine device asked for this.
+"""Apple App Attest: Apple states that a genuine instance of the school's app on a genuine device made this request.
 
     [attestations.app_attest]
     roots = ["/etc/qianda/attestation/apple-app-attest.pem"]
     apps = ["ABCDE12345.example.school.app"]
 
-The key that App Attest makes signs only structures of its own and cannot sign a contract. So the app signs contracts
-with another key of the Secure Enclave, and has App Attest vouch for it: the client data is our `key_challenge` and
-the SPKI of that key. It proves that the school's app on a genuine device named this key in this visit; where the key
-lies is the app's word (`Level.VOUCHED`).
+A key of App Attest signs only its own structures and cannot sign a contract. So the app signs contracts with another
+key of the Secure Enclave, and App Attest vouches for that key: the client data are our `key_challenge` and the SPKI of
+that key. This proves that the school's app on a genuine device named this key in this session; only the app says where
+the key is kept (`Level.VOUCHED`).
 
 Source: Apple, "Validating apps that connect to your server" (nine steps); WebAuthn Level 3, 6.1 (authenticator data).
 """
@@ -38,8 +38,11 @@ _COSE_EC2, _COSE_ES256, _COSE_P256 = 2, -7, 1
 
 
 class AppAttestOptions(BaseModel):
-    """`roots`: PEM files with Apple's App Attest root, which is public. `apps`: team and bundle. `environments`: apps
-    that a developer's computer put on the device have keys of `development`."""
+    """Options of App Attest.
+
+    `roots`: PEM files with Apple's App Attest root, which is public. `apps`: team and bundle. `environments`: apps that
+    a developer's computer installed on the device have keys of `development`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +52,7 @@ class AppAttestOptions(BaseModel):
 
 
 def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
-    """Raises ValueError that names the option."""
+    """Return the attestor. Raises ValueError that names the option."""
     try:
         read = AppAttestOptions(**options)
     except ValidationError as error:
@@ -66,7 +69,7 @@ class _Nonce(core.Sequence):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class _Object:
-    """An attestation object, taken apart."""
+    """The parts of an attestation object."""
 
     chain: list[x509.Certificate]
     signed: bytes
@@ -90,7 +93,7 @@ class AppAttest:
         return await self.check_object(statement.content, statement.key_id, challenge + spki)
 
     async def check_object(self, content: bytes, key_id: bytes, client_data: bytes) -> Verdict:
-        """Whether Apple attested the key `key_id` for this client data."""
+        """Tell whether Apple attested the key `key_id` for this client data."""
         try:
             read = _read(content)
         except ValueError:
@@ -119,7 +122,7 @@ class AppAttest:
 
 
 def _read(content: bytes) -> _Object:
-    """Raises ValueError."""
+    """Read an attestation object. Raises ValueError."""
     whole = cbor.read(content)
     try:
         if set(whole) != {"fmt", "attStmt", "authData"} or whole["fmt"] != FORMAT:
@@ -137,7 +140,7 @@ def _read(content: bytes) -> _Object:
 
 
 def _nonce_in(certificate: x509.Certificate) -> bytes:
-    """Empty where there is none that can be read."""
+    """Return the nonce in the certificate; empty if there is none that can be read."""
     content = extension(certificate, NONCE_OID)
     if content is None:
         return b""
@@ -148,13 +151,13 @@ def _nonce_in(certificate: x509.Certificate) -> bytes:
 
 
 def _point_of(certificate: x509.Certificate) -> bytes:
-    """The public key as a point, uncompressed (X9.62)."""
+    """Return the public key as an uncompressed point (X9.62); empty if it is not an EC key."""
     public: keys.PublicKeyInfo = certificate.public_key
     return bytes(public["public_key"].contents[1:]) if public.algorithm == "ec" else b""
 
 
 def _cose_point(key: Mapping[Any, Any]) -> bytes:
-    """The same of a key in COSE (RFC 9053, 7.1.1): empty where it is not one of P-256."""
+    """Return a COSE key as an uncompressed point (RFC 9053, 7.1.1); empty if it is not on P-256."""
     if (key.get(1), key.get(3), key.get(-1)) != (_COSE_EC2, _COSE_ES256, _COSE_P256):
         return b""
     x, y = key.get(-2), key.get(-3)

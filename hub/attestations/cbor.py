@@ -1,7 +1,7 @@
-"""A reader for the little CBOR that attestation objects need (RFC 8949): whole numbers, bytes, text, lists, maps.
+"""A reader for the small part of CBOR that attestation objects need (RFC 8949): integers, bytes, text, lists, maps.
 
-It takes only what RFC 8949, 4.2.1 calls deterministic: lengths in their shortest form, nothing indefinite, no tags, no
-floats, no key twice. Whatever it reads, every other reader understands in the same way.
+It accepts only what RFC 8949, 4.2.1 calls deterministic: lengths in their shortest form, no indefinite lengths, no
+tags, no floats, no key twice. Whatever it reads, every other reader understands in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ UNSIGNED, NEGATIVE, BYTES, TEXT, LIST, MAP = range(6)
 
 
 def read(data: bytes) -> Any:
-    """The one value that fills `data` to its last byte. Raises ValueError."""
+    """Return the one value that fills `data` to its last byte. Raises ValueError."""
     value, end = _value(data, 0, 0)
     if end != len(data):
         raise ValueError("something follows the value")
@@ -53,7 +53,7 @@ def _collection(data: bytes, at: int, kind: int, count: int, depth: int) -> tupl
 
 
 def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument, and where the content begins."""
+    """Return the major type, the argument, and the offset of the content. Raises ValueError."""
     if at >= len(data):
         raise ValueError("cut short")
     kind, small = data[at] >> 5, data[at] & 0x1F

@@ -1,4 +1,4 @@
-"""Chains of certificates from a phone up to its platform's roots; whether one was revoked is asked elsewhere."""
+"""Chains of certificates from a phone's key to the roots of its platform. Revocation is checked elsewhere."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MAX_CHAIN_LENGTH: Final = 10
 
 
 def read_roots(paths: Sequence[Path]) -> tuple[bytes, ...]:
-    """The certificates (DER) of PEM files, several in a file or one. Raises ValueError that names the file."""
+    """Return the certificates (DER) in PEM files, each with one or several. Raises ValueError that names the file."""
     roots: list[bytes] = []
     for path in paths:
         try:
             found = [der for kind, _, der in pem.unarmor(path.read_bytes(), multiple=True) if kind == "CERTIFICATE"]
             for der in found:
-                x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses it through
+                x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
         except (OSError, ValueError) as error:
             raise ValueError(f"{path}: no certificates can be read there ({error})") from error
         if not found:
@@ -31,19 +31,19 @@ def read_roots(paths: Sequence[Path]) -> tuple[bytes, ...]:
 
 
 def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
-    """None: too many, too few, or not to be read."""
+    """Return the certificates of a chain; None if there are too many, none, or one that cannot be read."""
     if not 1 <= len(chain) <= MAX_CHAIN_LENGTH:
         return None
     try:
         for der in chain:
-            x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses it through
+            x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
     except (ValueError, TypeError):
         return None
     return [x509.Certificate.load(der) for der in chain]
 
 
 async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
-    """Whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280, 6)."""
+    """Tell whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280, 6)."""
     leaf, others = chain[0], list(chain[1:])
     if leaf.ca or leaf.dump() in roots:
         return False
@@ -62,7 +62,7 @@ async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at
 
 
 def extension(certificate: x509.Certificate, oid: str) -> bytes | None:
-    """The content of one extension of a certificate; None where it has none, or two."""
+    """Return the content of one extension of a certificate; None if it has no such extension, or two."""
     found = [
         each["extn_value"].contents
         for each in certificate["tbs_certificate"]["extensions"]

@@ -1,8 +1,8 @@
-"""What stands in the certificate of a key that Android's keystore made: the extension KeyDescription, read strictly.
+"""The extension KeyDescription in the certificate of a key that Android's keystore made, read strictly.
 
 Source: Android Open Source Project, "Key and ID attestation", the schema of the extension 1.3.6.1.4.1.11129.2.1.17 (all
-versions so far). Its authorization lists grow with the versions: entries that are not asked about here are passed over,
-but each stands once, and one that is asked about has exactly the form of the schema.
+versions so far). Its authorization lists grow with the versions: entries that are not used here are skipped, but each
+may occur only once, and an entry that is used must have exactly the form of the schema.
 """
 
 from __future__ import annotations
@@ -87,8 +87,12 @@ Authorizations = Mapping[int, Any]
 
 @dataclass(frozen=True)
 class KeyDescription:
-    """`level` is that of the attestation itself, `keystore_level` that of the key. The lists hold native values, by the
-    schema's tags; `packages` and `signers` (SHA-256) are of the app that made the key, as the system says."""
+    """A key description.
+
+    `level` is the security level of the attestation itself, `keystore_level` that of the key. The lists hold native
+    values, by the tags of the schema. `packages` and `signers` (SHA-256) belong to the app that made the key, as the
+    system states.
+    """
 
     level: str
     keystore_level: str
@@ -100,7 +104,7 @@ class KeyDescription:
 
 
 def read(content: bytes) -> KeyDescription:
-    """Raises ValueError for everything that does not have the schema's form."""
+    """Read a key description. Raises ValueError for everything that does not have the form of the schema."""
     try:
         whole = _KeyDescription.load(content, strict=True)
         _check_complete(whole)
@@ -121,7 +125,7 @@ def read(content: bytes) -> KeyDescription:
 
 
 def _loaded(kind: type[core.Asn1Value], content: bytes) -> Any:
-    kind.load(content, strict=True).native  # noqa: B018 - parses it through
+    kind.load(content, strict=True).native  # noqa: B018 - parses all of it
     value = kind.load(content, strict=True)
     if isinstance(value, core.Sequence):
         _check_complete(value)
@@ -129,13 +133,13 @@ def _loaded(kind: type[core.Asn1Value], content: bytes) -> Any:
 
 
 def _check_complete(value: core.Sequence) -> None:
-    """The library takes what follows the fields that it knows; the schema does not."""
+    """Raise ValueError for fields beyond those of the schema, which the library would accept."""
     if len(value) > len(value._fields):
         raise ValueError("more fields than the schema has")
 
 
 def _authorizations(content: bytes) -> dict[int, Any]:
-    """A SEQUENCE of explicitly tagged values, by their tags."""
+    """Return the values of a SEQUENCE of explicitly tagged values, by their tags. Raises ValueError."""
     outer = parser.parse(content, strict=True)
     if outer[:3] != (0, _CONSTRUCTED, core.Sequence.tag):
         raise ValueError("an authorization list is a SEQUENCE")
@@ -152,7 +156,7 @@ def _authorizations(content: bytes) -> dict[int, Any]:
 
 
 def _application(software: Authorizations) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
-    """It is the system that knows the app, so it stands among what software enforces."""
+    """Return packages and signers. The system knows the app, so they are in the list that software enforces."""
     if APPLICATION_ID not in software:
         return (), ()
     found = _loaded(ApplicationId, software[APPLICATION_ID])

@@ -1,7 +1,7 @@
 """Google's list of revoked attestation keys: JSON, `{"entries": {"<serial in hex>": {"status": "REVOKED", …}}}`.
 
-An address is asked at most once an hour. When it does not answer, the list of before counts for a week more; after
-that, or when there never was one, nobody can say that a key is good, and it is not attested.
+A list that was read is used for an hour. If the next one cannot be had, it is used until it is a week old. After that,
+or if there never was a list, nobody can say that a key is good, and keys are not attested.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class StatusList:
         self._read_at: datetime | None = None
 
     async def of(self, serials: Iterable[int]) -> str | None:
-        """None: all are good, or no list is configured. Otherwise what stands against them, in one word."""
+        """Return what speaks against the serials, in one word; None if all are good, or if no list is configured."""
         if not self._url and self._file is None:
             return None
         entries = await self._current()
         if entries is None:
             return UNKNOWN
-        # Whatever has an entry (REVOKED, SUSPENDED, and what may come) is not good.
+        # Every entry (REVOKED, SUSPENDED, and statuses to come) means that the key is not good.
         return REVOKED if any(f"{serial:x}" in entries for serial in serials) else None
 
     async def _current(self) -> Mapping[str, Any] | None:
@@ -49,7 +49,7 @@ class StatusList:
                 text = await (self._fetched() if self._url else asyncio.to_thread(self._from_file))
                 self._entries, self._read_at, age = _entries(text), now, timedelta(0)
             except (aiohttp.ClientError, OSError, ValueError, RecursionError, NotServed):
-                pass  # how old the last one is decides
+                pass  # the age of the last list decides
         return self._entries if age < STALE else None
 
     def _from_file(self) -> bytes:
@@ -64,7 +64,7 @@ class StatusList:
 
 
 def _entries(text: bytes) -> Mapping[str, Any]:
-    """Raises ValueError."""
+    """Return the entries by serial number in lower-case hex. Raises ValueError."""
     whole = json.loads(text)
     entries = whole.get("entries") if isinstance(whole, dict) else None
     if not isinstance(entries, dict):

@@ -1,6 +1,6 @@
-"""Who a signer is. This is the interface of providers that check a person's name and document outside of the school.
+"""Who a signer is: the interface of providers that check a person's name and document outside of the school.
 
-The school's own roster (`roster`) always comes first: what a signer enters has to be what is on file. Then a provider,
+The school's own roster (`roster`) always comes first: what a signer enters must match what is on file. Then a provider,
 if one is configured (an entry `[identities.NAME]`, and `identity = "NAME"`), is asked whether what is on file is true.
 Every other file with a function `connect` is one kind of provider.
 """
@@ -17,7 +17,7 @@ import aiohttp
 
 @dataclass(frozen=True)
 class PersonOnFile:
-    """As the roster has them. It goes to the provider and nowhere else: neither to logs nor into a record."""
+    """A person as in the roster. The data go to the provider and nowhere else: neither into logs nor into a record."""
 
     name: str
     id_type: str
@@ -30,7 +30,8 @@ class PersonOnFile:
 
 @dataclass(frozen=True)
 class IdentityVerdict:
-    """`reference` is the provider's own id of this check, by which it can be asked later what it said."""
+    """The provider's answer. `reference` is the provider's own id of this check, by which it can be asked about
+    later."""
 
     matched: bool
     reference: str
@@ -42,21 +43,21 @@ class IdentityProvider(Protocol):
 
     @property
     def method(self) -> str:
-        """What it compares, in words for the evidence."""
+        """What the provider compares, in words for the evidence."""
         ...
 
     def serves(self, person: PersonOnFile) -> bool:
-        """Whether it can be asked about a document of this kind at all."""
+        """Tell whether the provider can be asked about this kind of document."""
         ...
 
     async def check(self, person: PersonOnFile) -> IdentityVerdict:
-        """Raises IdentityUnavailable for everything that is neither a yes nor a no."""
+        """Ask the provider. Raises IdentityUnavailable for every answer that is neither yes nor no."""
         ...
 
 
 @dataclass(frozen=True)
 class IdentityContext:
-    """What a provider gets from the hub: the name of its entry, a client for HTTP, and the time."""
+    """What a provider gets from the hub: the name of its entry, an HTTP client, and the clock."""
 
     name: str
     http: aiohttp.ClientSession

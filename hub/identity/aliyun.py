@@ -1,13 +1,15 @@
-"""Aliyun's identity verification (cloudauth, version 2019-03-07): name and number of a Chinese ID card (Id2MetaVerify),
-or these and the mobile number (Mobile3MetaSimpleVerify).
+"""Aliyun's identity verification (cloudauth, version 2019-03-07).
+
+It compares name and number of a Chinese ID card (Id2MetaVerify), or these and the mobile number
+(Mobile3MetaSimpleVerify).
 
     [identities.aliyun]
     factors = 3
     access_key_id = "LTAI00000000"
     access_key_secret_file = "/run/secrets/aliyun-identity"
 
-Sources: Aliyun's reference of both calls; request signature V3 (ACS3-HMAC-SHA256). What is asked stands in the body, so
-that no proxy's log has it.
+Sources: Aliyun's reference of both calls; request signature V3 (ACS3-HMAC-SHA256). The personal data are in the body,
+so that no proxy logs them.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ _SAID: Final = {"1": True, "2": False, "3": False}  # the same, not the same, no
 
 
 class AliyunIdentityOptions(BaseModel):
-    """`factors`: 2 (name, document) or 3 (and the mobile number on file). `deadline`: seconds for a whole call."""
+    """Options. `factors`: 2 (name, document) or 3 (and the mobile number on file). `deadline`: seconds for a whole
+    call."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +57,7 @@ class AliyunIdentityOptions(BaseModel):
 
 
 def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
-    """Raises ValueError that names the option."""
+    """Return the provider. Raises ValueError that names the option."""
     try:
         return AliyunIdentity(AliyunIdentityOptions(**options), place)
     except ValidationError as error:
@@ -104,7 +107,7 @@ class AliyunIdentity:
 
 @dataclass(frozen=True)
 class SignedForm:
-    """What is asked of Aliyun: an action of one of its hosts."""
+    """A request to Aliyun: an action of one of its hosts, with its form."""
 
     host: str
     action: str
@@ -112,7 +115,7 @@ class SignedForm:
 
 
 def signed(key: str, secret: str, asked: SignedForm, now: datetime, nonce: str) -> dict[str, str]:
-    """The headers of a request whose parameters are a form in its body, with its ACS3-HMAC-SHA256 signature."""
+    """Return the headers of a request with a form in its body, with its ACS3-HMAC-SHA256 signature."""
     body_hash = hashlib.sha256(asked.body).hexdigest()
     headers = {
         "accept": "application/json",
@@ -134,5 +137,5 @@ def signed(key: str, secret: str, asked: SignedForm, now: datetime, nonce: str) 
 
 
 def _code_word(value: Any) -> str:
-    """A code or an id, and never a sentence, which might name somebody."""
+    """Return a code or an id; never a sentence, which might name somebody."""
     return str(value) if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", str(value), re.ASCII) else "no code"

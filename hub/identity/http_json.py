@@ -1,4 +1,4 @@
-"""A provider behind an HTTP API that speaks JSON, by mapping.
+"""An identity provider with an HTTP API that speaks JSON; a mapping describes the API.
 
     [identities.bureau]
     kind = "http_json"
@@ -14,7 +14,7 @@
     body = { "name" = "{name}", "idCard" = "{id_number}", "mobile" = "{mobile}" }
     success = { "code" = ["0"] }
 
-Blanks: name, id_type, id_number, phone (E.164), mobile (without +86). An answer that is in neither list is no answer.
+Blanks: name, id_type, id_number, phone (E.164), mobile (without +86). An answer that is in neither list counts as none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
 
 
 class HttpJsonIdentityOptions(ServiceOptions):
-    """`documents`: the kinds that it can be asked about. `reference`: the field with its own id of the check."""
+    """Options. `documents`: the kinds that the provider knows. `reference`: the field with its own id of the check."""
 
     ask: CallOptions
     method: str = Field(min_length=1)
@@ -44,7 +44,7 @@ class HttpJsonIdentityOptions(ServiceOptions):
 
 
 def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
-    """Raises ValueError that names the option."""
+    """Return the provider. Raises ValueError that names the option."""
     try:
         read = HttpJsonIdentityOptions(**options)
     except ValidationError as error:
@@ -77,7 +77,7 @@ class HttpJsonIdentity:
             NotServed,
             DecidedNo,
         ) as error:
-            # Only the fields of `not_matched` say that somebody is not who they say.
+            # Only the fields of `not_matched` say that a person is not who they claim to be.
             raise IdentityUnavailable(f"{self.name}: {error}") from error
         reference = str(found(answer, self._options.reference))
         reference = reference if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", reference, re.ASCII) else "none"

@@ -20,14 +20,18 @@ class RosterIdentity:
     method: str = "name and last four characters of the document"
 
     def matches(self, signer: Signer, name: str, id_tail: str) -> bool:
-        """Compared in constant time; spaces, width and case do not matter. Both are always compared."""
+        """Tell whether name and tail are those on file, in constant time. Spaces, width and case do not matter.
+
+        Both are always compared.
+        """
         same_name = _same(_plain(name), _plain(signer.name))
         same_tail = _same(_plain(id_tail), _plain(signer.id_number)[-TAIL:])
         return same_name & same_tail
 
 
 def _plain(text: str) -> str:
-    """Compatibility form, no spaces or middle dots (names are typed with several kinds), upper case."""
+    """Return the text in compatibility form and upper case, without spaces or middle dots (names are typed with
+    several)."""
     folded = unicodedata.normalize("NFKC", text).upper()
     return "".join(character for character in folded if not character.isspace() and character not in "·•.・‧")
 
