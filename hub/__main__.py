@@ -1,6 +1,7 @@
 """The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `init`, `import`, `issue`, `doctor`, `erase`.
 
-A command that is refused answers at once, and a supervisor stays small: what makes a hub is imported where one is made.
+What builds a hub is imported only where one is built: so a refused command answers at once, and a supervisor stays
+small.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def migrate_command() -> None:
     from hub.store.server.migrate import migrate
 
     async def act(settings: Settings, dsn: str) -> bool:
-        """Whether a data folder is bound to it already."""
+        """Migrate the database. Return whether a data folder is already bound to it."""
         if settings.database:
             await check_owner(dsn)
         check_not_demo(await kind_of(dsn))
@@ -196,7 +197,7 @@ def erase(
         _say("Erased.")
 
 
-# ---- what they share
+# ---- shared by the commands
 
 
 def _run_elsewhere(kind: str) -> None:
@@ -215,7 +216,7 @@ def _run_elsewhere(kind: str) -> None:
 
 
 def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
-    """Run one act on a hub of its own; the demo's database may be used too, since nothing is served."""
+    """Run one act on a hub of its own. The demo's database is allowed as well, since nothing is served."""
     check_environment(os.environ)
     settings = _settings()
 
@@ -244,7 +245,8 @@ async def _check_current(dsn: str) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    """Raise BadInput when somebody listens there already; a run that is just ending gets a few seconds."""
+    """Raise BadInput if another process listens on the port. A process that is just ending gets PORT_TIMEOUT
+    seconds."""
     deadline = time.monotonic() + PORT_TIMEOUT
     while True:
         try:
@@ -264,7 +266,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _real_settings() -> Settings:
-    """Those of a command that never works with a demo's database."""
+    """Return the settings of a command that never works with a demo's database. Raises BadInput for those of a demo."""
     check_environment(os.environ)
     settings = _settings()
     check_real(settings)
@@ -285,7 +287,7 @@ def _reason(message: str) -> str:
 
 @contextmanager
 def _said_plainly() -> Iterator[None]:
-    """Errors of ours end the command with a sentence, not with a traceback; SIGTERM lets it tidy up, as Ctrl-C does."""
+    """End the command with a sentence instead of a traceback for an expected error. SIGTERM ends it like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         yield
@@ -318,7 +320,7 @@ def _say(text: str) -> None:
 
 
 async def _prepare_demo_database(dsns: Dsns) -> None:
-    """Asked before anything is changed: a database that is not a demo's is not even migrated."""
+    """Migrate the database and mark it as a demo's. A database that is not a demo's is refused before it is changed."""
     from hub.store.server.migrate import migrate
 
     check_demo_database(await kind_of(dsns.owner) or "demo")
@@ -327,7 +329,7 @@ async def _prepare_demo_database(dsns: Dsns) -> None:
 
 
 async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
-    """Keys, certificates, the school, its roster, and somebody who may enter. Returns API key and password."""
+    """Make keys and certificates, load the school and its roster, and add a login. Return API key and password."""
     from hub.initialise import initialise
     from hub.lifecycle.school.import_roster import load_roster, load_school, put_staff_and_key
     from hub.wiring import build
@@ -350,7 +352,10 @@ async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
 
 
 def _demo_secret(settings: Settings, name: str, variable: str) -> str:
-    """Verbatim from the variable; else what an earlier start made up, so that a second one locks nobody out."""
+    """Return the secret in the environment variable; otherwise the one that an earlier start generated, or a new one.
+
+    It is kept, so that a second start locks nobody out.
+    """
     folder = settings.data / "demo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return os.environ.get(variable) or kept(folder / name, lambda: secrets.token_urlsafe(16))

@@ -1,7 +1,7 @@
-"""Keys on the token, the built-in authority's certificates, trust files: all of them lie in the data folder.
+"""Keys on the token, certificates of the built-in authority, and trust files, all in the data folder.
 
-`make_pki` makes what is missing, for `qianda init` and the demo alone; every start loads what is there. Doing either
-again changes nothing.
+`make_pki` makes what is missing, for `qianda init` and the demo only; every start loads what exists. Doing either again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class BuiltinPki:
-    """The built-in authority, its timestamp service, and the school's seal with the certificate that they gave it."""
+    """The built-in authority, its timestamp service, and the school's seal with its certificate."""
 
     authority: BuiltinAuthority
     timestamps: BuiltinTimestamps
@@ -50,7 +50,7 @@ class BuiltinPki:
 
 @asynccontextmanager
 async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
-    """Around making keys, and around loading them: two processes on one folder wait for each other."""
+    """Hold the lock for making and loading keys: two processes with one data folder wait for each other."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with (settings.data / "provision.lock").open("a") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
@@ -58,7 +58,7 @@ async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
 
 
 def make_token(settings: Settings) -> None:
-    """Without a configured module: SoftHSM in the data folder, with a random PIN."""
+    """Create a SoftHSM token in the data folder, with a random PIN, unless a PKCS#11 module is configured."""
     if settings.token.module:
         return
     folder = _token_folder(settings)
@@ -68,7 +68,8 @@ def make_token(settings: Settings) -> None:
 
 
 def open_token(settings: Settings) -> Pkcs11Token:
-    """The configured token; without a module, that of the data folder. TokenUnavailable where there is none."""
+    """Return the configured token, or without a module that of the data folder. Raises TokenUnavailable if there is
+    none."""
     token = settings.token
     if token.module:
         return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
@@ -84,8 +85,11 @@ def _token_folder(settings: Settings) -> Path:
 
 
 async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None:
-    """Keys are generated on the token and never leave it; certificates are kept in the data folder. Whatever is there
-    stays, but for the certificate of another seal key than the configured one."""
+    """Make the keys and certificates that are missing.
+
+    Keys are generated on the token and never leave it; certificates are kept in the data folder. What exists stays,
+    except the certificate of a seal key that is no longer configured: its file is renamed.
+    """
     folder = settings.data / "authority"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     organisation = settings.school.name
@@ -100,8 +104,10 @@ async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None
 
 
 async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> BuiltinPki:
-    """What `make_pki` made. Raises WrongInstallation, TokenUnavailable or ValueError for what is missing or does not
-    fit together."""
+    """Load what `make_pki` made.
+
+    Raises WrongInstallation, TokenUnavailable or ValueError if something is missing or does not fit.
+    """
     folder, organisation = settings.data / "authority", settings.school.name
     root, tsa, seal = (_certificate_in(folder, name) for name in ("root", "timestamp", "seal"))
     root_key = await token.key(AUTHORITY_KEY)
@@ -147,7 +153,8 @@ async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
 
 
 def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
-    """What `qianda verify` trusts by default: the authority, and the timestamp service's own certificate, pinned."""
+    """Write what `qianda verify` trusts by default: the authority, and the timestamp service's own certificate,
+    pinned."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, certificate in (("authority", root), ("timestamp", timestamp)):
         path = folder / f"builtin-{name}.pem"
@@ -157,7 +164,8 @@ def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
 
 
 def trust_origin(folder: Path, origin: str) -> None:
-    """`qianda verify` knows this address as the hub's from now on. Earlier ones stay: passkeys confirmed there."""
+    """Add the hub's address to those that `qianda verify` knows. Earlier ones stay: passkeys confirmed signatures
+    there."""
     path = folder / ORIGINS_FILE
     known = read_origins(path) if path.exists() else []
     if origin not in known:
@@ -165,18 +173,20 @@ def trust_origin(folder: Path, origin: str) -> None:
 
 
 def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:
-    """`qianda verify` trusts a configured authority from now on: the last certificate of its chain."""
+    """Let `qianda verify` trust a configured authority: the last certificate of its chain."""
     _trust(settings, f"authority-{name}", chain[-1])
 
 
 def trust_seal(settings: Settings, certificate: bytes) -> None:
-    """`qianda verify` takes this certificate for the organisation's seal from now on. Those of earlier seals stay:
-    contracts that they closed are still to be checked."""
+    """Let `qianda verify` accept this certificate as the organisation's seal.
+
+    Those of earlier seals stay, because the contracts that they closed must still be verifiable.
+    """
     _trust(settings, f"seal-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
 
 
 def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
-    """`qianda verify` knows timestamps by these from now on. Files of services that were configured before stay."""
+    """Let `qianda verify` accept timestamps by these certificates. Files of services configured earlier stay."""
     for certificate in certificates:
         _trust(settings, f"timestamp-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
 
@@ -190,9 +200,11 @@ def _trust(settings: Settings, name: str, certificate: bytes) -> None:
 
 
 def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = ()) -> SignerTrust:
-    """Whose certificates signers may bring: the built-in authority's, those of the other `authorities` that certify
-    keys here, and those of the configured files, which `qianda verify` trusts from now on, too. Raises ValueError for a
-    file without certificates, OSError for one that is not there."""
+    """Return the authorities whose certificates signers may bring, and let `qianda verify` trust the configured files.
+
+    They are the built-in authority, the other `authorities` that certify keys here, and those in the configured files.
+    Raises ValueError for a file without certificates, OSError for one that does not exist.
+    """
     anchors = [own, *authorities]
     folder = settings.data / "trust"
     folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +212,7 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
         for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
             anchors.append(certificate.public_bytes(Encoding.DER))
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
-            if not kept.exists() and _may_issue(certificate):  # any other in that folder would count as a seal
+            if not kept.exists() and _may_issue(certificate):  # others would count as seals there
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
     return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
 
@@ -213,17 +225,17 @@ def _may_issue(certificate: x509.Certificate) -> bool:
 
 
 def remote_seal_info(settings: Settings) -> str:
-    """What the remote service of the seal said the last time; empty: it was never asked."""
+    """Return what the seal's remote service last said of its key; empty if it was never asked."""
     path = _seal_info(settings)
     return path.read_text("utf-8") if path.exists() else ""
 
 
 async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
-    """The chain of a seal at a remote service, up to the authority that the configuration names, which `qianda verify`
-    trusts from now on.
+    """Return the chain of a seal at a remote service, up to the configured authority, and let `qianda verify` trust
+    both.
 
-    Raises ValueError for a certificate that cannot seal. One that has run out does not stop the start: signers can
-    sign, and `qianda doctor` says it.
+    Raises ValueError for a certificate that cannot seal. An expired one does not stop the start: signers can still
+    sign, and `qianda doctor` reports it.
     """
     ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
     trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
@@ -240,7 +252,8 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
 
 
 def _seal_info(settings: Settings) -> Path:
-    """One for each credential: of another one nothing is to be taken over."""
+    """Return the file for the configured credential. Each has its own, so that nothing is taken over from another
+    one."""
     which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
     return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"
 

@@ -1,4 +1,4 @@
-"""Answers of others, read up to a limit: nobody fills our memory."""
+"""Read answers of other systems up to a limit, so that nobody can fill our memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHUNK = 64 * 1024
 
 
 async def read_limited(content: aiohttp.StreamReader, limit: int, error: Callable[[str], Exception]) -> bytes:
-    """The whole body. Raises `error("the answer is too long")` when it is longer than `limit` bytes."""
+    """Return the whole body. Raises `error("the answer is too long")` if it is longer than `limit` bytes."""
     body = bytearray()
     async for chunk in content.iter_chunked(CHUNK):
         body += chunk

@@ -1,4 +1,4 @@
-"""The database of a command: the configured one or that of the data folder, and what is said when it cannot be used."""
+"""The database of a command, configured or in the data folder, and the errors when it cannot be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.supervisor import embedded_database
 
 @dataclass(frozen=True)
 class Dsns:
-    """`owner` is that of `app` where no other is configured."""
+    """Connection strings of the two roles. `owner` equals `app` if no other is configured."""
 
     owner: str
     app: str
@@ -27,9 +27,11 @@ class Dsns:
 
 @contextmanager
 def opened_database(settings: Settings, *, as_owner: bool = False) -> Iterator[tuple[EmbeddedPostgres | None, Dsns]]:
-    """The configured database, or the embedded one of the data folder while we use it; it has to be there already.
+    """Open the configured database, or the embedded one of the data folder, which must exist, for as long as it is
+    used.
 
-    Raises DatabaseUnavailable, with host, setting and remedy, where it cannot be used.
+    Raises BadInput for contradicting settings, and DatabaseUnavailable, with host, setting and remedy, if the database
+    cannot be used.
     """
     if settings.database:
         with _configured(settings, as_owner) as dsns:
@@ -48,7 +50,7 @@ def opened_database(settings: Settings, *, as_owner: bool = False) -> Iterator[t
 
 @contextmanager
 def made_database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, Dsns]]:
-    """The embedded one, which is made where there is none."""
+    """Open the embedded database of the data folder. Create it if there is none."""
     with embedded_database(settings) as server:
         yield server, Dsns(server.dsn("owner"), server.dsn("app"))
 
@@ -68,7 +70,7 @@ def _configured(settings: Settings, as_owner: bool) -> Iterator[Dsns]:
 
 
 def _lacks_rights(error: BaseException | None) -> bool:
-    """SQLAlchemy wraps what the driver raises."""
+    """Tell whether the driver's error, which SQLAlchemy wraps, is about missing rights."""
     while error is not None:
         if isinstance(error, asyncpg.InsufficientPrivilegeError):
             return True

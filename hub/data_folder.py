@@ -1,4 +1,7 @@
-"""Is this the data folder of this database? Every command that works with a database asks before it makes anything."""
+"""Check that a data folder and a database belong together.
+
+Every command that works with a database checks this before it makes anything.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,13 @@ def root_certificate(data: Path) -> Path:
 
 
 def fingerprint(certificate: bytes) -> str:
-    """`certificate` is DER."""
+    """Return the SHA-256 of a certificate (DER) in lower-case hex."""
     return hashlib.sha256(certificate).hexdigest()
 
 
 def installation_of(data: Path) -> UUID | None:
-    """The id that `qianda init` wrote there; None before."""
+    """Return the id that `qianda init` wrote into the folder; None if it has none. Raises WrongInstallation for a bad
+    file."""
     path = data / ID_FILE
     if not path.exists():
         return None
@@ -38,7 +42,7 @@ def installation_of(data: Path) -> UUID | None:
 
 
 def check_installation(data: Path, binding: Binding | None) -> Binding:
-    """Raise WrongInstallation unless the folder bears the id that stands in the database."""
+    """Raise WrongInstallation unless the folder has the installation id of the database."""
     if binding is None:
         raise WrongInstallation(
             "this database is bound to no data folder yet: run `qianda init` with the data folder that belongs to it"
@@ -59,8 +63,10 @@ def check_installation(data: Path, binding: Binding | None) -> Binding:
 
 
 def check_folder(data: Path, binding: Binding | None) -> Binding:
-    """Raise WrongInstallation unless id, master key and root of the folder are those that the database knows. The seal
-    is compared where it is known: see `check_seal`."""
+    """Raise WrongInstallation unless id, master key and root of the folder are those that the database knows.
+
+    The seal is checked once it is known: see `check_seal`.
+    """
     known = check_installation(data, binding)
     try:
         keys = Keys.load(master_key(data))

@@ -1,4 +1,4 @@
-"""`qianda doctor`: is every part that a contract needs there and well, and if not, what to do."""
+"""`qianda doctor`: is every part that a contract needs there and working, and if not, what is to be done?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DoctorFinding:
 
 
 async def examine(hub: Hub) -> list[DoctorFinding]:
-    """Every check is made, also after one failed."""
+    """Make every check, also after one failed, and return the findings."""
     checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
         "database": _database,
         "clock": _clock,
@@ -61,7 +61,8 @@ async def _database(hub: Hub) -> str:
 
 
 async def _clock(hub: Hub) -> str:
-    """Against the database's clock: on one machine it is the same, over a network it shows a wrong one."""
+    """Compare our clock with the database's. On one machine they are the same; over a network a wrong clock is
+    found."""
     async with hub.database.transaction(EVERYTHING) as tx:
         theirs: datetime = (await tx.connection.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
     difference = abs(datetime.now(UTC) - theirs)
@@ -99,7 +100,7 @@ async def _seal_certificate(hub: Hub) -> str:
 
 
 async def _authorities(hub: Hub) -> str:
-    """All are asked; those that are away are named together."""
+    """Check all authorities. Raises ValueError that names all that are away."""
     said, away = [], []
     for name, authority in hub.services.signing.authorities.by_name.items():
         try:
@@ -124,7 +125,7 @@ async def _timestamps(hub: Hub) -> str:
 
 
 async def _identity(hub: Hub) -> str:
-    """Nobody is asked: each question is about a person, and is paid."""
+    """Name the identity provider. It is not asked: each question is about a person, and costs money."""
     provider = hub.services.signing.real_names
     return f"the roster, then {provider.name} ({provider.method})" if provider else "the school's own roster"
 

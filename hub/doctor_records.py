@@ -1,7 +1,7 @@
-"""`qianda doctor --records --files`: is every entry of every record there as it was written, and every stored file?
+"""`qianda doctor --records --files`: is every entry of every record, and every stored file, as it was written?
 
-It goes over all contracts, a few at a time, so that it needs the same memory for a hundred and for a million; the hub
-may go on meanwhile.
+It reads all contracts, a few at a time, so that it needs the same memory for a hundred and for a million. The hub may
+run meanwhile.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 
 
 async def examine_all(hub: Hub, records: bool, files: bool, say: Progress) -> bool:
-    """Every part, and on demand records and files; says each finding at once. Whether all is well."""
+    """Check every part, and on demand records and files. Report each finding at once; return whether all is well."""
     progress = _now_and_then()
     well = True
     for finding in await examine(hub):
@@ -43,7 +43,7 @@ async def examine_all(hub: Hub, records: bool, files: bool, say: Progress) -> bo
 
 
 def _now_and_then() -> Progress:
-    """How far it is, beside what is said of it."""
+    """Return a function that prints the progress to standard error, at most every PROGRESS_INTERVAL seconds."""
     last = time.monotonic()
 
     def show(text: str) -> None:
@@ -56,7 +56,7 @@ def _now_and_then() -> Progress:
 
 
 async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
-    """Each fault as it is found, and at the end how much was looked at."""
+    """Yield each fault in a record as it is found, and at the end how much was checked."""
     contracts = entries = faults = 0
     async for batch in _batches(hub):
         async with hub.database.transaction(EVERYTHING) as tx:
@@ -93,8 +93,11 @@ def _fault(contract: InspectedContract, words: str) -> DoctorFinding:
 
 
 async def _numbers(hub: Hub) -> DoctorFinding:
-    """That a contract was deleted in all tables, with its record and its head, shows nowhere but here, and here not for
-    sure: whoever could not issue after all left a number without a contract, too."""
+    """Report contract numbers without a contract.
+
+    Nothing else shows that a contract was deleted from all tables, with its record and its head. It is no proof,
+    because an issue that failed half-way leaves a number without a contract as well.
+    """
     async with hub.database.transaction(EVERYTHING) as tx:
         counted = await Inspection(tx.connection).numbers()
     lacking = [f"{given - there} of {given} of {year}" for year, given, there in counted if given != there]
@@ -105,7 +108,7 @@ async def _numbers(hub: Hub) -> DoctorFinding:
 
 
 async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
-    """Each file that a row names: is it there, with its hash and its length?"""
+    """Yield a fault for each file that a row names and that is missing, or has another hash or length."""
     files = faults = 0
     async for batch in _batches(hub):
         async with hub.database.transaction(EVERYTHING) as tx:
@@ -125,7 +128,7 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFin
 
 
 async def _look(hub: Hub, file: NamedFile) -> str:
-    """What is wrong with it, or nothing."""
+    """Return what is wrong with the file; empty if nothing is."""
     try:
         content = await hub.services.files.get(file.sha256)
     except UnreadableFile as error:
@@ -138,7 +141,7 @@ async def _look(hub: Hub, file: NamedFile) -> str:
 
 
 async def _is_named(hub: Hub, batch: list[UUID], file: NamedFile) -> bool:
-    """Still: what nobody can sign any more is deleted."""
+    """Tell whether a row still names the file: files that nobody can sign any more are deleted."""
     async with hub.database.transaction(EVERYTHING) as tx:
         return bool(await Inspection(tx.connection).files(batch, file.sha256))
 

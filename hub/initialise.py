@@ -1,7 +1,7 @@
 """`qianda init`: make the keys and certificates of a data folder, and bind folder and database together.
 
-Only this and the demo make any. Order: keys and certificates in the folder, then the row in the database, last the id
-in the folder. Killed in between it is run again: what is there is taken, and nothing is made twice.
+Only this command and the demo make any. Order: keys and certificates in the folder, then the row in the database, last
+the id in the folder. If it is killed in between, it is run again: it uses what exists, and makes nothing twice.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from hub.wiring import Clock, connect_seal, utc_now
 
 
 async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
-    """Bind this folder and this database, or find that they are bound already; returns what was done, for people.
+    """Bind this folder and this database, unless they are bound already. Return what was done, for people.
 
-    Raises WrongInstallation, having made nothing, where the database is bound to another folder or holds what another
-    master key sealed, or the folder belongs to another database.
+    Raises WrongInstallation, before anything is made, if the database is bound to another folder or holds data that
+    another master key sealed, or if the folder belongs to another database.
     """
     if known := await find_binding(owner_dsn):
         await _check_all(settings, known, clock)
@@ -46,13 +46,13 @@ async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now)
             return f"This data folder and this database are bound already (installation {known.installation})."
     else:
         known = await bind(owner_dsn, partial(_make, settings, owner_dsn, clock))
-        _check_keys(settings.data, known)  # of two folders at once one came first
+        _check_keys(settings.data, known)  # if two folders were bound at once, the other one may have been first
     _write_id(settings.data, known)
     return f"This data folder and this database are bound now: installation {known.installation}."
 
 
 async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
-    """Put down the root and the seal that the configuration has now, and make those that are missing in the folder.
+    """Store the root and the seal that the configuration has now, and make those that are missing in the folder.
 
     Raises WrongInstallation unless the folder has the master key of this database.
     """
@@ -73,7 +73,10 @@ async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> s
 
 
 async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
-    """Whatever the folder has already is taken as it is: it may be that of an earlier version."""
+    """Make keys and certificates for a new binding. What the folder has is used: it may be from an earlier version.
+
+    Raises WrongInstallation.
+    """
     await _check_free(settings.data, owner_dsn)
     async with one_at_a_time(settings):
         keys = Keys.load_or_create(master_key(settings.data))
@@ -95,7 +98,7 @@ async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str
 
 
 async def _seal(settings: Settings, clock: Clock) -> bytes:
-    """The certificate of the seal that the configuration leads to: on the token or at a signing service."""
+    """Return the certificate of the configured seal, on the token or at a signing service."""
     token = open_token(settings)
     try:
         pki = await load_pki(settings, token, clock)
@@ -106,7 +109,8 @@ async def _seal(settings: Settings, clock: Clock) -> bytes:
 
 
 async def _check_free(data: Path, owner_dsn: str) -> None:
-    """Raise WrongInstallation where the database holds what this folder cannot read, or the folder is of another."""
+    """Raise WrongInstallation if the folder's key cannot read the database's data, or the folder belongs to another
+    one."""
     _check_unused(data, await oldest_sealed(owner_dsn))
 
 
@@ -133,7 +137,10 @@ def _opens(keys: Keys, sealed: bytes) -> bool:
 
 
 async def _check_all(settings: Settings, known: Binding, clock: Clock) -> None:
-    """As every start does, but a folder with the right keys may lack its id still."""
+    """Check what every start checks, except that a folder with the right keys may still lack its id.
+
+    Raises WrongInstallation.
+    """
     if installation_of(settings.data):
         check_folder(settings.data, known)
     _check_keys(settings.data, known)

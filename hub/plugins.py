@@ -1,5 +1,7 @@
-"""The configured channels, chats, authorities, identity providers, attestors and the remote seal, each from its own
-file: a new one is one file and one entry."""
+"""Connect the configured channels, chats, authorities, identity providers, attestors and the remote seal.
+
+Each comes from its own file: a new one is one file and one entry.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ from hub.router.providers import Carrier
 from hub.router.rendering import Renderer
 from hub.settings import CARRIERS, ChannelSettings
 
-# Where the seal's key is unless `[seal]` says otherwise.
+# The value of `kind` in `[seal]` while the seal's key is on the token, which is the default.
 ON_THE_TOKEN = "token"
 # The name of the school's own roster, which needs no entry in the configuration.
 ROSTER = "roster"
-# An option `auth_token_file` names a file that holds `auth_token`: so secrets need not stand in the configuration.
+# The end of an option's name that makes it a file: `auth_token_file` names a file that holds `auth_token`. So the
+# configuration need not contain secrets.
 SECRET_FILE = "_file"
 OUTBOX_RATE = 1000.0
 
@@ -37,8 +40,12 @@ Plugin = TypeVar("Plugin")
 
 @dataclass(frozen=True)
 class PluginKind(Generic[Context, Plugin]):
-    """`section`: of the configuration. `package`: holds a file with a function `connect` for each kind. `noun`: what an
-    error calls it. `reserved`: a name that no entry may have. `secrets`: whether an option may lie in a file."""
+    """A kind of plug-in.
+
+    `section`: its section in the configuration. `package`: has a module with a function `connect` for each kind.
+    `noun`: its name in errors. `reserved`: a name that no entry may have. `secrets`: options may be in files of their
+    own.
+    """
 
     section: str
     package: str
@@ -56,15 +63,17 @@ IDENTITIES = PluginKind[identities.IdentityContext, identities.IdentityProvider]
     "identities", "hub.identity", "provider", ROSTER
 )
 SEALS = PluginKind[tokens.TokenContext, Awaitable[tokens.RemoteKey]]("seal", "hub.tokens", "remote service")
-# No secrets: `status_file` of android_key is a path, and its file is read anew whenever it is due.
+# No secrets: `status_file` of android_key is a path, and its file is read again whenever it is due.
 ATTESTORS = PluginKind[attestations.AttestationContext, attestations.Attestor](
     "attestations", "hub.attestations", "attestor", secrets=False
 )
 
 
 def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[str, Any], place: Context) -> Plugin:
-    """Connect one configured entry; `kind` is the name of its file, by default the entry's. Raises ValueError that
-    names the entry and what is wrong with it."""
+    """Connect one configured entry. `kind` names the module, by default the entry's name does.
+
+    Raises ValueError that names the entry and what is wrong with it.
+    """
     kind = str(entry.get("kind") or name)
     module = f"{sort.package}.{kind}"
     exists = name != sort.reserved and kind.isidentifier() and find_spec(module) is not None
@@ -77,7 +86,8 @@ def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[
 
 
 def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carrier:
-    """One configured provider with its channel. Raises ValueError that names the entry and what is wrong with it."""
+    """Return one configured provider with its channel. Raises ValueError that names the entry and what is wrong with
+    it."""
     kind = settings.kind or name
     channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, place)
     carries = settings.carries or (name if name in CARRIERS else kind.split("_")[0])
@@ -99,13 +109,13 @@ def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carr
 
 
 def demo_outbox(place: ChannelContext) -> list[Carrier]:
-    """In the demo every channel is the outbox."""
+    """Return the demo's providers: every channel is the outbox."""
     channel = import_module("channels.outbox").connect({}, place)
     return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
 
 
 def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
-    """Raises TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
+    """Raise TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
     addresses = {"link": renderer.build_doorway("0" * TICKET_LENGTH).url, "entry": renderer.entry}
     found: list[str] = []
     for each in carriers:
@@ -116,8 +126,10 @@ def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
 
 
 async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> tokens.RemoteKey | None:
-    """The key of the school's seal where it is at a remote service; `kind` is the name of its file. None: it is on the
-    token. Raises ValueError that says what is wrong, TokenUnavailable."""
+    """Return the key of the school's seal at a remote service; None if it is on the token.
+
+    `kind` in the entry names the module of the service. Raises ValueError that says what is wrong, TokenUnavailable.
+    """
     kind = str(entry.get("kind") or ON_THE_TOKEN)
     if kind != ON_THE_TOKEN:
         return await connect_plugin(SEALS, kind, entry, place)
@@ -127,7 +139,7 @@ async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> toke
 
 
 def _with_secrets(options: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Options whose names end in `_file`, each replaced by what that file holds."""
+    """Return the options; one whose name ends in `_file` is replaced by the content of that file. Raises ValueError."""
     read = {}
     for key, value in options.items():
         if not key.endswith(SECRET_FILE):

@@ -1,4 +1,4 @@
-"""Calls of services that speak JSON over HTTP, each in its own words: the configuration says which field is what.
+"""Calls of services that speak JSON over HTTP; the configuration maps their fields.
 
     [authorities.NAME.enrol]
     path = "/certificates"
@@ -25,21 +25,24 @@ from hub.bounded_read import read_limited
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
-# Statuses by which a service says no to what was asked. All others are about us, or about itself.
+# Statuses by which a service refuses what was asked. All others are about our access, or about the service itself.
 DECIDED: Final = frozenset({400, 404, 409, 422})
 
 
 class NotServed(Exception):
-    """The service is away, does not let us in, or answered what cannot be read. The text holds nothing of a person."""
+    """The service is away, refuses our access, or gave an unreadable answer. The message contains no personal data."""
 
 
 class DecidedNo(Exception):
-    """The service understood and said no; the text is its code."""
+    """The service understood the request and refused it. The message is its code."""
 
 
 class ServiceOptions(BaseModel):
-    """`headers` may hold `{secret}`, which is `secret`; it stands best in a file (`secret_file`). `deadline`: seconds
-    for a whole call."""
+    """Options of every service.
+
+    `headers` may contain `{secret}`, which stands for `secret`; that is best kept in a file (`secret_file`).
+    `deadline`: seconds for a whole call.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,10 +53,10 @@ class ServiceOptions(BaseModel):
 
 
 class CallOptions(BaseModel):
-    """One call. In `body` a text may hold blanks like `{name}`; `{days:number}` alone becomes a number.
+    """One call. A text in `body` may contain blanks like `{name}`; `{days:number}` alone becomes a number.
 
-    `success`: fields that must have one of these values. `refused`: fields whose values mean a decided no; without it
-    a status of `DECIDED` does. `code` is the field whose value is told in errors.
+    `success`: fields that must have one of these values. `refused`: fields whose values mean a refusal; without it a
+    status of `DECIDED` does. `code`: the field whose value is shown in errors.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,7 +70,7 @@ class CallOptions(BaseModel):
     code: str = "code"
 
     def check_blanks(self, known: Collection[str]) -> None:
-        """Raises ValueError for a blank that nobody fills in."""
+        """Raise ValueError for a blank that has no value."""
         texts = [self.path, *(value for value in self.body.values() if isinstance(value, str))]
         unknown = {blank[0] for text in texts for blank in _BLANK.findall(text)} - set(known)
         if unknown:
@@ -79,7 +82,7 @@ class JsonService:
         self._http, self._options = http, options
 
     async def call(self, call: CallOptions, blanks: Mapping[str, str]) -> Mapping[str, Any]:
-        """The answer of a call that succeeded. Raises NotServed, DecidedNo."""
+        """Return the answer of a call that succeeded. Raises NotServed, DecidedNo."""
         status, data = await self._ask(call, blanks)
         code = _CODE_WORD.fullmatch(str(found(data, call.code)))
         said = f"status {status}" + (f", {code[0]}" if code else "")
@@ -110,7 +113,7 @@ class JsonService:
                 text = await read_limited(response.content, MAX_ANSWER_BYTES, NotServed)
                 return response.status, _object(text, response.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            # The text of these errors may hold the address with what was asked: only their names are passed on.
+            # These messages may contain the address with personal data: only the class name is passed on.
             raise NotServed(f"no answer: {type(error).__name__}") from None
 
     def _headers(self) -> dict[str, str]:
@@ -119,7 +122,7 @@ class JsonService:
 
 
 def found(data: Any, path: str) -> Any:
-    """The value of a field, or None."""
+    """Return the value of a field, or None."""
     for step in path.split("."):
         if isinstance(data, Mapping):
             data = data.get(step)
@@ -131,13 +134,13 @@ def found(data: Any, path: str) -> Any:
 
 
 def explained(error: ValidationError, entry: str) -> ValueError:
-    """What is wrong with an entry of the configuration, without its values: they may be secrets."""
+    """Return an error that says what is wrong with a configured entry, without its values, which may be secrets."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
 def one_of(data: Any, path: str, values: Collection[str]) -> bool:
-    """Whether the field has one of these values; numbers and `true` are compared as they are written."""
+    """Tell whether the field has one of these values. Numbers and `true` are compared as they are written."""
     value = found(data, path)
     text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
     return text in values

@@ -1,7 +1,7 @@
-"""Settings: read once at the start from `config/default.toml`, an own TOML file and `QIANDA_…` variables, and passed
-in.
+"""Settings: read once at the start from `config/default.toml`, an own TOML file and `QIANDA_…` variables.
 
-A later source wins. `QIANDA_CONFIG` names the own file; nested values are written `QIANDA_TOKEN__PIN`.
+They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; nested
+values are written `QIANDA_TOKEN__PIN`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from channels.applink import (
     checked_scheme,
 )
 
-# The checkout: templates, seeds and config lie beside the package.
+# The checkout: templates, seeds and config are next to the package.
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
@@ -43,8 +43,7 @@ class _Section(BaseModel):
 
 
 class SchoolSettings(_Section):
-    """Party A of every contract, and the organisation on the seal. Messages use the short names, where there are
-    any."""
+    """Party A of every contract, and the organisation on the seal. Messages use the short names if there are any."""
 
     name: str
     name_en: str = ""
@@ -55,18 +54,17 @@ class SchoolSettings(_Section):
     representative: str = ""
 
     def named(self, language: str) -> str:
-        """In full, for the head of a page."""
+        """Return the full name, for the head of a page."""
         return self.name_en if language == "en" and self.name_en else self.name
 
     def called(self, language: str) -> str:
-        """As messages and pages call the school."""
+        """Return the name that messages and pages use: the short one if there is one."""
         english = self.short_name_en or self.name_en
         return english if language == "en" and english else self.short_name or self.name
 
 
 class TokenSettings(_Section):
-    """The PKCS#11 token. `module` empty: SoftHSM in the data folder, as the demo has it. The PIN comes from a
-    variable or a file."""
+    """The PKCS#11 token. Without `module` it is SoftHSM in the data folder. The PIN is in a variable or a file."""
 
     module: str = ""
     label: str = "qianda"
@@ -76,7 +74,7 @@ class TokenSettings(_Section):
 
 
 class TimestampService(_Section):
-    """One service by RFC 3161: `certificates` are the PEM files that are pinned, `deadline` is in seconds."""
+    """One RFC 3161 service. `certificates`: PEM files to pin; `deadline`: seconds."""
 
     url: str = ""
     certificates: list[Path] = Field(default_factory=list)
@@ -84,7 +82,8 @@ class TimestampService(_Section):
 
 
 class TimestampSettings(TimestampService):
-    """`builtin` is for trial and internal use. `rfc3161` asks `url`, and one of `more` where that is away."""
+    """The timestamp services. `builtin` is for trial and internal use. `rfc3161` asks `url`, and if it is away
+    `more`."""
 
     kind: Literal["builtin", "rfc3161"] = "builtin"
     more: list[TimestampService] = Field(default_factory=list)
@@ -100,7 +99,7 @@ class TimestampSettings(TimestampService):
 
 
 class AuthorityRuleSettings(_Section):
-    """Who certifies the keys of those whom it fits: see `hub.model.signing.authority_choice.AuthorityRule`."""
+    """Who certifies which keys: see `hub.model.signing.authority_choice.AuthorityRule`."""
 
     authorities: list[str] = Field(min_length=1)
     campuses: list[str] = Field(default_factory=list)
@@ -122,14 +121,15 @@ class RepresentativeSettings(_Section):
 
 
 class AndroidAppSettings(_Section):
-    """`fingerprints`: SHA-256 of every certificate that signs the app, upload key and store's key alike."""
+    """An Android app of the school. `fingerprints`: SHA-256 of every certificate that signs it, upload key and store's
+    key."""
 
     package: Annotated[str, AfterValidator(checked_package)]
     fingerprints: list[Annotated[str, AfterValidator(checked_fingerprint)]] = Field(min_length=1)
 
 
 class AppLinkSettings(_Section):
-    """The school's own app, where it has one: `channels/applink.py` says the form of each value."""
+    """The school's own app, if it has one. `channels/applink.py` describes the form of each value."""
 
     scheme: Annotated[str, AfterValidator(checked_scheme)] = "qianda"
     ios_apps: list[Annotated[str, AfterValidator(checked_apple_app)]] = Field(default_factory=list)
@@ -137,18 +137,18 @@ class AppLinkSettings(_Section):
     harmony_apps: list[Annotated[str, AfterValidator(checked_harmony_app)]] = Field(default_factory=list)
 
 
-# What a signer's ladder names. Each is carried by one provider or more.
+# The channels that a signer's ladder may name. The messages of each are carried by one or more providers.
 CARRIERS = ("sms", "voice", "email")
 
 
 class ChannelSettings(BaseModel):
-    """One provider of a channel. What is not named here goes to the channel's own file, which knows its options.
+    """One provider of a channel. Options that are not listed here are those of the channel's own module.
 
-    `kind` is the file in `channels/`, by default the entry's name; `carries` what signers' ladders call it, by default
-    the entry's name or the kind's first word (`sms_twilio` carries `sms`). `weight`: its share among the providers of
-    one channel. `rate`: messages a second; `codes_share` of it is kept for one-time codes. `serves`: how the numbers
-    begin that it is used for; none: all. `languages`: of the messages that it has to carry. `segment_cost` and
-    `currency`: shown to staff.
+    `kind`: the module in `channels/`, by default the entry's name. `carries`: the channel's name in signers' ladders,
+    by default the entry's name or the first word of `kind` (`sms_twilio` carries `sms`). `weight`: its share among the
+    providers of one channel. `rate`: messages a second, of which `codes_share` is kept for one-time codes. `serves`:
+    beginnings of the numbers that it is used for; empty: all. `languages`: of the messages that it has to carry.
+    `segment_cost` and `currency`: shown to staff.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -166,7 +166,7 @@ class ChannelSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _kind_alone(cls, value: Any) -> Any:
-        """`sms = "outbox"` says the kind and nothing else."""
+        """Expand `sms = "outbox"`, which states only the kind."""
         return {"kind": value} if isinstance(value, str) else value
 
     @property
@@ -175,13 +175,14 @@ class ChannelSettings(BaseModel):
 
 
 class BudgetSettings(_Section):
-    """How many messages may be written, whoever asks. `countries`: how numbers have to begin; none: all.
+    """How many messages may be sent, whoever asks for them.
 
-    `per_number` an hour and a day; `per_prefix` an hour, over numbers that differ in their last four digits only;
-    `per_campus` a day: of messages that we start. `codes_per_number` and `codes_per_prefix`: of one-time codes, and
-    apart from these of other answers (a link that was asked for, the answer to STOP). `per_poster` a day and
-    `guest_codes_per_prefix`: of codes to people who come by a poster. `certificates_per_person`: for fresh keys, an
-    hour and a day; `prepared_per_task`: files that a signer begins to sign, an hour.
+    `countries`: beginnings of allowed numbers; empty: all. Messages that we start are limited by `per_number` an hour
+    and a day; by `per_prefix` an hour, over numbers that differ only in their last four digits; and by `per_campus` a
+    day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately other answers (a link that was
+    asked for, the answer to STOP). `per_poster` a day and `guest_codes_per_prefix` limit codes to people who come by a
+    poster. `certificates_per_person`: for new keys, an hour and a day; `prepared_per_task`: files that a signer begins
+    to sign, an hour.
     """
 
     countries: list[str] = Field(default_factory=list)
@@ -200,39 +201,36 @@ class BudgetSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """For how many days is kept what no contract needs: calls of providers, and what people wrote to us."""
+    """For how many days data are kept that no contract needs: calls of providers, and what people wrote to us."""
 
     calls_days: int = Field(default=30, ge=1)
     inbound_days: int = Field(default=180, ge=1)
 
 
 class Settings(BaseSettings):
-    """`origin` is the public address, from which every URL is built; `host` and `port` are what the server binds.
+    """All settings.
 
+    `origin`: the public address, from which every URL is built; `host` and `port` are what the server binds.
     `trusted_proxies`: addresses and networks of the proxies in front, whose X-Forwarded-For is believed.
 
-    `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` holds the providers of
-    channels, by a name of their own. `alerts`: addresses in
-    Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets. `poster_logo`: a
-    PNG for the middle of posters' codes.
+    `database`: without it the embedded one in `data`. `files`: without it a folder in `data`. `channels`: the
+    providers, each under a name of its own. `alerts`: addresses in Apprise's form for staff alerts; `alerts_file`: the
+    same, one a line, if they contain secrets. `poster_logo`: a PNG for the middle of posters' codes.
 
-    `authority` certifies signers' keys where none of `authority_rules` fits: the built-in one, or an entry of
-    `authorities`. `identity`: the school's roster alone, or an entry of `identities` that is asked after it.
+    `authority` certifies signers' keys if none of `authority_rules` fits: the built-in one, or an entry of
+    `authorities`. `identity`: only the school's roster, or an entry of `identities` that is asked after it.
+    `representatives`: who signs for the school, if a template or whoever issues asks for it.
 
-    `representatives`: who signs for the school, where a template or whoever issues asks for it.
+    `pdf_engine`: our own engine, which leaves to pyHanko what does not fit it, or pyHanko alone. `full_check_every`:
+    one of so many finished files gets the full check, besides the quick check that each one gets; 1: all.
 
-    `pdf_engine`: who writes signatures into the files: our own engine, which leaves to pyHanko what does not fit it,
-    or pyHanko alone. `full_check_every`: of so many finished files one is checked in full as well, beside the quick
-    check that each one passes; 1: all.
+    `seal`: empty if the school's seal is on the token; otherwise the remote service that has its key (`kind`, and the
+    options of that module of `hub/tokens`). `attestations`: what reads the statements of phones about the keys of the
+    school's apps.
 
-    `seal`: empty where the school's seal is on the token; else the remote service that has its key (`kind`, and what
-    that file of `hub/tokens` wants).
-
-    `attestations`: what reads the statements of phones about the keys of the school's apps.
-
-    `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
-    beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
-    for keys on tokens alone.
+    `trusted_signers`: PEM files with the authorities whose certificates signers may bring, usually on a token, besides
+    the configured authority. `token_only_policies`: certificate policies (OIDs) under which these issue only for keys
+    on tokens.
     """
 
     model_config = SettingsConfigDict(
@@ -285,7 +283,7 @@ class Settings(BaseSettings):
 
     @staticmethod
     def source_of(section: str, key: str) -> str:
-        """Where a value was written that turned out wrong: its file, or the environment."""
+        """Return where a wrong value was written: its file, or the environment variable."""
         variable = f"QIANDA_{section}__{key}".upper()
         if variable in {name.upper() for name in os.environ}:
             return variable
@@ -295,8 +293,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """From all sources; `overrides` win over every one. Raises pydantic's ValidationError, and FileNotFoundError
-        for an own file that is not there."""
+        """Read all sources; `overrides` take precedence.
+
+        Raises pydantic's ValidationError, and FileNotFoundError for an own file that does not exist.
+        """
         if (own := os.environ.get(OWN_FILE)) and not Path(own).is_file():
             raise FileNotFoundError(
                 f"{OWN_FILE} names {own}, and there is no such file: correct the path, or unset the variable"
@@ -305,7 +305,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def variables(cls) -> list[str]:
-        """The name of every setting as a variable of the environment, those inside a section too."""
+        """Return the name of every setting as an environment variable, including those inside a section."""
         found = []
         for name, field in cls.model_fields.items():
             found.append(f"{PREFIX}{name}".upper())
@@ -329,10 +329,10 @@ class Settings(BaseSettings):
 
 
 def shipped_school() -> dict[str, Any]:
-    """The invented school of the demo."""
+    """Return the invented school of the demo."""
     return dict(tomllib.loads(SHIPPED.read_text("utf-8"))["school"])
 
 
 def configured_by() -> str:
-    """Where whoever configured this hub has written it, for a message about what is wrong there."""
+    """Return where this hub was configured, for a message about what is wrong there."""
     return os.environ.get(OWN_FILE) or "QIANDA_… variables"

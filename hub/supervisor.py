@@ -1,10 +1,10 @@
-"""Web and worker as processes under a supervisor: one that dies is started again, and none outlives the supervisor.
+"""Run web and worker as processes under a supervisor: one that dies is started again, and none outlives the supervisor.
 
-Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe; when the
+Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe. When the
 supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
-is a user of the embedded database too: whoever of them is last stops it, even when the supervisor was killed.
+child uses the embedded database as well: the last of them stops it, even if the supervisor was killed.
 
-The supervisor itself stays small: what a child runs is imported by that child alone.
+The supervisor itself stays small: what a child runs is imported only by that child.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from hub.store.server.embedded import EmbeddedPostgres
 
 # Seconds before a child that died young is started again.
 RESTART_PAUSE = 1.0
-# So long children may finish what they hold; the database then stops in what is left of twenty seconds.
+# Seconds in which children may finish their work. The database then stops in what is left of twenty seconds.
 STOP_TIMEOUT = 14.0
 # EX_CONFIG of sysexits.h: starting such a child again would end in the same way.
 CANNOT_START = 78
@@ -44,13 +44,15 @@ log = structlog.get_logger()
 
 
 class NotConfigured(ValueError):
-    """What the configuration names does not exist, or cannot be as it says: nothing but an edit helps."""
+    """Something that the configuration names does not exist, or is impossible: only editing it helps."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a child does (`web` or `work`); everything in it can be sent to another process. `certificates`: a folder of
-    `hub.demo.tls`, where the web is to be HTTPS."""
+    """The work of a child (`web` or `work`); all of it can be sent to another process.
+
+    `certificates`: a folder of `hub.demo.tls`, if the web is to serve HTTPS.
+    """
 
     kind: str
     settings: Settings
@@ -68,7 +70,8 @@ class _Child:
 
 
 class Supervisor:
-    """`tend` is called about twice a second, for whatever else has to be kept up."""
+    """Starts the jobs and keeps them running. `tend` is called about twice a second, for other things to keep
+    running."""
 
     def __init__(self, jobs: list[Job], say: Callable[[str], None], tend: Callable[[], None] = lambda: None) -> None:
         self._jobs = jobs
@@ -78,10 +81,10 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Until SIGINT, SIGTERM or the end of the terminal; then every child is asked to finish what it holds."""
+        """Run until SIGINT, SIGTERM or the end of the terminal; then ask every child to finish its work."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` wishes
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` sets it to ignore
             signal.signal(signal.SIGHUP, self._stop)
         try:
             for job in self._jobs:
@@ -122,7 +125,7 @@ class Supervisor:
 
 
 class DatabaseKeeper:
-    """Brings the embedded database back when it died; `keep` is for a supervisor's `tend`."""
+    """Starts the embedded database again after it died. `keep` is for a supervisor's `tend`."""
 
     def __init__(self, server: EmbeddedPostgres, say: Callable[[str], None]) -> None:
         self._server = server
@@ -141,7 +144,7 @@ class DatabaseKeeper:
 
 
 class Welcome:
-    """What the demo says once its pages are there: not before, or the first click would fail."""
+    """The demo's greeting, printed once its pages are served: any earlier, the first click would fail."""
 
     def __init__(self, settings: Settings, text: str, say: Callable[[str], None]) -> None:
         self._address = (settings.host, settings.port)
@@ -160,13 +163,13 @@ class Welcome:
 
 
 def embedded_database(settings: Settings) -> EmbeddedPostgres:
-    """That of the data folder, not started yet. Only for settings that name no other database."""
+    """Return the embedded database of the data folder, not started. Only for settings that name no other database."""
     settings.data.mkdir(parents=True, exist_ok=True)
     return EmbeddedPostgres(settings.data / "database")
 
 
 def _ending(code: int | None) -> str:
-    """How a process ended, for people."""
+    """Return how a process ended, for people."""
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
@@ -181,8 +184,11 @@ def _start(job: Job) -> _Child:
 
 @contextlib.contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Ctrl-C reaches the whole group, but it is the supervisor who says when: children inherit the blocked signal."""
-    resource_tracker.ensure_running()  # its first start would take the blocking away again
+    """Block Ctrl-C for children that are started meanwhile.
+
+    It reaches the whole process group, but the supervisor decides when to stop. Children inherit the blocked signal.
+    """
+    resource_tracker.ensure_running()  # its first start would unblock the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -191,7 +197,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def run_job(job: Job, lifeline: Connection) -> None:
-    """In a process of its own: serve or work until told to stop, or until the supervisor is gone."""
+    """Run the job in its own process, until told to stop or until the supervisor is gone."""
     quiet_logs()
     try:
         with contextlib.nullcontext() if job.settings.database else embedded_database(job.settings):
@@ -231,14 +237,17 @@ async def _run(job: Job, lifeline: Connection) -> None:
 
 
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
-    """Nothing is ever sent through the pipe: being readable means that its other end is closed."""
+    """Stop the job, and end the process after STOP_TIMEOUT at the latest.
+
+    Nothing is ever sent through the pipe: if it is readable, its other end is closed.
+    """
     loop.remove_reader(lifeline.fileno())
     stop.set()
     loop.call_later(STOP_TIMEOUT, os._exit, 1)
 
 
 def quiet_logs() -> None:
-    """One line of JSON per event on standard error; libraries speak up from warnings on."""
+    """Log one line of JSON per event on standard error; libraries log only warnings and errors."""
     logging.basicConfig(level=logging.WARNING)
     structlog.configure(
         processors=[

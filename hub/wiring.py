@@ -1,5 +1,5 @@
-"""The parts of a running hub, put together from its settings. Everything above takes them from here; nothing below
-knows."""
+"""Build the parts of a running hub from its settings. Higher modules take them from here; lower ones do not know of
+it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ from hub.store.transaction import Database
 from hub.wiring_timestamps import connect_timestamps
 
 Clock = Callable[[], datetime]
-# All invented numbers of the demo school begin alike. Unless configured, its contracts can be issued all at once.
+# All invented numbers of the demo school begin alike. This default lets its contracts be issued all at once.
 DEMO_PER_PREFIX_HOUR = 5000
 
 
@@ -97,7 +97,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Hub:
-    """`demo` is set by the command `qianda demo` alone; it can be set neither by configuration nor by a request."""
+    """The parts of a running hub. Only the command `qianda demo` sets `demo`; no configuration and no request can."""
 
     settings: Settings
     services: Services
@@ -116,7 +116,7 @@ class Hub:
 
 
 class _DatabaseLedger:
-    """The outbox's own ledger, committed apart from whatever asked it to send."""
+    """The outbox's own ledger, which is committed separately from the transaction that sends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -131,11 +131,12 @@ class _DatabaseLedger:
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock | None = None) -> Hub:
-    """`dsn` is that of the role `app`, on a database that is migrated and bound to this data folder; nothing is made.
-    `clock`: the database's, but for tests.
+    """Build a hub. Nothing is made: the database must be migrated and bound to this data folder.
 
-    Raises WrongInstallation where folder and database are not one installation, ValueError for parts that do not exist,
-    and TemplateFailed for messages that a configured provider would not carry."""
+    `dsn`: for the role `app`. `clock`: the database's, except in tests. Raises WrongInstallation if folder and database
+    are not one installation, ValueError for parts that do not exist, and TemplateFailed for messages that a configured
+    provider would not carry.
+    """
     async with AsyncExitStack() as closing:
         hub = await _build(settings, dsn, closing, demo=demo, clock=clock or DatabaseClock())
         return replace(hub, closing=closing.pop_all())
@@ -218,7 +219,8 @@ def _messages() -> MessageTemplates:
 
 
 def _representatives(settings: Settings) -> tuple[Representative, ...]:
-    """Raises BadInput for a name, number or document that no contract would take."""
+    """Return the school's representatives. Raises BadInput for a name, number or document that no contract would
+    accept."""
     found = []
     for number, each in enumerate(settings.representatives):
         values = each.model_dump() | {"channels": tuple(each.channels)}
@@ -254,7 +256,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What every channel gets, whichever it is."""
+    """What every channel gets."""
 
     database: Database
     http: aiohttp.ClientSession
@@ -263,8 +265,10 @@ class _Surroundings:
 
 
 def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
-    """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be
-    configured."""
+    """Return the configured providers.
+
+    In the demo every channel is the outbox. Elsewhere the outbox is not allowed, and a channel must be configured.
+    """
 
     def place(name: str) -> ChannelContext:
         callbacks = f"{settings.public_origin}/callbacks/{name}"
@@ -278,14 +282,14 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
 
 
 def _addressees(settings: Settings, database: Database, closing: AsyncExitStack) -> tuple[Addressee, ...]:
-    """Whom alerts reach. Raises ValueError for an address that cannot be right."""
+    """Return the addresses for alerts. Raises ValueError for an address that cannot be right."""
     urls = list(settings.alerts)
     if settings.alerts_file is not None:
         lines = settings.alerts_file.read_text("utf-8").splitlines()
         urls += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not urls:
         return ()
-    from hub.alerts.apprise import connect  # slow to load, and few need it
+    from hub.alerts.apprise import connect  # slow to import, and few need it
 
     def mark(url: str) -> str:
         return database.cipher.found_by("alert-address", url).hex()[:16]
@@ -302,7 +306,10 @@ def _renderer(settings: Settings, carriers: Carriers, messages: MessageTemplates
 
 
 def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
-    """Raises ValueError with file, key and reason for a policy that would never end, wake people or lead nowhere."""
+    """Return the reminder policy.
+
+    Raises ValueError with file, key and reason for a policy that would never end, wake people or lead nowhere.
+    """
     try:
         policy = ReminderPolicy.from_dict(settings.reminders)
         for key in ("invitation_through", "reminders_through", "last_call_through"):
@@ -326,14 +333,16 @@ def _retention(settings: Settings) -> Retention:
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:
-    """Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
+    """Return the doors. Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
     logo = settings.poster_logo.read_bytes() if settings.poster_logo else None
     return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": PosterDoor(logo)}
 
 
 def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> Authorities:
-    """The built-in one and those that are configured, whose chains `qianda verify` trusts from now on. Raises
-    ValueError for an entry that is wrong, and for a rule that names somebody who is not there."""
+    """Return the built-in and the configured authorities, and let `qianda verify` trust the chains of the latter.
+
+    Raises ValueError for a wrong entry, and for a rule that names an authority which does not exist.
+    """
     found: dict[str, Authority] = {BUILTIN: pki.authority}
     for name, entry in settings.authorities.items():
         found[name] = connect_plugin(AUTHORITIES, name, entry, authorities.AuthorityContext(name, http, clock))
@@ -349,7 +358,7 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
 
 
 async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
-    """On the token, or at a remote service that is known by the authorities above the seal's certificate."""
+    """Return the seal's key: on the token, or at a remote service whose certificate leads to a configured authority."""
     remote = await seal_key(settings.seal, tokens.TokenContext(http, remote_seal_info(settings)))
     if remote is None:
         return SealKey(pki.seal_key, pki.seal_chain, settings.school.name)
@@ -358,7 +367,7 @@ async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.Client
 
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:
-    """None: the roster is all that there is. Raises ValueError for an entry that is wrong or missing."""
+    """Return the identity provider; None if only the roster is used. Raises ValueError for a wrong or missing entry."""
     found = {
         name: connect_plugin(IDENTITIES, name, entry, identities.IdentityContext(name, http, clock))
         for name, entry in settings.identities.items()
@@ -369,7 +378,8 @@ def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -
 
 
 def _attestors(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, Attestor]:
-    """By the format that they read. Raises ValueError for an entry that is wrong, and for two of one format."""
+    """Return the attestors by the format that they read. Raises ValueError for a wrong entry, and for two of one
+    format."""
     found: dict[str, Attestor] = {}
     for name, entry in settings.attestations.items():
         connected = connect_plugin(ATTESTORS, name, entry, attestations.AttestationContext(name, http, clock))

@@ -1,4 +1,4 @@
-"""The timestamp authority from the settings: the built-in one, or services outside, one after the other."""
+"""Build the timestamp authority from the settings: the built-in one, or outside services that are asked in turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def connect_timestamps(
 ) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
-    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # loads what checks its answers
+    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # imports what checks its answers
 
     session = await closing.enter_async_context(aiohttp.ClientSession())
     warnings = TimestampWarnings(database)
