@@ -31,7 +31,7 @@ class Message:
     `key`: idempotency key; two messages with the same key are the same message.
     `to`: E.164 number or e-mail address.
     `text`: complete, with link and code. `subject`: e-mail only. `link`: the URL in the text, if any.
-    `template` (the purpose), `variables` (complete, too): for providers that compose the text themselves.
+    `template` (the purpose), `variables` (complete as well): for providers that compose the text themselves.
     `at`: when the attempt was written; the provider cannot have received it earlier.
     `called_at`: for `find` only: no call for the message began after this moment; None if unknown.
     """

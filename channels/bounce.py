@@ -68,7 +68,7 @@ def read_bounce(raw: bytes) -> Bounce | None:
         raise NotGenuine("too long or too deep for a delivery report")
     try:
         return _bounce(message_from_bytes(raw))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # mail is made by anybody
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # anybody can write a mail
         raise NotGenuine("an unreadable mail") from error
 
 

@@ -65,13 +65,14 @@ from channels.secret_path import CallbackSecret, check_path
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 KEY_HEADER = "Qianda-Key"
-# A key stands in pieces of this length, so that no mail program folds it in its own way.
+# The key is split into pieces of this length, so that no mail program folds it in its own way.
 FOLDED = 60
 QR_PIXELS = 185
 HERE = ("localhost", "127.0.0.1", "::1")
-# Seconds: the mail is taken already.
+# Seconds to wait for the answer to QUIT: the mail has been accepted by then.
 GOODBYE = 1.0
-# What a server means that gives no enhanced status (RFC 5321, 4.2.3): no mailbox, not here, full, bad name.
+# Failures by the basic reply codes, for servers that give no enhanced status (RFC 5321, 4.2.3): no mailbox, not here,
+# full, bad name.
 BASIC = {550: Failure.ADDRESS, 551: Failure.ADDRESS, 552: Failure.TRANSIENT, 553: Failure.ADDRESS}
 LOGIN_WANTED = (530, 535)
 
@@ -257,7 +258,7 @@ def _not_taken(error: Exception) -> ChannelError:
         return _said(error)
     if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
         return AccountTrouble("the server's certificate is not trusted")
-    if isinstance(error, OSError):  # so are lost connections and time-outs of aiosmtplib
+    if isinstance(error, OSError):  # lost connections and time-outs of aiosmtplib are OSErrors as well
         return NotNow(f"no connection: {type(error).__name__}")
     return AccountTrouble(f"not what the server offers: {error}")  # no STARTTLS, no AUTH
 

@@ -37,7 +37,7 @@ from channels.secret_path import CallbackSecret
 MAINLAND = "+86"
 # Variables that hold a URL. These providers allow URLs only in the template itself.
 ADDRESSES = frozenset({"link", "entry"})
-# The variables by which an approved text refers to the page.
+# The variables by which a registered text refers to the page.
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
 # Characters kept of an unreadable entry.
 MAX_ENTRY_LENGTH = 4000
@@ -163,7 +163,7 @@ async def ask(
 
 
 def _retry_after(value: str | None) -> timedelta | None:
-    """RFC 9110, 10.2.3: seconds or a date."""
+    """Return the time to wait: seconds, or until a date (RFC 9110, 10.2.3). None if it is missing or unreadable."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():
@@ -175,8 +175,10 @@ def _retry_after(value: str | None) -> timedelta | None:
 
 
 def code_word(value: Any) -> str:
-    """A provider's code as it may be shown: no sentence and nothing as long as a number, which both can tell whose it
-    is."""
+    """Return a provider's code if it may be shown, otherwise "an unknown code".
+
+    No sentences and no long numbers: both can reveal a person.
+    """
     return value if isinstance(value, str) and _CODE_WORD.fullmatch(value) else "an unknown code"
 
 
@@ -187,8 +189,10 @@ def heard(
     read: Callable[[Mapping[str, Any]], ReceiptReport | Inbound],
     answer: CallbackAnswer,
 ) -> Heard:
-    """What a provider's call to our secret address says: each entry by itself, so that an odd one costs no other.
-    Raises NotGenuine for what is no such call."""
+    """Parse the entries of a provider's webhook at our secret URL.
+
+    An unreadable entry goes to `unread` and does not affect the others. Raises NotGenuine for any other request.
+    """
     reports: list[ReceiptReport] = []
     inbound: list[Inbound] = []
     unread: list[Unread] = []
@@ -221,11 +225,11 @@ def _entries(call: CallbackRequest, place: ChannelContext, secret: SecretStr) ->
 
 
 def word(item: Mapping[str, Any], name: str, longest: int = 200) -> str:
-    """A text, or a number as text, that the provider's call must have. Raises NotGenuine."""
+    """Return a field that a webhook's entry must have: a text, or an integer as text. Raises NotGenuine."""
     value = item.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    # A lone half of a surrogate pair and NUL can be written in JSON, but neither can be stored.
+    # JSON can contain a lone half of a surrogate pair, and NUL; neither can be stored.
     if not isinstance(value, str) or not 0 < len(value) <= longest or re.search("[\0\ud800-\udfff]", value):
         raise NotGenuine(f"{name} is missing or no text")
     return value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from channels import Doorway, Rendering
 from channels.qr import PNG_MODULE, QUIET_ZONE, drawn_png, drawn_svg, matrix
 
-if TYPE_CHECKING:  # loaded where a logo is drawn
+if TYPE_CHECKING:  # imported when a logo is drawn
     from PIL import Image
 
 # Maximum width of the logo, as a share of the code's width.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from channels import Doorway, Rendering
 
-if TYPE_CHECKING:  # loaded on use with what draws it: takes 8 MB, and most workers draw none
+if TYPE_CHECKING:  # imported on use, with what draws it: takes 8 MB, and most workers draw none
     import qrcode
 
 QUIET_ZONE = 4  # modules, as the standard asks

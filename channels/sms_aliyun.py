@@ -12,8 +12,8 @@
 Variables in its templates have our names. Receipts and replies both go to `…/callbacks/NAME/SECRET` ("HTTP批量推送").
 
 Sources, all in Aliyun's documentation: the operations SendSms and QuerySendDetails; request signature V3; error codes
-(document 101346) and codes of receipts (101347); SmsReport (101867; of the international site: "sms-webhook-1" and
-162962) and SmsUp for what it calls us with; rules for notifications (463270) and for sending (44335).
+(document 101346) and codes of receipts (101347); the webhooks SmsReport (101867; of the international site:
+"sms-webhook-1" and 162962) and SmsUp; rules for notifications (463270) and for sending (44335).
 """
 
 from __future__ import annotations
@@ -67,17 +67,17 @@ from channels.fixed_texts import (
 )
 
 VERSION = "2017-05-25"
-# Of notifications (463270); the value of a code is shorter, and Aliyun says so itself.
+# Characters of a value in a notification (463270). The limit for a code is lower; Aliyun checks that one itself.
 VARIABLE_LENGTH = 35
-# Aliyun names no limit for OutId; longer keys than this go as their hash.
+# Aliyun states no limit for OutId; longer keys than this are sent as their hash.
 OUT_ID_LENGTH = 128
 HASHED = "sha256-"
-# Aliyun's days and times are those of UTC+8, whoever asks.
+# Aliyun's days and times are in UTC+8, for everybody.
 ZONE = ZoneInfo("Asia/Shanghai")
 KEPT_DAYS = 30
 PAGE = 50
 MAX_PAGES = 20
-# So far apart our clock and Aliyun's may be: it takes no request that is further off.
+# How much our clock and Aliyun's may differ: it refuses requests that are further off.
 SKEW = timedelta(minutes=15)
 _TOOK = CallbackAnswer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
 
@@ -87,19 +87,19 @@ _ACCOUNT = frozenset(
     "isv.SMS_TEST_SIGN_TEMPLATE_LIMIT isv.SMS_TEST_NUMBER_LIMIT isp.RAM_PERMISSION_DENY isv.RAM_PERMISSION_DENY "
     "SignatureDoesNotMatch IncompleteSignature NoPermission".split()
 )
-# Of receipts: carriers hold back all that comes under a signature that is not registered with them (实名制报备), or
+# Codes of receipts: carriers hold back all messages with a signature that is not registered with them (实名制报备), or
 # that they have banned. The same signature stands before every text of an account.
 _NOT_REGISTERED = frozenset({"PORT_NOT_REGISTERED", "SIGNATURE_BLACKLIST"})
 _ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
-# The first is a limit for one number (so many a minute, an hour, a day): another provider may have room for it.
+# The first is a limit for one number (per minute, hour, day): another provider may still have capacity for it.
 _NOT_NOW = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isv.QPS_LIMIT_CONTROL"})
-# Its own trouble; and a nonce that was used means that somebody on the way sent our request twice: one may count.
+# Trouble at Aliyun; and a used nonce, which means that something on the way repeated our request: one may have counted.
 _UNCERTAIN = ("isp.", "SignatureNonceUsed")
 _FAILURES: Mapping[str, Failure] = {
     **dict.fromkeys(("isv.MOBILE_NUMBER_ILLEGAL", "INVALID_NUMBER"), Failure.ADDRESS),
     **dict.fromkeys("isv.CUSTOMER_REFUSED USER_REJECT MOBILE_IN_BLACK".split(), Failure.OPTED_OUT),
-    # Older documents say "a forbidden word in a variable", newer ones "the number complained": content, since a number
-    # that is wrongly taken for opted out would never be written to again.
+    # Older documents say "a forbidden word in a variable", newer ones "the number complained". It counts as content,
+    # since a number that is wrongly taken for opted out would never be written to again.
     "isv.BLACK_KEY_CONTROL_LIMIT": Failure.CONTENT,
     **dict.fromkeys("CONTENT_KEYWORD isv.SMS_SECURITY_INTERCEPTED".split(), Failure.FILTERED),
     **dict.fromkeys(
@@ -110,14 +110,14 @@ _FAILURES: Mapping[str, Failure] = {
         "isv.DOMESTIC_NUMBER_NOT_SUPPORTED isv.EXTEND_CODE_ERROR CONTENT_ERROR PARAMS_ILLEGAL".split(),
         Failure.CONTENT,
     ),
-    # MOBILE_NOT_ON_SERVICE is said of dead numbers and of phones that are off; REQUEST_SUCCESS of no carrier's receipt.
+    # MOBILE_NOT_ON_SERVICE is used for dead numbers and for phones that are off; no carrier reports REQUEST_SUCCESS.
     **dict.fromkeys(
         "MOBILE_NOT_ON_SERVICE MOBILE_SEND_LIMIT MOBILE_ACCOUNT_ABNORMAL MOBILE_TERMINAL_ERROR MOBLLE_TERMINAL_ERROR "
         "REQUEST_SUCCESS EXPIRED IS_CLOSE IS_CLOSED SP_UNKNOWN_ERROR".split(),
         Failure.TRANSIENT,
     ),
 }
-# What Aliyun lists in any other state it has accepted.
+# A listed message in any other state was accepted.
 _FATES = {"2": Fate.UNDELIVERED, "3": Fate.DELIVERED}
 _STATES_ABROAD = {"1": Fate.DELIVERED, "2": Fate.UNDELIVERED, "6": Fate.UNDELIVERED}
 _STATES_TO_MAINLAND = {"1": Fate.ACCEPTED, **_FATES}

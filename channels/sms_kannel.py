@@ -1,16 +1,15 @@
-"""SMS by a Kannel gateway of one's own (kannel.org, User Guide 1.4.5: "Using the HTTP interface to send SMS messages",
-"SMS Delivery Reports", tables 7-10, 7-11, 7-16).
+"""SMS by a Kannel gateway of one's own.
 
     [channels.sms_kannel]
     url = "http://127.0.0.1:13013/cgi-bin/sendsms"
     username = "qianda"
     password_file = "/run/secrets/kannel"
     callback_secret_file = "/run/secrets/kannel-callback"
-    sender = "10690000"            # leave it out where the gateway sets one
+    sender = "10690000"            # omit it if the gateway sets one
 
 In Kannel's own configuration a `sendsms-user` needs `max-messages` and `concatenation`, or Kannel cuts long texts
-without a word. What people answer comes by an `sms-service`, with every parameter as it stands here; `max-messages = 0`
-keeps Kannel from answering them by itself:
+without an error. Replies arrive by an `sms-service`, with every parameter as shown here; `max-messages = 0` prevents
+Kannel from answering them itself:
 
     group = sendsms-user                     group = sms-service
     username = qianda                        keyword = default
@@ -19,13 +18,16 @@ keeps Kannel from answering them by itself:
     concatenation = true                     get-url = "https://HUB/callbacks/sms_kannel/SECRET?sender=%q&text=%b&
                                                         charset=%C&at=%T&id=%I"
 
-(the address in one line; `post-url` with the same address serves as well). Numbers have to be international: that is
-what `unified-prefix` of Kannel's `smsc` groups is for. With `http-request-retry` and `http-queue-delay` in its `smsbox`
-group no call is lost while the hub is away.
+(the address in one line; `post-url` with the same address works as well). Numbers must be international: use
+`unified-prefix` of Kannel's `smsc` groups for that. With `http-request-retry` and `http-queue-delay` in its `smsbox`
+group no webhook is lost while the hub is away.
 
-A message leaves as POST with X-Kannel headers: as GET, text and password would stand in an address, and an HTTP client
-may send a GET again by itself when a kept connection turns out to be closed. Kannel tells no id of a message and
-cannot be asked about one; our key goes along in the address of its reports.
+A message is sent as a POST with X-Kannel headers. In a GET, text and password would be part of the URL, and an HTTP
+client may repeat a GET by itself when a kept connection turns out to be closed. Kannel gives a message no id and cannot
+be asked about one; our key is part of the URL for its reports.
+
+Source: kannel.org, User Guide 1.4.5: "Using the HTTP interface to send SMS messages", "SMS Delivery Reports", tables
+7-10, 7-11, 7-16.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ from channels import (
 )
 from channels.secret_path import CallbackSecret, check_path
 
-# The characters of 3GPP TS 23.038, with its extension: other texts go as UCS-2.
+# The characters of 3GPP TS 23.038, with its extension. Other texts are sent as UCS-2.
 GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà\f^{}\\[~]|€"
@@ -88,7 +90,7 @@ CHARSETS = {"UTF-8": "utf-8", "UTF-16BE": "utf-16-be", "WINDOWS-1252": "cp1252",
 BINARY = "8-BIT"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Kannel takes only 200 and 202 for an answer.
+# Kannel accepts only 200 and 202 as an answer.
 OK = CallbackAnswer(200)
 
 
@@ -118,7 +120,7 @@ class Kannel:
     async def send(self, message: Message) -> Receipt:
         if not NUMBER.fullmatch(message.to):
             raise MessageRefused("not an international number", Failure.ADDRESS)
-        # Half of the time for the connection: what fails there was certainly not taken.
+        # Half of the time is for connecting: a message that fails there was certainly not taken.
         timeout = aiohttp.ClientTimeout(total=self._options.deadline, sock_connect=self._options.deadline / 2)
         try:
             async with self._http.post(
@@ -155,7 +157,7 @@ class Kannel:
             "X-Kannel-Password": self._options.password.get_secret_value(),
             "X-Kannel-To": message.to,
             "X-Kannel-Coding": SEVEN_BIT if GSM.issuperset(message.text) else UCS2,
-            # One that the gateway closes while we write would look like a lost reply.
+            # A kept connection that the gateway closes while we write would look like a lost reply.
             "Connection": "close",
         }
         if self._options.receipts:

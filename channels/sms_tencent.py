@@ -68,14 +68,14 @@ SESSION_BYTES = 511
 _TOOK = CallbackAnswer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
 
 _ACCOUNT = ("AuthFailure", "UnauthorizedOperation")
-# The daily limits of the whole application are set by a person, as its keys and its money are.
+# The daily limits of the whole application, like its keys and its money, need a person to change them.
 _ACCOUNT_CODES = frozenset(
     "FailedOperation.InsufficientBalanceInSmsPackage FailedOperation.NotEnterpriseCertification "
     "InvalidParameterValue.SdkAppIdNotExist InvalidParameter.AppidAndBizId LimitExceeded.AppDailyLimit "
     "LimitExceeded.AppMainlandChinaDailyLimit LimitExceeded.AppGlobalDailyLimit LimitExceeded.DailyLimit "
     "LimitExceeded.AppCountryOrRegionDailyLimit".split()
 )
-# Most are limits for one number: another provider may have room for it.
+# Most are limits for one number: another provider may still have capacity for it.
 _NOT_NOW = ("RequestLimitExceeded", "LimitExceeded")
 _UNCERTAIN = ("InternalError", "an unknown code")
 _FAILURES: Mapping[str, Failure] = {
@@ -96,7 +96,7 @@ _FAILURES: Mapping[str, Failure] = {
         Failure.CONTENT,
     ),
 }
-# Codes of carriers, which differ from one to the next: the few that mean the same everywhere.
+# Codes of carriers, which differ between carriers: only the few that mean the same everywhere.
 _REPORTED: Mapping[str, Failure] = {
     "-106": Failure.FILTERED,
     **dict.fromkeys(("002", "UNDELIV", "UNDELIVRD", "EXPIRED"), Failure.TRANSIENT),

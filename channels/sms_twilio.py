@@ -38,9 +38,9 @@ from channels import (
 from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, failure_of, made_since, sent
 
-# So far our clock and Twilio's may differ.
+# How much our clock and Twilio's may differ.
 SLACK = timedelta(minutes=1)
-# Twilio takes 1,600 characters, and asks to stay within ten segments.
+# Twilio accepts 1,600 characters, and recommends at most ten segments.
 SEGMENTS = 10
 EMPTY_ANSWER = CallbackAnswer(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
 

@@ -1,9 +1,10 @@
-"""Calls that Twilio makes to us: their signature, and what makes sure that they mean what was signed.
+"""Twilio's webhooks: their signature, and the checks that they mean what was signed.
 
-The signature covers the public address exactly as Twilio was given it (without its fragment), followed by all names and
-values in order of the names, without anything between them. So a genuine signature also fits other divisions of the
-same text: `MessageStatus=delivered&To=+15…` and `MessageStatus=deliveredTo+15…`. Hence a strict form for each known
-field, none twice, and no value in which a known field could be hidden.
+The signature covers the URL exactly as it was given to Twilio (without its fragment), followed by all names and values
+in the order of the names, with nothing between them. So a genuine signature also fits other divisions of the same text:
+`MessageStatus=delivered&To=+15…` and `MessageStatus=deliveredTo+15…`. Therefore each known field must have a strict
+form, none may occur twice, and no value may contain what could be a known field.
+
 Source: Twilio "Webhooks security", "Track outbound message status", "Connection overrides".
 """
 
@@ -17,7 +18,7 @@ from twilio.request_validator import RequestValidator
 
 from channels import CallbackRequest, ChannelContext, NotGenuine
 
-# Twilio makes a call that failed up to five times more, whatever the failure was.
+# Added to the URL: Twilio repeats a failed request up to five times, whatever the failure was.
 REPEAT = "#rc=5&rp=all"
 INBOUND = "/inbound"
 PHONE = re.compile(r"\+?[1-9][0-9]{2,14}")
@@ -33,12 +34,13 @@ _HIDDEN = re.compile(
     r"(From|To|Called|Caller)\+?[0-9]|(Message|Sms|Call|Account)Sid[A-Z]{2}|(Message|Sms|Call)Status[a-z]"
     r"|ErrorCode[0-9]|AnsweredBy[a-z]|SipResponseCode[0-9]|ApiVersion[0-9]"
 )
-# The one field that a person fills in. Those behind it in the order of names are strict, so nothing moves into it.
+# The only field that a person fills in. The fields after it in the order of names are strict, so that none of it can
+# move into them.
 FREE_TEXT = "Body"
 
 
 class TwilioCallbacks:
-    """The addresses that Twilio calls us at, and what it says there."""
+    """The URLs that Twilio calls, and the content of its requests."""
 
     def __init__(self, place: ChannelContext, account: str, auth_token: str) -> None:
         self._address = place.callbacks
@@ -46,14 +48,15 @@ class TwilioCallbacks:
         self._validator = RequestValidator(auth_token)
 
     def status_address(self, key: str) -> str:
-        """Where the reports of one message go: with our own key, so that one fits before our call has its answer."""
+        """Return the URL for reports about one message. It contains our key, so that a report is understood even before
+        our own request has its answer."""
         return f"{self._address}?key={quote(key, safe='')}{REPEAT}"
 
     def is_inbound(self, call: CallbackRequest) -> bool:
         return call.url == self._address + INBOUND
 
     def key(self, call: CallbackRequest) -> str:
-        """Our key, from the address of a report. Raises NotGenuine for any other address."""
+        """Return our key from the URL of a report. Raises NotGenuine for any other URL."""
         address, _, query = call.url.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
         if address != self._address or len(pairs) != 1 or pairs[0][0] != "key" or not _KEY.fullmatch(pairs[0][1]):
@@ -63,7 +66,11 @@ class TwilioCallbacks:
     def fields(
         self, call: CallbackRequest, known: Mapping[str, re.Pattern[str]], needed: frozenset[str]
     ) -> dict[str, str]:
-        """The known fields of a genuine call. `known`: the form of each; `needed`: those that are always there."""
+        """Return the known fields of a genuine request. `known`: the form of each field; `needed`: fields that must be
+        there.
+
+        Raises NotGenuine.
+        """
         fields = _form(call)
         signature = call.headers.get("x-twilio-signature", "")
         if not signature or not self._validator.validate(call.url, fields, signature):

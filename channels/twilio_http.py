@@ -146,7 +146,7 @@ def refusal(status: int, code: int | None) -> ChannelError:
     reason = f"HTTP {status}, code {code}"
     if status == 401 or code in _ACCOUNT_TROUBLE:
         return AccountTrouble(reason)
-    # Without a code of Twilio's the answer may come from a proxy, and says nothing about the message.
+    # Without a code of Twilio the answer may come from a proxy, and says nothing about the message.
     if not isinstance(code, int) or code == status or not 400 <= status < 500:
         return ReplyLost(reason)
     if code in _NOT_NOW:
