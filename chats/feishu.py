@@ -40,11 +40,11 @@ from chats import (
 )
 
 IV_BYTES = 16
-# A token is renewed so long before it runs out.
+# How long before its end a token is renewed.
 EARLIER = timedelta(minutes=5)
 TOKEN_REFUSED = (99991661, 99991663, 99991664, 99991668)
 _STAMP = re.compile(r"[0-9]{10}")
-# The id of a message, which becomes a piece of the address that is answered to.
+# The id of a message, which becomes a segment of the reply's URL.
 _MESSAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MENTION = re.compile(r"@_(?:user_\d+|all)\b")
 
@@ -70,7 +70,7 @@ class Feishu:
         self._token_until = datetime.min.replace(tzinfo=UTC)
         self._one_at_a_time = asyncio.Lock()
 
-    # ---- what comes
+    # ---- receiving
 
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         envelope = read_object(call.body).get("encrypt")
@@ -80,7 +80,7 @@ class Feishu:
         if signed:
             self._verify(call)
         event = read_object(self._decrypted(envelope))
-        if event.get("type") == "url_verification":  # asked when the address is entered at Feishu, and not signed
+        if event.get("type") == "url_verification":  # sent when the URL is entered at Feishu; it is not signed
             self._check_token(event.get("token"))
             return _json({"challenge": event.get("challenge")})
         header = event.get("header")
@@ -127,7 +127,7 @@ class Feishu:
             return Reply()  # the application may not see this sort of id
         return ChatQuestion(person, _MENTION.sub(" ", text), reference)
 
-    # ---- what goes
+    # ---- sending
 
     def reply(self, question: ChatQuestion, text: str) -> None:
         """Return None: Feishu needs the answer in a request of its own."""

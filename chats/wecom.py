@@ -85,7 +85,7 @@ class WeCom:
         self._clock = place.clock
 
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
-        if call.method == "GET":  # asked when the address is entered at WeCom
+        if call.method == "GET":  # sent when the URL is entered at WeCom
             return Reply(body=self._opened(call, call.query.get("echostr", "")))
         found = _ENCRYPT.search(call.body)
         if found is None:
@@ -123,7 +123,7 @@ class WeCom:
         return Reply(body=_xml(envelope).encode(), content_type=XML)
 
     async def send(self, question: ChatQuestion, text: str) -> None:
-        """Not used: the answer is in the response."""
+        """Do nothing: the answer is in the response."""
 
 
 def connect(options: Mapping[str, Any], place: ChatContext) -> WeCom:
