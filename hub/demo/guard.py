@@ -1,8 +1,7 @@
-"""Two gates. A demo never gets near real people or real data, and nothing of it exists elsewhere; a real hub never
-starts as what nobody meant it to be.
+"""Two guards. A demo never touches real people or real data, and a real hub never starts by mistake as something else.
 
-The demo listens on this machine alone, or on one private address that was asked for, over HTTPS, so that it can be
-tried from a phone in the same network.
+A demo listens only on this machine, or on one private address that was asked for, over HTTPS, so that it can be tried
+from a phone in the same network. No part of the demo exists in a real hub.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from hub.errors import BadInput, DatabaseUnavailable, DemoRefused
 from hub.settings import OWN_FILE, PREFIX, Settings, configured_by, shipped_school
 
 DEMO_VARIABLES = "QIANDA_DEMO"
-# Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: no browser opens an address that only
-# counts together with the name of an interface.
+# Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: such an address is only valid with the
+# name of an interface, and no browser opens it.
 LAN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
 
 
@@ -57,7 +56,7 @@ def _check_address(settings: Settings) -> None:
 
 
 def lan_address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address, if it is one of a private network; no name and no range is."""
+    """Return the address if it is in a private network; None for others, for names and for ranges."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -66,19 +65,19 @@ def lan_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def own_origin(settings: Settings) -> str:
-    """Where a demo on a private address is: `https://` and this very address."""
+    """Return the origin of a demo on a private address: `https://` and that address."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"https://{host}" + (f":{settings.port}" if settings.port != 443 else "")
 
 
 def check_demo_database(kind: str) -> None:
-    """`kind` is what the database says of itself; see `hub.store.server.installation`."""
+    """Raise DemoRefused for a database of another kind. `kind`: see `hub.store.server.installation`."""
     if kind != "demo":
         raise DemoRefused("the database in this data folder was not made by a demo: set QIANDA_DATA to another folder")
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raise BadInput for a `QIANDA_…` variable that no setting has: it would be ignored, and a default taken."""
+    """Raise BadInput for a `QIANDA_…` variable that is no setting: it would be ignored, and a default used."""
     known = Settings.variables()
     for name in sorted(environment):
         upper = name.upper()
@@ -110,7 +109,10 @@ def _check_school(settings: Settings) -> None:
 
 
 def _check_origin(settings: Settings) -> None:
-    """Over plain HTTP everybody on the way reads tickets and codes, and browsers make no keys."""
+    """Raise BadInput unless the origin is HTTPS, or on this machine.
+
+    Over plain HTTP everybody on the way can read tickets and codes, and browsers make no keys.
+    """
     origin = urlsplit(settings.public_origin)
     if origin.scheme == "https" and origin.hostname:
         return
@@ -123,7 +125,10 @@ def _check_origin(settings: Settings) -> None:
 
 
 def _check_bind(settings: Settings) -> None:
-    """`serve` speaks plain HTTP. Elsewhere than on this machine only a proxy that was named may reach it."""
+    """Raise BadInput if others could reach the plain HTTP of `serve`.
+
+    On another address than this machine's own, only a configured proxy may reach it.
+    """
     if anybody := [each for each in settings.trusted_proxies if each.prefixlen == 0]:
         raise BadInput(
             f"trusted_proxies names {anybody[0]}, which is everybody: name the addresses of the proxies alone",
@@ -140,9 +145,9 @@ def _check_bind(settings: Settings) -> None:
 
 
 def check_elsewhere(environment: Mapping[str, str], kind: str) -> None:
-    """For `serve` and `work`: nothing of a demo may be set, and no demo's database may be served.
+    """Check that `serve` or `work` neither gets a demo's settings nor serves a demo's database.
 
-    Raises DemoRefused for these, DatabaseUnavailable for a database that was not made ready.
+    Raises DemoRefused for these, DatabaseUnavailable for a database that was not migrated.
     """
     if names := sorted(name for name in environment if name.startswith(DEMO_VARIABLES)):
         raise DemoRefused(f"{', '.join(names)} is set, which only the command `qianda demo` may know: unset it")

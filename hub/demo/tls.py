@@ -1,8 +1,8 @@
-"""The demo for a phone in the same network: an HTTPS of its own on a private address.
+"""The demo for a phone in the same network: HTTPS with its own certificate on a private address.
 
-Browsers give no WebCrypto over plain http, except to the machine itself. So the demo makes a small authority of its own
-and a certificate for its address. The browser warns once, or the authority is installed on the phone: it can vouch for
-private addresses only (RFC 5280, 4.2.1.10), so that whoever stole its key could not pretend to be anybody else.
+Browsers offer no WebCrypto over plain HTTP, except on the machine itself. So the demo makes a small authority, and a
+certificate for its address. The browser warns once, unless the authority is installed on the phone. The authority can
+certify private addresses only (RFC 5280, 4.2.1.10), so a thief of its key could impersonate nobody else.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ from hub.demo.guard import LAN, lan_address, own_origin
 from hub.settings import Settings
 from hub.store.kernel.private_files import write_private
 
-if TYPE_CHECKING:  # loaded where a code is shown
+if TYPE_CHECKING:  # imported when a code is shown
     import qrcode
 
 AUTHORITY_LIFE = timedelta(days=5 * 365)
-SERVER_LIFE = timedelta(days=300)  # iOS takes no longer life than 398 days
+SERVER_LIFE = timedelta(days=300)  # iOS accepts at most 398 days
 RENEWED_BEFORE = timedelta(days=30)
 LATE_CLOCKS = timedelta(days=1)
-# The one DNS name that the authority may vouch for; nobody can have it (RFC 6761).
+# The only DNS name that the authority may certify; nobody can have it (RFC 6761).
 NO_NAME = "nothing.invalid"
-# The same on dark and light terminals: the code's blocks are its paper.
+# Colours for a QR code that looks the same on dark and light terminals: the blocks that are printed are its paper.
 INK_ON_PAPER = "\x1b[38;5;255m\x1b[48;5;232m{}\x1b[0m"
 
 
 def at_its_own_address(settings: Settings) -> Settings:
-    """On a private address the demo's origin is that address, over HTTPS; what is configured otherwise stays, for the
-    gate to refuse."""
+    """Return the settings with the origin of a demo on a private address.
+
+    A configured origin stays, so that `check_demo` can refuse it.
+    """
     if settings.origin or lan_address(settings.host) is None:
         return settings
     return settings.model_copy(update={"origin": own_origin(settings)})
 
 
 def authority_file(data: Path) -> Path:
-    """The authority's certificate, PEM; it exists once the demo was started on a private address."""
+    """Return the path of the authority's certificate (PEM). It exists once the demo was started on a private
+    address."""
     return data / "demo" / "lan" / "authority.crt"
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """For the web server; `folder` is what `make_certificates` returned."""
+    """Return the context for the web server. `folder` is what `make_certificates` returned."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
@@ -59,8 +62,12 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
 
 def make_certificates(settings: Settings, now: datetime) -> Path | None:
-    """The folder with authority and server certificate for this address, made or renewed where needed; the authority
-    stays the same, for the phones that have it installed. None on the machine's own address, which needs none."""
+    """Return the folder with authority and server certificate for this address, after making or renewing what is
+    needed.
+
+    The authority stays the same, for the phones that have installed it. None on the machine's own address, which needs
+    no certificate.
+    """
     if lan_address(settings.host) is None:
         return None
     folder = authority_file(settings.data).parent
@@ -73,7 +80,7 @@ def make_certificates(settings: Settings, now: datetime) -> Path | None:
 
 
 def how_to_try(origin: str) -> str:
-    """What the demo says on a private address: how to come in from a phone in the same network."""
+    """Return the demo's text on how to open it from a phone in the same network."""
     return f"""
 {code_on_terminal(f"{origin}/")}
 
@@ -88,7 +95,8 @@ def how_to_try(origin: str) -> str:
 
 
 def code_on_terminal(text: str) -> str:
-    """A QR code for the terminal, two modules in a character, light on dark as on paper once it is turned over."""
+    """Return a QR code for the terminal, two modules in a character. It is printed inverted: light blocks are the
+    paper."""
     import qrcode
 
     code: qrcode.QRCode[Any] = qrcode.QRCode(border=2)
@@ -149,7 +157,7 @@ def _serves(pem: bytes, authority: x509.Certificate, host: str, now: datetime) -
         return False
     try:
         found.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):  # of an authority that was made anew
+    except (ValueError, TypeError, InvalidSignature):  # it is from an earlier authority
         return False
     return found.not_valid_after_utc > now + RENEWED_BEFORE
 

@@ -1,6 +1,6 @@
-"""Every way in which Qianda says no, as one tree.
+"""Every way in which Qianda refuses something, as one tree.
 
-Each class carries a `code` (stable, part of the public interface), a `sentence` that a person may read, and `retry`:
+Each class has a `code` (stable, part of the public interface), a `sentence` that a person may read, and `retry`:
 whether the very same request can succeed later without anybody changing anything. HTTP appears only in
 `hub.web.problems`.
 
@@ -9,7 +9,7 @@ whether the very same request can succeed later without anybody changing anythin
     ├── NotFound            LinkNotValid, ContractNotFound
     ├── NotAllowed          SessionNotValid, NotVerified, AccessDenied, …
     ├── Refused             a check failed: WrongAnswer, WrongProof, WrongSignature, …
-    ├── Conflict            the contract is elsewhere in its life: DocumentBusy, DocumentChanged, NotYourTurn, …
+    ├── Conflict            the contract is in another state: DocumentBusy, DocumentChanged, NotYourTurn, …
     ├── TooMany             a budget is used up: TooSoon, Locked
     └── Unavailable         a part that we depend on is away: token, authority, timestamp, identity, database
 """
@@ -49,7 +49,7 @@ class CountryNotAllowed(BadInput):
 
 
 class WrongListLine(BadInput):
-    """The detail is the line's number; what stands in it is not repeated."""
+    """The detail is the line's number; the content of the line is not repeated."""
 
     code = "wrong-list-line"
     sentence = "A line of the list is neither a mobile number nor a document number."
@@ -66,14 +66,14 @@ class IdempotencyMismatch(BadInput):
 
 
 class LinkNotValid(NotFound):
-    """Unknown, expired and revoked tickets alike: the answer must not tell which."""
+    """For unknown, expired and revoked tickets: the answer must not reveal which."""
 
     code = "link-not-valid"
     sentence = "This link is no longer valid. You can ask for a new one."
 
 
 class PairingNotValid(NotFound):
-    """Unknown, used, expired and ended codes alike."""
+    """For unknown, used, expired and ended codes: the answer must not reveal which."""
 
     code = "pairing-not-valid"
     sentence = "This pairing code is not valid. Please get a new one on the page."
@@ -95,7 +95,7 @@ class NotVerified(NotAllowed):
 
 
 class IdentityNotChecked(NotAllowed):
-    """The visitor said who they are, and nobody compared that with anything."""
+    """The visitor stated who they are, and nobody has checked that."""
 
     code = "identity-not-checked"
     sentence = "Your identity has not been checked yet. Please ask the school to do this for you."
@@ -122,14 +122,14 @@ class AccessDenied(NotAllowed):
 
 
 class OwnApproval(NotAllowed):
-    """Two have to approve, and this one has done so already: by asking for it, or before."""
+    """Two people must approve, and this person was the first: by the request, or before."""
 
     code = "own-approval"
     sentence = "Another person has to approve this. The person who requested it cannot be the second approver."
 
 
 class WrongAnswer(Refused):
-    """Wrong code or wrong identity answer: one class, so that the answer never tells which."""
+    """A wrong code or a wrong identity answer: one class, so that the answer never reveals which."""
 
     code = "wrong-answer"
     sentence = "The code, the name or the document digits do not match. Please check all three."
@@ -163,7 +163,7 @@ class CertificateNotTrusted(Refused):
 
 
 class CertificateNotValid(Refused):
-    """Run out, not begun, or ending before the contract can be completed; the detail says which."""
+    """It has expired, has not begun, or ends before the contract can be completed; the detail says which."""
 
     code = "certificate-not-valid"
     sentence = "This certificate has expired or expires too soon. Please renew it or use another one."
@@ -185,7 +185,7 @@ class CertificateOfSomebodyElse(Refused):
 
 
 class CustodyTooLow(Refused):
-    """`held`: where the key is, as proved; `accepted`: what the template takes instead."""
+    """`held`: where the key is, as proved; `accepted`: what the template accepts."""
 
     code = "custody-too-low"
     sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."
@@ -201,7 +201,7 @@ class WrongSignature(Refused):
 
 
 class WrongConfirmation(Refused):
-    """By a passkey; the detail says what is wrong. Signing without one goes on."""
+    """The confirmation by a passkey is wrong; the detail says why. The person can still sign without one."""
 
     code = "wrong-confirmation"
     sentence = (
@@ -220,14 +220,14 @@ class WrongDocument(Refused):
 
 
 class FileFailedCheck(Refused):
-    """Our own check of a finished file found something: it must not be called completed."""
+    """Our own check of a finished file found a fault: the contract must not be completed."""
 
     code = "file-failed-check"
     sentence = "The finished file did not pass our own check."
 
 
 class AuthorityRefused(Refused):
-    """The authority decided so: nobody else is asked instead."""
+    """The authority decided against it: no other authority is asked."""
 
     code = "authority-refused"
     sentence = "The certificate authority did not issue a certificate for you. Please ask the school."
@@ -257,7 +257,7 @@ class StaleVersion(Conflict):
 
 
 class AlreadyEnrolled(Conflict):
-    """A link went to the phone on file, if there was anything to sign; nothing more is told."""
+    """A link was sent to the phone on file, if there was anything to sign; the answer reveals no more."""
 
     code = "already-enrolled"
     sentence = "This student is already enrolled in this course. Nothing was changed."
@@ -320,7 +320,7 @@ class NotCompleted(Conflict):
 
 
 class AlreadySigned(Conflict):
-    """Answered as success: a repeated submission of an accepted signature."""
+    """A repeated submission of an accepted signature, which is answered as success."""
 
     code = "already-signed"
     sentence = "You have already signed this contract."
@@ -332,8 +332,10 @@ class TooSoon(TooMany):
 
 
 class BudgetSpent(TooMany):
-    """So many messages (per number, prefix, campus or poster), certificates and prepared files and no more: `kind` says
-    which, in the period from `begins_at` to `ends_at`."""
+    """A limit of messages (per number, prefix, campus or poster), certificates or prepared files is reached.
+
+    `kind` says which, in the period from `begins_at` to `ends_at`.
+    """
 
     code = "budget-spent"
     sentence = "Too many requests. Please try again later, or ask the school."

@@ -1,4 +1,4 @@
-"""The trunk of the tree of errors: what kind of no it is, and whether trying again helps."""
+"""The kinds of errors at the root of the tree: why something is refused, and whether trying again helps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import timedelta
 
 
 class QiandaError(Exception):
-    """Base of all. `detail` is for the one who called, in plain words; it never holds secrets or personal data."""
+    """Base of all errors. `detail` tells the caller more, in plain words; it never contains secrets or personal
+    data."""
 
     code = "error"
     sentence = "Something went wrong. Nothing was lost."
@@ -19,7 +20,7 @@ class QiandaError(Exception):
 
 
 class BadInput(QiandaError):
-    """The request is wrong; `field` names the part of it, as a path like `signers[0].phone`."""
+    """The request is wrong. `field` names the wrong part, as a path like `signers[0].phone`."""
 
     code = "bad-input"
     sentence = "Something in what was entered is not right."
@@ -55,7 +56,8 @@ class TooMany(QiandaError):
     retry = True
 
     def __init__(self, detail: str = "", *, retry_after: timedelta | None = None, zone: str = "") -> None:
-        """`zone`: of the person who asks, where it is known; in it they are told when they can ask again."""
+        """Create the error. `zone`: time zone of the person, if known, in which they are told when they can ask
+        again."""
         super().__init__(detail, retry_after=retry_after)
         self.zone = zone
 
