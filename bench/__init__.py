@@ -1,1 +1,1 @@
-"""Speed is measured here, as ratios against a peer or a raw limit in the same run, and never asserted in tests."""
+"""Benchmarks: they measure speed as ratios against a peer or a raw limit in the same run. No test asserts a speed."""

@@ -1,4 +1,4 @@
-"""The command `qianda bench NAME`: it joins the other commands through the entry point `qianda.commands`."""
+"""The command `qianda bench NAME`, which joins the other commands through the entry point `qianda.commands`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bench(
 ) -> None:
     """Measure: ratios against a peer or a raw limit, taken in the same run."""
     for each in _chosen(name):
-        # Loaded here: a bench drags in the whole server, and every other command would wait for it.
+        # Imported here: a benchmark imports the whole server, and every other command would wait for that.
         module = importlib.import_module(f"bench.{each}")
         _quiet_libraries()
         if part and part not in getattr(module, "PARTS", ()):

@@ -1,4 +1,4 @@
-"""Contracts that sleep: copies, made by the database itself, of one that the product has issued."""
+"""Contracts whose next step is due in some days: the database copies them from one that the product has issued."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ _OVERRIDES: Mapping[str, Mapping[str, str]] = {
 
 
 async def put_to_sleep(crowd: Crowd, first: int, number: int, campus: str = "hefei") -> None:
-    """So many more contracts of this campus. Each was invited a day ago, and its first reminder is due in some days."""
+    """Create `number` more contracts of this campus. Each was invited a day ago; its first reminder is due in 2 to 27
+    days."""
     database = crowd.server.database
     originals = {"contract": crowd.contract, "signer": crowd.signer, "signing_task": crowd.task}
     for begin in range(first, first + number, AT_ONCE):

@@ -1,4 +1,4 @@
-"""Clients that keep a server busy: uploads in drips, files that are dear to check, readers that never read."""
+"""Clients that keep a server busy: slow uploads, files that are expensive to check, clients that never read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from io import BytesIO
 from pathlib import Path
 
 PAGES = 190_000
-# Bytes a second.
+# Bytes per second.
 DRIP = 1500
-# States in the system's list of connections: FIN_WAIT2 and TIME_WAIT, of which only a number is kept, and LISTEN.
+# States in the system's list of connections (/proc/net/tcp): FIN_WAIT2 and TIME_WAIT, of which the system keeps only a
+# number, and LISTEN.
 NOTHING_KEPT = ("05", "06", "0A")
 
 
 def page_bomb(pages: int = PAGES) -> bytes:
-    """A file of so many empty pages, 100 bytes each: correct by the standard, and signed by nobody."""
+    """Return a file of `pages` empty pages, about 100 bytes each: correct by the standard, and signed by nobody."""
     kids = b" ".join(b"%d 0 R" % number for number in range(5, 5 + pages))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[3 0 R]/SigFlags 3>>>>",
@@ -41,7 +42,7 @@ def page_bomb(pages: int = PAGES) -> bytes:
 
 @dataclass(frozen=True)
 class Target:
-    """A web server at a loopback address of this machine, and the name that its visitors know it by."""
+    """A web server at a loopback address of this machine, and the host name that its visitors use."""
 
     host: str
     port: int
@@ -53,13 +54,14 @@ class Target:
         return cls(host, int(port), (public or origin).removeprefix("http://"))
 
     def head(self, line: str, **fields: str | int) -> bytes:
-        """The head of a request; `fields` with _ for -."""
+        """Return the head of a request. `fields`: its header fields, with _ for -."""
         lines = [f"{line} HTTP/1.1", f"Host: {self.name}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def kept(self) -> set[int]:
-        """The ports of all clients whose connections the server's system still keeps, closed by the server or not."""
+        """Return the ports of all clients whose connections the server's system still keeps, whether the server closed
+        them or not."""
         found = set()
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, local, remote, state, *_ = line.split()
@@ -69,7 +71,8 @@ class Target:
 
 
 async def drip(target: Target, address: str) -> int | None:
-    """Upload a file to the check page at 1.5 KB a second: the status of the answer, None if the hub hangs up."""
+    """Upload a file to the check page at 1.5 KB a second. Return the status of the answer, or None if the hub hangs
+    up."""
     reader, writer = await asyncio.open_connection(target.host, target.port)
     writer.write(
         target.head("POST /verify", X_Forwarded_For=address, Content_Type="application/pdf", Content_Length=19 << 20)
@@ -89,7 +92,8 @@ async def _status(reader: asyncio.StreamReader) -> int | None:
 
 
 class Stalled:
-    """A connection on which something is sent and nothing is read, or little; its own buffer is as small as can be."""
+    """A connection that sends something and then reads nothing, or little. Its receive buffer is as small as
+    possible."""
 
     def __init__(self, target: Target, sent: bytes) -> None:
         self._socket = socket.socket()
@@ -101,7 +105,7 @@ class Stalled:
             self._socket.send(sent)
 
     async def read(self, per_second: int, most: int = 1 << 40) -> bytes:
-        """At this pace, until so many bytes have come or the server has hung up."""
+        """Read `per_second` bytes a second until `most` bytes have come or the server has hung up. Return what came."""
         loop, came = asyncio.get_running_loop(), bytearray()
         with contextlib.suppress(ConnectionError):
             while len(came) < most and (piece := await loop.sock_recv(self._socket, per_second // 10)):
@@ -114,7 +118,8 @@ class Stalled:
 
 
 async def drop_seconds(target: Target, stalled: Sequence[Stalled], seconds: float) -> list[float]:
-    """Until the server's system keeps nothing of each; those that are there for longer than `seconds` count as that."""
+    """Wait until the server's system has dropped each connection, for at most `seconds`. Return how long each one was
+    kept, in seconds; those that are still kept count as `seconds`."""
     loop = asyncio.get_running_loop()
     begun, left = loop.time(), {each.port for each in stalled}
     dropped: list[float] = []

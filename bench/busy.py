@@ -1,4 +1,5 @@
-"""Guardians sign while others keep the web server busy: drips, page bombs, readers that stall, half-open sockets."""
+"""Guardians sign while attackers keep the web server busy: slow uploads, page bombs, stalled readers, half-open
+sockets."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ from bench.results import Result, median, percentile
 
 ROUNDS = 60
 AT_ONCE, WARM_UP = 2, 4
-# So long the siege lasts at least: those who stall are dropped once.
+# The siege lasts at least this many seconds, so that every stalled client is dropped once.
 MIN_SECONDS = 30.0
 ROOT = Path(__file__).parents[1]
 Rows = list[dict[str, Any]]
 
 
 def run(rounds: int) -> Result:
-    """`rounds` contracts with the siege, and as many without: half of them before it, half after."""
+    """Measure `rounds` contracts during the siege and as many without it, half of them before and half after it."""
     rows = asyncio.run(_measured(rounds))
     return Result("busy", figures(rows), rows)
 
@@ -57,7 +58,8 @@ class _Crowd:
         self._people, self._stopwatch, self._next = people, stopwatch, 0
 
     async def sign(self, phase: str, contracts: int, least_seconds: float = 0.0) -> Rows:
-        """So many contracts, and more until the time is over; one row for each call of a guardian."""
+        """Sign `contracts` contracts, and more until `least_seconds` are over. Return one row for each call of a
+        guardian."""
         self._stopwatch.calls.clear()
         begun, first = time.perf_counter(), self._next
 
@@ -71,7 +73,7 @@ class _Crowd:
 
 
 async def _genuine(aside: aiohttp.ClientSession) -> bytes:
-    """The file of the newest contract."""
+    """Return the finished file of the newest contract."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with aside.get("/api/v1/contracts", params={"state": "COMPLETED"}, headers=headers) as answer:
         answer.raise_for_status()

@@ -1,6 +1,6 @@
-"""The router and its channels over real sockets: replies that are lost, calls of providers, codes in a crowd.
+"""The router and its channels over real sockets: lost replies, callbacks of providers, one-time codes in a crowd.
 
-Each provider is a program of its own that keeps a raw ledger; it is left beside the result.
+Each provider is a program of its own that keeps a raw ledger; the ledger is kept with the result.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOSE = 0.1
 NAMES = {"sms_twilio": "queryable", "sms_kannel": "otherwise"}
 CALLS_PER_S, CALLS_SHARE = 200, 0.4
 CODES_SHARE, WAITING_TIMES = 0.01, 5
-# So long it is watched afterwards whether a message whose fate stays unknown is sent again: more than a worker
+# Seconds for which the bench watches afterwards whether a message of unknown fate is sent again: longer than a worker
 # waits before it asks about one.
 WATCHED = 30.0
 
@@ -39,7 +39,8 @@ PARTS = ("calls",)
 
 
 def run(rounds: int, part: str = "") -> Result:
-    """`rounds` is the number of messages of whose replies a tenth is lost; the rest goes by it. `part`: one alone."""
+    """Measure all parts, or only `part`. `rounds`: the number of messages in the part that loses a tenth of the
+    replies; the other parts are sized by it."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("channels", Path(folder))
         asyncio.run(_calls_alone(stage, rounds) if part else _measured(stage, rounds))
@@ -60,7 +61,7 @@ async def _measured(stage: Stage, rounds: int) -> None:
 
 
 async def _calls_alone(stage: Stage, rounds: int) -> None:
-    """Of messages that were sent some time ago."""
+    """Measure callbacks alone, about messages that were sent some time ago."""
     async with made_server() as server, provider("sms_twilio", stage.ledger("start")) as options:
         crowd = await Crowd.of_school(server, {"sms_twilio": dict(options)})
         await _calls(stage, server, await crowd.sent(1, rounds, "sms_twilio"), max(8, int(rounds * CALLS_SHARE)))
@@ -71,7 +72,7 @@ async def _calls_alone(stage: Stage, rounds: int) -> None:
 
 
 async def _lost_replies(stage: Stage, crowd: Crowd, kind: str, first: int, number: int) -> None:
-    """Everybody is invited at once. Ends when the hub knows the fate of each message, or may not send it again."""
+    """Invite everybody at once. Ends when the hub knows the fate of each message, or may not send it again."""
     people, ledger = await crowd.invite(first, number), stage.ledger(kind)
     async with provider(kind, ledger, LOSE) as options:
         channels = {kind: {**options, "rate": FAST, "codes_share": 0.05}}
@@ -102,7 +103,7 @@ def _judge(stage: Stage, kind: str, people: Sequence[CrowdPerson], taken: Sequen
 
 
 async def _nothing_open(server: Server) -> bool:
-    """No invitation is due, and no message waits for a call or for a question about it."""
+    """Return whether no invitation is due, and no message is being sent or waits until the hub may ask about it."""
     return not await server.database.fetchval(
         "SELECT EXISTS (SELECT FROM signing_task WHERE state = 'OPEN' AND next_step = 'invitation' AND claimable_at <"
         " now() + interval '1 day') OR EXISTS (SELECT FROM delivery WHERE state = 'sending' OR state = 'unknown' AND"
@@ -114,12 +115,12 @@ async def _nothing_open(server: Server) -> bool:
 
 
 async def _calls(stage: Stage, server: Server, taken: Sequence[Taken], number: int) -> None:
-    """Twilio reports so many messages as delivered, at an even pace, whoever is slow to answer."""
+    """Have Twilio report `number` messages as delivered, at an even pace, however slow the answers are."""
     async with provider("sms_twilio", stage.ledger("calls")) as options:
         channels = {"sms_twilio": dict(options)}
         async with server.running("serve", "work", channels=channels) as cpu, aiohttp.ClientSession() as http:
             caller = _Caller(http, f"{server.origin}/callbacks/sms_twilio")
-            await caller.report(taken[0])  # the first one opens connections
+            await caller.report(taken[0])  # the first report opens the connection
             reports = [taken[place % len(taken)] for place in range(number)]
             waits = await paced([partial(caller.report, each) for each in reports], CALLS_PER_S)
             await until(lambda: _nothing_unheard(server), PATIENCE)
@@ -144,7 +145,7 @@ async def _nothing_unheard(server: Server) -> bool:
 
 @dataclass(frozen=True)
 class _Caller:
-    """Twilio's side of a status callback, signed as Twilio signs."""
+    """Twilio's side of a status callback, signed as Twilio signs it."""
 
     http: aiohttp.ClientSession
     address: str

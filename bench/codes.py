@@ -1,4 +1,4 @@
-"""One-time codes in a crowd: how long somebody at the page waits while very many invitations are waiting to leave."""
+"""One-time codes in a crowd: how long a signer at the page waits while very many invitations are waiting to be sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ WAITING = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND next_step 
 
 
 async def codes(stage: Stage, crowd: Crowd, first: int, waiting: int, number: int) -> None:
-    """So many invitations wait for a slow provider; some of those people are at the page already and want a code."""
+    """Let `waiting` invitations wait for a slow provider, while `number` of those people are at the page and ask for a
+    code."""
     people = (await crowd.invite(first, waiting))[:: max(1, waiting // number)][:number]
     visits = list(zip(await crowd.tickets(people), people, strict=True))
     server, ledger, asked = crowd.server, stage.ledger("codes"), dict[str, datetime]()

@@ -1,4 +1,4 @@
-"""Very many people who are to sign: copies of the rows of one contract that the product itself has issued."""
+"""Very many signers: copies of the rows of one contract that the product itself has issued."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CrowdPerson:
-    """Somebody whose signing task is open: the number is nobody else's."""
+    """A signer with a signing task and a phone number that no other signer has."""
 
     phone: str
     signer: UUID
@@ -39,7 +39,7 @@ class CrowdPerson:
 
 @dataclass(frozen=True)
 class Crowd:
-    """`contract`, `signer` and `task` are the rows to copy."""
+    """Signers that are copied from one contract. `contract`, `signer` and `task`: the rows to copy."""
 
     server: Server
     keys: Keys
@@ -49,7 +49,7 @@ class Crowd:
 
     @classmethod
     async def of_school(cls, server: Server, channels: Mapping[str, Any]) -> Crowd:
-        """A demo school, and one contract to copy, whose own task is put to sleep."""
+        """Load the demo school and issue one contract to copy. Its own task is put off by 20 days."""
         hub = await build(server.settings(channels=channels), server.postgres.dsn("app"), demo=False)
         try:
             await load_school(hub.database, ROOT / "seeds")
@@ -63,13 +63,13 @@ class Crowd:
             await hub.close()
 
     async def invite(self, first: int, number: int) -> list[CrowdPerson]:
-        """So many people, by their numbers from `first` on, whose invitations are due at this moment."""
+        """Create `number` people, numbered from `first` on, whose invitations are due now."""
         people = await self.gather(first, number)
         await self.fall_due(people, [datetime.now(UTC)] * len(people))
         return people
 
     async def gather(self, first: int, number: int, zone: str = "") -> list[CrowdPerson]:
-        """So many people whose turn has not come yet; without `zone` they live where it is noon."""
+        """Create `number` people whose tasks are not open yet. Without `zone` they live where it is noon."""
         people: list[CrowdPerson] = []
         for begin in range(first, first + number, AT_ONCE):
             rows = [self._copied(each, zone) for each in range(begin, min(begin + AT_ONCE, first + number))]
@@ -80,7 +80,7 @@ class Crowd:
         return people
 
     async def fall_due(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
-        """The invitation of each is due at its moment, and answers an act of that moment."""
+        """Open the task of each person: it was opened, and its invitation is due, at the moment of the same index."""
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', invited_at = due, next_due_at = due"
             " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",
@@ -90,7 +90,8 @@ class Crowd:
         await self.server.database.execute("NOTIFY plan_changed")
 
     async def fall_due_again(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
-        """They were invited a day ago; the first reminder of each is due at its moment."""
+        """Open the task of each person as if they were invited a day ago. The first reminder is due at the moment of
+        the same index."""
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', next_step = 'reminder', step_number = 1, next_due_at = due,"
             " invited_at = due - interval '1 day'"
@@ -100,7 +101,7 @@ class Crowd:
         )
 
     async def sent(self, first: int, number: int, provider: str) -> list[Taken]:
-        """So many people, each with a message that this provider took."""
+        """Create `number` people, each with one message that this provider accepted."""
         rows = [self._copied(each) for each in range(first, first + number)]
         messages = [self._message(row, place, provider) for place, row in enumerate(rows, first)]
         for table in ("contract", "signer", "signing_task"):
@@ -141,7 +142,7 @@ class Crowd:
         }
 
     async def tickets(self, people: list[CrowdPerson]) -> list[str]:
-        """Of a link that somebody at a desk gives them."""
+        """Return the tickets of copied links, such as staff give out at a desk."""
         database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
         try:
             async with database.transaction(EVERYTHING) as tx:
@@ -169,7 +170,7 @@ class Crowd:
 
 
 async def _issued(hub: Hub) -> UUID:
-    """By the product; no worker runs."""
+    """Issue the contract to copy, through the product. No worker runs."""
     guardian = NewSigner(Role.GUARDIAN, "陈建国", "+12025550101", "E25550101", "passport", relation="父亲")
     student = NewStudent("陈小满", "cn-id", "340104201209010016")
     contract = await issue(hub.services, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "bench")
@@ -189,11 +190,13 @@ async def _copy(database: asyncpg.Connection[asyncpg.Record], table: str, rows: 
 
 
 def phone_of(number: int) -> str:
-    """An American number of nobody. Neighbours have different prefixes, as the numbers of a school's parents have."""
+    """Return an invented American phone number. Neighbouring numbers have different prefixes, as those of a school's
+    parents have."""
     return f"+1202{number * 7919 % 10_000_000:07}"
 
 
 def zone_at_noon() -> str:
-    """Where it is about noon now: nothing waits for the morning, at whatever hour this runs."""
+    """Return a zone where it is about noon now, so that nothing waits for the morning, at whatever hour the bench
+    runs."""
     ahead = 12 - datetime.now(UTC).hour
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"

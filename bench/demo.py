@@ -33,7 +33,8 @@ class DemoHub:
     folder: Path
 
     def cpu_seconds(self) -> dict[str, float]:
-        """What each part has used since it started, user and system, with children that have ended."""
+        """Return the CPU seconds that each part has used since it started: user and system time, with children that
+        have ended."""
         used = dict.fromkeys(("web", "work", *CHILDREN, "database", "other"), 0.0)
         for process in tree(self.pid):
             used[self._part(process)] += process.cpu
@@ -53,7 +54,7 @@ class DemoHub:
 
 @contextlib.asynccontextmanager
 async def running_demo() -> AsyncIterator[DemoHub]:
-    """Start it, wait until it says that it is ready, and take everything away at the end."""
+    """Start the demo, wait until it says that it is ready, and remove everything at the end."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
@@ -89,7 +90,10 @@ async def _until_ready(hub: DemoHub, process: subprocess.Popen[bytes], output: P
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """The database of a data folder may lie elsewhere (for root): the product's own object knows where."""
+    """End the demo and remove its folder and its database.
+
+    The database of a data folder may be elsewhere (if root runs the demo): the product's own object knows where.
+    """
     from hub.store.server.embedded import EmbeddedPostgres
 
     process.send_signal(signal.SIGTERM)
@@ -116,7 +120,7 @@ class _Process:
 
 
 def tree(root: int) -> Iterator[_Process]:
-    """A process and all below it."""
+    """Yield a process and all its descendants."""
     found = {process.pid: process for process in _processes()}
     for process in found.values():
         above: _Process | None = process
@@ -130,6 +134,6 @@ def _processes() -> Iterator[_Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            ticks = sum(int(value) for value in fields[11:15])  # utime, stime, and those of children that ended
+            ticks = sum(int(value) for value in fields[11:15])  # utime, stime, and those of children that have ended
             command = (folder / "cmdline").read_bytes().decode(errors="replace")
             yield _Process(int(folder.name), int(fields[1]), command, ticks / TICKS)

@@ -1,4 +1,4 @@
-"""What has become of the contracts, asked of the database for all who wait for it, at once: it may just have been
+"""Watch which contracts have ended, with one query for all tasks that wait for it. The database may just have been
 killed."""
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hub.store.kernel.keys import Keys
 FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
 ASK_TIMEOUT = 120.0
 LOOK_EVERY = 2.0
-# A transaction commits later than it took its time.
+# A transaction becomes visible only at its commit, which is later than the time that it writes.
 OVERLAP = timedelta(seconds=30)
 
 
 async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Record]:
-    """As the owner, on a connection of its own."""
+    """Query as the owner, on a connection of its own. Tries again for ASK_TIMEOUT seconds if the database is down."""
     deadline = asyncio.get_running_loop().time() + ASK_TIMEOUT
     while True:
         try:
@@ -38,7 +38,7 @@ async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Reco
 
 
 class Endings:
-    """Knows people by their numbers."""
+    """An event for each phone number, set when the contract of that number has ended."""
 
     def __init__(self, server: Server, keys: Keys, phones: Sequence[str]) -> None:
         cipher = Cipher(keys)
@@ -47,7 +47,7 @@ class Endings:
         self._by_hash = {cipher.found_by("phone", phone): event for phone, event in self._of.items()}
 
     def of(self, phone: str) -> asyncio.Event:
-        """Set once the contract of this number has come to an end."""
+        """Return the event that is set once the contract of this number has ended."""
         return self._of[phone]
 
     @property
@@ -55,7 +55,7 @@ class Endings:
         return sum(not event.is_set() for event in self._of.values())
 
     async def watch(self) -> None:
-        """For ever."""
+        """Set the events of ended contracts, for ever."""
         since = datetime.now(UTC) - OVERLAP
         while True:
             began = datetime.now(UTC)

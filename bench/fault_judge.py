@@ -1,4 +1,4 @@
-"""The verdict of `qianda bench faults`: from the ledgers of others, the finished files and the chained record."""
+"""The verdict of `qianda bench faults`: from the ledgers of the outside services, the finished files and the record."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bench.stage import Stage
 from hub.model.messaging.delivery import PLANNED
 
 READERS = 2
-# So many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time.
+# This many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time.
 MAX_CHECKED = 1000
-# So begin the keys of messages that were planned; the others answer somebody's act.
+# The keys of planned messages begin with this; all other messages answer an act of a person.
 STEP = "step-"
 
 
 async def unsettled(server: Server) -> int:
-    """How much the hub still works on, or is about to."""
+    """Return how many contracts, messages and tasks the hub is still working on, or is about to."""
     rows = await ask(
         server,
         "SELECT (SELECT count(*) FROM contract WHERE state = 'SIGNED'),"
@@ -64,16 +64,19 @@ def not_reached(people: Population, taken: Iterable[Taken]) -> int:
 
 
 def at_night(people: Population, taken: Iterable[Taken]) -> int:
-    """Reminders, by the provider's clock and ledger, to those for whom it is night all the time that this takes."""
+    """Count the messages, by the provider's clock and ledger, to people for whom it is night during the whole run."""
     asleep = {each.phone for each in people.asleep}
     return sum(each.to in asleep for each in taken)
 
 
-# ---- what has become of whom
+# ---- whether contracts ended as they should
 
 
 async def _not_as_wanted(server: Server, people: Population) -> int:
-    """Of those who do not sign; a reminder that was due at night waits for the morning."""
+    """Count the people who do not sign and whose contract is not as it should be.
+
+    It should be DECLINED or EXPIRED; for people who are asleep, a reminder that was due at night waits for the morning.
+    """
     found = len(people.declining) - await _in_state(server, people.declining, "DECLINED")
     found += len(people.expiring) - await _in_state(server, people.expiring, "EXPIRED")
     rows = await ask(
@@ -105,7 +108,7 @@ async def _issued_twice(server: Server) -> int:
 
 
 async def _finished(server: Server) -> list[Finished]:
-    """Every finished file, read by processes of their own."""
+    """Read every finished file, in worker processes."""
     rows = await ask(server, "SELECT document, fields FROM contract WHERE state = 'COMPLETED'")
     folder, loop = server.folder / "data" / "files", asyncio.get_running_loop()
     each = max(1, len(rows) // MAX_CHECKED)
@@ -126,7 +129,7 @@ def _path(folder: Path, document: str) -> Path:
 
 
 async def _noted_twice(server: Server) -> int:
-    """Finished contracts whose record uses the seal, or ends, more than once."""
+    """Count finished contracts whose record has more than one `seal-used` or `completed` entry."""
     rows = await ask(
         server,
         "SELECT count(DISTINCT contract) FROM (SELECT contract FROM record_entry WHERE kind = ANY($1)"
@@ -137,8 +140,8 @@ async def _noted_twice(server: Server) -> int:
 
 
 async def _after_signing(server: Server) -> int:
-    """Planned messages whose `sending` stands in a contract's record after its signature: the record is chained in the
-    order in which transactions committed."""
+    """Count planned messages whose `sending` stands in a contract's record after its signature. The record is chained
+    in the order in which transactions committed."""
     rows = await ask(
         server,
         "SELECT count(*) FROM record_entry AS sent JOIN record_entry AS signed USING (contract)"

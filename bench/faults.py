@@ -1,9 +1,9 @@
-"""Contracts through their life while processes are killed: workers, pages and the database, by SIGKILL, at random.
+"""Contracts through their life while workers, web processes and the database are killed at random by SIGKILL.
 
 Provider, authority, timestamp service and seal service (in front of a token) are programs of their own with raw
-ledgers, which outlive everything that is killed; replies get lost, and all of them are slow. The school's own system
-asks for contracts, guardians sign with the product's own client and read their messages in the provider's ledger. In
-the end the ledgers and the finished files judge.
+ledgers, which survive every kill. All of them are slow, and some of their replies get lost. The school's own system
+asks for contracts; guardians sign with the product's own client and read their messages in the provider's ledger. In
+the end the ledgers and the finished files are judged.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from bench.stage import FAST, PLENTY, Stage
 ROUNDS, MIN_ROUNDS = 10_000, 10
 # The share of contracts that are really signed and sealed.
 SIGNING = 0.4
-# One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name.
+# One kill for this many contracts. With few contracts, the number of kills is a third of theirs, up to MIN_KILLS.
 KILL_EACH, MIN_KILLS = 50, 20
-# So many people's turn comes, if it is not killing that takes longer.
+# Tasks that are opened per second, unless the kills take longer.
 PER_SECOND = 4.5
-# Seconds between two kills at least, on average: after each a process has to load everything again.
+# Mean seconds between two kills, at least: after each kill a process has to load everything again.
 PAUSE = 3.0
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
-# When every turn has come, and after the last kill: if nothing comes to an end for so long, the rest is lost.
+# Seconds, counted from the last kill when all tasks are open: if nothing ends for that long, the rest counts as lost.
 PATIENCE = 900.0
 
 
 def run(rounds: int, signing: float = SIGNING) -> Result:
-    """`rounds` is the number of contracts, ten at least."""
+    """Measure `rounds` contracts, at least MIN_ROUNDS. `signing`: the share of them that is signed."""
     rounds = max(rounds, MIN_ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("faults", Path(folder))
@@ -66,7 +66,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
         crowd = await Crowd.of_school(server, configured["channels"])
         people = await Population.gather(crowd, rounds, signing)
         office = await Office.of_school(crowd)
-        await server.renew(**configured)  # the seal is at its service from now on
+        await server.renew(**configured)  # from now on the seal is at the seal service
         kills = _kills(rounds)
         length = max(rounds / PER_SECOND, kills * PAUSE)
         async with server.running("serve", "work", workers=WORKERS, **configured) as used:
@@ -92,7 +92,7 @@ def _kills(rounds: int) -> int:
 
 @contextlib.asynccontextmanager
 async def _outsiders(stage: Stage) -> AsyncIterator[tuple[Server, Mapping[str, Any]]]:
-    """A server to be run, and what its configuration says of those outside."""
+    """Run the outside services. Yields the server under test, and its configuration for those services."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(made_server())
         options = await stack.enter_async_context(provider("sms_twilio", stage.ledger("sms_twilio"), LOSE, SLOW))
@@ -111,7 +111,7 @@ class _Life:
     interrupted: Counter[str] = field(default_factory=Counter)
 
     async def live(self, killer: Killer) -> None:
-        """The turns come over `length`, and so do the kills; then until everything has come to its end."""
+        """Open the tasks and kill processes over `length`, then wait until every contract has ended."""
         endings = Endings(self.crowd.server, self.crowd.keys, self.people.ending)
         due = await self.people.fall_due(self.crowd, datetime.now(UTC), self.length)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http, asyncio.TaskGroup() as tasks:
@@ -136,7 +136,7 @@ class _Life:
             await asyncio.sleep(2)
 
     def _guardians(self) -> list[Guardian]:
-        """Of all who do something."""
+        """Return the guardians of all contracts that are signed or declined."""
         origin, messages, people = self.crowd.server.origin, self.messages, self.people
         guardians = [Guardian(origin, messages, each.phone, TAIL_OF_COPIES, "decline") for each in people.declining]
         guardians += [Guardian(origin, messages, each.phone, TAIL_OF_COPIES, "sign") for each in people.copied]

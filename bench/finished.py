@@ -1,4 +1,4 @@
-"""What stands in a finished file, read apart from the product's own reader: whose signatures, which timestamps."""
+"""The signatures and timestamps in a finished file, read independently of the product's own reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 
 @dataclass(frozen=True)
 class SignedDigest:
-    """`certificate`: its serial number. `digest`: SHA-256 of what the key signed, hexadecimal as `signature_sha256`."""
+    """A signature in a file. `certificate`: its serial number. `digest` and `signature_sha256`: SHA-256 of the signed
+    bytes and of the signature, hexadecimal."""
 
     certificate: str
     digest: str
@@ -34,8 +35,11 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Finished:
-    """`well`: every signature and timestamp is over what it covers, and the product's own quick check, where it was
-    asked for, has nothing against the file either."""
+    """What was read from a finished file.
+
+    `well`: every signature and timestamp is over what it covers, and the product's own quick check, if it was run,
+    finds nothing wrong either.
+    """
 
     signatures: tuple[SignedDigest, ...]
     stamps: tuple[Stamp, ...]
@@ -43,7 +47,7 @@ class Finished:
 
 
 def read_finished(path: Path, fields: Sequence[str], check: bool) -> Finished:
-    """Raises ValueError where a signature cannot be read. `fields`: of the signers."""
+    """Read a finished file. `fields`: those of the signers. Raises ValueError if a signature cannot be read."""
     file, signatures, stamps, well = path.read_bytes(), [], [], True
     for signed, covered in _contents(file):
         signer, content = signed["signer_infos"][0], signed["encap_content_info"]
@@ -61,7 +65,8 @@ def read_finished(path: Path, fields: Sequence[str], check: bool) -> Finished:
 
 
 def _contents(file: bytes) -> Iterator[tuple[cms.SignedData, str]]:
-    """Each with the SHA-256 of what it covers; empty: nothing in the file says what."""
+    """Yield each CMS object with the SHA-256 of the bytes that it covers; "" if no ByteRange in the file belongs to
+    it."""
     ranges = {numbers[1]: numbers for found in _RANGE.finditer(file) if (numbers := tuple(map(int, found.groups())))}
     for found in _CONTENTS.finditer(file):
         content = bytes.fromhex(found[1][1:-1].decode())

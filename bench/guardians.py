@@ -1,4 +1,5 @@
-"""Guardians who sign or decline whatever happens to the hub: they read their messages in the provider's own ledger."""
+"""Guardians who sign or decline while the hub is being killed. They read their messages in the provider's own
+ledger."""
 
 from __future__ import annotations
 
@@ -23,13 +24,14 @@ TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LOOK_EVERY, MESSAGE_TIMEOUT = 0.5, 90.0
 AGAIN_AFTER = 15.0
-# So long whoever did what they came for waits for the end, before they look at the link once more.
+# Seconds that a guardian who has signed or declined waits for the end of the contract before opening the link again.
 MAX_WAIT = 300.0
 CODE_APART = 61.0
 
 
 class Messages:
-    """What the provider accepted, by number; its ledger is read on from where it was read last."""
+    """The messages that the provider accepted, by phone number. Each read of the ledger begins where the last one
+    ended."""
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
@@ -37,7 +39,7 @@ class Messages:
         self._by_phone: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
 
     def of(self, phone: str) -> list[tuple[str, str]]:
-        """Keys and texts, the oldest first."""
+        """Return the keys and texts of this number's messages, oldest first."""
         with self._ledger.open(encoding="utf-8") as file:
             file.seek(self._read)
             while (line := file.readline()).endswith("\n"):
@@ -50,7 +52,8 @@ class Messages:
 
 @dataclass
 class Guardian:
-    """`tail`: the last four characters of their document. `interrupted`: by what, and how often."""
+    """A guardian with a phone. `tail`: the last four characters of their document number. `interrupted`: how often each
+    reason interrupted them."""
 
     origin: str
     messages: Messages
@@ -61,14 +64,16 @@ class Guardian:
     _asked_at: float = -CODE_APART
 
     async def live(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore, ended: asyncio.Event) -> None:
-        """Until the contract has ended: whoever is interrupted opens the link once more, as a person would. Only so
-        many as go through `gate` do so at once."""
+        """Open the link and act, again after each interruption as a person would, until the contract has ended.
+
+        `gate` limits how many guardians act at once.
+        """
         while not ended.is_set():
             pause = MAX_WAIT
             async with gate:
                 try:
                     await self._visit(http)
-                except Exception as error:  # whatever it is, the person tries again; what it was stands in the rows
+                except Exception as error:  # whatever went wrong, a person tries again; the reason is kept in the rows
                     self.interrupted[_reason(error)] += 1
                     pause = max(AGAIN_AFTER, self._asked_at + CODE_APART - time.monotonic())
             with suppress(TimeoutError):
@@ -89,7 +94,11 @@ class Guardian:
             await client.sign(strokes=STROKES, shown=await client.document())
 
     async def _read(self, pattern: re.Pattern[str], wanted: Callable[[str], bool], more_than: int = 0) -> str:
-        """What stands in the newest such message, once there are more than so many."""
+        """Return what `pattern` finds in the newest message whose key is `wanted`, once there are more than `more_than`
+        of them.
+
+        Raises TimeoutError if no message comes, BadAnswer if the pattern does not match.
+        """
         deadline = time.monotonic() + MESSAGE_TIMEOUT
         while len(found := [text for key, text in self.messages.of(self.phone) if wanted(key)]) <= more_than:
             if time.monotonic() > deadline:

@@ -1,4 +1,5 @@
-"""Whether a finished file holds: said by pyHanko's long-term validation alone, set up apart from `qianda.verify`."""
+"""Whether a finished file is valid, by pyHanko's long-term validation alone, set up independently of
+`qianda.verify`."""
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ from qianda.verify.trust import Trust
 
 
 class DoesNotHold(Exception):
-    """A bench whose files are wrong measures nothing."""
+    """A finished file is not valid: a bench whose files are wrong measures nothing."""
 
 
 async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields: list[str]) -> None:
-    """Raises DoesNotHold unless these fields, and no others, are signed so that it lasts."""
+    """Raise DoesNotHold unless exactly these fields are signed, with long-term validity."""
     signatures = PdfFileReader(io.BytesIO(file)).embedded_regular_signatures
     if [signature.field_name for signature in signatures] != fields:
         raise DoesNotHold("other fields are signed")
@@ -41,7 +42,7 @@ async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields
 
 
 def trust_in(school: BenchSchool) -> Trust:
-    """The same for `qianda.verify`."""
+    """Return the trust anchors of `offline_spec` in the form that `qianda.verify` takes."""
     with tempfile.TemporaryDirectory() as place:
         paths = [Path(place) / f"{number}.der" for number in range(len(school.certificates))]
         for path, certificate in zip(paths, school.certificates, strict=True):
@@ -50,7 +51,8 @@ def trust_in(school: BenchSchool) -> Trust:
 
 
 def offline_spec(school: BenchSchool) -> PdfSignatureValidationSpec:
-    """The authority with its CRLs, the timestamp authority pinned: as our own check has it, written apart from it."""
+    """Return pyHanko's settings: the authority with its CRLs, the timestamp authority pinned. They mean the same as
+    those of our own check, but are written independently of it."""
     root, pinned = (x509.Certificate.load(der) for der in school.certificates)
     none = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
     nothing_online = RevocationInfoGatheringSpec(

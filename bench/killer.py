@@ -1,4 +1,4 @@
-"""Whoever kills: workers, pages and the database, at random, by SIGKILL."""
+"""Kill workers, web processes and the database at random, by SIGKILL."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from bench.stage import Stage
 
 DATABASE_SHARE = 1 / 6
 WHAT = ("web", "worker")
-# Between two kills: the mean pause times something between these.
+# Factors on the mean pause between two kills.
 UNEVEN = (0.5, 1.5)
 
 
 @dataclass
 class Killer:
-    """`supervisors` (of pages and workers) bring back what they started and is killed here; the database comes back by
-    them, too. `length`: seconds over which the kills are spread."""
+    """Kills `kills` processes, spread over `length` seconds.
+
+    `supervisors` (of web processes and of workers) restart what is killed here, the database included.
+    """
 
     stage: Stage
     server: Server
@@ -41,7 +43,7 @@ class Killer:
 
     def _kill(self) -> None:
         found = self._victim()
-        if found is None:  # it is being brought back at this moment
+        if found is None:  # the victim is just being restarted
             return
         pid, what = found
         with contextlib.suppress(ProcessLookupError):
@@ -51,7 +53,7 @@ class Killer:
 
     def _victim(self) -> tuple[int, str] | None:
         if self.chance.random() < DATABASE_SHARE:
-            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # it is being written at this moment
+            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # the file is just being written
                 return self.server.postgres.server_pid(), "database"
         children = [
             (each.pid, what)

@@ -1,4 +1,4 @@
-"""What the ledgers of authority, timestamp service and token say of the finished files. Pure."""
+"""Compare the ledgers of authority, timestamp service and token with the finished files. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.finished import Finished, SignedDigest, Stamp
 
 @dataclass(frozen=True)
 class Ledgers:
-    """`issued`: serial numbers of certificates, with what each is for. `signed`: hash and signature of every use of the
-    seal key, in order."""
+    """The ledgers of the outside services. `issued`: serial numbers of certificates, with the purpose of each.
+    `signed`: hash and signature of every use of the seal key, in order."""
 
     issued: dict[str, str]
     stamped: Sequence[Stamp]
@@ -32,8 +32,11 @@ class Ledgers:
 
 
 def judge_files(finished: Sequence[Finished], ledgers: Ledgers) -> dict[str, float]:
-    """`…_not_in_ledger`: what stands in the files and nobody gave. `…_in_vain`: what was given and stands in no file:
-    replies that were lost, or that came to a process that was killed."""
+    """Return the counts of what is in files and ledgers.
+
+    `…_not_in_ledger`: what stands in a file although no service gave it. `…_in_vain`: what a service gave and stands in
+    no file: its reply was lost, or came to a process that was killed.
+    """
     signatures = [each for file in finished for each in file.signatures]
     seals = [each for each in signatures if ledgers.is_seal(each)]
     stamps = [each for file in finished for each in file.stamps]
@@ -59,8 +62,10 @@ def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
 
 
 def _sealed_twice(finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers) -> int:
-    """More than one seal in a file, one seal in two files, and whatever else the token signed: what it was given for
-    one contract must always have been the same bytes."""
+    """Count seals beyond the first in a file, seals that stand in two files, and everything else that the token signed.
+
+    For one contract the token must always have been given the same bytes.
+    """
     in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)
     times = Counter(each.digest for each in seals)
     elsewhere = {digest for digest, _ in ledgers.signed} - times.keys()

@@ -1,4 +1,4 @@
-"""What falls due at night: where it is put, and that it leaves evenly and at the provider's rate in the window."""
+"""Reminders that fall due at night: when they are planned instead, and that they leave evenly in the next window."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hub.model.reminders.schedule import spread_of
 
 FIRST = 20_000_000
 OPENS, CLOSES = 9, 21
-# The twelve hours of the next window are put into so many seconds, to see what leaves in it.
+# The twelve hours of the next window are compressed into this many seconds, to see what leaves in it.
 DAY_SECONDS = 60
 SLICE = 5
 CODES_SHARE = 0.05
-# The provider takes so much of what is spread over the window: its rate decides when the last one leaves.
+# The provider's rate, as a share of the rate at which messages fall due: it decides when the last message leaves.
 RATE_SHARE = 0.8
 _WAKE = """
 UPDATE signing_task SET next_due_at = now() - random() * interval '1 hour' WHERE signer IN
@@ -30,7 +30,7 @@ _LEFT = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at
 
 
 async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
-    """So many reminders fall due where it is night."""
+    """Let `number` reminders fall due where it is night, and judge for when they are planned."""
     zone = night_zone()
     await put_to_sleep(crowd, FIRST, number)
     database = crowd.server.database
@@ -76,8 +76,10 @@ async def _planned(crowd: Crowd, number: int) -> list[datetime]:
 
 
 async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) -> None:
-    """So many messages, spread over the window as those that were put off are, from its opening on 720 times as fast,
-    with a provider that is slower than they fall due."""
+    """Send `number` messages that are spread over the window as deferred ones are, 720 times as fast as in reality.
+
+    The provider is slower than the messages fall due.
+    """
     people = await crowd.gather(first, number)
     rate = number / DAY_SECONDS * RATE_SHARE
     spread = [spread_of(uuid4()) for _ in people]
@@ -102,6 +104,6 @@ async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) ->
 
 
 def night_zone() -> str:
-    """Where it is about two in the morning now. The zones of Etc have their signs the other way round."""
+    """Return a zone where it is about two in the morning now. The signs of the Etc zones are reversed."""
     ahead = (2 - datetime.now(UTC).hour + 11) % 24 - 11
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"

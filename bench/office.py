@@ -1,4 +1,4 @@
-"""The school's own system: it asks for contracts through the API, again and again until it is answered."""
+"""The school's own system: it asks for contracts through the API, and repeats each request until it is answered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ AGAIN_AFTER, CREATED = 2.0, 201
 
 @dataclass
 class Office:
-    """`refusals`: how often something else was answered than the contract, or nothing at all, and what."""
+    """The school's system. `refusals`: the answers other than the contract, no answer included, and how often each
+    came."""
 
     origin: str
     refusals: Counter[str] = field(default_factory=Counter)
@@ -39,7 +40,8 @@ class Office:
         return cls(crowd.server.origin)
 
     async def issue(self, http: aiohttp.ClientSession, phone: str) -> None:
-        """One contract for this guardian, whatever is killed meanwhile: the key says that it is the same request."""
+        """Ask for one contract for this guardian, whatever is killed meanwhile. The Idempotency-Key makes every try the
+        same request."""
         headers = {"Authorization": f"Bearer {SECRET}", "Idempotency-Key": f"issue-{phone}"}
         while refusal := await self._asked(http, _contract(phone), headers):
             self.refusals[refusal] += 1

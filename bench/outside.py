@@ -1,5 +1,4 @@
-"""Authority, timestamp service and seal service as programs of their own, and what the hub's configuration says of
-them."""
+"""Authority, timestamp service and seal service as programs of their own, and the hub's configuration for them."""
 
 from __future__ import annotations
 
@@ -23,8 +22,8 @@ STOP_TIMEOUT = 10
 
 @contextlib.asynccontextmanager
 async def outside(stage: Stage, lose: float, delay: float) -> AsyncIterator[Mapping[str, Any]]:
-    """All three, each with a ledger in the stage's folder; they answer after `delay` seconds and lose this share of
-    their replies. Yields the sections of the configuration."""
+    """Run all three services, each with a ledger in the stage's folder. They answer after `delay` seconds and lose the
+    share `lose` of their replies. Yields the sections of the configuration."""
     trouble = ("--lose", str(lose), "--delay", str(delay))
     async with AsyncExitStack() as stack:
         authority = await stack.enter_async_context(_running(stage, "authority", *trouble))
@@ -63,7 +62,7 @@ def _authority(origin: str, certificate: str) -> Mapping[str, Any]:
 
 @contextlib.asynccontextmanager
 async def _running(stage: Stage, name: str, *options: str) -> AsyncIterator[str]:
-    """Yields its address."""
+    """Run one service. Yields its address."""
     folder, ledger = stage.folder / name, stage.ledger(name)
     command = [sys.executable, "-m", f"bench.services.{name}", str(folder), "--ledger", str(ledger), *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Guardians with phones who sign contracts over HTTP: invented people, the product's own client library."""
+"""Guardians with phones who sign contracts over HTTP: invented people, who use the product's own client library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
-# Seconds between two looks at the phone or the contract: the hub pays for each, so there are few.
+# Seconds between two looks at the phone or the contract. The hub spends time on each look, so there are few.
 FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
 PATIENCE = 180.0
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -27,7 +27,7 @@ _CHANGING = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}|/\d+(?=\.png)|(?<=^/s)/[^/]+
 
 @dataclass
 class Story:
-    """One contract. Seconds since it was asked for: until it was issued, signed by the guardian, seen completed."""
+    """One contract: the seconds from its request until it was issued, signed by the guardian, and seen as completed."""
 
     number: int
     issued_s: float = 0.0
@@ -39,7 +39,8 @@ class Story:
 
 @dataclass
 class Stopwatch:
-    """Times every HTTP call of a session, from its first byte out to the answer's head, by method and path."""
+    """A stopwatch for every HTTP call of a session, from its first byte out to the answer's head, by method and
+    path."""
 
     calls: list[tuple[str, float]] = field(default_factory=list)
 
@@ -60,7 +61,11 @@ class Stopwatch:
 
 
 class People:
-    """`http` is the guardians' (timed by whoever made it), `aside` that of the school's system and of looking."""
+    """The guardians and the school's system.
+
+    `http`: the session of the guardians, which the caller may time. `aside`: the session of the school's system and of
+    all looks at a phone or a state.
+    """
 
     def __init__(self, origin: str, http: aiohttp.ClientSession, aside: aiohttp.ClientSession) -> None:
         self._origin, self._http, self._aside = origin, http, aside
@@ -68,7 +73,8 @@ class People:
         self.phone_looks, self.state_looks = 0, 0
 
     async def whole_contract(self, number: int) -> Story:
-        """Issued by another system, invited by SMS, landed, identified, every page read, signed, completed."""
+        """Take one contract from the request of another system through invitation by SMS, identification, reading and
+        signature to COMPLETED."""
         story, started = Story(number), time.perf_counter()
         phone, guardian = phone_of(number), person_number(date(1985, 1, 1), number)
         story.contract = contract = await self._issue(number, phone, guardian)
@@ -115,14 +121,14 @@ class People:
         await client.sign(strokes=STROKES, shown=shown, contract=contract)
 
     async def messages(self, phone: str) -> list[dict[str, str]]:
-        """What the demo's pretend phone shows, oldest first."""
+        """Return the messages that the demo's pretend phone shows, oldest first."""
         self.phone_looks += 1
         async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
             found: list[dict[str, str]] = await answer.json()
             return found
 
     async def _sms(self, phone: str, purpose: str, pattern: str) -> str:
-        """What a person looks for in the message; asked of the demo's pretend phone until it is there."""
+        """Wait until the demo's pretend phone shows a message of this purpose. Return what `pattern` finds in it."""
 
         async def look() -> str | None:
             texts = [each["text"] for each in await self.messages(phone) if each["purpose"] == purpose]
@@ -138,7 +144,7 @@ class People:
         await self._until(look, "completion")
 
     async def state(self, contract: str) -> str:
-        """The state of a contract, as the API says it."""
+        """Return the state of a contract from the API."""
         self.state_looks += 1
         async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
             return str((await answer.json())["state"])
@@ -163,7 +169,8 @@ def phone_of(number: int) -> str:
 
 
 def person_number(born_from: date, number: int) -> str:
-    """A well-formed identity number (GB 11643) of nobody: a birthday from this one on, a serial, the check digit."""
+    """Return a well-formed identity number (GB 11643) of nobody: a birthday from `born_from` on, a serial, the check
+    digit."""
     day, serial = divmod(number, 1000)
     digits = f"340104{born_from + timedelta(days=day):%Y%m%d}{serial:03}"
     weighed = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))

@@ -1,4 +1,4 @@
-"""Who lives in `qianda bench faults`, and what is to become of each."""
+"""The people in `qianda bench faults`, and what becomes of the contract of each."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from bench.crowd import Crowd, CrowdPerson
 from bench.endings import ask
 from bench.night import night_zone
 
-# So many of all are issued by the product while it is being killed, and signed; are declined; left to expire; have a
-# reminder due where it is night. The rest of those who sign have copies of one contract that the product issued. All
-# others are invited, and nothing more comes of it here.
+# Shares of all contracts: issued by the product during the kills, and signed; declined; left to expire; with a reminder
+# due where it is night. The other contracts that are signed are copies of one that the product issued. All the rest are
+# invited, and nothing more happens to them.
 ISSUED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.1, 0.1, 0.05
-# Their numbers are looked at when a contract is issued, and have to be possible ones.
+# The numbers of these people are checked when a contract is issued, so they have to be possible phone numbers.
 FIRST_OF_ISSUED = 3_000_000
-# From the invitation to the deadline of those that expire: a share of the whole, and not shorter than it takes until a
-# message of a worker that was killed twice has left.
+# Time from invitation to deadline for contracts that expire: a share of the whole run, and long enough that a message
+# leaves even if its worker is killed twice.
 LIFE, MAX_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
 TAIL_OF_COPIES = "0101"
 
 
 @dataclass(frozen=True)
 class Population:
-    """`issued`: the numbers of those whose contract is still to be asked for."""
+    """The people, by what becomes of their contracts. `issued`: the phone numbers of those whose contracts are not
+    issued yet."""
 
     issued: Sequence[str]
     copied: Sequence[CrowdPerson]
@@ -35,7 +36,7 @@ class Population:
 
     @classmethod
     async def gather(cls, crowd: Crowd, number: int, signing: float) -> Population:
-        """`signing`: the share of all who sign."""
+        """Create the people. `signing`: the share of all who sign."""
         shares = (ISSUED, signing - ISSUED, DECLINED, EXPIRED, ASLEEP)
         issued, *awake, asleep = (max(1, round(number * each)) for each in shares)
         found = iter(await crowd.gather(1, number - issued - asleep))
@@ -56,23 +57,27 @@ class Population:
 
     @property
     def ending(self) -> list[str]:
-        """The numbers of all whose contracts come to an end here."""
+        """The numbers of all whose contracts end during the run."""
         return self.signing + [each.phone for each in (*self.declining, *self.expiring)]
 
     @property
     def reached(self) -> list[str]:
-        """The numbers of all who are to get an invitation."""
+        """The numbers of all who should get an invitation."""
         return self.ending + [each.phone for each in self.invited]
 
     async def fall_due(self, crowd: Crowd, begin: datetime, length: timedelta) -> dict[str, datetime]:
-        """The turn of each comes somewhere in this time, and all kinds come side by side. Those that expire are early
-        enough to do so within it. When, by number."""
+        """Open the tasks at moments spread over `length`, all kinds of people mixed. Return the moment of each phone
+        number.
+
+        Contracts that expire get theirs early enough to expire within `length`.
+        """
         life = max(LIFE, min(length * LIFE_SHARE, MAX_LIFE))
         awake = list(_mixed(self.copied, self.invited, self.declining))
         due = dict(zip((each.phone for each in awake), _spread(begin, length, len(awake)), strict=True))
         early = _spread(begin, max(length - life, length / 4), len(self.expiring))
         due |= dict(zip((each.phone for each in self.expiring), early, strict=True))
-        # Before anybody is due: a worker that took the first step earlier would plan by the old deadline.
+        # Deadlines are set before anything is due: a worker that took the first step earlier would plan by the old
+        # deadline.
         await _set_deadlines(crowd, self.expiring, [moment + life for moment in early])
         await crowd.fall_due([*awake, *self.expiring], list(due.values()))
         await crowd.fall_due_again(self.asleep, _spread(begin, length, len(self.asleep)))
@@ -80,12 +85,12 @@ class Population:
 
 
 def _spread(begin: datetime, length: timedelta, number: int) -> list[datetime]:
-    """So many moments at an even pace."""
+    """Return `number` moments at an even pace."""
     return [begin + length * place / number for place in range(number)]
 
 
 def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
-    """Each group spread evenly over the whole."""
+    """Yield all people, each group spread evenly over the whole."""
     placed = [
         (place / len(group), number, each) for number, group in enumerate(groups) for place, each in enumerate(group)
     ]
@@ -93,7 +98,7 @@ def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
 
 
 async def _set_deadlines(crowd: Crowd, expiring: Sequence[CrowdPerson], deadlines: Sequence[datetime]) -> None:
-    """Their deadline comes soon after the invitation."""
+    """Set the deadlines of contracts that expire, soon after their invitations."""
     await ask(
         crowd.server,
         "UPDATE contract SET deadline = wanted.deadline"

@@ -1,4 +1,5 @@
-"""Providers as programs of their own, and what their ledgers say: those judge us, nothing of ours can change them."""
+"""Providers as programs of their own, and what their ledgers say. The ledgers judge us: nothing of ours can change
+them."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ from typing import Any
 from bench.server import ROOT
 
 TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
-# As the doubles in `tests/channels/doubles` have them.
+# As in the doubles in `tests/channels/doubles`.
 KANNEL_USER, KANNEL_PASSWORD, KANNEL_SECRET = "tester", "a password of the gateway", "a-secret-piece-of-the-path"
 STOP_TIMEOUT = 10
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A message that a provider accepted, for which it would send a bill."""
+    """A message that a provider accepted and would charge for."""
 
     to: str
     key: str
@@ -35,8 +36,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class LedgerVerdict:
-    """`duplicates`: how often a message came that had come before. `most`: how often at most one
-    message came more than once. `lost`: people whom nothing reached."""
+    """What a ledger says of expected messages.
+
+    `duplicates`: how many messages repeated an earlier one. `most`: the largest number of repeats of one message.
+    `lost`: how many people got no message.
+    """
 
     duplicates: int
     most: int
@@ -44,7 +48,7 @@ class LedgerVerdict:
 
 
 def judged(expected: Iterable[str], taken: Iterable[Taken]) -> LedgerVerdict:
-    """Each of these numbers is to get one message."""
+    """Judge the ledger: each of these numbers should have got exactly one message."""
     times = Counter(each.to for each in taken)
     more = [count - 1 for count in times.values()]
     lost = [phone for phone in set(expected) if not times[phone]]
@@ -52,7 +56,7 @@ def judged(expected: Iterable[str], taken: Iterable[Taken]) -> LedgerVerdict:
 
 
 def read_ledger(path: Path) -> list[Taken]:
-    """In the order of acceptance."""
+    """Return the accepted messages in the order of acceptance."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Taken(line["to"], line["key"], line.get("reference", ""), datetime.fromisoformat(line["at"]))
@@ -63,8 +67,8 @@ def read_ledger(path: Path) -> list[Taken]:
 
 @contextlib.asynccontextmanager
 async def provider(kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.0) -> AsyncIterator[Mapping[str, Any]]:
-    """The double of `channels/KIND.py`, with a new ledger in this file; it answers after `delay` seconds. Yields the
-    channel's options."""
+    """Run the double of `channels/KIND.py` with a new ledger in this file. It answers after `delay` seconds and loses
+    the share `lose` of its replies. Yields the channel's options."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
     ledger.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"tests.channels.doubles.{kind}", "--ledger", str(ledger.resolve())]
@@ -87,7 +91,8 @@ def _twilio(address: str) -> Mapping[str, Any]:
 
 
 def _kannel(address: str) -> Mapping[str, Any]:
-    """Its SMS centre reports nothing, so that nobody ever learns what became of a lost reply."""
+    """Return the options of a gateway without receipts: nobody ever learns what became of a message whose reply was
+    lost."""
     return {
         "url": f"{address}/cgi-bin/sendsms",
         "username": KANNEL_USER,

@@ -1,6 +1,6 @@
-"""Reminders with very many contracts asleep: how late a message leaves, how many leave, what a worker costs meanwhile.
+"""Reminders with very many contracts waiting: how late and how many messages leave, and the CPU time of an idle worker.
 
-The provider is a program of its own that keeps a raw ledger; what counts is the moment at which it accepted a message.
+The provider is a program of its own that keeps a raw ledger: what counts is the moment at which it accepted a message.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FEW_ASLEEP = 10_000
 DUE_PER_S = 100
 IDLE_SECONDS = 20
 WORKERS = (1, 2, 4)
-# Of those asleep: how many are planned anew; how many invitations wait for a slow provider while people ask for codes;
-# how many messages fall due at night.
+# Shares of the waiting contracts: those that are planned anew; invitations that wait for a slow provider while people
+# ask for codes; messages that fall due at night.
 PLANNED_SHARE, WAITING_SHARE, OVERNIGHT_SHARE = 0.1, 0.05, 0.1
 PLANNED_CAMPUS = "guangzhou"
 CODES = 40
@@ -40,7 +40,7 @@ LATER = 10_000_000
 
 
 def run(rounds: int, asleep: int = ASLEEP) -> Result:
-    """`rounds` is the number of messages of each part in which they are sent."""
+    """Measure with `asleep` waiting contracts. `rounds`: the number of messages in each part that sends any."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("reminders", Path(folder))
         asyncio.run(_measured(stage, rounds, asleep))
@@ -80,12 +80,12 @@ class _Bench:
         self._first = 1
 
     def next(self, number: int) -> int:
-        """The number of the first of so many new people."""
+        """Reserve `number` new people. Return the number of the first."""
         first, self._first = self._first, self._first + number
         return first
 
     async def rate(self, name: str, workers: int) -> None:
-        """All are due at once; how many a second leave, from the first to the last."""
+        """Measure how many messages leave per second if all are due at once, from the first to the last."""
         await self._crowd.server.database.execute(_FORGET)
         people = await self._crowd.gather(self.next(self._rounds), self._rounds)
         async with (
@@ -102,8 +102,10 @@ class _Bench:
         self._stage.figures |= {f"{name}_per_s": pace(moments), f"{name}_cpu_ms": cpu / self._rounds * 1000}
 
     async def paced(self) -> None:
-        """So many fall due each second, at an even pace; from the moment at which each is due to the provider's ledger.
-        Afterwards the worker has nothing to do, and is watched."""
+        """Measure the seconds from due moment to the provider's ledger, with messages that fall due at an even pace.
+
+        Afterwards the worker has nothing to do, and its idle CPU time is measured.
+        """
         await self._crowd.server.database.execute(_FORGET)
         people = await self._crowd.gather(self.next(self._rounds), self._rounds)
         async with (
@@ -137,7 +139,7 @@ class _Bench:
         await until(look, PATIENCE)
 
     async def plan_anew(self, number: int) -> None:
-        """The policy of a campus changes; how many of its sleeping contracts a second are planned anew."""
+        """Change the policy of a campus, and measure how many of its waiting contracts are planned anew per second."""
         server, keys = self._crowd.server, self._crowd.keys
         before = await server.database.fetchval(_PLANNED)
         async with (
@@ -162,7 +164,7 @@ class _Bench:
         self._stage.figures["planned_per_s"] = number / took
 
 
-# This double reports nothing, and ten minutes later the hub would ask what became of an earlier part.
+# The double reports no receipts: without this the hub would ask, ten minutes later, about messages of an earlier part.
 _FORGET = "UPDATE delivery SET check_at = NULL WHERE check_at IS NOT NULL"
 _PLANNED = "SELECT count(*) FROM reminder_entry WHERE reason = 'policy-changed'"
 

@@ -17,10 +17,8 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Result:
-    """`figures` by the names of the design; `ledger` has one row for each measured piece of work, times in seconds.
-
-    `raw`: ledgers that others kept of the same run, by the names of their files.
-    """
+    """The outcome of one bench. `figures`: by the names of the design. `ledger`: one row for each measured piece of
+    work, times in seconds. `raw`: ledgers that outside services kept of the same run, by file name."""
 
     name: str
     figures: Mapping[str, float]
@@ -32,7 +30,7 @@ class Result:
         return json.dumps({"name": self.name, "machine": machine(), "figures": figures}, indent=1)
 
     def keep(self, folder: Path = RESULTS) -> Path:
-        """Write `NAME.json`, with the ledger `NAME.csv`, and the raw ones; returns the first."""
+        """Write `NAME.json`, the ledger `NAME.csv` and the raw ledgers. Return the path of the first."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
         path.write_text(self.as_json() + "\n", encoding="utf-8")
@@ -47,7 +45,8 @@ class Result:
 
 
 def machine() -> dict[str, Any]:
-    """Where and when; `load` is the average of the last minute: well above zero before a bench means a busy machine."""
+    """Return facts about the machine and the time. `load` is the average of the last minute: well above zero before a
+    bench means a busy machine."""
     return {
         "cpus": os.cpu_count(),
         "system": platform.platform(),
@@ -58,11 +57,11 @@ def machine() -> dict[str, Any]:
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle one; of an even number the upper of the two."""
+    """Return the middle value; of an even number of values, the upper of the middle two."""
     return sorted(values)[len(values) // 2]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of them lie."""
+    """Return the value below which the share `share` (0 to 1) of the values lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,5 +1,5 @@
-"""The product as it runs in earnest, in a fresh data folder: `qianda migrate`, `init`, `serve` and `work` as processes
-of their own over an embedded PostgreSQL with fsync, with channels that are really configured."""
+"""The product as in production, in a fresh data folder: `qianda migrate`, `init`, `serve` and `work` as processes of
+their own over an embedded PostgreSQL with fsync, with configured channels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ licence = "教民234010000000001号"
 
 @dataclass(frozen=True)
 class Server:
-    """`database` is connected as the owner, who sees every row. What the processes say lies in `folder`."""
+    """A server under test. `database`: a connection as the owner, who sees every row. `folder` has the output of the
+    processes."""
 
     folder: Path
     port: int
@@ -53,8 +54,11 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def running(self, *commands: str, **configured: Any) -> AsyncIterator[Usage]:
-        """`serve`, `work` or both, with these settings beside the usual ones; at the end what is in hand is finished.
-        Yields what they and the database have used since they were ready."""
+        """Run `serve`, `work` or both, with these settings in addition to the usual ones. At the end they finish the
+        work in hand.
+
+        Yields the CPU time that they and the database have used since they were ready.
+        """
         started: list[subprocess.Popen[bytes]] = []
         try:
             for command in commands:
@@ -66,7 +70,7 @@ class Server:
             await asyncio.to_thread(_end, started)
 
     async def renew(self, **configured: Any) -> None:
-        """Put down the certificate of the seal that these settings name, in place of the one that was made."""
+        """Store the seal certificate of these settings in place of the one that `init` made."""
         command, environment = [*QIANDA, "init", "--renew"], self._environment(configured)
         await asyncio.to_thread(
             subprocess.run, command, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
@@ -94,7 +98,7 @@ class Server:
     async def _until_ready(
         self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]], workers: int
     ) -> None:
-        """Pages are there, and each worker of this start has said that it lives."""
+        """Wait until the pages are served and each worker of this start has written a heartbeat."""
         since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_TIMEOUT)
         while not all([await self._is_ready(command, since, workers) for command in commands]):
             if any(process.poll() is not None for process in started) or datetime.now(UTC) > deadline:
@@ -120,8 +124,8 @@ class Server:
 
 
 class Usage:
-    """CPU time in seconds that is used from the moment on at which this is made: of one of the commands (`serve`,
-    `work`), of the `database`, or of all of them. Linux only (/proc)."""
+    """CPU time in seconds since this object was made: of one of the commands (`serve`, `work`), of the `database`, or
+    of all of them. Linux only (/proc)."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
@@ -130,7 +134,7 @@ class Usage:
 
     @property
     def commands(self) -> list[int]:
-        """The supervisors."""
+        """The process ids of the supervisors."""
         return [pid for name, pid in self._pids.items() if name != "database"]
 
     def __call__(self, whose: str = "") -> float:
@@ -139,16 +143,16 @@ class Usage:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that the supervisor of `work` started."""
+        """The ids of the processes that the supervisor of `work` started."""
         supervisor = self._pids.get("work", 0)
         return [each.pid for each in tree(supervisor) if each.parent == supervisor and "spawn_main" in each.command]
 
     def of_workers(self) -> float:
-        """CPU time of the workers themselves."""
+        """Return the CPU seconds of the workers themselves."""
         return _cpu_seconds(self.workers) - self._workers_before
 
     def largest_mb(self) -> float:
-        """Memory of the largest worker (resident, shared pages included)."""
+        """Return the memory of the largest worker in MB (resident, shared pages included)."""
         return max(_resident_mb(pid) for pid in self.workers)
 
 
@@ -159,9 +163,9 @@ def _resident_mb(pid: int) -> float:
 
 @contextlib.asynccontextmanager
 async def made_server() -> AsyncIterator[Server]:
-    """A migrated database and nothing in it; everything is taken away at the end."""
+    """Create a migrated, empty database and yield its server. Everything is removed at the end."""
     for name in [name for name in os.environ if name.startswith("QIANDA_")]:
-        del os.environ[name]  # it speaks of another hub
+        del os.environ[name]  # it configures another hub
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
     (folder / "data").mkdir(mode=0o700)
     (folder / "own.toml").write_text(SCHOOL, "utf-8")

@@ -1,4 +1,4 @@
-"""Everything at once that keeps a web server busy, as a program of its own that writes down what becomes of it.
+"""All attacks on a web server at once, as a program of its own that writes down their outcome.
 
 python -m bench.siege ORIGIN GENUINE.pdf --ledger LEDGER      # until it is told to end
 """
@@ -20,7 +20,7 @@ import aiohttp
 from bench.attackers import Stalled, Target, drip, drop_seconds, page_bomb
 
 DRIPS, BOMBERS, READERS, HALF_OPEN = 10, 3, 200, 100
-# Seconds until the next try of the same one: the brake on one address allows 30 checks a minute.
+# Seconds until the same client tries again: the rate limit allows 30 checks a minute per address.
 PAUSE, VISITOR_PAUSE = 1.0, 3.0
 MAX_DROP_TIME = 60.0
 DRIPPING, VISITOR = "203.0.113.1", "203.0.113.250"

@@ -1,4 +1,4 @@
-"""Where a bench that runs the product collects what it finds out, and the time it keeps."""
+"""Where a bench that runs the product collects its figures, and functions that keep time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-# Messages a second of a provider that is not what anybody waits for.
+# Messages per second of a provider that nobody waits for.
 FAST = 10_000.0
-# All of these people are at one campus, and there are not numbers enough for them to differ in more than the end.
+# All people are at one campus, and there are too few numbers for them to differ in more than their last digits.
 PLENTY = {"per_campus_day": 100_000_000, "per_prefix_hour": 100_000}
 PATIENCE = 1800.0
 LOOK_EVERY = 0.25
@@ -20,7 +20,7 @@ LOOK_EVERY = 0.25
 
 @dataclass
 class Stage:
-    """What is found out goes to `figures` and `rows`; the providers keep their ledgers in `folder`."""
+    """The figures and rows of a run. The providers keep their ledgers in `folder`."""
 
     name: str
     folder: Path
@@ -32,13 +32,14 @@ class Stage:
 
 
 def pace(moments: Sequence[datetime]) -> float:
-    """How many a second, from the first to the last."""
+    """Return how many moments there are per second, from the first to the last."""
     wall = (max(moments) - min(moments)).total_seconds() if len(moments) > 1 else 0.0
     return len(moments) / wall if wall else 0.0
 
 
 async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: float) -> list[float]:
-    """Each act begins at its moment, whatever became of those before it. Seconds from that moment to its end."""
+    """Begin each act at its moment, whatever became of those before. Return the seconds from each moment to the act's
+    end."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + 0.1
 
@@ -52,7 +53,7 @@ async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: flo
 
 
 async def until(look: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    """Until it is so; after this time it is not, and what is measured says so."""
+    """Wait until `look` returns True, for at most `seconds`. If it never does, the caller's figures show it."""
     deadline = time.perf_counter() + seconds
     while not await look() and time.perf_counter() < deadline:
         await asyncio.sleep(LOOK_EVERY)

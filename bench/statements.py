@@ -1,6 +1,7 @@
-"""Transactions and statements of a contract, counted by the database itself: it logs each of them for a while.
+"""Count the transactions and statements of a contract: the database logs each of them for a while.
 
-Polling is taken out: what idle workers ask, and what the simulated people ask who look whether something has come.
+Polling is subtracted: the queries of idle workers, and those of the simulated people who look whether something has
+come.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from pathlib import Path
 from bench.people import People, phone_of
 from hub.store.server.embedded import EmbeddedPostgres
 
-# A column by which one sees that whole rows of the table are read in a join.
+# A column whose name shows that a join reads whole rows of the table.
 READ = {"contract": "contract.data_sealed", "signer": "signer.phone_sealed"}
 IDLE_SECONDS = 20.0
-# What looking costs is the average of so many looks.
+# The cost of a look is the average of this many looks.
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): (.*)$")
-# What frames statements, and what the pool asks when a connection comes back.
+# Statements that only frame others, and what the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 
 
 @dataclass
 class Counted:
-    """What was counted. `reads`: how often rows of a table were read, alone or together with others."""
+    """The counts. `reads`: how often rows of a table were read, alone or in a join."""
 
     transactions: int = 0
     statements: int = 0
@@ -65,7 +66,7 @@ class StatementLog:
             self._server.stop()
 
     async def _reload(self) -> None:
-        """Have the server read its settings; it says so in its log."""
+        """Have the server read its settings again; its log says when it has."""
         known = self._reloads()
         os.kill(self._server.server_pid(), signal.SIGHUP)
         while self._reloads() == known:
@@ -87,7 +88,8 @@ class StatementLog:
 
 
 async def count_statements(folder: Path, people: People, numbers: Sequence[int]) -> dict[str, float]:
-    """Count what these contracts take, one after the other, each from the request of another system to COMPLETED."""
+    """Count the statements of these contracts, handled one after the other, each from another system's request to
+    COMPLETED."""
     log = StatementLog(folder)
     async with log.counting() as idle:
         await asyncio.sleep(IDLE_SECONDS)

@@ -1,5 +1,5 @@
-"""Those outside the hub who judge it: authority, timestamp service and seal service, programs of their own that speak
-the real protocols and keep raw ledgers."""
+"""Outside services whose ledgers judge the hub: authority, timestamp service and seal service. They are programs of
+their own that speak the real protocols."""
 
-# As the seal service has them.
+# The seal service's credential id and access token.
 SEAL_CREDENTIAL, SEAL_ACCESS = "school-seal", "access-token-of-the-bench"

@@ -1,5 +1,4 @@
-"""A certificate authority with a raw ledger, behind a JSON API of its own as licensed authorities have, and its
-revocation list.
+"""A certificate authority with a raw ledger and a revocation list, behind a JSON API such as licensed authorities have.
 
 python -m bench.services.authority FOLDER --ledger LEDGER      # its certificate is FOLDER/ca.pem
 """
@@ -39,7 +38,7 @@ _USAGE = {
 
 
 class AuthorityService:
-    """A certificate stands in the ledger before anybody has it."""
+    """The authority. A certificate is in the ledger before it is sent."""
 
     losing = frozenset({"/certificates"})
 

@@ -1,5 +1,5 @@
-"""A service as a program of its own: its ledger is on the disk before its answer leaves, and outlives every process of
-the hub."""
+"""A service as a program of its own. Its ledger is on disk before the answer leaves, and outlives every process of the
+hub."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from tests.channels.doubles.ledger import Ledger
 
 
 class Service(Protocol):
-    """`losing`: the paths whose replies may get lost: those behind which something has happened by then."""
+    """An outside service. `losing`: the paths whose replies may get lost. By then, something has happened behind
+    them."""
 
     losing: frozenset[str]
 
     async def started(self, origin: str) -> None:
-        """It is served at this address now."""
+        """Note that the service is reachable at this origin from now on."""
         ...
 
     def routes(self) -> list[web.RouteDef]: ...
@@ -40,7 +41,7 @@ class KeptLedger(Ledger):
 
 @dataclass(frozen=True)
 class ServiceTrouble:
-    """The service is slow, and a share of its replies gets lost after the act; the ledger says which."""
+    """Makes the service slow and loses a share of its replies, after the act. The ledger says which."""
 
     ledger: Ledger
     losing: frozenset[str]
@@ -62,8 +63,10 @@ class ServiceTrouble:
 
 
 def run(make: Callable[[argparse.Namespace, Ledger], Service], *options: str) -> None:
-    """Serve until SIGINT or SIGTERM. The address stands on standard output as soon as everything is there. `options`:
-    further ones of this service alone, all needed."""
+    """Serve until SIGINT or SIGTERM. Prints the address on standard output as soon as the service is ready.
+
+    `options`: further command-line options of this service, all required.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--ledger", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""The school's seal at a signing service of its own (CSC API, version 2) in front of a SoftHSM token. The raw ledger is
+"""The school's seal at a separate signing service (CSC API, version 2) in front of a SoftHSM token. The raw ledger is
 the token's: each hash that it signed, and the signature.
 
 python -m bench.services.seal FOLDER --ledger LEDGER --authority http://… --organisation NAME
@@ -32,7 +32,7 @@ LIFE_DAYS = 730
 
 
 class SealServiceKey:
-    """A key that was made on the token and stays there; the token gets hashes and gives signatures (r‖s)."""
+    """A key that is generated on the token and stays there. The token is given hashes and returns signatures (r‖s)."""
 
     def __init__(self, folder: Path) -> None:
         create_token(folder, LABEL, PIN)
@@ -47,7 +47,8 @@ class SealServiceKey:
 
 
 class SealService:
-    """Each signature is authorised by itself, for its hash alone, and stands in the ledger before anybody has it."""
+    """The signing service. Each signature is authorised separately, for its hash alone, and is in the ledger before it
+    is sent."""
 
     losing = frozenset({"/csc/v2/signatures/signHash"})
 
@@ -64,7 +65,7 @@ class SealService:
             "days": LIFE_DAYS,
             "purpose": "seal",
         }
-        while not self._certificate:  # its replies get lost, too
+        while not self._certificate:  # replies of the authority get lost, too
             try:
                 self._certificate = await _certificate(f"{self._authority}/certificates", asked)
             except aiohttp.ClientError:

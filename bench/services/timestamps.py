@@ -16,7 +16,8 @@ from tests.timestamps.openssl_tsa import OpensslTsa
 
 
 class SlowTimestamps:
-    """What was asked for is in the ledger before openssl runs, the serial number that it gave before we answer."""
+    """The service. A request is in the ledger before openssl runs, and the serial number of the timestamp before the
+    answer."""
 
     losing = frozenset({"/tsr"})
 
