@@ -22,10 +22,10 @@ unit: ready-test ## Run the tests of decisions, without a database, in seconds (
 
 test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 	@# One process more than two processors: tests also wait, for a browser or for a program to end.
-	@$(PYTEST) -n 3 -m 'not real' $(ARGS)
+	@$(PYTEST) -n 3 -m 'not real' --durations=40 --durations-min=3 $(ARGS)
 
 real: ready-real ## Run the slow proofs with outside peers
-	@$(PYTEST) -n 2 -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+	@$(PYTEST) -n 2 -m real --durations=40 --durations-min=10 -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
 
 mutants: ready-test ## Break guards one at a time and see that tests notice (JOBS=…; ARGS='--only sign')
 	@$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
