@@ -50,7 +50,7 @@ class WeComOptions(ChatOptions):
 
 
 class WeComCipher:
-    """Encrypts messages to one receiver and decrypts messages for it."""
+    """The cipher for messages to and from one receiver."""
 
     def __init__(self, key: bytes, receiver: str) -> None:
         self._cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16]))

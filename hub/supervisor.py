@@ -70,8 +70,8 @@ class _Child:
 
 
 class Supervisor:
-    """Starts the jobs and keeps them running. `tend` is called about twice a second, for other things to keep
-    running."""
+    """The jobs as child processes that are kept running. `tend` is called about twice a second, for other things to
+    keep running."""
 
     def __init__(self, jobs: list[Job], say: Callable[[str], None], tend: Callable[[], None] = lambda: None) -> None:
         self._jobs = jobs
@@ -125,7 +125,7 @@ class Supervisor:
 
 
 class DatabaseKeeper:
-    """Starts the embedded database again after it died. `keep` is for a supervisor's `tend`."""
+    """The part that starts the embedded database again after it died. `keep` is for a supervisor's `tend`."""
 
     def __init__(self, server: EmbeddedPostgres, say: Callable[[str], None]) -> None:
         self._server = server

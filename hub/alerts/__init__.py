@@ -31,7 +31,7 @@ class Addressee(Protocol):
 
     @property
     def mark(self) -> str:
-        """Distinguishes this address from others, also after a restart, without revealing it."""
+        """A mark that distinguishes this address from others, also after a restart, without revealing it."""
 
     async def tell(self, notice: Notice) -> None:
         """Try once to deliver the notice. Raises NotTold."""

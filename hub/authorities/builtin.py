@@ -56,7 +56,10 @@ async def make_root(
 
 
 class BuiltinAuthority:
-    """Issues certificates under one root, and states which were revoked. Raises TokenUnavailable if its key is away."""
+    """The built-in authority: one root, the certificates below it, and statements about which of them were revoked.
+
+    Methods raise TokenUnavailable if its key is away.
+    """
 
     trial = True
 

@@ -61,7 +61,7 @@ Block = Heading | Paragraph | Table
 
 
 class ClauseWriter:
-    """Fill in clause templates in a warm child. One object per process is enough; threads may share it."""
+    """A writer that fills in clause templates in a warm child. One per process is enough; threads may share it."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(_CHILD, limits)

@@ -22,7 +22,7 @@ NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Drawer:
-    """Draws the templates of one folder. Each thread has its own compilers, since Typst's serve one thread at a
+    """A drawer for the templates of one folder. Each thread has its own compilers: Typst's serve one thread at a
     time."""
 
     def __init__(self, folder: Path) -> None:

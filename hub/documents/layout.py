@@ -75,7 +75,7 @@ class _Cell:
 
 
 class ContractPrinter:
-    """Lays out contracts. One object per process is enough; each thread gets its own Typst compiler."""
+    """A printer that lays out contracts. One per process is enough; each thread gets its own Typst compiler."""
 
     def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
         self.templates, self._writer, self._font = templates, writer, font

@@ -16,7 +16,7 @@ _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not im
 
 
 class PagePainter:
-    """Draws pages in a warm child. One object per process is enough; threads that share it take turns.
+    """A painter of pages in a warm child. One per process is enough; threads that share it take turns.
 
     Every method raises UnreadableFile if the file is no PDF, has no pages or too many, or breaks the reader.
     """

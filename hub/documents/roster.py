@@ -125,7 +125,7 @@ class Roster:
 
 
 class RosterReader:
-    """Reads rosters.
+    """A reader of rosters.
 
     `font` is the contracts' font: a name that it cannot show would be refused when the contract is drawn.
     """

@@ -28,7 +28,7 @@ Cell = str | float | bool | None
 
 
 class SpreadsheetReader:
-    """Reads the first sheet of a spreadsheet. One object per process is enough; threads that share it take turns."""
+    """A reader of a spreadsheet's first sheet. One per process is enough; threads that share it take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(__name__, limits)

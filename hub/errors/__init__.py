@@ -49,7 +49,7 @@ class CountryNotAllowed(BadInput):
 
 
 class WrongListLine(BadInput):
-    """The detail is the line's number; the content of the line is not repeated."""
+    """A line of the list cannot be read. The detail is its number; its content is not repeated."""
 
     code = "wrong-list-line"
     sentence = "A line of the list is neither a mobile number nor a document number."
@@ -66,14 +66,14 @@ class IdempotencyMismatch(BadInput):
 
 
 class LinkNotValid(NotFound):
-    """For unknown, expired and revoked tickets: the answer must not reveal which."""
+    """The ticket is unknown, expired or revoked: the answer must not reveal which."""
 
     code = "link-not-valid"
     sentence = "This link is no longer valid. You can ask for a new one."
 
 
 class PairingNotValid(NotFound):
-    """For unknown, used, expired and ended codes: the answer must not reveal which."""
+    """The code is unknown, used, expired or ended: the answer must not reveal which."""
 
     code = "pairing-not-valid"
     sentence = "This pairing code is not valid. Please get a new one on the page."
@@ -185,7 +185,8 @@ class CertificateOfSomebodyElse(Refused):
 
 
 class CustodyTooLow(Refused):
-    """`held`: where the key is, as proved; `accepted`: what the template accepts."""
+    """The key's custody is too low for the contract. `held`: where the key is, as proved; `accepted`: what the template
+    accepts."""
 
     code = "custody-too-low"
     sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."
@@ -389,7 +390,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class FontMissing(Unavailable):
-    """The detail names the command that installs the contract's font."""
+    """The contract's font is missing. The detail names the command that installs it."""
 
     code = "font-missing"
     sentence = "The font of the contracts is not installed on this machine."

@@ -61,7 +61,7 @@ class _Request:
 
 
 class BuiltinTimestamps:
-    """Answers requests (`respond`), and serves the hub itself (`timestamp`) with the same tokens."""
+    """The service that answers requests (`respond`) and serves the hub itself (`timestamp`), with the same tokens."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class PinnedService:
 
 
 class Rfc3161Timestamps:
-    """Gets tokens from an outside service whose certificate is pinned in the configuration."""
+    """An outside service whose certificate is pinned in the configuration."""
 
     def __init__(
         self,

@@ -29,7 +29,8 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 class SeveralTimestamps:
-    """Asks the first of `services` (by name), and the next one if it raises TimestampUnavailable.
+    """Services that are asked in turn: the first of `services` (by name), and the next if that raises
+    TimestampUnavailable.
 
     Each service checks its own answers. `certificates` identifies all of them to validators.
     """

@@ -47,7 +47,7 @@ class _AnswerProgress:
 
 
 class SlowClients:
-    """Watch over every connection that has made a request. `patience`: seconds."""
+    """A watch over every connection that has made a request. `patience`: seconds."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
