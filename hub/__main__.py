@@ -266,7 +266,10 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _real_settings() -> Settings:
-    """Return the settings of a command that never works with a demo's database. Raises BadInput for those of a demo."""
+    """Return the settings of a command that never works with a demo's database.
+
+    Raises BadInput for settings with which no real hub may start.
+    """
     check_environment(os.environ)
     settings = _settings()
     check_real(settings)

@@ -231,11 +231,10 @@ def remote_seal_info(settings: Settings) -> str:
 
 
 async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
-    """Return the chain of a seal at a remote service, up to the configured authority, and let `qianda verify` trust
-    both.
+    """Return the chain of a seal at a remote service; let `qianda verify` trust its seal and its authority from now on.
 
-    Raises ValueError for a certificate that cannot seal. An expired one does not stop the start: signers can still
-    sign, and `qianda doctor` reports it.
+    The chain ends at the authority that the configuration names. Raises ValueError for a certificate that cannot seal.
+    An expired one does not stop the start: signers can still sign, and `qianda doctor` reports it.
     """
     ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
     trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
