@@ -12,7 +12,7 @@ if [ "${1:-run}" != run ]; then
     command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
-    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java)
+    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java caddy nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -52,8 +52,17 @@ no_service() {
         "${as_root[@]}" tee "$settings" >/dev/null
 }
 
+no_unit() {
+    # The tests ask this program whether it accepts a file. A masked unit starts neither now nor with the machine.
+    local unit=/etc/systemd/system/$1.service
+    [ -e "$unit" ] || [ -L "$unit" ] || { "${as_root[@]}" mkdir -p "${unit%/*}" && "${as_root[@]}" ln -s /dev/null "$unit"; }
+}
+
 echo "Installing ${missing[*]} …"
 [[ " ${missing[*]} " != *" kannel "* ]] || no_service kannel
+for program in caddy nginx prometheus; do
+    [[ " ${missing[*]} " != *" $program "* ]] || no_unit "$program"
+done
 for attempt in 1 2 3; do
     # One broken package source among several need not matter: what counts is whether the packages come.
     apt -qq update || echo "apt-get update had trouble; going on." >&2

@@ -1,0 +1,173 @@
+"""The examples in `deploy/` name what exists: commands, settings, files, metrics. Their own programs accept them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml  # type: ignore[import-untyped]  # has no types
+
+from hub.settings import Settings
+from hub.web.app import MAX_BODY_BYTES
+from tests.running import running_hub
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+# Names in the environment of a container that belong to `deploy/compose/roles.sh` or to Compose, not to the hub.
+NOT_SETTINGS = {"QIANDA_CONFIG", "QIANDA_OWNER_PASSWORD", "QIANDA_APP_PASSWORD", "QIANDA_DATABASE_PASSWORD"}
+
+
+def commands() -> set[str]:
+    """Return the subcommands of the `qianda` command that is installed here."""
+    shown = subprocess.run([ROOT / ".venv/bin/qianda", "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^\W*([a-z]+)  ", shown, re.MULTILINE))
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text("utf-8"))
+    return found
+
+
+def program(name: str) -> str:
+    """Return the path of a program, or skip the test."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if not found:
+        pytest.skip(f"{name} is not installed here")
+    return found
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_units_run_commands_that_exist(unit: Path) -> None:
+    (command,) = re.findall(r"^ExecStart=/opt/qianda/bin/qianda (\w+)", unit.read_text("utf-8"), re.MULTILINE)
+    assert command in commands()
+
+
+def test_containers_run_commands_that_exist_with_settings_that_exist() -> None:
+    known = commands()
+    services = {name: each for name, each in compose()["services"].items() if each.get("image") == "qianda"}
+    assert set(services) == {"migrate", "init", "serve", "work"}
+    for name, service in services.items():
+        assert service["command"][0] in known, name
+        assert set(service.get("environment", {})) - NOT_SETTINGS <= set(Settings.variables()), name
+
+
+def test_only_migrate_and_init_know_the_owner_of_the_database() -> None:
+    services = compose()["services"]
+    assert {n for n, each in services.items() if "QIANDA_DATABASE_OWNER" in each.get("environment", {})} == {
+        "migrate",
+        "init",
+    }
+
+
+def test_the_hub_believes_the_proxy_alone() -> None:
+    services = compose()["services"]
+    (trusted,) = json.loads(services["serve"]["environment"]["QIANDA_TRUSTED_PROXIES"])
+    assert trusted == services["caddy"]["networks"]["front"]["ipv4_address"] + "/32"
+    assert "ports" not in services["serve"] and "ports" not in services["database"]
+
+
+def test_every_variable_of_the_containers_is_in_the_example() -> None:
+    text = (DEPLOY / "compose" / "compose.yaml").read_text("utf-8")
+    example = (DEPLOY / "compose" / "example.env").read_text("utf-8")
+    assert set(re.findall(r"\$\{(\w+)", text)) == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+
+
+def test_the_image_copies_what_exists_and_installs_what_a_run_needs() -> None:
+    text = (DEPLOY / "Dockerfile").read_text("utf-8")
+    copied = [words.split()[0] for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
+    assert copied and all((ROOT / path).exists() for path in copied)
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert not {"hub", "qianda", "channels", "chats", "pyproject.toml", "README.md", "requirements"} & set(ignored)
+    needed = re.search(r"^packages=\((.*)\)$", (ROOT / "install" / "system.sh").read_text("utf-8"), re.MULTILINE)
+    assert needed and all(package in text for package in needed[1].split())
+    assert "USER qianda" in text.split("FROM")[-1]
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    assert wanted == ">=3.11", "Debian 12, on which the image stands, has Python 3.11"
+
+
+def test_proxies_let_the_largest_upload_through() -> None:
+    assert MAX_BODY_BYTES == 21 << 20
+    assert "client_max_body_size 21m;" in (DEPLOY / "nginx.conf").read_text("utf-8")
+    assert "max_size 21MB" in (DEPLOY / "Caddyfile").read_text("utf-8")
+
+
+async def test_every_metric_that_is_watched_exists() -> None:
+    watched = set()
+    for name in ("rules.yaml", "dashboard.json"):
+        watched |= set(re.findall(r"\bqianda_\w+", (DEPLOY / "monitoring" / name).read_text("utf-8")))
+    async with (
+        running_hub(with_worker=False) as running,
+        aiohttp.ClientSession() as http,
+        http.get(f"{running.origin}/metrics") as answer,
+    ):
+        served = set(re.findall(r"^# TYPE (\w+) gauge$", await answer.text(), re.MULTILINE))
+    assert watched and watched <= served
+
+
+@pytest.mark.real
+def test_caddy_accepts_its_file() -> None:
+    done = subprocess.run(
+        [program("caddy"), "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.real
+def test_nginx_accepts_its_file(tmp_path: Path) -> None:
+    nginx = program("nginx")
+    certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=sign.school.example"]
+    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    site = (
+        (DEPLOY / "nginx.conf").read_text("utf-8").replace("/etc/letsencrypt/live/sign.school.example", str(tmp_path))
+    )
+    main = tmp_path / "nginx.conf"
+    main.write_text(
+        f"pid {tmp_path}/pid;\nerror_log {tmp_path}/errors;\nevents {{}}\nhttp {{\n{_temporary(tmp_path)}{site}}}\n"
+    )
+    done = subprocess.run([nginx, "-t", "-c", main], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _temporary(folder: Path) -> str:
+    """Return where nginx keeps what it writes, which by default belongs to root."""
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+
+
+@pytest.mark.real
+def test_prometheus_accepts_its_rules() -> None:
+    done = subprocess.run(
+        [program("promtool"), "check", "rules", DEPLOY / "monitoring" / "rules.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.real
+def test_systemd_accepts_its_units(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze")
+    for unit in (*UNITS, DEPLOY / "systemd" / "qianda-check.timer"):
+        text = unit.read_text("utf-8").replace("/opt/qianda/bin/qianda", str(ROOT / ".venv/bin/qianda"))
+        (tmp_path / unit.name).write_text(text.replace("=qianda\n", "=root\n"))
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", *sorted(tmp_path.glob("*.service")), tmp_path / "qianda-check.timer"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in done.stderr.splitlines() if "qianda" in line]
+    assert done.returncode == 0 and not ours, done.stderr
