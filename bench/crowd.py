@@ -18,7 +18,7 @@ from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
@@ -52,7 +52,7 @@ class Crowd:
         """Load the demo school and issue one contract to copy. Its own task is put off by 20 days."""
         hub = await build(server.settings(channels=channels), server.postgres.dsn("app"), demo=False)
         try:
-            await load_school(hub.database, ROOT / "seeds")
+            await load_school(hub.database, PACKED / "demo" / "seeds")
             contract = await _issued(hub)
             database, found = server.database, ("signer", "signing_task")
             rows = [await _row(database, "contract", "id", contract)]

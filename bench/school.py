@@ -31,7 +31,7 @@ from hub.documents.fonts import ContractFont
 from hub.documents.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
 from hub.documents.signature import FieldBox, NewSignature, Prepared, embed, verified_der
 from hub.documents.stamps import SignerStamp, signature_stamp
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
 from hub.tokens.softkey import SoftKey
@@ -110,7 +110,7 @@ class BenchDesk:
 
     def __init__(self) -> None:
         self._writer = ClauseWriter()
-        templates = ContractTemplates(ROOT / "templates" / "contracts")
+        templates = ContractTemplates(PACKED / "templates" / "contracts")
         self._printer = ContractPrinter(templates, self._writer, ContractFont())
 
     def lay_out(self, number: int = 1) -> LaidOut:

@@ -38,7 +38,7 @@ from hub.demo.guard import (
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT, Settings
+from hub.settings import PACKED, Settings
 from hub.store.kernel.private_files import kept
 from hub.store.server.connections import check_owner
 from hub.store.server.installation import find_binding, kind_of, mark
@@ -342,12 +342,12 @@ async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
     await initialise(settings, dsns.owner)
     hub = await build(settings, dsns.app, demo=True)
     try:
-        await load_school(hub.database, ROOT / "seeds")
+        await load_school(hub.database, PACKED / "demo" / "seeds")
         await put_staff_and_key(hub.database, login=DEMO_LOGIN, password=password, api_key=api_key)
         async with hub.database.transaction(EVERYTHING) as tx:
             is_loaded = await tx.school.count_open_enrolments() > 0
         if not is_loaded:
-            roster = await asyncio.to_thread((ROOT / "seeds" / "roster.xlsx").read_bytes)
+            roster = await asyncio.to_thread((PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes)
             await load_roster(hub.database, hub.services.clock, roster, EVERYTHING)
     finally:
         await hub.close()

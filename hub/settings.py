@@ -1,4 +1,4 @@
-"""Settings: read once at the start from `config/default.toml`, an own TOML file and `QIANDA_…` variables.
+"""Settings: read once at the start from `hub/config/default.toml`, an own TOML file and `QIANDA_…` variables.
 
 They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; nested
 values are written `QIANDA_TOKEN__PIN`.
@@ -6,6 +6,7 @@ values are written `QIANDA_TOKEN__PIN`.
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -28,11 +29,11 @@ from channels.applink import (
     checked_scheme,
 )
 
-# The checkout: templates, seeds and config are next to the package.
-ROOT = Path(__file__).resolve().parent.parent
+# What lies inside the package, in a checkout as in a wheel: templates, the first configuration, the demo's school.
+PACKED = Path(str(importlib.resources.files("hub")))
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
-SHIPPED = ROOT / "config" / "default.toml"
+SHIPPED = PACKED / "config" / "default.toml"
 
 
 ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
@@ -216,6 +217,7 @@ class Settings(BaseSettings):
     `database`: without it the embedded one in `data`. `files`: without it a folder in `data`. `channels`: the
     providers, each under a name of its own. `alerts`: addresses in Apprise's form for staff alerts; `alerts_file`: the
     same, one a line, if they contain secrets. `poster_logo`: a PNG for the middle of posters' codes.
+    `templates_dir`: the school's own contract templates and message texts; without it `templates` in `data`, if there.
 
     `authority` certifies signers' keys if none of `authority_rules` fits: the built-in one, or an entry of
     `authorities`. `identity`: only the school's roster, or an entry of `identities` that is asked after it.
@@ -274,12 +276,23 @@ class Settings(BaseSettings):
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     app_link: AppLinkSettings = AppLinkSettings()
     poster_logo: Path | None = None
+    templates_dir: Path | None = None
     reminders: dict[str, Any] = Field(default_factory=dict)
     workers: int = Field(default=1, ge=1, le=64)
 
     @property
     def public_origin(self) -> str:
         return (self.origin or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def own_templates(self, kind: Literal["contracts", "messages"]) -> Path | None:
+        """Return the school's own folder of that kind, None where it has none.
+
+        Raises FileNotFoundError for a configured `templates_dir` that is not there.
+        """
+        if self.templates_dir is not None and not self.templates_dir.is_dir():
+            raise FileNotFoundError(f"templates_dir: there is no folder {self.templates_dir}")
+        folder = (self.templates_dir or self.data / "templates") / kind
+        return folder if folder.is_dir() else None
 
     @staticmethod
     def source_of(section: str, key: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import aiohttp
 
@@ -77,7 +78,7 @@ from hub.plugins import (
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
 from hub.router.router import Router
-from hub.settings import ROOT, Settings
+from hub.settings import PACKED, Settings
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
@@ -148,7 +149,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
     pki = await _pki(settings, closing, clock)
-    messages = _messages()
+    messages = _messages(settings.own_templates("messages"))
     app_link = _app_link(settings)
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
@@ -214,8 +215,8 @@ def _chats(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dic
 
 
 @cache
-def _messages() -> MessageTemplates:
-    return load_messages(ROOT / "templates" / "messages")
+def _messages(own: Path | None) -> MessageTemplates:
+    return load_messages(PACKED / "templates" / "messages", own)
 
 
 def _representatives(settings: Settings) -> tuple[Representative, ...]:
@@ -242,7 +243,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
     painter = PagePainter()
     closing.callback(writer.close)
     closing.callback(painter.close)
-    templates = ContractTemplates(ROOT / "templates" / "contracts")
+    templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
     return DocumentServices(
         school=_school_facts(settings),
         school_called=settings.school.called,

@@ -46,7 +46,11 @@ def build(arguments: list[str]) -> typer.Typer:
         typer.echo(hint, err=True)  # without this hint a missing library would look like a mistyped command
 
     @app.callback(help=_HELP, epilog=hint)
-    def _entry() -> None: ...
+    def _entry(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+        ] = False,
+    ) -> None: ...
 
     return app
 
@@ -173,6 +177,12 @@ def _join_server_commands(app: typer.Typer) -> str:
         app.registered_commands += joined.registered_commands
         app.registered_groups += joined.registered_groups
     return ""
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"qianda {importlib.metadata.version('qianda')}")
+        raise typer.Exit
 
 
 def _trust_folder() -> Path:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hub.settings import ROOT
+from tests.checkout import ROOT
 
 _WARM = multiprocessing.get_context("forkserver")
 _WARM.set_forkserver_preload(

@@ -35,7 +35,7 @@ LIST = "tests/mutants.toml"
 # Seconds for the tests of one mutant.
 TEST_TIMEOUT = 300.0
 # What the templates of test databases are made from: a mutant of these needs a database server of its own.
-OWN_DATABASE = ("hub/store/server/", "hub/lifecycle/school/import_roster.py", "seeds/")
+OWN_DATABASE = ("hub/store/server/", "hub/lifecycle/school/import_roster.py", "hub/demo/seeds/")
 # Exit codes of pytest; all but the first two say that no test has judged anything. So do tests that are skipped.
 PASSED, FAILED, NOTHING_RUN = 0, 1, 5
 QUICK = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not real", "-r", "N")

@@ -38,7 +38,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
+from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
@@ -141,7 +141,7 @@ def minor_with_guardian() -> NewContract:
 
 async def prepare_school(database: Database) -> None:
     """The demo school with an account of headquarters and an API key; none of it is sealed with the hub's own key."""
-    await load_school(database, ROOT / "seeds")
+    await load_school(database, PACKED / "demo" / "seeds")
     await put_staff_and_key(database, login="demo", password=PASSWORD, api_key=API_KEY)
 
 
@@ -174,7 +174,7 @@ def clause_writer() -> ClauseWriter:
 
 
 @cache
-def documents(templates: Path = ROOT / "templates" / "contracts") -> tuple[ContractPrinter, PagePainter]:
+def documents(templates: Path = PACKED / "templates" / "contracts") -> tuple[ContractPrinter, PagePainter]:
     """One set for all hubs of this process, with its children warm: it knows nothing of any hub."""
     painter = PagePainter()
     atexit.register(painter.close)
@@ -183,7 +183,7 @@ def documents(templates: Path = ROOT / "templates" / "contracts") -> tuple[Contr
 
 def demanding_templates(folder: Path, demands: str) -> Path:
     """The project's contract templates, with further lines in front of each `template.toml`."""
-    shutil.copytree(ROOT / "templates" / "contracts", folder)
+    shutil.copytree(PACKED / "templates" / "contracts", folder)
     for path in folder.glob("*/template.toml"):
         path.write_text(f"{demands}\n{path.read_text('utf-8')}", "utf-8")
     return folder

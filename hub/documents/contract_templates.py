@@ -1,7 +1,7 @@
 """Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`.
 
-One `layout.typ` serves all, unless a folder has its own. Legal staff edit the clause text; the TOML file holds title,
-consent and words.
+One `layout.typ` serves all, unless a folder has its own. A school's own templates are in a second folder of the same
+form. Legal staff edit the clause text; the TOML file holds title, consent and words.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Consent:
 
 @dataclass(frozen=True)
 class ContractTemplate:
-    """One template in one language. `layout` is the path of the Typst file below the templates' folder.
+    """One template in one language. `layout` is the Typst file; it can read only files below `root`.
 
     `trial_allowed`: an authority for trial may certify the signers if a licensed one is away.
 
@@ -50,7 +50,8 @@ class ContractTemplate:
     consent: Consent
     words: Mapping[str, str]
     clauses: str
-    layout: str
+    layout: Path
+    root: Path
     trial_allowed: bool = False
     custody: Mapping[Role, tuple[Custody, ...]] = field(default_factory=dict)
     representative: bool = False
@@ -72,11 +73,15 @@ class ContractTemplate:
 
 
 class ContractTemplates:
-    """All templates below a folder, read once. Raises TemplateFailed if one of them is not complete."""
+    """All templates below a folder, read once; those in `own` replace others of their id.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        found = [_read(path.parent, folder) for path in sorted(folder.glob("*/template.toml"))]
+    Raises TemplateFailed when one of them is not complete.
+    """
+
+    def __init__(self, folder: Path, own: Path | None = None) -> None:
+        ours, theirs = _read_all(folder, folder), _read_all(own, folder) if own else []
+        replaced = {template.id for template in theirs}
+        found = [template for template in ours if template.id not in replaced] + theirs
         self._templates = {(template.id, template.language): template for template in found}
         for template in found:
             self._check_alike(template)
@@ -103,10 +108,16 @@ class ContractTemplates:
         return sorted(language for known, language in self._templates if known == template_id)
 
 
-def _read(folder: Path, root: Path) -> ContractTemplate:
+def _read_all(folder: Path, packed: Path) -> list[ContractTemplate]:
+    return [_read(path.parent, folder, packed) for path in sorted(folder.glob("*/template.toml"))]
+
+
+def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
+    """`packed` holds the layout for whoever has none."""
+    layouts = ((folder, root), (root, root), (packed, packed))
     try:
         facts: dict[str, Any] = tomllib.loads((folder / "template.toml").read_text("utf-8"))
-        own = folder / "layout.typ"
+        place, base = next((each for each in layouts if (each[0] / "layout.typ").is_file()), layouts[-1])
         return ContractTemplate(
             id=facts["id"],
             language=facts["language"],
@@ -116,7 +127,8 @@ def _read(folder: Path, root: Path) -> ContractTemplate:
             consent=Consent(**facts["consent"]),
             words=facts["words"],
             clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
-            layout=str((own if own.is_file() else root / "layout.typ").relative_to(root)),
+            layout=place / "layout.typ",
+            root=base,
             trial_allowed=_yes_or_no(facts, "trial_allowed"),
             custody=_custody(facts.get("custody", {})),
             representative=_yes_or_no(facts, "representative"),

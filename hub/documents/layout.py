@@ -11,6 +11,7 @@ import json
 import threading
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.documents.clauses import Block, ClauseWriter, Heading, Paragraph, Table
@@ -124,7 +125,7 @@ class ContractPrinter:
         }
         inputs = {"contract": json.dumps(contract, ensure_ascii=False)}
         try:
-            pdf = self._compiler(template.layout).compile(
+            pdf = self._compiler(template).compile(
                 format="pdf", sys_inputs=inputs, timestamp=data.issued_at, pdf_standards=PDF_STANDARD
             )
         except RuntimeError as error:
@@ -133,15 +134,14 @@ class ContractPrinter:
             raise TemplateFailed("The contract could not be laid out.")
         return pdf, _count_pages(pdf)
 
-    def _compiler(self, layout: str) -> typst.Compiler:
+    def _compiler(self, template: ContractTemplate) -> typst.Compiler:
         """Return the compiler for this thread and layout."""
         from hub.documents.typesetting import compiler  # imported only by processes that lay something out
 
-        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
-        if layout not in compilers:
-            folder = self.templates.folder
-            compilers[layout] = compiler(folder / layout, folder, self._font.folder)
-        return compilers[layout]
+        compilers: dict[Path, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
+        if template.layout not in compilers:
+            compilers[template.layout] = compiler(template.layout, template.root, self._font.folder)
+        return compilers[template.layout]
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:

@@ -72,10 +72,14 @@ class _File(_Table):
             yield MessageTemplate(purpose, "email", language, mail.text.strip(), mail.subject, variables=variables)
 
 
-def load_messages(folder: Path) -> MessageTemplates:
-    """Return all message texts below `folder`. Raises TemplateFailed with the file, the key and the fault."""
+def load_messages(folder: Path, own: Path | None = None) -> MessageTemplates:
+    """Return all message texts below `folder`; a file in `own` replaces the one of the same name.
+
+    Raises TemplateFailed with the file, the key and the fault.
+    """
+    files = {path.name: path for place in (folder, own) if place for path in sorted(place.glob("*.toml"))}
     found: list[MessageTemplate] = []
-    for path in sorted(folder.glob("*.toml")):
+    for path in files.values():
         try:
             found += read_messages(path.stem, path.read_text("utf-8"))
         except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hub.documents.drawing import Drawer
 
-TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "posters"
+TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "posters"
 SCAN: Final = {"zh": "微信或手机相机扫码报名", "en": "Scan with WeChat or your camera to enrol"}
 SCAN_SHORT: Final = {"zh": "扫码报名", "en": "Scan to enrol"}
 TYPED: Final = "不能扫码？打开 {entry} 输入上面的编码 · Cannot scan? Type the code above at this address"

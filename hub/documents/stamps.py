@@ -17,7 +17,7 @@ from hub.documents.drawing import Drawer
 from hub.errors import BadInput
 from hub.model.signing.signature_request import Custody
 
-TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
+TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "contracts" / "stamps"
 SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
 SEAL_SIZE: Final = 42 / 25.4 * 72  # points: a company seal is 38 to 42 mm wide
 SEAL_PURPOSE: Final = "合同专用章"

@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.log import server_logger
 
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.web import api, authority, callbacks, chat, demo, home, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
 from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
@@ -54,7 +54,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[STATIC] = f"/static/{_static_version()}"
     aiohttp_jinja2.setup(
         app,
-        loader=jinja2.FileSystemLoader(ROOT / "templates" / "pages"),
+        loader=jinja2.FileSystemLoader(PACKED / "templates" / "pages"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -70,7 +70,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
 
 @cache
 def _catalogues() -> Catalogues:
-    return Catalogues.read(ROOT / "templates" / "languages")
+    return Catalogues.read(PACKED / "templates" / "languages")
 
 
 def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:

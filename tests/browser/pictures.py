@@ -12,9 +12,10 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT
+from hub.settings import PACKED
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE
 from tests.browser.signer_steps import ZH, code_of, draw_name, identify, read_to_the_end, sign
+from tests.checkout import ROOT
 from tests.running import GUARDIAN_PHONE, PASSWORD, Running, running_hub
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -74,7 +75,7 @@ async def looking_back(running: Running, page: Page, contract: Contract) -> None
 async def main() -> None:
     async with running_hub() as running, async_playwright() as playwright:
         await load_roster(
-            running.hub.database, running.clock, (ROOT / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING
+            running.hub.database, running.clock, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING
         )
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         async with running.hub.database.transaction(EVERYTHING) as tx:

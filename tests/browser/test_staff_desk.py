@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT
+from hub.settings import PACKED
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.running import GUARDIAN_PHONE, Running
 
@@ -30,7 +30,7 @@ async def logged_in(running: Running, page: Page) -> Page:
 
 @pytest.mark.real
 async def test_many_contracts_are_issued_page_by_page(running: Running, new_page: NewPage, shot: Shot) -> None:
-    data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    data = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.services.clock, data, EVERYTHING)
     page = await logged_in(running, await new_page(**DESK))
     await page.goto(f"{running.origin}/staff/enrolments")

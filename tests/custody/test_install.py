@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.custody
 ROOT = Path(__file__).parents[2]
-PATTERNS = ("*.md", "docs/**/*.md", "templates/**/*.html", "templates/**/*.po")
+PATTERNS = ("*.md", "docs/**/*.md", "hub/templates/**/*.html", "hub/templates/**/*.po")
 PAGES = [path for pattern in PATTERNS for path in ROOT.glob(pattern)]
 INSTALLED = re.compile(r"pip3? install[^\n`]*?\bqianda\b(?P<rest>[^\n`]*)", re.IGNORECASE)
 OF_A_FILE = re.compile(r"(\[\w+\])? @ (https|file)://[^\s\"]+\.whl#sha256=\w+")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.settings import ROOT
+from hub.settings import PACKED
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
@@ -40,7 +40,7 @@ def templates_in(folder: Path, demands: str = DEMANDS) -> Path:
     """`course` with demands, and `plain` without."""
     demanding_templates(folder, demands)
     for language in ("zh", "en"):
-        shutil.copytree(ROOT / "templates" / "contracts" / f"course-{language}", folder / f"plain-{language}")
+        shutil.copytree(PACKED / "templates" / "contracts" / f"course-{language}", folder / f"plain-{language}")
         file = folder / f"plain-{language}" / "template.toml"
         file.write_text(file.read_text("utf-8").replace('id = "course"', 'id = "plain"'), "utf-8")
     return folder

@@ -21,7 +21,7 @@ from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 
-TEMPLATES = Path(__file__).parents[2] / "templates" / "contracts"
+TEMPLATES = Path(__file__).parents[2] / "hub" / "templates" / "contracts"
 ISSUED_AT = datetime(2026, 12, 1, 2, 30, tzinfo=UTC)
 SCHOOL = SchoolFacts("新航线教育集团", "91340100MA00000000", "教民134010070000000号")
 

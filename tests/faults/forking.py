@@ -19,8 +19,8 @@ from pathlib import Path
 
 from hub.documents.fonts import FONT_FOLDER, ContractFont
 from hub.documents.typesetting import typefaces
-from hub.settings import ROOT
 from hub.supervisor import quiet_logs
+from tests.checkout import ROOT
 from tests.faults.story import Plan, tell
 
 IMPORTED_LATE = (

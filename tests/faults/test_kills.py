@@ -23,11 +23,12 @@ import pytest
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import MOVES, ContractState
 from hub.model.sealing.finalise import ATTEMPTS
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
+from tests.checkout import ROOT
 from tests.database import fresh_database, scratch_folder
 from tests.faults.boundaries import CLOSING, SIGNING, Boundary
 from tests.faults.forking import Forking
@@ -82,7 +83,7 @@ class Lane:
             keys = Keys.load_or_create(folder / "data" / "keys" / "master.key")
             database = Database(dsns.app, keys, lambda: datetime.now(UTC))
             stack.push_async_callback(database.close)
-            await load_school(database, ROOT / "seeds")
+            await load_school(database, PACKED / "demo" / "seeds")
             provider = await stack.enter_async_context(Provider().serving())
             forking = await stack.enter_async_context(Forking.running())
             files = Files.at(str(folder / "data" / "files"))

@@ -17,7 +17,7 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT
+from tests.checkout import ROOT
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_reminders import ledger

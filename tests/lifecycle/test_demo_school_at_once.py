@@ -10,7 +10,7 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT
+from hub.settings import PACKED
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.signing import person
@@ -20,7 +20,7 @@ ALL = 200
 
 
 async def all_issued(running: Running) -> list[Contract]:
-    roster = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    roster = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.services.clock, roster, EVERYTHING)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         enrolments = await tx.school.open_enrolments(limit=500)

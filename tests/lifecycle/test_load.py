@@ -16,7 +16,7 @@ from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school.import_roster import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from tests.database import Dsns
@@ -41,7 +41,7 @@ def now() -> datetime:
 @pytest.fixture
 async def school(database: Dsns, tmp_path: Path) -> AsyncIterator[Database]:
     store = Database(database.app, Keys.load_or_create(tmp_path / "master.key"), now)
-    await load_school(store, ROOT / "seeds")
+    await load_school(store, PACKED / "demo" / "seeds")
     yield store
     await store.close()
 
@@ -58,7 +58,7 @@ def roster(*rows: tuple[str, ...]) -> bytes:
 async def test_the_school_is_loaded_and_loading_it_again_adds_nothing(school: Database) -> None:
     async with school.transaction(EVERYTHING) as tx:
         before = (await tx.school.campuses(), await tx.school.courses())
-    await load_school(school, ROOT / "seeds")
+    await load_school(school, PACKED / "demo" / "seeds")
     async with school.transaction(EVERYTHING) as tx:
         assert (await tx.school.campuses(), await tx.school.courses()) == before
     assert {campus.id for campus in before[0]} >= {"hq", "hefei", "beijing"}
@@ -111,7 +111,7 @@ async def test_unknown_campuses_and_courses_are_reported_by_row_and_stop_nothing
 
 
 async def test_the_demo_roster_loads_but_for_the_rows_that_are_wrong_on_purpose(school: Database) -> None:
-    report = await load_roster(school, now, (ROOT / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING)
+    report = await load_roster(school, now, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING)
     assert report.added >= 150
     assert not {"campus-unknown", "course-unknown"} & {problem.code for problem in report.problems}
 

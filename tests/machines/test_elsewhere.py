@@ -24,7 +24,7 @@ from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT, ChannelSettings, Settings
+from hub.settings import PACKED, ChannelSettings, Settings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double
@@ -118,7 +118,7 @@ async def site() -> AsyncIterator[Site]:
         await initialise(settings, dsns.owner)
         hub = await build(settings, address, demo=False)
         stack.push_async_callback(hub.close)
-        await load_school(hub.database, ROOT / "seeds")
+        await load_school(hub.database, PACKED / "demo" / "seeds")
         variables = {"QIANDA_DATABASE": address, "QIANDA_ORIGIN": origin} | real_school(data)
         variables |= {f"QIANDA_TOKEN__{name.upper()}": str(getattr(token, name)) for name in ("module", "label", "pin")}
         variables["SOFTHSM2_CONF"] = os.environ["SOFTHSM2_CONF"]

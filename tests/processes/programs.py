@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
-from hub.settings import ROOT
+from tests.checkout import ROOT
 from tests.commands import run_command
 
 QIANDA = Path(sys.executable).with_name("qianda")

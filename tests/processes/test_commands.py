@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes import programs
@@ -61,7 +61,7 @@ def test_doctor_names_what_is_wrong(data: Path) -> None:
 
 def test_import_names_bad_rows(data: Path) -> None:
     """No campus is loaded here, so every row is bad, and each is named."""
-    refused = run(data, "import", str(ROOT / "seeds" / "roster.xlsx"))
+    refused = run(data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"))
     assert refused.returncode == 1
     assert "0 enrolments added, 0 known already, 200 rows refused" in refused.stdout
     *rows, _ = refused.stdout.splitlines()

@@ -18,8 +18,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
+from tests.checkout import ROOT
 from tests.database import scratch_folder
 from tests.processes.programs import (
     Program,
@@ -123,7 +124,7 @@ def test_it_says_what_it_is_and_lets_in(place: Place) -> None:
 
 def test_the_roster_is_loaded_and_the_commands_work_beside_it(place: Place) -> None:
     place.running()
-    known = run(place.data, "import", str(ROOT / "seeds" / "roster.xlsx"), QIANDA_PORT=str(place.port))
+    known = run(place.data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"), QIANDA_PORT=str(place.port))
     assert (known.returncode, known.stderr) == (0, "")
     assert "0 enrolments added, 200 known already, 0 rows refused" in known.stdout
     issued = run(place.data, "issue", asyncio.run(any_enrolment(place)), QIANDA_PORT=str(place.port))

@@ -29,9 +29,10 @@ from hub.demo.tls import (
     code_on_terminal,
     make_certificates,
 )
-from hub.settings import ROOT, Settings
+from hub.settings import Settings
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.browser.conftest import CHROMIUM
+from tests.checkout import ROOT
 from tests.database import scratch_folder
 from tests.processes.programs import Program, run
 

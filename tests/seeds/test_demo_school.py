@@ -16,9 +16,10 @@ from stdnum.cn import ric, uscc
 from hub.documents.fonts import ContractFont
 from hub.documents.roster import Roster, RosterReader
 from hub.documents.spreadsheet import SpreadsheetReader
-from seeds.make_roster import main as make_roster
+from hub.settings import PACKED
+from tests.seeds.make_roster import main as make_roster
 
-SEEDS = Path(__file__).parents[2] / "seeds"
+SEEDS = PACKED / "demo" / "seeds"
 SCHOOL = tomllib.loads((SEEDS / "school.toml").read_text("utf-8"))
 COURSES = tomllib.loads((SEEDS / "courses.toml").read_text("utf-8"))["course"]
 CAMPUSES = {"hefei", "beijing", "guangzhou", "xiangtan"}

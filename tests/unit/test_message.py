@@ -11,9 +11,9 @@ from hub.documents.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
 from hub.model.messaging.message import ANSWERS, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
 from hub.model.messaging.sms_length import measure_text
-from hub.settings import ROOT
+from hub.settings import PACKED
 
-FOLDER = ROOT / "templates" / "messages"
+FOLDER = PACKED / "templates" / "messages"
 URL = "https://sign.example.edu/s"
 TICKET = "4J8Q2X7M3K9TB"
 LATE_ZH = {"ticket": TICKET, "entry": URL, "link": f"{URL}/{TICKET}", "pickup": "305816", "code": "482917"}

@@ -12,11 +12,11 @@ from hub.documents.messages import load_messages, read_messages
 from hub.model.messaging.message import CONSTANT, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import count_max_segments, list_message_faults
 from hub.model.messaging.provider import Provider
-from hub.settings import ROOT
+from hub.settings import PACKED
 
 ORIGIN = "https://sign.example.edu"
 ADDRESSES = {"link": f"{ORIGIN}/s/4J8Q2X7M3K9TB", "entry": f"{ORIGIN}/s"}
-OURS = load_messages(ROOT / "templates" / "messages")
+OURS = load_messages(PACKED / "templates" / "messages")
 PATH, CODE = Rules(shapes=(Shape.PATH,), fixed_texts=True), Rules(shapes=(Shape.CODE,), fixed_texts=True)
 
 

@@ -18,8 +18,8 @@ from hub.model.evidence.record_facts import (
     list_personal_values,
     mark_personal_values,
 )
-from hub.settings import ROOT
 from hub.web.staff.labels import RECORDS
+from tests.checkout import ROOT
 
 WRITTEN = (
     "I am not 340104198501010019",

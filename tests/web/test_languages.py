@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.web.i18n import Catalogues, language_of
 from hub.web.problems import known_problems
 from tests.running import running_hub
 from tests.web.page_texts import texts_of
 
-PAGES = ROOT / "templates" / "pages"
-CATALOGUES = Catalogues.read(ROOT / "templates" / "languages")
+PAGES = PACKED / "templates" / "pages"
+CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
 MINE = [*PAGES.glob("*.html"), *(PAGES / "signer").glob("*.html")]
 
 

@@ -8,9 +8,9 @@ import subprocess
 from base64 import b64decode
 from pathlib import Path
 
-from hub.settings import ROOT
 from hub.web.app import STATIC_FOLDER
 from hub.web.scripts import Scripts
+from tests.checkout import ROOT
 from tests.running import running_hub
 
 DOCUMENT = (ROOT / "docs" / "browser-signing.md").read_text(encoding="utf-8")

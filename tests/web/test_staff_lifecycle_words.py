@@ -18,10 +18,11 @@ from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
 from hub.model.reminders.may_send import SkipReason
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels
 from hub.web.staff.render import problem_words
+from tests.checkout import ROOT
 from tests.running import running_hub
 from tests.web.staff_visit import desk_of
 from tests.web.test_staff_words import NOW, catalogues
@@ -38,7 +39,7 @@ NO_SCOPE: Scope = {}
 
 
 def speech(language: str = "zh") -> labels.Speech:
-    return labels.Speech(Catalogues.read(ROOT / "templates" / "languages").translator(language), language, NOW)
+    return labels.Speech(Catalogues.read(PACKED / "templates" / "languages").translator(language), language, NOW)
 
 
 # ---- the texts of staff tasks, read from the code

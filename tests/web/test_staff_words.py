@@ -9,7 +9,7 @@ import pytest
 
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome
 from hub.model.reminders.policy import ReminderPolicy
-from hub.settings import ROOT
+from hub.settings import PACKED
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.staff import dashboard
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 
 
 def catalogues() -> Catalogues:
-    return Catalogues.read(ROOT / "templates" / "languages")
+    return Catalogues.read(PACKED / "templates" / "languages")
 
 
 def test_every_text_is_translated() -> None:
@@ -28,7 +28,7 @@ def test_every_text_is_translated() -> None:
     texts = {text for kind in labels.ALL for text in kind.values()}
     texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL_WORDS.values(), *render.SAID.values()}
     for folder in ("staff", "demo"):
-        for page in (ROOT / "templates" / "pages" / folder).glob("*.html"):
+        for page in (PACKED / "templates" / "pages" / folder).glob("*.html"):
             texts |= texts_of(page)
     assert len(texts) > 200 and texts - set(known) == set()
 

@@ -19,7 +19,7 @@ from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.settings import ROOT
+from hub.settings import PACKED
 from tests.lifecycle.signing import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, desk_of
@@ -129,7 +129,7 @@ async def test_the_console_speaks_chinese(running: Running) -> None:
 
 
 async def test_many_are_issued_after_a_preview(running: Running, desk: Desk) -> None:
-    data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    data = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.services.clock, data, EVERYTHING)
     page = await desk.get("/staff/enrolments")
     ids = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', page.text)
@@ -190,7 +190,7 @@ def a_roster_with_faults() -> bytes:
 
 async def test_a_roster_is_brought_in_with_its_faults_told(running: Running, desk: Desk) -> None:
     form = aiohttp.FormData()
-    form.add_field("roster", (ROOT / "seeds" / "roster.xlsx").read_bytes(), filename="roster.xlsx")
+    form.add_field("roster", (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), filename="roster.xlsx")
     headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}", "Origin": running.origin, "Accept-Language": "en"}
     async with running.http.post(f"{running.origin}/staff/import", data=form, headers=headers) as answer:
         text = await answer.text()

@@ -12,9 +12,10 @@ from typing import Any
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT, Settings
+from hub.settings import Settings
 from hub.store.server.installation import mark
 from hub.wiring import build, utc_now
+from tests.checkout import ROOT
 from tests.database import Dsns
 from tests.running import minor_with_guardian, prepare_school, token_settings
 

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hub.settings import ROOT
 from hub.store.server.installation import mark
 from hub.wiring import utc_now
+from tests.checkout import ROOT
 from tests.database import Dsns
 from tests.running import token_settings
 
 pytestmark = pytest.mark.real
 
-PARTS = ("hub", "channels", "chats", "qianda", "templates", "seeds", "config")
+PARTS = ("hub", "channels", "chats", "qianda")
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
@@ -34,18 +34,18 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import ROOT, Settings, TokenSettings
+from hub.settings import PACKED, Settings, TokenSettings
 from hub.wiring import build
 from hub.worker.worker import Worker
 
 async def main():
-    assert ROOT == Path.cwd(), ROOT
+    assert PACKED == Path.cwd() / "hub", PACKED
     given = json.loads(sys.argv[1])
     token = TokenSettings(**given["token"])
-    settings = Settings.load(data=ROOT / "data", origin="https://sign.example.org", token=token)
+    settings = Settings.load(data=Path("data"), origin="https://sign.example.org", token=token)
     await initialise(settings, given["owner"])
     hub = await build(settings, given["dsn"], demo=False)
-    await load_school(hub.database, ROOT / "seeds")
+    await load_school(hub.database, PACKED / "demo" / "seeds")
     guardian = NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲")
     student = NewStudent("陈小满", "cn-id", "340104201209010016")
     wanted = NewContract("hefei", student, (guardian,), course="math-a")

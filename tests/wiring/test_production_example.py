@@ -12,11 +12,11 @@ from channels import ChannelContext, FixedTexts
 from hub.documents.messages import load_messages
 from hub.model.messaging.message_rules import list_message_faults
 from hub.plugins import carrier
-from hub.settings import ROOT, ChannelSettings, Settings
+from hub.settings import PACKED, ChannelSettings, Settings
 from hub.wiring import utc_now
 from tests.channels.doubles.outbox import Ledger
 
-EXAMPLE = ROOT / "config" / "production.example.toml"
+EXAMPLE = PACKED / "config" / "production.example.toml"
 
 
 async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         shutil.copy(tmp_path / "secret", tmp_path / name)
     monkeypatch.setenv("QIANDA_CONFIG", str(own))
     settings = Settings.load(data=tmp_path)
-    messages = load_messages(ROOT / "templates" / "messages")
+    messages = load_messages(PACKED / "templates" / "messages")
     async with aiohttp.ClientSession() as http:
         for name, entry in settings.channels.items():
             assert isinstance(entry, ChannelSettings)

@@ -1,6 +1,6 @@
-"""Writes seeds/roster.xlsx: 200 enrolments of invented people, always the same ones.
+"""Writes hub/demo/seeds/roster.xlsx: 200 enrolments of invented people, always the same ones.
 
-Run: python seeds/make_roster.py [FILE]
+Run: python tests/seeds/make_roster.py [FILE]
 
 The ID numbers have real region codes and right check digits, but the sequence 000, which is never given out; the phone
 numbers stand in one block, 190 0000 0001 and up. So all pass every check, and none belongs to anybody.
@@ -19,7 +19,7 @@ from pathlib import Path
 import xlsxwriter
 from stdnum.cn import ric
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "hub" / "demo" / "seeds"
 ENROLMENTS = 200
 REGIONS = {"hefei": "340104", "beijing": "110108", "guangzhou": "440106", "xiangtan": "430302"}
 FOR_ADULTS = {"mandarin", "python"}
@@ -59,7 +59,7 @@ class Village:
     """Where the invented people come from: nobody has another's birthday, ID number or phone."""
 
     def __init__(self) -> None:
-        self.random = random.Random("Qianda's demo school")  # noqa: S311  the same people every time
+        self.random = random.Random("Qianda's demo school")
         self._days: set[date] = set()
         self._names: set[str] = set()
         self._phones = 0

@@ -1,0 +1,90 @@
+"""A school's own contract templates and message texts: beside the packed ones, or in their place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hub.documents.clauses import ClauseWriter
+from hub.documents.contract_templates import ContractTemplates
+from hub.documents.fonts import ContractFont
+from hub.documents.layout import ContractPrinter
+from hub.documents.messages import load_messages
+from hub.errors import TemplateFailed
+from hub.model.messaging.message import Purpose
+from hub.settings import PACKED, Settings
+from tests.documents.contract_samples import TEMPLATES, minor
+
+MESSAGES = PACKED / "templates" / "messages"
+
+
+def own_template(folder: Path, name: str, title: str) -> None:
+    """A copy of the packed one under another name, with another title."""
+    shutil.copytree(TEMPLATES / "course-zh", folder / f"{name}-zh")
+    path = folder / f"{name}-zh" / "template.toml"
+    written = path.read_text("utf-8").replace('id = "course"', f'id = "{name}"')
+    path.write_text(written.replace("课程培训服务合同", title), "utf-8")
+
+
+def test_an_own_template_is_laid_out_with_the_packed_layout(tmp_path: Path) -> None:
+    own_template(tmp_path, "dance", "舞蹈课合同")
+    templates = ContractTemplates(TEMPLATES, tmp_path)
+    assert templates.ids() == ["course", "dance"]
+    writer = ClauseWriter()
+    try:
+        laid_out = ContractPrinter(templates, writer, ContractFont()).lay_out("dance", "zh", minor())
+    finally:
+        writer.close()
+    assert laid_out.title == "舞蹈课合同" and laid_out.pages >= 2
+
+
+def test_an_own_layout_is_taken_before_the_packed_one(tmp_path: Path) -> None:
+    own_template(tmp_path, "dance", "舞蹈课合同")
+    shutil.copy(TEMPLATES / "layout.typ", tmp_path)
+    templates = ContractTemplates(TEMPLATES, tmp_path)
+    assert templates.get("dance", "zh").layout == tmp_path / "layout.typ"
+    assert templates.get("dance", "zh").root == tmp_path
+    assert templates.get("course", "zh").root == TEMPLATES
+    shutil.copy(TEMPLATES / "layout.typ", tmp_path / "dance-zh")
+    assert ContractTemplates(TEMPLATES, tmp_path).get("dance", "zh").layout == tmp_path / "dance-zh" / "layout.typ"
+
+
+def test_an_own_template_of_the_same_id_replaces_the_packed_one_in_all_languages(tmp_path: Path) -> None:
+    """A school that wrote its terms anew in Chinese must not offer the packed English ones as the same contract."""
+    own_template(tmp_path, "course", "本校合同")
+    templates = ContractTemplates(TEMPLATES, tmp_path)
+    assert templates.languages("course") == ["zh"]
+    assert templates.get("course", "zh").title == "本校合同"
+
+
+def test_an_incomplete_own_template_is_named(tmp_path: Path) -> None:
+    own_template(tmp_path, "dance", "舞蹈课合同")
+    (tmp_path / "dance-zh" / "clauses.txt.j2").unlink()
+    with pytest.raises(TemplateFailed, match="dance-zh"):
+        ContractTemplates(TEMPLATES, tmp_path)
+
+
+def test_own_message_texts_replace_a_file_as_a_whole(tmp_path: Path) -> None:
+    packed = (MESSAGES / "code.toml").read_text("utf-8")
+    (tmp_path / "code.toml").write_text(packed.replace("验证码", "校验码"), "utf-8")
+    ours, packed_ones = load_messages(MESSAGES, tmp_path), load_messages(MESSAGES)
+    own_text = ours.get(Purpose.CODE, "sms", "zh").text
+    assert "校验码" in own_text and "验证码" not in own_text
+    for channel in ("sms", "email"):
+        assert ours.get(Purpose.COMPLETED, channel, "en") == packed_ones.get(Purpose.COMPLETED, channel, "en")
+
+
+def test_the_folder_is_that_of_the_data_unless_another_is_named(tmp_path: Path) -> None:
+    settings = Settings.load(data=tmp_path / "data")
+    assert settings.own_templates("contracts") is None
+    (tmp_path / "data" / "templates" / "contracts").mkdir(parents=True)
+    assert settings.own_templates("contracts") == tmp_path / "data" / "templates" / "contracts"
+    assert settings.own_templates("messages") is None
+    (tmp_path / "ours" / "messages").mkdir(parents=True)
+    named = Settings.load(data=tmp_path / "data", templates_dir=tmp_path / "ours")
+    assert named.own_templates("contracts") is None
+    assert named.own_templates("messages") == tmp_path / "ours" / "messages"
+    with pytest.raises(FileNotFoundError, match="templates_dir: there is no folder"):
+        Settings.load(data=tmp_path, templates_dir=tmp_path / "nowhere").own_templates("contracts")

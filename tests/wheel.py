@@ -1,0 +1,83 @@
+"""The wheel of this checkout, and an empty environment that has it and its dependencies, but not the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.checkout import ROOT
+
+# Seconds.
+BUILD_TIMEOUT, COMMAND_TIMEOUT = 300, 120
+
+
+@dataclass(frozen=True)
+class InstalledWheel:
+    """`command` is the installed `qianda`; `folder` lies outside of the checkout, and commands run in it."""
+
+    command: Path
+    folder: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return ours without any setting of a hub and without a path of Python, and with `more`."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("QIANDA_", "PYTHON"))}
+        return ours | {"PYTHONDONTWRITEBYTECODE": "1"} | more
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        command = [str(self.command), *words]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+        )
+
+
+def packed_files() -> list[str]:
+    """Return what git knows and is there, by its path below the checkout."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build in a copy of what git knows, with the build backend that is installed; needs no network."""
+    source = folder / "source"
+    source.mkdir()
+    archive = folder / "source.tar"
+    with tarfile.open(archive, "w") as tar:
+        for name in packed_files():
+            tar.add(ROOT / name, name)
+    subprocess.run(["tar", "-xf", archive, "-C", source], check=True)
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", source, "-w", folder / "dist")
+    (wheel,) = (folder / "dist").glob("qianda-*.whl")
+    return wheel
+
+
+def install_wheel(wheel: Path, folder: Path) -> InstalledWheel:
+    """Install into a new environment, which finds the dependencies in ours.
+
+    Paths that a `.pth` file of ours adds, such as the checkout, are not followed from there.
+    """
+    place = folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True, timeout=BUILD_TIMEOUT)
+    python = place / "bin" / "python"
+    _pip("--python", python, "install", "--no-deps", "--no-index", wheel)
+    (packages,) = (place / "lib").glob("python3*/site-packages")
+    dependencies = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in dependencies), "utf-8")
+    return InstalledWheel(place / "bin" / "qianda", folder)
+
+
+def _pip(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
