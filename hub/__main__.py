@@ -10,33 +10,27 @@ import asyncio
 import errno
 import os
 import secrets
-import signal
 import socket
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
 
+from hub import command_school, command_staff
 from hub.command_database import Dsns, made_database, opened_database
+from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder, check_installation
 from hub.demo.guard import (
     check_demo,
     check_demo_database,
     check_elsewhere,
-    check_environment,
     check_not_demo,
-    check_real,
     lan_address,
 )
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
-from hub.errors import BadInput, DatabaseUnavailable, QiandaError
+from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED, Settings
 from hub.store.kernel.private_files import kept
@@ -48,6 +42,9 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.add_typer(command_school.app, name="school")
+app.add_typer(command_staff.staff_app, name="staff")
+app.add_typer(command_staff.key_app, name="key")
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
 Result = TypeVar("Result")
@@ -59,24 +56,24 @@ Result = TypeVar("Result")
 @app.command()
 def demo() -> None:
     """Run everything on this machine with a demo school. For trial only: refuses anything real."""
-    with _said_plainly():
-        settings = at_its_own_address(_settings())
+    with said_plainly():
+        settings = at_its_own_address(load_settings())
         check_demo(settings)
         _check_port(settings)
         with made_database(settings) as (server, dsns):
             asyncio.run(_prepare_demo_database(dsns))
             certificates = make_certificates(settings, datetime.now(UTC))
             greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
-            keeper = DatabaseKeeper(server, _say)
-            welcome = Welcome(settings, greeting, _say)
+            keeper = DatabaseKeeper(server, say)
+            welcome = Welcome(settings, greeting, say)
 
             def tend() -> None:
                 keeper.keep()
                 welcome.say_once_served()
 
             web = Job("web", settings, dsns.app, True, certificates)
-            Supervisor([web, Job("work", settings, dsns.app, True)], _say, tend).run()
-        _say("Stopped.")
+            Supervisor([web, Job("work", settings, dsns.app, True)], say, tend).run()
+        say("Stopped.")
 
 
 @app.command()
@@ -107,13 +104,13 @@ def migrate_command() -> None:
         await mark(dsn, "production", datetime.now(UTC))
         return binding is not None
 
-    with _said_plainly():
-        settings = _real_settings()
+    with said_plainly():
+        settings = real_settings()
         with opened_database(settings, as_owner=True) if settings.database else made_database(settings) as (_, dsns):
             bound = asyncio.run(act(settings, dsns.owner))
-        _say("The database is up to date.")
+        say("The database is up to date.")
         if not bound:
-            _say("No data folder is bound to it yet: run `qianda init` next.")
+            say("No data folder is bound to it yet: run `qianda init` next.")
 
 
 @app.command(name="init")
@@ -125,13 +122,13 @@ def init_command(
     """Make the keys and certificates of the data folder and bind it to the database. Run it once, after `migrate`."""
     from hub import initialise
 
-    with _said_plainly():
-        settings = _real_settings()
+    with said_plainly():
+        settings = real_settings()
         with opened_database(settings, as_owner=True) as (_, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.owner)))
-            asyncio.run(_check_current(dsns.owner))
+            asyncio.run(check_current(dsns.owner))
             act = initialise.renew if renew else initialise.initialise
-            _say(asyncio.run(act(settings, dsns.owner)))
+            say(asyncio.run(act(settings, dsns.owner)))
 
 
 @app.command(name="import")
@@ -139,12 +136,12 @@ def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xl
     """Load a roster. Bad rows are named one by one, the others are loaded."""
     from hub.lifecycle.school.import_roster import load_roster
 
-    with _said_plainly():
+    with said_plainly():
         content = file.read_bytes()
-        report = _with_hub(lambda hub: load_roster(hub.database, hub.services.clock, content, EVERYTHING, "en"))
+        report = with_hub(lambda hub: load_roster(hub.database, hub.services.clock, content, EVERYTHING, "en"))
         for problem in report.problems:
-            _say(str(problem))
-        _say(f"{report.added} enrolments added, {report.already} known already, {len(report.problems)} rows refused.")
+            say(str(problem))
+        say(f"{report.added} enrolments added, {report.already} known already, {len(report.problems)} rows refused.")
         if report.problems:
             raise typer.Exit(1)
 
@@ -159,12 +156,12 @@ def issue_command(
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
-            found = await tx.school.enrolment(_uuid(enrolment))
+            found = await tx.school.enrolment(uuid_of(enrolment))
         contract = await issue(hub.services, EVERYTHING, new_contract(found), "command-line")
         return f"{contract.number} {contract.state}"
 
-    with _said_plainly():
-        _say(_with_hub(act))
+    with said_plainly():
+        say(with_hub(act))
 
 
 @app.command()
@@ -175,8 +172,8 @@ def doctor(
     """Check every part that a contract needs; say what is wrong and how to mend it."""
     from hub.doctor_records import examine_all
 
-    with _said_plainly():
-        if not _with_hub(lambda hub: examine_all(hub, records, files, _say)):
+    with said_plainly():
+        if not with_hub(lambda hub: examine_all(hub, records, files, say)):
             raise typer.Exit(1)
 
 
@@ -189,59 +186,30 @@ def erase(
     """Erase personal data behind a contract's record, for good. The record itself stays, and stays whole."""
     from hub.lifecycle.evidence.erase import erase_of_number
 
-    with _said_plainly():
+    with said_plainly():
         if (entry is None) is not bool(signer):
             raise BadInput("give either --entry or --signer")
         what = signer if entry is None else entry
-        _with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, what, "command-line"))
-        _say("Erased.")
+        with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, what, "command-line"))
+        say("Erased.")
 
 
 # ---- shared by the commands
 
 
 def _run_elsewhere(kind: str) -> None:
-    with _said_plainly():
-        settings = _real_settings()
+    with said_plainly():
+        settings = real_settings()
         if kind == "web":
             _check_port(settings)
         with opened_database(settings) as (server, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
-            asyncio.run(_check_current(dsns.app))
+            asyncio.run(check_current(dsns.app))
             check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
             jobs = [Job(kind, settings, dsns.app, False)] * (settings.workers if kind == "work" else 1)
-            keeper = DatabaseKeeper(server, _say) if server else None
-            Supervisor(jobs, _say, keeper.keep if keeper else lambda: None).run()
-        _say("Stopped.")
-
-
-def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
-    """Run one act on a hub of its own. The demo's database is allowed as well, since nothing is served."""
-    check_environment(os.environ)
-    settings = _settings()
-
-    async def run(dsns: Dsns) -> Result:
-        from hub.wiring import build
-
-        demo = await kind_of(dsns.app) == "demo"
-        if not demo:
-            check_real(settings)
-        await _check_current(dsns.app)
-        hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
-        try:
-            return await act(hub)
-        finally:
-            await hub.close()
-
-    with opened_database(settings) as (_, dsns):
-        return asyncio.run(run(dsns))
-
-
-async def _check_current(dsn: str) -> None:
-    from hub.store.server.migrate import is_current
-
-    if not await is_current(dsn):
-        raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
+            keeper = DatabaseKeeper(server, say) if server else None
+            Supervisor(jobs, say, keeper.keep if keeper else lambda: None).run()
+        say("Stopped.")
 
 
 def _check_port(settings: Settings) -> None:
@@ -263,60 +231,6 @@ def _check_port(settings: Settings) -> None:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _real_settings() -> Settings:
-    """Return the settings of a command that never works with a demo's database.
-
-    Raises BadInput for settings with which no real hub may start.
-    """
-    check_environment(os.environ)
-    settings = _settings()
-    check_real(settings)
-    return settings
-
-
-def _settings() -> Settings:
-    try:
-        return Settings.load()
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_reason(each['msg'])}" for each in error.errors())
-        raise BadInput(f"the configuration is wrong: {problems}") from error
-
-
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
-
-
-@contextmanager
-def _said_plainly() -> Iterator[None]:
-    """End the command with a sentence instead of a traceback for an expected error. SIGTERM ends it like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupted)
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("qianda: interrupted", err=True)
-        raise typer.Exit(130) from None
-    except (QiandaError, OSError, ValueError) as error:
-        reason = str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
-        typer.echo(f"qianda: {reason}", err=True)
-        raise typer.Exit(2) from error
-
-
-def _interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise BadInput(f"{text} is no id of an enrolment", field="enrolment") from error
-
-
-def _say(text: str) -> None:
-    typer.echo(text)
-    sys.stdout.flush()
 
 
 # ---- the demo

@@ -67,6 +67,7 @@ async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorF
                         faults += 1
                         yield fault
                     inspected = RecordInspection(contract)
+                    contracts += not contract.is_school
                 if entry is not None:
                     entries += 1
                     for words in inspected.add(entry):
@@ -75,7 +76,6 @@ async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorF
             for fault in _end(inspected):
                 faults += 1
                 yield fault
-        contracts += len(batch)
         progress(f"records: {contracts} contracts, {entries} entries, {faults} faults")
     words = f"{entries} entries of {contracts} contracts"
     yield DoctorFinding(

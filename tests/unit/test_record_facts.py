@@ -33,12 +33,13 @@ WRITTEN = (
     "家里有事",
     "G1234567",
 )
-# From the configuration, the roster's courses, templates, certificates, identity providers and attestations.
+# From the configuration, the school's file, templates, certificates, identity providers and attestations.
 NOT_WRITTEN_BY_PEOPLE = {
     "authority",
     "key",
     "organisation",
     "course",
+    "campus",
     "app",
     "template_version",
     "consent_version",

@@ -30,12 +30,12 @@ FORMS: Mapping[str, str] = {
     "kind": _WORD, "purpose": _WORD, "door": _WORD, "result": _WORD, "method": "[A-Za-z][A-Za-z ,-]{0,120}",
     "state": "[A-Za-z_]{1,30}",
     "attestation": _WORD, "level": _NAME, "platform": _NAME, "reasons": r"[a-z][a-z0-9-]{0,80}", "reported_by": "page",
-    "keys": r"[a-z_]+(, [a-z_]+)*",
+    "keys": r"[a-z_]+(, [a-z_]+)*", "change": "added|changed", "staff_role": "clerk|manager",
     # actors
     "asked_by": _ACTOR, "approved_by": _ACTOR, "approval": _ACTOR,
     # names from the configuration, the roster's courses and the templates, and of the software that we run
     "channel": _NAME, "provider": _NAME, "template": _NAME, "template_version": r"[\w.-]{1,40}",
-    "consent_version": r"[\w.-]{1,40}", "course": r"[\w.-]{1,80}", "app": r"[\w.-]{1,200}",
+    "consent_version": r"[\w.-]{1,40}", "course": r"[\w.-]{1,80}", "campus": r"[\w.-]{1,80}", "app": r"[\w.-]{1,200}",
     "rp_id": r"[a-z0-9.-]{1,253}",
     "authority": ".{1,400}", "passed_over": rf"{_NAME}( {_NAME})*", "key": ".{1,100}", "organisation": ".{1,200}",
     # numbers of the hub, of authorities and of identity providers

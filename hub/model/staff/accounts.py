@@ -35,6 +35,28 @@ class Staff:
     role: str = "clerk"
 
 
+# `manager`: whom tasks of the campus climb to.
+ROLES = ("clerk", "manager")
+
+
+@dataclass(frozen=True)
+class StaffAccount:
+    """An account as its administrator sees it. `sessions`: number of those that are open."""
+
+    staff: Staff
+    created_at: datetime
+    disabled_at: datetime | None
+    sessions: int
+
+
+@dataclass(frozen=True)
+class StaffSession:
+    """An open session of a member of staff."""
+
+    created_at: datetime
+    expires_at: datetime
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """An API key. `campus`: limits its access as for a staff account."""
@@ -42,6 +64,15 @@ class ApiKey:
     id: UUID
     name: str
     campus: str
+
+
+@dataclass(frozen=True)
+class ApiKeyEntry:
+    """An API key as its administrator sees it; its secret was shown once."""
+
+    key: ApiKey
+    created_at: datetime
+    revoked_at: datetime | None
 
 
 # Kind of staff task: no channel has reached this signer. Closed automatically when the signer opens the link.

@@ -11,10 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.evidence.inspection import InspectedContract, RecordHead
 from hub.model.evidence.record import RecordEntry
-from hub.store.tables import ContractRow, DocumentVersionRow, RecordEntryRow, RecordHeadRow, table_of
+from hub.store.tables import (
+    ContractRow,
+    DocumentVersionRow,
+    InstallationRow,
+    RecordEntryRow,
+    RecordHeadRow,
+    table_of,
+)
 
 CONTRACT: Table = table_of(ContractRow)
 ENTRY: Table = table_of(RecordEntryRow)
+INSTALLATION: Table = table_of(InstallationRow)
 HEAD: Table = table_of(RecordHeadRow)
 VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
@@ -44,6 +52,12 @@ _RECORDS = (
             select(VERSION.c.sha256).where(VERSION.c.contract == _THESE.c.id).correlate(_THESE).scalar_subquery(),
             type_=ARRAY(Text()),
         ).label("versions"),
+        # The school's own record is kept under the id of the installation.
+        select(INSTALLATION.c.one)
+        .where(INSTALLATION.c.installation_id == _THESE.c.id)
+        .correlate(_THESE)
+        .exists()
+        .label("is_school"),
         *_FIELDS,
     )
     .select_from(
@@ -105,7 +119,7 @@ class Inspection:
 
 def _contract(row: RowMapping) -> InspectedContract:
     head = None if row["head_entries"] is None else RecordHead(row["head_entries"], row["head_digest"])
-    names = ("id", "number", "state", "document", "issued_sha256")
+    names = ("id", "number", "state", "document", "issued_sha256", "is_school")
     return InspectedContract(**{name: row[name] for name in names}, head=head, versions=row["versions"])
 
 

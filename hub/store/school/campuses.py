@@ -36,6 +36,15 @@ class School:
         kind: str | None = await self._connection.scalar(select(INSTALLATION.c.kind))
         return kind
 
+    async def installation(self) -> UUID | None:
+        """The id of this installation; None before `qianda init`."""
+        found: UUID | None = await self._connection.scalar(select(INSTALLATION.c.installation_id))
+        return found
+
+    async def change_alone(self) -> None:
+        """Whoever changes campuses and courses from a file waits here until this transaction ends."""
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('school', 3))"))
+
     async def advance_clock(self, step: timedelta) -> None:
         """Move the planning clock of a demo ahead; workers look at once what is due by it."""
         await self._connection.execute(DEMO_CLOCK.update().values(clock_offset=DEMO_CLOCK.c.clock_offset + step))

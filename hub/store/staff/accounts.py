@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.staff.accounts import Staff
+from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
 from hub.store.tables import (
     LoginFailureRow,
     StaffRow,
@@ -66,6 +66,43 @@ class Accounts:
 
     async def end_session(self, secret: str) -> None:
         await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
+
+    # ---- administration
+
+    async def accounts(self, now: datetime, login: str | None = None) -> list[StaffAccount]:
+        """All accounts by login, disabled ones too; or the one of this login."""
+        theirs = (SESSION.c.staff == STAFF.c.id) & (SESSION.c.expires_at > now)
+        sessions = select(func.count()).select_from(SESSION).where(theirs).scalar_subquery().label("sessions")
+        statement = select(STAFF, sessions).order_by(STAFF.c.login)
+        statement = statement if login is None else statement.where(STAFF.c.login == login)
+        rows = (await self._connection.execute(statement)).mappings()
+        return [StaffAccount(_staff(row), row["created_at"], row["disabled_at"], row["sessions"]) for row in rows]
+
+    async def lock(self, login: str) -> Staff | None:
+        """The account, disabled or not, which nobody else changes until this transaction ends."""
+        statement = select(STAFF).where(STAFF.c.login == login).with_for_update()
+        row = (await self._connection.execute(statement)).mappings().first()
+        return _staff(row) if row else None
+
+    async def change(self, staff: UUID, **values: Any) -> None:
+        await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(values))
+
+    async def sessions(self, staff: UUID, now: datetime) -> list[StaffSession]:
+        """Those that are open, the newest first."""
+        theirs = (SESSION.c.staff == staff) & (SESSION.c.expires_at > now)
+        statement = (
+            select(SESSION.c.created_at, SESSION.c.expires_at).where(theirs).order_by(SESSION.c.created_at.desc())
+        )
+        return [StaffSession(**row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def end_sessions(self, staff: UUID) -> int:
+        """Return how many there were."""
+        return (await self._connection.execute(SESSION.delete().where(SESSION.c.staff == staff))).rowcount
+
+    async def forget_login_failures(self, login: str) -> None:
+        await self._connection.execute(FAILURE.delete().where(FAILURE.c.login == login))
+
+    # ---- failed logins
 
     async def guess_alone(self, login: str) -> None:
         """Whoever tries this login waits here until this unit ends: guesses made at once are counted one by one."""

@@ -9,7 +9,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.staff.accounts import ApiKey
+from hub.model.staff.accounts import ApiKey, ApiKeyEntry
 from hub.store.staff.accounts import key_hash
 from hub.store.tables import (
     ApiKeyRow,
@@ -32,6 +32,25 @@ class ApiKeys:
         await self._connection.execute(
             insert(KEY).values(values).on_conflict_do_update(index_elements=["secret_hash"], set_=again)
         )
+
+    async def add(self, key: ApiKey, secret: str, at: datetime) -> None:
+        values = {"id": key.id, "name": key.name, "secret_hash": key_hash(secret), "campus": key.campus}
+        await self._connection.execute(insert(KEY).values(values | {"created_at": at}))
+
+    async def all(self) -> list[ApiKeyEntry]:
+        """Those that count first, by name; then those that were revoked, the newest first."""
+        order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
+        rows = (await self._connection.execute(select(KEY).order_by(*order))).mappings()
+        return [
+            ApiKeyEntry(ApiKey(row["id"], row["name"], row["campus"]), row["created_at"], row["revoked_at"])
+            for row in rows
+        ]
+
+    async def revoke(self, name: str, at: datetime) -> list[ApiKey]:
+        """Revoke all live keys of this name; returns them."""
+        live = (KEY.c.name == name) & KEY.c.revoked_at.is_(None)
+        rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
+        return [ApiKey(row["id"], row["name"], row["campus"]) for row in rows.mappings()]
 
     async def api_key(self, secret: str) -> ApiKey | None:
         found = (KEY.c.secret_hash == key_hash(secret)) & KEY.c.revoked_at.is_(None)

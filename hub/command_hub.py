@@ -1,0 +1,110 @@
+"""What every command of a hub shares: settings, one act on a hub of its own, and how a refusal is said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+
+from hub.command_database import Dsns, opened_database
+from hub.demo.guard import check_environment, check_real
+from hub.demo.tls import at_its_own_address
+from hub.errors import BadInput, DatabaseUnavailable, QiandaError
+from hub.settings import Settings
+from hub.store.server.installation import kind_of
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
+
+Result = TypeVar("Result")
+
+
+def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
+    """Run one act on a hub of its own. The demo's database is allowed as well, since nothing is served."""
+    check_environment(os.environ)
+    settings = load_settings()
+
+    async def run(dsns: Dsns) -> Result:
+        from hub.wiring import build
+
+        demo = await kind_of(dsns.app) == "demo"
+        if not demo:
+            check_real(settings)
+        await check_current(dsns.app)
+        hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
+        try:
+            return await act(hub)
+        finally:
+            await hub.close()
+
+    with opened_database(settings) as (_, dsns):
+        return asyncio.run(run(dsns))
+
+
+async def check_current(dsn: str) -> None:
+    from hub.store.server.migrate import is_current
+
+    if not await is_current(dsn):
+        raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
+
+
+def real_settings() -> Settings:
+    """Return the settings of a command that never works with a demo's database.
+
+    Raises BadInput for settings with which no real hub may start.
+    """
+    check_environment(os.environ)
+    settings = load_settings()
+    check_real(settings)
+    return settings
+
+
+def load_settings() -> Settings:
+    try:
+        return Settings.load()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_reason(each['msg'])}" for each in error.errors())
+        raise BadInput(f"the configuration is wrong: {problems}") from error
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """End the command with a sentence instead of a traceback for an expected error. SIGTERM ends it like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("qianda: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except (QiandaError, OSError, ValueError) as error:
+        reason = str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
+        typer.echo(f"qianda: {reason}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def uuid_of(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no id of an enrolment", field="enrolment") from error
+
+
+def say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()

@@ -1,0 +1,105 @@
+"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, from one file and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.command_hub import said_plainly, say, with_hub
+from hub.model.evidence.record_facts import list_commitments
+from hub.model.evidence.school_record import SCHOOL_KINDS
+from hub.model.staff.accounts import EVERYTHING
+
+if TYPE_CHECKING:
+    from hub.model.evidence.record import RecordEntry
+    from hub.model.school.school_change import SchoolComparison, SchoolFault
+    from hub.wiring import Hub
+
+app = typer.Typer(no_args_is_help=True, help="Set the school up: campuses and courses from a file, and back.")
+FAULTS_FOUND = 1
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The school's file, TOML (docs/operating.md, The school's file).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+) -> None:
+    """Add and change campuses and courses as the file says: all of it, or nothing where there is a fault.
+
+    What the file does not name stays. Exit code 0: done, or nothing to do. 1: the file has faults. 2: it could not
+    begin.
+    """
+    from hub.documents.school_file import read_school
+    from hub.lifecycle.school.apply_school import apply_school
+
+    with said_plainly():
+        described, faults = read_school(file.read_text("utf-8"))
+
+        async def act(hub: Hub) -> SchoolComparison:
+            organisation = hub.settings.school.model_dump()
+            only_compare = dry_run or bool(faults)
+            return await apply_school(hub.services, described, organisation, "command-line", dry_run=only_compare)
+
+        compared = with_hub(act)
+        say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)
+
+
+def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry_run: bool) -> None:
+    """Print what changes, or every fault. Raises typer's Exit with 1 where there are faults."""
+    if faults:
+        for fault in dict.fromkeys(faults):
+            say(str(fault))
+        say(f"{len(dict.fromkeys(faults))} faults. Nothing was changed.")
+        raise typer.Exit(FAULTS_FOUND)
+    for change in compared.changes:
+        say(str(change))
+    if compared.absent:
+        say(f"not in the file, and left as they are: {', '.join(compared.absent)}")
+    counted = f"{len(compared.changes)} changes, {compared.unchanged} entries as they are"
+    say(f"{counted}. Nothing was changed (--dry-run)." if dry_run else f"{counted}.")
+
+
+@app.command()
+def show() -> None:
+    """Print what is there as a file for `apply`."""
+    from hub.documents.school_file import describe_school
+    from hub.documents.toml_text import write_toml
+
+    async def act(hub: Hub) -> str:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            campuses, courses = await tx.school.campuses(), await tx.school.courses()
+        return write_toml(describe_school(hub.settings.school.model_dump(), campuses, courses))
+
+    with said_plainly():
+        say(with_hub(act).rstrip("\n"))
+
+
+@app.command()
+def record() -> None:
+    """Print the school's own record: when accounts, keys, campuses, courses and the seal were changed."""
+
+    async def act(hub: Hub) -> list[str]:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            installation = await tx.school.installation()
+            entries = await tx.record.entries(installation) if installation else []
+            values = await tx.record.values(installation) if installation else {}
+        words = {commitment: value for commitment, (_, value) in values.items()}
+        return [_line(each, words) for each in entries]
+
+    with said_plainly():
+        for line in with_hub(act):
+            say(line)
+
+
+def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
+    """One entry; what was erased is shown as a dash."""
+    facts = dict(entry.facts)
+    for name, committed in list_commitments(facts):
+        facts[name] = words.get(committed, "–")
+    said = json.dumps(facts, ensure_ascii=False) if facts else ""
+    what = SCHOOL_KINDS.get(entry.kind, entry.kind)
+    return f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {what}, by {entry.actor}  {said}".rstrip()

@@ -1,0 +1,182 @@
+"""`qianda staff …` and `qianda key …`: who may enter the console, and which systems may use the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.command_hub import said_plainly, say, with_hub
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
+
+staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
+# Who did it, in the school's record.
+ACTOR = "command-line"
+
+Login = Annotated[str, typer.Argument(help="The account's login.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="Its first line is the password. [default: one is made up, and printed once]")
+]
+
+
+@staff_app.command("add")
+def add_staff_command(
+    login: Login,
+    name: Annotated[str, typer.Option(help="The person's name, as colleagues see it.")],
+    campus: Annotated[str, typer.Option(help="The account sees this campus and all below it.")],
+    role: Annotated[str, typer.Option(help="clerk, or manager: whom tasks of the campus climb to.")] = "clerk",
+    password_file: PasswordFile = None,
+) -> None:
+    """Add an account."""
+    from hub.lifecycle.staff.accounts import NewStaff, add_staff
+
+    with said_plainly():
+        password = _password(password_file)
+        new = NewStaff(login, name, campus, role)
+        with_hub(lambda hub: add_staff(hub.services, new, password, ACTOR))
+        say(f"Added: {login}, {role} at {campus}.")
+        _say_password(password, password_file)
+
+
+@staff_app.command("list")
+def list_staff_command() -> None:
+    """List all accounts: login, name, campus, role, open sessions, and since when one is disabled."""
+    from hub.lifecycle.staff.accounts import list_staff
+
+    with said_plainly():
+        for each in with_hub(lambda hub: list_staff(hub.services)):
+            staff = each.staff
+            state = f"disabled since {_time(each.disabled_at)}" if each.disabled_at else f"{each.sessions} sessions"
+            say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
+
+
+@staff_app.command("disable")
+def disable_staff_command(login: Login) -> None:
+    """Disable an account; its sessions end at once."""
+    from hub.lifecycle.staff.accounts import disable_staff
+
+    with said_plainly():
+        with_hub(lambda hub: disable_staff(hub.services, login, ACTOR))
+        say(f"Disabled: {login}.")
+
+
+@staff_app.command("enable")
+def enable_staff_command(login: Login) -> None:
+    """Let a disabled account log in again, with the password that it had."""
+    from hub.lifecycle.staff.accounts import enable_staff
+
+    with said_plainly():
+        with_hub(lambda hub: enable_staff(hub.services, login, ACTOR))
+        say(f"Enabled: {login}.")
+
+
+@staff_app.command("reset")
+def reset_staff_command(login: Login, password_file: PasswordFile = None) -> None:
+    """Set another password; all sessions end, and a lock after wrong passwords too."""
+    from hub.lifecycle.staff.accounts import reset_password
+
+    with said_plainly():
+        password = _password(password_file)
+        with_hub(lambda hub: reset_password(hub.services, login, password, ACTOR))
+        say(f"Password set, sessions ended: {login}.")
+        _say_password(password, password_file)
+
+
+@staff_app.command("role")
+def role_command(login: Login, role: Annotated[str, typer.Argument(help="clerk or manager.")]) -> None:
+    """Give an account another role."""
+    from hub.lifecycle.staff.accounts import change_role
+
+    with said_plainly():
+        with_hub(lambda hub: change_role(hub.services, login, role, ACTOR))
+        say(f"{login} is {role} now.")
+
+
+@staff_app.command("sessions")
+def sessions_command(
+    login: Login, end: Annotated[bool, typer.Option("--end", help="End all of them at once.")] = False
+) -> None:
+    """List the open sessions of an account."""
+    from hub.lifecycle.staff.accounts import end_sessions, list_sessions
+
+    with said_plainly():
+        if end:
+            say(f"{with_hub(lambda hub: end_sessions(hub.services, login, ACTOR))} sessions ended: {login}.")
+            return
+        for each in with_hub(lambda hub: list_sessions(hub.services, login)):
+            say(f"begun {_time(each.created_at)}, ends {_time(each.expires_at)}")
+
+
+# ---- API keys
+
+
+@key_app.command("add")
+def add_key_command(
+    name: Annotated[str, typer.Argument(help="What the key is for, such as the system's name.")],
+    campus: Annotated[str, typer.Option(help="The key sees this campus and all below it. [default: all]")] = "",
+) -> None:
+    """Add an API key and print it: it is shown this once."""
+    from hub.lifecycle.staff.api_keys import add_key
+
+    async def act(hub: Hub) -> tuple[str, str]:
+        where = campus or await _headquarters(hub)
+        return where, await add_key(hub.services, name, where, ACTOR)
+
+    with said_plainly():
+        where, secret = with_hub(act)
+        say(f"Added: {name}, for {where} and all below it. The key, which is not shown again:\n{secret}")
+
+
+@key_app.command("list")
+def list_keys_command() -> None:
+    """List all API keys: name, campus, since when, and when one was revoked. No secret is kept."""
+    from hub.lifecycle.staff.api_keys import list_keys
+
+    with said_plainly():
+        for each in with_hub(lambda hub: list_keys(hub.services)):
+            state = f"revoked {_time(each.revoked_at)}" if each.revoked_at else "counts"
+            say(f"{each.key.name}  {each.key.campus}  since {_time(each.created_at)}  {state}")
+
+
+@key_app.command("revoke")
+def revoke_key_command(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
+    """Revoke an API key: the next request with it is refused."""
+    from hub.lifecycle.staff.api_keys import revoke_key
+
+    with said_plainly():
+        with_hub(lambda hub: revoke_key(hub.services, name, ACTOR))
+        say(f"Revoked: {name}.")
+
+
+# ---- what they share
+
+
+async def _headquarters(hub: Hub) -> str:
+    from hub.errors import BadInput
+    from hub.model.staff.accounts import EVERYTHING
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.school.headquarters()
+    if found is None:
+        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
+    return found.id
+
+
+def _password(file: Path | None) -> str:
+    from hub.lifecycle.staff.accounts import new_password
+
+    return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()
+
+
+def _say_password(password: str, file: Path | None) -> None:
+    if file is None:
+        say(f"Password, which is not shown again: {password}")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"

@@ -1,0 +1,133 @@
+"""Apply a school's file: campuses and courses are added or changed, all of them or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+from hub.documents.fonts import ContractFont
+from hub.errors import UndrawableText
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.model.school.course import Campus
+from hub.model.school.school_change import (
+    SchoolChange,
+    SchoolComparison,
+    SchoolFault,
+    SchoolFile,
+    compare_campus,
+    compare_course,
+    find_tree_faults,
+    parents_first,
+)
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+
+
+async def apply_school(
+    services: Services, file: SchoolFile, organisation: Mapping[str, str], actor: str, *, dry_run: bool = False
+) -> SchoolComparison:
+    """Compare, and unless there is a fault or nothing to do, change campuses and courses in one transaction.
+
+    `organisation`: that of the configuration, which the file may repeat and may not contradict. What the file does not
+    name stays as it is.
+    """
+    faults = [*_organisation_faults(file, organisation), *await asyncio.to_thread(_content_faults, services, file)]
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.school.change_alone()
+        compared = await _compare(tx, file, faults)
+        if compared.faults or not compared.changes or dry_run:
+            return compared
+        for campus in parents_first(file.campuses):
+            await tx.school.put_campus(campus)
+        for course in file.courses:
+            await tx.school.put_course(course)
+        headquarters = await tx.school.headquarters()
+        assert headquarters is not None  # the comparison has seen to it
+        await record_act(tx, headquarters.id, "school-changed", actor, _facts(compared.changes))
+    return compared
+
+
+async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault]) -> SchoolComparison:
+    campuses = {each.id: each for each in await tx.school.campuses()}
+    courses = {(each.campus, each.id): each for each in await tx.school.courses()}
+    named = {each.id for each in file.campuses} | {f"{each.campus}/{each.id}" for each in file.courses}
+    compared = [compare_campus(campuses.get(each.id), each) for each in file.campuses]
+    compared += [compare_course(courses.get((each.campus, each.id)), each) for each in file.courses]
+    changes = tuple(each for each in compared if each)
+    merged = campuses | {each.id: each for each in file.campuses if each.id}
+    return SchoolComparison(
+        changes=changes,
+        unchanged=len(compared) - len(changes),
+        absent=tuple(each for each in (*campuses, *map("/".join, courses)) if each not in named),
+        faults=(*faults, *_place_faults(file, merged)),
+    )
+
+
+# ---- faults
+
+
+def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> Iterator[SchoolFault]:
+    for name, value in file.organisation.items():
+        if value != organisation.get(name, ""):
+            words = f"the configuration says {organisation.get(name, '')!r}, the file {value!r}: correct one of them"
+            yield SchoolFault(f"school, {name}", words)
+
+
+def _content_faults(services: Services, file: SchoolFile) -> list[SchoolFault]:
+    return [*_template_faults(services, file), *_drawing_faults(file)]
+
+
+def _template_faults(services: Services, file: SchoolFile) -> Iterator[SchoolFault]:
+    known = services.documents.printer.templates
+    for name in file.templates:
+        if name not in known.ids():
+            yield SchoolFault("templates", f"there is no contract template {name}; there are {', '.join(known.ids())}")
+
+
+def _drawing_faults(file: SchoolFile) -> Iterator[SchoolFault]:
+    """Characters that the contract's font cannot draw."""
+    font = ContractFont()
+    for number, campus in enumerate(file.campuses, 1):
+        yield from _undrawable(font, f"campus {number} ({campus.id})", vars(campus).values())
+    for number, course in enumerate(file.courses, 1):
+        place = f"course {number} ({course.id})"
+        yield from _undrawable(font, place, [course.name, course.name_en, *_texts(course.details)])
+
+
+def _undrawable(font: ContractFont, place: str, values: Iterable[object]) -> Iterator[SchoolFault]:
+    try:
+        font.check(str(value) for value in values if value)
+    except UndrawableText as error:
+        yield SchoolFault(place, str(error))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> Iterator[SchoolFault]:
+    """The tree with what is there already, and courses at campuses that exist."""
+    placed = {each.id: f"campus {number} ({each.id})" for number, each in enumerate(file.campuses, 1)}
+    yield from find_tree_faults(campuses, placed)
+    for number, course in enumerate(file.courses, 1):
+        if course.campus and course.campus not in campuses:
+            yield SchoolFault(f"course {number} ({course.id}), campus", f"there is no campus {course.campus}")
+
+
+def _facts(changes: Iterable[SchoolChange]) -> dict[str, object]:
+    """Ids, and the names of what changed: values stand in the rows, and the file is the school's own."""
+    entries = []
+    for each in changes:
+        entry: dict[str, object] = {"campus": each.campus, "change": "added" if each.is_new else "changed"}
+        entry |= {"course": each.course} if each.course else {}
+        entry |= {"keys": ", ".join(name for name, _, _ in each.values)} if each.values else {}
+        entries.append(entry)
+    return {"changes": entries}

@@ -1,0 +1,19 @@
+"""The school's own record: who set the school up and changed it. One chain, beside those of the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Kinds of its entries, in words.
+SCHOOL_KINDS: Mapping[str, str] = {
+    "school-changed": "campuses or courses added or changed",
+    "staff-added": "account added",
+    "staff-disabled": "account disabled",
+    "staff-enabled": "account enabled",
+    "staff-password-reset": "password reset, sessions ended",
+    "staff-role-changed": "role changed",
+    "staff-sessions-ended": "sessions ended",
+    "key-added": "API key added",
+    "key-revoked": "API key revoked",
+    "seal-changed": "certificate of the seal changed",
+}

@@ -1,0 +1,133 @@
+"""A school as its file describes it, and what applying the file would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hub.model.school.course import Campus, Course
+
+
+@dataclass(frozen=True)
+class SchoolFault:
+    """Something wrong in a school's file. `place`: the entry and its key, as a person finds it in the file."""
+
+    place: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}"
+
+
+@dataclass(frozen=True)
+class SchoolFile:
+    """A school's file as it was read.
+
+    `organisation`: keys as in `[school]` of the configuration; empty where the file does not name it. `configuration`,
+    `staff` and `seal` are for a first installation alone.
+    """
+
+    origin: str = ""
+    organisation: Mapping[str, str] = field(default_factory=dict)
+    templates: tuple[str, ...] = ()
+    campuses: tuple[Campus, ...] = ()
+    courses: tuple[Course, ...] = ()
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    staff: Mapping[str, str] = field(default_factory=dict)
+    seal: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SchoolChange:
+    """A campus or course that is added or changed. `course`: empty for a campus. `values`: name, before and after."""
+
+    campus: str
+    course: str
+    is_new: bool
+    values: tuple[tuple[str, Any, Any], ...] = ()
+
+    def __str__(self) -> str:
+        what = f"course {self.campus}/{self.course}" if self.course else f"campus {self.campus}"
+        if self.is_new:
+            return f"+ {what}"
+        changed = "; ".join(f"{name}: {before!r} → {after!r}" for name, before, after in self.values)
+        return f"~ {what}: {changed}"
+
+
+@dataclass(frozen=True)
+class SchoolComparison:
+    """A file against what is there. `unchanged`: how many of its entries are there as they are. `absent`: campuses and
+    courses that the file does not name; they stay."""
+
+    changes: tuple[SchoolChange, ...] = ()
+    unchanged: int = 0
+    absent: tuple[str, ...] = ()
+    faults: tuple[SchoolFault, ...] = ()
+
+
+def compare_campus(known: Campus | None, wanted: Campus) -> SchoolChange | None:
+    """Return what would change; None if nothing does."""
+    if known is None:
+        return SchoolChange(wanted.id, "", True)
+    changed = _differences(_plain(known), _plain(wanted))
+    return SchoolChange(wanted.id, "", False, changed) if changed else None
+
+
+def compare_course(known: Course | None, wanted: Course) -> SchoolChange | None:
+    """Return what would change, each detail by its own name; None if nothing does."""
+    if known is None:
+        return SchoolChange(wanted.campus, wanted.id, True)
+    changed = _differences(_plain(known), _plain(wanted))
+    return SchoolChange(wanted.campus, wanted.id, False, changed) if changed else None
+
+
+def find_tree_faults(campuses: Mapping[str, Campus], placed: Mapping[str, str]) -> list[SchoolFault]:
+    """Return what is wrong with the tree of all campuses: one headquarters, known parents, no circle.
+
+    `placed`: where in the file each campus stands, for those that stand there.
+    """
+    faults = []
+    roots = [each.id for each in campuses.values() if each.parent is None]
+    if len(roots) != 1:
+        found = f"{len(roots)} have none ({', '.join(roots)})" if roots else "every campus has one"
+        faults.append(SchoolFault("campus, parent", f"{found}; exactly one campus, the headquarters, has no parent"))
+    for each in campuses.values():
+        place = placed.get(each.id, f"campus {each.id}")
+        if each.parent is not None and each.parent not in campuses:
+            faults.append(SchoolFault(f"{place}, parent", f"there is no campus {each.parent}"))
+        elif _is_above_itself(each, campuses):
+            faults.append(SchoolFault(f"{place}, parent", "the campus would be above itself"))
+    return faults
+
+
+def parents_first(campuses: Iterable[Campus]) -> list[Campus]:
+    """Return the campuses in an order in which each comes after its parent, where that is among them."""
+    waiting = {each.id: each for each in campuses}
+    ordered: list[Campus] = []
+    while waiting:
+        ready = [each for each in waiting.values() if each.parent not in waiting]
+        ordered += ready
+        for each in ready:
+            del waiting[each.id]
+    return ordered
+
+
+def _is_above_itself(campus: Campus, campuses: Mapping[str, Campus]) -> bool:
+    seen, above = set(), campus.parent
+    while above is not None and above in campuses and above not in seen:
+        if above == campus.id:
+            return True
+        seen.add(above)
+        above = campuses[above].parent
+    return False
+
+
+def _plain(one: Campus | Course) -> dict[str, Any]:
+    values = {each.name: getattr(one, each.name) for each in fields(one)}
+    return values | dict(values.pop("details", {}))
+
+
+def _differences(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
+    names = dict.fromkeys((*known, *wanted))
+    return tuple((name, known.get(name), wanted.get(name)) for name in names if known.get(name) != wanted.get(name))

@@ -1,0 +1,120 @@
+"""`qianda school`, `staff` and `key` as an operator types them, on one data folder that is no demo's."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from hub.store.server.embedded import EmbeddedPostgres
+from tests.database import scratch_folder
+from tests.processes import programs
+from tests.school_toml import ORGANISATION, SCHOOL
+
+pytestmark = pytest.mark.real
+
+
+class Operator:
+    """At a shell, with one data folder and the configuration of the school."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        (folder / "own.toml").write_text(ORGANISATION, "utf-8")
+
+    def run(self, *words: str) -> CompletedProcess[str]:
+        return programs.run(self.data, *words, QIANDA_CONFIG=str(self.folder / "own.toml"))
+
+    def said(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def file(self, text: str) -> str:
+        path = self.folder / "school.toml"
+        path.write_text(text, "utf-8")
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def operator() -> Iterator[Operator]:
+    folder = Path(tempfile.mkdtemp(prefix="qianda-school-", dir=scratch_folder()))
+    folder.chmod(0o755)
+    operator = Operator(folder)
+    try:
+        operator.said("migrate")
+        operator.said("init")
+        operator.said("school", "apply", operator.file(SCHOOL))
+        yield operator
+    finally:
+        EmbeddedPostgres(operator.data / "database").start().stop(remove=True)
+        shutil.rmtree(folder)
+
+
+def test_a_file_is_applied_once_and_shown_again(operator: Operator) -> None:
+    assert operator.said("school", "apply", operator.file(SCHOOL)) == "0 changes, 5 entries as they are.\n"
+    shown = operator.said("school", "show")
+    assert '[[campus]]\nid = "west"\nparent = "hq"' in shown
+    assert operator.said("school", "apply", operator.file(shown)) == "0 changes, 5 entries as they are.\n"
+
+
+def test_a_dry_run_shows_the_changes_and_makes_none(operator: Operator) -> None:
+    dearer = SCHOOL.replace("price = 1800", "price = 1900")
+    said = operator.said("school", "apply", operator.file(dearer), "--dry-run")
+    assert said == (
+        "~ course east/drawing: price: '1800.00' → '1900.00'\n"
+        "1 changes, 4 entries as they are. Nothing was changed (--dry-run).\n"
+    )
+    assert 'price = "1800.00"' in operator.said("school", "show")
+
+
+def test_every_fault_is_named_and_nothing_is_changed(operator: Operator) -> None:
+    before = operator.said("school", "show")
+    wrong = SCHOOL.replace("Asia/Urumqi", "Asia/Urumchi").replace("lessons = 20", "lessons = 0")
+    refused = operator.run("school", "apply", operator.file(wrong.replace('parent = "west"', 'parent = "wset"')))
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert refused.stdout.splitlines() == [
+        "campus 3 (west), zone: there is no time zone Asia/Urumchi; did you mean Asia/Urumqi?",
+        "course 1 (drawing), details, lessons: has to be a whole number above 0, not 0",
+        "campus 4 (west-annex), parent: there is no campus wset",
+        "3 faults. Nothing was changed.",
+    ]
+    missing = operator.run("school", "apply", str(operator.folder / "nowhere.toml"))
+    assert missing.returncode == 2 and missing.stderr.startswith("qianda: ")
+    assert operator.said("school", "show") == before
+
+
+def test_an_account_from_its_first_day_to_its_last(operator: Operator) -> None:
+    made = operator.said("staff", "add", "zhou", "--name", "周示范", "--campus", "hq", "--role", "manager")
+    assert re.search(r"Password, which is not shown again: (\w{4}-){3}\w{4}\n", made)
+    again = operator.run("staff", "add", "zhou", "--name", "周示范", "--campus", "hq")
+    assert again.returncode == 2 and "there is an account zhou already" in again.stderr
+    (operator.folder / "password").write_text("a long enough one\n", "utf-8")
+    reset = operator.said("staff", "reset", "zhou", "--password-file", str(operator.folder / "password"))
+    assert reset == "Password set, sessions ended: zhou.\n"
+    assert "zhou  周示范  hq  manager  0 sessions" in operator.said("staff", "list")
+    assert operator.said("staff", "sessions", "zhou") == ""
+    assert operator.said("staff", "sessions", "zhou", "--end") == "0 sessions ended: zhou.\n"
+    assert operator.said("staff", "role", "zhou", "clerk") == "zhou is clerk now.\n"
+    operator.said("staff", "disable", "zhou")
+    assert "disabled since 20" in operator.said("staff", "list")
+    operator.said("staff", "enable", "zhou")
+    unknown = operator.run("staff", "disable", "nobody")
+    assert unknown.returncode == 2 and unknown.stderr == "qianda: there is no account nobody\n"
+    record = operator.said("school", "record")
+    assert "account added, by command-line" in record and '"login": "zhou"' in record and '"role' not in record
+
+
+def test_a_key_is_shown_once(operator: Operator) -> None:
+    added = operator.said("key", "add", "crm")
+    secret = added.splitlines()[-1]
+    assert secret.startswith("qdk_") and "for hq and all below it" in added
+    listed = operator.said("key", "list")
+    assert "crm  hq  since 20" in listed and secret not in listed
+    assert operator.said("key", "revoke", "crm") == "Revoked: crm.\n"
+    assert "revoked 20" in operator.said("key", "list")
+    assert secret not in operator.said("school", "record")

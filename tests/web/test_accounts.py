@@ -1,0 +1,196 @@
+"""Accounts and API keys as an administrator changes them, seen from the console's door and the API's."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from hub.doctor_records import examine_records
+from hub.errors import BadInput
+from hub.lifecycle.staff.accounts import (
+    NewStaff,
+    add_staff,
+    change_role,
+    disable_staff,
+    enable_staff,
+    end_sessions,
+    list_sessions,
+    list_staff,
+    new_password,
+    reset_password,
+)
+from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key
+from hub.model.evidence.record import RecordEntry
+from hub.model.staff.accounts import EVERYTHING
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk
+
+ACTOR = "command-line"
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as found:
+        yield found
+
+
+async def added(running: Running, login: str = "zhou", campus: str = "hefei") -> None:
+    await add_staff(running.hub.services, NewStaff(login, "周示范", campus), PASSWORD, ACTOR)
+
+
+async def logged_in(running: Running, login: str = "zhou", password: str = PASSWORD) -> Desk | None:
+    desk = Desk(running)
+    return desk if (await desk.log_in(login, password)).status == 303 else None
+
+
+async def is_inside(desk: Desk) -> bool:
+    return (await desk.get("/staff")).status == 200
+
+
+async def acts(running: Running) -> list[RecordEntry]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation is not None
+        return await tx.record.entries(installation)
+
+
+async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -> None:
+    await added(running)
+    desk = await logged_in(running)
+    assert desk is not None and await is_inside(desk)
+    assert (await desk.get("/staff?campus=beijing")).status == 403
+    (entry,) = await acts(running)
+    assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", ACTOR, "clerk")
+    assert "zhou" not in str(entry.facts)  # the login is behind a commitment, and can be erased
+    assert str(UUID(entry.facts["staff"])) == entry.facts["staff"]
+    found = {each.staff.login: each for each in await list_staff(running.hub.services)}
+    assert (found["zhou"].staff.campus, found["zhou"].sessions, found["zhou"].disabled_at) == ("hefei", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("new", "password", "field"),
+    [
+        (NewStaff("Zhou", "周示范", "hefei"), PASSWORD, "login"),
+        (NewStaff("z", "周示范", "hefei"), PASSWORD, "login"),
+        (NewStaff("demo", "周示范", "hefei"), PASSWORD, "login"),
+        (NewStaff("zhou", " ", "hefei"), PASSWORD, "name"),
+        (NewStaff("zhou", "周示范", "nowhere"), PASSWORD, "campus"),
+        (NewStaff("zhou", "周示范", "hefei", "king"), PASSWORD, "role"),
+        (NewStaff("zhou", "周示范", "hefei"), "too-short", "password"),
+    ],
+)
+async def test_what_cannot_be_an_account_is_refused(running: Running, new: NewStaff, password: str, field: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        await add_staff(running.hub.services, new, password, ACTOR)
+    assert refused.value.field == field
+    assert await acts(running) == []
+
+
+async def test_of_two_that_add_one_login_at_once_one_does(running: Running) -> None:
+    both = await asyncio.gather(added(running), added(running), return_exceptions=True)
+    assert [type(each) for each in both if each is not None] == [BadInput]
+    assert len(await acts(running)) == 1
+
+
+async def test_a_disabled_account_is_outside_at_once_and_comes_back_without_its_sessions(running: Running) -> None:
+    await added(running)
+    desk = await logged_in(running)
+    assert desk is not None
+    await disable_staff(running.hub.services, "zhou", ACTOR)
+    assert not await is_inside(desk) and await logged_in(running) is None
+    await enable_staff(running.hub.services, "zhou", ACTOR)
+    assert not await is_inside(desk)
+    assert await logged_in(running) is not None
+    assert [each.kind for each in await acts(running)] == ["staff-added", "staff-disabled", "staff-enabled"]
+
+
+async def test_a_reset_ends_sessions_and_the_lock_after_wrong_passwords(running: Running) -> None:
+    await added(running)
+    desk = await logged_in(running)
+    assert desk is not None
+    for _ in range(10):
+        assert await logged_in(running, password="wrong") is None
+    assert (await Desk(running).log_in("zhou", PASSWORD)).status == 429
+    made_up = new_password()
+    assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", made_up)
+    await reset_password(running.hub.services, "zhou", made_up, ACTOR)
+    assert not await is_inside(desk)
+    assert await logged_in(running) is None
+    assert await logged_in(running, password=made_up) is not None
+
+
+async def test_sessions_are_listed_and_ended(running: Running) -> None:
+    await added(running)
+    first, second = await logged_in(running), await logged_in(running)
+    assert first is not None and second is not None
+    assert len(await list_sessions(running.hub.services, "zhou")) == 2
+    assert await end_sessions(running.hub.services, "zhou", ACTOR) == 2
+    assert not await is_inside(first) and not await is_inside(second)
+    assert await list_sessions(running.hub.services, "zhou") == []
+
+
+async def test_a_role_is_changed(running: Running) -> None:
+    await added(running)
+    await change_role(running.hub.services, "zhou", "manager", ACTOR)
+    assert {each.staff.login: each.staff.role for each in await list_staff(running.hub.services)}["zhou"] == "manager"
+    with pytest.raises(BadInput):
+        await change_role(running.hub.services, "zhou", "king", ACTOR)
+    assert (await acts(running))[-1].facts["staff_role"] == "manager"
+
+
+async def test_nobody_is_no_account(running: Running) -> None:
+    services = running.hub.services
+    for act in (disable_staff, enable_staff, end_sessions):
+        with pytest.raises(BadInput, match="there is no account nobody"):
+            await act(services, "nobody", ACTOR)
+    with pytest.raises(BadInput, match="there is no account nobody"):
+        await reset_password(services, "nobody", PASSWORD, ACTOR)
+    assert await acts(running) == []
+
+
+# ---- API keys
+
+
+async def api_status(running: Running, secret: str) -> int:
+    """The status that the API answers a request with this key."""
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with running.http.get(f"{running.origin}/api/v1/contracts", headers=headers) as answer:
+        return answer.status
+
+
+async def test_a_key_counts_until_it_is_revoked(running: Running) -> None:
+    secret = await add_key(running.hub.services, "crm", "hefei", ACTOR)
+    assert secret.startswith("qdk_") and await api_status(running, secret) == 200
+    with pytest.raises(BadInput, match="there is a key crm already"):
+        await add_key(running.hub.services, "crm", "hefei", ACTOR)
+    await revoke_key(running.hub.services, "crm", ACTOR)
+    assert await api_status(running, secret) == 401
+    with pytest.raises(BadInput, match="there is no key crm that counts"):
+        await revoke_key(running.hub.services, "crm", ACTOR)
+    again = await add_key(running.hub.services, "crm", "hq", ACTOR)
+    assert again != secret and await api_status(running, again) == 200 and await api_status(running, secret) == 401
+    listed = [
+        (each.key.name, each.key.campus, each.revoked_at is None) for each in await list_keys(running.hub.services)
+    ]
+    assert listed == [("crm", "hq", True), ("demo", "hq", True), ("crm", "hefei", False)]
+    assert [each.kind for each in await acts(running)] == ["key-added", "key-revoked", "key-added"]
+    assert secret not in str(await acts(running))
+
+
+@pytest.mark.parametrize(("name", "campus", "field"), [("c r m", "hefei", "name"), ("crm", "nowhere", "campus")])
+async def test_what_cannot_be_a_key_is_refused(running: Running, name: str, campus: str, field: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        await add_key(running.hub.services, name, campus, ACTOR)
+    assert refused.value.field == field
+
+
+async def test_the_record_of_these_acts_is_whole(running: Running) -> None:
+    await added(running)
+    await add_key(running.hub.services, "crm", "hefei", ACTOR)
+    findings = [each async for each in examine_records(running.hub, lambda _: None)]
+    assert all(each.well for each in findings) and findings[0].words.startswith("2 entries of 0 contracts")
