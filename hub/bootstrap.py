@@ -35,12 +35,14 @@ from hub.tokens.softhsm import create_token, module_path, use_token
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
+# In the folder `authority`, for the seal: what the built-in authority issued; what an outside one did, with its chain.
+SEAL_FILE, SEAL_CHAIN_FILE = "seal.der", "seal-chain.pem"
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
 class BuiltinPki:
-    """The built-in authority, its timestamp service, and the school's seal with its certificate."""
+    """The built-in authority, its timestamp service, and the school's seal with its chain, of whichever authority."""
 
     authority: BuiltinAuthority
     timestamps: BuiltinTimestamps
@@ -99,7 +101,8 @@ async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None
     timestamp_key = await token.generate_key(TIMESTAMP_KEY)
     await _made_once(folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki)))
     seal_key = await token.generate_key(settings.token.seal_key)
-    _put_other_seal_aside(folder / "seal.der", seal_key)
+    for name in (SEAL_FILE, SEAL_CHAIN_FILE):
+        _put_other_seal_aside(folder / name, seal_key)
     await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
 
 
@@ -109,20 +112,21 @@ async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> Buil
     Raises WrongInstallation, TokenUnavailable or ValueError if something is missing or does not fit.
     """
     folder, organisation = settings.data / "authority", settings.school.name
-    root, tsa, seal = (_certificate_in(folder, name) for name in ("root", "timestamp", "seal"))
+    root, tsa = (_certificate_in(folder, name) for name in ("root", "timestamp"))
     root_key = await token.key(AUTHORITY_KEY)
     authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
     timestamp_key = await token.key(TIMESTAMP_KEY)
     seal_key = await token.key(settings.token.seal_key)
-    if not _is_for(seal, seal_key):
+    chain = _seal_chain(settings, root)
+    if not _is_for(chain[0], seal_key):
         raise ValueError(
-            f"authority/seal.der is not for the key {seal_key.label!r} of the token: correct token.seal_key, or run "
-            "`qianda init --renew` if the seal is to change"
+            f"the seal's certificate in authority/ is not for the key {seal_key.label!r} of the token: correct "
+            "token.seal_key, or run `qianda init --renew` if the seal is to change"
         )
     _write_trust(settings.data / "trust", root, tsa)
     trust_origin(settings.data / "trust", settings.public_origin)
-    trust_seal(settings, seal)
-    return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
+    trust_seal(settings, chain[0])
+    return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, chain)
 
 
 def _certificate_in(folder: Path, name: str) -> bytes:
@@ -133,8 +137,40 @@ def _certificate_in(folder: Path, name: str) -> bytes:
 
 
 def _put_other_seal_aside(path: Path, key: SigningKey) -> None:
-    if path.exists() and not _is_for(path.read_bytes(), key):
-        path.rename(path.with_name(f"seal-{fingerprint(path.read_bytes())[:16]}.der"))
+    if path.exists() and not _is_for(_chain_in(path)[0], key):
+        path.rename(_kept_name(path))
+
+
+def put_seal_down(settings: Settings, chain: Sequence[bytes]) -> None:
+    """Write the seal's certificate (DER) with those above it, all or nothing; alone: it is the built-in authority's.
+
+    What was there is kept beside it, since contracts bear it.
+    """
+    path = settings.data / "authority" / (SEAL_CHAIN_FILE if len(chain) > 1 else SEAL_FILE)
+    if path.exists():
+        write_private(_kept_name(path), path.read_bytes())
+    write_private(path, chain[0] if len(chain) == 1 else "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode())
+
+
+def _kept_name(path: Path) -> Path:
+    return path.with_stem(f"{path.stem}-{fingerprint(_chain_in(path)[0])[:16]}")
+
+
+def _seal_chain(settings: Settings, root: bytes) -> tuple[bytes, ...]:
+    """What an outside authority issued and was installed; else the built-in authority's."""
+    path = settings.data / "authority" / SEAL_CHAIN_FILE
+    if not path.exists():
+        return (_certificate_in(path.parent, "seal"), root)
+    chain = _chain_in(path)
+    _trust(settings, f"authority-seal-{fingerprint(chain[-1])[:16]}", chain[-1])
+    return chain
+
+
+def _chain_in(path: Path) -> tuple[bytes, ...]:
+    """The certificates of a file, DER; it is PEM, or DER of a single one."""
+    if path.suffix == ".der":
+        return (path.read_bytes(),)
+    return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(path.read_bytes()))
 
 
 def _is_for(certificate: bytes, key: SigningKey) -> bool:

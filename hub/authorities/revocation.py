@@ -122,6 +122,12 @@ async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]
     return None
 
 
+def names_a_source(certificate: bytes) -> bool:
+    """Return whether a certificate (DER) names a list or a responder that can be asked about it."""
+    loaded = x509.load_der_x509_certificate(certificate)
+    return any(_addresses(loaded)) or any(ocsp_addresses(loaded))
+
+
 def _addresses(certificate: x509.Certificate) -> Iterator[str]:
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value

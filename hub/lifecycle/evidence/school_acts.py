@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,3 +22,16 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
     if installation is None:
         raise WrongInstallation("this database is bound to no data folder yet: run `qianda init` first")
     await tx.record.append(installation, campus, kind, actor, facts)
+
+
+async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
+    """Append that the seal has this certificate (DER) from now on, unless the record says so last."""
+    installation = await tx.school.installation()
+    assert installation is not None  # no hub starts without
+    sha256 = hashlib.sha256(certificate).hexdigest()
+    before = [each for each in await tx.record.entries(installation) if each.kind == "seal-changed"]
+    if before and before[-1].facts.get("certificate_sha256") == sha256:
+        return
+    headquarters = await tx.school.headquarters()
+    campus = headquarters.id if headquarters else ""
+    await record_act(tx, campus, "seal-changed", actor, {"certificate_sha256": sha256})

@@ -1,0 +1,94 @@
+"""`qianda seal status`, `request`, `install` and `renew`: the certificate of the school's seal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.command_database import opened_database
+from hub.command_hub import check_current, real_settings, said_plainly, say, with_hub
+from hub.model.staff.accounts import EVERYTHING
+
+if TYPE_CHECKING:
+    from hub.settings import Settings
+    from hub.wiring import Hub
+
+app = typer.Typer(no_args_is_help=True, help="The certificate of the school's seal.")
+ACTOR = "command-line"
+
+
+@app.command()
+def status() -> None:
+    """Say whose certificate the seal has, until when, and what `qianda verify` will say of it."""
+    from hub.seal_setup import seal_status
+
+    async def act(hub: Hub) -> list[str]:
+        return seal_status(hub).lines()
+
+    with said_plainly():
+        for line in with_hub(act):
+            say(line)
+
+
+@app.command()
+def request(
+    file: Annotated[Path | None, typer.Option("--out", help="Write it here. [default: print it]")] = None,
+) -> None:
+    """Make a request (PKCS#10) for the seal's key on the token, to be sent to a certificate authority."""
+    from hub.seal_setup import request_seal
+
+    with said_plainly():
+        made = asyncio.run(request_seal(real_settings()))
+        if file is None:
+            say(made.decode().rstrip("\n"))
+            return
+        file.write_bytes(made)
+        say(f"{file}: send it to the authority; then `qianda seal install` what comes back, with its issuers.")
+
+
+@app.command()
+def install(
+    files: Annotated[
+        list[Path], typer.Argument(help="The certificate and all above it up to the root, PEM, in any order.")
+    ],
+) -> None:
+    """Take a certificate that an authority issued for the seal's key. It is refused, with the reason, where it does not
+    fit that key, has run out, is not for signing, or has no whole chain."""
+    from hub.seal_setup import install_seal
+
+    with said_plainly():
+        given = [(str(file), file.read_bytes()) for file in files]
+        _change(lambda settings, owner: install_seal(settings, owner, given))
+
+
+@app.command()
+def renew() -> None:
+    """Certify the seal's key anew: by the built-in authority at once; else say how, and print the request."""
+    from hub.seal_setup import renew_builtin_seal
+
+    with said_plainly():
+        _change(renew_builtin_seal)
+
+
+def _change(act: Callable[[Settings, str], Coroutine[Any, Any, str]]) -> None:
+    settings = real_settings()
+    with opened_database(settings, as_owner=True) as (_, dsns):
+        asyncio.run(check_current(dsns.owner))
+        said = asyncio.run(act(settings, dsns.owner))
+    for line in with_hub(_record):
+        say(line)
+    say(said)
+
+
+async def _record(hub: Hub) -> list[str]:
+    """Write it into the school's record, unless it stands there already; what the seal is from now on."""
+    from hub.lifecycle.evidence.school_acts import record_seal
+    from hub.seal_setup import seal_status
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        await record_seal(tx, hub.services.sealing.seal.chain[0], ACTOR)
+    return seal_status(hub).lines()
