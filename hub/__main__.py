@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub import command_school, command_seal, command_staff
+from hub import command_init, command_school, command_seal, command_staff
 from hub.command_database import Dsns, made_database, opened_database
 from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
-from hub.data_folder import check_folder, check_installation
+from hub.data_folder import check_folder
 from hub.demo.guard import (
     check_demo,
     check_demo_database,
     check_elsewhere,
-    check_not_demo,
     lan_address,
 )
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
@@ -34,7 +33,6 @@ from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED, Settings
 from hub.store.kernel.private_files import kept
-from hub.store.server.connections import check_owner
 from hub.store.server.installation import find_binding, kind_of, mark
 from hub.supervisor import DatabaseKeeper, Job, Supervisor, Welcome
 
@@ -92,23 +90,8 @@ def work() -> None:
 @app.command(name="migrate")
 def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
-    from hub.store.server.migrate import migrate
-
-    async def act(settings: Settings, dsn: str) -> bool:
-        """Migrate the database. Return whether a data folder is already bound to it."""
-        if settings.database:
-            await check_owner(dsn)
-        check_not_demo(await kind_of(dsn))
-        if binding := await find_binding(dsn):
-            check_installation(settings.data, binding)
-        await migrate(dsn)
-        await mark(dsn, "production", datetime.now(UTC))
-        return binding is not None
-
     with said_plainly():
-        settings = real_settings()
-        with opened_database(settings, as_owner=True) if settings.database else made_database(settings) as (_, dsns):
-            bound = asyncio.run(act(settings, dsns.owner))
+        bound = command_init.migrate_database(real_settings())
         say("The database is up to date.")
         if not bound:
             say("No data folder is bound to it yet: run `qianda init` next.")
@@ -119,17 +102,19 @@ def init_command(
     renew: Annotated[
         bool, typer.Option("--renew", help="Put down a root and a seal that were renewed on purpose.")
     ] = False,
+    from_file: Annotated[
+        Path | None,
+        typer.Option("--from", help="Set a whole school up from its file (docs/operating.md, The school's file)."),
+    ] = None,
 ) -> None:
     """Make the keys and certificates of the data folder and bind it to the database. Run it once, after `migrate`."""
-    from hub import initialise
-
     with said_plainly():
-        settings = real_settings()
-        with opened_database(settings, as_owner=True) as (_, dsns):
-            check_elsewhere(os.environ, asyncio.run(kind_of(dsns.owner)))
-            asyncio.run(check_current(dsns.owner))
-            act = initialise.renew if renew else initialise.initialise
-            say(asyncio.run(act(settings, dsns.owner)))
+        if renew and from_file:
+            raise BadInput("give either --renew or --from")
+        if from_file:
+            command_init.set_up(from_file)
+        else:
+            say(command_init.bind_database(real_settings(), renew=renew))
 
 
 @app.command(name="import")

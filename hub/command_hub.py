@@ -68,8 +68,15 @@ def real_settings() -> Settings:
 
 
 def load_settings() -> Settings:
-    try:
+    with said_of_settings():
         return Settings.load()
+
+
+@contextmanager
+def said_of_settings() -> Iterator[None]:
+    """What is wrong with a configuration is said by the name of each setting. Raises BadInput."""
+    try:
+        yield
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_reason(each['msg'])}" for each in error.errors())
         raise BadInput(f"the configuration is wrong: {problems}") from error

@@ -36,7 +36,7 @@ def add_staff_command(
     from hub.lifecycle.staff.accounts import NewStaff, add_staff
 
     with said_plainly():
-        password = _password(password_file)
+        password = password_from(password_file)
         new = NewStaff(login, name, campus, role)
         with_hub(lambda hub: add_staff(hub.services, new, password, ACTOR))
         say(f"Added: {login}, {role} at {campus}.")
@@ -81,7 +81,7 @@ def reset_staff_command(login: Login, password_file: PasswordFile = None) -> Non
     from hub.lifecycle.staff.accounts import reset_password
 
     with said_plainly():
-        password = _password(password_file)
+        password = password_from(password_file)
         with_hub(lambda hub: reset_password(hub.services, login, password, ACTOR))
         say(f"Password set, sessions ended: {login}.")
         _say_password(password, password_file)
@@ -167,7 +167,8 @@ async def _headquarters(hub: Hub) -> str:
     return found.id
 
 
-def _password(file: Path | None) -> str:
+def password_from(file: Path | None) -> str:
+    """The first line of the file; without one, a password that is made up."""
     from hub.lifecycle.staff.accounts import new_password
 
     return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()

@@ -1,7 +1,7 @@
 """Settings: read once at the start from `hub/config/default.toml`, an own TOML file and `QIANDA_…` variables.
 
-They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; nested
-values are written `QIANDA_TOKEN__PIN`.
+They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; where that is not set it is `qianda.toml` in the data folder.
+Nested values are written `QIANDA_TOKEN__PIN`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from channels.applink import (
 PACKED = Path(str(importlib.resources.files("hub")))
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
+# What `qianda init --from` writes into the data folder.
+CONFIGURATION = "qianda.toml"
+DEFAULT_DATA = Path("data")
 SHIPPED = PACKED / "config" / "default.toml"
 
 
@@ -243,7 +246,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data: Path = Path("data")
+    data: Path = DEFAULT_DATA
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     origin: str = ""
@@ -300,9 +303,9 @@ class Settings(BaseSettings):
         variable = f"QIANDA_{section}__{key}".upper()
         if variable in {name.upper() for name in os.environ}:
             return variable
-        files = [own] if (own := os.environ.get("QIANDA_CONFIG")) else []
-        found = [file for file in files if key in tomllib.loads(Path(file).read_text("utf-8")).get(section, {})]
-        return found[0] if found else str(SHIPPED)
+        own = own_file()
+        found = own is not None and key in tomllib.loads(own.read_text("utf-8")).get(section, {})
+        return str(own if found else SHIPPED)
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
@@ -315,6 +318,22 @@ class Settings(BaseSettings):
                 f"{OWN_FILE} names {own}, and there is no such file: correct the path, or unset the variable"
             )
         return cls(**overrides)
+
+    @classmethod
+    def of_file(cls, own: Path) -> Settings:
+        """Return the settings that `load` would give with this own file. Raises pydantic's ValidationError."""
+
+        class _SettingsOfFile(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def _files(cls) -> list[Path]:
+                return [SHIPPED, own]
+
+        return _SettingsOfFile()
+
+    @classmethod
+    def _files(cls) -> list[Path]:
+        own = own_file()
+        return [SHIPPED, own] if own else [SHIPPED]
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -335,10 +354,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = [SHIPPED]
-        if own := os.environ.get(OWN_FILE):
-            files.append(Path(own))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, files)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, cls._files())
 
 
 def shipped_school() -> dict[str, Any]:
@@ -346,6 +362,18 @@ def shipped_school() -> dict[str, Any]:
     return dict(tomllib.loads(SHIPPED.read_text("utf-8"))["school"])
 
 
+def written_file() -> Path:
+    """Return where `qianda init --from` writes the configuration, whether there is one or not."""
+    return Path(os.environ.get(f"{PREFIX}DATA") or DEFAULT_DATA) / CONFIGURATION
+
+
+def own_file() -> Path | None:
+    """Return the file that `QIANDA_CONFIG` names; else that of the data folder; None if there is neither."""
+    if named := os.environ.get(OWN_FILE):
+        return Path(named)
+    return written_file() if written_file().is_file() else None
+
+
 def configured_by() -> str:
     """Return where this hub was configured, for a message about what is wrong there."""
-    return os.environ.get(OWN_FILE) or "QIANDA_… variables"
+    return str(own_file() or "QIANDA_… variables")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
+from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.errors import UndrawableText
 from hub.lifecycle.evidence.school_acts import record_act
@@ -32,7 +33,9 @@ async def apply_school(
     `organisation`: that of the configuration, which the file may repeat and may not contradict. What the file does not
     name stays as it is.
     """
-    faults = [*_organisation_faults(file, organisation), *await asyncio.to_thread(_content_faults, services, file)]
+    templates = services.documents.printer.templates
+    content = await asyncio.to_thread(find_content_faults, templates, file)
+    faults = [*_organisation_faults(file, organisation), *content]
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.school.change_alone()
         compared = await _compare(tx, file, faults)
@@ -60,7 +63,7 @@ async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault])
         changes=changes,
         unchanged=len(compared) - len(changes),
         absent=tuple(each for each in (*campuses, *map("/".join, courses)) if each not in named),
-        faults=(*faults, *_place_faults(file, merged)),
+        faults=(*faults, *find_place_faults(file, merged)),
     )
 
 
@@ -74,12 +77,22 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
             yield SchoolFault(f"school, {name}", words)
 
 
-def _content_faults(services: Services, file: SchoolFile) -> list[SchoolFault]:
-    return [*_template_faults(services, file), *_drawing_faults(file)]
+def find_content_faults(templates: ContractTemplates, file: SchoolFile) -> list[SchoolFault]:
+    """Return what is wrong with the file wherever it is applied: templates by name, and what no contract can show."""
+    return [*_template_faults(templates, file), *_drawing_faults(file)]
 
 
-def _template_faults(services: Services, file: SchoolFile) -> Iterator[SchoolFault]:
-    known = services.documents.printer.templates
+def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[SchoolFault]:
+    """Return what is wrong with the tree of all campuses, and with courses at campuses that do not exist."""
+    placed = {each.id: f"campus {number} ({each.id})" for number, each in enumerate(file.campuses, 1)}
+    return find_tree_faults(campuses, placed) + [
+        SchoolFault(f"course {number} ({course.id}), campus", f"there is no campus {course.campus}")
+        for number, course in enumerate(file.courses, 1)
+        if course.campus and course.campus not in campuses
+    ]
+
+
+def _template_faults(known: ContractTemplates, file: SchoolFile) -> Iterator[SchoolFault]:
     for name in file.templates:
         if name not in known.ids():
             yield SchoolFault("templates", f"there is no contract template {name}; there are {', '.join(known.ids())}")
@@ -111,15 +124,6 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each)
-
-
-def _place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> Iterator[SchoolFault]:
-    """The tree with what is there already, and courses at campuses that exist."""
-    placed = {each.id: f"campus {number} ({each.id})" for number, each in enumerate(file.campuses, 1)}
-    yield from find_tree_faults(campuses, placed)
-    for number, course in enumerate(file.courses, 1):
-        if course.campus and course.campus not in campuses:
-            yield SchoolFault(f"course {number} ({course.id}), campus", f"there is no campus {course.campus}")
 
 
 def _facts(changes: Iterable[SchoolChange]) -> dict[str, object]:

@@ -45,13 +45,21 @@ def new_password() -> str:
     return "-".join(groups)
 
 
-async def add_staff(services: Services, new: NewStaff, password: str, actor: str) -> Staff:
-    """Add an account. Raises BadInput (with the field) for what cannot be, and for a login that is taken."""
+def check_account(new: NewStaff, password: str) -> None:
+    """Raise BadInput (with the field) for what cannot be an account, wherever it is added."""
     if not LOGIN.fullmatch(new.login):
         raise BadInput(
             f"the login {new.login!r} has to be 2 to 40 small letters, digits, dots, dashes, underscores or @",
             field="login",
         )
+    normalise_name(new.name, field="name")
+    _role(new.role)
+    _check_password(password)
+
+
+async def add_staff(services: Services, new: NewStaff, password: str, actor: str) -> Staff:
+    """Add an account. Raises BadInput (with the field) for what cannot be one, and for a login that is taken."""
+    check_account(new, password)
     staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, _role(new.role))
     password_hash = await _hash(password)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -140,9 +148,13 @@ async def _record(tx: Transaction, kind: str, staff: Staff, actor: str) -> None:
     await record_act(tx, staff.campus, kind, actor, facts)
 
 
-async def _hash(password: str) -> str:
+def _check_password(password: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise BadInput(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field="password")
+
+
+async def _hash(password: str) -> str:
+    _check_password(password)
     return await asyncio.to_thread(PasswordHasher().hash, password)
 
 

@@ -1,0 +1,218 @@
+"""`qianda migrate` and `init`; with `--from`, a whole school from one file.
+
+In this order: the file is checked; the configuration is written; the database is brought to the current schema; keys
+and certificates are made; campuses and courses are applied; the first account is added; a request for the seal's
+certificate is made where the file wants one. Killed in between it is run again, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub.command_database import made_database, opened_database
+from hub.command_hub import check_current, real_settings, said_of_settings, say, with_hub
+from hub.command_school import say_comparison
+from hub.command_staff import ACTOR, password_from
+from hub.data_folder import check_installation
+from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
+from hub.errors import BadInput
+from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
+from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
+from hub.store.kernel.private_files import write_private
+from hub.store.server.connections import check_owner
+from hub.store.server.installation import find_binding, kind_of, mark
+
+if TYPE_CHECKING:
+    from hub.lifecycle.staff.accounts import NewStaff
+    from hub.wiring import Hub
+
+# In the data folder, for a seal whose certificate is asked of an outside authority.
+REQUEST_FILE = "seal.csr"
+
+
+def migrate_database(settings: Settings) -> bool:
+    """Bring the database to the current schema and mark it as a real one. Return whether a data folder is bound to it."""
+    from hub.store.server.migrate import migrate
+
+    async def act(dsn: str) -> bool:
+        if settings.database:
+            await check_owner(dsn)
+        check_not_demo(await kind_of(dsn))
+        if binding := await find_binding(dsn):
+            check_installation(settings.data, binding)
+        await migrate(dsn)
+        await mark(dsn, "production", datetime.now(UTC))
+        return binding is not None
+
+    with opened_database(settings, as_owner=True) if settings.database else made_database(settings) as (_, dsns):
+        return asyncio.run(act(dsns.owner))
+
+
+def bind_database(settings: Settings, *, renew: bool = False) -> str:
+    """Make keys and certificates, and bind folder and database to each other; what was done, for people."""
+    from hub import initialise
+
+    with opened_database(settings, as_owner=True) as (_, dsns):
+        check_elsewhere(os.environ, asyncio.run(kind_of(dsns.owner)))
+        asyncio.run(check_current(dsns.owner))
+        act = initialise.renew if renew else initialise.initialise
+        return asyncio.run(act(settings, dsns.owner))
+
+
+# ---- from a file
+
+
+@dataclass(frozen=True)
+class _FirstDay:
+    """What was made. `is_new`: whether the account was added now."""
+
+    compared: SchoolComparison
+    is_new: bool
+    seal: list[str]
+    missing: list[str]
+
+
+def set_up(path: Path) -> None:
+    """Set a school up from its file. Raises typer's Exit with 1 for one that has faults, having made nothing."""
+    from hub.documents.school_file import read_school
+
+    check_environment(os.environ)
+    file, faults = read_school(path.read_text("utf-8"))
+    _check(file, [*faults, *_first_faults(file)])
+    _write_configuration(file)
+    settings = real_settings()
+    migrate_database(settings)
+    say(bind_database(settings))
+    password = password_from(_password_file(file))
+    done = with_hub(lambda hub: _first_day(hub, file, password))
+    say_comparison(done.compared, list(done.compared.faults), dry_run=False)
+    say(f"{settings.public_origin}/staff: log in as {file.staff['login']}.")
+    if done.is_new and _password_file(file) is None:
+        say(f"Password, which is not shown again: {password}")
+    for line in done.seal:
+        say(line)
+    _request_seal(settings, file)
+    for line in done.missing:
+        say(f"still missing: {line}")
+    say("Then: qianda doctor, qianda serve, qianda work (docs/operating.md). Back the data folder up first.")
+
+
+def _check(file: SchoolFile, faults: list[SchoolFault]) -> None:
+    """Say every fault that shows without a database. Raises typer's Exit with 1 where there are any."""
+    from hub.documents.contract_templates import ContractTemplates
+    from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
+
+    if faults:
+        say_comparison(SchoolComparison(), faults, dry_run=False)
+    settings = _settings(file)
+    check_real(settings)
+    templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
+    found = find_content_faults(templates, file)
+    found += find_place_faults(file, {each.id: each for each in file.campuses})
+    found += _account_faults(file)
+    if found:
+        say_comparison(SchoolComparison(), found, dry_run=False)
+
+
+def _settings(file: SchoolFile) -> Settings:
+    """Those that the hub will have: of a configuration of one's own, or of the one that will be written."""
+    from hub.documents.toml_text import write_toml
+
+    with said_of_settings():
+        if os.environ.get(OWN_FILE):
+            return Settings.load()
+        with tempfile.TemporaryDirectory() as folder:  # for our eyes alone, as what is written is
+            tried = Path(folder) / written_file().name
+            tried.write_text(write_toml(_configuration(file)), "utf-8")
+            return Settings.of_file(tried)
+
+
+def _account_faults(file: SchoolFile) -> list[SchoolFault]:
+    from hub.lifecycle.staff.accounts import check_account
+
+    try:
+        check_account(_first_staff(file, file.campuses[0].id), password_from(_password_file(file)))
+    except OSError as error:
+        return [SchoolFault("staff, password_file", f"{error.filename}: {error.strerror}")]
+    except BadInput as error:
+        return [SchoolFault(f"staff, {error.field}", str(error))]
+    return []
+
+
+def _first_staff(file: SchoolFile, headquarters: str) -> NewStaff:
+    from hub.lifecycle.staff.accounts import NewStaff
+
+    return NewStaff(file.staff["login"], file.staff.get("name") or file.staff["login"], headquarters, "manager")
+
+
+def _password_file(file: SchoolFile) -> Path | None:
+    return Path(file.staff["password_file"]) if file.staff.get("password_file") else None
+
+
+def _first_faults(file: SchoolFile) -> list[SchoolFault]:
+    needed = {"origin": file.origin, "school": file.organisation, "campus": file.campuses, "staff": file.staff}
+    return [SchoolFault(name, "is missing, and a first installation needs it") for name, it in needed.items() if not it]
+
+
+def _configuration(file: SchoolFile) -> dict[str, Any]:
+    return {"origin": file.origin, "school": dict(file.organisation)} | dict(file.configuration)
+
+
+def _write_configuration(file: SchoolFile) -> None:
+    """Into the data folder; a file of one's own has to say the same. Raises BadInput where it says something else."""
+    from hub.documents.toml_text import write_toml
+
+    wanted = _configuration(file)
+    if own := own_file():
+        known = tomllib.loads(own.read_text("utf-8"))
+        if other := [name for name, value in wanted.items() if known.get(name) != value]:
+            raise BadInput(f"{own} says something else than the file ({', '.join(other)}): correct one of them")
+        return
+    written_file().parent.mkdir(parents=True, exist_ok=True)
+    write_private(written_file(), write_toml(wanted).encode())
+    say(f"{written_file()}: the configuration.")
+
+
+async def _first_day(hub: Hub, file: SchoolFile, password: str) -> _FirstDay:
+    from hub.doctor import examine
+    from hub.lifecycle.school.apply_school import apply_school
+    from hub.seal_setup import seal_status
+
+    compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), ACTOR)
+    if compared.faults:
+        return _FirstDay(compared, False, [], [])
+    is_new = await _add_first_account(hub, file, password)
+    missing = [f"{each.part}: {each.words}" for each in await examine(hub) if not each.well]
+    return _FirstDay(compared, is_new, seal_status(hub).lines(), missing)
+
+
+async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
+    """Add the account of headquarters; False if there is one of that login already."""
+    from hub.lifecycle.staff.accounts import add_staff, list_staff
+    from hub.model.staff.accounts import EVERYTHING
+
+    if any(each.staff.login == file.staff["login"] for each in await list_staff(hub.services)):
+        return False
+    async with hub.database.transaction(EVERYTHING) as tx:
+        headquarters = await tx.school.headquarters()
+    assert headquarters is not None  # the file was applied
+    await add_staff(hub.services, _first_staff(file, headquarters.id), password, ACTOR)
+    return True
+
+
+def _request_seal(settings: Settings, file: SchoolFile) -> None:
+    """The request is made anew each time, for the same key."""
+    from hub.seal_setup import request_seal
+
+    if file.seal.get("kind") != "request":
+        return
+    path = settings.data / REQUEST_FILE
+    path.write_bytes(asyncio.run(request_seal(settings)))
+    say(f"{path}: send it to your certificate authority; then `qianda seal install` what it issues, with its issuers.")

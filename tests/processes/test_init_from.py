@@ -1,0 +1,129 @@
+"""`qianda init --from`: a whole school from one file, or nothing of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from cryptography import x509
+
+from hub.store.server.embedded import EmbeddedPostgres
+from tests.database import scratch_folder
+from tests.processes import programs
+from tests.processes.programs import free_port
+from tests.school_toml import SCHOOL
+
+pytestmark = pytest.mark.real
+ORIGIN = 'origin = "https://sign.school.example"\n'
+FIRST_DAY = """
+[staff]
+login = "office"
+name = "周示范"
+[seal]
+kind = "request"
+[configuration]
+workers = 2
+[configuration.token]
+seal_key = "school-seal"
+"""
+WHOLE = ORIGIN + SCHOOL + FIRST_DAY
+
+
+class Machine:
+    """One empty data folder, and a file beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.port = str(free_port())
+
+    def init(self, text: str, **more: str) -> CompletedProcess[str]:
+        (self.folder / "school.toml").write_text(text, "utf-8")
+        return self.run("init", "--from", str(self.folder / "school.toml"), **more)
+
+    def run(self, *words: str, **more: str) -> CompletedProcess[str]:
+        return programs.run(self.data, *words, QIANDA_PORT=self.port, **more)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    folder = Path(tempfile.mkdtemp(prefix="qianda-first-", dir=scratch_folder()))
+    folder.chmod(0o755)
+    try:
+        yield Machine(folder)
+    finally:
+        if (folder / "data" / "database").exists():
+            EmbeddedPostgres(folder / "data" / "database").start().stop(remove=True)
+        shutil.rmtree(folder)
+
+
+def test_a_school_is_there_after_one_command(machine: Machine) -> None:
+    made = machine.init(WHOLE)
+    assert made.returncode == 0, made.stderr + made.stdout
+    assert "5 changes, 0 entries as they are." in made.stdout
+    assert "https://sign.school.example/staff: log in as office.\n" in made.stdout
+    assert re.search(r"Password, which is not shown again: (\w{4}-){3}\w{4}\n", made.stdout)
+    assert "`qianda verify` will say of it: exclusively owned: not shown." in made.stdout
+    assert "still missing: channels: " in made.stdout
+    request = x509.load_pem_x509_csr((machine.data / "seal.csr").read_bytes())
+    assert request.is_signature_valid and "52340100MJ00000015" in request.subject.rfc4514_string()
+    assert (machine.data / "qianda.toml").stat().st_mode & 0o777 == 0o600
+    assert "office  周示范  hq  manager" in machine.run("staff", "list").stdout
+    examined = machine.run("doctor").stdout
+    assert "the seal key 'school-seal' on the token signs" in examined
+
+    again = machine.init(WHOLE)
+    assert again.returncode == 0, again.stderr
+    assert "0 changes, 5 entries as they are." in again.stdout and "Password" not in again.stdout
+    other = machine.init(WHOLE.replace("workers = 2", "workers = 3"))
+    assert other.returncode == 2 and "says something else than the file (workers)" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (ORIGIN, "", "origin: is missing, and a first installation needs it"),
+        (FIRST_DAY, "", "staff: is missing, and a first installation needs it"),
+        ('login = "office"', 'login = "Office"', "staff, login: the login 'Office' has to be"),
+        ('name = "周示范"', 'password_file = "nowhere"', "staff, password_file: nowhere: No such file"),
+        ('templates = ["course"]', 'templates = ["dance"]', "templates: there is no contract template dance"),
+        ('parent = "west"', 'parent = "wset"', "campus 4 (west-annex), parent: there is no campus wset"),
+        ("Asia/Urumqi", "Asia/Urumchi", "campus 3 (west), zone: there is no time zone"),
+    ],
+)
+def test_a_fault_in_the_file_makes_nothing(machine: Machine, before: str, after: str, fault: str) -> None:
+    assert before in WHOLE
+    refused = machine.init(WHOLE.replace(before, after, 1))
+    assert refused.returncode == 1, refused.stderr
+    assert any(line.startswith(fault) for line in refused.stdout.splitlines()), refused.stdout
+    assert "Nothing was changed." in refused.stdout
+    assert not machine.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("workers = 2", "workers = 200", "the configuration is wrong: workers"),
+        ("workers = 2", "worker = 2", "the configuration is wrong: worker"),
+        ("https://", "http://", "the origin is http://sign.school.example, and has to begin with https://"),
+    ],
+)
+def test_a_configuration_that_could_not_start_makes_nothing(
+    machine: Machine, before: str, after: str, reason: str
+) -> None:
+    refused = machine.init(WHOLE.replace(before, after, 1))
+    assert refused.returncode == 2 and reason in refused.stderr, refused.stderr
+    assert not machine.data.exists()
+
+
+def test_a_configuration_of_ones_own_has_to_say_the_same(machine: Machine) -> None:
+    own = machine.folder / "own.toml"
+    own.write_text(ORIGIN.replace("sign.", "other.") + SCHOOL.partition("[[campus]]")[0].partition("\n")[2], "utf-8")
+    refused = machine.init(WHOLE, QIANDA_CONFIG=str(own))
+    assert refused.returncode == 2, refused.stdout
+    assert f"{own} says something else than the file (origin, workers, token)" in refused.stderr
+    assert not machine.data.exists()
