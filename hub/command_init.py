@@ -38,7 +38,7 @@ REQUEST_FILE = "seal.csr"
 
 
 def migrate_database(settings: Settings) -> bool:
-    """Bring the database to the current schema and mark it as a real one. Return whether a data folder is bound to it."""
+    """Bring the database to the current schema, and mark it as real. Return whether a data folder is bound to it."""
     from hub.store.server.migrate import migrate
 
     async def act(dsn: str) -> bool:

@@ -1,7 +1,7 @@
 """Settings: read once at the start from `hub/config/default.toml`, an own TOML file and `QIANDA_…` variables.
 
-They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; where that is not set it is `qianda.toml` in the data folder.
-Nested values are written `QIANDA_TOKEN__PIN`.
+They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; without
+it the own file is `qianda.toml` in the data folder. Nested values are written `QIANDA_TOKEN__PIN`.
 """
 
 from __future__ import annotations
