@@ -1,4 +1,4 @@
-"""Providers of a test's own in the place of those that are configured."""
+"""A test's own providers in place of the configured ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ FAST = 1000.0
 
 
 def carried_by(**channels: Channel) -> Carriers:
-    """One provider for each channel (`sms=…`), of the same name."""
+    """Return one provider for each channel (`sms=…`), of the same name."""
     carriers = [Carrier(Provider(name, name, name, rate=FAST), each) for name, each in channels.items()]
     return Carriers(carriers, random.random)

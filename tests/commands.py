@@ -1,7 +1,7 @@
 """The command `qianda` in forked children of a warm process, which has imported once what every start imports.
 
-Each run is a process of its own, with its own environment, streams and exit code. What `Program` starts, and what runs
-under another clock, begins as a person begins it.
+Each run is a process of its own, with its own environment, streams and exit code. Programs that `Program` starts, and
+runs under another clock, are started as a user starts them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMMAND_TIMEOUT = 120
 
 
 def run_command(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """One command to its end, in the project's folder."""
+    """Run one command to its end, in the project's folder."""
     with tempfile.TemporaryDirectory(prefix="qianda-command-") as name:
         said = Path(name) / "stdout", Path(name) / "stderr"
         process = _WARM.Process(target=_be_the_command, args=(list(words), dict(environment), said))
@@ -49,7 +49,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str]) -> subproc
 
 
 def verify_command(file: Path, data: Path) -> subprocess.CompletedProcess[str]:
-    """`qianda verify --json`, which trusts the authorities of this data folder."""
+    """Run `qianda verify --json`, which trusts the authorities of this data folder."""
     return run_command(["verify", str(file), "--json"], os.environ | {"QIANDA_DATA": str(data)})
 
 

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures and settings for every test."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import structlog
 from tests.database import Dsns, fresh_database, leave_shared_server
 
 SLOW = ("faults", "browser", "processes", "lifecycle")
-# So many new objects, instead of 700: a test makes many and keeps few.
+# New objects until the garbage collector runs, instead of 700: a test makes many objects and keeps few.
 COLLECT_AFTER = 20_000
 
 
 def pytest_configure() -> None:
-    """An exception that the hub logs is told as Python does, not painted with all its variables: that takes longer than
-    many a test."""
-    os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # both checks of each finished file
+    """Log exceptions of the hub in Python's plain format. A rendering with all variables takes longer than many a
+    test."""
+    os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # every finished file gets both checks
     structlog.configure(
         [
             structlog.stdlib.add_log_level,
@@ -29,13 +29,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: at the end, when one worker waits for the other, only short ones are left."""
+    """Run the longest folders first, so that only short tests are left when one worker waits for the other."""
     places = {name: place for place, name in enumerate(SLOW)}
     items.sort(key=lambda item: places.get(item.path.parent.name, len(SLOW)))
 
 
 def pytest_collection_finish() -> None:
-    """What has been imported stays: the collector need not look through it again and again."""
+    """Exempt everything that has been imported from garbage collection, since it stays anyway."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)
@@ -43,7 +43,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Say what was measured: it stands at the end of the run, and in a report (`--junitxml`)."""
+    """Return a function that reports measured figures: at the end of the run, and in a report (`--junitxml`)."""
 
     def say(**measured: float) -> None:
         for name, value in measured.items():
@@ -53,7 +53,7 @@ def figures(record_property: Callable[[str, object], None]) -> Callable[..., Non
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests have measured, whether they passed or not."""
+    """Print what tests have measured, whether they passed or not."""
     reports = [each for how in ("passed", "failed") for each in terminalreporter.getreports(how)]
     measured = [each for each in reports if each.when == "call" and each.user_properties]
     if measured:
@@ -65,7 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 async def database() -> AsyncIterator[Dsns]:
-    """A migrated database of the test's own."""
+    """Yield the addresses of a migrated database that only this test uses."""
     async with fresh_database() as dsns:
         yield dsns
 

@@ -20,7 +20,7 @@ from hub.errors import DatabaseUnavailable
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.migrate import migrate
 
-# Since when a server may be removed that nobody uses; one that is used is left alone, however old it is.
+# Seconds after which an unused server may be removed. A server in use is left alone, however old it is.
 ABANDONED_SECONDS = 300
 MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 
@@ -51,7 +51,7 @@ MIGRATED = Template("template_migrated", _migrate)
 
 
 async def tamper(app_dsn: str, statement: str, *arguments: object) -> None:
-    """Do as the role `owner` what `app` may not: what a test needs to be wrong in evidence."""
+    """Execute a statement as the role `owner` that `app` may not execute, for example to falsify evidence."""
     connection = await asyncpg.connect(app_dsn.replace("//app@", "//owner@"))
     try:
         await connection.execute(statement, *arguments)
@@ -61,8 +61,8 @@ async def tamper(app_dsn: str, statement: str, *arguments: object) -> None:
 
 @contextlib.asynccontextmanager
 async def fresh_database(template: Template = MIGRATED, *, migrated: bool = True) -> AsyncIterator[Dsns]:
-    """A new database, dropped at the end: a copy of the template (by default the product's schema without rows), or
-    empty unless `migrated`."""
+    """Yield a new database, dropped at the end: a copy of the template (by default the product's schema without rows),
+    or empty unless `migrated`."""
     server = await asyncio.to_thread(shared_server)
     name = f"test_{uuid4().hex}"
     admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
@@ -83,14 +83,15 @@ def _dsns(server: EmbeddedPostgres, name: str) -> Dsns:
 
 
 async def _create(admin: asyncpg.Connection, name: str, template: str) -> None:
-    """Its files are copied: written through the log, as is the default, it costs ten times as much."""
+    """Create a database by copying the template's files. The default, a copy through the log, takes ten times as
+    long."""
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER owner STRATEGY file_copy")
     await admin.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await admin.execute(f"GRANT CONNECT ON DATABASE {name} TO app")
 
 
 async def _make_template(server: EmbeddedPostgres, admin: asyncpg.Connection, template: Template) -> None:
-    """Made once for all workers; one that failed half-way keeps another name."""
+    """Make the template once for all workers. A template that failed half-way keeps another name."""
     exists = f"SELECT 1 FROM pg_database WHERE datname = '{template.name}'"
     if await admin.fetchrow(exists):
         return
@@ -110,36 +111,39 @@ async def _make_template(server: EmbeddedPostgres, admin: asyncpg.Connection, te
 
 @cache
 def shared_server() -> EmbeddedPostgres:
-    """The server of this test run: the first worker starts it, the others adopt it."""
+    """Return the server of this test run: the first worker starts it, the others adopt it."""
     _remove_abandoned()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
     folder = scratch_folder() / f"qianda-tests-{run}"
     folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)  # open to the account of the database, whatever our umask is
+    folder.chmod(0o755)  # open to the system account of the database, whatever our umask is
     return EmbeddedPostgres(folder, durable=False).start()
 
 
 @cache
 def scratch_folder() -> Path:
-    """Where files lie that a test throws away: in memory, if there is room. To copy the hundreds of small files of a
-    database costs a tenth of it there."""
+    """Return the folder for files that a test throws away: in memory, if there is room.
+
+    There, copying the hundreds of small files of a database takes a tenth of the time.
+    """
     roomy = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ROOM
     return MEMORY if roomy else Path(tempfile.gettempdir())
 
 
 def leave_shared_server() -> None:
-    """At the end of a worker's tests; the last one deletes everything."""
+    """Leave the server at the end of a worker's tests. The last worker to leave deletes it."""
     if shared_server.cache_info().currsize:
         server = shared_server()
         if server.stop(remove=True):
             (server.folder / "postgres.id").unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # somebody came again at this very moment
+            with contextlib.suppress(OSError):  # another worker came back at this very moment
                 server.folder.rmdir()
         shared_server.cache_clear()
 
 
 def _remove_abandoned() -> None:
-    """Servers of test runs that were killed. What cannot be started any more, as its account is gone, stays."""
+    """Remove servers of test runs that were killed. A server that cannot be started because its account is gone
+    stays."""
     for folder in (*Path(tempfile.gettempdir()).glob("qianda-tests-*"), *MEMORY.glob("qianda-tests-*")):
         with contextlib.suppress(OSError, DatabaseUnavailable):
             status = folder.stat()

@@ -1,4 +1,4 @@
-"""A fingerprint of everything in the database: what changed between two looks, table by table."""
+"""A fingerprint of the whole database: what changed between two moments, table by table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGEST = "SELECT count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY 
 
 
 async def fingerprint(database: Database) -> dict[str, str]:
-    """Each table that the hub can read, with a digest of all its rows."""
+    """Return each table that the hub can read, with a digest of all its rows."""
     async with database.transaction(EVERYTHING) as tx:
         names = [name for (name,) in await tx.connection.execute(_TABLES) if name not in ALIVE]
         digests = {}
@@ -27,5 +27,5 @@ async def fingerprint(database: Database) -> dict[str, str]:
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """The tables that are not as they were."""
+    """Return the names of the tables that changed."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

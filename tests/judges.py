@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote judge a contract: pdfsig, qpdf, OpenSSL, pyHanko (long-term), mutool, PDFBox."""
+"""Independent programs judge a contract: pdfsig, qpdf, OpenSSL, pyHanko (long-term), mutool, PDFBox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def run(*command: str | Path) -> str:
 
 
 def judge(file: Path, trust: Path, names: Sequence[str], clock: str | None = None) -> None:
-    """All of them. `trust` (PEM): the authority's root and the pinned timestamp certificate; `names`: the fields."""
+    """Have pdfsig, qpdf, OpenSSL and pyHanko judge a file.
+
+    `trust` (PEM): the authority's root and the pinned timestamp certificate. `names`: the signed fields.
+    """
     judge_by_pdfsig(file, names)
     judge_by_qpdf(file)
     judge_by_openssl(file, trust)
@@ -45,7 +48,7 @@ def judge(file: Path, trust: Path, names: Sequence[str], clock: str | None = Non
 
 
 def judge_by_pdfsig(file: Path, names: Sequence[str]) -> None:
-    """ "Signature is Valid" for each, "Total document signed" for the last, which is the document timestamp."""
+    """Expect "Signature is Valid" for each field, and "Total document signed" for the last, the document timestamp."""
     *signatures, last = run(program("pdfsig"), "-nocert", file).split("Signature #")[1:]
     assert len(signatures) == len(names)
     for name, signature in zip(names, signatures, strict=True):
@@ -60,7 +63,8 @@ def judge_by_qpdf(file: Path) -> None:
 
 
 def judge_by_openssl(file: Path, trust: Path) -> None:
-    """`cms -verify` for each signature, `ts -verify` for the document timestamp, each over its own byte range."""
+    """Run `cms -verify` for each signature and `ts -verify` for the document timestamp, each over its own byte
+    range."""
     pdf, folder = file.read_bytes(), file.parent
     for signature in PdfFileReader(io.BytesIO(pdf)).embedded_signatures:
         start, length, resume, tail = (int(number) for number in signature.byte_range)
@@ -75,17 +79,17 @@ def judge_by_openssl(file: Path, trust: Path) -> None:
 
 
 def judge_by_pyhanko(file: Path, trust: Path, names: Sequence[str], clock: str | None = None) -> None:
-    """B-LTA with the timestamp authority pinned; `clock` as faketime takes it, like `+400d`."""
+    """Expect PAdES B-LTA with the timestamp authority pinned. `clock`: an offset for faketime, such as `+400d`."""
     moved = (program("faketime"), "-f", clock) if clock else ()
     said = run(*moved, sys.executable, VALIDATOR, file, trust, *names)
     assert said.splitlines() == [f"{name}: accepted" for name in names]
 
 
-# ---- integrity alone, of a file that may still be on its way: each signature over its own bytes
+# ---- integrity alone, of a file that need not be finished: each signature over its own bytes
 
 
 def judge_integrity(file: Path, names: Sequence[str], *, closed: bool = False) -> None:
-    """By pdfsig, mutool and PDFBox. `closed`: a document timestamp covers the whole file."""
+    """Check integrity by pdfsig, mutool and PDFBox. `closed`: a document timestamp covers the whole file."""
     valid = re.findall(r"Signature Field Name: (\S+)\n(?:.*\n)*?.*Signature is Valid\.", pdfsig(file))
     assert valid == list(names)
     judge_by_mutool(file, len(names))
@@ -97,14 +101,14 @@ def pdfsig(file: Path) -> str:
 
 
 def judge_by_mutool(file: Path, count: int) -> None:
-    """MuPDF judges by lines alone: its exit code says nothing, and a document timestamp is no signature to it."""
+    """Judge by the lines that MuPDF prints: its exit code says nothing, and it does not count a document timestamp."""
     said = run(program("mutool"), "sign", "-v", file)
     assert said.count("Digest error") == 0, said
     assert said.count("The signature is valid") + said.count("The document is unchanged since signing") == count, said
 
 
 def judge_by_pdfbox(file: Path, names: Sequence[str], *, whole: bool) -> None:
-    """The CMS of each signature with its timestamp, and the document timestamp, by PDFBox and Bouncy Castle."""
+    """Check the CMS of each signature with its timestamp, and the document timestamp, by PDFBox and Bouncy Castle."""
     said = run(program("java"), "-cp", f"{pdfbox_jars()}:{pdfbox_judge()}", "PdfBoxCheck", file).splitlines()
     assert [line for line in said if line != "whole"] == [f"{name}: accepted" for name in names]
     assert ("whole" in said) or not whole
@@ -119,7 +123,7 @@ def pdfbox_jars() -> str:
 
 @cache
 def pdfbox_judge() -> Path:
-    """`PdfBoxCheck.java`, compiled once."""
+    """Compile `PdfBoxCheck.java` once. Return the folder with the class."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-pdfbox-"))
     atexit.register(shutil.rmtree, folder, True)
     run(program("javac"), "-cp", pdfbox_jars(), "-d", folder, PDFBOX_JUDGE)

@@ -1,4 +1,4 @@
-"""Break a line that protects something, run the tests that have to notice, and say which breaks nobody noticed.
+"""Break a line that protects something, run the tests that have to notice, and report the breaks that no test noticed.
 
 `tests/mutants.toml` lists the breaks. Each is made in a throw-away copy of the tree, one at a time:
 
@@ -34,17 +34,17 @@ ROOT = Path(__file__).parents[1]
 LIST = "tests/mutants.toml"
 # Seconds for the tests of one mutant.
 TEST_TIMEOUT = 300.0
-# What the templates of test databases are made from: a mutant of these needs a database server of its own.
+# Files from which the templates of test databases are made: a mutant of these needs a database server of its own.
 OWN_DATABASE = ("hub/store/server/", "hub/lifecycle/school/import_roster.py", "hub/demo/seeds/")
-# Exit codes of pytest; all but the first two say that no test has judged anything. So do tests that are skipped.
+# Exit codes of pytest. All but the first two mean that no test has judged anything; skipped tests mean that, too.
 PASSED, FAILED, NOTHING_RUN = 0, 1, 5
 QUICK = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not real", "-r", "N")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`line`: whole lines of `file` as they stand there, which `replacement` takes the place of. `guards`: what they
-    protect. `tests`: those of which one has to fail."""
+    """A break. `line`: whole lines of `file`, which are replaced by `replacement`. `guards`: what they protect.
+    `tests`: at least one of these has to fail."""
 
     guards: str
     file: str
@@ -53,7 +53,7 @@ class Mutant:
     tests: tuple[str, ...]
 
     def apply(self, text: str) -> str:
-        """Raises ValueError unless the line stands there exactly once."""
+        """Return the text with the line replaced. Raises ValueError unless the line is there exactly once."""
         if (count := f"\n{text}".count(f"\n{self.line}\n")) != 1:
             raise ValueError(f"its line stands there {count} times")
         return f"\n{text}".replace(f"\n{self.line}\n", f"\n{self.replacement}\n")[1:]
@@ -88,7 +88,7 @@ def read_list(root: Path = ROOT) -> list[Mutant]:
 
 
 def faults_of(mutant: Mutant, root: Path = ROOT) -> list[str]:
-    """What is wrong with an entry of the list, without running anything."""
+    """Return what is wrong with an entry of the list, without running anything."""
     faults = [f"no such test: {test}" for test in mutant.tests if not names_a_test(test, root)]
     if not mutant.tests:
         faults.append("it names no test")
@@ -119,7 +119,7 @@ def names_a_test(test: str, root: Path = ROOT) -> bool:
 
 
 def judge(mutant: Mutant, copy: Path, environment: dict[str, str]) -> Judged:
-    """Break the line in this copy, run the tests, put it back."""
+    """Break the line in this copy, run the tests, and restore the line."""
     path = copy / mutant.file
     try:
         whole = path.read_text("utf-8")
@@ -141,7 +141,7 @@ def judge(mutant: Mutant, copy: Path, environment: dict[str, str]) -> Judged:
 
 
 def _write(path: Path, text: str) -> None:
-    """Without what was compiled from the text before: that is told apart by its second and its size alone."""
+    """Write a file and delete its compiled version, which Python recognises as outdated only by second and size."""
     path.write_text(text, "utf-8")
     if path.suffix == ".py":
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def _pytest(tests: Sequence[str], copy: Path, environment: dict[str, str]) -> tu
 
 @contextlib.contextmanager
 def copies(count: int, root: Path = ROOT) -> Iterator[queue.Queue[Path]]:
-    """So many copies of the tree as it stands now, changes that are not committed included."""
+    """Yield a queue of `count` copies of the tree as it is now, including uncommitted changes."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-mutants-"))
     free: queue.Queue[Path] = queue.Queue()
     try:
@@ -190,8 +190,8 @@ def _copied(root: Path, copy: Path) -> Path:
 
 
 def _make_environment(copy: Path) -> None:
-    """One whose own code is the copy's, also for programs that take no address from their surroundings; all else is
-    that of the environment this runs in."""
+    """Create an environment whose own code is the copy's, also for programs that ignore environment variables.
+    Everything else comes from the present environment."""
     venv.create(copy / ".venv", symlinks=True)
     (site,) = (copy / ".venv").glob("lib/python*/site-packages")
     installed = sysconfig.get_paths()["purelib"]
@@ -199,7 +199,7 @@ def _make_environment(copy: Path) -> None:
 
 
 def environment_for(run: str) -> dict[str, str]:
-    """`run` names the database server that these tests share."""
+    """Return the environment for a test run. `run`: the name of the database server that these runs share."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "QIANDA_"))}
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
         kept.pop(name, None)
@@ -207,7 +207,7 @@ def environment_for(run: str) -> dict[str, str]:
 
 
 def failing_before(mutants: Iterable[Mutant], free: queue.Queue[Path], jobs: int, run: str) -> dict[str, str]:
-    """Tests that fail without any mutant: what they say of one counts for nothing. Also what they said."""
+    """Return the tests that fail without any mutant, with their output. What they say of a mutant does not count."""
     tests = sorted({test for mutant in mutants for test in mutant.tests})
     files = [list(of_file) for _, of_file in groupby(tests, lambda test: test.partition("::")[0])]
 
@@ -238,7 +238,7 @@ def _taken(free: queue.Queue[Path]) -> Iterator[Path]:
 def judge_all(
     mutants: Sequence[Mutant], jobs: int, say: Callable[[str], None] = print, root: Path = ROOT
 ) -> list[Judged]:
-    """Those of the list, several at once; each is told of when it is judged."""
+    """Judge the mutants, `jobs` at a time. `say` is called for each as soon as it is judged."""
     run = f"mutants-{uuid4().hex}"
     with copies(jobs, root) as free, _database_server(run):
         say(f"{len(mutants)} mutants. First their tests without any …")
@@ -259,14 +259,14 @@ def judge_all(
             for number, done in enumerate(as_completed([pool.submit(look, each) for each in sound]), start=1):
                 judged.append(one := done.result())
                 say(f"{number:3}/{len(sound)} {one.verdict.value:9} {one.mutant.file}: {one.mutant.guards}")
-        finally:  # whoever interrupts does not wait for those that have not begun
+        finally:  # an interruption does not wait for mutants that have not begun
             pool.shutdown(cancel_futures=True)
     return judged
 
 
 @contextlib.contextmanager
 def _database_server(run: str) -> Iterator[None]:
-    """One for all runs of tests: while it is held here, the templates of its databases are made once."""
+    """Hold the database server of all these test runs: as long as it is held, its templates are made only once."""
     os.environ["PYTEST_XDIST_TESTRUNUID"] = run
     from tests.database import leave_shared_server, shared_server
 
@@ -278,7 +278,7 @@ def _database_server(run: str) -> Iterator[None]:
 
 
 def report(judged: Sequence[Judged], say: Callable[[str], None] = print) -> bool:
-    """What is wrong, and a summary. Returns whether every mutant was caught."""
+    """Say what is wrong, with a summary. Return whether every mutant was caught."""
     for one in judged:
         if one.verdict is not Verdict.CAUGHT:
             say(f"\n{one.verdict.value}: {one.mutant.file}: {one.mutant.guards}\n{one.mutant.line}\n{one.why}")

@@ -1,4 +1,4 @@
-"""The steps that write into a file, by the engine that a test names; else by the product's own."""
+"""The steps that write into a file, by the engine that a test names, or else by the product's own engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.documents.signature import (
 
 
 class NoGeneralWay(PyhankoEngine):
-    """Whoever comes here has found that a file does not fit our own engine's profile."""
+    """An engine that fails the test when it is used: the file did not fit the profile of our own engine."""
 
     def __getattribute__(self, name: str) -> object:
         raise AssertionError(f"the general way was taken: {name}")

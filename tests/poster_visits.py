@@ -1,4 +1,4 @@
-"""Posters and those who come by them, for the tests of protocol and pages."""
+"""Posters and their visitors, for the tests of protocol and pages."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _numbers = count(1)
 
 
 def cn_id(born: str, sequence: int | None = None) -> str:
-    """An ID number that nobody has: `born` as 20120901."""
+    """Return an ID number that nobody has. `born`: the birthday, as 20120901."""
     body = f"340104{born}{(next(_numbers) if sequence is None else sequence) % 1000:03d}"
     return body + ric.calc_check_digit(body + "0")
 
 
 @dataclass
 class Family:
-    """A parent with a child; each family has its own numbers."""
+    """A parent with a child. Each family has its own numbers."""
 
     parent: str = "陈建国"
     child: str = "陈小满"
@@ -46,7 +46,7 @@ class Family:
 
 
 async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **changes: Any) -> tuple[Poster, str]:
-    """A poster of the Hefei campus, and its ticket."""
+    """Make a poster of the Hefei campus. Return the poster and its ticket."""
     values: dict[str, Any] = {
         "campus": "hefei",
         "title": "寒假班报名",
@@ -60,14 +60,14 @@ async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **
 
 
 async def counts(running: Running, poster: Poster) -> list[int]:
-    """Opened, code right, enrolled."""
+    """Return the poster's counts: opened, code right, enrolled."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return [(await tx.posters.counts([poster.id]))[poster.id][step] for step in ScanStep]
 
 
 @contextlib.asynccontextmanager
 async def admitted(running: Running, ticket: str, family: Family) -> AsyncIterator[SigningClient]:
-    """A visitor whose phone is proved."""
+    """Yield a client whose visitor has proved their phone."""
     async with SigningClient(running.origin) as client:
         await client.open_poster(ticket, family.phone, family.parent)
         await client.code()

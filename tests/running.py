@@ -57,7 +57,7 @@ GUARDIAN_ID, MINOR_ID, ADULT_ID = "340104198501010019", "340104201209010016", "3
 
 @dataclass
 class MovableClock:
-    """Real time plus what a test adds."""
+    """Real time plus an offset that a test sets."""
 
     offset: timedelta = timedelta(0)
 
@@ -80,12 +80,12 @@ class Running:
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def issue_minor(self, *, hold: bool = False, **changes: Any) -> Contract:
-        """A contract of a minor, whose guardian signs."""
+        """Issue a contract of a minor, whose guardian signs."""
         asked = replace(minor_with_guardian(), **changes)
         return await issue(self.hub.services, EVERYTHING, asked, "test", hold=hold)
 
     async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
-        """What the outbox has accepted for a number, oldest first, as the person reads it."""
+        """Return the messages that the outbox has accepted for a number, oldest first, as the person reads them."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
             inbox = [delivery for delivery, _ in await tx.deliveries.inbox(phone)]
             texts = [await self.hub.services.messaging.router.render_text(tx, delivery) for delivery in inbox]
@@ -95,7 +95,7 @@ class Running:
         ]
 
     async def message(self, purpose: str, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:
-        """The text of the `count`-th message of a purpose, waited for."""
+        """Wait for the `count`-th message of a purpose. Return its text."""
 
         async def arrived() -> str | None:
             texts = [each["text"] for each in await self.messages(phone) if each["purpose"] == purpose]
@@ -113,7 +113,7 @@ class Running:
             return (await tx.contracts.get(contract.id)).state.value
 
     async def completed(self, contract: Contract) -> bytes:
-        """The final file, once there is one."""
+        """Wait until the contract is completed. Return the final file."""
 
         async def final() -> bytes | None:
             async with self.hub.database.transaction(EVERYTHING) as tx:
@@ -124,13 +124,13 @@ class Running:
 
 
 async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
-    """Ask again until there is an answer; the test fails when none comes in time."""
+    """Ask again until there is an answer. Return it. The test fails if there is none within `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     pause = 0.02
     while not (found := await look()):
         assert asyncio.get_running_loop().time() < deadline, "waited in vain"
         await asyncio.sleep(pause)
-        pause = min(pause * 1.2, 0.2)  # whoever waits long leaves the machine to what is waited for
+        pause = min(pause * 1.2, 0.2)  # a long wait leaves the processor to what is waited for
     return found
 
 
@@ -140,7 +140,8 @@ def minor_with_guardian() -> NewContract:
 
 
 async def prepare_school(database: Database) -> None:
-    """The demo school with an account of headquarters and an API key; none of it is sealed with the hub's own key."""
+    """Load the demo school with an account of headquarters and an API key. None of it is sealed with the hub's own
+    key."""
     await load_school(database, PACKED / "demo" / "seeds")
     await put_staff_and_key(database, login="demo", password=PASSWORD, api_key=API_KEY)
 
@@ -159,7 +160,8 @@ SCHOOL = Template("template_school", _school, base=MIGRATED)
 
 @cache
 def token_settings() -> TokenSettings:
-    """One token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration once."""
+    """Return one token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration
+    once."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-token-"))
     atexit.register(shutil.rmtree, folder)
     create_token(folder, "test", PIN)
@@ -175,14 +177,15 @@ def clause_writer() -> ClauseWriter:
 
 @cache
 def documents(templates: Path = PACKED / "templates" / "contracts") -> tuple[ContractPrinter, PagePainter]:
-    """One set for all hubs of this process, with its children warm: it knows nothing of any hub."""
+    """Return one printer and one painter for all hubs of this process. The painter's child processes are reused;
+    neither depends on a hub."""
     painter = PagePainter()
     atexit.register(painter.close)
     return ContractPrinter(ContractTemplates(templates), clause_writer(), ContractFont()), painter
 
 
 def demanding_templates(folder: Path, demands: str) -> Path:
-    """The project's contract templates, with further lines in front of each `template.toml`."""
+    """Copy the project's contract templates, with further lines in front of each `template.toml`. Return the folder."""
     shutil.copytree(PACKED / "templates" / "contracts", folder)
     for path in folder.glob("*/template.toml"):
         path.write_text(f"{demands}\n{path.read_text('utf-8')}", "utf-8")
@@ -201,8 +204,11 @@ async def running_hub(
     templates: Path | None = None,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Running]:
-    """`configured`: further settings, as a configuration file would hold them. `templates`: others than the
-    project's. `host`: as the public address names this machine; passkeys want a name, `localhost`."""
+    """Run a hub in this process.
+
+    `configured`: further settings, as a configuration file would contain them. `templates`: instead of the project's.
+    `host`: this machine's name in the public address; passkeys need a name, `localhost`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -231,7 +237,7 @@ async def running_hub(
 
 @contextlib.asynccontextmanager
 async def _served(hub: Hub, listening: socket.socket) -> AsyncIterator[None]:
-    from hub.web.app import make_app  # only a test that needs the pages loads them
+    from hub.web.app import make_app  # only tests that need the pages import them
 
     runner = web.AppRunner(make_app(hub))
     await runner.setup()

@@ -1,4 +1,4 @@
-"""Builds finished contract PDFs with soft keys, for every test that needs one: nothing in them is pretended.
+"""Builds finished contract PDFs with soft keys, for every test that needs one. Nothing in them is simulated.
 
 parts = await finished_contract(tmp_path, signers=("guardian-1", "student-1"))
 parts.final              # the finished file; parts.revisions has the earlier ones, by name
@@ -39,7 +39,7 @@ def utc_now() -> datetime:
 
 
 class RsaKey:
-    """A signer's RSA key, as many USB tokens have one."""
+    """A signer's RSA key, such as many USB tokens have."""
 
     def __init__(self, _name: str) -> None:
         self._private_key = rsa.generate_private_key(65537, 2048)
@@ -71,7 +71,7 @@ class Pki:
         return cls(authority, timestamps, seal_key, await authority.enrol_seal(seal_key.spki, ORGANISATION), clock)
 
     def write_trust(self, path: Path) -> Path:
-        """Root and timestamp certificate in one PEM file, as `verify --trust` takes it."""
+        """Write root and timestamp certificate into one PEM file, as `verify --trust` takes it. Return its path."""
         certificates = (self.authority.root, self.timestamps.certificates[0])
         path.write_bytes(b"".join(pem.armor("CERTIFICATE", der) for der in certificates))
         return path
@@ -79,7 +79,8 @@ class Pki:
 
 @dataclass(frozen=True)
 class FinishedParts:
-    """`revisions`: "unsigned", then per signer "NAME-signed" and "NAME-validated", "seal-signed", "final"."""
+    """A finished contract. `revisions`: "unsigned", then per signer "NAME-signed" and "NAME-validated", "seal-signed",
+    "final"."""
 
     final: bytes
     revisions: dict[str, bytes]
@@ -106,12 +107,12 @@ async def finished_contract(
     closed: bool = True,
     engine: PdfEngine = OWN,
 ) -> FinishedParts:
-    """A contract signed by `signers` in this order, sealed and closed (PAdES B-LTA).
+    """Make a contract signed by `signers` in this order, sealed and closed (PAdES B-LTA).
 
-    `expired`: the certificate of the first signer had run out a day before it was used. `revoked`: signers whose
-    certificates stand in the CRL. `with_seal` and `closed` leave the last steps out. `confirmed`: what stands beside a
-    signer's signature as a passkey's confirmation, made from the attributes that were signed. `bindings`: the passkeys
-    that signers' certificates name. `engine`: who writes the file.
+    `expired`: the certificate of the first signer had expired a day before it was used. `revoked`: signers whose
+    certificates are in the CRL. `with_seal` and `closed`: if False, leave the last steps out. `confirmed`: functions
+    that make a passkey's confirmation from the signed attributes; it is stored with the signer's signature. `bindings`:
+    the passkeys that signers' certificates name. `engine`: the engine that writes the file.
     """
     pki, shown = pki or await Pki.make(), appearances or {}
     revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers), engine=engine)}
@@ -153,7 +154,7 @@ async def sign(
     confirm: Confirm | None = None,
     engine: PdfEngine = OWN,
 ) -> bytes:
-    """One signature, the whole way: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed."""
+    """Make one signature: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed. Return the file."""
     signature = NewSignature(name, certify=certify, final=final, appearance=appearance)
     prepared = await prepare(document, signature, chain, engine=engine)
     der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
@@ -161,7 +162,7 @@ async def sign(
 
 
 async def raw_signature(key: SigningKey | RsaKey, message: bytes) -> bytes:
-    """r‖s in 64 bytes, as WebCrypto returns it; an RSA value as it is."""
+    """Return r‖s in 64 bytes, as WebCrypto returns it; an RSA signature as it is."""
     if isinstance(key, RsaKey):
         return await key.sign(message)
     r, s = decode_dss_signature(await key.sign(message))
@@ -178,7 +179,7 @@ def pki_certificates(pki: Pki) -> list[bytes]:
 
 
 def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
-    """A one-page PDF to sign; any PDF without fields will do."""
+    """Return a one-page PDF to sign. Any PDF without fields will do."""
     content = b"BT /F1 18 Tf 60 760 Td (%b) Tj ET" % text.encode("ascii")
     bodies = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -201,7 +202,7 @@ def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
 
 
 def _a_month_ago(pki: Pki) -> BuiltinAuthority:
-    """The same authority as it was 31 days ago: what it issues for 30 days has run out."""
+    """Return the same authority as it was 31 days ago: what it issued for 30 days has expired."""
     now = pki.authority
     return BuiltinAuthority(now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN)
 

@@ -1,4 +1,4 @@
-"""A web hook as Apprise's `json://` posts to it, on loopback, with a ledger of what it took."""
+"""A web hook to which Apprise's `json://` posts, on loopback, with a ledger of the messages that it accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from aiohttp import web
 
 
 class Hook:
-    """`status` is what it answers; `held`: it takes a message and says nothing until this is set."""
+    """The web hook. `status`: the HTTP status of its answers. `held`: if set to an event, the hook answers only when
+    that event is set."""
 
     def __init__(self) -> None:
         self.accepted: list[dict[str, Any]] = []
@@ -54,6 +55,6 @@ async def hook() -> AsyncIterator[Hook]:
 
 
 def dead_address() -> str:
-    """An address at which nobody listens."""
+    """Return an address at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         return f"json://clerk:s3cr3t-password@127.0.0.1:{closed.getsockname()[1]}/s3cr3t-path"

@@ -1,4 +1,4 @@
-"""Staff are told by Apprise's addresses; whatever goes wrong, nothing of an address is said."""
+"""Staff are notified through Apprise addresses. Whatever goes wrong, no part of an address is logged or shown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_notice_arrives_as_it_was_written() -> None:
     async with hook() as there:
         with connected(there.url) as (addressee,):
             await addressee.tell(NOTICE)
-            await addressee.tell(NOTICE)  # at once: nothing makes it wait between two
+            await addressee.tell(NOTICE)  # at once: there is no pause between two messages
     (first, second) = there.accepted
     assert first == second and first["title"] == NOTICE.title and first["message"] == NOTICE.text
     assert first["type"] == "warning"

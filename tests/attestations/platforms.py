@@ -1,6 +1,7 @@
-"""Two platforms of our own, Android's keystore and App Attest: roots, and every statement that they could make.
+"""Two platforms of our own, Android's keystore and App Attest: their roots, and every statement that they could make.
 
-Made with `cryptography` and by hand, so that what reads them (asn1crypto) is not what wrote them.
+The statements are made with `cryptography` and by hand, so that the library that reads them (asn1crypto) did not write
+them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def point_of(key: ec.EllipticCurvePublicKey) -> bytes:
 
 @dataclass
 class Issuer:
-    """A root and an authority below it. `path` is where `write_root` put the root."""
+    """A root and an authority below it. `path`: where `write_root` wrote the root."""
 
     called: str
     root_key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
@@ -135,7 +136,7 @@ TRUE, FALSE = b"\x01\x01\xff", b"\x01\x01\x00"
 
 
 def tagged(number: int, content: bytes) -> bytes:
-    """Explicit, context class: numbers from 31 take the high form."""
+    """Return `content` with an explicit tag of the context class. Numbers from 31 on take the high form."""
     if number < 31:
         return tlv(bytes([0xA0 | number]), content)
     digits = [number & 0x7F]
@@ -158,7 +159,8 @@ def root_of_trust(locked: bytes = TRUE, boot_state: int = 0) -> bytes:
 
 
 def hardware(**changes: bytes | None) -> dict[int, bytes]:
-    """A key for signing that asks the person each time; a change is named `tag_504`, and None leaves the entry out."""
+    """Return the authorisation list of a signing key that asks the person each time. `tag_504=…` replaces an entry,
+    None removes it."""
     usual: dict[int, bytes | None] = {
         1: set_of(integer(2)),
         2: integer(3),
@@ -210,18 +212,19 @@ def description(
 
 @dataclass
 class Keystore(Issuer):
-    """Android's."""
+    """Android's keystore."""
 
     called: str = "Keystore"
 
     def attest(self, key: ec.EllipticCurvePublicKey, challenge: bytes, **how: Any) -> tuple[bytes, ...]:
-        """The chain, from the key's certificate to the root. `how`: of the certificate, or of its description."""
+        """Return the chain, from the key's certificate to the root. `how`: changes of the certificate or of its
+        description."""
         life = {name: how.pop(name) for name in ("begins", "ends") if name in how}
         leaf = self.leaf(key, DESCRIPTION, description(challenge, **how), **life)
         return der_of(leaf), der_of(self.middle), der_of(self.root)
 
     def statement(self, key: ec.EllipticCurvePublicKey, challenge: bytes, **how: Any) -> dict[str, Any]:
-        """The same in the words of the signing protocol."""
+        """Return the same statement in the form of the signing protocol."""
         chain = [b64encode(each).decode() for each in self.attest(key, challenge, **how)]
         return {"format": "android-key", "certificate_chain": chain}
 
@@ -230,7 +233,7 @@ class Keystore(Issuer):
 
 
 def cbor(value: Any) -> bytes:
-    """Whole numbers, bytes, text, lists and maps, as RFC 8949 has them."""
+    """Encode whole numbers, bytes, text, lists and maps by RFC 8949."""
     match value:
         case int():
             return _head(0, value) if value >= 0 else _head(1, -1 - value)
@@ -255,7 +258,7 @@ def _head(kind: int, count: int) -> bytes:
 
 @dataclass
 class AppAttestService(Issuer):
-    """Apple's. Each statement is of a fresh key of App Attest, or of `attested`."""
+    """Apple's App Attest service. Each statement is about a new App Attest key, or about `attested`."""
 
     called: str = "App Attest"
 
@@ -275,7 +278,7 @@ class AppAttestService(Issuer):
         attested: ec.EllipticCurvePrivateKey | None = None,
         **life: Any,
     ) -> tuple[bytes, bytes]:
-        """Attestation object and key id."""
+        """Return the attestation object and the key id."""
         key = (attested or new_key()).public_key()
         point = point_of(key)
         key_id = hashlib.sha256(point).digest()
@@ -296,7 +299,7 @@ class AppAttestService(Issuer):
         return cbor({"fmt": form, "attStmt": statement, "authData": signed, **(more or {})}), key_id
 
     def statement(self, key: ec.EllipticCurvePublicKey, challenge: bytes, **how: Any) -> dict[str, Any]:
-        """In the words of the signing protocol, vouching for the key with which the app signs."""
+        """Return a statement in the form of the signing protocol that vouches for the key with which the app signs."""
         content, key_id = self.attest(challenge + spki_of(key), **how)
         coded = {"object": b64encode(content).decode(), "key_id": b64encode(key_id).decode()}
         return {"format": "apple-appattest", **coded}

@@ -1,5 +1,5 @@
-"""Statements that real devices made, as other projects published them with their tests. None of it is in this
-repository: the first test that needs it gets the two packages by the registries' own clients into `.venv`.
+"""Statements that real devices made, as other projects published them with their tests. None of them is in this
+repository: the first test that needs them gets the two packages by the registries' own clients into `.venv`.
 
 - `node-app-attest` 1.0.1 (npm, MIT): App Attest of an iPhone, of a build of each environment.
 - `webauthn` 3.0.1 (PyPI, BSD-3-Clause; the source package has the tests): android-key of two Pixels, 2025 and 2026,
@@ -43,7 +43,7 @@ class AppleSample:
 
 @dataclass(frozen=True)
 class AndroidSample:
-    """`moment`: when all certificates of the chain were valid."""
+    """A statement of an Android device. `moment`: a time at which all certificates of the chain were valid."""
 
     chain: tuple[bytes, ...]
     challenge: bytes
@@ -116,7 +116,7 @@ def _pypi() -> Path:
     return _unpacked(f"{name}-{version}.tar.gz", f"{name}-{version}", command)
 
 
-# Of the files that were looked at when these tests were written.
+# SHA-256 of the packages that these tests were written with.
 SHA256 = {
     "node-app-attest-1.0.1.tgz": "0309d548bad14001d73fe2d6ad8521b35473f9184d88a686ef32c9edab4d790a",
     "webauthn-3.0.1.tar.gz": "da862342c91fc03fbcf9a89cee7346e55c56f8b93fbaf66cfe8a55e2f0a05f6c",
@@ -124,7 +124,7 @@ SHA256 = {
 
 
 def _unpacked(archive: str, inside: str, command: list[str]) -> Path:
-    """The folder with what the package holds."""
+    """Return the folder with the unpacked package. `command` downloads it; the test is skipped if that fails."""
     folder = HOME / archive.removesuffix(".tgz").removesuffix(".tar.gz")
     if not folder.exists():
         HOME.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Android's statements about keys: the good one, and for every check one that it alone refuses."""
+"""Android's statements about keys: a good one, and for every check one that only this check refuses."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"level": 0}, "not-in-hardware"),
     ({"keystore_level": 0}, "not-in-hardware"),
     ({"in_hardware": hardware(tag_1=None)}, "purpose"),
-    ({"in_hardware": hardware(tag_1=set_of(integer(2), integer(7)))}, "purpose"),  # it could attest others
+    ({"in_hardware": hardware(tag_1=set_of(integer(2), integer(7)))}, "purpose"),  # it could attest other keys
     ({"in_hardware": hardware(tag_1=set_of(integer(1)))}, "purpose"),
     ({"in_hardware": hardware(tag_5=set_of(integer(2)))}, "digest"),
     ({"in_hardware": hardware(tag_702=None)}, "not-made-there"),
@@ -131,7 +131,7 @@ async def test_of_another_visit_another_key_or_another_root(grounds: Grounds) ->
 
 
 async def test_an_attested_key_attests_no_other(grounds: Grounds) -> None:
-    """Somebody has a phone, and issues below its key a certificate for a key of their own."""
+    """The owner of a phone issues, with the phone's attested key, a certificate for a key of their own."""
     phone, mine = new_key(), grounds.key
     middle, root = der_of(grounds.keystore.middle), der_of(grounds.keystore.root)
     vouching = grounds.keystore.attest(phone.public_key(), CHALLENGE)[0]
@@ -195,7 +195,7 @@ async def test_revoked_ones_by_a_file(grounds: Grounds) -> None:
     assert isinstance(await grounds.verdict(attestor=attestor), Attested)
     serial = f"{grounds.keystore.middle.serial_number:x}"
     path.write_text(json.dumps({"entries": {serial: {"status": "REVOKED", "reason": "KEY_COMPROMISE"}}}))
-    assert isinstance(await grounds.verdict(attestor=attestor), Attested)  # read within the hour
+    assert isinstance(await grounds.verdict(attestor=attestor), Attested)  # the list was read within the last hour
     grounds.now += timedelta(hours=1)
     assert await grounds.verdict(attestor=attestor) == NotAttested(("revoked",))
 
@@ -211,12 +211,12 @@ async def test_revoked_ones_by_a_service_that_may_be_away(grounds: Grounds) -> N
     app.router.add_get("/status", status)
     async with TestServer(app) as server:
         attestor = grounds.connect(status_url=str(server.make_url("/status")), deadline=1)
-        assert await grounds.verdict(attestor=attestor) == NotAttested(("status-unknown",))  # there never was one
+        assert await grounds.verdict(attestor=attestor) == NotAttested(("status-unknown",))  # no list was ever read
         answers.append(200)
         assert isinstance(await grounds.verdict(attestor=attestor), Attested)
         answers.append(503)
         grounds.now += timedelta(days=6)
-        assert isinstance(await grounds.verdict(attestor=attestor), Attested)  # the one of before
+        assert isinstance(await grounds.verdict(attestor=attestor), Attested)  # the earlier list still counts
         grounds.now += timedelta(days=2)
         assert await grounds.verdict(attestor=attestor) == NotAttested(("status-unknown",))
         answers.append(200)
@@ -253,7 +253,7 @@ async def test_an_entry_is_connected_by_its_name_or_kind(grounds: Grounds) -> No
 
 
 async def test_the_list_of_revoked_keys_in_an_entry_stays_a_path(grounds: Grounds, tmp_path: Path) -> None:
-    """It is read anew whenever it is due, so it is not taken for a secret that lies in a file."""
+    """The file is read again whenever it is due, so it is not taken for a secret that is kept in a file."""
     entry = {
         "roots": [str(grounds.root)],
         "apps": [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}],

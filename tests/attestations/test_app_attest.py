@@ -1,4 +1,4 @@
-"""Apple's statements about apps: the good one, and for every check one that it alone refuses."""
+"""Apple's statements about apps: a good one, and for every check one that only this check refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What devices of Apple's and Google's really said, judged at the time when they said it."""
+"""Statements of real Apple and Google devices, judged as of the time at which they were made."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ async def test_app_attest_of_an_iphone(tmp_path: Path, environment: str) -> None
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_android_key_of_a_pixel(tmp_path: Path, number: int) -> None:
-    """Google's app asks once for ten seconds: of all that we demand only that is missing, and only that is said."""
+    """Google's app makes a key that asks the person once for ten seconds: that is the only demand not met, and the only
+    one reported."""
     sample = list(published.android())[number]
     assert await verdict(tmp_path, sample) == NotAttested(("not-asked-each-time",))
     replayed = await verdict(tmp_path, replace(sample, challenge=bytes(32)))

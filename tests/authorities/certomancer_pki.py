@@ -1,6 +1,7 @@
-"""An outside authority that nobody here wrote: certomancer issues, and answers by list, OCSP and timestamp over HTTP.
+"""An outside authority that we did not write: certomancer issues, and answers by CRL, OCSP and timestamp over HTTP.
 
-Its certificates have a root and an issuing authority above them. `names` says what stands in each: "list", "ocsp".
+Its certificates have a root and an issuing authority above them. `names` says which addresses each certificate
+contains: "list", "ocsp".
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def _authority(issuer: str, *more: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class CertomancerPki:
-    """`ocsp_life`: minutes until an OCSP answer is stale. `silent`: paths that hold this get no answer. `asked`: paths
-    of its services, as they were called."""
+    """Certomancer's authority. `ocsp_life`: minutes until an OCSP answer is stale. `silent`: paths that contain this
+    get no answer. `asked`: paths that its services were asked for."""
 
     folder: Path
     origin: str = ""
@@ -91,13 +92,13 @@ class CertomancerPki:
         }
 
     def add(self, name: str, common_name: str, spki: bytes, days: int = 30) -> bytes:
-        """A person's certificate (DER) for a key that is theirs alone."""
+        """Return a person's certificate (DER) for a public key; the authority does not have the private key."""
         (self.folder / f"{name}.pem").write_bytes(pem.armor("PUBLIC KEY", spki))
         self._keys[name] = {"path": f"{name}.pem", "public-only": True}
         return self._signing(name, common_name, days)
 
     def add_key(self, name: str, common_name: str, kind: str = "ec", days: int = 365) -> bytes:
-        """The certificate of a key that is held here, for the signing service."""
+        """Return a certificate (DER) for a key that is kept here, for the signing service."""
         curve = ec.generate_private_key(ec.SECP256R1())
         self._make_key(name, curve if kind == "ec" else rsa.generate_private_key(65537, 2048))
         return self._signing(name, common_name, days)
@@ -111,7 +112,7 @@ class CertomancerPki:
         return self.certificate(name)
 
     def revoke(self, name: str) -> None:
-        """Dated back, so that it stands in the list that was made at the beginning of this week."""
+        """Revoke a certificate, dated back so that it is in the CRL that was made at the beginning of this week."""
         since = self._begins - timedelta(minutes=1)
         self._certs[name]["revocation"] = {"revoked-since": since.isoformat(), "reason": "key_compromise"}
         self.build()
@@ -120,14 +121,14 @@ class CertomancerPki:
         return bytes(self.config.get_pki_arch(ARCH).get_cert(name).dump())
 
     def write(self, *names: str) -> Path:
-        """Certificates in one PEM file."""
+        """Write certificates into one PEM file. Return its path."""
         path = self.folder / f"{'-'.join(names)}.certificates"
         path.write_bytes(b"".join(pem.armor("CERTIFICATE", self.certificate(name)) for name in names))
         return path
 
     def build(self) -> None:
-        """Certomancer reads its configuration once: what is new is read anew, and signed again under the same serial
-        numbers."""
+        """Have certomancer read its configuration again, since it reads it only once. Everything is signed again under
+        the same serial numbers."""
         registry = pytest.importorskip("certomancer.registry")
         services = {
             "crl-repo": {
@@ -157,7 +158,7 @@ class CertomancerPki:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[CertomancerPki]:
         animator = pytest.importorskip("certomancer.integrations.aiohttp_animator")
-        # Its own clock has fractions of a second, which RFC 5280, 4.1.2.5.2 has no place for in what it signs.
+        # Certomancer's own clock has fractions of a second, which RFC 5280, 4.1.2.5.2 does not allow in what it signs.
         animator._now = lambda: datetime.now(UTC).replace(microsecond=0)
         listening = socket.create_server(("127.0.0.1", 0))
         self.origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -183,7 +184,7 @@ class CertomancerPki:
 
 
 def _copied(value: Any) -> Any:
-    """Certomancer changes what it reads."""
+    """Return a deep copy, because certomancer changes what it reads."""
     if isinstance(value, dict):
         return {key: _copied(each) for key, each in value.items()}
     return [_copied(each) for each in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""An authority of somebody else: OpenSSL issues and revokes, a small server publishes the list and takes requests."""
+"""An outside authority: OpenSSL issues and revokes, a small server publishes the CRL and takes requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ crlnumber = crlnumber
 
 @dataclass
 class OutsideCa:
-    """`crl_url` stands in what it issues; `usage` may be changed to issue what cannot be used."""
+    """The authority. `crl_url` is named in the certificates that it issues; a changed `usage` makes them unusable."""
 
     folder: Path
     name: str = "Licensed"
@@ -56,7 +56,7 @@ class OutsideCa:
         assert done.returncode == 0, done.stderr
 
     def issue(self, spki: bytes, name: str, days: int = 30) -> Path:
-        """The file of a certificate (PEM) for a public key."""
+        """Issue a certificate for a public key. Return its file (PEM)."""
         self._serial += 1
         (self.folder / "key.pem").write_bytes(pem.armor("PUBLIC KEY", spki))
         points = f"crlDistributionPoints=URI:{self.crl_url}\n" if self.crl_url else ""
@@ -80,7 +80,7 @@ class OutsideCa:
         return bytes(der)
 
     def lists(self, serial: int) -> bool:
-        """Whether its list says that this certificate is revoked."""
+        """Return whether the CRL lists this certificate."""
         listed = x509.load_der_x509_crl(self.revocation_list())
         return listed.get_revoked_certificate_by_serial_number(serial) is not None
 
@@ -90,7 +90,7 @@ class OutsideCa:
 
 @contextmanager
 def cmp_server(folder: Path, *options: str) -> Iterator[str]:
-    """OpenSSL's mock server for CMP, with a shared secret; its address."""
+    """Run OpenSSL's mock server for CMP, with a shared secret. Yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
@@ -121,7 +121,7 @@ Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse]]
 
 @dataclass
 class RegistrationAuthority:
-    """The HTTP API of a licensed authority, in words of its own, and its revocation list."""
+    """The HTTP API of a licensed authority, with field names of its own, and its CRL."""
 
     ca: OutsideCa
     origin: str = ""
@@ -130,7 +130,7 @@ class RegistrationAuthority:
     answer_revocations: Answer | None = None
 
     def options(self, **more: Any) -> dict[str, Any]:
-        """The entry of the configuration, without its name."""
+        """Return the authority's entry in the configuration, without its name."""
         return {
             "kind": "http_json",
             "url": f"{self.origin}/api",

@@ -1,4 +1,4 @@
-"""Certificates and CRLs of the built-in authority, read by `cryptography` and OpenSSL, which nobody here wrote."""
+"""Certificates and CRLs of the built-in authority, read by `cryptography` and OpenSSL, which we did not write."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_a_revocation_list_ends_before_the_certificates_it_speaks_for() ->
         await made.revocation_list([], speaks_until=now() - timedelta(days=1))
 
 
-# X.520 counts characters; `cryptography` warns when there are more than 64 bytes.
+# X.520 counts characters; `cryptography` warns if there are more than 64 bytes.
 long_names = pytest.mark.filterwarnings("ignore:Attribute's length must be:UserWarning")
 
 

@@ -1,4 +1,4 @@
-"""Every kind of authority does the same: enrols, answers for what it issued, revokes, and says so from then on.
+"""Every kind of authority does the same: it issues, answers for what it issued, revokes, and reports the revocation.
 
 A new file in `hub/authorities` with a function `connect` has to be added here, with a real peer.
 """
@@ -35,7 +35,8 @@ NAME = "Chen Jianguo"
 
 @dataclass
 class Peer:
-    """`knows`: whether its own list or responder says what was revoked; otherwise the hub's store does."""
+    """An authority under test. `knows`: its own CRL or responder reports what was revoked; otherwise the hub's database
+    does."""
 
     authority: Authority
     key: SoftKey
@@ -49,7 +50,7 @@ async def builtin(_: Path, __: AuthorityContext) -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def cmp(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
-    """`openssl cmp`'s mock server. It takes a revocation and does nothing with it."""
+    """Run `openssl cmp`'s mock server. It accepts a revocation and does nothing with it."""
     key = SoftKey.generate("s")
     async with RegistrationAuthority(OutsideCa(folder / "ca")).serving() as published:
         prepared = published.ca.issue(key.spki, NAME)
@@ -66,7 +67,7 @@ async def cmp(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
 
 @dataclass
 class CertomancerApi:
-    """Certomancer behind an API of its own."""
+    """Certomancer behind a JSON API of its own."""
 
     pki: CertomancerPki
     names: dict[str, str] = field(default_factory=dict)
@@ -134,7 +135,7 @@ async def test_it_enrols_answers_and_revokes(kind: str, tmp_path: Path) -> None:
 
 
 def _holds(issued: Issued, one: Authority, key: SoftKey) -> None:
-    """The certificate is for this key, and the chain is one up to the root."""
+    """Check that the certificate is for this key, and that the chain leads up to the root."""
     chain = [x509.load_der_x509_certificate(der) for der in issued.chain]
     assert issued.chain == (issued.certificate, *one.chain)
     for lower, upper in zip(chain, [*chain[1:], chain[-1]], strict=True):

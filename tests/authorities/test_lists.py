@@ -1,4 +1,5 @@
-"""Revocation lists that are somebody else's, of another day, or only a part of one: none of them speaks."""
+"""Revocation lists of another authority, of another day, or with only a part of the entries: none of them is
+believed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ Change = Callable[[Builder], Builder]
 
 
 def spoil(authority: OutsideAuthority, change: Change = lambda builder: builder, *, forged: bool = False) -> None:
-    """Its lists are made by this from now on; `forged`: signed by another key in its name."""
+    """Change how the authority makes its CRL from now on. `forged`: another key signs in the authority's name."""
     honest = authority._list
 
     def spoilt(which: str) -> x509.CertificateRevocationList:
@@ -41,7 +42,7 @@ def of_attributes_alone(builder: Builder) -> Builder:
 
 
 async def asked(authority: OutsideAuthority, later: timedelta = timedelta(0)) -> bool:
-    """Whether the certificate of somebody is revoked. Raises AuthorityUnavailable."""
+    """Return whether the list says that a new person's certificate is revoked. Raises AuthorityUnavailable."""
     certificate = authority.issue(ec_key().public_key(), person("陈建国"))
     chain = (*authority.chain(certificate), authority.root.public_bytes(Encoding.DER))
     async with aiohttp.ClientSession() as http:

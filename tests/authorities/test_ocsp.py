@@ -1,4 +1,4 @@
-"""Answers about single certificates, asked for and read by OpenSSL, which nobody here wrote."""
+"""OCSP answers about single certificates, requested and read by OpenSSL, which we did not write."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_the_built_in_authority_knows_how_its_certificates_stand() -> None
     assert await authority.status(issued.certificate) is CertificateStatus.GOOD
     assert await authority.status(issued.certificate, revoked) is CertificateStatus.REVOKED
     foreign = await (await Pki.make()).authority.enrol(SoftKey.generate("s").spki, "A", "1", SIGNER_LIFE)
-    # Another authority of the same name: its certificates would be taken for ours by name alone.
+    # Another authority of the same name: by name alone, its certificates would be taken for ours.
     assert (
         x509.load_der_x509_certificate(foreign.certificate).issuer
         == x509.load_der_x509_certificate(issued.certificate).issuer

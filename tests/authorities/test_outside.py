@@ -1,4 +1,4 @@
-"""Outside authorities: over HTTP with JSON of their own, and by CMP through OpenSSL. What they answer is checked."""
+"""Outside authorities: over HTTP with JSON of their own, and by CMP through OpenSSL. Their answers are checked."""
 
 from __future__ import annotations
 
@@ -233,12 +233,12 @@ async def test_cmp_brings_a_certificate_for_a_key_that_the_hub_never_had(
         assert issued.serial == 1001 and issued.chain == (issued.certificate, *made.chain)
         await made.revoke(issued.certificate, "superseded")
         assert await made.check() == "answers"
-        with pytest.raises(AuthorityUnavailable):  # it answers with the same certificate, whatever it is asked for
+        with pytest.raises(AuthorityUnavailable):  # it answers with the same certificate, whatever is requested
             await made.enrol(SoftKey.generate("other").spki, "A", "1", LIFE)
 
 
 async def test_the_name_arrives_as_it_is(tmp_path: Path) -> None:
-    """What OpenSSL sends for a name with everything in it that its own form gives a meaning to."""
+    """OpenSSL sends a name unchanged, with every character in it that has a meaning in OpenSSL's own notation."""
     ca, key = OutsideCa(tmp_path / "ca"), SoftKey.generate("s")
     (tmp_path / "key.pem").write_bytes(pem.armor("PUBLIC KEY", key.spki))
     with cmp_server(ca.folder, "-rsp_cert", str(ca.issue(key.spki, "A"))) as server:
@@ -272,7 +272,7 @@ async def test_cmp_with_a_wrong_secret_or_without_an_answer_is_away(place: Autho
     prepared = str(ca.issue(key.spki, "A"))
     with cmp_server(ca.folder, "-rsp_cert", prepared) as server, pytest.raises(AuthorityUnavailable):
         await cmp_authority(ca, place, server, secret="wrong").enrol(key.spki, "A", "1", LIFE)
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
         server = f"http://127.0.0.1:{silent.getsockname()[1]}/pkix/"
         with pytest.raises(AuthorityUnavailable, match=r"no answer in 0\.3 s"):
             await cmp_authority(ca, place, server, deadline=0.3).enrol(key.spki, "A", "1", LIFE)

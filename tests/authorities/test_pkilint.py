@@ -1,8 +1,8 @@
-"""What the built-in authority issues, under pkilint, which knows the profiles of RFC 5280 and RFC 6960.
+"""What the built-in authority issues, checked by pkilint, which knows the profiles of RFC 5280 and RFC 6960.
 
-pkilint's ASN.1 decoder refuses arcs of more than 32 bits (it says so as a FATAL finding), and our identifiers, derived
-from UUIDs as Rec. ITU-T X.667 has it, are such arcs. So everything is linted with short ones in their place, and as it
-is with that one finding allowed.
+pkilint's ASN.1 decoder refuses arcs of more than 32 bits (with a FATAL finding), and our identifiers, derived from
+UUIDs by Rec. ITU-T X.667, have such arcs. So everything is linted twice: with short arcs in their place, and unchanged
+with that one finding allowed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Made = dict[str, tuple[str, tuple[str, ...], bytes]]
 
 
 async def everything() -> Made:
-    """By name: which program lints it, its options, and the DER."""
+    """Return, by name, the linting program, its options, and the DER."""
     key = SoftKey.generate("root")
     root = await make_root(key, utc_now, ORGANISATION)
     authority = BuiltinAuthority(key, root, utc_now, ORGANISATION, ORIGIN)
@@ -66,7 +66,7 @@ def _id(root: bytes, serial: int) -> CertificateId:
 
 
 def findings(folder: Path, name: str, program: str, options: tuple[str, ...], der: bytes) -> list[str]:
-    """Those that are worse than a notice."""
+    """Return the findings that are worse than a notice."""
     path = folder / name.replace(" ", "-")
     path.write_bytes(der)
     command = [str(PROGRAMS / program), "lint", *options, "-f", "JSON", "--document-format", "DER", str(path)]

@@ -1,4 +1,4 @@
-"""What certomancer says of its certificates, by list and by OCSP, and what of it is believed."""
+"""What certomancer says of its certificates, by CRL and by OCSP, and how much of it is believed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def person(pki: CertomancerPki, names: Sequence[str] = BOTH, name: str = "person") -> tuple[bytes, ...]:
-    """A chain up to the root, whose first certificate says where it can be asked about."""
+    """Return a chain up to the root. Its first certificate names where its status can be asked for."""
     pki.names = names
     pki.add(name, "陈建国", SoftKey.generate("s").spki)
     return chain(pki, name)
@@ -61,7 +61,7 @@ async def test_good_and_revoked_by_whatever_it_names(
     assert not found.revoked
     assert (len(found.lists), len(found.answers)) == (2 if "list" in names else 1, 1 if "ocsp" in names else 0)
     soon = utc_now() + timedelta(minutes=11)
-    assert (found.next_update < soon) is ("ocsp" in names)  # the answer is newer than the list
+    assert (found.next_update < soon) is ("ocsp" in names)  # the OCSP answer expires before the list
     pki.revoke("person")
     assert (await status(http, chain(pki))).revoked
 
@@ -90,7 +90,7 @@ async def test_an_answer_that_is_stale_is_not_taken(pki: CertomancerPki, http: a
 
 @asynccontextmanager
 async def in_the_way(pki: CertomancerPki, changed: Changed) -> AsyncIterator[str]:
-    """The address of somebody who stands between us and the responder."""
+    """Run a proxy between us and the responder. Yields its address."""
 
     async def handle(request: web.Request) -> web.Response:
         question = await request.read()
@@ -142,7 +142,7 @@ async def test_an_answer_on_its_way_is_taken_as_it_is_and_not_otherwise(
         return bytes(parsed.dump(force=True))
 
     async def refused(_: bytes, __: bytes) -> bytes:
-        return b"\x30\x03\x0a\x01\x03"  # try later
+        return b"\x30\x03\x0a\x01\x03"  # OCSP status tryLater
 
     async def garbage(_: bytes, __: bytes) -> bytes:
         return b"<html>busy</html>"
@@ -156,7 +156,8 @@ async def test_an_answer_on_its_way_is_taken_as_it_is_and_not_otherwise(
 async def test_somebody_elses_answer_is_not_taken(
     pki: CertomancerPki, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    """Another authority of the same name, and this authority's answer about another certificate."""
+    """Answers of another authority of the same name, and this authority's answers about another certificate, are
+    refused."""
     person(pki)
     person(pki, name="neighbour")
     namesake = CertomancerPki(tmp_path / "namesake")

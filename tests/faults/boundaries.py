@@ -1,7 +1,7 @@
-"""Watches a hub at its boundaries (commits and outside calls), and kills its own process at one of them.
+"""Watch a hub at its boundaries (commits and outside calls), and kill its own process at one of them.
 
-A boundary's name says what crosses it: `commit DRAFT→ISSUED …`, `call timestamp`; its number counts how often that
-name came up in this process and chapter. Every crossing is written to a ledger file first, so that it outlives the
+A boundary's name says what crosses it: `commit DRAFT→ISSUED …`, `call timestamp`. Its number counts how often that name
+came up in this process and chapter. Every crossing is first written to a ledger file, so that the entry outlives the
 process.
 """
 
@@ -26,7 +26,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Database, Transaction
 
-# The chapters of a story: up to the accepted signature, and what the hub does by itself from then on.
+# The chapters of a story: up to the accepted signature, and everything that the hub does by itself after it.
 SIGNING, CLOSING = "signing", "closing"
 ENDS_SIGNING = "signature-accepted"
 WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
@@ -34,7 +34,8 @@ WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNO
 
 @dataclass(frozen=True)
 class Boundary:
-    """`side` is `before` or `after`: the process dies before the thing has happened, or before anybody knows of it."""
+    """A boundary. `side`: `before`, the process dies before the act; or `after`, it dies before anybody learns of the
+    act."""
 
     name: str
     number: int
@@ -84,7 +85,7 @@ class Watch:
             self.after(boundary)
             return result
 
-        object.__setattr__(thing, method, watched)  # also where a frozen dataclass would refuse
+        object.__setattr__(thing, method, watched)  # also works on a frozen dataclass
 
     def commits(self, database: Database) -> None:
         """Watch every transaction of this database that wrote something."""
@@ -116,7 +117,8 @@ class Watch:
 
 
 def watch(services: Services, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
-    """All boundaries of a hub; what the seal key is used over is written down as SHA-256, one use a line."""
+    """Watch all boundaries of a hub. The SHA-256 of everything that the seal key signs is written to `seal_ledger`, one
+    use per line."""
     boundaries.commits(services.database)
     boundaries.calls(services.sealing.authority, "enrol", lambda *_: "call certificate")
     boundaries.calls(services.sealing.timestamps, "timestamp", lambda *_: "call timestamp")
@@ -139,7 +141,7 @@ def _write_down(key: Any, ledger: Path) -> None:
 
 
 def _label(tx: Transaction, labels: list[str]) -> None:
-    """What a transaction is about, by the words of the design."""
+    """Collect what a transaction does, in the terms of the design."""
     _overhear(tx.record, "append_many", labels, lambda entries: [entry.kind for entry in entries])
     _overhear(tx.contracts, "move", labels, lambda contract, state, **_: [f"{contract.state}→{state}"])
     _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: [f"attempt {kind}"])
@@ -149,7 +151,7 @@ def _label(tx: Transaction, labels: list[str]) -> None:
 
 
 def _added(deliveries: Sequence[tuple[Delivery, str | None]]) -> list[str]:
-    """Attempts of due steps name whom they call from the start."""
+    """Return the labels of new deliveries. Attempts of due steps name their provider from the start."""
     added = [delivery for delivery, _ in deliveries]
     called = [f"called {delivery.provider}" for delivery in added if delivery.provider]
     return [f"delivery {delivery.purpose}" for delivery in added] + called

@@ -1,4 +1,4 @@
-"""A warm process that tells stories in forked children: everything is imported once, no PKCS#11 module is loaded.
+"""A warm process that runs stories in forked children: everything is imported once, no PKCS#11 module is loaded.
 
 python -m tests.faults.forking        # one plan as JSON a line on stdin; the child's wait status a line on stdout
 """
@@ -35,12 +35,12 @@ IMPORTED_LATE = (
     "qrcode.image.svg",
     "stdnum.cn.ric",
 )
-# Seconds; a story that hangs is ended by its alarm, and the test fails.
+# Seconds. A story that hangs is ended by its alarm, and the test fails.
 STORY_TIMEOUT = 60
 
 
 class Forking:
-    """The test's side."""
+    """The test's side of the warm process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -60,7 +60,7 @@ class Forking:
             await asyncio.wait_for(process.wait(), STORY_TIMEOUT)
 
     async def tell(self, plan: Plan) -> int:
-        """How the process of this plan ended: 0, an exit code, or minus the signal that killed it."""
+        """Return how the process of this plan ended: 0, an exit code, or minus the signal that killed it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(plan.json()).encode() + b"\n")
         await self._process.stdin.drain()
@@ -79,18 +79,20 @@ def serve() -> None:
 
 
 def _warm_up() -> None:
-    """Fonts are read once and inherited, as is what a story would import. Typst lays nothing out here: that starts
-    threads, and they do not survive a fork."""
+    """Read fonts and import what a story would import, so that children inherit it.
+
+    Typst lays out nothing here: it would start threads, and threads do not survive a fork.
+    """
     ContractFont().check(["签达"])
     typefaces(FONT_FOLDER)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
-    gc.freeze()  # what is there stays shared: the children's collector does not touch it
+    gc.freeze()  # what is loaded stays shared: the children's garbage collector does not touch it
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 
 
 def _be_the_child(plan: Plan) -> None:
-    """Nothing of the parent's is closed or flushed here: the child leaves at once, however it ends."""
+    """Run the plan. Nothing of the parent's is closed or flushed: the child leaves at once, however it ends."""
     signal.alarm(STORY_TIMEOUT)
     try:
         tell(plan)

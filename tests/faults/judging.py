@@ -72,9 +72,9 @@ async def _count(tx: Transaction, statement: str) -> int:
 
 
 def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path) -> None:
-    """Raises AssertionError unless nothing was lost and nothing was done twice.
+    """Raise AssertionError unless nothing was lost and nothing was done twice.
 
-    `messages` are the calls that the provider got for this person.
+    `messages`: the calls that the provider got for this person.
     """
     assert found.contract.state is ContractState.COMPLETED
     assert {kind: found.kinds[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1)

@@ -1,4 +1,4 @@
-"""A message provider that can be asked, with a ledger of its own: it outlives every process that is killed."""
+"""A message provider that can be asked about messages. It has a ledger of its own and outlives every killed process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from channels import Fate, Message, Receipt, Rules
 
 @dataclass
 class Provider:
-    """The server's side. `accepted` has every call that came in, in order: the same key twice is a message twice."""
+    """The server. `accepted` has every incoming call, in order: if a key is there twice, its message was sent twice."""
 
     accepted: list[dict[str, str]] = field(default_factory=list)
     address: str = ""
@@ -50,7 +50,7 @@ class Provider:
 
 
 class ProviderChannel:
-    """The hub's side, a channel like any other."""
+    """The hub's side: a channel like any other."""
 
     rules = Rules(queryable=True)
 
@@ -69,13 +69,13 @@ class ProviderChannel:
             return Receipt(Fate.DELIVERED, message.key) if answer.status == 200 else None
 
     async def phone(self, number: str) -> list[dict[str, Any]]:
-        """What the person at this number has got, oldest first."""
+        """Return the messages that this number got, oldest first."""
         async with self._http.get(f"{self._address}/phone", params={"to": number}) as answer:
             return list(await answer.json())
 
 
 async def texts(channel: ProviderChannel, number: str, purpose: str, more_than: int = 0) -> list[str]:
-    """All messages of a purpose, once there are more than so many."""
+    """Return the texts of all messages of a purpose, once there are more than `more_than`."""
     while True:
         found = [each["text"] for each in await channel.phone(number) if each["purpose"] == purpose]
         if len(found) > more_than:

@@ -1,7 +1,7 @@
-"""The story of one contract in one process: the hub with its worker, and the person who signs. It can be begun again.
+"""The story of one contract in one process: the hub with its worker, and the person who signs. A story can be resumed.
 
-Whoever was interrupted does what a person would do: open the link of the invitation once more, ask for a new code,
-sign if that is still to be done.
+A person who was interrupted does what people would do: open the link of the invitation again, ask for a new code, and
+sign unless that is done.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5), queue_rests=tim
 
 @dataclass(frozen=True)
 class Plan:
-    """What a process is to do. `ahead` seconds its clock is before the real one: who begins again comes later."""
+    """The orders for one process. `ahead`: seconds by which its clock is ahead of real time, because a story is resumed
+    later."""
 
     data: str
     dsn: str
@@ -66,7 +67,7 @@ class Plan:
 
 
 def tell(plan: Plan) -> None:
-    """From wherever the contract is to its end; returns when nothing is left to do."""
+    """Bring the contract from its present state to its end. Returns when nothing is left to do."""
     asyncio.run(_tell(plan))
 
 
@@ -104,7 +105,7 @@ async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
 
 
 async def _contract(hub: Hub, plan: Plan) -> Contract:
-    """Staff look whether it is there before they draw it again."""
+    """Return the contract. Staff look whether it exists before they draw it again."""
     async with hub.database.transaction(EVERYTHING) as tx:
         found = await tx.connection.scalar(
             text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": plan.external_id}
@@ -127,7 +128,7 @@ class Visitor(Person):
         await self.sign()
 
     async def _identify(self, channel: ProviderChannel) -> None:
-        """A code of an earlier visit may arrive late: then it is wrong, and the next one is awaited."""
+        """Enter codes until one is right: a code of an earlier visit may arrive late, and is wrong then."""
         seen = len([each for each in await channel.phone(self.signer.phone) if each["purpose"] == "code"])
         await verify_identity.send_code(self.running.hub.services, self.secret)
         while True:
@@ -143,7 +144,8 @@ class Visitor(Person):
 
 
 async def _finished(hub: Hub, contract: Contract) -> None:
-    """Until it is completed, every message has its fate, and the queue is empty of what can still run."""
+    """Wait until the contract is completed, every message has its fate, and no job that can run is left in the
+    queue."""
     while True:
         async with hub.database.transaction(EVERYTHING) as tx:
             now = await tx.contracts.get(contract.id)
@@ -158,7 +160,7 @@ async def _finished(hub: Hub, contract: Contract) -> None:
 
 
 def guardian_id(number: int) -> str:
-    """A number with a valid check digit (GB 11643), another one for each story."""
+    """Return an identity number with a valid check digit (GB 11643), another one for each story."""
     digits = f"34010419850101{number % 1000:03d}"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     return digits + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11]

@@ -1,7 +1,7 @@
 """Processes are killed right before and right after each commit and each outside call of a contract's story.
 
-Nothing may be lost, nothing sealed or sent twice. The list of boundaries is what a story without a kill crosses; it
-has to hold every move of `MOVES` on the way to COMPLETED and every kind of attempt that the lifecycle knows.
+Nothing may be lost, and nothing sealed or sent twice. The list of boundaries is what a story without a kill crosses; it
+has to contain every move of `MOVES` on the way to COMPLETED and every kind of attempt that the lifecycle knows.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tests.faults.provider import Provider
 from tests.faults.story import Plan
 from tests.lifecycle.clockwork import SHANGHAI
 
-# Seconds: who begins again comes so much later. Leases have run out, and another code may be asked for.
+# Seconds by which a resumed story is later. By then, leases have expired and another code may be asked for.
 LATER = 65.0
 NOT_THE_STORYS = ("worker_heartbeat", "duty")
-# Attempts of a signer who brings a certificate of another authority or loses a device, and where a provider is asked
-# who they are.
+# Kinds of attempts that this story does not make: of signers who bring another authority's certificate or lose a
+# device, and of an identity provider.
 NOT_THIS_SIGNERS = {"revocation", "identity", "revoke"}
-# More than there are processors: a story waits a good part of its time. To open one takes as long as a story.
+# More than there are processors, because a story mostly waits. Opening a lane takes as long as a story.
 LANES = 3
 SIDES = ("before", "after")
 DECISIVE = ("call certificate", "call seal")
@@ -52,7 +52,8 @@ Kills = tuple[Boundary, ...]
 
 
 def until_morning() -> float:
-    """Seconds until it is ten o'clock where the signer lives: what is sent late at night waits, and stories do not."""
+    """Return the seconds until ten o'clock at the signer's place: messages due late at night wait, and stories do
+    not."""
     now = datetime.now(SHANGHAI)
     morning = now.replace(hour=10, minute=0)
     return ((morning if morning > now else morning + timedelta(days=1)) - now).total_seconds()
@@ -60,7 +61,7 @@ def until_morning() -> float:
 
 @dataclass
 class Lane:
-    """A database, a data folder, a provider and a warm process; stories are told in it one after the other."""
+    """A database, a data folder, a provider and a warm process, in which stories are run one after the other."""
 
     folder: Path
     dsn: str
@@ -90,8 +91,8 @@ class Lane:
             yield cls(folder, dsns.app, dsns.owner, provider, forking, database, files)
 
     async def story(self, *kills: Boundary) -> list[Boundary]:
-        """A contract's whole story, killed at each of these boundaries and begun again each time, and judged. Returns
-        what the last process crossed."""
+        """Run a contract's whole story, killed at each of these boundaries and resumed each time, and judge it. Return
+        the boundaries that the last process crossed."""
         self.number += 1
         seals = self.folder / f"{self.number}.sealed"
         for kill_at in kills:
@@ -131,7 +132,7 @@ def _crossed(plan: Plan) -> list[Boundary]:
 
 
 async def killed_at_each(lane: Lane, stories: Sequence[Kills]) -> list[str]:
-    """What went wrong, story by story."""
+    """Return what went wrong, story by story."""
     wrong = []
     for kills in stories:
         try:
@@ -146,7 +147,7 @@ def of_the_story(crossed: Sequence[Boundary]) -> list[Boundary]:
 
 
 def attempt_kinds() -> set[str]:
-    """The kinds that the lifecycle writes before it calls somebody outside."""
+    """Return the kinds of attempts that the lifecycle writes before an outside call."""
     kinds: set[object] = set(ATTEMPTS.values())
     for path in (ROOT / "hub" / "lifecycle").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -156,7 +157,7 @@ def attempt_kinds() -> set[str]:
 
 
 def moves() -> set[str]:
-    """The legal moves of a contract that is completed in the end."""
+    """Return the legal moves of a contract that is completed in the end."""
     on_the_way = [state for state in ContractState if not state.final or state is ContractState.COMPLETED]
     return {f"{one}→{other}" for one in on_the_way for other in MOVES[one] if other in on_the_way}
 
@@ -175,7 +176,7 @@ def check_list(boundaries: Sequence[Boundary]) -> None:
 
 
 async def run(pick: Callable[[Sequence[Boundary]], list[Kills]], number_of_lanes: int) -> None:
-    """`pick` says at which boundaries of a story which stories are killed."""
+    """Run the stories that `pick` chooses from the boundaries of a story, distributed over the lanes."""
     async with AsyncExitStack() as stack:
         lanes = [await stack.enter_async_context(Lane.open()) for _ in range(number_of_lanes)]
         boundaries = of_the_story(await lanes[0].story())
@@ -189,8 +190,10 @@ async def run(pick: Callable[[Sequence[Boundary]], list[Kills]], number_of_lanes
 
 
 def _once(boundaries: Sequence[Boundary]) -> list[Kills]:
-    """At the two calls of which a second one would do most harm, one on each side. A story is killed twice, once in
-    each chapter, as long as both have some left."""
+    """Return kills at the two calls whose repetition would do most harm, alternately before and after the call.
+
+    A story is killed twice, once in each chapter, as long as both chapters have kills left.
+    """
     found = [each for each in boundaries if each.side == "before" and any(map(each.name.__contains__, DECISIVE))]
     befores = {each.name: each for each in reversed(found)}.values()
     wanted = [replace(each, side=SIDES[number % 2]) for number, each in enumerate(befores)]
@@ -199,8 +202,8 @@ def _once(boundaries: Sequence[Boundary]) -> list[Kills]:
 
 
 def _five_times(boundaries: Sequence[Boundary]) -> list[Kills]:
-    """Five kills of each, in a story of its own: three right after it, where most can be lost, and two right
-    before."""
+    """Return five kills of each boundary, each in a story of its own: three right after it, where most can be lost, and
+    two right before."""
     return [(each,) for each in boundaries for _ in range(3 if each.side == "after" else 2)]
 
 

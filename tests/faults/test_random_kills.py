@@ -1,4 +1,4 @@
-"""Contracts through their life under kills: the short version of `qianda bench faults`."""
+"""Contracts through their life while processes are killed: the short version of `qianda bench faults`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.providers import read_ledger
 from tests.bench.measuring import measured
 
-# Of each there must be none.
+# Figures that must be 0.
 FAULTS = (
     "lost",
     "sent_twice",

@@ -1,4 +1,4 @@
-"""A minute of fuzzing; `make fuzz` does half an hour."""
+"""A minute of fuzzing. `make fuzz` runs half an hour."""
 
 from __future__ import annotations
 

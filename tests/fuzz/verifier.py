@@ -1,8 +1,8 @@
 """Fuzz the verifier, guided by coverage: `python -m tests.fuzz.verifier SECONDS FOLDER`.
 
 Finished contracts are changed by spliced, repeated and rewritten pieces of themselves and by libFuzzer's own mutations.
-Three things end a run: an error that is no answer, a check that takes too long, and a changed file that is accepted.
-FOLDER keeps what was found interesting, so that a later run goes on from it.
+Three things end a run: an unexpected exception, a check that takes too long, and a changed file that is accepted.
+FOLDER keeps the interesting inputs, so that a later run continues from there.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _NAME = re.compile(rb"/[A-Za-z]+")
 
 
 class Accepted(Exception):
-    """A file that nobody made was accepted."""
+    """A changed file was accepted."""
 
 
 def genuine_files() -> list[bytes]:
-    """Small finished contracts, and files on the way to one."""
+    """Return small finished contracts, and their earlier revisions."""
     with tempfile.TemporaryDirectory() as folder:
         one = asyncio.run(finished_contract(Path(folder)))
         two = asyncio.run(finished_contract(Path(folder), signers=SIGNERS))
@@ -61,7 +61,7 @@ def one_input(genuine: set[bytes]) -> Callable[[bytes], None]:
 
 
 def mutator(seeds: list[bytes]) -> Callable[[bytes, int, int], bytes]:
-    """Half of the time pieces of PDF are moved about; the other half libFuzzer does what it likes."""
+    """Return a mutator. Half of its mutations move pieces of PDF about; the other half are libFuzzer's own."""
     objects = [found for seed in seeds for found in _OBJECT.findall(seed)]
     tables = [found for seed in seeds for found in _TABLE.findall(seed)]
 
@@ -120,13 +120,14 @@ def _swap(data: bytes, chance: random.Random, pieces: Pieces) -> bytes:
 
 
 def _rewrite(data: bytes, chance: random.Random, pieces: Pieces) -> bytes:
-    """The last revision with one object changed, its table and byte range in order: so the form alone is right."""
+    """Return the file with one object of the last revision changed, and its table and byte range corrected, so that the
+    form alone is right."""
     end = data.rfind(b"%%EOF\n", 0, max(len(data) - 6, 0)) + 6
     if end < 6 or not (_LAST_TRAILER.search(data, end) and _BYTE_RANGE.search(data, end)):
         return data
     try:
         revision = last_revision(data[:end], data)
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # the file contains a number of thousands of digits
         return data
     for number in chance.sample(sorted(revision.objects), min(1, len(revision.objects))):
         change = chance.choice((_flip, _renumber, _rename))

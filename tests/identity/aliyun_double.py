@@ -1,5 +1,5 @@
-"""Aliyun's identity verification: checks each request's signature by its own reading of request signature V3, knows a
-few people, and keeps a ledger."""
+"""A double of Aliyun's identity verification. It checks each request's signature with an independent implementation of
+request signature V3, knows a few people, and keeps a ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY, SECRET = "LTAI-identity", "secret-of-the-identity-account"
 
 @dataclass
 class AliyunIdentityDouble:
-    """`people`: (name, number) → mobile. `spoil` may answer instead, once it is set."""
+    """The double. `people`: (name, number) → mobile. `spoil`: if set, makes the answer instead."""
 
     people: dict[tuple[str, str], str]
     endpoint: str = ""

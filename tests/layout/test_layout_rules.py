@@ -1,4 +1,4 @@
-"""Rules about the repository itself: what a newcomer relies on is checked, not remembered."""
+"""Rules about the repository itself: what a newcomer relies on is checked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 MAX_LINE_LENGTH = 200
-# Legal wording, one line a paragraph; its very bytes stand in the evidence of every signature.
+# Legal wording, one line per paragraph. Its exact bytes are in the evidence of every signature.
 CLAUSES = "clauses.txt.j2"
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 PACKAGES = ("hub", "channels", "qianda")
 # A clone depends neither on folders of one machine nor on a named package index. (The brackets keep the pattern from
-# finding itself.)
+# matching itself.)
 FOREIGN = re.compile(
     r"[/]work/|[/]root/|[/]home/\w+/|[-]-index-url|[-]-extra-index-url|pypi[.]org|npmjs[.]org|files[.]pythonhosted"
 )
@@ -32,7 +32,7 @@ FOREIGN_ALLOWED = {"--no-emit-index-url"}
 
 
 def tracked(pattern: str = "") -> list[Path]:
-    """Files of the repository as git knows them, those of them that are there."""
+    """Return the files that git tracks and that exist. `pattern`: how their names end."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is no git checkout")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -168,7 +168,7 @@ def test_the_lock_of_the_scripts_names_no_registry() -> None:
 
 
 def test_types_of_scripts_say_something() -> None:
-    """tsc takes `any` for whatever somebody wants it to be, so a word of it undoes the check."""
+    """tsc allows everything with `any`, so a single `any` switches its check off."""
     paths = [*tracked(".js"), *tracked(".d.ts")]
     empty = re.compile(r"[{<(|:,]\s*(?:any|Object|Function)\s*(?:\[\]\s*)?[}>)|,;=]|\{\*\}")
     assert len(paths) > 20

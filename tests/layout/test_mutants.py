@@ -1,4 +1,5 @@
-"""The list of mutants fits the code as it is now, and the runner tells what was noticed from what was not."""
+"""The list of mutants fits the present code, and the runner tells mutants that a test noticed from those that none
+did."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def test_it_lacks_something():
 
 
 def test_every_entry_fits_the_code() -> None:
-    """Its line stands in its file exactly once, and its tests exist."""
+    """The line of each entry is in its file exactly once, and its tests exist."""
     faults = {f"{each.file}: {each.guards}": faults_of(each) for each in read_list()}
     assert {name: found for name, found in faults.items() if found} == {}
 
@@ -46,7 +47,7 @@ def test_no_break_stands_there_twice_and_there_are_enough() -> None:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """A copy of a small project, with what is not committed."""
+    """Return a copy of a small project, with its uncommitted changes."""
     project = tmp_path / "project"
     (project / "tests").mkdir(parents=True)
     (project / "pytest.ini").write_text("[pytest]\npythonpath = .\n")

@@ -1,4 +1,4 @@
-"""What a machine can keep of how things are named."""
+"""Rules about names that a test can check."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
 # A bound is `MAX_…`, `MIN_…` or `…_LIMIT`.
 PRIVATE_BOUND = re.compile(r"\b_?(?:MOST|LONGEST|LARGEST|SHORTEST|FEWEST|SMALLEST|LEAST)(?:_[A-Z0-9_]+)?\b")
-# Words that would mean something else in each file.
+# Words that would mean something different in each file.
 NO_CLASS_NAMES = {"Place", "Call", "Share", "Standing", "Given", "Told", "Asked", "Known"}
 
 
 MAX_PARAMETERS = 5
-# Whose parameters are not ours to choose: the options of a command, and what a library calls.
+# Functions whose parameters we do not choose: the options of a command, and functions that a library calls.
 GIVEN_FROM_OUTSIDE = {
     ("qianda/cli.py", "verify"),
     ("bench/__main__.py", "bench"),
@@ -27,7 +27,7 @@ GIVEN_FROM_OUTSIDE = {
 
 
 def functions() -> Iterator[tuple[str, str, int]]:
-    """File, name and number of parameters of each function of the product, `self` and `cls` apart."""
+    """Yield file, name and number of parameters of each function of the product, without `self` and `cls`."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -38,7 +38,7 @@ def functions() -> Iterator[tuple[str, str, int]]:
 
 
 def classes() -> Iterator[tuple[str, Path]]:
-    """Name and file of each class of the product, private ones apart."""
+    """Yield name and file of each class of the product, without private classes."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -59,14 +59,14 @@ def test_no_class_has_a_name_that_means_many_things() -> None:
 
 
 def test_a_function_has_at_most_five_parameters() -> None:
-    """More belong together in a value."""
+    """Parameters beyond five belong together in a value."""
     found = list(functions())
     assert len(found) > 3000
     assert {(path, name) for path, name, count in found if count > MAX_PARAMETERS} == GIVEN_FROM_OUTSIDE
 
 
 def test_what_a_constant_is_stands_above_it() -> None:
-    """A bare string below a module's constant is a comment that is easily taken for the next one's."""
+    """A bare string below a module's constant is easily taken for a comment on the next constant."""
     below = []
     for package in (*PACKAGES, "tests"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -110,7 +110,7 @@ MAX_UNFORMATTED = 20
 
 
 def test_the_formatter_decides() -> None:
-    """Exceptions are tables."""
+    """The only exceptions are tables."""
     mark = "# fmt: " + "skip"
     paths = [path for package in (*PACKAGES, "tests") for path in sorted((ROOT / package).rglob("*.py"))]
     assert 0 < sum(path.read_text("utf-8").count(mark) for path in paths) <= MAX_UNFORMATTED

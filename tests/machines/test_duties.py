@@ -1,4 +1,4 @@
-"""What comes again and again is done once, however many workers there are."""
+"""Periodic work is done once in each round, however many workers there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DUTIES = {"settle", "reroute", "hear_again", "upkeep", "purge"}
 
 
 class Counting(PeriodicTasks):
-    """Counts the rounds that it does."""
+    """Counts the rounds that this worker does."""
 
     rounds: Counter[str]
 

@@ -1,4 +1,4 @@
-"""Workers on other machines: the database is somewhere else, over TCP, and each of them may be told to stop."""
+"""Workers on other machines: they reach the database over TCP, and each of them may be stopped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.database import fresh_database, scratch_folder
 from tests.processes.programs import Program, real_school
 from tests.running import token_settings, until
 
-# Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile.
+# Seconds for which the provider delays a call: long enough to stop the worker meanwhile.
 DELAY = 8.0
 
 
@@ -43,7 +43,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND que
 
 @dataclass
 class Site:
-    """A hub that issues contracts, its provider, and what a worker elsewhere has to know."""
+    """A hub that issues contracts, its provider, and the settings of a worker on another machine."""
 
     hub: Hub
     twilio: Double
@@ -62,7 +62,7 @@ class Site:
             return [each.state.value for each in await tx.deliveries.of_contract(contract.id)]
 
     async def nobody_listens(self) -> bool:
-        """No worker waits to hear of what is due any more."""
+        """Return whether no worker listens for due steps any more."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
             return not await tx.connection.scalar(text(LISTENING))
 
@@ -77,7 +77,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def over_tcp(dsn: str) -> AsyncIterator[str]:
-    """The same database, reached as one on another machine is."""
+    """Make the database reachable over TCP, as it is from another machine. Yields the address."""
     address = urlsplit(dsn)
     path = f"{parse_qs(address.query)['host'][0]}/.s.PGSQL.5432"
 
@@ -145,4 +145,4 @@ async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(
     assert await site.deliveries(held) == ["sent"]
     assert site.twilio.requests == 1 and await site.deliveries(left) == []
     async with site.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 10)  # it is nobody's
+        assert await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 10)  # no worker has claimed it

@@ -1,4 +1,5 @@
-"""Old and new side by side: the database's schema is newer than this hub, and says that this hub runs on it."""
+"""Two versions at the same time: the database's schema is newer than this hub, and declares that this hub runs on
+it."""
 
 from __future__ import annotations
 
@@ -33,13 +34,13 @@ NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
 
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
-    """This hub, on a database of its own; it is noon where its signers live."""
+    """Run this hub on a database of its own; it is noon where its signers live."""
     async with running_hub(with_worker=False, with_web=False, clock=MovableClock(NOON - datetime.now(UTC))) as running:
         yield running
 
 
 def newer(folder: Path, *, expands_only: bool) -> Path:
-    """The migrations of the next version: ours and one more."""
+    """Write the migrations of the next version: ours and one more. Return their folder."""
     scripts = folder / "migrations"
     shutil.copytree(SCRIPTS, scripts)
     before = max(path.name[:4] for path in (scripts / "versions").glob("[0-9]*.py"))

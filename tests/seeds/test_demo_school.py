@@ -1,4 +1,4 @@
-"""The demo school: complete, consistent, and drawn as contracts without a complaint."""
+"""The demo school: complete and consistent, and contracts are drawn from it without errors."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_its_people_are_invented_and_their_numbers_valid(roster: Roster) -> None
         documents += [(signer.id_type, signer.id_number) for signer in row.signers]
         for kind, number in documents:
             if kind == "cn-id":
-                assert ric.is_valid(number) and number[14:17] == "000"  # a sequence that no office gives out
+                assert ric.is_valid(number) and number[14:17] == "000"  # a sequence number that no office gives out
         for signer in row.signers:
             assert signer.phone.startswith("+861900000") and phonenumbers.is_valid_number(
                 phonenumbers.parse(signer.phone)

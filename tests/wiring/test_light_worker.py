@@ -1,4 +1,5 @@
-"""A worker that reminds holds nothing of what lays out, signs or reads documents: that is loaded where it is used."""
+"""A worker that only reminds does not import what lays out, signs or reads documents: that is imported where it is
+used."""
 
 from __future__ import annotations
 

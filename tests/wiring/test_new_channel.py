@@ -1,4 +1,5 @@
-"""A new channel is one file and one entry of the configuration: as CONTRIBUTING says it, in a copy of the project."""
+"""A new channel takes one file and one entry in the configuration, as CONTRIBUTING says. Tested in a copy of the
+project."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ class PigeonHouse:
 
 
 def block(kind: str, holding: str) -> str:
-    """The one code block of CONTRIBUTING of this kind that holds something."""
+    """Return the one code block of this kind in CONTRIBUTING that contains `holding`."""
     blocks = re.findall(rf"```{kind}\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
     (found,) = [each for each in blocks if holding in each]
     return str(found)

@@ -1,4 +1,4 @@
-"""The example of a real hub's configuration is one that starts: every key is known, and every text would be carried."""
+"""The example of a production configuration can be started: every key is known, and its provider takes every text."""
 
 from __future__ import annotations
 

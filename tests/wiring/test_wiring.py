@@ -1,4 +1,4 @@
-"""What a hub is put together from: outside the demo there is no outbox, and nothing is pretended."""
+"""The parts that a hub is built from: outside the demo there is no outbox, and nothing is simulated."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_
 
 
 async def test_a_hub_that_moves_keeps_its_earlier_addresses(database: Dsns, tmp_path: Path) -> None:
-    """Passkeys confirmed signatures there, and contracts have to be checked for years."""
+    """Passkeys confirmed signatures at earlier addresses, and contracts have to be verifiable for years."""
     moved = "https://signing.example.org"
     for origin in ("https://sign.example.org", moved, moved):
         async with production(database, tmp_path, origin=origin):
