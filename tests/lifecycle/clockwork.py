@@ -36,7 +36,7 @@ class StandingClock(MovableClock):
         self.moment += step
 
     def go_to(self, moment: datetime) -> None:
-        """Never back."""
+        """Move the clock to this moment, but never back."""
         self.moment = max(self.moment, moment)
 
 
@@ -46,7 +46,7 @@ async def quiet_hub(
     timestamps: TimestampAuthority | None = None,
     configured: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:
-    """Without pages and without a worker that runs by itself: the test takes every step."""
+    """Run a hub without pages and without a worker that runs by itself: the test takes every step."""
     async with running_hub(
         with_web=False, with_worker=False, clock=clock, timestamps=timestamps, configured=configured
     ) as running:
@@ -60,7 +60,7 @@ async def remind_now(services: Services, contract: UUID) -> list[Delivery]:
 
 
 async def round_of_work(running: Running) -> None:
-    """What a worker does when it wakes up: due steps, then messages whose fate is open."""
+    """Do what a worker does when it wakes up: due steps, then messages whose fate is open."""
     while await running.worker.due_steps.sweep():
         pass
     await running.worker.periodic.look_after()
@@ -68,7 +68,7 @@ async def round_of_work(running: Running) -> None:
 
 
 async def follow(running: Running, clock: StandingClock, until: datetime) -> None:
-    """From one due step to the next, up to `until`."""
+    """Move the clock from one due step to the next and take each, up to `until`."""
     for _ in range(200):
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -90,7 +90,7 @@ async def every_open_task_has_one_next_step(running: Running) -> None:
 
 
 async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
-    """Purpose and local time of what reached a number, oldest first."""
+    """Return purpose and local time of the messages that reached a number, oldest first."""
     return [
         (each["purpose"], datetime.fromisoformat(each["at"]).astimezone(SHANGHAI).strftime("%m-%d %H:%M"))
         for each in await running.messages(phone)
@@ -98,7 +98,7 @@ async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
 
 
 async def waiting(running: Running, count: int) -> bool:
-    """Whether so many wait for a lock."""
+    """Return whether exactly `count` connections wait for a lock."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         mine = "datname = current_database() AND wait_event_type = 'Lock'"
         found = await tx.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")

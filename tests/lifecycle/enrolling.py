@@ -1,4 +1,5 @@
-"""Somebody who comes by a poster, by the lifecycle's own verbs: nobody vouches for what they say of themselves."""
+"""A signer who enrols through a poster, by the lifecycle's own functions: nobody has checked what they say of
+themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.running import Running
 
 
 async def came(running: Running, ticket: str, family: Family, course: str = "math-a") -> Person:
-    """The guardian of a family, in the session that begins with their enrolment."""
+    """Return the guardian of a family, in the session that begins with their enrolment."""
     enrolled = await enrolled_by(running, ticket, family, course)
     somebody = await person(running, enrolled.contracts[0][0])
     somebody.secret = enrolled.secret

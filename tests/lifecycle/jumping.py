@@ -1,4 +1,4 @@
-"""A hub with its worker in a process under faketime, whose clock this program moves; prints what reached a person.
+"""A hub with its worker in a process under faketime, whose clock this program moves. Prints what reached a person.
 
 python -m tests.lifecycle.jumping FILE    (FILE is faketime's FAKETIME_TIMESTAMP_FILE)
 """
@@ -23,7 +23,7 @@ OTHERS = iter(f"+86190000009{number:02}" for number in range(20))
 
 
 class Clock:
-    """faketime reads the file anew for every look at the clock."""
+    """The file from which faketime reads the offset whenever the process looks at the clock."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -40,7 +40,7 @@ class Clock:
 
 
 async def somebody_else_is_invited(running: Running) -> None:
-    """The worker lives and works by this clock."""
+    """Invite another guardian, which shows that the worker is alive and works by this clock."""
     phone = next(OTHERS)
     signer = NewSigner(Role.GUARDIAN, "陈建国", phone, cn_id("19850101", int(phone[-2:]) + 400), relation="父亲")
     await running.issue_minor(signers=(signer,))

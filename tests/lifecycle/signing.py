@@ -1,4 +1,5 @@
-"""A signer in this process: the protocol's steps on the lifecycle's own verbs, with a key that never signs blindly."""
+"""A signer in this process: the protocol's steps by the lifecycle's own functions, with a key that never signs
+blindly."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ STROKES = [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]]
 
 @dataclass
 class Person:
-    """One signer of one contract at the other end of a link. `secret` is the bearer of their session."""
+    """One signer of one contract who uses a link. `secret`: the bearer secret of their session."""
 
     running: Running
     contract: Contract
@@ -41,7 +42,7 @@ class Person:
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
 
     async def ask_code(self) -> str:
-        """The code that arrives on the phone on file."""
+        """Ask for a code. Return the code that arrives on the phone on file."""
         before = await self._codes()
         await verify_identity.send_code(self.running.hub.services, self.secret)
         await deliver(self.running)
@@ -87,14 +88,14 @@ class Person:
         return self.chain
 
     async def shown(self) -> bytes:
-        """The document as it is now."""
+        """Return the document as it is now."""
         services = self.running.hub.services
         async with services.database.transaction(EVERYTHING) as tx:
             document = (await tx.contracts.get(self.contract.id)).document
         return await services.files.get(str(document))
 
     async def prepare(self, shown: bytes | None = None) -> SignatureRequest:
-        """Take the lease; the prepared file is checked as every client checks it."""
+        """Take the lease, and check the prepared file as every client checks it."""
         services = self.running.hub.services
         shown = await self.shown() if shown is None else shown
         consent = sign.consent_for(services, self.contract, self.signer.language)
@@ -116,7 +117,7 @@ class Person:
         return await sign.accept_signature(self.running.hub.services, self.secret, request.id, signature)
 
     async def sign(self) -> SignatureRequest:
-        """Everything on the last tap: key, prepare, checks, signature."""
+        """Do everything that the last tap does: key, prepare, checks, signature."""
         if not self.chain:
             await self.certify()
         request = await self.prepare()
@@ -125,13 +126,13 @@ class Person:
 
 
 async def person(running: Running, contract: Contract, number: int = 0) -> Person:
-    """The `number`-th signer in signing order."""
+    """Return the `number`-th signer in signing order."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return Person(running, contract, (await tx.contracts.signers(contract.id))[number])
 
 
 async def deliver(running: Running) -> None:
-    """What a queue would bring a little later: messages that answer somebody's act."""
+    """Send the messages that answer a person's act. A queue would bring them a little later."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         waiting = await tx.deliveries.unsettled(tx.planning_now + timedelta(days=1))
     for delivery in waiting:
@@ -139,7 +140,7 @@ async def deliver(running: Running) -> None:
 
 
 async def signed(running: Running, contract: Contract, number: int = 0) -> Person:
-    """Landed, identified and signed; the signature is accepted, and the hub has done nothing with it yet."""
+    """Open the link, identify and sign. The signature is accepted, and the hub has not processed it yet."""
     somebody = await person(running, contract, number)
     await somebody.enter()
     await somebody.sign()
@@ -147,7 +148,7 @@ async def signed(running: Running, contract: Contract, number: int = 0) -> Perso
 
 
 async def completed(running: Running, contract: Contract) -> bytes:
-    """The final file after the hub's own steps."""
+    """Take the hub's own steps. Return the final file."""
     assert await advance(running.hub.services, contract.id) == "COMPLETED"
     return await running.completed(contract)
 
@@ -163,7 +164,7 @@ async def tasks_of(running: Running, contract: Contract) -> list[SigningTask]:
 
 
 async def record_of(running: Running, contract: Contract) -> list[str]:
-    """The kinds of its entries, in order."""
+    """Return the kinds of the record's entries, in order."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return [entry.kind for entry in await tx.record.entries(contract.id)]
 

@@ -1,4 +1,5 @@
-"""Alerts reach the configured addresses: once each, tried again where one did not take it, and never in storms."""
+"""Alerts reach the configured addresses: once each, repeated where an address did not accept them, and never in
+storms."""
 
 from __future__ import annotations
 
@@ -107,7 +108,7 @@ async def test_a_storm_becomes_two_messages(running: Running, there: Hook) -> No
     assert len(messages(there, "storm")) == 1 and not set(others) & set(await due(running))
     running.clock.advance(BUNDLED_WITHIN + timedelta(seconds=1))
     waiting = set(await due(running)) & set(others)
-    assert waiting  # they are due together, and whichever begins brings the others
+    assert waiting  # they are due together, and the first one to be sent includes the others
     await told(running, *others)
     _, bundle = messages(there, "storm")
     lines = bundle.splitlines()
@@ -135,7 +136,7 @@ async def test_an_attempt_whose_process_died_is_made_again(running: Running, the
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.alerts.begin(alert, tx.now)
     await told(running, alert)
-    assert messages(there, "died") == []  # it may be under way still
+    assert messages(there, "died") == []  # it may still be under way
     running.clock.advance(RETRIES_AFTER[0] + timedelta(seconds=1))
     assert alert in await due(running)
     await told(running, alert)

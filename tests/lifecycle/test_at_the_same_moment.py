@@ -1,4 +1,4 @@
-"""What two do at the same moment counts once, and what was overtaken is refused: signatures, embedding, completion."""
+"""Of two acts at the same moment one counts, and what was overtaken is refused: signatures, embedding, completion."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_request_that_has_lapsed_is_refused_although_nobody_else_has_beg
 
 
 async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None:
-    """Revoking holds no contract: it is seen only when the signature is written."""
+    """Revoking locks no contract: the revocation is seen only when the signature is written."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
@@ -89,7 +89,7 @@ async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None
 
 @dataclass
 class Overtaken(Timestamps):
-    """During the call of this number (from 1) somebody else does something; then it is answered as ever."""
+    """A timestamp service that does something else during its call `number` (from 1), and then answers as usual."""
 
     number: int = 1
 
@@ -127,7 +127,7 @@ async def test_a_signature_that_another_process_has_embedded_is_not_embedded_aga
 async def test_a_contract_that_another_process_has_completed_is_not_completed_again() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        timestamps = serve(running, clock, number=2)  # the seal's
+        timestamps = serve(running, clock, number=2)  # the seal's timestamp
         contract = await running.issue_minor()
         await signed(running, contract)
         timestamps.overtaken_by = lambda: advance(running.hub.services, contract.id)
@@ -141,7 +141,7 @@ async def test_a_contract_that_another_process_has_completed_is_not_completed_ag
 
 @dataclass
 class SealedBy:
-    """The seal's key; `before` is what happens between the question and its answer."""
+    """A seal key. `before` is run after the key was asked to sign, and before it answers."""
 
     key: SigningKey
     before: Callable[[], Awaitable[object]] | None = None
@@ -183,12 +183,12 @@ async def test_a_seal_that_another_process_has_made_counts_alone() -> None:
         assert [kinds.count(kind) for kind in ("seal-used", "completed")] == [1, 1]
 
 
-# ---- the file is checked before anybody says that it is finished
+# ---- the file is checked before anybody is told that it is finished
 
 
 @dataclass
 class AnotherKey(SealedBy):
-    """A token that answers with a key which is not that of the certificate."""
+    """A token that answers with a key other than that of the certificate."""
 
     async def sign(self, message: bytes) -> bytes:
         return ec.generate_private_key(ec.SECP256R1()).sign(message, ec.ECDSA(hashes.SHA256()))

@@ -1,4 +1,4 @@
-"""A step that raises an error each time: it is tried again ever later, and a person sees it on the first day."""
+"""A step that raises an error each time: its retries come ever later, and staff see it on the first day."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ WAITS = [1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
 
 
 async def put_zone(running: Running, contract: Contract, zone: str) -> None:
-    """One that does not exist breaks whatever has to know what time it is there."""
+    """Set the zone of the contract's signers. A zone that does not exist breaks everything that needs the local
+    time."""
     statement = "UPDATE signer SET zone = $1 WHERE contract = $2"
     await tamper(running.hub.database.dsn, statement, zone, contract.id)
 
 
 async def failures(running: Running, contract: Contract) -> list[datetime]:
-    """When it was tried in vain, by the ledger."""
+    """Return when the step failed, by the ledger."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         ledger = await tx.reminders.of_contract(contract.id)
     return [line["at"] for line in ledger if line["kind"] == "failed" and line["reason"] == "step-failed"]
 
 
 async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str], int, int]:
-    """Open tasks, alerts so far, and contracts on the list of those that are stuck."""
+    """Return the kinds of open staff tasks, the number of alerts so far, and the number of contracts on the list of
+    stuck ones."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         tasks = [each.kind for each in await tx.staff_tasks.open_tasks(contract.id)]
         alerts = await tx.connection.scalar(text("SELECT count(*) FROM alert WHERE kind = 'step-failed'"))
@@ -48,7 +50,7 @@ async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str]
 
 
 async def live(running: Running, clock: StandingClock, until: datetime) -> None:
-    """From one due step to the next."""
+    """Move the clock from one due step to the next and take each."""
     while clock() < until:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.tasks.earliest_due()
@@ -63,7 +65,7 @@ async def test_a_reminder_that_raises_is_seen_on_the_first_day_and_goes_on_when_
         contract = await running.issue_minor()
         await put_zone(running, contract, "Mars/Olympus")
         await running.worker.due_steps.sweep()
-        assert await seen_by_staff(running, contract) == ([], 0, 0)  # it may have been an accident
+        assert await seen_by_staff(running, contract) == ([], 0, 0)  # one failure may be an accident
         await live(running, clock, MORNING + timedelta(hours=1))
         assert await seen_by_staff(running, contract) == (["stuck"], 1, 1)
         assert (await contract_now(running, contract)).stuck_reason == "step-failed"

@@ -1,4 +1,4 @@
-"""Several contracts of one person in one message: two siblings with one parent get one text and one code."""
+"""Several contracts of one person in one message: a parent of two siblings gets one text and one code."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_they_are_reminded_together_to_the_end_and_each_keeps_its_own_plan
         ]
         assert [("2份" in text) for text in await texts(running, "reminder")] == [True, True, True, False]
         assert [("2份" in text) for text in await texts(running, "last-call")] == [False, False]
-        assert all("12月5日" in text for text in (await texts(running, "reminder"))[:3])  # the nearer of both
+        assert all("12月5日" in text for text in (await texts(running, "reminder"))[:3])  # the earlier deadline
 
 
 async def test_what_is_due_later_today_goes_with_it_and_what_is_due_tomorrow_does_not() -> None:
@@ -192,7 +192,7 @@ async def test_what_ends_while_the_message_waits_is_not_spoken_of(ended: int) ->
         (written,) = [each for claim in claimed if (each := await run_step(hub.running.hub.services, claim))]
         for contract in both[:ended]:
             await void(hub.running.hub.services, EVERYTHING, contract.id, "wrong course", "staff:test")
-        await hub.look_after(timedelta(minutes=2))  # whoever was to carry it died
+        await hub.look_after(timedelta(minutes=2))  # the worker that was to send the message died
         told = [each.text for each in hub.twilio.accepted if "前签署" in each.text]
         assert [("2份" in text, "签署合同" in text) for text in told] == [(False, True)] * (2 - ended)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
@@ -221,4 +221,4 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
             (task,) = await tx.tasks.of_contract(third.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
         await hub.look_after(timedelta(hours=25))
-        assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the one that ended; no further way
+        assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the ended contract; no further channel

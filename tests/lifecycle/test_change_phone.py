@@ -1,4 +1,5 @@
-"""A person has another phone number: who may ask for it, who has to approve it, and when somebody has to look."""
+"""A person has another phone number: who may ask for the change, who has to approve it, and when staff have to look at
+it."""
 
 from __future__ import annotations
 
@@ -144,7 +145,7 @@ async def test_the_person_asks_and_staff_approve() -> None:
 
 
 async def test_another_phone_of_the_same_person_is_not_the_old_one() -> None:
-    """Whoever holds one of two phones says nothing for the other, whether they ask for the same number or not."""
+    """Whoever holds one phone of a person cannot change another one, whether they ask for the same number or not."""
     async with quiet_hub(StandingClock()) as running:
         services = running.hub.services
         guardian = await person(running, await running.issue_minor())

@@ -1,4 +1,4 @@
-"""A clock that jumps by an hour or a day, forward or back: no step is lost, and nothing leaves in a burst."""
+"""A clock that jumps by an hour or a day, forward or back: no step is lost, and messages do not leave in a burst."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_a_jump_between_claim_and_step_loses_and_doubles_nothing(jump: tim
 
 @pytest.mark.real
 def test_a_worker_whose_machines_clock_jumps(tmp_path: Path) -> None:
-    """The product in a process under faketime; `jumping.py` moves the clock and says what reached the people."""
+    """The product in a process under faketime. `jumping.py` moves the clock and reports what reached the people."""
     if (faketime := shutil.which("faketime")) is None:
         pytest.skip("faketime is not installed")
     library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)

@@ -1,4 +1,4 @@
-"""Codes that answer a person's act never share a budget with messages that we start; whoever has to wait hears until
+"""Codes that answer a person's act never share a budget with messages that we start. Whoever has to wait is told until
 when."""
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ async def test_codes_use_up_nothing_of_ours() -> None:
 
 
 async def test_whoever_asks_again_and_again_uses_up_their_own_limit_and_not_that_of_all() -> None:
-    """One person with a link, and all whom they share a phone with, cannot keep codes from others."""
+    """One person with a link, and all who share a phone with that person, cannot use up the codes of others."""
     clock = StandingClock()
     async with quiet_hub(clock, configured=tight(codes_per_number_hour=6, codes_per_prefix_hour=8)) as running:
         greedy = [await landed(running, await issued(running, number, phone(1))) for number in range(3)]
@@ -115,7 +115,7 @@ async def test_a_code_that_is_refused_says_until_when_and_staff_see_it_on_the_bo
 
 
 async def test_of_several_limits_the_one_that_ends_last_is_told() -> None:
-    """The next hour would be no help to somebody whose day is used up."""
+    """The start of the next hour is no help to a person whose daily limit is used up."""
     clock = StandingClock()
     async with quiet_hub(clock, configured=tight(codes_per_number_hour=1, codes_per_number_day=1)) as running:
         guardian = await landed(running, await issued(running, 1))

@@ -54,7 +54,7 @@ async def test_one_code_a_minute_five_an_hour_ten_a_day() -> None:
             await guardian.ask_code()
             clock.advance(MINUTE)
         clock.advance(timedelta(hours=2))
-        await guardian.land()  # another session is no way around it
+        await guardian.land()  # another session does not get around the limit
         wait = await refused_for(guardian)
         assert wait and clock() + wait == MORNING + timedelta(days=1)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)].count("code") == 10
@@ -164,7 +164,7 @@ async def test_a_burst_of_guesses_is_counted_one_by_one() -> None:
 
 
 async def test_two_people_verify_at_once_over_the_same_contracts() -> None:
-    """Both parents of two children: neither waits for the other for ever."""
+    """Both parents of two children: they do not deadlock."""
     async with quiet_hub() as running:
         contracts = [await running.issue_minor(signers=two_guardians(1, 1)) for _ in range(2)]
         people = [await person(running, contracts[0], 0), await person(running, contracts[1], 1)]
@@ -180,7 +180,7 @@ async def test_the_door_of_the_first_correct_code_counts() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
-        await guardian.land(DoorKind.COPY)  # landing alone counts for nothing
+        await guardian.land(DoorKind.COPY)  # landing alone does not count as opened
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert (await tx.tasks.of_signer(guardian.signer.id)).opened_at is None
         await guardian.enter(DoorKind.QR)
@@ -218,7 +218,7 @@ async def test_a_new_link_comes_every_ten_minutes_three_times_a_day_and_only_whi
         contract = await running.issue_minor()
         ticket = await running.ticket(contract)
         for _ in range(3):
-            for _ in range(2):  # the second one says nothing
+            for _ in range(2):  # the second request sends nothing
                 await relink(services, ticket=ticket)
                 await relink(services, phone=GUARDIAN_PHONE)
             clock.advance(timedelta(minutes=10))

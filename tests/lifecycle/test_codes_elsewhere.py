@@ -1,4 +1,5 @@
-"""A code that was asked for somewhere else: the newest one of a person alone counts, whichever visit it is for."""
+"""A code that was asked for in another session: only the newest code of a person counts, whichever session asked for
+it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eight signers at once through the one token, with two workers at each contract."""
+"""Eight signers at once with a single token, and two workers at each contract."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ async def test_eight_at_once_and_each_is_sealed_once() -> None:
 
 @pytest.mark.real
 async def test_eight_at_once_twenty_times_over() -> None:
-    for _ in range(20):  # a hub each time: codes have a budget per person
+    for _ in range(20):  # a new hub each time: codes have a budget per person
         async with quiet_hub() as running:
             await one_round(running)

@@ -1,4 +1,4 @@
-"""Whoever comes by a poster says who they are. It makes them nobody but whoever has the phone that they proved."""
+"""People who enrol through a poster say who they are. They count only as the holder of the phone that they proved."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.lifecycle.signing import Person, person
 from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
-# The next code may be asked for.
+# After this time the next code may be asked for.
 MINUTE = timedelta(minutes=1)
-# The guardian of the contracts that the school issues, with a child of their own.
+# The guardian of the contracts that the school issues, with another child.
 PARENT = Family(phone=GUARDIAN_PHONE, parent_id=GUARDIAN_ID, child_id=cn_id("20120901", 500))
 
 
 def as_the_parent() -> Family:
-    """Somebody else, who says that they are the parent."""
+    """Return a stranger's family that claims to have the parent's name and document."""
     return replace(Family(), parent=PARENT.parent, parent_id=PARENT.parent_id)
 
 
@@ -63,7 +63,7 @@ async def test_somebody_elses_document_gives_none_of_that_persons_powers() -> No
         assert await refusal(revoke(services, stranger.secret, device.id)) is NotFound
         for _ in range(10):
             await _wrong(running, stranger)
-        await parent.verify(code)  # neither killed by the other's code nor locked by their wrong answers
+        await parent.verify(code)  # neither invalidated by the other's code nor locked by their wrong answers
 
 
 async def _live_code(running: Running, somebody: Person) -> str:
@@ -107,7 +107,8 @@ async def test_one_parent_of_two_children_who_came_by_posters_is_one_person() ->
 
 
 async def test_the_parent_on_file_who_comes_by_a_poster_is_that_parent() -> None:
-    """With the document, the name and the phone that the school knows, and knows nothing else of."""
+    """With the document, name and phone that are on file, the visitor counts as the parent; nothing else is known of
+    them."""
     async with quiet_hub(StandingClock()) as running:
         parent = await person(running, await running.issue_minor())
         _, ticket = await make_poster(running)

@@ -26,8 +26,10 @@ LATER = timedelta(seconds=21)
 
 @dataclass
 class Provider:
-    """A provider with a memory of its own. `trouble` is what happens to the next calls, one each: before it has taken
-    the message (`NotNow`, `MessageRefused`), after it (`ReplyLost`), or when it is asked (`CannotAsk`).
+    """A provider with a memory of its own.
+
+    `trouble`: exceptions for the next calls, one each: before the provider has accepted the message (`NotNow`,
+    `MessageRefused`), after that (`ReplyLost`), or when it is asked about a message (`CannotAsk`).
     """
 
     trouble: list[Exception] = field(default_factory=list)
@@ -60,7 +62,7 @@ def served_by(running: Running, provider: Provider) -> None:
 
 
 async def committed_invitation(running: Running) -> UUID:
-    """The attempt is written; nobody has called the provider."""
+    """Write an attempt and commit it without calling the provider. Return the delivery's id."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (claimed,) = await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 5)
     delivery = await run_step(running.hub.services, claimed)
@@ -176,7 +178,7 @@ async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
         clock.advance(LATER)
         settling = [asyncio.create_task(running.worker.periodic.look_after()) for _ in range(4)]
         done, _ = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
-        assert done  # whoever came second has left it to the first
+        assert done  # later workers leave the delivery to the first
         assert provider.gate
         provider.gate.set()
         await asyncio.gather(*settling)

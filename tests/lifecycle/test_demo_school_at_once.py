@@ -1,4 +1,4 @@
-"""All contracts of the demo school, issued in one go: everybody hears of theirs, and codes go out at once."""
+"""All contracts of the demo school, issued at once: all signers are invited, and codes are sent without delay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def code_goes_out(running: Running, contract: Contract) -> None:
     assert (await sent(running, somebody.signer.phone))[-1][0] == "code"
 
 
-# Two hundred contracts are drawn, which takes half a minute; test_code_budgets looks at the budgets themselves.
+# Two hundred contracts are drawn, which takes half a minute. The budgets themselves are tested in test_code_budgets.
 @pytest.mark.real
 async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() -> None:
     async with quiet_hub(StandingClock()) as running:
@@ -47,9 +47,7 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
         invited = [await sent(running, (await person(running, each)).signer.phone) for each in contracts]
         assert all(messages and messages[0][0] == "invitation" for messages in invited)
         await code_goes_out(running, contracts[0])
-        services = (
-            running.hub.services
-        )  # as where a school kept the limit of production: the invitations have used it up
+        services = running.hub.services  # the limit of production, which the invitations have used up
         tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_prefix_hour=100))
         running.hub = replace(running.hub, services=tight)
         for contract in (contracts[ALL // 2], contracts[-1]):

@@ -1,4 +1,4 @@
-"""What somebody writes stands in the record as a commitment alone; it is shown as long as it is kept, and erased for
+"""What a person writes is in the record only as a commitment. The text is shown as long as it is kept, and erased for
 good, with its copies, while the record stays whole."""
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ VOIDED, DECLINED, REFUSED, ASKED = "voided", "declined", "signing-refused-by-cli
 
 
 async def everything_written(running: Running) -> dict[str, Contract]:
-    """By each way by which a person's own words reach the hub; the kind of the entry, and the contract."""
+    """Let a person's own words reach the hub in each possible way. Return the contract by the kind of its record
+    entry."""
     services = running.hub.services
     contracts = {kind: await running.issue_minor() for kind in (VOIDED, DECLINED, REFUSED, ASKED)}
     await void(services, EVERYTHING, contracts[VOIDED].id, WROTE, "staff:x")
@@ -43,7 +44,7 @@ async def everything_written(running: Running) -> dict[str, Contract]:
     await ask(services, guardian.secret, "question", WROTE)
     await decline(services, guardian.secret, contracts[DECLINED].id, WROTE)
     guardian = await person(running, contracts[REFUSED])
-    running.clock.advance(timedelta(minutes=2))  # until the next code
+    running.clock.advance(timedelta(minutes=2))  # until the next code may be asked for
     await guardian.enter()
     await guardian.fresh_challenge()
     await _with_a_device(running, guardian)
@@ -60,7 +61,7 @@ async def everything_written(running: Running) -> dict[str, Contract]:
 
 
 async def _with_a_device(running: Running, guardian: Person) -> None:
-    """A key in an app, on a device that its person gave a name."""
+    """Certify an app's key on a device to which its person gave a name."""
     shown, presented = (
         ShownKey(guardian.key.spki, guardian.proof(), "app-keystore"),
         Presented(label=WROTE[:60]),
@@ -72,7 +73,7 @@ async def _with_a_device(running: Running, guardian: Person) -> None:
 
 
 async def where_it_is(running: Running) -> set[str]:
-    """The tables in which what was written stands in clear."""
+    """Return the tables that contain what was written in clear."""
     tables = await dumped(running)
     return {table for table, rows in tables.items() if any(_holds(row) for row in rows)}
 

@@ -1,4 +1,4 @@
-"""What reminders cannot achieve: a staff task with an owner, a due time and a digest, and the contract goes on."""
+"""When reminders have no effect: a staff task with an owner, a due time and a digest, and the contract goes on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_the_third_unanswered_reminder_gives_the_issuer_a_task_and_reminde
         (waiting,) = await tasks_of(running, contract)
         assert waiting.state is TaskState.OPEN and waiting.step and waiting.step.number == 4
         await follow(running, clock, MORNING + WEEKS)
-        assert (await the_task(running, contract)).id == task.id  # not one for each reminder
+        assert (await the_task(running, contract)).id == task.id  # not one task for each reminder
 
 
 async def test_it_is_settled_by_itself_when_the_signer_signs_or_the_contract_ends() -> None:
@@ -175,7 +175,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         services, people = running.hub.services, await staffed(running)
         await attend(services)
         contract = await issued_by(running, people["wang"])
-        async with running.hub.database.transaction(EVERYTHING) as tx:  # they have looked, and do not sign
+        async with running.hub.database.transaction(EVERYTHING) as tx:  # the signer has looked, and does not sign
             (task,) = await tx.tasks.of_contract(contract.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
         await follow(running, clock, MORNING + timedelta(days=7))
@@ -191,7 +191,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
         assert alerts[1].said("zh") == "Wang：1 项待办，其中 0 项已逾期"
         assert alerts[1].said("en") == "Wang: 1 to do, 0 overdue"
-        assert alerts[0].said("zh").startswith("Zhao：1 项待办")  # by then it had climbed
+        assert alerts[0].said("zh").startswith("Zhao：1 项待办")  # by then the task had been escalated to Zhao
         await alert_staff(services, alerts[0].id)
         (told,) = there.accepted
         assert told["title"].endswith("To do today") and "/staff/tasks" in told["message"]

@@ -40,7 +40,7 @@ async def test_of_a_thousand_guesses_at_once_five_are_judged(monkeypatch: pytest
         guesses = [f"{(int(right) + 1 + number) % 10**6:06d}" for number in range(GUESSES)]
         found = await asyncio.gather(*(guardian.verify(each) for each in guesses), return_exceptions=True)
         kinds = [type(each) for each in found]
-        # Where a thousand wait for a few connections, some are turned away before anything is looked at.
+        # If a thousand requests wait for a few connections, some are turned away before anything is compared.
         assert kinds.count(WrongAnswer) == 10 and set(kinds) <= {WrongAnswer, Locked, exc.TimeoutError}
         assert sum(live is not None for live in judged) == 5, "one code is compared with five guesses"
 

@@ -1,4 +1,4 @@
-"""Drawing and issuing: what is refused, naming the field, and what may look unusual and is fine."""
+"""Drawing and issuing: what is refused, naming the field, and what may look unusual and is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Whoever writes to a contract waits for its row before all else: nobody holds what a reminder on its way needs."""
+"""Everything that writes to a contract locks its row before all else: nothing holds what a reminder on its way
+needs."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
 
 
 async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it() -> None:
-    """One page of the visit signs, and another one refuses the same file at this moment."""
+    """One page of a session signs, and at the same moment another page refuses the same file."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
@@ -92,7 +93,7 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
 
 
 async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_anything() -> None:
-    """The second of them just registers a passkey: first the person, then the record."""
+    """The second signer is just registering a passkey, which locks first the person, then the record."""
     async with quiet_hub(StandingClock(moment=MORNING)) as running:
         contract = await running.issue_minor(signers=two_guardians(1, 1))
         second = await person(running, contract, 1)

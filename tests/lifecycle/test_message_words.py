@@ -1,4 +1,4 @@
-"""The words of messages on their way: what is too long for a provider is shortened where a person sees it."""
+"""The words of messages: what is too long for a provider is shortened where the person reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The phone number has changed: nothing that hung on the old one is alive, and the new one hears at once."""
+"""The phone number has changed: nothing that belonged to the old number works any more, and the new number is told at
+once."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ MINUTE = timedelta(minutes=1)
 
 
 async def test_the_number_was_given_to_another_person() -> None:
-    """Messages are withdrawn, tickets, session and code are dead, and the new number hears at once, at night too."""
+    """Messages are withdrawn, tickets, session and code are invalid, and the new number is told at once, at night
+    too."""
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         services = running.hub.services
@@ -42,7 +44,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         verified = guardian.secret
         clock.advance(timedelta(minutes=1))
         await guardian.land()
-        await verify_identity.send_code(services, guardian.secret)  # on its way, no provider was called yet
+        await verify_identity.send_code(services, guardian.secret)  # waiting to be sent, no provider was called yet
         (waiting_code,) = [each for each in await messages(running, guardian.contract) if each.state == "sending"]
         clock.go_to(NIGHT)
         await changed(running, guardian)
@@ -201,7 +203,7 @@ async def test_a_wife_is_replaced_and_the_husband_keeps_the_number_of_today() ->
         assert (await person(running, fresh)).signer.phone == NEW
 
 
-# ---- whoever is sending at this moment
+# ---- a message that is being sent at this moment
 
 
 async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> None:
@@ -212,7 +214,7 @@ async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> 
         change = await asked(running, guardian)
         async with database.transaction(EVERYTHING) as tx:
             (claimed,) = await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 10)
-        held = await run_step(running.hub.services, claimed)  # the worker has it in its hands, and has called nobody
+        held = await run_step(running.hub.services, claimed)  # a worker has claimed it, and has called no provider
         assert held
         await approve(running.hub.services, HEFEI, change.id, OTHER)
         assert await router.send_delivery(held, fresh=True) == "withdrawn"
@@ -237,7 +239,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
         await approving
         (called, *_) = await messages(running, guardian.contract)
         assert (called.id, called.provider, called.state) == (delivery.id, provider, "sending")
-        # Its worker died after the commit: the provider has nothing, and it is not called a second time.
+        # Its worker died after the commit: the provider has nothing, and is not called a second time.
         clock.advance(MINUTE)
         assert await router.send_delivery(delivery.id, fresh=False) == "withdrawn"
         assert await sent(running, GUARDIAN_PHONE) == []
@@ -253,7 +255,7 @@ async def _waits_for_a_lock(running: Running) -> None:
 
 
 async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_after() -> None:
-    """At the same moment: either they were first, and the change ends their session; or they find it ended."""
+    """At the same moment, either the signer comes first and the change ends their session, or they find it ended."""
     async with quiet_hub(StandingClock()) as running:
         services = running.hub.services
         guardian = await person(running, await running.issue_minor())

@@ -1,4 +1,5 @@
-"""Signers' certificates from outside authorities: chosen by rule, with others behind them, up to the finished file."""
+"""Signers' certificates from outside authorities: chosen by rule, with others as a fallback, up to the finished
+file."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class School:
     people: Iterator[int] = field(default_factory=lambda: count(10))
 
     async def contract(self) -> Contract:
-        """Each of another guardian: codes to one person are few."""
+        """Issue a contract of another guardian each time, because codes to one person are limited."""
         number = next(self.people)
         guardian = NewSigner(
             Role.GUARDIAN, "周文静", f"+86190000002{number}", f"E12345{number}", "passport", relation="母亲"
@@ -134,7 +135,7 @@ async def test_the_next_one_issues_when_the_first_is_away_and_staff_hear_of_it(s
     assert await school.attempts(contract) == [("failed", "szca"), ("done", "")]
     assert await school.alerts() == ["The authority szca cannot issue certificates; gdca issues them instead"]
     asked = len(school.szca.asked)
-    await school.certified()  # it rests: the other one is asked first
+    await school.certified()  # szca is on cooldown: the other one is asked first
     assert len(school.szca.asked) == asked
 
 

@@ -1,4 +1,4 @@
-"""A changed policy plans hundreds anew in a few statements, and each task as if it had been alone."""
+"""A changed policy plans hundreds of tasks anew in a few statements, with the same result as one by one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def asleep(running: Running, first: int, number: int) -> list[Contract]:
-    """Contracts whose invitation has gone out."""
+    """Issue contracts and send their invitations."""
     contracts = [await issued(running, first + each) for each in range(number)]
     await running.worker.due_steps.sweep()
     return contracts
@@ -52,7 +52,8 @@ async def due(running: Running, contract: Contract) -> datetime:
 
 
 async def counted(running: Running, days: int) -> int:
-    """How many statements it takes to plan everybody by a policy with the first reminder after so many days."""
+    """Return the number of statements that planning all tasks takes, by a policy with the first reminder after `days`
+    days."""
     await change(running, "hefei", "campus", "hefei", {"reminders_after": [f"{days}d"]})
     statements: list[str] = []
 
@@ -143,8 +144,8 @@ async def _found(running: Running, question: str) -> bool:
 
 
 async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
-    """Messages withdrawn, of other purposes, by another way, by hand, at one moment, and for several contracts; some
-    before their turn came again."""
+    """The messages are withdrawn, of other purposes, through another channel, by hand, at one moment, or for several
+    contracts; some are from before their task was opened again."""
     contracts = [await issued(running, number) for number in range(FEW)]
     chance = random.Random(5)
     for number in range(80):

@@ -1,4 +1,4 @@
-"""Policies cascade from headquarters to the contract, and a changed one moves what is asleep."""
+"""Policies cascade from headquarters to the contract, and a changed policy moves steps that are planned already."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_
         await change(running, "hq", "campus", "hq", {"messages_per_day": 1, "repeat_every": "5d"})
         await change(running, "hefei", "campus", "hefei", {"repeat_every": "6d", "window_opens": "10:00"})
         await change(running, "hefei", "course", "math-a", {"window_opens": "11:00"})
-        await change(running, "beijing", "campus", "beijing", {"window_opens": "05:00"})  # from a more patient version
-        async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:  # reads what is above it
+        await change(running, "beijing", "campus", "beijing", {"window_opens": "05:00"})  # by a more lenient version
+        async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:  # it may read parents
             math = await get_policy_at(tx, base, "hefei", "math-a")
             english = await get_policy_at(tx, base, "hefei", "english-b")
         async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -79,7 +79,7 @@ async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edi
         assert shown.here == held and shown.own == saved
         await change_policy(
             services, EVERYTHING, PolicyPlace("hq"), {"repeat_every": "5d"}, "staff:test"
-        )  # what is below fits
+        )  # the policies below it still fit
         await change_policy(services, EVERYTHING, PolicyPlace("hefei", "math-a"), {"bundle": False}, "staff:test")
         for campus, course in (("hefei", None), ("hefei", "math-a"), ("hq", None)):
             with pytest.raises(BadInput) as refused:
@@ -113,13 +113,13 @@ async def test_a_changed_policy_moves_what_is_asleep_and_a_calendar_makes_it_wai
         assert await next_due(running, contract) == ("reminder", 2, "11-30 02:00")
         assert (await ledger(running, contract.id))[-1] == ("planned", "reminder", "policy-changed")
         planned = len(await ledger(running, contract.id))
-        await replan_scope(running.hub.services, "hefei")  # once more changes nothing
+        await replan_scope(running.hub.services, "hefei")  # planning again changes nothing
         assert len(await ledger(running, contract.id)) == planned
         await change(running, "hefei", "campus", "hefei", {"skip_holidays": True})
         async with running.hub.database.transaction(EVERYTHING) as tx:
             closed = [SchoolDay(date(2026, 11, 30), False, "exams"), SchoolDay(date(2026, 12, 1), False, "exams")]
             await tx.policies.put_calendar("hefei", closed)
-        clock.go_to(MORNING + timedelta(days=5))  # it was planned before the calendar was known
+        clock.go_to(MORNING + timedelta(days=5))  # the step was planned before the calendar was known
         await round_of_work(running)
         assert ("skipped", "reminder", "closed-day") in await ledger(running, contract.id)
         assert (await next_due(running, contract))[2].startswith("12-02")
@@ -162,7 +162,7 @@ async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where
         await follow(running, clock, MORNING + timedelta(days=1))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             first, *more = [each.channel for each in await tx.deliveries.of_contract(both.id)]
-            assert first == "sms" and set(more) == {"email"}  # the reminder, and the next way of the invitation
+            assert first == "sms" and set(more) == {"email"}  # the reminder, and the invitation's next channel
             assert [each.channel for each in await tx.deliveries.of_contract(alone.id)] == ["sms"]
             await tx.opt_outs.remove(GUARDIAN_PHONE)
         assert ("skipped", "reminder", "opted-out") in await ledger(running, alone.id)
@@ -184,7 +184,7 @@ async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step(
         assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation"]
         assert await next_due(running, contract) == ("reminder", 1, "11-29 03:00")
         await follow(running, clock, MORNING + timedelta(days=40))
-        assert len(await sent(running, GUARDIAN_PHONE)) == 3  # what went to the old number before
+        assert len(await sent(running, GUARDIAN_PHONE)) == 3  # what was sent to the old number before
 
 
 async def test_after_a_phone_change_neither_a_new_policy_nor_more_time_counts_what_the_old_number_got() -> None:

@@ -1,4 +1,4 @@
-"""What no contract needs is deleted in time, once an hour over all workers, and nothing else is."""
+"""What no contract needs is deleted in time, once an hour over all workers, and nothing else is deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
 
 DAY = timedelta(days=1)
-# PgQueuer's tables of how jobs went, with the number that each wants.
+# PgQueuer's tables about past jobs, with the number column that each requires.
 JOBS = {"pgqueuer_log": "job_id", "pgqueuer_statistics": "count"}
 
 
@@ -59,7 +59,7 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         assert await purge(running.hub.services) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0, "prepared": 0}
         clock.advance(2 * DAY)
         assert await purge(running.hub.services) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0, "prepared": 0}
-        assert await left(running) == (2, 2, 1)  # one nobody has worked on, one that is young
+        assert await left(running) == (2, 2, 1)  # one that was never processed, and one that is young
         clock.advance(150 * DAY)
         assert await purge(running.hub.services) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0, "prepared": 0}
         assert await left(running) == (1, 1, 0)
@@ -111,4 +111,4 @@ async def test_one_worker_does_it_for_all() -> None:
         stop.set()
         await asyncio.gather(*at_work)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert not await tx.duties.take("purge", timedelta(hours=1))  # nobody else's turn within the hour
+            assert not await tx.duties.take("purge", timedelta(hours=1))  # no other worker may do it within the hour

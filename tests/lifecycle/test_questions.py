@@ -1,4 +1,4 @@
-"""Questions and "not me": a number falls silent until staff have settled what was asked, and no longer."""
+"""Questions and "not me": a number gets no reminders until staff have closed the task about it, and no longer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.running import GUARDIAN_PHONE, Running, until
 async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_there_are() -> None:
     async with quiet_hub(StandingClock()) as running:
         contract = await running.issue_minor()
-        for _ in range(50):  # newer ones that have ended
+        for _ in range(50):  # newer contracts that have ended
             await _ended_copy(running, contract)
         stranger = await person(running, contract)
         await stranger.land()

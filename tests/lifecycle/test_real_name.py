@@ -1,4 +1,4 @@
-"""A provider is asked whether name and document on file are true: what comes of yes, no and no answer."""
+"""A provider is asked whether name and document on file are true: what follows from yes, no and no answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class School:
     numbers: Iterator[int] = field(default_factory=lambda: count(10))
 
     async def visitor(self, name: str = NAME, id_type: str = "cn-id") -> Person:
-        """On the page where code, name and document are asked for. Each has a document of their own."""
+        """Return a signer at the page that asks for code, name and document. Each has a document of their own."""
         number = next(self.numbers)
         document = valid(f"340104198501010{number}") if id_type == "cn-id" else f"E12345{number}"
         signer = NewSigner(Role.GUARDIAN, name, f"+86190000003{number}", document, id_type, relation="父亲")
@@ -73,7 +73,7 @@ class School:
 
 
 def valid(first: str) -> str:
-    """A document number with its check digit (GB 11643)."""
+    """Return a document number with its check digit (GB 11643)."""
     weights = [2 ** (17 - place) % 11 for place in range(17)]
     rest = sum(int(digit) * weight for digit, weight in zip(first, weights, strict=True)) % 11
     return first + "10X98765432"[rest]
@@ -154,7 +154,7 @@ async def test_questions_about_one_person_are_few(school: School) -> None:
         with pytest.raises(WrongAnswer):
             await visitor.verify(code)
     school.running.clock.advance(timedelta(seconds=61))
-    code = await visitor.ask_code()  # the first one has had its five tries
+    code = await visitor.ask_code()  # the first code has had its five tries
     with pytest.raises(TooSoon) as raised:
         await visitor.verify(code)
     assert raised.value.retry_after is not None

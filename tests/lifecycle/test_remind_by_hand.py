@@ -21,7 +21,7 @@ LATER = timedelta(minutes=31)
 
 
 async def by_hand(running: Running, contract: Contract) -> list[str]:
-    """The numbers that a reminder by hand goes to."""
+    """Remind by hand. Return the numbers that the reminder goes to."""
     return [each.to for each in await remind_now(running.hub.services, contract.id)]
 
 
@@ -92,7 +92,7 @@ async def test_two_contracts_of_one_parent_reminded_of_at_once_are_one_reminder(
             both = [asyncio.create_task(by_hand(running, contract)) for contract in contracts]
 
             async def nobody_has_counted_yet() -> bool:
-                """Each holds its own contract, and waits for the person."""
+                """Return whether each call has locked its own contract and waits for the person."""
                 return await waiting(running, 2) or all(each.done() for each in both)
 
             await until(nobody_has_counted_yet)

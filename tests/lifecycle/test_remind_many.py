@@ -1,4 +1,4 @@
-"""Hundreds at once: what the preview counts is what happens, and nothing happens twice."""
+"""Hundreds of reminders at once: what the preview counts is what happens, and nothing happens twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def outcomes(running: Running, act: UUID) -> Counter[str]:
 
 
 async def reminders(running: Running, contracts: list[Contract]) -> list[int]:
-    """How many reminders by hand each contract has got."""
+    """Return how many reminders by hand each contract has got."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         found = [await tx.deliveries.of_contract(contract.id) for contract in contracts]
     return [sum(each.key.startswith("hand-") for each in deliveries) for deliveries in found]
@@ -94,7 +94,7 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatc
         async def killed_at_the_third() -> None:
             nonlocal commits
             commits += 1
-            if commits == 4:  # the first one is the look at what is left
+            if commits == 4:  # the first commit is that of the query for what is left
                 raise asyncio.CancelledError
 
         monkeypatch.setattr(running.hub.database, "before_commit", killed_at_the_third)

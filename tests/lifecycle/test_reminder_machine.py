@@ -1,7 +1,8 @@
 """Reminders as a state machine on the real database: whatever happens, each open task has exactly one next step.
 
-A signed contract has one, too (the hub's), and one that has ended has none; nothing arrives in quiet hours, and nobody
-gets more a day than the policy says. `tests/unit/test_schedule_year.py` does the same with the rules alone, faster.
+A signed contract has one, too (the hub's), and a contract that has ended has none. Nothing arrives in quiet hours, and
+nobody gets more messages a day than the policy allows. `tests/unit/test_schedule_year.py` tests the same with the rules
+alone, faster.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ SHORT = st.timedeltas(timedelta(hours=1), timedelta(days=20))
 
 
 class Stage:
-    """One hub for all runs; each run has people of its own, and takes what is left away."""
+    """One hub for all runs. Each run has people of its own, and removes what is left at its end."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -86,7 +87,7 @@ class Reminders(RuleBasedStateMachine):
         self.policy({})
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result | None:
-        """What the product refuses (too soon, ended meanwhile) changes nothing."""
+        """Run this work. If the product refuses it (too soon, ended meanwhile), nothing changes."""
         with suppress(QiandaError):
             return self.stage.do(work)
         return None
@@ -117,7 +118,7 @@ class Reminders(RuleBasedStateMachine):
 
     @rule(passed=st.timedeltas(timedelta(minutes=1), timedelta(days=4)))
     def time_passes(self, passed: timedelta) -> None:
-        """Nobody works meanwhile."""
+        """Let time pass without any work."""
         self.clock.advance(passed)
 
     @rule()
@@ -231,7 +232,7 @@ class Reminders(RuleBasedStateMachine):
         assert max(days.values(), default=0) <= max(self.caps)
 
     def teardown(self) -> None:
-        """Everything comes to its end by itself."""
+        """End the run: every contract comes to its end by itself or is voided."""
         for _ in range(40):
             self.the_next_step()
         self.one_next_step()

@@ -75,10 +75,10 @@ async def test_nothing_that_we_start_arrives_in_quiet_hours(send: str) -> None:
         await follow(running, clock, NIGHT + WEEKS)
         messages = [(each["purpose"], datetime.fromisoformat(each["at"])) for each in await running.messages()]
     if send == "now":
-        assert messages.pop(0) == ("invitation", NIGHT)  # somebody asked for it at this hour
+        assert messages.pop(0) == ("invitation", NIGHT)  # staff asked for it at this hour
     for purpose, at in messages:
         assert time(9) <= at.astimezone(SHANGHAI).time() < time(21), purpose
-    first = ["invitation"] if send == "policy" else []  # and the deadline lies in the night: its news waits
+    first = ["invitation"] if send == "policy" else []  # the deadline is at night, so the news of it waits
     assert [purpose for purpose, _ in messages] == [*first, *["reminder"] * 5, "last-call"]
     if send == "policy":
         assert messages[0][1] - NIGHT < timedelta(days=1)
@@ -89,7 +89,7 @@ async def test_of_a_deadline_at_night_whoever_was_written_to_hears_in_the_mornin
     deadline = MORNING + timedelta(hours=13, minutes=59)
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor(signers=(father(),), deadline=deadline)
-        await running.issue_minor(signers=(mother(),), deadline=deadline, send="none")  # and nobody writes before
+        await running.issue_minor(signers=(mother(),), deadline=deadline, send="none")  # without any message before
         await follow(running, clock, deadline)
         assert clock().astimezone(SHANGHAI).time() == time(23, 59)
         assert (await contract_now(running, contract)).state is ContractState.EXPIRED
@@ -121,7 +121,7 @@ async def test_after_signing_there_is_nothing_more_to_come() -> None:
         await follow(running, clock, MORNING + timedelta(days=5))
         await signed(running, contract)
         (task,) = await tasks_of(running, contract)
-        assert (task.state, task.step) == (TaskState.SIGNED, None)  # in the transaction of the signature, not later
+        assert (task.state, task.step) == (TaskState.SIGNED, None)  # in the signature's transaction, not later
         assert (await ledger(running, contract.id))[-1] == ("stopped", "reminder", "signed")
         await advance(running.hub.services, contract.id)
         await deliver(running)
@@ -204,7 +204,7 @@ async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -
             ("last-call", "12-09 10:00"),
             ("expired", "12-11 10:00"),
         ]
-        assert await staff_tasks(running, contract.id) == ["unreached"]  # a last call that nobody opened
+        assert await staff_tasks(running, contract.id) == ["unreached"]  # nobody opened the last call
 
 
 async def test_a_voided_contract_says_so_once_and_then_nothing() -> None:
@@ -248,7 +248,7 @@ async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> 
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         await running.issue_minor()
-        clock.go_to(NIGHT)  # nobody swept for thirteen hours
+        clock.go_to(NIGHT)  # no worker ran for thirteen hours
         await follow(running, clock, NIGHT + timedelta(days=1))
         ((purpose, at), *_) = await sent(running, GUARDIAN_PHONE)
         assert purpose == "invitation" and at.startswith("11-26")
@@ -257,7 +257,7 @@ async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> 
 async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        running.hub.services.messaging.router.carriers = carried_by()  # what a hub without configured channels has
+        running.hub.services.messaging.router.carriers = carried_by()  # as in a hub without configured channels
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + timedelta(days=8))
         assert await staff_tasks(running, contract.id) == ["unreachable"]

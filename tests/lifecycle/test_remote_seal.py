@@ -1,4 +1,4 @@
-"""The school's seal at a remote signing service: contracts completed with it, and what comes of its troubles."""
+"""The school's seal at a remote signing service: contracts completed with it, and what follows from its failures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class School:
     people: Iterator[int] = field(default_factory=lambda: count(10))
 
     async def signed(self) -> Contract:
-        """Signed by its guardian, another one each time; the hub has not done anything yet."""
+        """Issue a contract and have its guardian sign, another guardian each time. The hub has not processed the
+        signature yet."""
         number = next(self.people)
         guardian = NewSigner(
             Role.GUARDIAN, "周文静", f"+86190000004{number}", f"E32345{number}", "passport", relation="母亲"
@@ -70,7 +71,7 @@ class School:
 
     @asynccontextmanager
     async def sealed_by(self, name: str) -> AsyncIterator[None]:
-        """As after a start with another credential of the service."""
+        """Change the hub as a restart with another credential of the service would."""
         before = self.running
         services, settings = before.hub.services, before.hub.settings
         entry = self.service.options(1, name, pin=PIN)
@@ -89,14 +90,14 @@ class School:
             self.running = before
 
     def trust(self, folder: Path) -> Path:
-        """What `qianda verify` trusts by default; the timestamp service comes last."""
+        """Write what `qianda verify` trusts by default into one file. The timestamp service comes last."""
         path, kept = folder / "trust.pem", self.running.hub.settings.data / "trust"
         path.write_text("".join(each.read_text() for each in sorted(kept.glob("*.pem"))))
         return path
 
 
 def verify(final: Path, trust: Path, clock: str) -> None:
-    """`qianda verify` under another clock: nothing failed."""
+    """Run `qianda verify` under another clock, and expect that no check fails."""
     run(program("faketime"), "-f", clock, sys.executable, "-m", "qianda", "verify", final, "--trust", trust)
 
 
@@ -162,13 +163,14 @@ async def test_lists_that_cannot_be_had_hold_the_contract_up_and_no_longer(schoo
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["seal", "ocsp-alone", "list-alone"])
 async def test_it_lasts_whatever_the_authority_answers_by(school: School, tmp_path: Path, name: str) -> None:
-    """A root and an authority below it. With lists alone pyHanko has no verdict once they are stale; ours has."""
+    """The seal's chain has a root and an authority below it. With CRLs alone pyHanko has no verdict once they are
+    stale; our own verifier has."""
     contract = await school.signed()
     final = tmp_path / "final.pdf"
     async with school.sealed_by(name):
         final.write_bytes(await completed(school.running, contract))
     judge_by_mutool(final, len(NAMES))
-    trust = school.trust(tmp_path)  # with the certificate that it was just sealed with
+    trust = school.trust(tmp_path)  # includes the certificate of the new seal
     for clock in ("+20m", "+2d", "+400d", "+1826d"):
         if name != "list-alone" or clock in ("+20m", "+2d"):
             judge_by_pyhanko(final, trust, NAMES, clock)

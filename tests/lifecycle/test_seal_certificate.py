@@ -1,4 +1,4 @@
-"""A seal whose certificate is revoked, or runs out, before the contract is completed: no state is a dead end."""
+"""A seal whose certificate is revoked, or expires, before the contract is completed: no state is a dead end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class School:
     clock: StandingClock
 
     def sealed_by(self, label: str, ends: timedelta = timedelta(days=365)) -> SealKey:
-        """As after a start with another certificate."""
+        """Change the hub as a restart with another certificate would. Return the seal."""
         key = SoftKey.generate(label)
         public = load_der_public_key(key.spki)
         assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -59,7 +59,7 @@ class School:
             return [each for each in await tx.signatures.of_contract(contract.id) if each.is_seal]
 
     async def signed_until(self, state: RequestState) -> Contract:
-        """Everything but the rest of the sealing: its request is in this state."""
+        """Issue and sign a contract, and seal it only until its seal request is in this state."""
         contract = await self.running.issue_minor()
         await signed(self.running, contract)
         while [each.state for each in await self.seals(contract)] != [state]:
@@ -93,7 +93,7 @@ async def test_a_revoked_certificate_holds_the_contract_up_until_there_is_anothe
         revoked = here.sealed_by("first")
         contract = await here.signed_until(state)
         here.revoke(revoked)
-        for _ in range(2):  # it stays so, and nothing more is signed by that key
+        for _ in range(2):  # it stays so, and that key signs nothing more
             assert await here.stuck(contract) == "certificate-revoked"
         uses = (await record_of(here.running, contract)).count("seal-used")
         assert uses == (state is RequestState.ACCEPTED)

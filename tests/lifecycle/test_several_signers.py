@@ -1,4 +1,4 @@
-"""Guardians, student and the school's representative: who signs after whom, and somebody in another's place."""
+"""Guardians, student and the school's representative: the order in which they sign, and a person in another's place."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
         ]
         assert people[1].relation == "叔父"
         assert (await record_of(running, old))[-2:] == ["voided", "replaced"]
-        running.clock.advance(timedelta(minutes=2))  # until he may have a code again
+        running.clock.advance(timedelta(minutes=2))  # until he may ask for a code again
         for number in range(3):
             await signed(running, new, number)
             await advance(services, new.id)
@@ -135,7 +135,7 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
 
 
 async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
-    """Two have to approve that, and the old phone's visits and links have to end."""
+    """A change of number takes two approvals, and has to end the sessions and links of the old phone."""
     async with hub_with() as running:
         services, contract = running.hub.services, await running.issue_minor(signers=(father(1), mother(2)))
         guardian, _ = await signers_of(running, contract)

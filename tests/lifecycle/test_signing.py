@@ -44,7 +44,7 @@ IN_ANY_ORDER, IN_ORDER = two_guardians(1, 1), two_guardians(1, 2)
 
 
 async def states(running: Running, contract: Contract) -> list[TaskState]:
-    """In the order of the fields."""
+    """Return the states of the contract's tasks, in the order of the signers' fields."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return [
             (await tx.tasks.of_signer(signer.id)).state
@@ -181,7 +181,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
             await guardian.prepare()
         proof = guardian.proof()
         await guardian.certify()
-        with pytest.raises(WrongProof):  # replayed
+        with pytest.raises(WrongProof):  # a replayed proof
             await signer_certificates.certify_key(
                 services, guardian.secret, None, ShownKey(guardian.key.spki, proof, "browser"), Presented()
             )
@@ -201,7 +201,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
 
 
 async def test_a_key_that_came_after_prepare_does_not_sign_for_the_earlier_certificate() -> None:
-    """Two tabs of one session: the second made a key of its own between the first one's prepare and signature."""
+    """Two tabs of one session: the second one made a key of its own between the first one's prepare and signature."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await person(running, contract)

@@ -76,7 +76,7 @@ async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() 
             await sign.prepared_file(running.hub.services, guardian.secret, old.id)
         await guardian.accept(request)
         clock.advance(2 * HOUR)
-        made_the_same = "UPDATE signature_request SET prepared = $1 WHERE id = $2"  # as in the same second it would be
+        made_the_same = "UPDATE signature_request SET prepared = $1 WHERE id = $2"  # as if made in the same second
         await tamper(running.hub.database.dsn, made_the_same, request.prepared, same.id)
         assert (await purge(running.hub.services))["prepared"] == 2
         assert {path.name for path in stored(running) - before} == {same.prepared, request.prepared}
@@ -85,7 +85,7 @@ async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() 
 
 
 async def test_a_file_that_is_prepared_again_at_this_moment_is_not_deleted_under_it() -> None:
-    """The same strokes in the same second make the same file: it is stored, and not yet named by any row."""
+    """The same strokes in the same second make the same file, which is stored, but which no row names yet."""
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
@@ -118,7 +118,7 @@ async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
 
 
 def _watched(running: Running) -> list[tuple[str, int]]:
-    """Each call of the store, and how many transactions were open at that moment; a list that grows."""
+    """Return a list that grows: each call of the file store, and how many transactions were open at that moment."""
     database, files = running.hub.database, running.hub.services.files
     asked: list[tuple[str, int]] = []
     is_open = [0]
@@ -149,7 +149,7 @@ def _watched(running: Running) -> list[tuple[str, int]]:
 
 
 async def test_a_contract_that_is_withdrawn_while_its_file_is_prepared_does_not_wait_and_is_not_signed() -> None:
-    """The store may take its time: the contract is not locked meanwhile, and what became of it is asked afterwards."""
+    """The file store may be slow: the contract is not locked meanwhile, and its state is checked again afterwards."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await ready(running, contract)

@@ -1,4 +1,4 @@
-"""Steps that are due together run in one transaction, and come out as if each had been alone."""
+"""Steps that are due together run in one transaction, with the same result as one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
 
 MANY = 6
-# From the claim to the provider's turn, with a link that is made; setting the scope is one of them.
+# From the claim to the booking of the provider, with a new link. Setting the scope is one of them.
 MAX_STATEMENTS = 13
 NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: R
 
 
 async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
-    """The statements of the transaction in which that many steps run."""
+    """Return the statements of the transaction in which `number` steps run, and what it did."""
     for each in range(number):
         await issued(running, 100 * number + each)
     engine, statements = running.hub.database.engine.sync_engine, list[str]()
@@ -87,7 +87,7 @@ async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
 
 
 async def test_one_step_and_many_need_the_same_statements(running: Running) -> None:
-    await counted(running, 2)  # the first booking of all makes the lanes
+    await counted(running, 2)  # the very first booking creates the lanes
     (one, _), (many, _) = await counted(running, 1), await counted(running, MANY)
     assert one == many and len(one) <= MAX_STATEMENTS
     running.clock.advance(timedelta(days=1))
@@ -141,7 +141,7 @@ async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Runni
     async with running.hub.database.transaction(EVERYTHING) as tx:
         signer = (await tx.contracts.signers(contracts[0].id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
-    for _ in range(2):  # each time, since that one is due again when its lease is over
+    for _ in range(2):  # twice, since the broken step is due again when its lease has expired
         await running.worker.due_steps.sweep()
         running.clock.advance(timedelta(minutes=2))
     assert await sent(running, contracts[0]) == []

@@ -1,4 +1,5 @@
-"""Token, authority or timestamps away: the contract waits, shows as stuck, is tried again, and completes by itself."""
+"""Token, authority or timestamps unavailable: the contract waits, shows as stuck, is tried again, and completes by
+itself."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ FIVE_DAYS = timedelta(days=5)
 
 
 def real_time() -> StandingClock:
-    """Stands at the real moment, so that a validator's clock can be set to where the test has moved it."""
+    """Return a clock that stands at the real moment, so that a validator's clock can be set to where the test has moved
+    it."""
     return StandingClock(moment=datetime.now(UTC))
 
 
@@ -59,7 +61,7 @@ async def test_timestamps_are_away_for_five_days_between_signature_and_timestamp
         await round_of_work(running)
         await signed(running, contract)
         began = clock()
-        await hub_rounds(running, clock, began + timedelta(hours=6))  # so it goes on, every hour
+        await hub_rounds(running, clock, began + timedelta(hours=6))  # and so on, every hour
         clock.go_to(began + FIVE_DAYS)
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (began, "timestamp-unavailable")
@@ -67,7 +69,7 @@ async def test_timestamps_are_away_for_five_days_between_signature_and_timestamp
         assert waits[:6] == [1, 2, 4, 8, 16, 32] and set(waits[6:]) == {60}
         assert await staff_tasks(running, contract.id) == ["stuck"]
         assert (await record_of(running, contract)).count("stuck") == 1
-        with pytest.raises(IllegalMove):  # an accepted signature binds
+        with pytest.raises(IllegalMove):  # an accepted signature is binding
             await void(running.hub.services, EVERYTHING, contract.id, "too late", "staff:test")
         timestamps.away = False
         await hub_rounds(running, clock, clock() + timedelta(hours=1, minutes=1))
@@ -120,7 +122,7 @@ async def test_a_token_that_is_pulled_out_holds_up_the_seal_and_nothing_else() -
             )  # timestamps use the token too
             assert (await contract_now(running, contract)).stuck_reason == "timestamp-unavailable"
         while (await contract_now(running, contract)).state is ContractState.ISSUED:
-            await one_step(running.hub.services, contract.id)  # one at a time: the token goes between two of them
+            await one_step(running.hub.services, contract.id)  # one at a time: the token goes away between two of them
         with token_away():
             assert await advance(running.hub.services, contract.id) is ContractState.SIGNED
             assert (await contract_now(running, contract)).stuck_reason == "token-unavailable"
@@ -143,7 +145,7 @@ async def test_an_authority_that_is_away_at_the_key_costs_nothing_but_time() -> 
             await guardian.certify()
         assert isinstance(refused.value, TokenUnavailable | AuthorityUnavailable)
         assert refused.value.retry
-        with pytest.raises(WrongProof):  # the challenge is spent
+        with pytest.raises(WrongProof):  # the challenge was used
             await guardian.certify()
         await guardian.fresh_challenge()
         await guardian.sign()
@@ -176,7 +178,7 @@ async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuc
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        for _ in range(TRIES_BEFORE_STAFF):  # its jobs bring nothing about, not even an error
+        for _ in range(TRIES_BEFORE_STAFF):  # its jobs have no effect, and do not even raise an error
             assert (await contract_now(running, contract)).stuck_since is None
             assert await staff_tasks(running, contract.id) == []
             async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -218,7 +220,8 @@ async def test_trouble_before_the_first_step_shows_as_stuck_too() -> None:
 
 
 async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away() -> None:
-    """Two signers in any order: one has signed in time, and the timestamp service is away over the deadline."""
+    """Two signers in any order: one has signed in time, and the timestamp service is unavailable beyond the
+    deadline."""
     clock = real_time()
     timestamps = Timestamps(clock, away=True)
     async with quiet_hub(clock) as running:
@@ -241,7 +244,7 @@ async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away
 
 @pytest.mark.parametrize("days", [pytest.param(27, marks=pytest.mark.real), 40])
 async def test_a_second_signer_far_behind_the_first_still_gives_a_lasting_file(tmp_path: Path, days: int) -> None:
-    """The CRL that speaks for the second would have outlived the usual certificate of the first."""
+    """The CRL that covers the second signature would have outlived a first signer's certificate of the usual life."""
     clock = real_time()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor(signers=two_guardians(1, 2), deadline=clock() + timedelta(days=90))

@@ -1,4 +1,4 @@
-"""Services in trouble: staff hear of each once an hour, and a contract is completed all the same."""
+"""Failing services: staff are told of each once an hour, and a contract is completed all the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_contract_is_completed_by_the_second_service_and_staff_hear_of_t
         running = await stack.enter_async_context(running_hub(with_web=False, with_worker=False, tsa=tsa))
         contract = await running.issue_minor()
         await signed(running, contract)
-        running.clock.advance(timedelta(minutes=2))  # our own clock is wrong from now on
+        running.clock.advance(timedelta(minutes=2))  # from now on our own clock is wrong
         await completed(running, contract)
         assert tsas[1].asked == 3  # the signature, the seal, the whole file
         name = tsas[1].url.split("/")[2]

@@ -1,4 +1,4 @@
-"""Parts that go away and come back."""
+"""Services that fail and recover."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.running import Running
 
 @dataclass
 class Timestamps:
-    """The hub's own timestamp service, which can be away. `asked` are the moments of all calls. `overtaken_by`: what
-    somebody else does during the next call, which then fails."""
+    """The hub's own timestamp service, which can fail. `asked`: the moments of all calls. `overtaken_by`: run during
+    the next call, which then fails."""
 
     clock: StandingClock
     away: bool = False
@@ -51,7 +51,7 @@ class Timestamps:
         return await self.service.timestamp(digest)
 
     def serve(self, running: Running) -> None:
-        """Stand in front of the service of this hub."""
+        """Take the place of this hub's service, and pass calls on to it."""
         self.service = running.hub.services.sealing.timestamps
         running.hub = replace(running.hub, services=change_services(running.hub.services, "sealing", timestamps=self))
         running.worker = Worker(running.hub)
@@ -59,7 +59,7 @@ class Timestamps:
 
 @contextmanager
 def token_away() -> Iterator[None]:
-    """The token's files are somewhere else, as if somebody had pulled it out."""
+    """Move the token's files away, as if the token had been pulled out."""
     tokens = Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens"
     elsewhere = tokens.with_name("pulled-out")
     tokens.rename(elsewhere)
@@ -70,7 +70,7 @@ def token_away() -> Iterator[None]:
 
 
 async def work_off(running: Running) -> int:
-    """Run what waits in the queue, in this task; returns how many jobs there were."""
+    """Run the jobs in the queue, in this task. Return how many there were."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         rows = await tx.connection.execute(text("DELETE FROM pgqueuer RETURNING entrypoint, payload"))
         jobs = [(row.entrypoint, json.loads(row.payload)) for row in rows]
@@ -83,7 +83,7 @@ async def work_off(running: Running) -> int:
 
 
 async def hub_rounds(running: Running, clock: StandingClock, until: datetime) -> None:
-    """From one retry of the hub to the next, up to `until`."""
+    """Move the clock from one retry of the hub to the next and take each, up to `until`."""
     while True:
         await work_off(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
