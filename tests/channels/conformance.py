@@ -1,4 +1,4 @@
-"""What the conformance tests stand on: the channels that exist, each with its double, at a place of their own."""
+"""The basis of the conformance tests: all channels that exist, each with its double, and the context of a channel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import channels
 from channels import CallbackRequest, Channel, ChannelContext, Heard, Message, NotGenuine, Reporting
 from tests.channels.doubles import Double, Trouble
 
-# Every file in `channels/` with a `connect` is a channel.
+# Every file in `channels/` with a function `connect` is a channel.
 KINDS = sorted(
     path.stem
     for path in Path(channels.__file__).parent.glob("*.py")
@@ -29,7 +29,7 @@ KINDS = sorted(
 )
 PHONE, MAILBOX = "+8619000000101", "parent@example.org"
 ADDRESS = "https://sign.example.org/callbacks"
-# Seconds; for a provider whose reply comes too late.
+# Seconds, for a provider whose reply comes too late.
 SHORT_DEADLINE = 0.4
 CODE = "482913"
 VARIABLES = {
@@ -47,7 +47,7 @@ VARIABLES = {
 
 
 def double_of(kind: str) -> Double:
-    """A new double of a channel; without one the test says what has to be written."""
+    """Return a new double of a channel. If there is none, the test fails and says what has to be written."""
     try:
         module = import_module(f"tests.channels.doubles.{kind}")
     except ModuleNotFoundError as error:
@@ -63,7 +63,7 @@ def double_of(kind: str) -> Double:
 
 
 def able(kind: str) -> frozenset[Trouble]:
-    """The troubles that a channel's provider can have; none without a double, which another test says."""
+    """Return the troubles that a channel's provider can have: none if it has no double, which another test reports."""
     try:
         found: frozenset[Trouble] = import_module(f"tests.channels.doubles.{kind}").Double.able
     except ModuleNotFoundError:
@@ -93,7 +93,7 @@ class Setting:
     sent_key: str = ""
 
     def message(self, **changes: Any) -> Message:
-        """A message of its own key, of now, to an address that this provider reaches."""
+        """Return a message with a new key and the present time, to an address that this provider reaches."""
         usual = MAILBOX if self.kind.startswith("email") else PHONE
         message = Message(
             key=f"{uuid4().hex}:reminder",
@@ -109,7 +109,7 @@ class Setting:
         return replace(message, **changes)
 
     def connect(self, **changes: Any) -> Channel:
-        """The same channel with other options."""
+        """Return the same channel with other options."""
         return connect(self.kind, {**self.double.options(), **changes}, self.place)
 
     @property
@@ -119,7 +119,7 @@ class Setting:
         return self.channel
 
     def hear(self, call: CallbackRequest) -> Heard | None:
-        """What a call says, or None for one that is not genuine or says nothing."""
+        """Return what a callback says, or None if it is not genuine or says nothing."""
         try:
             heard = self.reporting.read(call)
         except NotGenuine:
@@ -134,7 +134,7 @@ def connect(kind: str, options: dict[str, Any], place: ChannelContext) -> Channe
 
 @contextlib.asynccontextmanager
 async def at_place(kind: str, double: Double) -> AsyncIterator[Setting]:
-    """The double has to serve already."""
+    """Connect the channel to its double, which has to serve already."""
     async with aiohttp.ClientSession() as http:
         ledger = getattr(double, "hub_ledger", None) or MemoryLedger()
         place = ChannelContext(kind, f"{ADDRESS}/{kind}", http, ledger, lambda: datetime.now(UTC))
@@ -142,7 +142,7 @@ async def at_place(kind: str, double: Double) -> AsyncIterator[Setting]:
 
 
 def _telling(text: str) -> bool:
-    """Whether a reason tells somebody's number or code."""
+    """Return whether a reason contains a phone number or the code."""
     return bool(re.search(r"\+?\d{7,}", text)) or CODE in text
 
 
@@ -152,7 +152,7 @@ def keeps_secrets(text: str, message: Message) -> None:
     assert message.key not in text
 
 
-# ---- calls that were tampered with
+# ---- callbacks that were tampered with
 
 
 def is_form(call: CallbackRequest) -> bool:
@@ -160,15 +160,15 @@ def is_form(call: CallbackRequest) -> bool:
 
 
 def doubled(call: CallbackRequest) -> list[CallbackRequest]:
-    """A form with each of its fields twice, in turn."""
+    """Return copies of a form callback, in each of which another field occurs twice."""
     pairs = parse_qsl(call.body.decode(), keep_blank_values=True)
     return [replace(call, body=urlencode([*pairs, pair]).encode()) for pair in pairs]
 
 
 def merged(call: CallbackRequest) -> list[CallbackRequest]:
-    """A form in which a field has swallowed its neighbour, into its value or into its name.
+    """Return copies of a form callback in which a field has absorbed its neighbour, into its value or into its name.
 
-    Where a signature covers names and values without anything between them, it still fits.
+    If a signature covers names and values without a separator, it still fits them.
     """
     pairs = sorted(parse_qsl(call.body.decode(), keep_blank_values=True))
     found = []
@@ -179,7 +179,7 @@ def merged(call: CallbackRequest) -> list[CallbackRequest]:
 
 
 def tampered(call: CallbackRequest) -> dict[str, CallbackRequest]:
-    """What no provider would send."""
+    """Return callbacks that no provider would send, by what is wrong with them."""
     path, mark, query = call.path.partition("?")
     start = call.url.removesuffix(call.path)
     found = {}

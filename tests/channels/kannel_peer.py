@@ -1,5 +1,5 @@
-"""Debian's Kannel with its fake SMS centre, all in a network namespace of its own: nothing else of the machine hears
-it, and its ports are always free."""
+"""Debian's Kannel with its fake SMS centre, all in a network namespace of its own: nothing else on the machine can
+reach it, and its ports are always free."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 CLONE_NEWNET = 0x40000000
-# Seconds; nothing here takes longer unless it is broken.
+# Seconds. Nothing here takes longer unless it is broken.
 WITHIN = 30.0
 FAKE_CENTRE = "/usr/lib/kannel/test/fakesmsc"
 USERNAME, PASSWORD, SENDER, ADMIN = "tester", "a-password-of-the-gateway", "10690000", "an-admin-password"
@@ -75,7 +75,8 @@ def program(name: str) -> str:
 
 
 def in_namespace(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it in a thread whose network is its own, with nothing but the loopback; skips where that is not allowed."""
+    """Run a coroutine in a thread with a network of its own, which has only the loopback. Skips the test if that is not
+    allowed."""
     if os.geteuid() != 0:
         pytest.skip("a network namespace needs root")
     ip = program("ip")
@@ -87,7 +88,7 @@ def in_namespace(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         subprocess.run([ip, "link", "set", "lo", "up"], check=True)
         asyncio.run(story())
 
-    # The thread ends with the pool: no other work ever finds itself in its namespace.
+    # The thread ends with the pool, so no other work ever runs in its namespace.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(inside).result()
 
@@ -99,7 +100,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Kannel:
-    """The three programs. `callbacks` is where the gateway calls with what people write."""
+    """The three programs. `callbacks`: where the gateway calls with what people write."""
 
     def __init__(self, folder: Path, callbacks: str) -> None:
         self._folder = folder
@@ -133,7 +134,7 @@ class Kannel:
         await self._until_open(13013)
 
     async def start_centre(self) -> None:
-        """A phone network with one phone: it shows what arrives, and sends what is written to it."""
+        """Start a phone network with one phone. It prints what arrives, and sends what is written to it."""
         self._start(FAKE_CENTRE, "-H", "127.0.0.1", "-r", "10000")
         await self._until_status("online")
 
@@ -142,25 +143,25 @@ class Kannel:
         await self._until_status("re-connecting")
 
     def stop(self, name: str) -> None:
-        """At once: nothing here has anything to tidy up."""
+        """Kill a program at once: none of them has anything to tidy up."""
         running = self._running.pop(name)
         running.kill()
         running.communicate()
 
     def write(self, line: str) -> None:
-        """What a phone sends: `SENDER RECEIVER text WORDS`. The fake centre reads one line at a time."""
+        """Send an SMS from a phone: `SENDER RECEIVER text WORDS`. The fake centre reads one line at a time."""
         pipe = self._running["fakesmsc"].stdin
         assert pipe
         pipe.write(line.encode() + b"\n")
         pipe.flush()
 
     def arrived(self) -> list[tuple[str, str, str]]:
-        """Sender, receiver and text of each SMS that the phone got, parts one by one."""
+        """Return sender, receiver and text of each SMS that the phone got. Parts of a long SMS are separate entries."""
         return [(sender, to, _decoded(kind, text)) for sender, to, kind, text in GOT.findall(self._log("fakesmsc"))]
 
     def _start(self, name: str, *arguments: str) -> None:
         short = Path(name).name
-        # They end with the thread that started them, whatever becomes of the test.
+        # The programs end with the thread that started them, whatever becomes of the test.
         command = [program("setpriv"), "--pdeathsig", "KILL", program(name), *arguments]
         with (self._folder / f"{short}.log").open("ab") as log:
             self._running[short] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
@@ -187,7 +188,7 @@ class Kannel:
 
 
 def _decoded(kind: str, text: str) -> str:
-    """As the fake centre shows it: plain, or as bytes in the way of addresses."""
+    """Decode a text as the fake centre shows it: plain, or as percent-encoded bytes."""
     if kind == "text":
         return text
     return unquote_to_bytes(text.replace("+", " ")).decode("utf-16-be" if kind == "ucs-2" else "utf-8")

@@ -1,7 +1,7 @@
-"""Prism (npm `@stoplight/prism-cli`): a proxy that holds each request and each answer against an OpenAPI description.
+"""Prism (npm `@stoplight/prism-cli`): a proxy that checks each request and each answer against an OpenAPI description.
 
-It stands between our channel and our double, so that neither's idea of the provider's protocol goes unchecked. npm puts
-it into `.venv/prism` the first time; where that cannot be done, the tests that need it are skipped with the reason.
+It stands between our channel and our double, so that the provider's protocol as both understand it is checked. npm
+installs it into `.venv/prism` the first time; if that fails, the tests that need it are skipped with the reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ INSTALLING, STARTING = 300, 60  # seconds
 
 
 def description(name: str) -> Path:
-    """A provider's own OpenAPI file, which is not part of this repository."""
+    """Return the path of a provider's own OpenAPI file, which is not part of this repository. Skips the test without
+    it."""
     path = PEERS / name
     if not path.exists():
         pytest.skip(f"{name} is missing: it belongs in ../shared/peers, beside the repository")
@@ -35,7 +36,7 @@ def description(name: str) -> Path:
 
 
 def installed() -> Path:
-    """The program in the right version."""
+    """Return the path of the program in the right version. Skips the test if it cannot be installed."""
     if not _is_there():
         npm = shutil.which("npm")
         if npm is None:
@@ -75,7 +76,7 @@ def _is_there() -> bool:
 
 @contextlib.contextmanager
 def proxy(description: Path, upstream: str, log: Path) -> Iterator[str]:
-    """The address of a proxy before `upstream`. What does not keep to the description is answered with an error."""
+    """Yield the address of a proxy in front of `upstream`. What violates the description is answered with an error."""
     port = free_port()
     command = [
         str(installed()),
@@ -95,7 +96,7 @@ def proxy(description: Path, upstream: str, log: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # it has processes of its own
+            os.killpg(process.pid, signal.SIGKILL)  # it has child processes
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Delivery reports: what they are believed, and what not."""
+"""Delivery reports: which ones are believed, and which are not."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_nobody_is_heard_without_the_secret(sent: Sent) -> None:
 
 
 async def test_a_mail_in_pieces_is_heard_or_refused(sent: Sent) -> None:
-    """Whatever a mail looks like, it is a report, none yet, or not genuine."""
+    """Whatever a mail looks like, it is read as a report, as no report, or as not genuine."""
     chance, whole = random.Random(3464), sent.report().body
     for _ in range(400):
         body = bytearray(whole)

@@ -1,4 +1,4 @@
-"""The channel and the doors that exist: what a message and a link become."""
+"""The outbox and the doors: how a message is sent, and what a link is rendered as."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_qr_code_is_small_upper_case_and_decodes_to_exactly_its_address() -> N
     (code,) = zxingcpp.read_barcodes(image)
     assert code.text == rendering.url == DOORWAY.scan_url
     modules = image.size[0] / 10 - 2 * 4
-    assert modules == 29  # version 3 for this address; 37 characters and fewer make version 2
+    assert modules == 29  # version 3 for this address; up to 37 characters make version 2
 
 
 def test_a_short_address_fits_version_2() -> None:

@@ -1,4 +1,4 @@
-"""What every channel has to keep, whoever its provider is. A new file in `channels/` is found by itself."""
+"""Rules for every channel, whoever its provider is. A new file in `channels/` is included automatically."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_what_cannot_be_reached_took_nothing(setting: Setting) -> None:
         await channel.find(message)
 
 
-# ---- asking
+# ---- asking about a message
 
 
 @pytest.mark.parametrize(("setting", "trouble"), UNANSWERED, indirect=["setting"])
@@ -167,7 +167,7 @@ async def test_only_who_can_be_asked_says_that_a_message_is_not_there(setting: S
     assert not setting.double.accepted
 
 
-# ---- what the provider tells by itself
+# ---- what the provider reports on its own
 
 
 @every_channel
@@ -290,7 +290,7 @@ async def _calls(setting: Setting) -> list[CallbackRequest]:
     return [*(await _reports(setting)).values(), *([written] if written else [])]
 
 
-# ---- its configuration
+# ---- configuration
 
 
 @every_channel

@@ -1,4 +1,4 @@
-"""What is the mail's own about `email`; what it shares with every channel is in test_conformance."""
+"""What is special about `email`. What it shares with every channel is in test_conformance."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_a_chinese_domain_is_written_as_servers_do(double: Double, place: 
 
 
 def authority(folder: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's TLS, and the PEM that trusts it."""
+    """Return a server's TLS context, and the PEM that trusts it."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
     now = datetime.now(UTC)
     certificate = (
@@ -207,11 +207,11 @@ async def test_where_no_encryption_is_offered_no_password_is_sent(double: Double
     assert not double.accepted
 
 
-# ---- what servers answer
+# ---- how servers answer
 
 
 class Script:
-    """A server that says what it is told to, command by command; `None` hangs up."""
+    """A server that answers each command as it is told to. `None` makes it hang up."""
 
     GREETING, MAIL, RCPT, DATA, BODY = "greeting", "MAIL", "RCPT", "DATA", "body"
 
@@ -332,7 +332,7 @@ async def test_a_server_that_says_nothing_at_all_took_nothing(place: ChannelCont
             ).send(MESSAGE)
 
 
-# ---- its configuration
+# ---- configuration
 
 
 @pytest.mark.parametrize(

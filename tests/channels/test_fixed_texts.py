@@ -1,4 +1,4 @@
-"""How a provider that holds the texts itself is called: what each kind of answer, and of silence, means."""
+"""Calling a provider that stores the texts itself: what each kind of answer means, and no answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from channels.fixed_texts import Answered, ask
 
 
 async def answer_to(response: web.Response) -> Answered:
-    """What a call means that is answered so."""
+    """Return what a call means that gets this response."""
 
     async def handle(request: web.Request) -> web.Response:
         return response

@@ -1,4 +1,4 @@
-"""A real gateway that nobody here wrote: what `sms_kannel` sends arrives, and what comes back is read."""
+"""A real gateway that we did not write: what `sms_kannel` sends arrives, and what comes back is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ OPTIONS = {
 
 @dataclass
 class Hub:
-    """What hears the gateway's calls. While it is away it answers so."""
+    """A server for the gateway's calls. While `away`, it refuses them."""
 
     channel: Kannel
     away: bool = False

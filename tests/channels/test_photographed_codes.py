@@ -1,4 +1,5 @@
-"""Codes as a phone's camera sees them: turned, from the side, out of focus, in bad light; with a logo and without."""
+"""QR codes as a phone's camera sees them: turned, from the side, out of focus, in bad light; with a logo and
+without."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from channels.qr import Qr
 from tests.documents.test_poster import seen_from_the_side
 
 TICKET = "7F3KQ0ZC8M2XA"
-PICTURE = (1080, 1440)  # as a camera gives it to the reader; photographs are larger, previews like this
-SIDE = 420  # of the code in it, in pixels
+PICTURE = (1080, 1440)  # pixels that a camera preview gives to the reader; photographs are larger
+SIDE = 420  # of the code in the picture, in pixels
 ADDRESSES = {
     "short": "HTTPS://QD.EXAMPLE.CN/S/7F3KQ0ZC8M2XA",
     "a private address": "HTTPS://192.168.177.123:18080/S/7F3KQ0ZC8M2XA",
@@ -27,7 +28,7 @@ WITH_LOGO = (False, True)
 
 @cache
 def logo() -> bytes:
-    """A red seal that fills its square: nothing of the code shines through."""
+    """Return an opaque red seal that fills its square, as PNG: no part of the code can be seen through it."""
     image = Image.new("RGB", (300, 300), "#c8102e")
     drawing = ImageDraw.Draw(image)
     drawing.ellipse((30, 30, 270, 270), outline="white", width=20)
@@ -45,7 +46,7 @@ def code(address: str, with_logo: bool) -> Image.Image:
 
 
 def photograph(printed: Image.Image, degrees: float = 0) -> Image.Image:
-    """The code on grey paper, turned, in the middle of a picture of a phone's size."""
+    """Return a picture of a phone camera's size with the code on grey paper in the middle, turned by `degrees`."""
     picture = Image.new("RGB", PICTURE, "#8d8a84")
     paper = printed.convert("RGBA").rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     picture.paste(paper, ((PICTURE[0] - paper.width) // 2, (PICTURE[1] - paper.height) // 2), paper)
@@ -53,7 +54,7 @@ def photograph(printed: Image.Image, degrees: float = 0) -> Image.Image:
 
 
 def in_bad_light(picture: Image.Image) -> Image.Image:
-    """Dim, flat, and darker to one side."""
+    """Return the picture darker, with less contrast, and with a shadow to one side."""
     shade = Image.linear_gradient("L").resize(picture.size).point(lambda value: 110 + value // 4)
     dark = Image.composite(picture, Image.new("L", picture.size, 0), shade)
     return ImageEnhance.Contrast(dark).enhance(0.6)
@@ -80,7 +81,7 @@ def test_a_code_is_read_however_the_phone_is_held(address: str, with_logo: bool)
 
 @pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
 def test_a_code_with_a_logo_that_is_half_dirty_is_read(address: str) -> None:
-    """What the higher level leaves beside the logo: a corner of the data is gone, too."""
+    """The higher error correction level leaves room for a logo and for a missing corner of the data."""
     printed = code(address, with_logo=True)
     module = SIDE / 41
     right, below = SIDE - 5 * module, SIDE - 5 * module

@@ -1,4 +1,4 @@
-"""What we send to Twilio, and what our double answers, held against Twilio's own OpenAPI description."""
+"""What we send to Twilio, and what our double answers, checked against Twilio's own OpenAPI description."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOUBLES: dict[str, type[TwilioAccount]] = {"sms_twilio": sms_twilio.Double, "voi
 
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """Prism's address, and the port at which it expects the double."""
+    """Yield Prism's address, and the port at which it expects the double."""
     folder = tmp_path_factory.mktemp("prism")
     specification = folder / "twilio.json"
     specification.write_text(corrected(description("twilio_api_v2010.json").read_text("utf-8")), "utf-8")
@@ -31,8 +31,10 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]
 
 
 def corrected(text: str) -> str:
-    """The description calls the addresses of its lists `uri`, which have to be absolute; those in its own examples, and
-    Twilio's, are relative."""
+    """Return the description with `uri-reference` for the addresses of its lists.
+
+    It calls them `uri`, which has to be absolute; but in its own examples, and in Twilio's answers, they are relative.
+    """
 
     def lenient(schema: dict[str, Any]) -> dict[str, Any]:
         relative = schema.get("format") == "uri" and schema.get("type") == "string" and "description" not in schema
@@ -43,7 +45,7 @@ def corrected(text: str) -> str:
 
 @pytest.fixture(params=DOUBLES)
 async def through(request: pytest.FixtureRequest, prism: tuple[str, int]) -> AsyncIterator[Setting]:
-    """A channel whose requests, and a double whose answers, go through Prism."""
+    """Yield a channel and a double whose requests and answers go through Prism."""
     url, port = prism
     double = DOUBLES[request.param]()
     async with double.serving(port):
@@ -102,7 +104,8 @@ async def test_a_request_that_twilio_does_not_know_never_arrives(through: Settin
 
 
 async def test_what_twilio_refuses_is_never_taken_for_sent(through: Setting) -> None:
-    """The description has no refusals, so Prism answers for them with an error of its own: then nobody knows."""
+    """The description has no refusals, so Prism answers with an error of its own: then the fate of the message is
+    unknown."""
     through.double.trouble.append(Trouble.BAD_NUMBER)
     with pytest.raises((MessageRefused, ReplyLost)):
         await through.channel.send(through.message())

@@ -1,4 +1,4 @@
-"""SMS through Aliyun, against a double whose reading of the signature the official SDK confirms."""
+"""SMS through Aliyun, against a double whose check of the signature is confirmed by the official SDK."""
 
 from __future__ import annotations
 
@@ -251,11 +251,11 @@ async def test_a_lost_reply_is_found_by_our_key(double: Double, place: ChannelCo
     assert await channel.find(message("step-other")) is None
 
 
-# ---- asking
+# ---- asking about a message
 
 
 async def test_every_page_of_the_day_is_read(double: Double, place: ChannelContext) -> None:
-    noon = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)  # at midnight in China two days would be asked for
+    noon = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)  # at midnight in China, two days would be asked for
     double.clock = lambda: noon
     channel = channel_at(double, replace(place, clock=double.clock))
     for number in range(52):
@@ -280,7 +280,7 @@ async def test_absence_is_claimed_only_where_it_is_proved(double: Double, place:
         await channel.find(message())
     assert await channel.find(message(at=datetime.now(UTC) - timedelta(minutes=1))) is None
     long_ago, just_now = (datetime.now(UTC) - timedelta(seconds=seconds) for seconds in (300, 35))
-    with pytest.raises(CannotAsk, match="not list it yet"):  # it may have been taken until ten seconds later
+    with pytest.raises(CannotAsk, match="not list it yet"):  # the provider may have accepted it ten seconds later
         await channel.find(message(at=long_ago, called_at=just_now))
     assert await channel.find(message(at=long_ago, called_at=just_now - timedelta(seconds=10))) is None
     with pytest.raises(CannotAsk, match="older"):

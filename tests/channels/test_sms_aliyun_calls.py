@@ -1,4 +1,4 @@
-"""What Aliyun calls us with: receipts of both its sites, what people wrote, and what is odd among them."""
+"""Aliyun's callbacks: receipts of both its sites, what people wrote, and malformed entries among them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_receipt_of_the_international_site_is_read(
     }
     (report,) = channel_at(double, place).read(called(place, [entry])).reports
     assert (report.receipt.fate, report.receipt.reference, report.key) == (fate, "1234500001111", "")
-    assert report.to == "+8521111000"  # with its country, whatever it looks like
+    assert report.to == "+8521111000"  # with its country code, whatever it looks like
     assert report.receipt.failure is (None if fate is Fate.DELIVERED else Failure.ACCOUNT)
     odd = [{**entry, "Status": "9"}, {**entry, "To": "x"}, {**entry, "MessageId": ""}]
     heard = channel_at(double, place).read(called(place, [*odd, entry]))

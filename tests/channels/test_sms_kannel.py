@@ -1,4 +1,4 @@
-"""What is Kannel's own about `sms_kannel`; what it shares with every channel is in test_conformance."""
+"""What is special about `sms_kannel`. What it shares with every channel is in test_conformance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SMS through Tencent Cloud, against a double whose reading of the signature the official SDK confirms."""
+"""SMS through Tencent Cloud, against a double whose check of the signature is confirmed by the official SDK."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ async def test_nothing_has_left_when_nobody_listens(double: Double, place: Chann
         await channel.find(message())
 
 
-# ---- asking
+# ---- asking about a message
 
 
 @pytest.mark.parametrize("trouble", [Trouble.LOSE_REPLY, Trouble.GATEWAY_ERROR])
@@ -286,7 +286,7 @@ def test_the_session_context_fits() -> None:
     assert len(session_context("字" * 200).encode()) < 512
 
 
-# ---- what it calls us with
+# ---- its callbacks
 
 
 @pytest.mark.parametrize(

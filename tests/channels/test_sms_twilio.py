@@ -152,7 +152,7 @@ async def test_only_a_whole_list_says_that_a_message_is_not_there(
 
 @contextlib.asynccontextmanager
 async def answering(answer: web.Response) -> AsyncIterator[str]:
-    """A server that answers everything alike."""
+    """Run a server that gives the same answer to everything. Yields its address."""
 
     async def answered(request: web.Request) -> web.Response:
         return web.Response(
@@ -168,7 +168,7 @@ async def answering(answer: web.Response) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-# ---- asking
+# ---- asking about a message
 
 
 async def test_a_reminder_of_last_week_with_the_same_words_is_not_this_one(sms: Setting) -> None:

@@ -1,4 +1,4 @@
-"""What Twilio tells by itself: reports, their signature, and what people write. STOP."""
+"""Twilio's callbacks: reports, their signature, and what people write. STOP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def account(setting: Setting) -> TwilioAccount:
 
 @contextlib.asynccontextmanager
 async def hearing(setting: Setting, answers: list[int] | None = None) -> AsyncIterator[list[Heard]]:
-    """An address of ours that hears what the double reports, and answers as told, then 204."""
+    """Run a server that collects what the double reports. It answers with the statuses in `answers`, then with 204."""
     heard: list[Heard] = []
     told = answers or []
 

@@ -1,4 +1,4 @@
-"""Calls by Twilio: what is said, and what becomes of a call."""
+"""Calls by Twilio: what is said, and the fate of a call."""
 
 from __future__ import annotations
 

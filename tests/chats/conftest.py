@@ -1,4 +1,4 @@
-"""What a chat is given: a clock at a fixed moment and a session of its own."""
+"""The context of a chat: a clock at a fixed moment and an HTTP session."""
 
 from __future__ import annotations
 

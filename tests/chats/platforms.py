@@ -1,6 +1,5 @@
-"""What the chat platforms send, and how they read our answers: written from their documentation, with OpenSSL's own
-program for the encryption, so that nothing here shares a line with what is tested.
-"""
+"""What the chat platforms send, and how they read our answers. Written from their documentation, with OpenSSL's own
+program for the encryption, so that nothing here shares a line with the code under test."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from chats import ChatRequest
 
 @dataclass
 class Sent:
-    """A request of a platform: for a server, or as the chat is handed it."""
+    """A request of a platform, for a server or as it is passed to the chat."""
 
     method: str = "POST"
     query: dict[str, str] = field(default_factory=dict)
@@ -107,7 +106,7 @@ class WeComPlatform:
         )
 
     def read_answer(self, body: bytes) -> dict[str, str]:
-        """As WeCom reads it: signature, decryption, receiver."""
+        """Read an answer as WeCom does: signature, decryption, receiver."""
         outer = fields(body)
         expected = self.signature(outer["TimeStamp"], outer["Nonce"], outer["Encrypt"])
         assert outer["MsgSignature"] == expected, "WeCom would not believe this answer"

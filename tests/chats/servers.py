@@ -1,4 +1,4 @@
-"""The side of DingTalk and Feishu that our answers go to: servers on loopback with a ledger."""
+"""The servers of DingTalk and Feishu to which our answers go: on loopback, with a ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chats.platforms import FeishuPlatform
 
 
 class AnswerServer:
-    """`accepted` holds (where, text) of each answer that was taken; `refuse`: the next one is not."""
+    """Both servers. `accepted`: place and text of each accepted answer. `refuse`: the next answer is refused."""
 
     def __init__(self, feishu: FeishuPlatform) -> None:
         self.feishu = feishu
@@ -30,11 +30,11 @@ class AnswerServer:
         return f"{self.origin}/robot/sendBySession?session={session}"
 
     def forget_tokens(self) -> None:
-        """Tokens that were given out are worth nothing any more."""
+        """Invalidate the tokens that were given out."""
         self.tokens += 1
 
     async def _session(self, request: web.Request) -> web.Response:
-        """DingTalk's sessionWebhook: errcode 0 is success, whatever the status."""
+        """Serve DingTalk's sessionWebhook: errcode 0 is success, whatever the HTTP status."""
         if self.held is not None:
             await self.held.wait()
         body: dict[str, Any] = await request.json()
@@ -45,7 +45,7 @@ class AnswerServer:
         return web.json_response({"errcode": 0, "errmsg": "ok"})
 
     async def _token(self, request: web.Request) -> web.Response:
-        """…/auth/v3/tenant_access_token/internal"""
+        """Serve …/auth/v3/tenant_access_token/internal."""
         body: dict[str, Any] = await request.json()
         if body != {"app_id": self.feishu.app_id, "app_secret": self.feishu.app_secret}:
             return web.json_response({"code": 10014, "msg": "app secret invalid"})
@@ -54,7 +54,7 @@ class AnswerServer:
         return web.json_response({"code": 0, "msg": "ok"} | token)
 
     async def _reply(self, request: web.Request) -> web.Response:
-        """…/im/v1/messages/:message_id/reply; the same uuid counts once."""
+        """Serve …/im/v1/messages/:message_id/reply. Several replies with the same uuid count once."""
         if self.held is not None:
             await self.held.wait()
         if request.headers.get("Authorization") != f"Bearer t-{self.tokens}":

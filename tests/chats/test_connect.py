@@ -1,4 +1,4 @@
-"""A chat comes to be from its entry in the configuration; what is wrong with one is said without its secrets."""
+"""A chat is connected from its entry in the configuration. Errors about an entry do not contain its secrets."""
 
 from __future__ import annotations
 

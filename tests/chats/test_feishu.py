@@ -1,4 +1,4 @@
-"""Feishu's calls, the published sample of its encryption, and answers by its API."""
+"""Feishu's calls, the published sample of its encryption, and answers through its API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEISHU = FeishuPlatform()
 
 
 async def test_the_published_sample_of_the_encryption(place: ChatContext) -> None:
-    """From the documentation: this ciphertext under "test key" says "hello world"."""
+    """From the documentation: this ciphertext under "test key" is "hello world"."""
     chat = connect(FEISHU.options | {"encrypt_key": "test key"}, place)
     assert chat._decrypted("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=") == b"hello world"
 
@@ -66,7 +66,7 @@ async def test_answers_go_by_the_api_with_a_token_that_is_kept(place: ChatContex
 async def test_the_same_message_is_answered_once(place: ChatContext) -> None:
     async with answer_server(FEISHU) as server:
         question = ChatQuestion("ou_li", "status", "om_twice")
-        for _ in range(2):  # two processes of ours, which know nothing of each other
+        for _ in range(2):  # two processes of ours that do not know of each other
             await connect(FEISHU.options | {"origin": server.origin}, place).send(question, "还有三份")
         assert server.accepted == [("om_twice", "还有三份")]
 

@@ -1,4 +1,4 @@
-"""Stand-ins for providers: small servers that speak the real protocol and keep a ledger of what they accepted.
+"""Doubles of providers: small servers that speak the real protocol and keep a ledger of what they accepted.
 
 `tests/channels/doubles/KIND.py` has a class `Double` for `channels/KIND.py`; the conformance tests find both by their
 names. The ledger judges us: it is written before a reply is lost, and nothing of ours can change it.
@@ -16,7 +16,7 @@ from channels import CallbackRequest, ChannelContext, Fate
 
 
 class Trouble(StrEnum):
-    """What happens to one message. The first four are answered; with the others the provider has accepted it."""
+    """What happens to one message. The provider answers the first four; with the others it has accepted the message."""
 
     BAD_NUMBER = "bad-number"
     OPTED_OUT = "opted-out"
@@ -29,7 +29,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True)
 class Accepted:
-    """One line of the ledger: a message for which the provider would send a bill."""
+    """One line of the ledger: a message that the provider would charge for."""
 
     reference: str
     to: str
@@ -38,9 +38,12 @@ class Accepted:
 
 
 class Double(Protocol):
-    """A double may have more: `account_at_fault(message, place)`, the genuine call by which its provider reports that
-    nothing of this account gets through; `to`, an address that its provider reaches (else the tests take a number or
-    mailbox of their own); `local`, set where no network leads to it; and `hub_ledger`, the ledger of its context."""
+    """A double of a provider. It may have further attributes:
+
+    `account_at_fault(message, place)`: the genuine call that reports that nothing of this account gets through. `to`:
+    an address that its provider reaches; without it, the tests use a number or mailbox of their own. `local`: set if
+    the channel uses no network. `hub_ledger`: the ledger of its context.
+    """
 
     accepted: list[Accepted]
     trouble: list[Trouble]
@@ -52,13 +55,13 @@ class Double(Protocol):
         """Listen on a free port of 127.0.0.1 until the end."""
 
     def options(self) -> Mapping[str, Any]:
-        """What the channel's entry in the configuration says, to speak to this server instead of the real one."""
+        """Return the channel's options in the configuration that lead to this server instead of the real one."""
 
     def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
-        """The provider's genuine call about a message; None where it makes no such calls (for this fate)."""
+        """Return the provider's genuine call about a message, or None if it makes no such calls (for this fate)."""
 
     def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
-        """The provider's genuine call with a message that a person wrote; None where it has none."""
+        """Return the provider's genuine call with a message that a person wrote, or None if it has no such calls."""
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
-        """The same call as somebody would make it who is not the provider."""
+        """Return the same call as a stranger would make it."""

@@ -1,4 +1,4 @@
-"""A mail server: it wants a password, greylists, refuses, takes mail and returns it."""
+"""A mail server that demands a password, greylists, refuses, accepts mail and returns it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Double:
     able = frozenset({Trouble.BAD_NUMBER, Trouble.BUSY, Trouble.ACCOUNT, *TAKEN})
 
     def __init__(self, context: ssl.SSLContext | None = None, implicit: bool = False) -> None:
-        """With a context it offers STARTTLS, or speaks TLS from the start (`implicit`)."""
+        """Create the server. With `context` it offers STARTTLS, or speaks TLS from the start (`implicit`)."""
         self.accepted: list[Accepted] = []
         self.trouble: list[Trouble] = []
         self.mails: dict[str, bytes] = {}
@@ -110,7 +110,7 @@ class Double:
         status: str = "5.1.1",
         to: str = "bounces@x",
     ) -> CallbackRequest:
-        """A delivery report, as a mail server hands it on."""
+        """Return a delivery report, as a mail server forwards it."""
         headers = self.mails[message.reference].replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode()
         body = REPORT.format(
             to=to,
@@ -134,7 +134,7 @@ class Double:
         wrong = "another-secret-of-the-path"
         return replace(call, url=call.url.replace(SECRET, wrong), path=call.path.replace(SECRET, wrong))
 
-    # ---- what aiosmtpd asks
+    # ---- what aiosmtpd calls
 
     def _protocol(self) -> SMTP:
         return SMTP(
@@ -187,7 +187,7 @@ class Double:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         elif trouble is Trouble.LATE_REPLY:
-            await asyncio.sleep(CALL_TIMEOUT + 1)  # ends when the other side goes away
+            await asyncio.sleep(CALL_TIMEOUT + 1)  # ends when the client disconnects
         return "250 2.0.0 Ok: queued as 4TzqX"
 
     def _next(self) -> Trouble | None:

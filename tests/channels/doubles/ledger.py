@@ -1,4 +1,4 @@
-"""The raw ledger of a double: a line of JSON for each thing that happened, at once in its file."""
+"""The raw ledger of a double: one line of JSON for each event, written to its file at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 
 @dataclass
 class Ledger:
-    """Without a file nothing is kept."""
+    """A ledger. Without a file nothing is kept."""
 
     file: IO[str] | None = None
 

@@ -1,4 +1,4 @@
-"""A double as a program of its own, so that its ledger outlives whatever is done to us."""
+"""A double as a program of its own, so that its ledger survives whatever happens to the hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Server(Protocol):
 
 
 def run(double: Callable[..., Server]) -> None:
-    """Serve until SIGINT or SIGTERM. The address stands on standard output as soon as it is open."""
+    """Serve until SIGINT or SIGTERM. Prints the address on standard output as soon as it is open."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--ledger", type=Path)

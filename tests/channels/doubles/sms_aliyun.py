@@ -1,7 +1,7 @@
-"""Aliyun's SMS service as far as we use it: SendSms, QuerySendDetails, and what it calls its customers with.
+"""Aliyun's SMS service as far as we use it: SendSms, QuerySendDetails, and its callbacks.
 
-It checks each request's signature by its own reading of request signature V3, not with the channel's code; the
-official SDK is a witness that it reads it rightly.
+It checks each request's signature with its own implementation of request signature V3, not with the channel's code. A
+test with the official SDK confirms that implementation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MUST_BE_SIGNED = {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs
 
 @dataclass(frozen=True)
 class Sent:
-    """What its list of a day shows of a message."""
+    """What the list of a day shows of a message."""
 
     biz_id: str
     phone: str
@@ -110,7 +110,7 @@ class Double:
         return _answer({"Code": "InvalidAction.NotFound", "Message": "no such action"}, status=404)
 
     async def _refusal(self, request: web.Request) -> str:
-        """Why its gateway lets the request not through; empty: it does."""
+        """Return the error with which the gateway refuses the request, or "" if it accepts it."""
         stated = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
         if not stated:
             return "IncompleteSignature"
@@ -150,7 +150,7 @@ class Double:
         return _answer({"Code": "OK", "Message": "OK", "BizId": sent.biz_id})
 
     def _fault(self, query: Mapping[str, str]) -> str:
-        """The business rules, in Aliyun's words."""
+        """Return the error code by which Aliyun's business rules refuse the message, or ""."""
         phone, template = query["PhoneNumbers"], query["TemplateCode"]
         mainland = bool(re.fullmatch(r"1[3-9]\d{9}", phone))
         if not re.fullmatch(r"[1-9]\d{7,14}", phone):
@@ -208,10 +208,10 @@ class Double:
             }
         )
 
-    # ---- its calls
+    # ---- its callbacks
 
     def report(self, biz_id: str, fate: Fate, code: str = "") -> Mapping[str, Any]:
-        """The carrier has spoken: its list says so from now on. Returns the entry of SmsReport."""
+        """Record the carrier's report, which the list shows from now on. Return the entry of SmsReport."""
         code = code or ("DELIVERED" if fate is Fate.DELIVERED else "MOBILE_NOT_ON_SERVICE")
         index = next(place for place, sent in enumerate(self.sent) if sent.biz_id == biz_id)
         sent = replace(self.sent[index], status=3 if fate is Fate.DELIVERED else 2, code=code)
@@ -232,7 +232,7 @@ class Double:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
 
     def account_at_fault(self, message: Accepted, place: ChannelContext) -> CallbackRequest:
-        """Its signature is not registered with the carrier."""
+        """Return the call that reports that the account's signature is not registered with the carrier."""
         return called(place, [self.report(message.reference, Fate.UNDELIVERED, "PORT_NOT_REGISTERED")])
 
     def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
@@ -251,7 +251,7 @@ class Double:
         )
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
-        """Aliyun signs nothing: a stranger does not know the address."""
+        """Return the call as a stranger makes it: Aliyun signs nothing, but a stranger does not know the address."""
         strange = "an-address-that-was-guessed-at"
         return replace(
             call, url=call.url.replace(CALLBACK_SECRET, strange), path=call.path.replace(CALLBACK_SECRET, strange)
@@ -269,7 +269,7 @@ def international(phone: str) -> str:
 
 
 def signature_of(request: web.Request, names: list[str], body: bytes) -> str:
-    """The signature that the request should have; empty where it leaves something unsigned."""
+    """Return the signature that the request should have, or "" if it leaves something unsigned."""
     given = {name.lower(): value.strip() for name, value in request.headers.items()}
     must = _MUST_BE_SIGNED | {name for name in given if name.startswith("x-acs-")}
     body_hash = hashlib.sha256(body).hexdigest()

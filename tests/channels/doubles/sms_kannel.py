@@ -37,7 +37,7 @@ REPORTS = {Fate.DELIVERED: ("1", ""), Fate.UNDELIVERED: ("2", UNDELIVERED)}
 
 
 class Double:
-    """`lose`: this share of replies is lost after the message was taken, drawn with `seed`."""
+    """The gateway. `lose`: the share of replies that are lost after the message was accepted, drawn with `seed`."""
 
     able = frozenset({*ANSWERS, Trouble.LOSE_REPLY, Trouble.LATE_REPLY, Trouble.GATEWAY_ERROR})
 
@@ -124,7 +124,8 @@ class Double:
         return Trouble.LOSE_REPLY if self._chance.random() < self._lose else None
 
     async def _take(self, request: web.Request) -> None:
-        """What arrives on the phone: seven bits have no Chinese. Kannel tells nobody its own id of a message."""
+        """Record the text that arrives on the phone: 7-bit text has no Chinese. Kannel tells nobody its own id of a
+        message."""
         text = (await request.read()).decode(request.charset or "utf-8")
         if request.headers.get("X-Kannel-Coding") != "2":
             text = text.encode("latin-1", "replace").decode("latin-1")

@@ -1,7 +1,8 @@
 """Tencent Cloud's SMS service as far as we use it: SendSms, PullSmsSendStatusByPhoneNumber, and its callbacks.
 
-It checks each request's signature by its own reading of signature v3, not with the channel's code; the official SDK is
-a witness that it reads it rightly. Like the real one it answers about a message only when its carrier has reported.
+It checks each request's signature with its own implementation of signature v3, not with the channel's code; a test with
+the official SDK confirms that implementation. Like the real service, it answers questions about a message only after
+its carrier has reported.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Double:
         return _error("InvalidAction")
 
     def _refusal(self, request: web.Request, body: bytes) -> str:
-        """Why its gateway lets the request not through; empty: it does."""
+        """Return the error with which the gateway refuses the request, or "" if it accepts it."""
         stated = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
         if not stated:
             return "AuthFailure.InvalidAuthorization"
@@ -154,7 +155,7 @@ class Double:
         return _statuses(phone, sent.serial, asked, "Ok")
 
     def _fault(self, phone: str, asked: Mapping[str, Any]) -> str:
-        """The business rules, in Tencent's words."""
+        """Return the error code by which Tencent's business rules refuse the message, or ""."""
         mainland = phone.startswith("+86")
         if not re.fullmatch(r"\+[1-9]\d{7,14}", phone):
             return "InvalidParameterValue.IncorrectPhoneNumber"
@@ -198,10 +199,10 @@ class Double:
         ]
         return _response({"PullSmsSendStatusSet": rows[: asked["Limit"]]})
 
-    # ---- its calls
+    # ---- its callbacks
 
     def report(self, serial: str, fate: Fate, code: str = "") -> Mapping[str, Any]:
-        """The carrier has spoken: it can be pulled from now on. Returns the entry of the callback."""
+        """Record the carrier's report, which can be pulled from now on. Return the entry of the callback."""
         code = code or ("DELIVRD" if fate is Fate.DELIVERED else "UNDELIV")
         index = next(place for place, sent in enumerate(self.sent) if sent.serial == serial)
         sent = replace(self.sent[index], status="SUCCESS" if fate is Fate.DELIVERED else "FAIL", code=code)
@@ -235,7 +236,7 @@ class Double:
         )
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
-        """Tencent signs nothing: a stranger does not know the address."""
+        """Return the call as a stranger makes it: Tencent signs nothing, but a stranger does not know the address."""
         strange = "an-address-that-was-guessed-at"
         return replace(
             call, url=call.url.replace(CALLBACK_SECRET, strange), path=call.path.replace(CALLBACK_SECRET, strange)
@@ -250,13 +251,13 @@ def called(place: ChannelContext, data: Any) -> CallbackRequest:
 
 
 def parts(phone: str) -> tuple[str, str]:
-    """Country and number; of the countries only those that the tests use."""
+    """Split a number into country code and the rest. Only the countries that the tests use are known."""
     nation = next(code for code in ("86", "852", "1") if phone.startswith(f"+{code}"))
     return nation, phone.removeprefix(f"+{nation}")
 
 
 def signature_of(request: web.Request, day: str, names: list[str], timestamp: str, body: bytes) -> str:
-    """The signature that the request should have; empty where it leaves something unsigned."""
+    """Return the signature that the request should have, or "" if it leaves something unsigned."""
     given = {name.lower(): value.strip() for name, value in request.headers.items()}
     try:
         utc_day = f"{datetime.fromtimestamp(int(timestamp), UTC):%Y-%m-%d}"

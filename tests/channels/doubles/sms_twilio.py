@@ -22,7 +22,7 @@ START = {"START", "YES", "UNSTOP"}
 
 @dataclass
 class Double(TwilioAccount):
-    """`inbound` in `write` is the address that the account has for what people write."""
+    """Twilio's messages. `inbound` in `write`: the address that the account has configured for what people write."""
 
     collection: ClassVar[str] = "Messages"
     prefix: ClassVar[str] = "SM"
@@ -92,7 +92,7 @@ class Double(TwilioAccount):
         }
 
     def account_at_fault(self, message: Accepted, place: ChannelContext) -> CallbackRequest:
-        """Its number is registered for no campaign."""
+        """Return the call that reports that the account's number is not registered for a campaign."""
         return self.status_call(self.resources[message.reference], "undelivered", 30034)
 
     # ---- what people write
@@ -101,11 +101,13 @@ class Double(TwilioAccount):
         return self._inbound(sender, text, f"{place.callbacks}/inbound")
 
     async def write(self, sender: str, text: str, inbound: str) -> int:
-        """A person writes to the school's number, and the account tells us. Returns how we answered."""
+        """Have a person write to the school's number, and call the hub about it. Return the HTTP status of the
+        answer."""
         return await self._post(self._inbound(sender, text, inbound))
 
     def _inbound(self, sender: str, text: str, url: str) -> CallbackRequest:
-        """After STOP the account refuses messages to this number (21610), until START."""
+        """Return the call about a text that a person wrote. After STOP the account refuses messages to this number
+        (21610), until START."""
         if text.strip().upper() in STOP:
             self.stopped.add(sender)
         if text.strip().upper() in START:

@@ -1,4 +1,4 @@
-"""A stand-in for an account at Twilio: what its double for texts and its double for calls have in common.
+"""A double of an account at Twilio: what its doubles for texts and for calls have in common.
 
 It keeps state: each resource has an id and moves from status to status, and signed calls really go to the address that
 was given with the resource. The ledger is written before a reply is lost.
@@ -42,7 +42,7 @@ HELD = 30.0
 
 @dataclass
 class Resource:
-    """A message or a call. `visible` is when the list begins to show it."""
+    """A message or a call. `visible`: when the list begins to show it."""
 
     sid: str
     to: str
@@ -64,11 +64,13 @@ class Resource:
 
 @dataclass
 class TwilioAccount:
-    """`lose`: this share of replies is lost after the request was accepted, drawn with `seed`. `delay`: seconds before
-    each answer. `lag`: seconds before a list shows something new. `page`: the most that a page of a list holds.
-    `deliver`: whether each accepted one is reported step by step until it is delivered.
-    `callbacks`: where calls go instead of the origin they were addressed to; they are signed for the address.
-    `now`: its clock.
+    """The account.
+
+    `lose`: the share of replies that are lost after the request was accepted, drawn with `seed`. `delay`: seconds
+    before each answer. `lag`: seconds before a list shows something new. `page`: maximum number of entries on a page of
+    a list. `deliver`: whether each accepted message is reported step by step until it is delivered. `callbacks`: the
+    origin to which calls go instead of the one that they were addressed to; they are signed for the latter. `now`: its
+    clock.
     """
 
     lose: float = 0.0
@@ -102,10 +104,10 @@ class TwilioAccount:
         self.http: aiohttp.ClientSession
         self.tasks: set[asyncio.Task[Any]] = set()
 
-    # ---- what the kinds of resources differ in
+    # ---- differences between the kinds of resources
 
     def refused(self, form: Mapping[str, str]) -> tuple[int, int] | None:
-        """Status and code for a request that is not taken."""
+        """Return HTTP status and error code if the request is refused, or None."""
         raise NotImplementedError
 
     def text(self, form: Mapping[str, str]) -> str:
@@ -206,7 +208,7 @@ class TwilioAccount:
         return web.json_response(self.shown(resource)) if resource else _error(404, 20404)
 
     async def _list(self, request: web.Request) -> web.Response:
-        """The newest first, filtered by number and day, page by page."""
+        """List resources, newest first, filtered by number and day, page by page."""
         await self._wait(self.delay)
         if refusal := self._stranger(request):
             return _error(*refusal)
@@ -242,10 +244,10 @@ class TwilioAccount:
                 found = [each for each in found if each.sent and _fits(each.sent, match[2], day[:10])]
         return found
 
-    # ---- what Twilio does by itself
+    # ---- what Twilio does on its own
 
     def advance(self, sid: str, status: str, error_code: int | None = None) -> Resource:
-        """Move a resource on, as only Twilio can."""
+        """Move a resource to another status, as only Twilio can."""
         resource = self.resources[sid]
         assert status in self.moves[resource.status], f"no message moves from {resource.status} to {status}"
         resource.status, resource.error_code = status, error_code
@@ -254,7 +256,8 @@ class TwilioAccount:
         return resource
 
     async def finish(self, sid: str, status: str, error_code: int | None = None) -> list[int]:
-        """Move it to its end through all that lies between, with a report of each step. Returns how we answered."""
+        """Move a resource to this status through all steps before it, with a report of each. Return the HTTP statuses
+        of our answers."""
         answers = []
         for step in self._way(self.resources[sid].status, status):
             self.advance(sid, step, error_code if step == status else None)
@@ -271,9 +274,10 @@ class TwilioAccount:
         raise ValueError(f"no message moves from {begin} to {end}")
 
     async def call_back(self, sid: str, status: str = "", error_code: int | None = None) -> int:
-        """Report a status to the address that was given with it: the present one, or any other, however often.
+        """Report a status to the resource's callback address: the present status or any other, however often.
 
-        A report that fails is repeated, as the fragment of the address says (`#rc=5`). Returns our last answer.
+        A report that fails is repeated, as the fragment of the address says (`#rc=5`). Return the HTTP status of our
+        last answer.
         """
         resource = self.resources[sid]
         call = self.status_call(resource, status or resource.status, error_code or resource.error_code)
@@ -311,7 +315,7 @@ class TwilioAccount:
         return signed(urldefrag(resource.callback).url, fields)
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
-        """The same call from somebody who does not know the key."""
+        """Return the same call signed by a stranger who does not know the key."""
         signature = RequestValidator("another token").compute_signature(call.url, dict(_fields(call)))
         return replace(call, headers={**call.headers, "x-twilio-signature": signature})
 
@@ -320,7 +324,7 @@ class TwilioAccount:
 
 
 def signed(url: str, fields: Mapping[str, str]) -> CallbackRequest:
-    """The call that Twilio makes to this address."""
+    """Return the call that Twilio makes to this address."""
     parts = urlsplit(url)
     return CallbackRequest(
         "POST",

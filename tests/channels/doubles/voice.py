@@ -16,7 +16,7 @@ from tests.channels.doubles.twilio import ACCOUNT, Resource, TwilioAccount, date
 
 @dataclass
 class Double(TwilioAccount):
-    """The text in its ledger is what was said, each repetition apart."""
+    """Twilio's calls. The text in the ledger is what was said, with each repetition."""
 
     able: frozenset[Trouble] = frozenset(Trouble) - {Trouble.OPTED_OUT}
     collection: ClassVar[str] = "Calls"
@@ -68,7 +68,7 @@ class Double(TwilioAccount):
         }  # fmt: skip
 
     def report(self, resource: Resource, status: str, error_code: int | None) -> dict[str, str]:
-        """`error_code` is the answer of the telephone network here."""
+        """Return the form of a status call. `error_code`: the answer of the telephone network (SIP)."""
         code = {"SipResponseCode": str(error_code)} if error_code else {}
         return {
             "CallSid": resource.sid,
