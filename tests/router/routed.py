@@ -1,4 +1,5 @@
-"""A hub whose SMS go through the double of Twilio, with the pages that its calls reach. Every step is the test's."""
+"""A hub that sends SMS through the double of Twilio, with the pages that the double calls. The test takes every
+step."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock
 from tests.running import Running, running_hub, until
 
-# Twilio carries no links to +86: the guardian has an American number.
+# Twilio carries no links to +86, so the guardian has an American number.
 PHONE = "+12025550101"
 RATE = 1000.0
 LATER = timedelta(seconds=30)
@@ -40,7 +41,7 @@ class Routed:
     place: ChannelContext
 
     def carriers(self, *more: tuple[Provider, Channel], rate: float = RATE) -> None:
-        """Twilio, and what else a test wants, in the place of what is configured."""
+        """Use Twilio, and other providers that a test wants, instead of the configured ones."""
         channel = sms_twilio.connect(self.twilio.options(), self.place)
         first = (Provider(self.place.name, "sms_twilio", "sms", rate=rate), channel)
         self.running.hub.services.messaging.router.carriers = Carriers(
@@ -48,7 +49,7 @@ class Routed:
         )
 
     async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
-        """A contract of a minor; whoever has another phone number is another person."""
+        """Issue a contract of a minor. A guardian with another phone number is another person."""
         guardian = NewSigner(
             Role.GUARDIAN,
             "陈建国",
@@ -62,13 +63,13 @@ class Routed:
         return await self.running.issue_minor(signers=(guardian,), **changes)
 
     async def invited(self, **changes: Any) -> Contract:
-        """A contract whose invitation was due, and handed to the provider."""
+        """Issue a contract, and pass its invitation to the provider."""
         contract = await self.issue(**changes)
         await self.sweep()
         return contract
 
     async def sweep(self) -> None:
-        """Everything that is due now."""
+        """Take all steps that are due now."""
         while await self.running.worker.due_steps.sweep():
             pass
 
@@ -85,7 +86,7 @@ class Routed:
         return delivery
 
     async def heard(self) -> None:
-        """Until every stored call has been worked on, as a worker would; what waits for later, too."""
+        """Process stored callbacks as a worker would, also those that wait for later, until none is left."""
 
         async def nothing_left() -> bool:
             while await self.running.worker.callbacks.process_callbacks():
@@ -99,7 +100,7 @@ class Routed:
         await until(nothing_left)
 
     async def told(self, provider: str, heard: Heard) -> UUID:
-        """A call as it is stored once it is verified."""
+        """Store a callback as it is stored once it is verified. Return its id."""
         database = self.running.hub.database
         told = StoredCallback.sealed(database.cipher, provider, heard, database.clock())
         await database.inlet.store([told])
@@ -130,7 +131,7 @@ async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIter
 
 
 async def written(hub: Routed, words: str = "Words", purpose: str = "help", channel: str = "sms") -> Delivery:
-    """An attempt that nobody has touched."""
+    """Write a delivery whose provider nobody has called yet."""
     made = Delivery(
         uuid4(),
         f"key-{uuid4()}",

@@ -1,4 +1,5 @@
-"""Receipts that speak of more than one message: of a whole account, of a number abroad, and of what nobody can read."""
+"""Receipts about more than one message: about a whole account, about a number abroad, and receipts that nobody can
+read."""
 
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ async def test_a_receipt_that_speaks_of_the_account_stops_it_until_a_message_arr
         assert len(hub.twilio.accepted) == 1  # they wait
 
         await hub.look_after(MINUTES)
-        assert len(hub.twilio.accepted) == 2  # one of them, to see whether it gets through
-        assert (await health(hub)).broken_at is not None  # that it was taken says nothing: the first was taken, too
+        assert len(hub.twilio.accepted) == 2  # one of them, to test whether it gets through
+        assert (await health(hub)).broken_at is not None  # acceptance proves nothing: the first was accepted, too
         await hub.twilio.finish(hub.twilio.accepted[1].reference, "undelivered", 30034)
         await hub.heard()
         await hub.twilio.call_back(hub.twilio.accepted[1].reference)
@@ -80,7 +81,7 @@ async def test_what_was_on_its_way_before_the_account_broke_proves_nothing() -> 
         assert (await health(hub)).broken_at is not None
 
 
-# ---- Aliyun, which signs nothing and is asked
+# ---- Aliyun, which signs nothing and can be asked
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Abroad:
         return (await self.hub.one(contract)).state
 
     def entry(self, phone: str, status: str) -> dict[str, str]:
-        """As the international site calls it."""
+        """Return a report in the form of Aliyun's international site."""
         return {"To": phone.removeprefix("+"), "Status": status, "MessageId": "77000123", "ErrorCode": "success"}
 
 

@@ -1,4 +1,4 @@
-"""What people write by SMS gets an answer, in their language, with counts and no names."""
+"""What people write by SMS is answered in their language, with counts and no names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tests.router.routed import PHONE, Routed, routed
 
 
 async def said(hub: Routed, text: str, sender: str = PHONE) -> list[str]:
-    """What came back."""
+    """Write an SMS to the school. Return the texts of the answers."""
     before = len(hub.twilio.accepted)
-    hub.twilio.stopped.clear()  # the double, like Twilio, refuses to answer a STOP: here the words are looked at
+    hub.twilio.stopped.clear()  # the double refuses to answer a STOP, as Twilio does; this test is about the words
     assert await hub.twilio.write(sender, text, f"{hub.place.callbacks}/inbound") == 200
     hub.twilio.stopped.clear()
     await hub.heard()

@@ -1,4 +1,4 @@
-"""The next way: what did not reach its person by one channel goes by the next, and at the end staff have a task."""
+"""The ladder: what did not reach its person through one channel goes by the next, and at the end staff have a task."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def with_more(hub: Routed, *names: str) -> list[Second]:
 
 
 async def get_channels(hub: Routed, contract: Contract) -> list[tuple[str, str, int]]:
-    """Of what we began with; answers to what somebody wrote are no rungs."""
+    """Return channel, state and ladder position of the messages that the hub started. Answers to what a person wrote do
+    not count."""
     found = [each for each in await hub.deliveries(contract) if each.purpose not in ANSWERS]
     return [(each.channel, each.state.value, each.rung) for each in found]
 
@@ -140,7 +141,7 @@ async def test_whoever_opens_after_a_message_needs_no_other_way_of_it_though_it_
     async with routed() as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
-        await opened(hub, contract)  # by a code on the desk, say
+        await opened(hub, contract)  # for example by a code at the desk
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -173,7 +174,7 @@ async def test_a_late_receipt_of_an_earlier_way_moves_nothing_once_a_later_way_w
         voice, email = with_more(hub, "voice", "email")
         contract = await hub.invited(channels=("sms", "voice", "email"))
         await hub.look_after(timedelta(minutes=11))
-        assert len(voice.texts) == 1  # there was no receipt in time; the voice reached them
+        assert len(voice.texts) == 1  # there was no receipt in time, and the voice call reached them
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -181,7 +182,7 @@ async def test_a_late_receipt_of_an_earlier_way_moves_nothing_once_a_later_way_w
 
 
 async def days_pass(hub: Routed, days: int) -> None:
-    """Everything that is sent arrives."""
+    """Let days pass on which everything that is sent arrives."""
     for _ in range(days * 2):
         await hub.sweep()
         for each in list(hub.twilio.accepted):
@@ -192,7 +193,7 @@ async def days_pass(hub: Routed, days: int) -> None:
 
 
 async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_task() -> None:
-    """Not after the first message, and not with each reminder."""
+    """The task is created neither after the first message nor again with each reminder."""
     async with routed() as hub:
         contract = await hub.invited(channels=("sms",))
         await days_pass(hub, 3)
@@ -205,13 +206,13 @@ async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_t
             await tx.staff_tasks.finish_task(task.id, "staff:x", tx.now)
         await days_pass(hub, 12)
         assert len(hub.twilio.accepted) >= 5
-        assert await hub.staff_tasks(contract) == ["unanswered"]  # who called has called; now reminders go unanswered
+        assert await hub.staff_tasks(contract) == ["unanswered"]  # staff have called; now reminders go unanswered
 
 
 async def test_the_next_way_waits_for_the_morning() -> None:
     async with routed(StandingClock(moment=NIGHT)) as hub:
         (voice,) = with_more(hub, "voice")
-        contract = await hub.invited(channels=("sms", "voice"))  # "now" answers somebody's act, at any hour
+        contract = await hub.invited(channels=("sms", "voice"))  # "now" answers a person's act, at any hour
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -284,14 +285,14 @@ async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none(
         answers = [await ask(channel="voice")]
         await hub.look_after()
         assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
-        assert (await ask())[0] == 429  # the budget is one for all ways
+        assert (await ask())[0] == 429  # one budget for all channels
         for wish in ("pigeon", "email", ""):
             hub.clock.advance(timedelta(minutes=2))
             answers.append(await ask(channel=wish))
             await hub.look_after()
         assert answers == [(202, "{}")] * 4
         assert len(hub.twilio.accepted) == 3 and len(voice.texts) == 1
-        hub.carriers()  # no voice any more
+        hub.carriers()  # voice is not available any more
         hub.clock.advance(timedelta(minutes=2))
         assert await ask(channel="voice") == (202, "{}")
         await hub.look_after()
@@ -315,13 +316,13 @@ async def test_a_visitor_by_a_poster_hears_the_code_on_wish() -> None:
             assert await ask(channel="voice") == 202
             await hub.look_after()
             assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
-            assert await ask() == 429  # the budget is one for both ways
+            assert await ask() == 429  # one budget for both channels
             for wish in ({}, {"channel": "email"}):
                 hub.clock.advance(timedelta(minutes=2))
                 assert await ask(**wish) == 202
                 await hub.look_after()
             assert (len(hub.twilio.accepted), len(voice.texts)) == (2, 1)
-            hub.carriers()  # no voice any more
+            hub.carriers()  # voice is not available any more
             hub.clock.advance(timedelta(minutes=2))
             assert await ask(channel="voice") == 202
             await hub.look_after()

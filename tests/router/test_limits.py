@@ -1,4 +1,4 @@
-"""Budgets, floods, outages and signatures that come in between: what must not be sent is not."""
+"""Budgets, floods, outages and signatures in between: what must not be sent is not sent."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_that_a_deadline_has_passed_is_told_by_day_also_where_it_waited_fo
             assert await write(hub, contract, Purpose.EXPIRED, f"news-{number}")
         await hub.look_after(timedelta(seconds=30))
         assert len(hub.twilio.accepted) == 1
-        while len(hub.twilio.accepted) == 1:  # the next hour has room, but it is a night's
+        while len(hub.twilio.accepted) == 1:  # the next hour has budget, but it is at night
             await hub.look_after(timedelta(minutes=30))
             assert hub.clock() < EVENING + timedelta(days=1)
         assert 9 <= hub.clock().astimezone(SHANGHAI).hour < 21
@@ -146,7 +146,7 @@ async def test_a_campus_has_a_budget_and_a_country_that_is_not_allowed_gets_noth
 
 @contextlib.asynccontextmanager
 async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
-    """Kannel's calls come on a secret path, and nobody signs them."""
+    """Run Kannel as a further provider. Its calls come on a secret path, and are not signed."""
     kannel = Kannel()
     async with kannel.serving():
         place = ChannelContext(
@@ -193,7 +193,8 @@ async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do(
 
 
 async def test_signed_while_the_reminder_is_in_flight() -> None:
-    """The attempt was committed while the task was open, so the message may go; a second call for it may not."""
+    """The attempt was committed while the task was open, so the message may leave; but it may not be sent a second
+    time."""
     async with routed() as hub:
         contract = await hub.issue()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
@@ -223,7 +224,7 @@ async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_
         hub.twilio.url = address
         hub.carriers(rate=40.0)
         await hub.look_after(timedelta(minutes=5))
-        assert hub.twilio.accepted == []  # it is there again, but people sleep
+        assert hub.twilio.accepted == []  # the provider is available again, but people sleep
         await _through_the_morning(hub)
         assert len(hub.twilio.accepted) == 12
         for contract in contracts:
@@ -232,7 +233,7 @@ async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_
 
 
 async def _through_the_morning(hub: Routed) -> None:
-    """Until the window closes, however rarely somebody looks."""
+    """Let time pass until the messages are sent or the window closes, with few rounds of the worker."""
     for _ in range(69):
         await hub.look_after(timedelta(minutes=20))
         if len(hub.twilio.accepted) == 12:
@@ -240,7 +241,7 @@ async def _through_the_morning(hub: Routed) -> None:
 
 
 async def test_codes_have_a_lane_of_their_own() -> None:
-    """However many invitations wait for their turn at the provider, a code does not wait with them."""
+    """However many invitations wait for the provider, a code does not wait with them."""
     async with routed() as hub:
         hub.carriers(rate=2.0)
         carriers = hub.running.hub.services.messaging.router.carriers

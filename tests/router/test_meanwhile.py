@@ -1,4 +1,4 @@
-"""What happened between a message's attempt and its call, and who may say what became of it."""
+"""What happened between a message's attempt and its call, and whose word about its fate counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.router.test_waiting import committed, known, only
 
 
 async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
-    """Before any provider is asked: this one would refuse by itself, and another would not."""
+    """It is refused before any provider is called: this provider would refuse by itself, but another would not."""
     async with routed() as hub:
         await hub.issue()
         delivery = await committed(hub)
@@ -43,7 +43,7 @@ async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -
 
 @dataclass
 class Provided:
-    """A provider that takes every message; `answer` is what it says when it is asked."""
+    """A provider that accepts every message. `answer`: its receipt when it is asked about one."""
 
     rules: Rules
     answer: Receipt | None = None

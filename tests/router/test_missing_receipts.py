@@ -1,4 +1,4 @@
-"""A receipt that does not come is asked for, before anybody is called and before the provider's weight falls."""
+"""A receipt that does not come is asked for, before the next channel is used and before the provider's weight falls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_VAIN = timedelta(minutes=11)
 
 
 def told_to_nobody(hub: Routed, *steps: str, code: int | None = None) -> None:
-    """What became of the message, of which no call came."""
+    """Give the first message these statuses without any callback about them."""
     for step in steps:
         hub.twilio.advance(hub.twilio.accepted[0].reference, step, code if step == steps[-1] else None)
 

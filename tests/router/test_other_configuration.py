@@ -1,4 +1,4 @@
-"""While hubs are started anew with another configuration, some know a provider that others do not."""
+"""While hubs are restarted with another configuration, some know a provider that others do not."""
 
 from __future__ import annotations
 

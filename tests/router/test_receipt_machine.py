@@ -1,7 +1,7 @@
-"""Receipts as a state machine: replies lost, calls doubled and out of order, workers that look again at any moment.
+"""Receipts as a state machine: replies lost, callbacks doubled and out of order, workers that look at any moment.
 
-Whatever happened: the provider has the message once at most, what is known never gets less, and in the end the hub
-knows what the provider knows.
+Whatever happened, the provider has the message at most once, what is known is never lost, and in the end the hub knows
+what the provider knows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Stage:
-    """One hub for all runs; each run has a message of its own."""
+    """One hub for all runs. Each run has a message of its own."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -99,7 +99,7 @@ class Receipts(RuleBasedStateMachine):
     @precondition(lambda self: self.been)
     @rule(data=st.data())
     def the_provider_calls(self, data: st.DataObject) -> None:
-        """About any status that it has been through, however late and however often."""
+        """Call back about any status that the message has had, however late and however often."""
         (sid,) = self._sids()
         assert self.stage.do(self.hub.twilio.call_back(sid, data.draw(st.sampled_from(self.been)))) == 204
 
@@ -108,7 +108,7 @@ class Receipts(RuleBasedStateMachine):
         self.stage.do(self._hear())
 
     async def _hear(self) -> None:
-        """Together what goes together; and what waits for later, too."""
+        """Process stored callbacks in one batch, also those that wait for later."""
         await self.hub.running.worker.callbacks.process_callbacks()
         async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.callbacks.due(tx.now + timedelta(hours=1))
@@ -137,7 +137,7 @@ class Receipts(RuleBasedStateMachine):
         return found
 
     def teardown(self) -> None:
-        """The trouble is over: everybody does what they have to, and the hub knows what the provider knows."""
+        """End all trouble and let everything finish: then the hub knows what the provider knows."""
         self.stage.do(self._end())
 
     async def _end(self) -> None:

@@ -1,4 +1,5 @@
-"""Receipts and lost replies, judged by the double's own ledger: whatever comes, in whatever order, ends the same."""
+"""Receipts and lost replies, judged by the double's own ledger: whatever comes, in whatever order, the outcome is the
+same."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ async def state(routed: Routed, contract: Contract) -> DeliveryState:
 
 
 async def called(routed: Routed, call: CallbackRequest, **headers: str) -> int:
-    """A call as somebody makes it, genuine or not."""
+    """Make a callback, genuine or not. Return the HTTP status of the answer."""
     address = URL(routed.running.origin + call.path, encoded=True)
     async with routed.running.http.post(address, data=call.body, headers={**call.headers, **headers}) as answer:
         return answer.status
@@ -135,7 +136,7 @@ async def test_a_storm_of_filtered_messages_stops_the_provider_and_tells_staff()
                 await hub.twilio.finish(hub.twilio.accepted[-1].reference, "undelivered", 30007)
                 await hub.heard()
         assert len(hub.twilio.accepted) == 5
-        assert await state(hub, contract) is DeliveryState.SENDING  # it waits; nobody made the storm worse
+        assert await state(hub, contract) is DeliveryState.SENDING  # it waits: no call made the storm worse
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
             alerts = await tx.connection.exec_driver_sql("SELECT kind FROM alert")

@@ -1,4 +1,4 @@
-"""A provider that says when it takes messages again is left alone until then, by everybody. Its own ledger judges."""
+"""When a provider says until when it accepts no messages, no worker calls it before that. Its own ledger judges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 
 
 def asked(raw: io.StringIO, since: datetime) -> list[float]:
-    """When the provider was asked to take a message, in seconds, by its ledger."""
+    """Return the seconds since `since` at which the provider was asked to accept a message, by its ledger."""
     lines = [json.loads(line) for line in raw.getvalue().splitlines()]
     moments = [datetime.fromisoformat(line["clock"]) for line in lines if line["what"] == "asked"]
     return [(moment - since).total_seconds() for moment in moments]
@@ -52,7 +52,7 @@ async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> N
         await hub.sweep()
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(RETRY_AFTER - 1):
-            hub.carriers()  # another worker: what it knows stands in the database
+            hub.carriers()  # another worker: all it knows is in the database
             await hub.look_after(SECOND)
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(20):
@@ -65,7 +65,7 @@ async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> N
 
 async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the_rest() -> None:
     async with routed(trouble=[Trouble.BUSY], ledger=Raw(raw := io.StringIO())) as hub:
-        hub.carriers(rate=3.0)  # so the second waits almost half a second for its turn
+        hub.carriers(rate=3.0)  # so the second message waits almost half a second
         start = hub.clock()
         for number in range(2):
             await hub.issue(phone=f"+1202555041{number}")
@@ -78,7 +78,7 @@ async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the
 
 
 class Weary:
-    """It asks to be left alone for eleven days, twice."""
+    """A provider that asks twice to be left alone for eleven days."""
 
     rules = Rules()
 

@@ -1,4 +1,4 @@
-"""Counts that many share: budgets in one order, and what a person has had counted by intents."""
+"""Shared counts: budgets are locked in one order, and a person's messages are counted by intents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops,
 
 
 async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract) -> None:
-    """A message to the signer of `about`, on the account of `contract`."""
+    """Write a message to the signer of `about` that counts against the budget of `contract`."""
     (signer,) = await tx.contracts.signers(about.id)
     key = f"{contract.id}-{uuid4()}"
     assert await write_message(hub.running.hub.services, tx, contract, signer, NewMessage(Purpose.COMPLETED, key))
@@ -35,7 +35,7 @@ async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract
 
 async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_wait_for_each_other() -> None:
     async with routed() as hub:
-        limited(hub, BudgetLimits(per_campus_day=500))  # few enough to be counted in one place
+        limited(hub, BudgetLimits(per_campus_day=500))  # few enough to be counted in a single row
         first = await hub.issue(phone="+12025550141", send="none")
         second = await hub.issue(phone="+12025550142", send="none")
         database = hub.running.hub.database
@@ -54,7 +54,7 @@ async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_w
 
 
 def either(hub: Routed, *draws: float) -> Carriers:
-    """Two providers of texts, the first of which is tried first where the first of two draws is the larger."""
+    """Return two providers of texts. The first one is tried first if the first of two draws is larger."""
     numbers, voice = iter(draws), Second("voice")
     both = [Carrier(Provider(name, "outbox", "sms", rate=1000), voice) for name in ("one", "two")]
     return Carriers(both, lambda: next(numbers))
@@ -111,7 +111,7 @@ async def waits(tx: Transaction) -> bool:
 
 @pytest.mark.parametrize("purpose", [Purpose.NEW_LINK, Purpose.COMPLETED])
 async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_fail(purpose: Purpose) -> None:
-    """Each of them holds a connection already: an alarm must not need another one."""
+    """Each request holds a connection already, so an alert must not need another one."""
     async with routed() as hub:
         limited(hub, BudgetLimits(per_campus_day=1, codes_per_prefix_hour=1))
         contracts = [await hub.issue(phone=f"+1202555{number:04}", send="none") for number in range(150, 162)]

@@ -1,4 +1,4 @@
-"""Whoever says stop by text hears nothing more at that number: what is left is another way, or a task for staff."""
+"""After STOP by text that number gets nothing more: what is left is another channel, or a task for staff."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
         hub.clock.advance(timedelta(hours=1))
         async with hub.running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
             (by_hand,) = await remind_by_hand(hub.running.hub.services, tx, contract.id, "staff:x")
-        assert by_hand.channel == "email"  # whoever of staff looks, it is the same number
+        assert by_hand.channel == "email"  # the opt-out of a number counts for all staff
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
@@ -44,7 +44,7 @@ async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() ->
         assert set(await hub.staff_tasks(contract)) == {
             "opted-out",
             "unreached",
-        }  # the second of the first message, which has no receipt
+        }  # "unreached" is from the first message, which has no receipt
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         assert "opted-out" not in await hub.staff_tasks(contract)

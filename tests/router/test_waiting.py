@@ -1,4 +1,4 @@
-"""What waits for its turn: nothing holds up the others, and whatever happened meanwhile counts."""
+"""Messages that wait do not hold up others, and whatever happens meanwhile counts."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
 
 
 def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
-    """It reports what became of a message, and cannot be asked."""
+    """Return a provider that reports the fate of a message, and cannot be asked."""
     place = ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
     return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
 
 
 async def committed(hub: Routed) -> UUID:
-    """The attempt of a due step, before anybody is called."""
+    """Write the attempt of a due step without calling a provider. Return the delivery's id."""
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         (claimed,) = await tx.tasks.claim_due(tx.planning_now, MINUTE, 5)
     delivery = await run_step(hub.running.hub.services, claimed)
@@ -75,7 +75,7 @@ async def known(hub: Routed, delivery: UUID) -> Delivery:
     return found
 
 
-# ---- nobody knows what became of it
+# ---- messages of unknown fate
 
 
 async def test_a_message_whose_fate_nobody_can_tell_moves_its_ladder_by_one_way_and_no_more() -> None:
@@ -129,7 +129,7 @@ async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
 
 @dataclass
 class Witness:
-    """Looks at the claim in whose name it is called."""
+    """Records the age of the claim under which it is called."""
 
     hub: Routed
     delivery: UUID
@@ -147,7 +147,7 @@ class Witness:
 
 
 async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> None:
-    """Else somebody else would take it for nobody's, while the call is still under way."""
+    """Otherwise another worker would take the claim for expired while the call is still under way."""
     async with routed() as hub:
         made = await written(hub)
         witness = Witness(hub, made.id)
@@ -172,7 +172,7 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
             hub.running.hub.services.messaging.router,
         )
         only(hub, (Provider("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
-        # The message after another has to wait, and looks whether its provider rests; that and a renewal take long.
+        # The second message has to wait, then checks its provider's cooldown; that and a renewal take long.
         waits = [timedelta(0), HALF, HALF, timedelta(0)]
 
         async def slow() -> None:
@@ -189,7 +189,7 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
 
 
 async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind_its_call() -> None:
-    """Aliyun lists a message half a minute after it took it, however long ago the attempt was written."""
+    """Aliyun lists a message half a minute after it accepted it, however long ago the attempt was written."""
     async with routed() as hub:
         aliyun = Aliyun()
         async with aliyun.serving():
@@ -210,7 +210,7 @@ async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind
             assert (await hub.one(contract)).state is DeliveryState.SENT
 
 
-# ---- nothing holds up the others
+# ---- messages that do not hold up others
 
 
 async def test_messages_that_cannot_be_written_do_not_hold_up_the_others() -> None:
@@ -235,7 +235,7 @@ async def test_a_code_does_not_wait_behind_other_messages_and_all_have_their_tur
             first, *_ = await tx.deliveries.unsettled(hub.clock() + MINUTE)
         assert first.id == code.id
         await hub.look_after()
-        assert len(hub.twilio.accepted) == 61  # not fifty, and then the rest five seconds later
+        assert len(hub.twilio.accepted) == 61  # not fifty now and the rest five seconds later
 
 
 async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
@@ -277,7 +277,7 @@ def _nothing() -> Heard:
 
 
 class Unhurried:
-    """A provider whose calls nobody signs; its answers to questions come once several are asked."""
+    """A provider whose calls are not signed. It answers questions only when several are asked at once."""
 
     rules = Rules(receipts=True, queryable=True)
 

@@ -28,7 +28,7 @@ from hub.model.reminders.schedule import (
 
 @dataclass(frozen=True)
 class Sent:
-    """One message: to whom, when, and what it was for each of its tasks."""
+    """One message: to whom and when it was sent, and the due step of each of its tasks."""
 
     person: str
     at: datetime
@@ -39,7 +39,7 @@ class Sent:
 
 @dataclass
 class Plan:
-    """One contract with its one open task. `done` is the last message about it, as the step that it was."""
+    """One contract with its one open task. `done`: the last message about it, as a step."""
 
     contract: Contract
     task: SigningTask
@@ -122,7 +122,7 @@ class Reminded:
         self._replan(plan, new_policy=False)
 
     def change_phone(self, plan: Plan) -> None:
-        """The new number has heard nothing yet."""
+        """Change the number and open the task again: the new number has got no message yet."""
         self._open(plan, "now")
 
     def change_policy(self, policy: ReminderPolicy) -> None:
@@ -138,7 +138,7 @@ class Reminded:
         plan.task = replace(plan.task, step=step)
 
     def remind_tomorrow(self, plan: Plan) -> None:
-        """By hand at night: the next step comes sooner."""
+        """Remind by hand at night, which moves the next step to the morning."""
         assert plan.task.step
         zone, spread = ZoneInfo(plan.signer.zone), spread_of(plan.task.id)
         opening = into_window(self.policy, self.now, zone, spread)
@@ -149,7 +149,7 @@ class Reminded:
     # ---- the worker
 
     def sweep(self, *, crowded: bool = False) -> None:
-        """Everything that is due now, in order."""
+        """Take all steps that are due now, in order."""
         for _ in range(1000):
             waiting = [plan for plan in self.open_plans if plan.task.step and plan.task.step.due_at <= self.now]
             if not waiting:

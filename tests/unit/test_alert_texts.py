@@ -1,4 +1,4 @@
-"""What alerts say: the same in both languages, and something even where a value is missing."""
+"""The texts of alerts: the same in both languages, and not empty even if a value is missing."""
 
 from __future__ import annotations
 
@@ -68,5 +68,5 @@ def test_a_digest_leaves_nobody_out_and_no_message_of_it_is_too_long() -> None:
     told = [line for message in messages for line in message.splitlines()]
     assert sorted(told) == sorted([*(line for pair in lines for line in pair), *["https://c"] * len(messages)])
     assert len(messages) > 1 and all(len(message.encode()) <= MAX_FULL_BYTES + 9 for message in messages)
-    (one,) = written("digest", [("甲" * 700, "a")], 2, "https://c")  # two of the same name, with as much in hand
+    (one,) = written("digest", [("甲" * 700, "a")], 2, "https://c")  # two of the same name, with the same count
     assert one.splitlines() == ["甲" * 700, "a", "共 2 条 · 2 in all", "https://c"]

@@ -1,4 +1,4 @@
-"""Which authority is asked, and who comes after it."""
+"""Which authority is asked, and which ones after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closed days: planned messages wait for an open one, and none is lost for it."""
+"""Closed days: planned messages wait for an open one, and none is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff ask in a chat, as people write it; whatever it is, reading it never fails."""
+"""What staff ask in a chat, as people write it. Reading it never fails, whatever it is."""
 
 from __future__ import annotations
 

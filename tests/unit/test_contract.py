@@ -1,4 +1,4 @@
-"""The legal moves of a contract, and whose turn it is."""
+"""The legal moves of a contract, and which signing tasks are open."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_nobody_at_all_has_not_signed() -> None:
 
 
 class Turns(RuleBasedStateMachine):
-    """Signers in some order sign one after the other; opening is done by `select_tasks_to_open` alone."""
+    """Signers in some order sign one after the other. Tasks are opened by `select_tasks_to_open` alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Turns(RuleBasedStateMachine):
 
     @rule()
     def look_again(self) -> None:
-        assert select_tasks_to_open(list(self.tasks.values())) == []  # whose turn it was is open already
+        assert select_tasks_to_open(list(self.tasks.values())) == []  # all tasks that may be open are open already
 
     def in_state(self, state: TaskState) -> list[SigningTask]:
         return [task for task in self.tasks.values() if task.state is state]

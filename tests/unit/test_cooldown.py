@@ -1,4 +1,4 @@
-"""Who failed rests: it is asked last."""
+"""An authority that failed recently is asked last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receipts form a lattice: whatever their order and number, the state ends the same."""
+"""Receipts form a lattice: whatever their order and number, the final state is the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tickets: derived, short enough for a small QR code, and forgiving towards those who type them."""
+"""Tickets: derived, short enough for a small QR code, and tolerant of how people type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May a message go out now? Each rule by itself, and which of them goes first."""
+"""Whether a message may go out now: each rule by itself, and which rule decides first."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_is_dropped_is_never_put_off() -> None:
 
 
 def test_a_step_that_may_be_sent_in_the_morning_is_not_given_up_at_night() -> None:
-    """The person's question may be settled by then, or they may want messages again."""
+    """By morning the person's question may be closed, or they may want messages again."""
     paused = replace(CASE, tasks=[replace(TASK, paused=True)])
     in_the_morning = Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
     assert may_send_step(paused, "sms", POLICY, NIGHT) == in_the_morning

@@ -1,4 +1,4 @@
-"""Message texts: what a file of them may say, and what ours say."""
+"""Message texts: what a file of texts may contain, and what ours contain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ZH = LATE_ZH | {
     "open": "2",
     "done": "1",
 }
-# What we begin with; answers to what people write go by SMS alone, and lead nowhere.
+# Messages that the hub starts. Answers to what people write go by SMS alone, and contain no link.
 OURS = [each for each in Purpose if each not in ANSWERS]
 EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "contracts": "2 course contracts"}
 EN |= {"deadline": "31 December 18:00"}
@@ -46,7 +46,7 @@ def messages() -> MessageTemplates:
     return load_messages(FOLDER)
 
 
-# ---- the texts that there are
+# ---- the existing texts
 
 
 @pytest.mark.parametrize("shape", Shape)

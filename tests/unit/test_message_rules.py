@@ -1,4 +1,4 @@
-"""Messages against the rules of those who are to carry them."""
+"""Message texts against the rules of the providers that carry them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PATH, CODE = Rules(shapes=(Shape.PATH,), fixed_texts=True), Rules(shapes=(Shape.
 
 @dataclass(frozen=True)
 class Lying:
-    """A text that lies at a provider."""
+    """A text that a provider stores."""
 
     variables: tuple[str, ...]
 
 
 def lying(shape: str, *languages: str) -> dict[str, FixedText]:
-    """A template at the provider for each of our texts, as it has to be."""
+    """Return, for each of our texts, the template that the provider has to store."""
     found = [OURS.get(purpose, "sms", language, shape) for purpose in Purpose for language in languages]
     return {each.id: Lying(tuple(sorted(each.placeholders - CONSTANT))) for each in found}
 
@@ -76,7 +76,7 @@ def test_a_missing_text_is_named_with_its_place() -> None:
 
 
 def test_only_the_shapes_of_numbers_that_it_serves_count() -> None:
-    """It carries no codes to +86, but the whole address elsewhere."""
+    """The provider carries no codes to +86, but the whole address elsewhere."""
     messages = MessageTemplates(each for each in OURS if each.shape != "code")
     rules = Rules(shapes_to={"+86": (Shape.CODE,)})
     assert said(rules, messages=messages, serves=("+44", "+1")) == []
@@ -93,7 +93,7 @@ def test_nobody_is_called_for_a_link_so_no_text_is_missing() -> None:
     assert len(silent) == 2 * 5 and not any(each.startswith("new-link") for each in silent)
 
 
-# ---- texts that lie at the provider
+# ---- texts that the provider stores
 
 
 def test_a_channel_that_does_not_say_what_lies_there_is_refused() -> None:
@@ -152,7 +152,7 @@ def test_an_address_longer_than_the_text_was_made_for_is_refused() -> None:
 def test_segments_are_counted_with_the_longest_values_in_the_worst_alphabet_and_with_the_prefix() -> None:
     variables = '[variables]\nschool = {type = "text", longest = 20}\n[sms.full]\n'
     (wide,) = read_messages("code", f'{variables}en = "{"a" * 60}{{school}}"')
-    assert count_max_segments(wide) == 2  # 80 letters, but UCS-2 when the school has no English name
+    assert count_max_segments(wide) == 2  # 80 letters, but UCS-2 if the school has no English name
     (narrow,) = read_messages("code", f'{variables}zh = "{"字" * 50}{{school}}"')
     assert (count_max_segments(narrow), count_max_segments(narrow, "【校】")) == (1, 2)
     messages = MessageTemplates([*(each for each in OURS if each.purpose is not Purpose.CODE), narrow])

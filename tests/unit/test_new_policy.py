@@ -1,4 +1,4 @@
-"""Under a new policy its days hold, whatever went out under the old one; no number serves twice."""
+"""Under a new policy its days count, whatever was sent under the old one, and no reminder number is used twice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def after(policy: ReminderPolicy, done: NextStep, now: datetime | None = None) -
 
 
 def days(policy: ReminderPolicy, step: NextStep) -> list[tuple[str, float]]:
-    """From this step to the end, each sent when it is due, with its day."""
+    """Follow the steps from this one to the end, each sent when it is due. Return the kind and day of each."""
     steps = [step]
     while steps[-1].kind is not StepKind.EXPIRY:
         steps.append(after(policy, steps[-1]))
@@ -75,11 +75,11 @@ def test_what_was_brought_forward_does_not_come_again_on_its_old_day() -> None:
     step = after(POLICY, early)
     assert step == reminder(5, 21)
     noon = INVITED + 10 * DAY + timedelta(hours=2)
-    assert anew(POLICY, step, early, noon) == step  # somebody saved what does not concern it
+    assert anew(POLICY, step, early, noon) == step  # the saved change does not concern this step
     last_call = NextStep(StepKind.LAST_CALL, 0, INVITED + 11 * DAY)
     assert anew(POLICY, last_call, early, noon, new_policy=False) == step
     assert anew(DAILY, step, early, noon) == reminder(11, 11)
-    assert anew(POLICY, early, reminder(3, 7), INVITED + 9 * DAY) == reminder(4, 14)  # not sent yet: it moves, too
+    assert anew(POLICY, early, reminder(3, 7), INVITED + 9 * DAY) == reminder(4, 14)  # not sent yet, so it moves, too
 
 
 def test_what_went_out_early_with_another_contract_does_not_come_again_that_day() -> None:

@@ -1,4 +1,4 @@
-"""Names, documents and phones: one form, checked, compared, masked."""
+"""Names, documents and phones: normalised, checked, compared, masked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hub.model.contract.person import (
     [
         ("cn-id", "34010420140305000３", "340104201403050003", date(2014, 3, 5)),
         ("cn-id", "11010519491231002x", "11010519491231002X", date(1949, 12, 31)),  # the example of GB 11643-1999
-        ("cn-id", "430302 19720101 0004", "430302197201010004", date(1972, 1, 1)),  # the district is younger than she
+        ("cn-id", "430302 19720101 0004", "430302197201010004", date(1972, 1, 1)),  # she is older than the district
         ("passport", " e1234-5678 ", "E12345678", None),
         ("hk-macau-permit", "h00000001", "H00000001", None),
         ("taiwan-permit", "00000002", "00000002", None),

@@ -1,4 +1,4 @@
-"""What a policy may say, how it is read, and the limits on messages."""
+"""What a policy may contain, how it is read, and the limits on messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A poster's ticket is its own, and says nothing; whether it may still be used is told by its dates."""
+"""A poster's ticket is unique and contains no information. Its dates decide whether it may still be used."""
 
 from __future__ import annotations
 

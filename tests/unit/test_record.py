@@ -46,7 +46,7 @@ def test_any_change_removal_or_exchange_breaks_it(kinds: list[str], data: some.D
 
 
 def test_an_entry_has_to_name_the_one_before_it() -> None:
-    """Also where its digest was made over the right one."""
+    """This holds even if the entry's digest was made over the right one."""
     first, second = chain("issued", "signed")
     assert find_broken_entry([first, replace(second, previous=GENESIS)]) == 2
 

@@ -1,4 +1,4 @@
-"""What may stand in an entry as it is, and that nothing which somebody wrote is among it."""
+"""What an entry may contain in clear, and that nothing which a person wrote is among it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WRITTEN = (
     "家里有事",
     "G1234567",
 )
-# From the configuration, the school's file, templates, certificates, identity providers and attestations.
+# Values from the configuration, the school's file, templates, certificates, identity providers and attestations.
 NOT_WRITTEN_BY_PEOPLE = {
     "authority",
     "key",
@@ -73,12 +73,13 @@ PLAIN = (
 )
 
 
-# Where the kind stands among the arguments of helpers.
+# The position of the kind among the arguments of functions that pass it on.
 HANDED_ON = {"_note": 2, "_note_certified": 3}
 
 
 def kinds_in_the_program() -> Iterator[str]:
-    """Every kind that stands literally in a call which adds an entry, or hands one on to be added."""
+    """Yield every kind that is a literal in a call that appends an entry, directly or through a function in
+    HANDED_ON."""
     for path in (ROOT / "hub").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Call):

@@ -38,7 +38,7 @@ def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
 def plan(
     opened: datetime, deadline: datetime, zone: ZoneInfo = SHANGHAI, send: FirstSend = "now"
 ) -> list[tuple[str, str]]:
-    """All steps, each done exactly when it is due: (kind and number, local time)."""
+    """Return all steps, each done exactly when it is due: (kind and number, local time)."""
     step = first_step(ReminderPlan(POLICY, opened, deadline, zone, QUARTER), send)
     invited = step.due_at if step.kind is StepKind.INVITATION else opened
     steps = [step]
@@ -68,7 +68,7 @@ def test_thirty_days_from_a_monday_morning() -> None:
 
 
 def test_issued_shortly_before_midnight() -> None:
-    """The invitation answers an act and goes at once; whatever Qianda starts waits for the day."""
+    """The invitation answers an act and goes at once. Whatever Qianda starts itself waits for the day."""
     assert plan(at("2026-11-30 23:50"), at("2026-12-30 23:50")) == [
         ("invitation", "11-30 23:50"),
         ("reminder 1", "12-02 12:00"),
@@ -161,7 +161,7 @@ def test_the_hour_on_the_wall_stays_when_the_clocks_change(zone: ZoneInfo, opene
 
 
 def test_an_hour_that_the_clocks_leave_out_or_repeat() -> None:
-    """Invited at 2:30, which does not exist a day later in March, and happens twice in November."""
+    """Invited at 2:30, which does not exist a day later in March, and at 1:30, which happens twice in November."""
     for opened in ("2027-03-13 02:30", "2026-10-31 01:30"):
         steps = plan(at(opened, NEW_YORK), at(opened, NEW_YORK) + timedelta(days=30), NEW_YORK)
         assert [time.split()[1] for _, time in steps[1:-1]] == ["12:00"] * 6
@@ -197,7 +197,8 @@ def test_a_last_call_that_an_outage_swallowed_is_not_made_up_for() -> None:
 
 
 def test_reminders_close_to_the_last_call_give_way() -> None:
-    """The sixth would come at 9:00. A last call at 20:59 takes its place, one deferred to the next day does not."""
+    """The sixth reminder would come at 9:00. A last call at 20:59 replaces it; one deferred to the next day does
+    not."""
     invited, fifth = at("2026-11-30 09:00"), NextStep(StepKind.REMINDER, 5, at("2026-12-21 09:00"))
     near = follow(fifth, invited, at("2026-12-30 20:59"), now=fifth.due_at)
     far = follow(fifth, invited, at("2026-12-30 21:00"), now=fifth.due_at)
@@ -300,7 +301,8 @@ def test_a_day_is_the_signers_and_has_23_or_25_hours_when_the_clocks_change() ->
 
 
 def test_what_is_put_off_leaves_the_end_of_the_window_to_what_is_late() -> None:
-    """A share that were its last seconds would be missed by a worker that looks a little later, day after day."""
+    """A share in the last seconds of the window would be missed, day after day, by a worker that looks a little
+    later."""
     shares = [spread_of(uuid4()) for _ in range(2000)]
     latest = [into_window(POLICY, at("2026-12-01 22:00"), SHANGHAI, share) for share in (min(shares), max(shares))]
     assert at("2026-12-02 09:00") <= latest[0] < at("2026-12-02 09:30")

@@ -24,7 +24,7 @@ from hub.model.reminders.schedule import (
     replanned,
 )
 
-# Among them: half hours, quarter hours, clocks that change by half an hour, at midnight, and on Saturdays.
+# They include half hours, quarter hours, clocks that change by half an hour, at midnight, and on Saturdays.
 NAMES = (
     "UTC Asia/Shanghai America/New_York Europe/London Australia/Lord_Howe Pacific/Chatham Asia/Kathmandu "
     "America/Santiago Asia/Beirut Africa/Cairo America/St_Johns Pacific/Apia Pacific/Kiritimati"
@@ -62,7 +62,7 @@ def is_open(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> bool:
 
 @st.composite
 def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, FirstSend, list[tuple[NextStep, datetime]]]:
-    """A task's whole life: each step and the moment when the worker got to it, which may be late."""
+    """A task's whole life: each step and the moment when the worker took it, which may be late."""
     policy, zone, opened, spread, send = draw(policies()), draw(zones), draw(moments), draw(spreads), draw(sends)
     deadline = opened + draw(lifetimes)
     step = first_step(ReminderPlan(policy, opened, deadline, zone, spread), send)

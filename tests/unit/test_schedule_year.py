@@ -1,6 +1,6 @@
-"""A year of contracts: whatever happens in whatever order, each open task has one next step, and each message its time.
+"""A year of contracts: whatever happens in whatever order, each open task has one next step, and messages are in time.
 
-The rules alone, without a database: `tests/lifecycle/test_reminder_machine.py` does the same with one.
+The rules alone, without a database. `tests/lifecycle/test_reminder_machine.py` tests the same with one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Year(RuleBasedStateMachine):
             self._on_time(due)
 
     def _on_time(self, due: datetime | None) -> None:
-        """With a worker that is there, every message leaves at the moment that was planned."""
+        """If a worker is running, every message leaves at the moment that was planned."""
         for each in self.world.sent[self.checked :]:
             assert due is None or each.at == due or each.at == self.world.now
 
@@ -107,7 +107,7 @@ class Year(RuleBasedStateMachine):
         changed = replace(policy, closed_days=days, messages_per_day=cap, bundle=bundle)
         self.world.change_policy(changed)
 
-    # ---- what holds
+    # ---- what always holds
 
     @invariant()
     def one_next_step_for_what_is_open_and_none_for_what_is_not(self) -> None:
@@ -134,7 +134,7 @@ class Year(RuleBasedStateMachine):
             assert len({due.task.id for due in each.dues}) == len(each.dues)
 
     def teardown(self) -> None:
-        """Left alone, everything comes to its end, at its deadline."""
+        """Without further events, every contract ends at its deadline."""
         for _ in range(3000):
             due = self.world.next_due()
             if due is None:

@@ -1,4 +1,4 @@
-"""One-time codes: how they are derived, and how many may go out."""
+"""One-time codes: how they are derived, and how many may be sent."""
 
 from __future__ import annotations
 

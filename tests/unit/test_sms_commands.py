@@ -1,4 +1,4 @@
-"""What people write to us, understood."""
+"""How SMS that people write to us are understood."""
 
 from __future__ import annotations
 

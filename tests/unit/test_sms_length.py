@@ -1,4 +1,4 @@
-"""How many segments an SMS takes, and texts that are made to fit."""
+"""How many segments an SMS takes, and texts that are shortened to fit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ANY_TEXTS = st.text(alphabet=st.sampled_from("a中文é𠮷😀…{€"), max_si
         ("中" * 135, UCS2, 135, 3),
         ("a" * 71 + "ê", UCS2, 72, 2),
         ("𠮷" * 35, UCS2, 70, 1),
-        # 306 and 134 units, but the character in the middle does not fit into what is left of the first segment
+        # 306 and 134 units, but the character in the middle does not fit into the rest of the first segment
         ("a" * 152 + "€" + "a" * 152, GSM7, 306, 3),
         ("中" * 66 + "𠮷" + "中" * 66, UCS2, 134, 3),
     ],
@@ -47,7 +47,7 @@ def test_sizes(text: str, encoding: str, units: int, segments: int) -> None:
 
 
 def _units(text: str, encoding: str) -> int:
-    """Counted another way than the product does."""
+    """Return the number of code units, counted in another way than the product does."""
     if encoding == UCS2:
         return len(text.encode("utf-16-le")) // 2
     return len(text) + sum(text.count(each) for each in EXTENSION)
@@ -63,7 +63,7 @@ def test_segments_hold_the_text_whole_and_divide_no_character(text: str) -> None
         assert len(pieces) == 1
     else:
         assert all(_units(piece, encoding) <= each for piece in pieces)
-        # As full as they can be: the next character had no room.
+        # Every segment is as full as it can be: the next character does not fit.
         assert all(_units(piece + after[0], encoding) > each for piece, after in pairwise(pieces))
         assert len(pieces) >= -(-_units(text, encoding) // each)
 
