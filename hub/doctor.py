@@ -64,7 +64,7 @@ async def _clock(hub: Hub) -> str:
     """Compare our clock with the database's. On one machine they are the same; over a network a wrong clock is
     found."""
     async with hub.database.transaction(EVERYTHING) as tx:
-        theirs: datetime = (await tx.connection.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
+        theirs: datetime = (await tx.connection.fetch("SELECT clock_timestamp()")).one()[0]
     difference = abs(datetime.now(UTC) - theirs)
     if difference > CLOCK_TOLERANCE:
         seconds = f"{difference.total_seconds():.0f} s"

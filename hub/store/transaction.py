@@ -14,12 +14,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 import asyncpg
-from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import Scope
@@ -37,6 +33,8 @@ from hub.store.kernel.heartbeats import Operations
 from hub.store.kernel.jobs import Jobs
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.periodic_tasks import Duties
+from hub.store.kernel.pool import ConnectionPool
+from hub.store.kernel.statement import Connection, Driver, SqlStatement, open_connection
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
@@ -68,7 +66,8 @@ from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
 
 Clock = Callable[[], datetime]
-STATEMENT_TIMEOUT = 30
+# Seconds until a new connection stands, until a statement is cut off, until a lost transaction is undone.
+CONNECT_TIMEOUT, STATEMENT_TIMEOUT, ROLLBACK_TIMEOUT = 10.0, 30.0, 5.0
 # The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
 # connection left, or undid one of two that waited for each other: the same works again in a moment.
 AWAY = (
@@ -82,7 +81,7 @@ AWAY = (
 )
 
 # One statement, because every transaction begins with it.
-_ENTER = text(
+_ENTER = SqlStatement(
     "SELECT (SELECT clock_offset FROM demo_clock), clock_timestamp() FROM set_config('qianda.scope', :scope, true)"
 )
 
@@ -94,9 +93,7 @@ class Transaction:
     can move it ahead of the real one.
     """
 
-    def __init__(
-        self, database: Database, connection: AsyncConnection, scope: Scope, planning_offset: timedelta
-    ) -> None:
+    def __init__(self, database: Database, connection: Connection, scope: Scope, planning_offset: timedelta) -> None:
         self.connection = connection
         self.scope = scope
         self.cipher = database.cipher
@@ -264,59 +261,63 @@ class Transaction:
 class Database:
     """The pool of connections as the role `app`."""
 
-    def __init__(self, dsn: str, keys: Keys, clock: Clock, pool_size: int = 8) -> None:
+    def __init__(self, dsn: str, keys: Keys, clock: Clock, pool_size: int = 12) -> None:
         self.dsn = dsn
         self.keys = keys
         self.clock = clock
         self.cipher = Cipher(keys)
         self.inlet = Inlet(self._connect)
-        self.engine: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=self._connect,
-            pool_size=pool_size,
-            max_overflow=4,
-            hide_parameters=True,  # an error is logged with its statement, and values may be anybody's
-        )
-        event.listen(self.engine.sync_engine, "checkout", _check_alive)
+        self.pool = ConnectionPool(self._connect, pool_size)
 
-    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_TIMEOUT)
+    async def _connect(self) -> Driver:
+        return await open_connection(self.dsn, CONNECT_TIMEOUT, STATEMENT_TIMEOUT)
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
         """Open one transaction. Raises DatabaseUnavailable when the server is away."""
         try:
-            async with self.engine.begin() as connection:
-                offset, theirs = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
-                if isinstance(self.clock, DatabaseClock):
-                    self.clock.observe(theirs)
-                yield Transaction(self, connection, scope, offset or timedelta(0))
-                await self.before_commit()
-        except (OSError, InterfaceError, *AWAY) as error:
+            driver = await self.pool.take()
+            try:
+                async with _begun(driver):
+                    connection = Connection(driver)
+                    offset, theirs = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
+                    if isinstance(self.clock, DatabaseClock):
+                        self.clock.observe(theirs)
+                    yield Transaction(self, connection, scope, offset or timedelta(0))
+                    await self.before_commit()
+            finally:
+                self.pool.give_back(driver)
+        except (OSError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
-        except DBAPIError as error:
-            if error.connection_invalidated or _is_away(error):
-                raise DatabaseUnavailable(type(error).__name__) from error
-            raise
+        except asyncpg.InterfaceError as error:
+            if isinstance(error, ValueError):  # a value that does not fit its column: nothing is wrong with the server
+                raise
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def before_commit(self) -> None:
         """Nothing. A harness that kills processes at every commit overrides it."""
 
     async def close(self) -> None:
         await self.inlet.close()
-        await asyncio.shield(self.engine.dispose())
+        await asyncio.shield(self.pool.close())
 
 
-def _check_alive(dbapi_connection: Any, *_: object) -> None:
-    """A connection that its server has ended is not handed out. It costs no question: the socket has told us."""
-    if dbapi_connection.driver_connection.is_closed():
-        raise DisconnectionError
+@asynccontextmanager
+async def _begun(driver: Driver) -> AsyncIterator[None]:
+    """Begin a transaction, and commit it at the end; roll it back when anything is raised."""
+    await driver.execute("BEGIN")
+    try:
+        yield
+        await driver.execute("COMMIT")
+    except BaseException:
+        await _roll_back(driver)
+        raise
 
 
-def _is_away(error: BaseException | None) -> bool:
-    """Whether any error behind this one says so: SQLAlchemy wraps asyncpg's twice."""
-    while error is not None:
-        if isinstance(error, AWAY):
-            return True
-        error = error.__cause__
-    return False
+async def _roll_back(driver: Driver) -> None:
+    """A connection that cannot even do this is ended, and its server undoes the rest."""
+    if not driver.is_closed():
+        try:
+            await asyncio.shield(driver.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            driver.terminate()

@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from channels import Channel
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Database, Transaction
+from tests.statements import watch_statements
 
 # The chapters of a story: up to the accepted signature, and everything that the hub does by itself after it.
 SIGNING, CLOSING = "signing", "closing"
@@ -90,25 +91,19 @@ class Watch:
     def commits(self, database: Database) -> None:
         """Watch every transaction of this database that wrote something."""
         original = database.transaction
-        tables: dict[int, list[str]] = {}
-
-        def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if written := WRITES.match(statement):
-                tables.setdefault(id(connection), []).append(written[1])
-
-        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
 
         @asynccontextmanager
         async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
             labels: list[str] = []
             boundary = None
             async with original(scope) as opened:
-                mine = id(opened.connection.sync_connection)
-                tables[mine] = []
+                statements: list[str] = []
+                watch_statements(opened.connection, statements.append)
                 _label(opened, labels)
                 yield opened
                 if await opened.connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
-                    words = labels or sorted(set(tables[mine])) or ["locks only"]
+                    tables = {found[1] for found in map(WRITES.match, statements) if found}
+                    words = labels or sorted(tables) or ["locks only"]
                     boundary = self.before(f"commit {' + '.join(words)}")
             if boundary:
                 self.after(boundary)

@@ -68,7 +68,7 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
 
 
 async def _count(tx: Transaction, statement: str) -> int:
-    return int((await tx.connection.execute(text(statement))).scalar_one())
+    return int((await tx.connection.execute(text(statement))).one()[0])
 
 
 def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path) -> None:

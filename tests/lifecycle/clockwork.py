@@ -101,5 +101,5 @@ async def waiting(running: Running, count: int) -> bool:
     """Return whether exactly `count` connections wait for a lock."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         mine = "datname = current_database() AND wait_event_type = 'Lock'"
-        found = await tx.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
-        return int(found.scalar_one()) == count
+        found = await tx.connection.fetch(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
+        return int(found[0][0]) == count

@@ -41,8 +41,8 @@ async def landed(running: Running, contract: Contract) -> Person:
 
 async def spent(running: Running, kind: str) -> int:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        rows = await tx.connection.exec_driver_sql(f"SELECT sum(spent) FROM budget WHERE kind = '{kind}'")
-        return int(rows.scalar_one() or 0)
+        rows = await tx.connection.fetch(f"SELECT sum(spent) FROM budget WHERE kind = '{kind}'")
+        return int(rows[0][0] or 0)
 
 
 def tight(**limits: int) -> Mapping[str, object]:

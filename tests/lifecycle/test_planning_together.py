@@ -7,11 +7,10 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
 from hub.model.contract.contract import Contract
@@ -25,6 +24,7 @@ from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_policies import change
 from tests.lifecycle.test_steps_together import NOON, issued, ledger
 from tests.running import MovableClock, Running, running_hub, until
+from tests.statements import noted_statements
 
 FEW, MANY = 2, 7
 PLANNED_ANEW = ("planned", "policy-changed")
@@ -55,15 +55,8 @@ async def counted(running: Running, days: int) -> int:
     """Return the number of statements that planning all tasks takes, by a policy with the first reminder after `days`
     days."""
     await change(running, "hefei", "campus", "hefei", {"reminders_after": [f"{days}d"]})
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    engine = running.hub.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    assert await replan_scope(running.hub.services, "hefei") is None
-    event.remove(engine, "before_cursor_execute", note)
+    with noted_statements(running.hub.database) as statements:
+        assert await replan_scope(running.hub.services, "hefei") is None
     return len(statements)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.run_due import RanSteps, run_due
@@ -19,6 +17,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.worker.due_step_loop import BATCH, LEASE
 from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
+from tests.statements import noted_statements
 
 MANY = 6
 # From the claim to the booking of the provider, with a new link. Setting the scope is one of them.
@@ -53,14 +52,8 @@ async def ledger(running: Running, contract: Contract) -> list[tuple[str, str | 
 
 async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: Running) -> None:
     contracts = [await issued(running, number) for number in range(MANY)]
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
-    assert await running.worker.due_steps.sweep() == MANY
-    event.remove(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
+    with noted_statements(running.hub.database) as statements:
+        assert await running.worker.due_steps.sweep() == MANY
     for contract in contracts:
         assert await sent(running, contract) == [("invitation", "delivered")]
         assert [kind for kind, _ in await ledger(running, contract)][:3] == ["planned", "sent", "planned"]
@@ -72,14 +65,8 @@ async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
     """Return the statements of the transaction in which `number` steps run, and what it did."""
     for each in range(number):
         await issued(running, 100 * number + each)
-    engine, statements = running.hub.database.engine.sync_engine, list[str]()
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    ran = await run_due(running.hub.services, BATCH, LEASE)
-    event.remove(engine, "before_cursor_execute", note)
+    with noted_statements(running.hub.database) as statements:
+        ran = await run_due(running.hub.services, BATCH, LEASE)
     assert (ran.number, len(ran.calls), ran.left) == (number, number, [])
     for call in ran.calls:
         await running.hub.services.messaging.router.make_call(call)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING
 from hub.worker.callback_loop import CallbackLoop
 from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
+from tests.statements import noted_statements
 
 DUTIES = {"settle", "reroute", "hear_again", "upkeep", "purge"}
 
@@ -42,25 +42,25 @@ async def test_three_workers_do_each_round_once() -> None:
     async with running_hub(with_worker=False, with_web=False) as running:
         asked: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        def note(statement: str) -> None:
             asked.extend(["duty"] * ("INSERT INTO duty" in statement))
 
-        event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
         stop, rounds = asyncio.Event(), Counter[str]()
         callbacks = CallbackLoop(running.hub, 3600.0)
         workers = [Counting(running.hub, 3600.0, callbacks.process_callbacks) for _ in range(3)]
         for worker in workers:
             worker.rounds = rounds
-        tasks = [asyncio.ensure_future(loop(stop)) for worker in workers for loop in worker.loops]
 
         async def all_asked() -> bool:
             return len(asked) == len(workers) * len(DUTIES)
 
-        try:
-            await until(all_asked)
-        finally:
-            stop.set()
-            await asyncio.gather(*tasks)
+        with noted_statements(running.hub.database, note):
+            tasks = [asyncio.ensure_future(loop(stop)) for worker in workers for loop in worker.loops]
+            try:
+                await until(all_asked)
+            finally:
+                stop.set()
+                await asyncio.gather(*tasks)
         assert rounds == dict.fromkeys(DUTIES, 1)
 
 

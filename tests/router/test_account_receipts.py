@@ -35,7 +35,7 @@ async def health(hub: Routed, name: str = "sms_twilio") -> Health:
 
 async def alerts(hub: Routed) -> list[Mapping[str, Any]]:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
+        found = await tx.connection.fetch("SELECT facts FROM alert WHERE kind = 'provider-broken'")
         return [row.facts for row in found]
 
 
@@ -142,7 +142,7 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
         assert await here.state(contract) is DeliveryState.DELIVERED
         async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = [each for each in await tx.staff_tasks.open_tasks() if each.kind == "unread"]
-            stored = await tx.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
+            stored = await tx.connection.fetch("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
             kept = [tx.cipher.open_json(row.call_sealed)["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [
             "aliyun",

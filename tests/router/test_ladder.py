@@ -375,6 +375,6 @@ async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hea
         assert len(hub.twilio.accepted) == 2
         assert (await hub.one(contract)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            alerts = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
-            assert len(alerts.fetchall()) == 1
+            alerts = await tx.connection.fetch("SELECT facts FROM alert WHERE kind = 'provider-broken'")
+            assert len(alerts) == 1
             assert (await tx.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None

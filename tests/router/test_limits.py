@@ -42,7 +42,7 @@ def limited(hub: Routed, limits: BudgetLimits) -> None:
 
 async def kinds_of_alerts(hub: Routed) -> list[str]:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        return [str(kind) for (kind,) in await tx.connection.exec_driver_sql("SELECT kind FROM alert")]
+        return [str(kind) for (kind,) in await tx.connection.fetch("SELECT kind FROM alert")]
 
 
 async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() -> None:

@@ -96,7 +96,7 @@ async def test_the_database_is_away_during_a_call_and_the_provider_calls_again()
         genuine = hub.twilio.reported(message, Fate.DELIVERED, hub.place)
         assert genuine
         database = hub.running.hub.database
-        await database.engine.dispose()
+        await database.pool.close()
         await database.inlet.close()
         address, database.dsn = database.dsn, "postgresql://app@127.0.0.1:1/gone"
         assert await called(hub, genuine) == 503
@@ -139,6 +139,6 @@ async def test_a_storm_of_filtered_messages_stops_the_provider_and_tells_staff()
         assert await state(hub, contract) is DeliveryState.SENDING  # it waits: no call made the storm worse
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
-            alerts = await tx.connection.exec_driver_sql("SELECT kind FROM alert")
+            alerts = await tx.connection.fetch("SELECT kind FROM alert")
             assert [kind for (kind,) in alerts] == ["provider-broken"]
         assert health.broken_at is not None

@@ -106,8 +106,8 @@ async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_
             assert weary.asked == asked_by_then
         assert (await hub.one(contract)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            told = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-rests'")
-            assert [each.facts for each in told.all()] == [{"provider": "weary", "minutes": 60}]
+            told = await tx.connection.fetch("SELECT facts FROM alert WHERE kind = 'provider-rests'")
+            assert [each.facts for each in told] == [{"provider": "weary", "minutes": 60}]
 
 
 async def test_codes_go_to_another_provider_meanwhile() -> None:

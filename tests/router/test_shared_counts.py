@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.send import NewMessage, write_message
@@ -158,9 +159,10 @@ async def test_a_start_that_follows_an_unsigned_stop_is_the_last_word() -> None:
 
 
 async def test_an_error_of_the_database_tells_its_statement_and_no_value() -> None:
+    twice, value = text("INSERT INTO outbox_message (key) VALUES (:key), (:key)"), str(uuid4())
     async with routed() as hub:
-        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            with pytest.raises(DBAPIError) as failed:
-                async with tx.connection.begin_nested():
-                    await tx.connection.execute(text("SELECT CAST(:value AS text), 1 / 0"), {"value": "telltale"})
-        assert "telltale" not in str(failed.value)
+        with pytest.raises(asyncpg.UniqueViolationError) as failed:
+            async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+                await tx.connection.execute(twice, {"key": value})
+    told = "".join(traceback.format_exception(failed.value))
+    assert "INSERT INTO outbox_message" in told and value not in told

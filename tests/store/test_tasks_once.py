@@ -46,7 +46,7 @@ async def finish(database: Database, task: UUID) -> None:
 
 async def count(database: Database, found: str) -> int:
     async with database.transaction(EVERYTHING) as tx:
-        return int((await tx.connection.exec_driver_sql(f"SELECT count(*) FROM {found}")).scalar_one())
+        return int((await tx.connection.fetch(f"SELECT count(*) FROM {found}")).one()[0])
 
 
 async def waiting(database: Database) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
 
 from hub.lifecycle.signing import pickup_codes
 from hub.model.contract.contract import Contract
@@ -20,6 +19,7 @@ from qianda.client import SigningClient
 from tests.lifecycle.people import father
 from tests.poster_visits import Family
 from tests.running import Running, running_hub
+from tests.statements import noted_statements
 from tests.web.signer_visits import asked, code_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -147,15 +147,7 @@ async def test_open_does_the_same_work_either_way(running: Running) -> None:
     someone = await parent(running)
     said_by: list[list[str]] = []
     for code in (await someone.code(), await someone.wrong()):
-        statements: list[str] = []
-
-        def note(*args: Any, into: list[str] = statements) -> None:
-            into.append(str(args[2]).split(" (")[0][:60])
-
-        engine = running.hub.database.engine.sync_engine
-        quiet = await _alone(running, note, engine, code, someone.family.phone)
-        assert quiet
-        said_by.append(statements)
+        said_by.append(await _asked_alone(running, code, someone.family.phone))
     right, wrong = said_by
     assert len(right) == len(wrong)
     assert [each for each in right if "signing_session" not in each] == [
@@ -163,19 +155,17 @@ async def test_open_does_the_same_work_either_way(running: Running) -> None:
     ]
 
 
-async def _alone(running: Running, note: Any, engine: Any, code: str, phone: str) -> bool:
-    """Only what this task does: the worker's own statements are left out."""
-    mine = asyncio.current_task()
+async def _asked_alone(running: Running, code: str, phone: str) -> list[str]:
+    """Only what this task asks: the worker's own statements are left out."""
+    mine, asked = asyncio.current_task(), list[str]()
 
-    def only_mine(*args: Any) -> None:
+    def note(statement: str) -> None:
         if asyncio.current_task() is mine:
-            note(*args)
+            asked.append(statement.split(" (", maxsplit=1)[0][:60])
 
-    event.listen(engine, "before_cursor_execute", only_mine)
-    try:
-        return bool((await pickup_codes.open_pickup(running.hub.services, code, phone)).secret)
-    finally:
-        event.remove(engine, "before_cursor_execute", only_mine)
+    with noted_statements(running.hub.database, note):
+        assert (await pickup_codes.open_pickup(running.hub.services, code, phone)).secret
+    return asked
 
 
 async def test_from_the_pickup_code_to_the_signature(running: Running) -> None:

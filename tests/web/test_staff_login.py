@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -92,8 +91,7 @@ async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(runnin
     while not await failures(running, "patient"):
         assert not coming.done(), "it was not counted"
         await asyncio.sleep(0.005)
-    pool: Any = running.hub.database.engine.pool
-    assert (coming.done(), pool.checkedout()) == (False, 0)
+    assert (coming.done(), running.hub.database.pool.in_use) == (False, 0)
     assert (await coming).status == 303
     assert await failures(running, "patient") == 0
 

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ARRAY,
     LABEL_STYLE_TABLENAME_PLUS_COL,
     LargeBinary,
-    RowMapping,
     Select,
     Table,
     Uuid,
@@ -19,7 +18,6 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
@@ -28,6 +26,7 @@ from hub.model.contract.signer import Signer
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
 
 _CONTRACT_ID = bindparam("contract", type_=Uuid())
@@ -40,33 +39,41 @@ def _labelled(statement: Select[Any]) -> Select[Any]:
 
 
 _PARTIES = SIGNER.join(TASK, TASK.c.signer == SIGNER.c.id)
-_GET = _labelled(
-    select(CONTRACT, SIGNER, TASK)
-    .select_from(CONTRACT.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
-    .where(CONTRACT.c.id == _CONTRACT_ID)
-    .order_by(*_BY_ORDER)
+_GET = SqlStatement(
+    _labelled(
+        select(CONTRACT, SIGNER, TASK)
+        .select_from(CONTRACT.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
+        .where(CONTRACT.c.id == _CONTRACT_ID)
+        .order_by(*_BY_ORDER)
+    )
 )
-_PARTIES_OF = _labelled(
-    select(SIGNER, TASK)
-    .select_from(_PARTIES)
-    .where(SIGNER.c.contract == any_(bindparam("ids", type_=ARRAY(Uuid()))))
-    .order_by(*_BY_ORDER)
+_PARTIES_OF = SqlStatement(
+    _labelled(
+        select(SIGNER, TASK)
+        .select_from(_PARTIES)
+        .where(SIGNER.c.contract == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+        .order_by(*_BY_ORDER)
+    )
 )
 # The contract that a session's call is about: the one that it names, else that of the link.
 _MEANT = CONTRACT.c.id == func.coalesce(_CONTRACT_ID, SESSION.c.contract)
 _MEANT &= CONTRACT.c.id == any_(SESSION.c.contracts)
-_GET_WITH_SESSION = _labelled(
-    select(SESSION, CONTRACT, SIGNER, TASK)
-    .select_from(SESSION.outerjoin(CONTRACT, _MEANT).outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
-    .where(SESSION.c.secret_hash == _SECRET)
-    .order_by(*_BY_ORDER)
+_GET_WITH_SESSION = SqlStatement(
+    _labelled(
+        select(SESSION, CONTRACT, SIGNER, TASK)
+        .select_from(SESSION.outerjoin(CONTRACT, _MEANT).outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
+        .where(SESSION.c.secret_hash == _SECRET)
+        .order_by(*_BY_ORDER)
+    )
 )
-_SESSION_AND_SIGNER = _labelled(
-    select(SESSION, SIGNER).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(SESSION.c.secret_hash == _SECRET)
+_SESSION_AND_SIGNER = SqlStatement(
+    _labelled(
+        select(SESSION, SIGNER).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(SESSION.c.secret_hash == _SECRET)
+    )
 )
 # Locking and reading are two statements: one that waits for a lock would show the other tables as before the wait.
-_LOCK = select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True)
-_LOCK_OF_SESSION = (
+_LOCK = SqlStatement(select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True))
+_LOCK_OF_SESSION = SqlStatement(
     select(CONTRACT.c.id)
     .select_from(SESSION.join(CONTRACT, _MEANT))
     .where(SESSION.c.secret_hash == _SECRET)
@@ -78,19 +85,19 @@ _COLUMNS = {
 }
 
 
-def _part(row: RowMapping, table: Table) -> dict[str, Any]:
+def _part(row: Row, table: Table) -> dict[str, Any]:
     """Return the columns of one table, by their names in that table."""
     return {name: row[label] for label, name in _COLUMNS[table].items()}
 
 
 class Cases:
-    def __init__(self, connection: AsyncConnection, contracts: Contracts) -> None:
+    def __init__(self, connection: Connection, contracts: Contracts) -> None:
         self._connection = connection
         self._contracts = contracts
 
     async def get(self, contract: UUID) -> Case:
         """Raises ContractNotFound for an unknown contract and for one outside the scope alike."""
-        rows = (await self._connection.execute(_GET, {"contract": contract})).mappings().all()
+        rows = await self._connection.execute(_GET, {"contract": contract})
         if not rows:
             raise ContractNotFound
         return self._read(rows)
@@ -115,7 +122,7 @@ class Cases:
         parties: dict[UUID, list[Party]] = {}
         found = list(contracts)
         rows = await self._connection.execute(_PARTIES_OF, {"ids": [contract.id for contract in found]})
-        for row in rows.mappings():
+        for row in rows:
             party = self._party(row)
             parties.setdefault(party.task.contract, []).append(party)
         return [Case(contract, tuple(parties.get(contract.id, ()))) for contract in found]
@@ -130,7 +137,7 @@ class Cases:
         values = {"secret": hash_secret(secret), "contract": contract}
         if lock:
             await self._connection.execute(_LOCK_OF_SESSION, values)
-        rows = (await self._connection.execute(_GET_WITH_SESSION, values)).mappings().all()
+        rows = await self._connection.execute(_GET_WITH_SESSION, values)
         if not rows:
             return None, None
         session = read_session(_part(rows[0], SESSION))
@@ -138,14 +145,14 @@ class Cases:
 
     async def get_session_and_signer(self, secret: str) -> tuple[SigningSession, Signer] | None:
         """Return the session with this secret and the signer whose link was opened."""
-        row = (await self._connection.execute(_SESSION_AND_SIGNER, {"secret": hash_secret(secret)})).mappings().first()
+        row = (await self._connection.execute(_SESSION_AND_SIGNER, {"secret": hash_secret(secret)})).first()
         if row is None:
             return None
         return read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
 
-    def _read(self, rows: Sequence[RowMapping]) -> Case:
+    def _read(self, rows: Sequence[Row]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))
         return Case(contract, tuple(self._party(row) for row in rows if row["signer_id"] is not None))
 
-    def _party(self, row: RowMapping) -> Party:
+    def _party(self, row: Row) -> Party:
         return Party(self._contracts.read_signer(_part(row, SIGNER)), read_task(_part(row, TASK)))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.rows import changed, insert_row, new_values, update_row
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
 CONTRACT: Table = table_of(ContractRow)
@@ -24,15 +26,63 @@ SIGNER: Table = table_of(SignerRow)
 NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_LOCK = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
-_LOCK, _LOCK_FREE = (_LOCK.with_for_update(key_share=True, skip_locked=skipped) for skipped in (False, True))
+_SEVERAL = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
+_LOCK, _LOCK_FREE = (
+    SqlStatement(_SEVERAL.with_for_update(key_share=True, skip_locked=skipped)) for skipped in (False, True)
+)
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
 
 
+_FIELDS = set(Contract.__dataclass_fields__) - {"data"}
+_SIGNER_FIELDS = set(Signer.__dataclass_fields__)
+_NEXT_NUMBER = SqlStatement(
+    insert(NUMBER)
+    .values(year=bindparam("year"), last=1)
+    .on_conflict_do_update(index_elements=["year"], set_={"last": NUMBER.c.last + 1})
+    .returning(NUMBER.c.last)
+)
+_ADD = insert_row(
+    CONTRACT, {column.name for column in CONTRACT.c} & _FIELDS | {"student_name", "data_sealed", "hub_tries"}
+)
+_ONE = select(CONTRACT).where(CONTRACT.c.id == bindparam("contract"))
+_GET, _LOCK_ONE = SqlStatement(_ONE), SqlStatement(_ONE.with_for_update(key_share=True))
+_BY_NUMBER = SqlStatement(select(CONTRACT).where(CONTRACT.c.number == bindparam("number")))
+_LOCK_IDS = SqlStatement(
+    select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id).with_for_update(key_share=True)
+)
+_PLAN_HUB_STEP = update_row(CONTRACT, "hub_due_at", "hub_tries")
+_ADD_SIGNER = SqlStatement(insert(SIGNER))
+_SIGNER = SqlStatement(select(SIGNER).where(SIGNER.c.id == bindparam("signer")))
+_ADD_VERSION = insert_row(VERSION, ("contract", "kind", "sha256", "size", "created_at"))
+
+
+_NEWEST_WAITING = (
+    select(CONTRACT.c.id)
+    .join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
+    .where(SIGNER.c.person == bindparam("person"), SIGNER.c.phone_hash == bindparam("phone"), _IS_WAITING)
+    .order_by(CONTRACT.c.created_at.desc())
+    .limit(50)
+)
+# The state stands outside as well: it is asked again of a row that was waited for.
+_LOCK_WAITING = SqlStatement(
+    select(CONTRACT.c.id, CONTRACT.c.created_at)
+    .where((CONTRACT.c.id == bindparam("own")) | _IS_WAITING & CONTRACT.c.id.in_(_NEWEST_WAITING))
+    .order_by(CONTRACT.c.id)
+    .with_for_update(key_share=True)
+)
+
+
+@cache
+def _change(*columns: str) -> SqlStatement:
+    """Return the compare-and-set of these columns; its values are those of `changed`, and the `version` it was."""
+    mine = (CONTRACT.c.id == bindparam("row")) & (CONTRACT.c.version == bindparam("was"))
+    return SqlStatement(CONTRACT.update().where(mine).values(new_values(*columns)).returning(CONTRACT))
+
+
 class Contracts:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -41,32 +91,30 @@ class Contracts:
     async def next_number(self, year: int) -> str:
         """`QD-2026-000001` and on. A number that was given out is never given out again; one is missing where the
         contract for which it was taken was not issued after all."""
-        statement = insert(NUMBER).values(year=year, last=1)
-        statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": NUMBER.c.last + 1})
-        number = await self._connection.scalar(statement.returning(NUMBER.c.last))
+        number = await self._connection.scalar(_NEXT_NUMBER, {"year": year})
         return f"QD-{year}-{number:06d}"
 
     async def add(self, contract: Contract, student_name: str) -> None:
         values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
         values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
         values |= {"data_sealed": self._cipher.seal_json(contract.data), "hub_tries": 0}
-        await self._connection.execute(insert(CONTRACT).values(values))
+        await self._connection.execute(_ADD, values)
 
     async def get(self, contract: UUID) -> Contract:
         """Raises ContractNotFound for an unknown one and for one outside the scope alike."""
-        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract))
+        return await self._one(_GET, {"contract": contract})
 
     async def locked(self, contract: UUID) -> Contract:
         """The same, holding its row until the unit ends: signing and sending take this lock.
 
         `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
         """
-        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
+        return await self._one(_LOCK_ONE, {"contract": contract})
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Contract]:
         """Lock several in the order in which everybody locks. Without `wait`: those that nobody else has."""
         values = {"ids": sorted(set(contracts))}
-        rows = (await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)).mappings()
+        rows = await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)
         return {row["id"]: self.read_contract(row) for row in rows}
 
     async def lock(self, contracts: Iterable[UUID]) -> None:
@@ -74,16 +122,16 @@ class Contracts:
         contracts, sessions, people; tasks, messages, budgets and records only under the lock of their contract, or else
         a record alone.
         """
-        these = select(CONTRACT.c.id).where(CONTRACT.c.id.in_(set(contracts))).order_by(CONTRACT.c.id)
-        await self._connection.execute(these.with_for_update(key_share=True))
+        if ids := list(set(contracts)):
+            await self._connection.execute(_LOCK_IDS, {"ids": ids})
 
-    async def _one(self, statement: Any) -> Contract:
-        row = (await self._connection.execute(statement)).mappings().first()
+    async def _one(self, statement: Any, values: Mapping[str, Any]) -> Contract:
+        row = (await self._connection.execute(statement, values)).first()
         if row is None:
             raise ContractNotFound
         return self.read_contract(row)
 
-    def read_contract(self, row: RowMapping | Mapping[str, Any], *, in_list: bool = False) -> Contract:
+    def read_contract(self, row: Row | Mapping[str, Any], *, in_list: bool = False) -> Contract:
         """Raises ContractUnreadable; in a list such a one is marked instead, and hides none of the others."""
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
         readable, data = True, {}
@@ -99,11 +147,11 @@ class Contracts:
 
     async def by_number(self, number: str) -> Contract:
         """Raises ContractNotFound."""
-        return await self._one(select(CONTRACT).where(CONTRACT.c.number == number))
+        return await self._one(_BY_NUMBER, {"number": number})
 
     async def by_external_id(self, external_id: str) -> Contract | None:
         statement = select(CONTRACT).where(CONTRACT.c.external_id == external_id).order_by(CONTRACT.c.created_at.desc())
-        row = (await self._connection.execute(statement.limit(1))).mappings().first()
+        row = (await self._connection.execute(statement.limit(1))).first()
         return self.read_contract(row) if row else None
 
     async def listed(
@@ -124,7 +172,7 @@ class Contracts:
             created_at, last = after
             earlier = CONTRACT.c.created_at < created_at
             statement = statement.where(earlier | ((CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)))
-        return [self.read_contract(row, in_list=True) for row in (await self._connection.execute(statement)).mappings()]
+        return [self.read_contract(row, in_list=True) for row in (await self._connection.execute(statement))]
 
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
         """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
@@ -135,10 +183,9 @@ class Contracts:
 
     async def change(self, contract: Contract, **values: Any) -> Contract:
         """Write fields by compare-and-set. Raises StaleVersion if somebody else wrote since `contract` was read."""
-        plain = {name: _plain(value) for name, value in values.items()}
-        statement = CONTRACT.update().where(CONTRACT.c.id == contract.id, CONTRACT.c.version == contract.version)
-        statement = statement.values(**plain, version=contract.version + 1).returning(CONTRACT)
-        row = (await self._connection.execute(statement)).mappings().first()
+        plain = {name: _plain(value) for name, value in values.items()} | {"version": contract.version + 1}
+        mine = changed(contract.id, plain) | {"was": contract.version}
+        row = (await self._connection.execute(_change(*plain), mine)).first()
         if row is None:
             raise StaleVersion
         return self.read_contract(row)
@@ -147,8 +194,8 @@ class Contracts:
 
     async def plan_hub_step(self, contract: UUID, due_at: datetime | None, tries: int = 0) -> None:
         """When the job is asked for again should it not have ended by then. None: nothing left to do."""
-        statement = CONTRACT.update().where(CONTRACT.c.id == contract).values(hub_due_at=due_at, hub_tries=tries)
-        await self._connection.execute(statement)
+        values = {"hub_due_at": due_at, "hub_tries": tries}
+        await self._connection.execute(_PLAN_HUB_STEP, changed(contract, values))
 
     async def hub_tries(self, contract: UUID) -> int:
         return int(await self._connection.scalar(select(CONTRACT.c.hub_tries).where(CONTRACT.c.id == contract)) or 0)
@@ -178,38 +225,22 @@ class Contracts:
     # ---- signers
 
     async def add_signer(self, signer: Signer, salt: bytes) -> None:
+        values = {name: getattr(signer, name) for name in _SIGNER_FIELDS & set(SIGNER.c.keys())}
+        values |= self._phone_hashes(signer.phone)
+        values |= {"role": signer.role.value, "channels": list(signer.channels), "salt": salt}
         seal = self._cipher.seal
-        await self._connection.execute(
-            insert(SIGNER).values(
-                id=signer.id,
-                contract=signer.contract,
-                campus=signer.campus,
-                role=signer.role.value,
-                name=signer.name,
-                phone_sealed=seal(signer.phone),
-                **self._phone_hashes(signer.phone),
-                id_type=signer.id_type,
-                id_number_sealed=seal(signer.id_number),
-                id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
-                person=signer.person,
-                order=signer.order,
-                language=signer.language,
-                field=signer.field,
-                channels=list(signer.channels),
-                zone=signer.zone,
-                relation=signer.relation,
-                salt=salt,
-                email_sealed=seal(signer.email) if signer.email else None,
-            )
-        )
+        values |= {"phone_sealed": seal(signer.phone), "id_number_sealed": seal(signer.id_number)}
+        values["id_tail_hash"] = self._cipher.found_by("id-tail", signer.id_number[-4:].upper())
+        values["email_sealed"] = seal(signer.email) if signer.email else None
+        await self._connection.execute(_ADD_SIGNER, values)
 
     async def signers(self, contract: UUID) -> list[Signer]:
         """In signing order."""
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
-        return [self.read_signer(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [self.read_signer(row) for row in (await self._connection.execute(statement))]
 
     async def signer(self, signer: UUID) -> Signer:
-        row = (await self._connection.execute(select(SIGNER).where(SIGNER.c.id == signer))).mappings().first()
+        row = (await self._connection.execute(_SIGNER, {"signer": signer})).first()
         if row is None:
             raise ContractNotFound
         return self.read_signer(row)
@@ -222,28 +253,22 @@ class Contracts:
     async def lock_waiting_of(self, signer: Signer) -> list[UUID]:
         """Lock the contracts that this very person (document and phone) has to sign or is signing, and the signer's own
         whatever its state; return them, the newest first. At most 50 of others."""
-        mine = (SIGNER.c.person == signer.person) & (
-            SIGNER.c.phone_hash == self._cipher.found_by("phone", signer.phone)
-        )
-        newest = select(CONTRACT.c.id).join(SIGNER, SIGNER.c.contract == CONTRACT.c.id).where(mine, _IS_WAITING)
-        newest = newest.order_by(CONTRACT.c.created_at.desc()).limit(50)
-        # The state stands outside as well: it is asked again of a row that was waited for.
-        waiting = _IS_WAITING & CONTRACT.c.id.in_(newest)
-        statement = select(CONTRACT.c.id, CONTRACT.c.created_at).where((CONTRACT.c.id == signer.contract) | waiting)
-        rows = await self._connection.execute(statement.order_by(CONTRACT.c.id).with_for_update(key_share=True))
-        return [row.id for row in sorted(rows.all(), key=lambda row: row.created_at, reverse=True)]
+        phone = self._cipher.found_by("phone", signer.phone)
+        values = {"own": signer.contract, "person": signer.person, "phone": phone}
+        rows = await self._connection.execute(_LOCK_WAITING, values)
+        return [row.id for row in sorted(rows, key=lambda row: row.created_at, reverse=True)]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Everybody on file with this phone number (E.164), newest contract first."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
-        return [self.read_signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows]
 
     async def is_known_by(self, person: str, name: str, phone: str) -> bool:
         """Whether this person is on file, and nowhere by another name or with another phone (E.164)."""
         mine = select(SIGNER.c.name, SIGNER.c.phone_hash).where(SIGNER.c.person == person).distinct()
-        rows = (await self._connection.execute(mine)).all()
+        rows = await self._connection.execute(mine)
         found_by = self._cipher.found_by("phone", phone)
         return bool(rows) and all(same_name(row.name, name) and row.phone_hash == found_by for row in rows)
 
@@ -262,7 +287,7 @@ class Contracts:
         """The signer rows of one person with one phone over all contracts, ended ones too."""
         mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)
         rows = await self._connection.execute(select(SIGNER).where(mine).order_by(SIGNER.c.contract, SIGNER.c.id))
-        return [self.read_signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows]
 
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
         """`phone` is E.164."""
@@ -281,9 +306,9 @@ class Contracts:
         found = SIGNER.c.person.in_(persons)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
-        return [self.read_signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows]
 
-    def read_signer(self, row: RowMapping | Mapping[str, Any]) -> Signer:
+    def read_signer(self, row: Row | Mapping[str, Any]) -> Signer:
         """Return the signer of this row of their table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
@@ -306,15 +331,11 @@ class Contracts:
 
     async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
         values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
-        await self._connection.execute(insert(VERSION).values(values))
+        await self._connection.execute(_ADD_VERSION, values)
 
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)
-        return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
-
-
-_FIELDS = set(Contract.__dataclass_fields__) - {"data"}
-_SIGNER_FIELDS = set(Signer.__dataclass_fields__)
+        return [dict(row) for row in (await self._connection.execute(statement))]
 
 
 def _plain(value: Any) -> Any:

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
 
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import NextStep, StepKind
+from hub.store.kernel.rows import changed, insert_row, update_row
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -30,15 +30,33 @@ _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
 # During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
-_TELL = text(f"NOTIFY {PLAN_CHANGED}")
-_PLAN = (
+_TELL = SqlStatement(f"NOTIFY {PLAN_CHANGED}")
+_PLAN_OPEN = (
     TASK.update()
     .where(TASK.c.id == bindparam("planned"), _OPEN)
     .values(
         leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")
     )
 )
-_PLAN_CLAIMED = _PLAN.where(TASK.c.leased_until == bindparam("held"))
+_PLAN_CLAIMED = SqlStatement(_PLAN_OPEN.where(TASK.c.leased_until == bindparam("held")))
+_PLAN = SqlStatement(_PLAN_OPEN)
+
+
+_PLAIN = ("id", "contract", "signer", "campus", "order", "paused", "invited_at")
+_ADD = insert_row(TASK, (*_PLAIN, "state", "next_step", "step_number", "next_due_at"))
+_GET = SqlStatement(select(TASK).where(TASK.c.id == bindparam("task")))
+_OF_SIGNER = SqlStatement(select(TASK).where(TASK.c.signer == bindparam("signer")))
+_NOTE_OPENED = SqlStatement(
+    TASK.update()
+    .where(TASK.c.id == bindparam("task"), TASK.c.opened_at.is_(None) | (TASK.c.opened_at < TASK.c.invited_at))
+    .values(opened_at=bindparam("at"), opened_through=bindparam("door"))
+)
+_EARLIEST_DUE = SqlStatement(
+    select(TASK.c.claimable_at)
+    .where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN)
+    .order_by(TASK.c.claimable_at)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -50,29 +68,18 @@ class ClaimedTask:
 
 
 class Tasks:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, task: SigningTask) -> None:
-        await self._connection.execute(
-            insert(TASK).values(
-                id=task.id,
-                contract=task.contract,
-                signer=task.signer,
-                campus=task.campus,
-                state=task.state.value,
-                order=task.order,
-                paused=task.paused,
-                **_step_values(task.step),
-                invited_at=task.invited_at,
-            )
-        )
+        values = {name: getattr(task, name) for name in _PLAIN} | {"state": task.state.value}
+        await self._connection.execute(_ADD, values | _step_values(task.step))
 
     async def of_contract(self, contract: UUID) -> list[SigningTask]:
         rows = await self._connection.execute(
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
-        return [read_task(row) for row in rows.mappings()]
+        return [read_task(row) for row in rows]
 
     async def contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
@@ -85,13 +92,13 @@ class Tasks:
         return list(await self._connection.scalars(statement))
 
     async def get(self, task: UUID) -> SigningTask:
-        return await self._one(TASK.c.id == task)
+        return await self._one(_GET, {"task": task})
 
     async def of_signer(self, signer: UUID) -> SigningTask:
-        return await self._one(TASK.c.signer == signer)
+        return await self._one(_OF_SIGNER, {"signer": signer})
 
-    async def _one(self, found: ColumnElement[bool]) -> SigningTask:
-        row = (await self._connection.execute(select(TASK).where(found))).mappings().first()
+    async def _one(self, statement: SqlStatement, values: Mapping[str, UUID]) -> SigningTask:
+        row = (await self._connection.execute(statement, values)).first()
         if row is None:
             raise ContractNotFound
         return read_task(row)
@@ -113,9 +120,7 @@ class Tasks:
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
         """The first correct code since their turn came (again) counts as "opened"; later ones change nothing."""
-        not_yet = TASK.c.opened_at.is_(None) | (TASK.c.opened_at < TASK.c.invited_at)
-        statement = TASK.update().where(TASK.c.id == task, not_yet)
-        await self._connection.execute(statement.values(opened_at=at, opened_through=door))
+        await self._connection.execute(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(
         self, task: UUID, step: NextStep, leased_until: datetime | None = None, *, now: datetime | None = None
@@ -157,13 +162,13 @@ class Tasks:
             .prefix_with("MATERIALIZED")
         )
         statement = TASK.update().where(TASK.c.id == due.c.id).values(leased_until=now + lease).returning(TASK)
-        rows = (await self._connection.execute(statement)).mappings().all()
+        rows = await self._connection.execute(statement)
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def lease(self, tasks: Sequence[UUID], until: datetime) -> list[ClaimedTask]:
         """Lease these open tasks, whose contracts the caller has locked."""
         statement = TASK.update().where(TASK.c.id.in_(tasks), _OPEN).values(leased_until=until).returning(TASK)
-        rows = (await self._connection.execute(statement)).mappings().all()
+        rows = await self._connection.execute(statement)
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
@@ -179,8 +184,7 @@ class Tasks:
         return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
 
     async def earliest_due(self) -> datetime | None:
-        statement = select(TASK.c.claimable_at).where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN)
-        moment: datetime | None = await self._connection.scalar(statement.order_by(TASK.c.claimable_at).limit(1))
+        moment: datetime | None = await self._connection.scalar(_EARLIEST_DUE)
         return moment
 
     async def tell_workers(self) -> None:
@@ -188,7 +192,7 @@ class Tasks:
         await self._connection.execute(_TELL)
 
     async def _update(self, task: UUID, **values: Any) -> None:
-        await self._connection.execute(TASK.update().where(TASK.c.id == task).values(**values))
+        await self._connection.execute(update_row(TASK, *values), changed(task, values))
 
 
 def is_due(now: Any) -> ColumnElement[bool]:
@@ -202,7 +206,7 @@ def _step_values(step: NextStep | None) -> dict[str, Any]:
     return {"next_step": step.kind.value, "step_number": step.number, "next_due_at": step.due_at}
 
 
-def read_task(row: RowMapping | Mapping[str, Any]) -> SigningTask:
+def read_task(row: Row | Mapping[str, Any]) -> SigningTask:
     """Return the task of this row of their table."""
     hidden = {"next_step", "step_number", "next_due_at", "leased_until", "claimable_at"}
     values = {name: value for name, value in row.items() if name not in hidden}

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, bindparam, column, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, column, func, select, text
 
 from hub.model.evidence.inspection import InspectedContract, RecordHead
 from hub.model.evidence.record import RecordEntry
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import (
     ContractRow,
     DocumentVersionRow,
@@ -28,18 +28,20 @@ VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
 
 # Also contracts of which only the record is left, or only the head of it.
-_NEXT = text("""
+_NEXT = SqlStatement(
+    text("""
 SELECT id FROM (
   (SELECT id FROM contract WHERE id > :after ORDER BY id LIMIT :most)
   UNION (SELECT contract FROM record_head WHERE contract > :after ORDER BY contract LIMIT :most)
   UNION (SELECT DISTINCT contract FROM record_entry WHERE contract > :after ORDER BY contract LIMIT :most)
 ) AS known ORDER BY id LIMIT :most
 """).bindparams(bindparam("after", type_=Uuid()))
+)
 _GIVEN = func.unnest(bindparam("ids", type_=ARRAY(Uuid())))
 _THESE = _GIVEN.table_valued(column("id", Uuid()), name="these").render_derived()
 _FIELDS = [ENTRY.c[name] for name in RecordEntry.__dataclass_fields__]
 # One statement sees everything at one moment, also while others go on writing.
-_RECORDS = (
+_RECORDS = SqlStatement(
     select(
         _THESE.c.id,
         CONTRACT.c.number,
@@ -67,7 +69,8 @@ _RECORDS = (
     )
     .order_by(_THESE.c.id, ENTRY.c.sequence)
 )
-_FILES = text("""
+_FILES = SqlStatement(
+    text("""
 SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', ') AS what FROM (
   SELECT contract, sha256, size, kind || ' file' AS what FROM document_version WHERE kind <> 'draft'
   UNION ALL SELECT id, document, NULL, 'current file' FROM contract WHERE document IS NOT NULL
@@ -77,7 +80,8 @@ SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', 
 WHERE named.contract = ANY(:ids) AND (:sha256 = '' OR sha256 = :sha256)
 GROUP BY contract.number, sha256 ORDER BY contract.number, sha256
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("sha256", type_=Text()))
-_NUMBERS = text("""
+)
+_NUMBERS = SqlStatement("""
 SELECT year, last, (SELECT count(*) FROM contract WHERE number LIKE 'QD-' || year || '-%')
 FROM contract_number ORDER BY year
 """)
@@ -94,7 +98,7 @@ class NamedFile:
 
 
 class Inspection:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def next_contracts(self, after: UUID, limit: int) -> list[UUID]:
@@ -102,28 +106,26 @@ class Inspection:
 
     async def records(self, contracts: Sequence[UUID]) -> AsyncIterator[tuple[InspectedContract, RecordEntry | None]]:
         """Each entry with its contract, in order; a contract without any comes once, with None."""
-        statement = _RECORDS.execution_options(yield_per=ROWS_AT_ONCE)
-        async with self._connection.stream(statement, {"ids": list(contracts)}) as rows:
-            async for row in rows.mappings():
-                yield _contract(row), _entry(row)
+        async for row in self._connection.stream(_RECORDS, {"ids": list(contracts)}, ROWS_AT_ONCE):
+            yield _contract(row), _entry(row)
 
     async def files(self, contracts: Sequence[UUID], sha256: str = "") -> list[NamedFile]:
         """All that are to be there, or whether this one is."""
         rows = await self._connection.execute(_FILES, {"ids": list(contracts), "sha256": sha256})
-        return [NamedFile(**row) for row in rows.mappings()]
+        return [NamedFile(**row) for row in rows]
 
     async def numbers(self) -> list[tuple[int, int, int]]:
         """Year, how many contract numbers were given out in it, and how many contracts have one."""
         return [(row[0], row[1], row[2]) for row in await self._connection.execute(_NUMBERS)]
 
 
-def _contract(row: RowMapping) -> InspectedContract:
+def _contract(row: Row) -> InspectedContract:
     head = None if row["head_entries"] is None else RecordHead(row["head_entries"], row["head_digest"])
     names = ("id", "number", "state", "document", "issued_sha256", "is_school")
     return InspectedContract(**{name: row[name] for name in names}, head=head, versions=row["versions"])
 
 
-def _entry(row: RowMapping) -> RecordEntry | None:
+def _entry(row: Row) -> RecordEntry | None:
     if row["sequence"] is None:
         return None
     return RecordEntry(**{name: row[name] for name in RecordEntry.__dataclass_fields__})

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import GENESIS, RecordEntry, compute_commitment, compute_entry_digest
@@ -23,7 +22,8 @@ from hub.model.evidence.record_facts import (
     mark_personal_values,
 )
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.many_rows import arrays_of, insert_many
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)
@@ -32,10 +32,12 @@ SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # The numbers by which records are locked stand in `hub.store.reminders.due_steps` as well.
-_LOCK = text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS)
+_LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
-_KEEP = insert(VALUE)
+_KEEP = SqlStatement(insert(VALUE))
+_COMMITTED = ("contract", "commitment", "campus", "signer", "name", "value_sealed")
+_COMMIT = insert_many(VALUE, _COMMITTED, "ON CONFLICT DO NOTHING")
 SALT_BYTES = 32
 
 
@@ -65,7 +67,7 @@ class NewEntry:
 
 
 class Record:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher, now: datetime) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher, now: datetime) -> None:
         self._connection = connection
         self._cipher = cipher
         self._now = now
@@ -77,7 +79,7 @@ class Record:
         missing = [contract for contract in dict.fromkeys(contracts) if contract not in self._heads]
         if not missing:
             return
-        found = (await self._connection.execute(_LOCK, {"ids": missing})).all()
+        found = await self._connection.execute(_LOCK, {"ids": missing})
         heads = {contract: (entries, digest) for contract, entries, digest in found}
         for contract in missing:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
@@ -133,7 +135,7 @@ class Record:
             }
             for value in values
         ]
-        await self._connection.execute(insert(VALUE).values(rows).on_conflict_do_nothing())
+        await self._connection.execute(_COMMIT, arrays_of(_COMMITTED, rows))
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
@@ -143,7 +145,7 @@ class Record:
 
     async def entries(self, contract: UUID) -> list[RecordEntry]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.sequence)
-        return [_entry(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [_entry(row) for row in (await self._connection.execute(statement))]
 
     async def actor(self, contract: UUID, kind: str) -> str | None:
         """Who did this to the contract first."""
@@ -156,7 +158,7 @@ class Record:
     async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Commitment → (name, value) of what has not been erased."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
-        return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows.mappings()}
+        return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows}
 
     async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
         """Forget what somebody wrote, which this entry is about; returns it."""
@@ -179,7 +181,7 @@ class Record:
     async def _delete(self, which: ColumnElement[bool]) -> list[str]:
         """Returns the words among the values."""
         gone = await self._connection.execute(VALUE.delete().where(which).returning(VALUE.c.salt, VALUE.c.value_sealed))
-        return [self._cipher.open(row.value_sealed) for row in gone.all() if row.salt is not None]
+        return [self._cipher.open(row.value_sealed) for row in gone if row.salt is not None]
 
 
 def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:
@@ -190,5 +192,5 @@ def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:
         return None
 
 
-def _entry(row: RowMapping) -> RecordEntry:
+def _entry(row: Row) -> RecordEntry:
     return RecordEntry(**{name: row[name] for name in RecordEntry.__dataclass_fields__})

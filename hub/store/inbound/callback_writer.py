@@ -19,6 +19,7 @@ from channels import Heard, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Row
 
 _GONE = (
     OSError,
@@ -61,9 +62,9 @@ class StoredCallback:
 
 
 class Inlet:
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[asyncpg.Record]]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[Row]]]) -> None:
         self._connect = connect
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: asyncpg.Connection[Row] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def store(self, calls: Sequence[StoredCallback]) -> None:
@@ -91,7 +92,7 @@ class Inlet:
             await self._drop()  # it may have been dead for hours
             await (await self._open()).execute(_STORE, *columns)
 
-    async def _open(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def _open(self) -> asyncpg.Connection[Row]:
         self._connection = await self._connect()
         await self._connection.execute("SELECT set_config('qianda.scope', $1, false)", EVERYTHING.setting)
         return self._connection

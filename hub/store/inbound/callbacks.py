@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table, select
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.messaging.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
 
@@ -34,7 +34,7 @@ class Callback:
 
 
 class Callbacks:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -42,7 +42,7 @@ class Callbacks:
         """None when it has been dealt with, or (with `lock`) is in somebody else's hands."""
         statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
         statement = statement.with_for_update(skip_locked=True) if lock else statement
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return self._read(row) if row else None
 
     async def take(self, callbacks: Sequence[UUID]) -> list[Callback]:
@@ -50,9 +50,9 @@ class Callbacks:
         open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
         statement = select(CALLBACK).where(open_ones).order_by(CALLBACK.c.received_at, CALLBACK.c.id)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
-        return [self._read(row) for row in rows.mappings()]
+        return [self._read(row) for row in rows]
 
-    def _read(self, row: RowMapping) -> Callback:
+    def _read(self, row: Row) -> Callback:
         told = self._cipher.open_json(row["call_sealed"])
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
         unread = tuple(Unread(**each) for each in told.get("unread", ()))

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import Staff
+from hub.store.kernel.statement import Connection
 from hub.store.tables import ChatAccountRow, StaffRow, table_of
 
 ACCOUNT: Table = table_of(ChatAccountRow)
@@ -28,14 +28,14 @@ class ChatAccount:
 
 
 class Chats:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def staff_of(self, chat: str, person: str) -> Staff | None:
         """None for whoever is not mapped, or to an account that is disabled."""
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
         statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return Staff(**{name: row[name] for name in Staff.__dataclass_fields__}) if row else None
 
     async def accounts(self) -> list[ChatAccount]:
@@ -49,7 +49,7 @@ class Chats:
                 Staff(**{name: row[name] for name in Staff.__dataclass_fields__}),
                 row["disabled_at"] is not None,
             )
-            for row in rows.mappings()
+            for row in rows
         ]
 
     async def put(self, chat: str, person: str, staff: UUID, at: datetime) -> None:

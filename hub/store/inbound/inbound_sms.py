@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import InboundMessageRow, table_of
 
 INBOUND: Table = table_of(InboundMessageRow)
@@ -32,7 +32,7 @@ class Written:
 
 
 class InboundMessages:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -64,7 +64,7 @@ class InboundMessages:
         mine = (INBOUND.c.wish == wish.value) & INBOUND.c.outcome.is_(None) & (INBOUND.c.received_at < before)
         statement = select(INBOUND).where(mine).order_by(INBOUND.c.received_at).limit(limit)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
-        return [self._written(row) for row in rows.mappings()]
+        return [self._written(row) for row in rows]
 
     async def said_since(self, sender: str, wish: SmsCommand, since: datetime) -> bool:
         """Whether somebody wished this after a moment, by whatever provider."""
@@ -83,6 +83,6 @@ class InboundMessages:
         old = select(INBOUND.c.id).where(INBOUND.c.received_at < before).limit(limit)
         return (await self._connection.execute(INBOUND.delete().where(INBOUND.c.id.in_(old)))).rowcount
 
-    def _written(self, row: RowMapping) -> Written:
+    def _written(self, row: Row) -> Written:
         sender, text = self._cipher.open(row["sender_sealed"]), self._cipher.open(row["text_sealed"])
         return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])

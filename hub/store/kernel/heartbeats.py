@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store.kernel.statement import Connection
 from hub.store.tables import WorkerHeartbeatRow, table_of
 
 HEARTBEAT: Table = table_of(WorkerHeartbeatRow)
@@ -25,7 +25,7 @@ _COUNTS = {
 
 
 class Operations:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def worker_lives(self, worker: UUID, now: datetime) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.store.kernel.statement import Connection, SqlStatement
 
 COMPLETE = "complete"
 DELIVER = "deliver"
@@ -23,22 +23,22 @@ LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, REVOKE: 5, COMPLETE: 0, REMIND
 # "skip": a repeated dedupe key must not abort the transaction
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _AGAIN = QueryQueueBuilder().build_requeue_jobs_query()
-_PARKED = text("""
+_PARKED = SqlStatement("""
 SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
 WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) < :most_starts
 """)
-_COUNT_START = text("""
+_COUNT_START = SqlStatement("""
 INSERT INTO job_start (job, starts) VALUES (:job, 1)
 ON CONFLICT (job) DO UPDATE SET starts = job_start.starts + 1 RETURNING starts
 """)
-_FORGET_STARTS = text("DELETE FROM job_start WHERE job = :job")
-_FORGET_ENDED = text("""
+_FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
+_FORGET_ENDED = SqlStatement("""
 DELETE FROM job_start
 WHERE job IN (SELECT job FROM job_start WHERE NOT EXISTS (SELECT FROM pgqueuer WHERE id = job) LIMIT :limit)
 """)
 # How jobs went, row by row and added up; nothing of the hub reads it.
 _FORGET = [
-    text(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
+    SqlStatement(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
     for table in ("pgqueuer_log", "pgqueuer_statistics")
 ]
 
@@ -52,24 +52,17 @@ class StartedTooOften(RuntimeError):
 
 
 class Jobs:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def enqueue(self, entrypoint: str, payload: dict[str, Any], dedupe_key: str) -> bool:
         """Add a job to this transaction; False if one with this key is waiting already.
 
-        It goes through SQLAlchemy, which sends BEGIN with its first statement: the raw connection would not yet be in a
-        transaction, and the job would survive a rollback.
+        It goes through the connection of the transaction: through another one the job would survive a rollback.
         """
-        values = (
-            [LANES[entrypoint]],
-            [entrypoint],
-            [json.dumps(payload).encode()],
-            [timedelta(0)],
-            [dedupe_key],
-            ["{}"],
-        )
-        return bool((await self._connection.exec_driver_sql(_ENQUEUE, values)).fetchall())
+        body = json.dumps(payload).encode()
+        values = ([LANES[entrypoint]], [entrypoint], [body], [timedelta(0)], [dedupe_key], ["{}"])
+        return bool(await self._connection.fetch(_ENQUEUE, *values))
 
     async def forget(self, before: datetime, limit: int) -> int:
         """Delete what PgQueuer wrote of jobs, with traces of errors, and how often jobs were begun that have ended.
@@ -98,4 +91,4 @@ class Jobs:
         """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""
         values = {"entrypoint": entrypoint, "most_starts": MAX_STARTS}
         if parked := list(await self._connection.scalars(_PARKED, values)):
-            await self._connection.exec_driver_sql(_AGAIN, (parked,))
+            await self._connection.fetch(_AGAIN, parked)

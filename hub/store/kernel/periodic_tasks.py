@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from hub.store.kernel.statement import Connection, SqlStatement
 
 # What is due later than a whole round from now was planned before the clock was put back.
-_TAKE = text("""
+_TAKE = SqlStatement("""
 INSERT INTO duty AS mine (name, due_at) VALUES (:name, clock_timestamp() + :every)
 ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
 WHERE mine.due_at <= clock_timestamp() OR mine.due_at > excluded.due_at + interval '1 minute'
@@ -17,7 +16,7 @@ RETURNING name
 
 
 class Duties:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def take(self, name: str, every: timedelta) -> bool:

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, select, text, tuple_
+from sqlalchemy import Table, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.budget import KINDS
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
 
 # In the order of the rows given: whoever spends waits for others in the same order.
-_SPEND = text("""
+_SPEND = SqlStatement("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)
 SELECT kind, subject, begins_at, times
 FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS text[]), CAST(:begins AS timestamptz[]), CAST(:times AS int[]),
@@ -42,7 +42,7 @@ class Spending:
 
 
 class Budgets:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def consume(self, kind: str, subject: str, begins_at: datetime, most: int) -> bool:
@@ -67,7 +67,7 @@ class Budgets:
             "mosts": [each.most for each in ordered],
             "times": [times[each] for each in ordered],
         }
-        counted = {tuple(row) for row in (await self._connection.execute(_SPEND, values)).all()}
+        counted = {tuple(row) for row in (await self._connection.execute(_SPEND, values))}
         refused = [each for each in times if (each.kind, each.subject, each.begins_at) not in counted]
         for each in ordered if refused else ():
             if each not in refused:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, func, select, union_all
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.many_rows import arrays_of, insert_many
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.providers import OfProviders
@@ -27,13 +27,15 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _COLUMNS = [column.name for column in DELIVERY.c]
 _ADD = insert_many(DELIVERY, _COLUMNS, "ON CONFLICT (key) DO NOTHING RETURNING id")
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
-_OF_CONTRACTS = union_all(
-    select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
-    select(DELIVERY, *PARTS)
-    .join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
-    .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
+_OF_CONTRACTS = SqlStatement(
+    union_all(
+        select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
+        select(DELIVERY, *PARTS)
+        .join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
+        .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
+    )
 )
-_REPORTED = (
+_REPORTED = SqlStatement(
     DELIVERY.update()
     .where(DELIVERY.c.id == bindparam("reported"))
     .values(
@@ -45,7 +47,7 @@ _REPORTED = (
         provider_reference=func.coalesce(bindparam("reference", type_=Text()), DELIVERY.c.provider_reference),
     )
 )
-_REFERENCE = (
+_REFERENCE = SqlStatement(
     DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(provider_reference=bindparam("reference"))
 )
 _REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
@@ -53,8 +55,52 @@ _REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.W
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
+_MINE = DELIVERY.c.id == bindparam("delivery")
+_IS_UNSETTLED = DELIVERY.c.state.in_(UNSETTLED)
+_GET = SqlStatement(select(DELIVERY).where(_MINE))
+_BY_KEY = SqlStatement(select(DELIVERY).where(DELIVERY.c.key == bindparam("key")))
+_UNTOUCHED = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
+_LEFT_ALONE = (DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < bindparam("before"))) & (
+    DELIVERY.c.not_before.is_(None) | (DELIVERY.c.not_before <= bindparam("at"))
+)
+_CLAIMED: dict[str, Any] = {"state_at": bindparam("at"), "not_before": None}
+_CLAIM_NEW, _CLAIM_OLD, _CLAIM_AGAIN = (
+    SqlStatement(DELIVERY.update().where(_MINE, _IS_UNSETTLED, free).values(_CLAIMED))
+    for free in (_UNTOUCHED, _LEFT_ALONE, DELIVERY.c.state_at == bindparam("held"))
+)
+_CALLED = SqlStatement(
+    DELIVERY.update()
+    .where(_MINE)
+    .values(
+        provider=bindparam("by"),
+        shape=bindparam("form"),
+        text=bindparam("words"),
+        called_at=bindparam("latest"),
+        not_before=None,
+        calls=DELIVERY.c.calls + 1,
+    )
+)
+_RENEW = SqlStatement(
+    DELIVERY.update()
+    .where(_MINE, _IS_UNSETTLED, DELIVERY.c.state_at == bindparam("held"))
+    .values(_CLAIMED | {"called_at": bindparam("latest")})
+)
+_LOCK_STATE = SqlStatement(select(DELIVERY.c.state, DELIVERY.c.purpose).where(_MINE).with_for_update())
+_TO_LOOK_AT = SqlStatement(
+    select(DELIVERY.c.id)
+    .where(DELIVERY.c.check_at <= bindparam("now"))
+    .order_by(DELIVERY.c.check_at)
+    .limit(bindparam("most"))
+)
+_ACCEPTED = select(DELIVERY, OUTBOX.c.accepted_at).join(OUTBOX, OUTBOX.c.key == DELIVERY.c.key)
+_INBOX, _INBOX_OF = (
+    SqlStatement(found.order_by(OUTBOX.c.accepted_at.desc()).limit(bindparam("most")))
+    for found in (_ACCEPTED, _ACCEPTED.where(DELIVERY.c.to_hash == bindparam("number")))
+)
+
+
 class Deliveries:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -78,11 +124,11 @@ class Deliveries:
         return values | {"to_sealed": self._cipher.seal(delivery.to)}
 
     async def get(self, delivery: UUID) -> Delivery | None:
-        row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.id == delivery))).mappings().first()
+        row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
         return self._delivery(row) if row else None
 
     async def by_key(self, key: str) -> Delivery | None:
-        row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.key == key))).mappings().first()
+        row = (await self._connection.execute(_BY_KEY, {"key": key})).first()
         return self._delivery(row) if row else None
 
     async def claim(
@@ -94,28 +140,21 @@ class Deliveries:
         It has to be untouched, or its last touch earlier than `before` (None: nobody ever had it). `held` renews a
         claim.
         """
-        free = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
-        if before is not None:
-            free = DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < before)
-            free &= DELIVERY.c.not_before.is_(None) | (DELIVERY.c.not_before <= at)
-        mine = (DELIVERY.c.state_at == held) if held else free
-        statement = DELIVERY.update().where(DELIVERY.c.id == delivery, DELIVERY.c.state.in_(UNSETTLED), mine)
-        return (await self._connection.execute(statement.values(state_at=at, not_before=None))).rowcount == 1
+        values = {"delivery": delivery, "at": at, "before": before, "held": held}
+        free = _CLAIM_NEW if before is None else _CLAIM_OLD
+        return (await self._connection.execute(_CLAIM_AGAIN if held else free, values)).rowcount == 1
 
     async def called(self, delivery: UUID, provider: str, shape: str | None, text: str, latest: datetime) -> None:
         """Committed before the provider is called: who may have the message now, and in which words. The call begins
         by `latest`."""
-        values: dict[str, Any] = {"provider": provider, "shape": shape, "text": text, "called_at": latest}
-        values["not_before"] = None
-        values["calls"] = DELIVERY.c.calls + 1
-        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
+        values = {"delivery": delivery, "by": provider, "form": shape, "words": text, "latest": latest}
+        await self._connection.execute(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:
         """The claim of `held` from `at` on, for a call that is committed and was not made yet: it begins by `latest`.
         False if somebody else has it now."""
-        mine = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED) & (DELIVERY.c.state_at == held)
-        values = {"state_at": at, "called_at": latest, "not_before": None}
-        return (await self._connection.execute(DELIVERY.update().where(mine).values(values))).rowcount == 1
+        values = {"delivery": delivery, "at": at, "held": held, "latest": latest}
+        return (await self._connection.execute(_RENEW, values)).rowcount == 1
 
     async def say(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
         """Other words than those in which it was written: something happened while it waited."""
@@ -167,8 +206,7 @@ class Deliveries:
         return after
 
     async def _locked_state(self, delivery: UUID) -> tuple[DeliveryState, str]:
-        statement = select(DELIVERY.c.state, DELIVERY.c.purpose).where(DELIVERY.c.id == delivery).with_for_update()
-        row = (await self._connection.execute(statement)).one()
+        row = (await self._connection.execute(_LOCK_STATE, {"delivery": delivery})).one()
         return DeliveryState(row[0]), row[1]
 
     async def unsettled(
@@ -187,36 +225,35 @@ class Deliveries:
             waiting &= DELIVERY.c.provider.is_(None) | ours.among(DELIVERY.c.provider, called)
         order = (DELIVERY.c.purpose != Purpose.CODE.value, func.coalesce(DELIVERY.c.not_before, touched))
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
-        return [self._delivery(row) for row in rows.mappings()]
+        return [self._delivery(row) for row in rows]
 
     async def reported_on(self, provider: str, reference: str, to: str = "") -> Delivery | None:
         """The delivery that a provider calls by its own id; else the last one to this number that waits for news."""
         theirs = select(DELIVERY).where(DELIVERY.c.provider == provider).order_by(DELIVERY.c.created_at.desc()).limit(1)
         by_id = theirs.where(DELIVERY.c.provider_reference == reference)
-        row = (await self._connection.execute(by_id)).mappings().first()
+        row = (await self._connection.execute(by_id)).first()
         if row is None and to:
             waits = (DELIVERY.c.to_hash == self._phone(to)) & (DELIVERY.c.state == DeliveryState.SENT.value)
-            row = (await self._connection.execute(theirs.where(waits))).mappings().first()
+            row = (await self._connection.execute(theirs.where(waits))).first()
         return self._delivery(row) if row else None
 
     async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
         """Deliveries about which somebody has to see whether they reached their person."""
-        statement = select(DELIVERY.c.id).where(DELIVERY.c.check_at <= now).order_by(DELIVERY.c.check_at).limit(limit)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": limit})
 
     async def take_look(self, delivery: UUID, now: datetime) -> Delivery | None:
         """Take a due look into one's hands, in this transaction; None if somebody else has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return self._delivery(row) if row else None
 
-    async def about(self, delivery: UUID) -> RowMapping | None:
+    async def about(self, delivery: UUID) -> Row | None:
         """contract, signer, task, campus, and since when it is as it is (`since`); nothing that has to be opened."""
         columns = [DELIVERY.c[name] for name in ("contract", "signer", "task", "campus")]
         since = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at).label("since")
         row = await self._connection.execute(select(*columns, since).where(DELIVERY.c.id == delivery))
-        return row.mappings().first()
+        return row.first()
 
     async def look_at(self, delivery: UUID, again: datetime | None) -> None:
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
@@ -230,7 +267,7 @@ class Deliveries:
     async def of_contract(self, contract: UUID) -> list[Delivery]:
         """Each as what it is for this contract, also where it speaks of others as well."""
         rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
-        return _in_order(for_one(self._delivery(row), row) for row in rows.mappings())
+        return _in_order(for_one(self._delivery(row), row) for row in rows)
 
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
@@ -249,11 +286,8 @@ class Deliveries:
 
     async def inbox(self, to: str | None, limit: int = 500) -> list[tuple[Delivery, datetime]]:
         """What the outbox channel has accepted, oldest first, for one number or for all."""
-        statement = select(DELIVERY, OUTBOX.c.accepted_at).join(OUTBOX, OUTBOX.c.key == DELIVERY.c.key)
-        if to:
-            statement = statement.where(DELIVERY.c.to_hash == self._phone(to))
-        newest = statement.order_by(OUTBOX.c.accepted_at.desc()).limit(limit)
-        rows = (await self._connection.execute(newest)).mappings().all()
+        values = {"most": limit, "number": self._phone(to) if to else None}
+        rows = await self._connection.execute(_INBOX_OF if to else _INBOX, values)
         return [(self._delivery(row), row["accepted_at"]) for row in reversed(rows)]
 
     async def counts_since(self, since: datetime) -> dict[str, int]:
@@ -264,7 +298,7 @@ class Deliveries:
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)
 
-    def _delivery(self, row: RowMapping) -> Delivery:
+    def _delivery(self, row: Row) -> Delivery:
         values = {name: row[name] for name in _FIELDS}
         return Delivery(**(values | {"state": DeliveryState(row["state"]), "to": self._cipher.open(row["to_sealed"])}))
 

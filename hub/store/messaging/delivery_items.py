@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table, select
 
 from hub.model.messaging.delivery import Delivery, DeliveryItem
-from hub.store.kernel.many_rows import arrays_of, insert_many
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)
@@ -22,7 +22,7 @@ PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
 
 
 class Shares:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add_many(self, shares: Iterable[tuple[UUID, DeliveryItem]]) -> None:
@@ -34,7 +34,7 @@ class Shares:
     async def of(self, delivery: UUID) -> list[DeliveryItem]:
         """By contract; none where it speaks of one contract alone."""
         statement = select(SHARE).where(SHARE.c.delivery == delivery).order_by(SHARE.c.contract)
-        rows = (await self._connection.execute(statement)).mappings()
+        rows = await self._connection.execute(statement)
         return [DeliveryItem(**{name: row[name] for name in _FIELDS}) for row in rows]
 
     async def contracts(self, delivery: Delivery) -> list[UUID]:
@@ -43,7 +43,7 @@ class Shares:
         return [share.contract for share in await self.of(delivery.id)] or [delivery.contract]
 
 
-def for_one(delivery: Delivery, row: RowMapping) -> Delivery:
+def for_one(delivery: Delivery, row: Row) -> Delivery:
     """The delivery as what it is for the contract whose share was read with it."""
     if row["share_task"] is None:
         return delivery

@@ -9,26 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.message import BY_PHONE
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import OptOutRow, table_of
 
 OPT_OUT: Table = table_of(OptOutRow)
+_CHANNELS = SqlStatement(select(OPT_OUT.c.channel).where(OPT_OUT.c.number_hash == bindparam("number")))
 
 
 class OptOuts:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
     async def channels(self, number: str) -> frozenset[str]:
         """The channels that this number (E.164) does not want to hear from us by."""
-        mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
-        return all_meant(await self._connection.scalars(select(OPT_OUT.c.channel).where(mine)))
+        values = {"number": self._cipher.found_by("phone", number)}
+        return all_meant(await self._connection.scalars(_CHANNELS, values))
 
     async def add(self, number: str, channel: str, at: datetime, source: str) -> bool:
         """`channel`: by which it was said. `source`: who said so (`inbound`, `provider`, `staff`). False if it was

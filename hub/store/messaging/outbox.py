@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import OutboxMessageRow, table_of
 
 OUTBOX: Table = table_of(OutboxMessageRow)
+_ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing(), ["key"])
+_ACCEPTED = SqlStatement(select(OUTBOX.c.key).where(OUTBOX.c.key == bindparam("key")))
 
 
 class OutboxLedger:
     """The outbox channel's memory: what it accepted, by key. It commits on its own, as a provider would."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def accept(self, key: str) -> None:
-        await self._connection.execute(insert(OUTBOX).values(key=key).on_conflict_do_nothing())
+        await self._connection.execute(_ACCEPT, {"key": key})
 
     async def accepted(self, key: str) -> bool:
-        return await self._connection.scalar(select(OUTBOX.c.key).where(OUTBOX.c.key == key)) is not None
+        return await self._connection.scalar(_ACCEPTED, {"key": key}) is not None

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.provider import Health
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
 LANE: Table = table_of(ProviderLaneRow)
 # Whoever books at one provider and then at another, drawn by lot or since the first has no room, never waits for
 # somebody who waits for them: all lanes are locked first, in one order for everybody. The health may be a moment old.
-_LANES = (
+_LANES = SqlStatement(
     select(LANE.c.provider, LANE.c.booked_until, PROVIDER)
     .outerjoin(PROVIDER, PROVIDER.c.name == LANE.c.provider)
     .where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text()))))
@@ -26,11 +26,14 @@ _LANES = (
     .order_by(LANE.c.provider)
     .with_for_update(of=LANE)
 )
-_BOOK = text("""
+_BOOK = SqlStatement("""
 UPDATE provider_lane SET booked_until = booked.until
 FROM unnest(CAST(:names AS text[]), CAST(:moments AS timestamptz[])) AS booked (name, until)
 WHERE provider = booked.name AND lane = :lane
 """)
+
+
+_HEALTHS = SqlStatement(select(PROVIDER).where(PROVIDER.c.name == any_(bindparam("names", type_=ARRAY(Text())))))
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,19 @@ class ProviderLane:
 
 
 class Providers:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def healths(self, names: Sequence[str]) -> dict[str, Health]:
-        statement = select(PROVIDER).where(PROVIDER.c.name.in_(names))
-        return {row["name"]: Health(**row) for row in (await self._connection.execute(statement)).mappings()}
+        rows = await self._connection.execute(_HEALTHS, {"names": list(names)})
+        return {row["name"]: Health(**row) for row in rows}
 
     async def locked(self, name: str, weight: float, now: datetime) -> Health:
         """The health of a provider, for somebody who is about to change it."""
         fresh = {"name": name, "weight": weight, "changed_at": now}
         await self._connection.execute(insert(PROVIDER).values(fresh).on_conflict_do_nothing())
         statement = select(PROVIDER).where(PROVIDER.c.name == name).with_for_update()
-        return Health(**(await self._connection.execute(statement)).mappings().one())
+        return Health(**(await self._connection.execute(statement)).one())
 
     async def put(self, health: Health) -> None:
         values = {name: getattr(health, name) for name in Health.__dataclass_fields__ if name != "name"}
@@ -79,11 +82,11 @@ class Providers:
     async def lock_lanes(self, names: Sequence[str], lane: str, now: datetime) -> dict[str, ProviderLane]:
         """Lock one lane of each of these providers, in the order of their names, until the transaction ends."""
         values = {"names": list(names), "lane": lane}
-        rows = (await self._connection.execute(_LANES, values)).mappings().all()
+        rows = await self._connection.execute(_LANES, values)
         if len(rows) < len(names):
             fresh = [{"provider": name, "lane": lane, "booked_until": now} for name in sorted(names)]
             await self._connection.execute(insert(LANE).values(fresh).on_conflict_do_nothing())
-            rows = (await self._connection.execute(_LANES, values)).mappings().all()
+            rows = await self._connection.execute(_LANES, values)
         fields = Health.__dataclass_fields__
         return {
             row["provider"]: ProviderLane(

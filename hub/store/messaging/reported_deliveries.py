@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
 
-_LEARN = text("""
+_LEARN = SqlStatement("""
 UPDATE delivery SET
     provider_reference = learnt.reference,
     state = learnt.state,
@@ -71,7 +71,7 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 
 class ReportedDeliveries:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
@@ -86,7 +86,7 @@ class ReportedDeliveries:
         self, which: ColumnElement[bool], values: Mapping[str, Any] | None = None
     ) -> list[ReportedDelivery]:
         statement = select(*_COLUMNS).where(which).order_by(DELIVERY.c.id).with_for_update()
-        rows = (await self._connection.execute(statement, dict(values or {}))).mappings()
+        rows = await self._connection.execute(statement, dict(values or {}))
         return [ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows]
 
     async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import SigningTask
+from hub.store.kernel.statement import Connection
 from hub.store.tables import ManyRemindedRow, table_of
 
 ITEM: Table = table_of(ManyRemindedRow)
@@ -33,7 +33,7 @@ class ManyReminded:
 
 
 class Many:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
@@ -50,7 +50,7 @@ class Many:
             for task in tasks
         ]
         if rows:
-            await self._connection.execute(insert(ITEM).on_conflict_do_nothing(), rows)
+            await self._connection.execute_many(insert(ITEM).on_conflict_do_nothing(), rows)
 
     async def contracts_left(self, act: UUID, limit: int) -> list[UUID]:
         mine = (ITEM.c.act == act) & _LEFT
@@ -74,7 +74,7 @@ class Many:
             func.min(ITEM.c.asked_at).label("at"),
         )
         statement = select(*columns).where(ITEM.c.act == act).group_by(ITEM.c.outcome)
-        rows = (await self._connection.execute(statement)).mappings().all()
+        rows = await self._connection.execute(statement)
         if not rows:
             return None
         counts = {row["outcome"]: int(row["n"]) for row in rows}

@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Uuid, any_, bindparam, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
@@ -25,6 +24,7 @@ from hub.model.signing.link import DoorKind, SignLink
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, is_due
 from hub.store.evidence.record import Record
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.messaging.opt_outs import all_meant
 
 # Other contracts of one person that are looked at.
@@ -51,16 +51,16 @@ _OTHERS = func.array(
     .scalar_subquery()
 ).label("others")
 _DUE = select(TASK.c.id.label("due_task"), _OTHERS, CONTRACT).join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
-_TAKE = (
+_TAKE = SqlStatement(
     _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type)))
     .order_by(TASK.c.claimable_at)
     .limit(bindparam("most"))
     # The task as well: whoever claims one by itself (`Tasks.claim_due`) leaves those that are being worked on.
     .with_for_update(key_share=True, skip_locked=True, of=(CONTRACT, TASK))
 )
-_OTHERS_OF = select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+_OTHERS_OF = SqlStatement(select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid())))))
 # By the same numbers as `Sessions.one_at_a_time` and `Record.lock_heads`.
-_LOCK = text("""
+_LOCK = SqlStatement("""
 SELECT pg_advisory_xact_lock(number) FROM (
     SELECT DISTINCT 1 AS place, hashtext(person) AS number FROM unnest(CAST(:persons AS text[])) AS theirs (person)
     UNION ALL
@@ -68,7 +68,7 @@ SELECT pg_advisory_xact_lock(number) FROM (
     ORDER BY 1, 2
 ) AS ordered
 """)
-_FACTS = text("""
+_FACTS = SqlStatement("""
 SELECT task.id AS task, task.leased_until, task.claimable_at, signer.contract, head.sequence, head.digest,
     ARRAY(SELECT channel FROM opt_out WHERE number_hash = signer.phone_hash) AS silent,
     ARRAY(SELECT key FROM delivery WHERE contract = signer.contract) AS keys,
@@ -106,7 +106,7 @@ class DueTask:
 
 
 class DueSteps:
-    def __init__(self, connection: AsyncConnection, contracts: Contracts, record: Record) -> None:
+    def __init__(self, connection: Connection, contracts: Contracts, record: Record) -> None:
         self._connection = connection
         self._contracts = contracts
         self._record = record
@@ -119,7 +119,7 @@ class DueSteps:
         rows = await self._connection.execute(_TAKE, {"now": now, "before": before, "most": most})
         return [
             DueTask(row["due_task"], self._contracts.read_contract(_contract_of(row)), frozenset(row["others"]))
-            for row in rows.mappings()
+            for row in rows
         ]
 
     async def get_others(self, task: UUID, before: datetime) -> frozenset[UUID]:
@@ -134,7 +134,7 @@ class DueSteps:
     async def get_facts(self, tasks: Sequence[UUID], now: datetime) -> dict[UUID, StepFacts]:
         """Return by task what its step needs to know beside its case. Contracts, persons and records are locked."""
         values = {"tasks": list(tasks), "since": now - MAX_DAY, "planned": [each.value for each in PLANNED]}
-        rows = (await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})).mappings()
+        rows = await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})
         found = {}
         for row in rows:
             self._record.know_head(row["contract"], row["sequence"], row["digest"])
@@ -142,11 +142,11 @@ class DueSteps:
         return found
 
 
-def _contract_of(row: RowMapping) -> Mapping[str, Any]:
+def _contract_of(row: Row) -> Mapping[str, Any]:
     return {name: value for name, value in row.items() if name not in ("due_task", "others")}
 
 
-def _facts(row: RowMapping) -> StepFacts:
+def _facts(row: Row) -> StepFacts:
     return StepFacts(
         claimable_at=row["claimable_at"],
         leased_until=row["leased_until"],
@@ -159,7 +159,7 @@ def _facts(row: RowMapping) -> StepFacts:
     )
 
 
-def _links(row: RowMapping) -> Iterable[SignLink]:
+def _links(row: Row) -> Iterable[SignLink]:
     found = json.loads(row["links"]) if isinstance(row["links"], str) else row["links"]
     for link in found or ():
         created_at = datetime.fromisoformat(link["created_at"])

@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.schedule import NextStep
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import ReminderEntryRow, table_of
 
 ENTRY: Table = table_of(ReminderEntryRow)
-_NOTE = insert(ENTRY)
+_NOTE = SqlStatement(insert(ENTRY), [column.name for column in ENTRY.c if column.name != "id"])
 
 
 # What stands in the ledger as a receipt: what became of the message in the end.
@@ -30,7 +30,7 @@ RECEIPTS = (
 )
 TOLD = [each.value for each in PLANNED]
 # For each task that such a message was about.
-NOTE_RECEIPTS = text("""
+NOTE_RECEIPTS = SqlStatement("""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
            CAST(:at AS timestamptz), concat_ws('-', delivery.state, delivery.failure_kind), delivery.id, 0
@@ -52,7 +52,7 @@ class LedgerNote:
 
 
 class Reminders:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def note(self, task: SigningTask, note: LedgerNote, at: datetime) -> None:
@@ -70,4 +70,4 @@ class Reminders:
 
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.id)
-        return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [dict(row) for row in (await self._connection.execute(statement))]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
@@ -24,9 +24,12 @@ TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_HOLD = select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
+_THEIRS = select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
+_HOLD, _HOLD_FREE = (
+    SqlStatement(_THEIRS.with_for_update(key_share=True, skip_locked=skipped)) for skipped in (False, True)
+)
 _KINDS = [kind.value for kind in StepKind]
-_OPEN = (
+_OPEN = SqlStatement(
     select(
         TASK.c.id,
         TASK.c.next_step,
@@ -49,7 +52,7 @@ _OPEN = (
         TASK.c.invited_at.is_not(None),
     )
 )
-_LAST = text("""
+_LAST = SqlStatement("""
 WITH sent AS (
     SELECT coalesce(share.task, delivery.task) AS task, coalesce(share.purpose, delivery.purpose) AS purpose,
            coalesce(share.number, CAST(nullif(delivery.variables ->> 'step_number', '') AS int), 0) AS number,
@@ -71,7 +74,7 @@ WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
 ORDER BY task, created_at DESC, id DESC
 """)
 # Step and ledger in one statement: no plan without its entries, and no entry of a plan that was not written.
-_PUT = text("""
+_PUT = SqlStatement("""
 WITH planned AS (
     UPDATE signing_task AS task
     SET leased_until = NULL, next_step = plan.step, step_number = plan.number, next_due_at = plan.due
@@ -122,17 +125,16 @@ class OpenTask:
 
 
 class Plans:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
         """Lock them, as `Contracts.locked` does. Without `wait`: those that nobody else has."""
-        statement = _HOLD.with_for_update(key_share=True, skip_locked=not wait)
-        return list(await self._connection.scalars(statement, {"ids": list(contracts)}))
+        return list(await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)}))
 
     async def open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
         """Of those of these contracts that signers still act on. A step that only newer workers know is theirs."""
-        rows = (await self._connection.execute(_OPEN, {"ids": list(contracts)})).all()
+        rows = await self._connection.execute(_OPEN, {"ids": list(contracts)})
         return [
             OpenTask(
                 task, NextStep(StepKind(kind), number, due), invited, zone, PolicyPlace(campus, course, contract), end
@@ -148,7 +150,7 @@ class Plans:
             task: NextStep(
                 StepKind.INVITATION if purpose == Purpose.YOUR_TURN else StepKind(purpose), highest, created_at
             )
-            for task, purpose, highest, created_at in (await self._connection.execute(_LAST, values)).all()
+            for task, purpose, highest, created_at in (await self._connection.execute(_LAST, values))
         }
 
     async def put(self, planned: Sequence[PlannedTask], at: datetime) -> int:

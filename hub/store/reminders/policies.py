@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, and_, any_, bindparam, literal, or_, select
+from sqlalchemy import ARRAY, CTE, Table, Text, and_, any_, bindparam, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.school.course import Campus
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
@@ -27,8 +27,37 @@ _OF_CONTRACT = and_(
     POLICY.c.campus == any_(bindparam("campuses", type_=_WORDS)),
     POLICY.c.subject == any_(bindparam("subjects", type_=_WORDS)),
 )
-_CAN_HOLD = select(CAMPUS, POLICY.c.kind, POLICY.c.subject, POLICY.c.changes).outerjoin(
-    POLICY, (POLICY.c.campus == CAMPUS.c.id) & or_(POLICY.c.kind != "contract", _OF_CONTRACT)
+_CAN_HOLD = SqlStatement(
+    select(CAMPUS, POLICY.c.kind, POLICY.c.subject, POLICY.c.changes).outerjoin(
+        POLICY, (POLICY.c.campus == CAMPUS.c.id) & or_(POLICY.c.kind != "contract", _OF_CONTRACT)
+    )
+)
+
+
+def _above() -> CTE:
+    """Return the campus `campus` (depth 0) and those above it, up to headquarters."""
+    here = select(CAMPUS.c.id, CAMPUS.c.parent, literal(0).label("depth")).where(CAMPUS.c.id == bindparam("campus"))
+    above = here.cte("above", recursive=True)
+    higher = CAMPUS.alias("higher")
+    step = select(higher.c.id, higher.c.parent, (above.c.depth + 1).label("depth"))
+    return above.union_all(step.join(above, above.c.parent == higher.c.id))
+
+
+_ABOVE = _above()
+_HERE = POLICY.c.campus == bindparam("campus")
+_HOLDING = SqlStatement(
+    select(POLICY, _ABOVE.c.depth)
+    .join(_ABOVE, _ABOVE.c.id == POLICY.c.campus)
+    .where(
+        or_(
+            POLICY.c.kind == "campus",
+            and_(_HERE, POLICY.c.kind == "course", POLICY.c.subject == bindparam("course")),
+            and_(_HERE, POLICY.c.kind == "contract", POLICY.c.subject == bindparam("contract")),
+        )
+    )
+)
+_CALENDAR = SqlStatement(
+    select(DAY, _ABOVE.c.depth).join(_ABOVE, _ABOVE.c.id == DAY.c.campus).order_by(_ABOVE.c.depth.desc(), DAY.c.day)
 )
 _RANK = {"campus": 0, "course": 1, "contract": 2}
 
@@ -61,7 +90,7 @@ class PoliciesAt:
 
 
 class Policies:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
@@ -70,7 +99,7 @@ class Policies:
         values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
         rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
         found: dict[str, Campus] = {}
-        for row in (await self._connection.execute(_CAN_HOLD, values)).mappings():
+        for row in await self._connection.execute(_CAN_HOLD, values):
             found[row["id"]] = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
             if row["kind"] is not None:
                 rows[row["id"]].append(PolicyChange(row["id"], row["kind"], row["subject"], row["changes"]))
@@ -79,20 +108,13 @@ class Policies:
 
     async def above(self, campus: str, course: str | None = None, contract: UUID | None = None) -> list[PolicyChange]:
         """What holds there, from headquarters down to the contract: later ones change earlier ones."""
-        above = _above(campus)
-        here = POLICY.c.campus == campus
-        wanted = or_(
-            POLICY.c.kind == "campus",
-            and_(here, POLICY.c.kind == "course", POLICY.c.subject == (course or "")),
-            and_(here, POLICY.c.kind == "contract", POLICY.c.subject == str(contract or "")),
-        )
-        statement = select(POLICY, above.c.depth).join(above, above.c.id == POLICY.c.campus).where(wanted)
-        rows = (await self._connection.execute(statement)).mappings().all()
+        values = {"campus": campus, "course": course or "", "contract": str(contract or "")}
+        rows = await self._connection.execute(_HOLDING, values)
         found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in found]
 
     async def all(self) -> list[PolicyChange]:
-        rows = (await self._connection.execute(select(POLICY))).mappings()
+        rows = await self._connection.execute(select(POLICY))
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in rows]
 
     async def put(self, change: PolicyChange, by: str, at: datetime) -> None:
@@ -110,22 +132,19 @@ class Policies:
 
     async def calendar(self, campus: str) -> list[SchoolDay]:
         """The days of a campus and of all above it, its own after theirs."""
-        above = _above(campus)
-        statement = select(DAY, above.c.depth).join(above, above.c.id == DAY.c.campus)
-        statement = statement.order_by(above.c.depth.desc(), DAY.c.day)
-        rows = (await self._connection.execute(statement)).mappings()
+        rows = await self._connection.execute(_CALENDAR, {"campus": campus})
         return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
     async def own_days(self, campus: str) -> list[SchoolDay]:
         rows = await self._connection.execute(select(DAY).where(DAY.c.campus == campus).order_by(DAY.c.day))
-        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows.mappings()]
+        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
     async def put_calendar(self, campus: str, days: Iterable[SchoolDay]) -> None:
         """In place of what was there."""
         await self._connection.execute(DAY.delete().where(DAY.c.campus == campus))
         rows = [{"campus": campus, "day": each.day, "open": each.open, "name": each.name} for each in days]
         if rows:
-            await self._connection.execute(insert(DAY), rows)
+            await self._connection.execute_many(insert(DAY), rows)
 
 
 def _holding(
@@ -144,12 +163,3 @@ def _holding(
         if row.kind == "campus" or (campus == place.campus and (row.kind, row.subject) in own)
     ]
     return sorted(found, key=lambda row: (-depths[row.campus], _RANK[row.kind]))
-
-
-def _above(campus: str) -> Any:
-    """The campus (depth 0) and those above it, up to headquarters."""
-    here = select(CAMPUS.c.id, CAMPUS.c.parent, literal(0).label("depth")).where(CAMPUS.c.id == campus)
-    above = here.cte("above", recursive=True)
-    higher = CAMPUS.alias("higher")
-    step = select(higher.c.id, higher.c.parent, (above.c.depth + 1).label("depth"))
-    return above.union_all(step.join(above, above.c.parent == higher.c.id))

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy import Table, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import BadInput, NotFound
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
@@ -22,10 +22,13 @@ COURSE: Table = table_of(CourseRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 INSTALLATION: Table = table_of(InstallationRow)
 DEMO_CLOCK: Table = table_of(DemoClockRow)
+_CAMPUSES = SqlStatement(select(CAMPUS).order_by(CAMPUS.c.id))
+_CAMPUS = SqlStatement(select(CAMPUS).where(CAMPUS.c.id == bindparam("campus")))
+_COURSE = SqlStatement(select(COURSE).where(COURSE.c.campus == bindparam("campus"), COURSE.c.id == bindparam("course")))
 
 
 class School:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -58,11 +61,11 @@ class School:
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     async def campuses(self) -> list[Campus]:
-        rows = await self._connection.execute(select(CAMPUS).order_by(CAMPUS.c.id))
-        return [Campus(**row) for row in rows.mappings()]
+        rows = await self._connection.execute(_CAMPUSES)
+        return [Campus(**row) for row in rows]
 
     async def campus(self, campus: str) -> Campus:
-        row = (await self._connection.execute(select(CAMPUS).where(CAMPUS.c.id == campus))).mappings().first()
+        row = (await self._connection.execute(_CAMPUS, {"campus": campus})).first()
         if row is None:
             raise BadInput(f"there is no campus {campus}", field="campus")
         return Campus(**row)
@@ -91,8 +94,7 @@ class School:
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["campus", "id"], set_=values))
 
     async def course(self, campus: str, course: str) -> Course:
-        found = (COURSE.c.campus == campus) & (COURSE.c.id == course)
-        row = (await self._connection.execute(select(COURSE).where(found))).mappings().first()
+        row = (await self._connection.execute(_COURSE, {"campus": campus, "course": course})).first()
         if row is None:
             raise BadInput(f"there is no course {course} at {campus}", field="course")
         return Course(**row)
@@ -100,7 +102,7 @@ class School:
     async def courses(self, campus: str | None = None) -> list[Course]:
         statement = select(COURSE).order_by(COURSE.c.campus, COURSE.c.id)
         rows = await self._connection.execute(statement.where(COURSE.c.campus == campus) if campus else statement)
-        return [Course(**row) for row in rows.mappings()]
+        return [Course(**row) for row in rows]
 
     # ---- enrolments
 
@@ -117,7 +119,7 @@ class School:
 
     async def enrolment(self, enrolment: UUID, *, lock: bool = False) -> Enrolment:
         statement = select(ENROLMENT).where(ENROLMENT.c.id == enrolment)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
             raise NotFound(f"there is no enrolment {enrolment}")
         return self._enrolment(row)
@@ -126,7 +128,7 @@ class School:
         """The line of this student in this course, if there is one. `person` as `Cipher.person` returns it."""
         same = (ENROLMENT.c.campus == campus) & (ENROLMENT.c.course == course)
         found = same & (ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person))
-        row = (await self._connection.execute(select(ENROLMENT).where(found))).mappings().first()
+        row = (await self._connection.execute(select(ENROLMENT).where(found))).first()
         return self._enrolment(row) if row else None
 
     async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
@@ -137,7 +139,7 @@ class School:
         if campus:
             statement = statement.where(ENROLMENT.c.campus == campus)
         rows = await self._connection.execute(statement.limit(limit))
-        return [self._enrolment(row) for row in rows.mappings()]
+        return [self._enrolment(row) for row in rows]
 
     async def count_open_enrolments(self) -> int:
         statement = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.contract.is_(None))
@@ -146,7 +148,7 @@ class School:
     async def contract_drawn(self, enrolment: UUID, contract: UUID) -> None:
         await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))
 
-    def _enrolment(self, row: RowMapping) -> Enrolment:
+    def _enrolment(self, row: Row) -> Enrolment:
         values = {name: row[name] for name in _PLAIN}
         return Enrolment(**values, people=self._cipher.open_json(row["people_sealed"]))
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.school.guest import Visitor
 from hub.model.signing.session import hash_secret
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)
@@ -21,7 +21,7 @@ KEPT = timedelta(days=1)
 
 
 class Visitors:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -42,11 +42,11 @@ class Visitors:
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
         statement = select(VISITOR).where(VISITOR.c.secret_hash == hash_secret(secret))
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return self._visitor(row) if row else None
 
     async def get(self, visitor: UUID) -> Visitor | None:
-        row = (await self._connection.execute(select(VISITOR).where(VISITOR.c.id == visitor))).mappings().first()
+        row = (await self._connection.execute(select(VISITOR).where(VISITOR.c.id == visitor))).first()
         return self._visitor(row) if row else None
 
     async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
@@ -63,7 +63,7 @@ class Visitors:
     async def _update(self, visitor: UUID, **values: Any) -> None:
         await self._connection.execute(VISITOR.update().where(VISITOR.c.id == visitor).values(**values))
 
-    def _visitor(self, row: RowMapping) -> Visitor:
+    def _visitor(self, row: Row) -> Visitor:
         values = {name: row[name] for name in _PLAIN}
         name = self._cipher.open(row["name_sealed"]) if row["name_sealed"] else ""
         return Visitor(**values, phone=self._cipher.open(row["phone_sealed"]), name=name)

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import NotFound
 from hub.model.school.poster import (
@@ -22,6 +21,7 @@ from hub.model.school.poster import (
     hash_poster_ticket,
 )
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
 
 POSTER: Table = table_of(PosterRow)
@@ -30,7 +30,7 @@ ENROLMENT: Table = table_of(EnrolmentRow)
 
 
 class Posters:
-    def __init__(self, connection: AsyncConnection, keys: Keys) -> None:
+    def __init__(self, connection: Connection, keys: Keys) -> None:
         self._connection = connection
         self._key = keys.link
 
@@ -46,13 +46,13 @@ class Posters:
     async def by_ticket(self, ticket: str) -> Poster | None:
         """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
         found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
-        row = (await self._connection.execute(select(POSTER).where(found))).mappings().first()
+        row = (await self._connection.execute(select(POSTER).where(found))).first()
         return _poster(row) if row else None
 
     async def get(self, poster: UUID, *, lock: bool = False) -> Poster:
         """Locked: whoever enrols by it or revokes it comes after this unit. Raises NotFound, outside the scope too."""
         statement = select(POSTER).where(POSTER.c.id == poster)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
             raise NotFound("there is no such poster")
         return _poster(row)
@@ -60,7 +60,7 @@ class Posters:
     async def listed(self, limit: int = 200) -> list[Poster]:
         """Newest first."""
         statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(limit)
-        return [_poster(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [_poster(row) for row in (await self._connection.execute(statement))]
 
     async def revoke(self, poster: UUID, at: datetime) -> bool:
         """False if it was revoked before."""
@@ -110,7 +110,7 @@ class Posters:
         return [Scan(*row) for row in await self._connection.execute(newest)]
 
 
-def _poster(row: RowMapping) -> Poster:
+def _poster(row: Row) -> Poster:
     values = {name: row[name] for name in Poster.__dataclass_fields__}
     values |= {"courses": tuple(row["courses"]), "allowed": frozenset(row["allowed"]), "mode": PosterMode(row["mode"])}
     return Poster(**values)

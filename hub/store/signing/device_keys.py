@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 
 KEY: Table = table_of(AppKeyRow)
 SESSION: Table = table_of(SigningSessionRow)
 REQUEST: Table = table_of(SignatureRequestRow)
 _LIVE = KEY.c.revoked_at.is_(None)
+_OF = select(KEY).where(KEY.c.spki_hash == bindparam("spki"))
+_FIND, _HOLD = SqlStatement(_OF), SqlStatement(_OF.with_for_update(read=True))
+_CERTIFICATES_DUE = SqlStatement(
+    select(KEY.c.id)
+    .where(KEY.c.certificates_due_at <= bindparam("now"))
+    .order_by(KEY.c.certificates_due_at)
+    .limit(bindparam("most"))
+)
 
 
 class AppKeys:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
     async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
         """`hold`: nobody revokes it before this unit ends."""
-        statement = select(KEY).where(KEY.c.spki_hash == _hash(spki))
-        return await self._one(statement.with_for_update(read=True) if hold else statement)
+        return await self._one(_HOLD if hold else _FIND, {"spki": _hash(spki)})
 
     async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:
         statement = select(KEY).where(KEY.c.id == key)
-        return await self._one(statement.with_for_update() if lock else statement)
+        return await self._one(statement.with_for_update() if lock else statement, {})
 
     async def of_person(self, person: str) -> list[AppKey]:
         """The newest first, revoked ones too."""
         statement = select(KEY).where(KEY.c.person == person).order_by(KEY.c.bound_at.desc(), KEY.c.id)
-        return [self._key(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [self._key(row) for row in (await self._connection.execute(statement))]
 
     async def live(self, person: str) -> int:
         statement = select(func.count()).select_from(KEY).where(KEY.c.person == person, _LIVE)
@@ -75,16 +83,15 @@ class AppKeys:
     # ---- the certificates of a revoked key
 
     async def certificates_due(self, now: datetime, limit: int = 20) -> list[UUID]:
-        due = select(KEY.c.id).where(KEY.c.certificates_due_at <= now).order_by(KEY.c.certificates_due_at)
-        return list((await self._connection.scalars(due.limit(limit))).all())
+        return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": limit})
 
     async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:
         """`at` None: nothing is left to do."""
         values = {"certificates_due_at": at, "certificate_tries": tries}
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(values))
 
-    async def _one(self, statement: Any) -> AppKey | None:
-        row = (await self._connection.execute(statement)).mappings().first()
+    async def _one(self, statement: Any, values: Mapping[str, Any]) -> AppKey | None:
+        row = (await self._connection.execute(statement, values)).first()
         return self._key(row) if row else None
 
     def _values(self, key: AppKey) -> dict[str, Any]:
@@ -92,7 +99,7 @@ class AppKeys:
         values |= {"attestation": key.attestation.value, "reasons": list(key.reasons)}
         return values | {"label_sealed": self._cipher.seal(key.label), "spki_hash": _hash(key.spki)}
 
-    def _key(self, row: RowMapping) -> AppKey:
+    def _key(self, row: Row) -> AppKey:
         values = {name: row[name] for name in _FIELDS - {"label"}}
         values |= {"attestation": Attestation(row["attestation"]), "reasons": tuple(row["reasons"])}
         return AppKey(**values, label=self._cipher.open(row["label_sealed"]))

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.signing.signature_request import RequestState
+from hub.store.kernel.rows import insert_row
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
 
 CERTIFICATE: Table = table_of(IssuedCertificateRow)
 REQUEST: Table = table_of(SignatureRequestRow)
 SIGNER: Table = table_of(SignerRow)
+_ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICATE.c.revocation_reason).where(
+    CERTIFICATE.c.authority == bindparam("authority"), CERTIFICATE.c.revoked_at.is_not(None)
+)
+_REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindparam("serials", type_=ARRAY(Text())))))
+_REVOKED = SqlStatement(_ALL_REVOKED)
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,16 @@ class IssuedCertificate:
     signer: UUID | None = None
 
 
+_ADD = insert_row(CERTIFICATE, IssuedCertificate.__dataclass_fields__, passing_over=True)
+
+
 class Certificates:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, issued: IssuedCertificate) -> None:
         values = vars(issued) | {"serial": str(issued.serial)}
-        await self._connection.execute(insert(CERTIFICATE).values(values).on_conflict_do_nothing())
+        await self._connection.execute(_ADD, values)
 
     async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
         """Those that are neither revoked nor over."""
@@ -58,7 +66,7 @@ class Certificates:
         columns = (CERTIFICATE.c.authority, CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
         statement = select(*columns, SIGNER.c.contract, SIGNER.c.campus, SIGNER.c.id.label("signer"))
         statement = statement.join(SIGNER, SIGNER.c.id == CERTIFICATE.c.signer).where(SIGNER.c.person == person, live)
-        rows = (await self._connection.execute(statement.order_by(CERTIFICATE.c.issued_at))).mappings()
+        rows = await self._connection.execute(statement.order_by(CERTIFICATE.c.issued_at))
         return [PersonsCertificate(**{**row, "serial": int(row["serial"])}) for row in rows]
 
     async def signed_lately(self, person: str, certificate: bytes, since: datetime) -> bool:
@@ -84,10 +92,9 @@ class Certificates:
 
     async def revoked(self, authority: str, serials: Collection[int] | None = None) -> list[tuple[int, datetime, str]]:
         """Serial, moment and reason of every revoked certificate, or of those among `serials`."""
-        found = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.revoked_at.is_not(None)
-        if serials is not None:
-            found &= CERTIFICATE.c.serial.in_([str(each) for each in serials])
-        rows = await self._connection.execute(
-            select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICATE.c.revocation_reason).where(found)
-        )
+        if serials is None:
+            rows = await self._connection.execute(_REVOKED, {"authority": authority})
+        else:
+            values = {"authority": authority, "serials": [str(each) for each in serials]}
+            rows = await self._connection.execute(_REVOKED_OF, values)
         return [(int(serial), at, reason or "unspecified") for serial, at, reason in rows]

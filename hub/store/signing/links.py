@@ -8,28 +8,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
 
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
 from hub.store.kernel.keys import Keys
-from hub.store.kernel.many_rows import arrays_of, insert_many
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
 SIGNER: Table = table_of(SignerRow)
 TASK: Table = table_of(SigningTaskRow)
 _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
-_OF_SIGNERS = select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING)
+_OF_SIGNERS = SqlStatement(select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING))
 _COLUMNS = [column.name for column in LINK.c]
 _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
+_GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
+_BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
 # A signer and a door.
 Wanted = tuple[UUID, DoorKind]
 
 
 class Links:
-    def __init__(self, connection: AsyncConnection, keys: Keys) -> None:
+    def __init__(self, connection: Connection, keys: Keys) -> None:
         self._connection = connection
         self._key = keys.link
 
@@ -57,7 +59,7 @@ class Links:
 
     async def _lasting(self, wanted: Sequence[tuple[Signer, DoorKind]]) -> dict[Wanted, SignLink]:
         rows = await self._connection.execute(_OF_SIGNERS, {"ids": [signer.id for signer, _ in wanted]})
-        return {(link.signer, link.door): link for link in map(_link, rows.mappings())}
+        return {(link.signer, link.door): link for link in map(_link, rows)}
 
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
         """A new row; a desk code is one for each rotation, with an expiry of its own."""
@@ -71,12 +73,11 @@ class Links:
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
-        found = LINK.c.ticket_hash == hash_ticket(self._key, ticket)
-        row = (await self._connection.execute(select(LINK).where(found))).mappings().first()
+        row = (await self._connection.execute(_BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})).first()
         return _link(row) if row else None
 
     async def get(self, link: UUID) -> SignLink | None:
-        row = (await self._connection.execute(select(LINK).where(LINK.c.id == link))).mappings().first()
+        row = (await self._connection.execute(_GET, {"link": link})).first()
         return _link(row) if row else None
 
     async def waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
@@ -86,14 +87,14 @@ class Links:
         statement = select(LINK).join(SIGNER, SIGNER.c.id == LINK.c.signer).join(TASK, TASK.c.signer == SIGNER.c.id)
         statement = statement.where(SIGNER.c.phone_hash == phone_hash, lasting, waiting)
         rows = await self._connection.execute(statement.order_by(LINK.c.created_at.desc()).limit(limit))
-        return [_link(row) for row in rows.mappings()]
+        return [_link(row) for row in rows]
 
     async def renew(self, signers: Sequence[UUID], at: datetime) -> None:
         """Every ticket of these signers that is out is worthless from now on. Lasting links stay, with a new ticket;
         those with an expiry of their own end."""
         mine = LINK.c.signer.in_(signers) & LINK.c.revoked_at.is_(None)
         rows = await self._connection.execute(select(LINK).where(mine).order_by(LINK.c.id).with_for_update())
-        for link in [_link(row) for row in rows.mappings()]:
+        for link in [_link(row) for row in rows]:
             fresh = replace(link, generation=link.generation + 1)
             values: dict[str, Any] = {"revoked_at": at}
             if link.expires_at is None:
@@ -106,6 +107,6 @@ class Links:
         await self._connection.execute(statement.values(revoked_at=at))
 
 
-def _link(row: RowMapping) -> SignLink:
+def _link(row: Row) -> SignLink:
     values = {name: value for name, value in row.items() if name != "ticket_hash"}
     return SignLink(**(values | {"door": DoorKind(row["door"])}))

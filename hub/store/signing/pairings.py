@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.pairing import Pairing
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import PairingRow, SigningSessionRow, table_of
 
 PAIRING: Table = table_of(PairingRow)
@@ -20,7 +20,7 @@ _LIVE = PAIRING.c.ended_at.is_(None)
 
 
 class Pairings:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -34,22 +34,22 @@ class Pairings:
         """The pairing of a code, once: of two programs that claim it at the same moment one gets it."""
         free = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_(None) & _LIVE
         statement = PAIRING.update().where(free, PAIRING.c.expires_at > at).values(claimed_at=at, agent=agent)
-        row = (await self._connection.execute(statement.returning(PAIRING))).mappings().first()
+        row = (await self._connection.execute(statement.returning(PAIRING))).first()
         return _pairing(row) if row else None
 
     async def claimed_by_code(self, code: str) -> Pairing | None:
         """The pairing of a code that has served already."""
         mine = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_not(None)
-        row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).mappings().first()
+        row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).first()
         return _pairing(row) if row else None
 
     async def get(self, pairing: UUID) -> Pairing | None:
-        row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).mappings().first()
+        row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).first()
         return _pairing(row) if row else None
 
     async def latest_of(self, session: UUID) -> Pairing | None:
         statement = select(PAIRING).where(PAIRING.c.session == session).order_by(PAIRING.c.created_at.desc())
-        row = (await self._connection.execute(statement.limit(1))).mappings().first()
+        row = (await self._connection.execute(statement.limit(1))).first()
         return _pairing(row) if row else None
 
     async def certified(self, pairing: UUID, certificate: bytes) -> None:
@@ -78,5 +78,5 @@ class Pairings:
 _FIELDS = set(Pairing.__dataclass_fields__)
 
 
-def _pairing(row: RowMapping) -> Pairing:
+def _pairing(row: Row) -> Pairing:
     return Pairing(**{name: row[name] for name in _FIELDS})

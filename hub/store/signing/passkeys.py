@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Table, func, select
+from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.passkey import Passkey
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import PasskeyRow, table_of
 
 PASSKEY: Table = table_of(PasskeyRow)
 
 
 class Passkeys:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, passkey: Passkey) -> bool:
@@ -31,7 +31,7 @@ class Passkeys:
         rows = await self._connection.execute(
             select(PASSKEY).where(_counts(person, rp_id)).order_by(PASSKEY.c.created_at.desc())
         )
-        return [_passkey(row) for row in rows.mappings()]
+        return [_passkey(row) for row in rows]
 
     async def made(self, person: str) -> int:
         """How many this person has ever made, ended ones too."""
@@ -41,7 +41,7 @@ class Passkeys:
     async def locked(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
         """If it counts. Two answers of one passkey at the same moment: one waits for the other's counter."""
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
-        row = (await self._connection.execute(found.with_for_update())).mappings().first()
+        row = (await self._connection.execute(found.with_for_update())).first()
         return _passkey(row) if row else None
 
     async def used(self, passkey: UUID, counter: int, at: datetime) -> None:
@@ -64,5 +64,5 @@ def _counts(person: str, rp_id: str) -> ColumnElement[bool]:
     return (PASSKEY.c.person == person) & (PASSKEY.c.rp_id == rp_id) & PASSKEY.c.ended_at.is_(None)
 
 
-def _passkey(row: RowMapping) -> Passkey:
+def _passkey(row: Row) -> Passkey:
     return Passkey(**{name: row[name] for name in _FIELDS})

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, bindparam, func, select, text
+from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, hash_secret
+from hub.store.kernel.rows import changed, insert_row, update_row
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import (
     IdentityCheckRow,
     OneTimeCodeRow,
@@ -30,28 +31,79 @@ CHECK: Table = table_of(IdentityCheckRow)
 SEEN: Table = table_of(PageSeenRow)
 DAY = timedelta(days=1)
 # The numbers by which persons are locked stand in `hub.store.reminders.due_steps` as well.
-_ALONE = text("""
+_ALONE = SqlStatement(
+    text("""
 SELECT pg_advisory_xact_lock(number)
 FROM (SELECT DISTINCT hashtext(person) AS number FROM unnest(:persons) AS theirs (person) ORDER BY 1) AS ordered
 """).bindparams(bindparam("persons", type_=ARRAY(Text())))
+)
+
+
+_FIELDS = set(SigningSession.__dataclass_fields__)
+_ADD = insert_row(SESSION, _FIELDS | {"secret_hash"})
+_BY_SECRET = select(SESSION).where(SESSION.c.secret_hash == bindparam("secret"))
+_LOCK_BY_SECRET = SqlStatement(_BY_SECRET.with_for_update())
+_GET_BY_SECRET = SqlStatement(_BY_SECRET)
+_USE_CHALLENGE = SqlStatement(
+    SESSION.update()
+    .where(SESSION.c.id == bindparam("session"), SESSION.c.challenge_used.is_(False))
+    .values(challenge_used=True)
+    .returning(SESSION.c.key_challenge)
+)
+_KEY_OF_ANOTHER = SqlStatement(
+    select(SESSION.c.id)
+    .join(SIGNER, SIGNER.c.id == SESSION.c.signer)
+    .where(SESSION.c.key_spki == bindparam("spki"), SIGNER.c.person != bindparam("person"))
+    .limit(1)
+)
+_CODES_SINCE = SqlStatement(
+    select(CODE.c.created_at).where(CODE.c.person == bindparam("person"), CODE.c.created_at > bindparam("since"))
+)
+_ADD_CODE = insert_row(CODE, ("id", "person", "session", "created_at", "expires_at"))
+_IS_LIVE = CODE.c.used_at.is_(None) & (CODE.c.expires_at > bindparam("now"))
+_END_CODES = SqlStatement(
+    CODE.update().where(CODE.c.person == bindparam("owner"), _IS_LIVE).values(expires_at=CODE.c.created_at)
+)
+_LIVE_CODE = SqlStatement(
+    select(CODE.c.id)
+    .where(CODE.c.person == bindparam("person"), CODE.c.session == bindparam("session"), _IS_LIVE)
+    .order_by(CODE.c.created_at.desc())
+    .limit(1)
+)
+_USE_CODE = update_row(CODE, "used_at")
+_WRONG_ANSWERS = SqlStatement(
+    select(func.count())
+    .select_from(WRONG)
+    .where(WRONG.c.person == bindparam("person"), WRONG.c.at >= bindparam("since"))
+)
+_FORGET_WRONG = SqlStatement(WRONG.delete().where(WRONG.c.person == bindparam("person")))
+_ADD_CHECK = insert_row(
+    CHECK, ("id", "contract", "signer", "session", "at", "provider", "method", "result", "reference")
+)
+_NOTE_PAGE = insert_row(SEEN, ("task", "document", "page", "at"), passing_over=True)
+_PAGES_SEEN = SqlStatement(
+    select(SEEN.c.page)
+    .where(SEEN.c.task == bindparam("task"), SEEN.c.document == bindparam("document"))
+    .order_by(SEEN.c.page)
+)
 
 
 class Sessions:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, session: SigningSession, secret: str) -> None:
         values = {name: getattr(session, name) for name in _FIELDS}
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
-        await self._connection.execute(insert(SESSION).values(**values, secret_hash=hash_secret(secret)))
+        await self._connection.execute(_ADD, values | {"secret_hash": hash_secret(secret)})
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
-        statement = select(SESSION).where(SESSION.c.secret_hash == hash_secret(secret))
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        values = {"secret": hash_secret(secret)}
+        row = (await self._connection.execute(_LOCK_BY_SECRET if lock else _GET_BY_SECRET, values)).first()
         return read_session(row) if row else None
 
     async def get(self, session: UUID) -> SigningSession | None:
-        row = (await self._connection.execute(select(SESSION).where(SESSION.c.id == session))).mappings().first()
+        row = (await self._connection.execute(select(SESSION).where(SESSION.c.id == session))).first()
         return read_session(row) if row else None
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
@@ -74,10 +126,7 @@ class Sessions:
 
     async def use_challenge(self, session: UUID) -> bytes | None:
         """The challenge, once; None if it was used. Two requests at the same moment: one of them gets it."""
-        statement = SESSION.update().where(SESSION.c.id == session, SESSION.c.challenge_used.is_(False))
-        challenge: bytes | None = await self._connection.scalar(
-            statement.values(challenge_used=True).returning(SESSION.c.key_challenge)
-        )
+        challenge: bytes | None = await self._connection.scalar(_USE_CHALLENGE, {"session": session})
         return challenge
 
     async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
@@ -86,12 +135,10 @@ class Sessions:
 
     async def key_is_of_somebody_else(self, spki: bytes, person: str) -> bool:
         """Whether this key was certified in a session of another person."""
-        others = (SESSION.c.key_spki == spki) & (SIGNER.c.person != person)
-        statement = select(SESSION.c.id).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(others).limit(1)
-        return await self._connection.scalar(statement) is not None
+        return await self._connection.scalar(_KEY_OF_ANOTHER, {"spki": spki, "person": person}) is not None
 
     async def _update(self, session: UUID, **values: Any) -> None:
-        await self._connection.execute(SESSION.update().where(SESSION.c.id == session).values(**values))
+        await self._connection.execute(update_row(SESSION, *values), changed(session, values))
 
     # ---- codes
 
@@ -103,24 +150,19 @@ class Sessions:
 
     async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
         """When codes went to this person in the last day."""
-        return list(
-            await self._connection.scalars(
-                select(CODE.c.created_at).where(CODE.c.person == person, CODE.c.created_at > now - DAY)
-            )
-        )
+        return await self._connection.scalars(_CODES_SINCE, {"person": person, "since": now - DAY})
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """A new code; it kills the old one of this person."""
         await self.end_codes(person, now)
         code = uuid4()
         values = {"id": code, "person": person, "session": session, "created_at": now, "expires_at": now + CODE_LIFE}
-        await self._connection.execute(insert(CODE).values(values))
+        await self._connection.execute(_ADD_CODE, values)
         return code
 
     async def end_codes(self, person: str, at: datetime) -> None:
         """No code that went to this person counts any more."""
-        live = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > at)
-        await self._connection.execute(CODE.update().where(live).values(expires_at=CODE.c.created_at))
+        await self._connection.execute(_END_CODES, {"owner": person, "now": at})
 
     async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
         """A live code that this person has answered wrongly `most` times counts no more."""
@@ -130,9 +172,8 @@ class Sessions:
         await self._connection.execute(CODE.update().where(guessed).values(expires_at=CODE.c.created_at))
 
     async def live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
-        live = (CODE.c.person == person) & (CODE.c.session == session) & CODE.c.used_at.is_(None)
-        statement = select(CODE.c.id).where(live, CODE.c.expires_at > now).order_by(CODE.c.created_at.desc())
-        code: UUID | None = await self._connection.scalar(statement.limit(1))
+        values = {"person": person, "session": session, "now": now}
+        code: UUID | None = await self._connection.scalar(_LIVE_CODE, values)
         return code
 
     async def code_is_live(self, code: UUID, now: datetime) -> bool:
@@ -140,11 +181,10 @@ class Sessions:
         return await self._connection.scalar(select(CODE.c.id).where(live)) is not None
 
     async def use_code(self, code: UUID, at: datetime) -> None:
-        await self._connection.execute(CODE.update().where(CODE.c.id == code).values(used_at=at))
+        await self._connection.execute(_USE_CODE, changed(code, {"used_at": at}))
 
     async def wrong_answers(self, person: str, since: datetime) -> int:
-        statement = select(func.count()).select_from(WRONG).where(WRONG.c.person == person, WRONG.c.at >= since)
-        return int(await self._connection.scalar(statement) or 0)
+        return int(await self._connection.scalar(_WRONG_ANSWERS, {"person": person, "since": since}) or 0)
 
     async def add_wrong_answer(self, person: str, at: datetime) -> None:
         await self._connection.execute(insert(WRONG).values(person=person, at=at))
@@ -156,7 +196,7 @@ class Sessions:
 
     async def forget_pickups(self, person: str) -> None:
         """Whoever has proved the phone did not guess."""
-        await self._connection.execute(WRONG.delete().where(WRONG.c.person == self.pickups_of(person)))
+        await self._connection.execute(_FORGET_WRONG, {"person": self.pickups_of(person)})
 
     # ---- what the visitor did
 
@@ -165,7 +205,7 @@ class Sessions:
     ) -> None:
         values = {"id": uuid4(), "contract": contract, "signer": signer, "session": session.id, "at": at}
         values |= {"provider": identified.provider, "method": identified.method, "result": identified.result}
-        await self._connection.execute(insert(CHECK).values(values | {"reference": identified.reference or None}))
+        await self._connection.execute(_ADD_CHECK, values | {"reference": identified.reference or None})
 
     async def identity_matched(self, session: UUID, contract: UUID) -> bool:
         """Whether somebody knew in this session who the visitor is; what they only said themselves does not count."""
@@ -173,18 +213,13 @@ class Sessions:
         return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
 
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
-        values = {"task": task, "document": document, "page": page, "at": at}
-        await self._connection.execute(insert(SEEN).values(values).on_conflict_do_nothing())
+        await self._connection.execute(_NOTE_PAGE, {"task": task, "document": document, "page": page, "at": at})
 
     async def pages_seen(self, task: UUID, document: str) -> list[int]:
-        statement = select(SEEN.c.page).where(SEEN.c.task == task, SEEN.c.document == document).order_by(SEEN.c.page)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(_PAGES_SEEN, {"task": task, "document": document})
 
 
-_FIELDS = set(SigningSession.__dataclass_fields__)
-
-
-def read_session(row: RowMapping | Mapping[str, Any]) -> SigningSession:
+def read_session(row: Row | Mapping[str, Any]) -> SigningSession:
     """Return the session of this row of their table."""
     values = {name: row[name] for name in _FIELDS}
     values |= {"contracts": tuple(row["contracts"]), "certificate_chain": tuple(row["certificate_chain"])}

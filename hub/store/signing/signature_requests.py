@@ -8,18 +8,51 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Table, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table, bindparam, select
 
 from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
+from hub.store.kernel.rows import changed, insert_row, update_row
+from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.tables import AttemptRow, SignatureRequestRow, SigningSessionRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
 SESSION: Table = table_of(SigningSessionRow)
 _UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
+_MINE = REQUEST.c.id == bindparam("request")
+_OF_CONTRACT = REQUEST.c.contract == bindparam("contract")
+_IS_PREPARED = REQUEST.c.state == RequestState.PREPARED.value
+_IS_ACCEPTED = REQUEST.c.state == RequestState.ACCEPTED.value
+_FIELDS = set(SignatureRequest.__dataclass_fields__)
+_ADD = insert_row(REQUEST, _FIELDS - {"gap"} | {"gap_start", "gap_end"})
+_ASKED_FOR = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == bindparam("secret"))
+_GET = SqlStatement(select(REQUEST).where(_MINE))
+_GET_OF_SESSION = SqlStatement(select(REQUEST).join(SESSION, _ASKED_FOR).where(_MINE))
+_ALL = SqlStatement(select(REQUEST).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
+_ALL_UNFINISHED = SqlStatement(select(REQUEST).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
+_HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
+_ACCEPT = SqlStatement(
+    REQUEST.update()
+    .where(_MINE, _IS_PREPARED)
+    .values(
+        state=RequestState.ACCEPTED.value,
+        signature=bindparam("made"),
+        confirmation=bindparam("confirmed"),
+        accepted_at=bindparam("at"),
+    )
+)
+_EMBED = SqlStatement(
+    REQUEST.update().where(_MINE, _IS_ACCEPTED).values(state=RequestState.EMBEDDED.value, embedded_at=bindparam("at"))
+)
+_LAPSE = SqlStatement(
+    REQUEST.update().where(_MINE, REQUEST.c.state == bindparam("was")).values(state=RequestState.LAPSED.value)
+)
+_LAPSE_PREPARED = SqlStatement(
+    REQUEST.update().where(_OF_CONTRACT, _IS_PREPARED).values(state=RequestState.LAPSED.value)
+)
+_BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "state", "started_at"))
+_END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 
 @dataclass(frozen=True)
@@ -32,72 +65,60 @@ class LeftBehind:
 
 
 class Signatures:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, request: SignatureRequest) -> None:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
         values |= {"state": request.state.value, "chain": list(request.chain)}
         values |= {"gap_start": request.gap[0], "gap_end": request.gap[1]}
-        await self._connection.execute(insert(REQUEST).values(values))
+        await self._connection.execute(_ADD, values)
 
     async def get(self, request: UUID) -> SignatureRequest | None:
-        row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.id == request))).mappings().first()
+        row = (await self._connection.execute(_GET, {"request": request})).first()
         return _request(row) if row else None
 
     async def get_of_session(self, request: UUID, secret: str) -> SignatureRequest | None:
         """Return the request if the session with this secret asked for it."""
-        mine = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == hash_secret(secret))
-        statement = select(REQUEST).join(SESSION, mine).where(REQUEST.c.id == request)
-        row = (await self._connection.execute(statement)).mappings().first()
+        values = {"request": request, "secret": hash_secret(secret)}
+        row = (await self._connection.execute(_GET_OF_SESSION, values)).first()
         return _request(row) if row else None
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
         """Prepared or accepted ones, newest first. At most one is accepted."""
-        statement = select(REQUEST).where(REQUEST.c.contract == contract, _UNFINISHED)
-        rows = await self._connection.execute(statement.order_by(REQUEST.c.created_at.desc()))
-        return [_request(row) for row in rows.mappings()]
+        return [_request(row) for row in await self._connection.execute(_ALL_UNFINISHED, {"contract": contract})]
 
     async def holds_revision(self, contract: UUID) -> bool:
         """Whether an accepted signature waits to be written into the file."""
-        accepted = (REQUEST.c.contract == contract) & (REQUEST.c.state == RequestState.ACCEPTED.value)
-        return await self._connection.scalar(select(REQUEST.c.id).where(accepted).limit(1)) is not None
+        return await self._connection.scalar(_HOLDS_REVISION, {"contract": contract}) is not None
 
     async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
-        statement = select(REQUEST).where(REQUEST.c.contract == contract).order_by(REQUEST.c.created_at)
-        return [_request(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [_request(row) for row in await self._connection.execute(_ALL, {"contract": contract})]
 
     async def accept(self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None) -> bool:
         """False: it lapsed at this moment, since its key was revoked."""
-        values = {"signature": signature, "confirmation": confirmation, "accepted_at": at}
-        mine = (REQUEST.c.id == request) & (REQUEST.c.state == RequestState.PREPARED.value)
-        taken = REQUEST.update().where(mine).values(state=RequestState.ACCEPTED.value, **values)
-        return (await self._connection.execute(taken)).rowcount == 1
+        values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
+        return (await self._connection.execute(_ACCEPT, values)).rowcount == 1
 
     async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
         """The signatures that a browser made in this visit and whose key is gone now; in one order for all."""
         theirs = (REQUEST.c.session == session) & (REQUEST.c.custody == Custody.BROWSER.value)
         theirs &= REQUEST.c.key_deleted_at.is_(None) & REQUEST.c.signature.is_not(None)
         statement = REQUEST.update().where(theirs).values(key_deleted_at=at).returning(REQUEST)
-        found = [_request(row) for row in (await self._connection.execute(statement)).mappings()]
+        found = [_request(row) for row in (await self._connection.execute(statement))]
         return sorted(found, key=lambda request: request.contract)
 
     async def embedded(self, request: UUID, at: datetime) -> bool:
         """False: it was not an accepted one any more."""
-        mine = (REQUEST.c.id == request) & (REQUEST.c.state == RequestState.ACCEPTED.value)
-        embedded = REQUEST.update().where(mine).values(state=RequestState.EMBEDDED.value, embedded_at=at)
-        return (await self._connection.execute(embedded)).rowcount == 1
+        return (await self._connection.execute(_EMBED, {"request": request, "at": at})).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
         """False: it is in another state by now, and stays there."""
-        mine = (REQUEST.c.id == request) & (REQUEST.c.state == was.value)
-        lapsed = REQUEST.update().where(mine).values(state=RequestState.LAPSED.value)
-        return (await self._connection.execute(lapsed)).rowcount == 1
+        return (await self._connection.execute(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
         """What was prepared on an older revision can no longer be signed."""
-        prepared = (REQUEST.c.contract == contract) & (REQUEST.c.state == RequestState.PREPARED.value)
-        await self._connection.execute(REQUEST.update().where(prepared).values(state=RequestState.LAPSED.value))
+        await self._connection.execute(_LAPSE_PREPARED, {"contract": contract})
 
     async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:
         """Signers' requests that lapsed and could have been signed until `before` at the latest, whose files may still
@@ -120,23 +141,19 @@ class Signatures:
     async def begin_attempt(self, kind: str, contract: UUID | None, request: UUID | None, at: datetime) -> UUID:
         attempt = uuid4()
         values = {"id": attempt, "kind": kind, "contract": contract, "request": request, "state": "started"}
-        await self._connection.execute(insert(ATTEMPT).values(**values, started_at=at))
+        await self._connection.execute(_BEGIN_ATTEMPT, values | {"started_at": at})
         return attempt
 
     async def end_attempt(self, attempt: UUID, at: datetime, failure: str | None = None) -> None:
-        state = "failed" if failure else "done"
-        statement = ATTEMPT.update().where(ATTEMPT.c.id == attempt)
-        await self._connection.execute(statement.values(state=state, ended_at=at, failure=failure))
+        values = {"state": "failed" if failure else "done", "ended_at": at, "failure": failure}
+        await self._connection.execute(_END_ATTEMPT, changed(attempt, values))
 
     async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
         statement = select(ATTEMPT).where(ATTEMPT.c.contract == contract).order_by(ATTEMPT.c.started_at)
-        return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [dict(row) for row in (await self._connection.execute(statement))]
 
 
-_FIELDS = set(SignatureRequest.__dataclass_fields__)
-
-
-def _request(row: RowMapping) -> SignatureRequest:
+def _request(row: Row) -> SignatureRequest:
     values = {name: row[name] for name in _FIELDS - {"gap"}}
     values |= {"state": RequestState(row["state"]), "chain": tuple(row["chain"])}
     return SignatureRequest(**values, gap=(row["gap_start"], row["gap_end"]))

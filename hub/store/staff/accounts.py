@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import (
     LoginFailureRow,
     StaffRow,
@@ -31,7 +31,7 @@ def key_hash(secret: str) -> bytes:
 
 
 class Accounts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put_staff(self, staff: Staff, password_hash: str, at: datetime) -> None:
@@ -45,7 +45,7 @@ class Accounts:
     async def staff_by_login(self, login: str) -> tuple[Staff, str] | None:
         """The account and its password hash."""
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
-        row = (await self._connection.execute(select(STAFF).where(found))).mappings().first()
+        row = (await self._connection.execute(select(STAFF).where(found))).first()
         return (_staff(row), row["password_hash"]) if row else None
 
     async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
@@ -61,7 +61,7 @@ class Accounts:
             (SESSION.c.secret_hash == key_hash(secret)) & (SESSION.c.expires_at > now) & STAFF.c.disabled_at.is_(None)
         )
         statement = select(STAFF).join(SESSION, SESSION.c.staff == STAFF.c.id).where(live)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return _staff(row) if row else None
 
     async def end_session(self, secret: str) -> None:
@@ -75,13 +75,13 @@ class Accounts:
         sessions = select(func.count()).select_from(SESSION).where(theirs).scalar_subquery().label("sessions")
         statement = select(STAFF, sessions).order_by(STAFF.c.login)
         statement = statement if login is None else statement.where(STAFF.c.login == login)
-        rows = (await self._connection.execute(statement)).mappings()
+        rows = await self._connection.execute(statement)
         return [StaffAccount(_staff(row), row["created_at"], row["disabled_at"], row["sessions"]) for row in rows]
 
     async def lock(self, login: str) -> Staff | None:
         """The account, disabled or not, which nobody else changes until this transaction ends."""
         statement = select(STAFF).where(STAFF.c.login == login).with_for_update()
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return _staff(row) if row else None
 
     async def change(self, staff: UUID, **values: Any) -> None:
@@ -93,7 +93,7 @@ class Accounts:
         statement = (
             select(SESSION.c.created_at, SESSION.c.expires_at).where(theirs).order_by(SESSION.c.created_at.desc())
         )
-        return [StaffSession(**row) for row in (await self._connection.execute(statement)).mappings()]
+        return [StaffSession(**row) for row in await self._connection.execute(statement)]
 
     async def end_sessions(self, staff: UUID) -> int:
         """Return how many there were."""
@@ -113,7 +113,7 @@ class Accounts:
     async def add_login_failure(self, login: str, at: datetime) -> int:
         """Its number, for one that turns out to be none."""
         statement = insert(FAILURE).values(login=login, at=at).returning(FAILURE.c.id)
-        return int((await self._connection.execute(statement)).scalar_one())
+        return int((await self._connection.execute(statement)).one()[0])
 
     async def forget_login_failure(self, number: int) -> None:
         await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
@@ -123,5 +123,5 @@ class Accounts:
         return int(await self._connection.scalar(statement) or 0)
 
 
-def _staff(row: RowMapping | Mapping[str, Any]) -> Staff:
+def _staff(row: Row | Mapping[str, Any]) -> Staff:
     return Staff(**{name: row[name] for name in Staff.__dataclass_fields__})

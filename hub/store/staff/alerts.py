@@ -6,14 +6,14 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Table, func, or_, select, text
+from sqlalchemy import Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
 from hub.model.staff.alert_texts import Facts
 from hub.store.kernel.jobs import ALERT, Jobs
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)
@@ -22,7 +22,7 @@ MAX_LIMIT = timedelta(days=1)
 
 
 class Alerts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._jobs = Jobs(connection)
 
@@ -41,7 +41,7 @@ class Alerts:
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at.desc()).limit(limit))
-        return [_alert(row) for row in rows.mappings()]
+        return [_alert(row) for row in rows]
 
     async def limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
         """Limits of messages that hold something up right now, one line for each kind and campus."""
@@ -49,14 +49,14 @@ class Alerts:
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))
-        alerts = [_alert(row) for row in rows.mappings()]
+        alerts = [_alert(row) for row in rows]
         lasting = [each for each in alerts if each.until is not None and each.until > now]
         return list({(each.facts.get("which"), each.campus): each for each in lasting}.values())
 
     async def due(self, now: datetime, limit: int = 20) -> list[UUID]:
         waiting = (ROW.c.due_at <= now) & (ROW.c.created_at > now - SENT_WITHIN)
         statement = select(ROW.c.id).where(waiting).order_by(ROW.c.due_at).limit(limit)
-        return list((await self._connection.scalars(statement)).all())
+        return list(await self._connection.scalars(statement))
 
     async def begin(self, alert: UUID, now: datetime) -> Bundle | None:
         """Begin an attempt, before anything leaves. None: it is not due any more, or waits for the next bundle of its
@@ -67,7 +67,7 @@ class Alerts:
         await self._connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:kind, 5))"), {"kind": f"alert:{kind}"}
         )
-        row = (await self._connection.execute(select(ROW).where(ROW.c.id == alert))).mappings().one()
+        row = (await self._connection.execute(select(ROW).where(ROW.c.id == alert))).one()
         if row["due_at"] is None or row["due_at"] > now:
             return None
         last = select(func.max(ROW.c.begun_at)).where(ROW.c.kind == kind, ROW.c.id != alert)
@@ -77,7 +77,7 @@ class Alerts:
             return None
         return await self._collect_bundle(row, now)
 
-    async def _collect_bundle(self, head: RowMapping, now: datetime) -> Bundle:
+    async def _collect_bundle(self, head: Row, now: datetime) -> Bundle:
         """Those of this kind that wait for their first attempt go with this one."""
         tries = head["tries"] + 1
         waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
@@ -90,7 +90,7 @@ class Alerts:
         due = compute_next_try(tries, now) or now + RETRIES_AFTER[0]
         await self._put(head["id"], tries=tries, begun_at=now, due_at=due)
         mine = or_(ROW.c.id == head["id"], ROW.c.bundle == head["id"])
-        rows = (await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))).mappings()
+        rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))
         reached = frozenset(head["reached"].split())
         return Bundle(head["id"], head["kind"], tuple(_alert(row) for row in rows), tries, reached)
 
@@ -107,5 +107,5 @@ class Alerts:
         await self._connection.execute(ROW.update().where(ROW.c.id == alert).values(**values))
 
 
-def _alert(row: RowMapping) -> Alert:
+def _alert(row: Row) -> Alert:
     return Alert(**{name: row[name] for name in Alert.__dataclass_fields__})

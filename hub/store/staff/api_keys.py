@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import ApiKey, ApiKeyEntry
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.staff.accounts import key_hash
 from hub.store.tables import (
     ApiKeyRow,
@@ -17,10 +17,11 @@ from hub.store.tables import (
 )
 
 KEY: Table = table_of(ApiKeyRow)
+_LIVE = SqlStatement(select(KEY).where(KEY.c.secret_hash == bindparam("secret"), KEY.c.revoked_at.is_(None)))
 
 
 class ApiKeys:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
@@ -40,7 +41,7 @@ class ApiKeys:
     async def all(self) -> list[ApiKeyEntry]:
         """Those that count first, by name; then those that were revoked, the newest first."""
         order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
-        rows = (await self._connection.execute(select(KEY).order_by(*order))).mappings()
+        rows = await self._connection.execute(select(KEY).order_by(*order))
         return [
             ApiKeyEntry(ApiKey(row["id"], row["name"], row["campus"]), row["created_at"], row["revoked_at"])
             for row in rows
@@ -50,9 +51,8 @@ class ApiKeys:
         """Revoke all live keys of this name; returns them."""
         live = (KEY.c.name == name) & KEY.c.revoked_at.is_(None)
         rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
-        return [ApiKey(row["id"], row["name"], row["campus"]) for row in rows.mappings()]
+        return [ApiKey(row["id"], row["name"], row["campus"]) for row in rows]
 
     async def api_key(self, secret: str) -> ApiKey | None:
-        found = (KEY.c.secret_hash == key_hash(secret)) & KEY.c.revoked_at.is_(None)
-        row = (await self._connection.execute(select(KEY).where(found))).mappings().first()
+        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret)})).first()
         return ApiKey(row["id"], row["name"], row["campus"]) if row else None

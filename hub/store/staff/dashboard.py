@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, not_, or_, select, true, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import (
     CampusRow,
     ContractRow,
@@ -109,7 +109,7 @@ class BoardRow:
 
 
 class Board:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -145,7 +145,7 @@ class Board:
             "stuck": f.stuck,
         }
         columns = [func.count().filter(condition).label(name) for name, condition in counted.items()]
-        row = (await self._connection.execute(select(*columns).select_from(facts))).mappings().one()
+        row = (await self._connection.execute(select(*columns).select_from(facts))).one()
         return {name: int(value) for name, value in row.items()}
 
     async def overdue(self, now: datetime) -> int:
@@ -164,7 +164,7 @@ class Board:
             same = (CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)
             statement = statement.where((CONTRACT.c.created_at < created_at) | same)
         statement = statement.order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
-        found = (await self._connection.execute(statement)).mappings()
+        found = await self._connection.execute(statement)
         return [replace(_row(row), readable=self._cipher.opens(row["data_sealed"])) for row in found]
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
@@ -292,7 +292,7 @@ _PLAIN = (
 _MADE = ("message", "upcoming", "state", "readable")
 
 
-def _row(row: Mapping[Any, Any]) -> BoardRow:
+def _row(row: Row | Mapping[str, Any]) -> BoardRow:
     message = upcoming = None
     if row["channel"]:
         message = LastMessage(row["channel"], row["purpose"], row["message_state"], row["message_at"])

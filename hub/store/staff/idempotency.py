@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection
 from hub.store.tables import (
     IdempotencyRow,
     table_of,
@@ -23,7 +23,7 @@ REQUEST_LIFE = timedelta(minutes=2)
 
 
 class Idempotency:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -39,7 +39,7 @@ class Idempotency:
         if (await self._connection.execute(insert(REPLAY).values(values).on_conflict_do_nothing())).rowcount:
             return None
         mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
-        row = (await self._connection.execute(select(REPLAY).where(mine))).mappings().one()
+        row = (await self._connection.execute(select(REPLAY).where(mine))).one()
         if row["request_hash"] != request_hash:
             raise IdempotencyMismatch
         if row["status"] is None and row["created_at"] < now - REQUEST_LIFE:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import PhoneChangeRow, table_of
 
 CHANGE: Table = table_of(PhoneChangeRow)
@@ -19,7 +19,7 @@ _OPEN = CHANGE.c.state == PhoneChangeState.OPEN.value
 
 
 class PhoneChanges:
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
@@ -41,21 +41,21 @@ class PhoneChanges:
         """What has taken the place of this number (E.164) of a person since then; the same where nothing has."""
         mine = (CHANGE.c.person == person) & (CHANGE.c.state == PhoneChangeState.CHANGED.value)
         statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
-        for row in (await self._connection.execute(statement)).mappings():
+        for row in await self._connection.execute(statement):
             if row["old_hash"] == self._cipher.found_by("phone", phone):
                 phone = self._cipher.open(row["new_sealed"])
         return phone
 
     async def _one(self, found: ColumnElement[bool], lock: bool) -> PhoneChange | None:
         statement = select(CHANGE).where(found)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return self._change(row) if row else None
 
     async def waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
         """Those that somebody has to approve, oldest first, within the unit's scope."""
         statement = select(CHANGE).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         rows = await self._connection.execute(statement.order_by(CHANGE.c.asked_at).limit(limit))
-        return [self._change(row) for row in rows.mappings()]
+        return [self._change(row) for row in rows]
 
     async def signers(self, now: datetime) -> set[UUID]:
         """Those about whom one waits, within the unit's scope."""
@@ -77,7 +77,7 @@ class PhoneChanges:
         given = (CHANGE.c.contract == contract) & CHANGE.c.reason.in_(words)
         await self._connection.execute(CHANGE.update().where(given).values(reason="–"))
 
-    def _change(self, row: RowMapping) -> PhoneChange:
+    def _change(self, row: Row) -> PhoneChange:
         values = {name: row[name] for name in _PLAIN}
         values |= {"state": PhoneChangeState(row["state"]), "approvals": dict(row["approvals"])}
         return PhoneChange(**values, phone=self._cipher.open(row["new_sealed"]))

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import StaffTask
+from hub.store.kernel.statement import Connection, SqlStatement
 from hub.store.tables import (
     SignerRow,
     StaffTaskRow,
@@ -24,9 +24,15 @@ TASK: Table = table_of(StaffTaskRow)
 SIGNER: Table = table_of(SignerRow)
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
 
+_FINISH = SqlStatement(
+    TASK.update()
+    .where(TASK.c.signer == bindparam("about"), TASK.c.kind == bindparam("of_kind"), TASK.c.done_at.is_(None))
+    .values(done_at=bindparam("at"), done_by=bindparam("by"))
+)
+
 
 class StaffTasks:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add_task(self, task: StaffTask) -> None:
@@ -62,7 +68,7 @@ class StaffTasks:
             statement = statement.where(TASK.c.owner == owner)
         urgency = (TASK.c.due_at.asc().nulls_last(), TASK.c.created_at, TASK.c.id)
         rows = await self._connection.execute(statement.order_by(*urgency).limit(limit))
-        return [StaffTask(**row) for row in rows.mappings()]
+        return [StaffTask(**row) for row in rows]
 
     async def count_open_tasks(self, owner: UUID) -> tuple[int, int]:
         """How many there are, and how many of them are in these hands."""
@@ -71,7 +77,7 @@ class StaffTasks:
         return row[0], row[1]
 
     async def task(self, task: UUID) -> StaffTask | None:
-        row = (await self._connection.execute(select(*_TASK).where(TASK.c.id == task))).mappings().first()
+        row = (await self._connection.execute(select(*_TASK).where(TASK.c.id == task))).first()
         return StaffTask(**row) if row else None
 
     async def questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
@@ -86,8 +92,7 @@ class StaffTasks:
 
     async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
         """What the signer has settled by an act of their own."""
-        open_ones = (TASK.c.signer == signer) & (TASK.c.kind == kind) & TASK.c.done_at.is_(None)
-        await self._connection.execute(TASK.update().where(open_ones).values(done_at=at, done_by=by))
+        await self._connection.execute(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
         """What somebody wrote is erased: a task that quotes it keeps its own sentence, and no digest of theirs."""

@@ -8,10 +8,10 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import Staff, StaffTask
+from hub.store.kernel.statement import Connection
 from hub.store.tables import SigningTaskRow, StaffRow, StaffTaskRow, table_of
 
 TASK: Table = table_of(StaffTaskRow)
@@ -32,7 +32,7 @@ class Load:
 
 
 class Owners:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # ---- staff
@@ -54,11 +54,11 @@ class Owners:
         """Everybody who works at one of these campuses, by name."""
         there = select(*_STAFF).where(_ACTIVE, STAFF.c.campus.in_(campuses))
         rows = await self._connection.execute(there.order_by(STAFF.c.name, STAFF.c.login))
-        return [Staff(**row) for row in rows.mappings()]
+        return [Staff(**row) for row in rows]
 
     async def _one(self, found: ColumnElement[bool]) -> Staff | None:
         statement = select(*_STAFF).where(found).order_by(STAFF.c.login).limit(1)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = (await self._connection.execute(statement)).first()
         return Staff(**row) if row else None
 
     # ---- tasks
@@ -76,7 +76,7 @@ class Owners:
     async def _taken(self, found: ColumnElement[bool], limit: int) -> list[StaffTask]:
         statement = select(*_TASK).where(found).order_by(TASK.c.created_at).limit(limit)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
-        return [StaffTask(**row) for row in rows.mappings()]
+        return [StaffTask(**row) for row in rows]
 
     async def give(self, task: UUID, owner: UUID | None, at: datetime, due_at: datetime, climbs_at: datetime) -> None:
         await self._update(TASK.c.id == task, owner=owner, owned_at=at, due_at=due_at, climbs_at=climbs_at)
@@ -115,7 +115,7 @@ class Owners:
         )
         statement = select(*_STAFF, STAFF.c.digest_on, *counted).join(TASK, TASK.c.owner == STAFF.c.id)
         statement = statement.where(_OPEN, _ACTIVE).group_by(*_STAFF, STAFF.c.digest_on).order_by(STAFF.c.login)
-        rows = (await self._connection.execute(statement)).mappings()
+        rows = await self._connection.execute(statement)
         return [
             Load(
                 Staff(*(row[each.name] for each in _STAFF)),

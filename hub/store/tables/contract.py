@@ -5,14 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Computed,
-    DateTime,
-    Index,
-    Text,
-)
+from sqlalchemy import BigInteger, Column, Computed, DateTime, Index, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel

@@ -6,12 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    DateTime,
-    Index,
-    func,
-)
+from sqlalchemy import Column, DateTime, Index, func
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 

@@ -6,11 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-)
+from sqlalchemy import BigInteger, Column, Index
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Interval,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, Interval
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import moment, words

@@ -1,0 +1,55 @@
+"""What a database is asked, for tests that count or name statements."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from hub.model.staff.accounts import Scope
+from hub.store.kernel.statement import Connection
+from hub.store.transaction import Database, Transaction
+
+RUNS = ("execute", "executemany", "fetch", "cursor")
+
+
+class _WatchedDriver:
+    """The driver of one transaction, which says what it is about to run."""
+
+    def __init__(self, driver: Any, note: Callable[[str], None]) -> None:
+        self._driver = driver
+        self._note = note
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._driver, name)
+        if name not in RUNS:
+            return found
+
+        def run(sql: str, *values: Any, **options: Any) -> Any:
+            self._note(sql)
+            return found(sql, *values, **options)
+
+        return run
+
+
+def watch_statements(connection: Connection, note: Callable[[str], None]) -> None:
+    """Note each statement of this transaction from now on, right before it is run."""
+    connection.driver = _WatchedDriver(connection.driver, note)  # type: ignore[assignment]
+
+
+@contextmanager
+def noted_statements(database: Database, note: Callable[[str], None] | None = None) -> Iterator[list[str]]:
+    """Note what the transactions ask that begin inside the block, beside BEGIN, the scope and COMMIT."""
+    original, statements = database.transaction, list[str]()
+
+    @asynccontextmanager
+    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
+        async with original(scope) as opened:
+            watch_statements(opened.connection, note or statements.append)
+            yield opened
+
+    object.__setattr__(database, "transaction", transaction)
+    try:
+        yield statements
+    finally:
+        object.__setattr__(database, "transaction", original)
