@@ -1,1 +1,1 @@
-"""What reaches us: callbacks, inbound SMS, chat questions."""
+"""Inbound traffic: webhooks of providers, inbound SMS, chat accounts."""

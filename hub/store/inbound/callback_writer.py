@@ -1,7 +1,7 @@
-"""Where verified calls of providers are written: all that came together in one statement, on a connection of its own.
+"""Write verified webhooks: all that arrived together in one statement, on a connection of its own.
 
-A unit of work costs five round trips for the same, and a provider may call hundreds of times a second. The scope is set
-once, since the connection does nothing else; whoever works on the calls does so in units, as everybody does.
+A normal transaction needs five round trips for that, and a provider may call hundreds of times a second. The scope is
+set once, since the connection is used for nothing else. Webhooks are processed in normal transactions.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server's last word came while a statement was being sent
+    asyncpg.InternalClientError,  # the server closed the connection while a statement was being sent
 )
-# Who works on calls listens for this.
+# The channel of NOTIFY on which workers listen for webhooks.
 CALLS_CAME = "calls_came"
-# Again with the same ids changes nothing: a statement whose answer was lost may be made once more.
+# A second run with the same ids changes nothing, so a statement whose answer was lost can be repeated.
 _STORE = f"""
 WITH stored AS (
     INSERT INTO callback (id, provider, call_sealed, received_at, due_at, tries)
@@ -44,7 +44,7 @@ SELECT pg_notify('{CALLS_CAME}', '')
 
 @dataclass(frozen=True)
 class StoredCallback:
-    """A verified call as it is about to be stored."""
+    """A verified webhook that is about to be stored, with its content encrypted."""
 
     id: UUID
     provider: str
@@ -68,7 +68,7 @@ class Inlet:
         self._one_at_a_time = asyncio.Lock()
 
     async def store(self, calls: Sequence[StoredCallback]) -> None:
-        """Committed when it returns, and whoever works on them knows. Raises DatabaseUnavailable."""
+        """Store webhooks and wake the workers, committed on return. Raises DatabaseUnavailable."""
         columns: list[list[Any]] = [
             [each.id for each in calls],
             [each.provider for each in calls],
@@ -89,7 +89,7 @@ class Inlet:
         except _GONE:
             if known is None:
                 raise
-            await self._drop()  # it may have been dead for hours
+            await self._drop()  # the connection may have been dead for hours
             await (await self._open()).execute(_STORE, *columns)
 
     async def _open(self) -> asyncpg.Connection[Row]:
@@ -110,7 +110,7 @@ class Inlet:
 
 
 def _report(each: ReceiptReport) -> dict[str, Any]:
-    # Written out: dataclasses.asdict copies deeply, and took longer than everything else here.
+    # Not dataclasses.asdict, which copies deeply and took longer than everything else here.
     receipt = each.receipt
     said = {"fate": receipt.fate, "reference": receipt.reference, "failure": receipt.failure, "detail": receipt.detail}
     return {"receipt": said, "key": each.key, "to": each.to}

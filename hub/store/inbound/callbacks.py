@@ -1,4 +1,4 @@
-"""What providers told us: stored before they get their answer, worked on afterwards, kept for the ledger."""
+"""Webhooks of providers: stored before the provider gets its answer, processed afterwards, kept for a while."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CALLBACK: Table = table_of(CallbackRow)
 
 @dataclass(frozen=True)
 class Callback:
-    """A verified call; `tries` counts how often somebody worked on it without coming to an end. `unread`: those of its
-    entries that nobody could read."""
+    """A verified webhook. `tries`: how often it was processed without a final result. `unread`: entries that could not
+    be read."""
 
     id: UUID
     provider: str
@@ -39,14 +39,15 @@ class Callbacks:
         self._cipher = cipher
 
     async def open(self, callback: UUID, *, lock: bool = False) -> Callback | None:
-        """None when it has been dealt with, or (with `lock`) is in somebody else's hands."""
+        """Return an unprocessed webhook. Return None if it was processed or (with `lock`) if another transaction has
+        it."""
         statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
         statement = statement.with_for_update(skip_locked=True) if lock else statement
         row = (await self._connection.execute(statement)).first()
         return self._read(row) if row else None
 
     async def take(self, callbacks: Sequence[UUID]) -> list[Callback]:
-        """Those of them that are open and in nobody's hands, in the order in which they came; now they are in ours."""
+        """Lock those of these webhooks that are unprocessed and not locked. Return them in the order of arrival."""
         open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
         statement = select(CALLBACK).where(open_ones).order_by(CALLBACK.c.received_at, CALLBACK.c.id)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
@@ -67,7 +68,7 @@ class Callbacks:
         return list(await self._connection.scalars(statement))
 
     async def lease(self, callbacks: Sequence[UUID], until: datetime) -> None:
-        """They are in somebody's hands until then; if that one dies, somebody else takes them."""
+        """Lease these webhooks until then. If the process dies, another one takes them afterwards."""
         if callbacks:
             undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
             await self._connection.execute(CALLBACK.update().where(undone).values(due_at=until))
@@ -78,21 +79,21 @@ class Callbacks:
         await self._connection.execute(CALLBACK.update().where(undone).values(values))
 
     async def done(self, callbacks: Sequence[UUID], at: datetime, outcome: str) -> None:
-        """`outcome`: noted or unmatched. What was said is no longer needed."""
+        """Mark webhooks as processed. `outcome`: `noted` or `unmatched`. Their content is deleted."""
         if not callbacks:
             return
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
 
     async def kept(self, callback: Callback, at: datetime) -> None:
-        """It is worked on, and a person looks at what nobody could read."""
+        """Mark a webhook as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
         sealed = self._cipher.seal_json({"reports": [], "inbound": [], "unread": unread})
         values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 
     async def forget(self, before: datetime, limit: int) -> int:
-        """Delete calls that were worked on, and came before; returns how many, at most `limit`."""
+        """Delete processed webhooks that arrived before then. Return how many, at most `limit`."""
         old = select(CALLBACK.c.id).where(CALLBACK.c.due_at.is_(None), CALLBACK.c.received_at < before).limit(limit)
         return (await self._connection.execute(CALLBACK.delete().where(CALLBACK.c.id.in_(old)))).rowcount
 

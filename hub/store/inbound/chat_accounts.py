@@ -1,4 +1,4 @@
-"""Which member of staff a user of a chat is."""
+"""Which member of staff a chat user is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ STAFF: Table = table_of(StaffRow)
 
 @dataclass(frozen=True)
 class ChatAccount:
-    """`person` is the platform's own id of its user. `disabled`: the account of staff is, so nothing is answered."""
+    """A chat user mapped to an account. `person`: the platform's id of the user. `disabled`: the account is disabled,
+    so the user gets no answers."""
 
     chat: str
     person: str
@@ -32,7 +33,7 @@ class Chats:
         self._connection = connection
 
     async def staff_of(self, chat: str, person: str) -> Staff | None:
-        """None for whoever is not mapped, or to an account that is disabled."""
+        """Return the member of staff. None if the user is not mapped, or if the account is disabled."""
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
         statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
         row = (await self._connection.execute(statement)).first()
@@ -53,7 +54,7 @@ class Chats:
         ]
 
     async def put(self, chat: str, person: str, staff: UUID, at: datetime) -> None:
-        """Somebody who was mapped to another account is now this one."""
+        """Map a chat user to an account, in place of an earlier one."""
         values = {"chat": chat, "person": person, "staff": staff, "created_at": at}
         statement = insert(ACCOUNT).values(values)
         await self._connection.execute(

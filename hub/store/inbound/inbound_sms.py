@@ -1,4 +1,4 @@
-"""What people wrote to us."""
+"""Messages that people sent to the hub by SMS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INBOUND: Table = table_of(InboundMessageRow)
 
 @dataclass(frozen=True)
 class Written:
-    """`outcome` is empty while nobody has acted on it."""
+    """An inbound message and its command."""
 
     id: UUID
     provider: str
@@ -37,7 +37,7 @@ class InboundMessages:
         self._cipher = cipher
 
     async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> Written | None:
-        """None when this very message is known: providers repeat their calls."""
+        """Store a message. Return None if it is stored already, since providers repeat their webhooks."""
         identity = uuid4()
         values = {
             "id": identity,
@@ -55,31 +55,31 @@ class InboundMessages:
         return Written(identity, provider, message.sender, message.text, wish, at)
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
-        """`outcome`: what was made of it, in a word of `hub.lifecycle.inbound.inbound_sms`."""
+        """Write the outcome of messages that have none yet: a word of `hub.lifecycle.inbound.inbound_sms`."""
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
     async def waiting(self, wish: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
-        """Messages on which nobody has acted yet, received before a moment, in the caller's hands."""
+        """Lock and return messages with this command and without outcome that were received before then."""
         mine = (INBOUND.c.wish == wish.value) & INBOUND.c.outcome.is_(None) & (INBOUND.c.received_at < before)
         statement = select(INBOUND).where(mine).order_by(INBOUND.c.received_at).limit(limit)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [self._written(row) for row in rows]
 
     async def said_since(self, sender: str, wish: SmsCommand, since: datetime) -> bool:
-        """Whether somebody wished this after a moment, by whatever provider."""
+        """Return whether this sender sent this command after that moment, to any provider."""
         theirs = (INBOUND.c.sender_hash == self._cipher.found_by("phone", sender)) & (INBOUND.c.received_at > since)
         statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == wish.value).limit(1)
         return await self._connection.scalar(statement) is not None
 
     async def count(self, provider: str, wish: SmsCommand, since: datetime, until: datetime) -> int:
-        """How many messages of this wish came by a provider between two moments."""
+        """Return how many messages with this command a provider delivered between two moments."""
         counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == wish.value)
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
         return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
 
     async def forget(self, before: datetime, limit: int) -> int:
-        """Delete messages received before; returns how many, at most `limit`."""
+        """Delete messages that were received before then. Return how many, at most `limit`."""
         old = select(INBOUND.c.id).where(INBOUND.c.received_at < before).limit(limit)
         return (await self._connection.execute(INBOUND.delete().where(INBOUND.c.id.in_(old)))).rowcount
 

@@ -1,1 +1,1 @@
-"""School: campuses, courses, enrolments, posters, contract templates."""
+"""Campuses, courses, enrolments, posters and guests."""

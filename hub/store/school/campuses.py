@@ -35,7 +35,7 @@ class School:
     # ---- the installation
 
     async def kind(self) -> str | None:
-        """`demo` or `production`; None before the first start."""
+        """Return the kind of the installation: `demo` or `production`; None before the first start."""
         kind: str | None = await self._connection.scalar(select(INSTALLATION.c.kind))
         return kind
 
@@ -49,7 +49,7 @@ class School:
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('school', 3))"))
 
     async def advance_clock(self, step: timedelta) -> None:
-        """Move the planning clock of a demo ahead; workers look at once what is due by it."""
+        """Move the planning clock of a demo ahead, and wake the workers."""
         await self._connection.execute(DEMO_CLOCK.update().values(clock_offset=DEMO_CLOCK.c.clock_offset + step))
         await self._connection.execute(text(f"NOTIFY {PLAN_CHANGED}"))
 
@@ -71,11 +71,11 @@ class School:
         return Campus(**row)
 
     async def headquarters(self) -> Campus | None:
-        """The root of the campus tree; None before a school was loaded."""
+        """Return the root of the campus tree; None before a school was loaded."""
         return next((campus for campus in await self.campuses() if campus.parent is None), None)
 
     async def scope_below(self, campus: str) -> Scope:
-        """The campus and everything under it in the tree; headquarters covers all."""
+        """Return the scope of a campus and all below it; headquarters covers everything."""
         campuses = {each.id: each.parent for each in await self.campuses()}
         if campuses.get(campus, campus) is None:
             return EVERYTHING
@@ -107,7 +107,8 @@ class School:
     # ---- enrolments
 
     async def add_enrolment(self, enrolment: Enrolment, person: str, at: datetime) -> bool:
-        """False if this student is enrolled in this course already: loading a roster twice adds nothing."""
+        """Add an enrolment. Return False if this student is already enrolled in this course, so that importing a roster
+        twice adds nothing."""
         values: dict[str, Any] = {name: getattr(enrolment, name) for name in _PLAIN}
         values |= {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at}
         values |= {"student_hash": self._cipher.found_by("enrolment", person)}
@@ -125,14 +126,14 @@ class School:
         return self._enrolment(row)
 
     async def enrolment_of(self, campus: str, course: str, person: str) -> Enrolment | None:
-        """The line of this student in this course, if there is one. `person` as `Cipher.person` returns it."""
+        """Return this student's enrolment in this course, or None. `person` is as `Cipher.person` returns it."""
         same = (ENROLMENT.c.campus == campus) & (ENROLMENT.c.course == course)
         found = same & (ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person))
         row = (await self._connection.execute(select(ENROLMENT).where(found))).first()
         return self._enrolment(row) if row else None
 
     async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
-        """Those without a contract, oldest first."""
+        """Return the enrolments without a contract, oldest first."""
         statement = (
             select(ENROLMENT).where(ENROLMENT.c.contract.is_(None)).order_by(ENROLMENT.c.created_at, ENROLMENT.c.id)
         )

@@ -16,7 +16,7 @@ from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)
-# Their phone numbers have no business here for longer.
+# Ended sessions are deleted after this time, since they contain phone numbers.
 KEPT = timedelta(days=1)
 
 
@@ -26,7 +26,7 @@ class Visitors:
         self._cipher = cipher
 
     def person(self, phone: str) -> str:
-        """By what the codes and wrong answers of a phone are counted whose holder is not on file."""
+        """Return the key by which codes and wrong answers of a phone are counted if its holder is not on file."""
         return self._cipher.found_by("visitor", phone).hex()
 
     async def add(self, visitor: Visitor, secret: str) -> None:
@@ -37,7 +37,7 @@ class Visitors:
         await self._connection.execute(insert(VISITOR).values(values))
 
     async def forget_ended(self, now: datetime) -> None:
-        """Those that ended long ago."""
+        """Delete sessions that ended longer than KEPT ago."""
         await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < now - KEPT))
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
@@ -50,14 +50,14 @@ class Visitors:
         return self._visitor(row) if row else None
 
     async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
-        """The phone is theirs: the secret is rotated, the old one is worthless from now on."""
+        """Store that the visitor has verified the phone, with a new secret. The old secret becomes invalid."""
         await self._update(visitor, secret_hash=hash_secret(secret), verified_at=at)
 
     async def new_challenge(self, visitor: UUID, challenge: bytes) -> None:
         await self._update(visitor, key_challenge=challenge)
 
     async def end(self, visitor: UUID) -> None:
-        """They have become somebody else: a signer with a session of their own."""
+        """Delete a visitor who has become a signer with a session of their own."""
         await self._connection.execute(VISITOR.delete().where(VISITOR.c.id == visitor))
 
     async def _update(self, visitor: UUID, **values: Any) -> None:

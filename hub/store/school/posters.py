@@ -1,4 +1,4 @@
-"""Posters, found by the hash of their ticket, and who came by them."""
+"""Posters, found by the hash of their ticket, and the scans of each."""
 
 from __future__ import annotations
 
@@ -44,13 +44,17 @@ class Posters:
         await self._connection.execute(insert(POSTER).values(values))
 
     async def by_ticket(self, ticket: str) -> Poster | None:
-        """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        """Return the poster of a ticket, as `normalise_ticket` returns it, even if the poster has expired or was
+        revoked."""
         found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
         row = (await self._connection.execute(select(POSTER).where(found))).first()
         return _poster(row) if row else None
 
     async def get(self, poster: UUID, *, lock: bool = False) -> Poster:
-        """Locked: whoever enrols by it or revokes it comes after this unit. Raises NotFound, outside the scope too."""
+        """Return a poster. Raises NotFound, also outside the scope.
+
+        `lock`: enrolments by this poster and its revocation wait until this transaction ends.
+        """
         statement = select(POSTER).where(POSTER.c.id == poster)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
@@ -58,27 +62,28 @@ class Posters:
         return _poster(row)
 
     async def listed(self, limit: int = 200) -> list[Poster]:
-        """Newest first."""
+        """Return posters, newest first."""
         statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(limit)
         return [_poster(row) for row in (await self._connection.execute(statement))]
 
     async def revoke(self, poster: UUID, at: datetime) -> bool:
-        """False if it was revoked before."""
+        """Revoke a poster. Return False if it was revoked before."""
         standing = (POSTER.c.id == poster) & POSTER.c.revoked_at.is_(None)
         done = await self._connection.execute(POSTER.update().where(standing).values(revoked_at=at))
         return done.rowcount == 1
 
-    # ---- who came
+    # ---- scans
 
     async def add_scan(self, scan: PosterScan, at: datetime) -> bool:
-        """False, and nothing is written, when this student (`student_hash`) has enrolled by this poster before."""
+        """Add a scan. Return False, and write nothing, if this student (`student_hash`) has already enrolled by this
+        poster."""
         values = {"poster": scan.poster.id, "campus": scan.poster.campus, "step": scan.step.value, "at": at}
         values |= {"visitor": scan.visitor, "enrolment": scan.enrolment, "contract": scan.contract}
         statement = insert(SCAN).values(values | {"student_hash": scan.student_hash})
         return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
 
     async def counts(self, posters: Sequence[UUID]) -> dict[UUID, dict[ScanStep, int]]:
-        """How many came how far, for each of these posters; a step that nobody reached counts 0."""
+        """Return for each of these posters how many visitors reached each step, 0 included."""
         counted: dict[UUID, dict[ScanStep, int]] = {each: dict.fromkeys(ScanStep, 0) for each in posters}
         statement = select(SCAN.c.poster, SCAN.c.step, func.count()).where(SCAN.c.poster.in_(posters))
         for poster, step, count in await self._connection.execute(statement.group_by(SCAN.c.poster, SCAN.c.step)):
@@ -93,17 +98,17 @@ class Posters:
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
     async def enrolled_by(self, visitor: UUID) -> bool:
-        """Whether this very visitor has enrolled somebody."""
+        """Return whether this visitor has enrolled a student."""
         mine = (SCAN.c.visitor == visitor) & (SCAN.c.step == ScanStep.ENROLLED.value)
         return await self._connection.scalar(select(SCAN.c.id).where(mine).limit(1)) is not None
 
     async def drew(self, poster: UUID, contract: UUID) -> bool:
-        """Whether this contract came into being by this poster."""
+        """Return whether this contract was created by this poster."""
         same = (SCAN.c.poster == poster) & (SCAN.c.contract == contract)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
     async def who_enrolled(self, poster: UUID, limit: int = 500) -> list[Scan]:
-        """Newest first, each with its contract, whoever had it drawn."""
+        """Return the enrolments by a poster, newest first, with their contracts, whether drawn at once or by staff."""
         contract = func.coalesce(SCAN.c.contract, ENROLMENT.c.contract)
         statement = select(SCAN.c.at, SCAN.c.enrolment, contract).join(ENROLMENT, ENROLMENT.c.id == SCAN.c.enrolment)
         newest = statement.where(SCAN.c.poster == poster).order_by(SCAN.c.id.desc()).limit(limit)
