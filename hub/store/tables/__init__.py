@@ -1,7 +1,7 @@
-"""The tables. Rows stay inside `hub.store`; outside there are the frozen dataclasses of `hub.model`.
+"""The tables. Their rows are used inside `hub.store` only; it returns the frozen dataclasses of `hub.model`.
 
-Every table that belongs to a campus carries `campus`, which row-level security compares with the unit's scope.
-Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hashes by which sealed values are found.
+Each table that belongs to a campus has a column `campus`, which row-level security compares with the transaction's
+scope. Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hashes by which encrypted values are found.
 """
 
 from hub.store.tables.columns import metadata, table_of

@@ -1,4 +1,4 @@
-"""What all tables share: naming of constraints, and the kinds of columns."""
+"""What all tables share: names of constraints, and kinds of columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ metadata.naming_convention = {
 
 
 def moment(**options: Any) -> Any:
-    """A point in time, always with its zone."""
+    """A column for a point in time, always with a time zone."""
     return Field(default=None, sa_type=DateTime(timezone=True), **options)
 
 
@@ -28,7 +28,7 @@ def words(**options: Any) -> Any:
 
 
 def counter() -> Any:
-    """A number that begins with 0, also for whoever does not know of it."""
+    """A column for a number that begins at 0, also in rows written by older versions."""
     return Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
@@ -41,7 +41,7 @@ def json_() -> Any:
 
 
 def table_of(row: type[SQLModel]) -> Table:
-    """The table behind a row class, for Core statements."""
+    """Return the table of a row class, for statements of SQLAlchemy Core."""
     table = row.__table__  # type: ignore[attr-defined]
     assert isinstance(table, Table)
     return table

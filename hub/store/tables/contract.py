@@ -94,7 +94,7 @@ class SignerRow(SQLModel, table=True):
 
 
 class SigningTaskRow(SQLModel, table=True):
-    """What sleeps is this row itself: a million sleepers cost nothing, and one UPDATE re-plans them."""
+    """A signing task with its next step. A million waiting tasks cost nothing, and one UPDATE reschedules them."""
 
     __tablename__ = "signing_task"
     id: UUID = Field(primary_key=True)
@@ -121,7 +121,7 @@ class SigningTaskRow(SQLModel, table=True):
 
 
 class DocumentVersionRow(SQLModel, table=True):
-    """The version chain of a contract: draft → issued → prepared/signed … → final, each by its hash."""
+    """A file of a contract, by its hash: draft, issued, prepared, signed, …, final."""
 
     __tablename__ = "document_version"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))

@@ -1,4 +1,4 @@
-"""The hash-chained record and the erasable values behind it."""
+"""The hash-chained record, and the erasable values behind its commitments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.store.tables.columns import bytes_, json_, moment, words
 
 
 class RecordEntryRow(SQLModel, table=True):
-    """Append-only: the role `app` may insert and read, nothing else."""
+    """An entry of a record. The role `app` may only insert and read."""
 
     __tablename__ = "record_entry"
     contract: UUID = Field(primary_key=True)
@@ -27,8 +27,10 @@ class RecordEntryRow(SQLModel, table=True):
 
 
 class RecordHeadRow(SQLModel, table=True):
-    """How many entries a contract's record has, and the digest of the last. The database keeps it with every entry (the
-    trigger `follow_record`); the role `app` may only read it."""
+    """The number of entries of a contract's record, and the digest of the last one.
+
+    The trigger `follow_record` of the database updates it with every entry; the role `app` may only read it.
+    """
 
     __tablename__ = "record_head"
     contract: UUID = Field(primary_key=True)
@@ -38,8 +40,10 @@ class RecordHeadRow(SQLModel, table=True):
 
 
 class PersonalValueRow(SQLModel, table=True):
-    """The values behind the commitments in the record. Erasing them (and the signer's salt) keeps the chain whole.
-    `salt` is that of words, which each have their own; what is on file of a signer has the signer's."""
+    """A value behind a commitment in the record. Erasing it (and the signer's salt) leaves the chain valid.
+
+    `salt`: set for a text, which has a salt of its own. Values on file of a signer use the signer's salt.
+    """
 
     __tablename__ = "personal_value"
     contract: UUID = Field(primary_key=True)

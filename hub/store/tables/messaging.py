@@ -1,4 +1,4 @@
-"""Providers, messages on their way, what they may cost, and who does not want to hear from us."""
+"""Providers, deliveries, budgets and opt-outs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hub.store.tables.columns import bytes_, counter, json_, moment, words
 
 
 class ProviderRow(SQLModel, table=True):
-    """A configured provider, by the name of its entry: its present weight, whether its account is broken (and only a
-    message that arrives proves the contrary), and until when it wants to be left alone."""
+    """The health of a configured provider: see `hub.model.messaging.provider.Health`. `name` is its configuration
+    entry."""
 
     __tablename__ = "provider"
     name: str = words(primary_key=True)
@@ -28,7 +28,8 @@ class ProviderRow(SQLModel, table=True):
 
 
 class ProviderLaneRow(SQLModel, table=True):
-    """The rate of one provider and lane (`code`, `message`): the moment up to which it is booked (a leaky bucket)."""
+    """A lane (`code`, `message`) of a provider's rate limit, and the moment up to which it is booked (a leaky
+    bucket)."""
 
     __tablename__ = "provider_lane"
     provider: str = words(primary_key=True)
@@ -79,8 +80,10 @@ class DeliveryRow(SQLModel, table=True):
 
 
 class DeliveryShareRow(SQLModel, table=True):
-    """What one message for several contracts of a person is for each of them, its own among them. A message for one
-    contract has none."""
+    """The part of a message about several contracts of a person that concerns one of them, its own contract included.
+
+    A message about one contract has no such row.
+    """
 
     __tablename__ = "delivery_share"
     delivery: UUID = Field(foreign_key="delivery.id", primary_key=True)
@@ -93,7 +96,7 @@ class DeliveryShareRow(SQLModel, table=True):
 
 
 class OutboxMessageRow(SQLModel, table=True):
-    """What the `outbox` channel has accepted: its own ledger, as a provider would have one. It holds no text."""
+    """A message that the `outbox` channel has accepted, as a provider would note it. It holds no text."""
 
     __tablename__ = "outbox_message"
     key: str = words(primary_key=True)
@@ -101,7 +104,7 @@ class OutboxMessageRow(SQLModel, table=True):
 
 
 class BudgetRow(SQLModel, table=True):
-    """How many messages were written for one subject in one period. `kind`: number, prefix, campus, poster."""
+    """The uses of a budget by one subject in one period. `kind`: number, prefix, campus, poster and others."""
 
     __tablename__ = "budget"
     kind: str = words(primary_key=True)
@@ -111,7 +114,7 @@ class BudgetRow(SQLModel, table=True):
 
 
 class OptOutRow(SQLModel, table=True):
-    """A number that does not want messages of a channel; kept by the hash of the number alone."""
+    """A number that has opted out of a channel, stored as a hash."""
 
     __tablename__ = "opt_out"
     number_hash: bytes = bytes_(nullable=False, primary_key=True)

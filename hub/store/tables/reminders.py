@@ -1,4 +1,4 @@
-"""Policies, the ledger of reminders, and reminders for many at once."""
+"""Reminder policies, the ledger of reminders, and bulk reminders."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from hub.store.tables.columns import json_, moment, words
 
 
 class ReminderPolicyRow(SQLModel, table=True):
-    """What a campus changes about reminders, for everything below it (`kind` campus), for one of its courses or for
-    one contract. `changes` holds the changed keys only, as configuration writes them."""
+    """The changes to the reminder policy for a campus and all below it (`kind` campus), one of its courses, or a
+    contract.
+
+    `changes` holds only the changed keys, as the configuration writes them.
+    """
 
     __tablename__ = "reminder_policy"
     campus: str = words(primary_key=True, foreign_key="campus.id")
@@ -27,7 +30,7 @@ class ReminderPolicyRow(SQLModel, table=True):
 
 
 class ReminderEntryRow(SQLModel, table=True):
-    """The ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
+    """An entry of the ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
 
     __tablename__ = "reminder_entry"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -44,8 +47,8 @@ class ReminderEntryRow(SQLModel, table=True):
 
 
 class ManyRemindedRow(SQLModel, table=True):
-    """One task of those that staff remind together, by one `act`. `outcome` is written in the transaction of what was
-    done about it, so that it is done once."""
+    """One task of a bulk reminder (`act`). Its `outcome` is written in the transaction of its message, so that it is
+    sent once."""
 
     __tablename__ = "many_reminded"
     act: UUID = Field(primary_key=True)

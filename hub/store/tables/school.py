@@ -1,4 +1,4 @@
-"""Campuses, courses, enrolments, the school's calendar, posters, and who came by one."""
+"""Campuses, courses, enrolments, the school's calendar, posters and their visitors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class EnrolmentRow(SQLModel, table=True):
 
 
 class SchoolDayRow(SQLModel, table=True):
-    """A day of a campus's own calendar, which says more than the public holidays do."""
+    """A day of a campus's own calendar, which overrides the public holidays."""
 
     __tablename__ = "school_day"
     campus: str = words(primary_key=True, foreign_key="campus.id")
@@ -63,8 +63,7 @@ class SchoolDayRow(SQLModel, table=True):
 
 
 class PosterRow(SQLModel, table=True):
-    """One code for many signers. `courses` are of one campus; `mode`: `contract` (drawn at once) or `ask` (staff
-    decide)."""
+    """A poster. `courses` are of one campus; `mode`: `contract` (drawn at once) or `ask` (staff decide)."""
 
     __tablename__ = "poster"
     id: UUID = Field(primary_key=True)
@@ -83,7 +82,7 @@ class PosterRow(SQLModel, table=True):
 
 
 class PosterScanRow(SQLModel, table=True):
-    """Somebody came by a poster: opened it, gave a code that was right, enrolled. `student_hash` only then."""
+    """A step of a visitor of a poster: opened, verified, enrolled. `student_hash` is set only for an enrolment."""
 
     __tablename__ = "poster_scan"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -108,9 +107,9 @@ class PosterScanRow(SQLModel, table=True):
 
 
 class VisitorRow(SQLModel, table=True):
-    """A session of somebody who is not on file here, or whose pickup code was wrong and who must not learn that.
+    """A session of a person who is not on file, or whose pickup code was wrong, which they must not learn.
 
-    `person` is what codes and wrong answers are counted by.
+    `person` is the key by which codes and wrong answers are counted.
     """
 
     __tablename__ = "visitor"

@@ -1,4 +1,4 @@
-"""Attempts to reach the token, the timestamp authority and other services."""
+"""Attempts to call the token, the timestamp authority and other outside services."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from hub.store.tables.columns import moment, words
 
 
 class AttemptRow(SQLModel, table=True):
-    """One outside call other than a message: written before it, closed after it. `kind`: certificate, revocation
-    (asking whether), revoke (having it done), identity, timestamp, seal, close."""
+    """An outside call other than a message, written before the call and completed after it.
+
+    `kind`: certificate, revocation (asking for the status), revoke (having it revoked), identity, timestamp, seal,
+    close.
+    """
 
     __tablename__ = "attempt"
     id: UUID = Field(primary_key=True)

@@ -1,4 +1,4 @@
-"""What this database is for, signs of life, and work that comes again."""
+"""The purpose of this database, heartbeats, periodic tasks, and starts of jobs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from hub.store.tables.columns import moment, words
 
 
 class InstallationRow(SQLModel, table=True):
-    """One row: what this database is for, and the data folder that it works with (empty until `qianda init`). Only the
-    owner writes it; `hub.store.server.installation` says what each value is."""
+    """One row: the purpose of this database, and the data folder to which it is bound (empty until `qianda init`).
+
+    Only the role `owner` writes it; `hub.store.server.installation` explains the values.
+    """
 
     __tablename__ = "installation"
     one: bool = Field(default=True, primary_key=True)
@@ -27,7 +29,7 @@ class InstallationRow(SQLModel, table=True):
 
 
 class DemoClockRow(SQLModel, table=True):
-    """One row in the database of a demo, none elsewhere: how far its planning clock is ahead."""
+    """One row in the database of a demo, none in others: how far its planning clock is ahead."""
 
     __tablename__ = "demo_clock"
     one: bool = Field(default=True, primary_key=True)
@@ -35,7 +37,7 @@ class DemoClockRow(SQLModel, table=True):
 
 
 class SchemaRow(SQLModel, table=True):
-    """One row, written by `qianda migrate`: hubs from the schema `compatible_from` on run on this one."""
+    """One row, written by `qianda migrate`: hubs of the schema `compatible_from` or a later one can use this schema."""
 
     __tablename__ = "schema_compatibility"
     one: bool = Field(default=True, primary_key=True)
@@ -44,7 +46,7 @@ class SchemaRow(SQLModel, table=True):
 
 
 class DutyRow(SQLModel, table=True):
-    """Work that comes again and again, and when the next round of it is due. Whoever moves that moment on does it."""
+    """A periodic task, and when its next round is due. The worker that moves this moment forward does the round."""
 
     __tablename__ = "duty"
     name: str = words(primary_key=True)
@@ -52,7 +54,7 @@ class DutyRow(SQLModel, table=True):
 
 
 class WorkerHeartbeatRow(SQLModel, table=True):
-    """Each worker says every few seconds that it is there; a row that nobody renews is removed by the others."""
+    """The heartbeat of a worker, renewed every few seconds. Other workers delete rows that are no longer renewed."""
 
     __tablename__ = "worker_heartbeat"
     worker: UUID = Field(primary_key=True)
@@ -60,7 +62,7 @@ class WorkerHeartbeatRow(SQLModel, table=True):
 
 
 class JobStartRow(SQLModel, table=True):
-    """How often a job was begun. The queue does not count a job whose process died under it."""
+    """How often a job was started. PgQueuer does not count a job whose process died."""
 
     __tablename__ = "job_start"
     job: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -1,4 +1,4 @@
-"""Links, sessions, codes, keys and signatures: everything between a visitor and an accepted signature."""
+"""Links, sessions, codes, keys and signatures: from opening a link to an accepted signature."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SigningSessionRow(SQLModel, table=True):
 
 
 class OneTimeCodeRow(SQLModel, table=True):
-    """The code itself is derived from `id`. A new one kills the old; budgets count these rows per person."""
+    """A one-time code, which is derived from `id`. A new code ends the old one; limits count these rows by person."""
 
     __tablename__ = "one_time_code"
     id: UUID = Field(primary_key=True)
@@ -79,7 +79,7 @@ class WrongAnswerRow(SQLModel, table=True):
 
 
 class IdentityCheckRow(SQLModel, table=True):
-    """Result, method and time of an identity check, and the provider's own id of it; the inputs are not kept."""
+    """Result, method and time of an identity check, and the provider's own id of it. The inputs are not stored."""
 
     __tablename__ = "identity_check"
     id: UUID = Field(primary_key=True)
@@ -102,7 +102,7 @@ class PageSeenRow(SQLModel, table=True):
 
 
 class PairingRow(SQLModel, table=True):
-    """`session` is the page's, `agent` that of the program on the signer's own computer."""
+    """A pairing. `session`: of the page; `agent`: of the program on the signer's own computer."""
 
     __tablename__ = "pairing"
     id: UUID = Field(primary_key=True)
@@ -119,7 +119,7 @@ class PairingRow(SQLModel, table=True):
 
 
 class PasskeyRow(SQLModel, table=True):
-    """A device's own name for its key is unique to the origin."""
+    """A passkey. The credential id, which the device chooses, is unique for an origin."""
 
     __tablename__ = "passkey"
     id: UUID = Field(primary_key=True)
@@ -139,8 +139,10 @@ class PasskeyRow(SQLModel, table=True):
 
 
 class AppKeyRow(SQLModel, table=True):
-    """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256; `contract` and `signer` are those of the
-    visit in which it was bound."""
+    """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256.
+
+    `contract` and `signer` are those of the session in which it was bound.
+    """
 
     __tablename__ = "app_key"
     id: UUID = Field(primary_key=True)
@@ -220,7 +222,8 @@ class SignatureRequestRow(SQLModel, table=True):
             "expires_at",
             postgresql_where=sql("state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL"),
         ),
-        # One accepted signature holds the revision; a contract has at most one seal that was not given up.
+        # A contract has at most one accepted signature, which blocks its revision, and at most one seal that has not
+        # lapsed.
         Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
         Index(
             "uq_signature_request_seal",

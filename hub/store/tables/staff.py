@@ -1,4 +1,4 @@
-"""Staff, their tasks and alerts, API keys and what they ask for, changes of phone numbers."""
+"""Staff accounts, their tasks and alerts, API keys and kept answers, phone number changes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class IdempotencyRow(SQLModel, table=True):
 
 
 class ChatAccountRow(SQLModel, table=True):
-    """Which member of staff a chat user is. Whoever stands here for nobody gets nothing."""
+    """The member of staff that a chat user is. A chat user without a row gets no answers."""
 
     __tablename__ = "chat_account"
     chat: str = words(primary_key=True)
@@ -99,9 +99,12 @@ class StaffTaskRow(SQLModel, table=True):
 
 
 class AlertRow(SQLModel, table=True):
-    """Something that staff have to hear of now, by chat or mail. It is the attempt, too: `tries`, when the last began,
-    when the next is due, and which addresses have it (`reached`, their marks). `bundle`: the alert that brought it.
-    `text`: empty, but of one that an older hub wrote: today its sentence is made of `facts`."""
+    """Urgent news for staff, sent by chat or mail. The row is also the attempt to send it.
+
+    `tries`, `begun_at`, `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the
+    addresses that have it. `bundle`: the alert with which it was sent. `text`: only in alerts of earlier versions; now
+    the sentence is made from `facts`.
+    """
 
     __tablename__ = "alert"
     id: UUID = Field(primary_key=True)
@@ -124,8 +127,8 @@ class AlertRow(SQLModel, table=True):
 
 
 class PhoneChangeRow(SQLModel, table=True):
-    """A wish to change the phone number of one person, everywhere. It takes two approvals; the old phone's code is
-    one. `facts` says what was asked, without numbers."""
+    """A request to change the phone number of a person in all contracts. It needs two approvals; the old phone's code
+    is one."""
 
     __tablename__ = "phone_change"
     id: UUID = Field(primary_key=True)
