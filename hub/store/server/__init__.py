@@ -1,1 +1,1 @@
-"""The database server: embedded PostgreSQL, its account, the schema."""
+"""The database server: embedded PostgreSQL, its system account, the schema."""

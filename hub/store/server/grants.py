@@ -1,16 +1,16 @@
-"""What the role `app` may do with each table. Nothing that is evidence can be deleted by it, and of evidence it may
-change only what happens to a thing later on, never what the thing was.
+"""The rights of the role `app` on each table. It can delete no evidence, and in evidence it can change only columns
+about later events, never those that say what happened.
 
-Set anew by every `migrate`, which is the owner's: in one transaction, so that a hub that runs meanwhile misses nothing.
+Each `migrate` sets the rights again, as the role `owner`, in one transaction, so that a running hub never lacks any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# The columns of evidence that the hub may change once a row is there. Of every other table it may change all.
+# Tables of evidence, with the columns that the hub may change in existing rows. In other tables it may change all.
 CHANGING: Mapping[str, Sequence[str]] = {
-    # what was recorded, said, seen, checked: as it was written, for good
+    # what was recorded, said, seen or checked: never changed
     "record_entry": (),
     "document_version": (),
     "reminder_entry": (),
@@ -20,7 +20,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "delivery_share": (),
     "outbox_message": (),
     "personal_value": (),
-    # what becomes of it later
+    # what may change later
     "delivery": (
         "state", "state_at", "provider", "provider_reference", "failure", "failure_kind", "shape", "text", "variables",
         "calls", "called_at", "not_before", "check_at",
@@ -37,7 +37,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
 }  # fmt: skip
 
-# Where rows end: what was used up or kept long enough, and what a person may demand to be erased.
+# Tables whose rows may be deleted: used up, kept long enough, or erased at a person's request.
 DELETABLE = (
     "budget",
     "callback",
@@ -69,7 +69,7 @@ END $$;
 
 
 def statements() -> str:
-    """To be executed as the role `owner`."""
+    """Return the statements that set the rights, to be executed as the role `owner`."""
     lines = [
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app;",
         "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app;",

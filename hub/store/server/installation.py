@@ -1,7 +1,7 @@
-"""What a database is for, and the one data folder that it works with.
+"""The purpose of a database, and the one data folder to which it is bound.
 
-Both stand in the table `installation`, which only the role `owner` writes. The demo never touches a database that it
-did not make; and a data folder with other keys is refused, since rows that it sealed nobody else could read.
+Both are in the table `installation`, which only the role `owner` writes. The demo never uses a database that it did not
+create. A data folder with other keys is refused, because nobody else could decrypt the rows that it would write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.store.server.connections import connected
 _BIND = """
 UPDATE installation SET installation_id = $1, master_check = $2, root_sha256 = $3, seal_sha256 = $4
 """
-# The oldest sealed row: what a wrong data folder wrote came later.
+# The oldest row with encrypted data: rows written with a wrong data folder are newer.
 _OLDEST_SEALED = """
 SELECT sealed FROM (
   SELECT created_at, data_sealed AS sealed FROM contract UNION ALL SELECT created_at, people_sealed FROM enrolment
@@ -28,10 +28,10 @@ SELECT sealed FROM (
 
 @dataclass(frozen=True)
 class Binding:
-    """What has to be the same in database and data folder.
+    """What must be the same in the database and in the data folder.
 
-    `installation`: a random id, made by `qianda init`. `master_check`: see `Keys.check`. `root` and `seal`: SHA-256 in
-    hex of the built-in authority's certificate and of the certificate of the school's seal, both as DER.
+    `installation`: a random id, created by `qianda init`. `master_check`: see `Keys`. `root`, `seal`: SHA-256 (hex) of
+    the built-in authority's certificate and of the certificate of the school's seal, both DER.
     """
 
     installation: UUID
@@ -41,7 +41,7 @@ class Binding:
 
 
 async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
-    """Write `demo` or `production` unless something is written already; returns what stands there now."""
+    """Write the purpose, `demo` or `production`, unless there is one already. Return the stored one."""
     async with connected(owner_dsn) as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO installation (one, kind, clock_offset, created_at) VALUES (true, $1, interval '0', $2)"
@@ -56,20 +56,20 @@ async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
 
 
 async def kind_of(dsn: str) -> str:
-    """What the database says it is for: `demo`, `production`, or nothing yet."""
+    """Return the purpose of the database: `demo`, `production`, or an empty string if none is stored yet."""
     return str((await _row(dsn)).get("kind", ""))
 
 
 async def find_binding(dsn: str) -> Binding | None:
-    """The data folder that this database is bound to; None before `qianda init`."""
+    """Return the binding of this database; None before `qianda init`."""
     return _binding(await _row(dsn))
 
 
 async def bind(owner_dsn: str, make: Callable[[], Awaitable[Binding]]) -> Binding:
-    """Bind the database to what `make` gives, unless it is bound: then return what stands there, and make nothing.
+    """Bind the database to the result of `make`. If it is bound already, return that binding and do not call `make`.
 
-    The row is locked meanwhile, so that of two data folders the second one finds the first one's. Raises
-    DatabaseUnavailable before the first `qianda migrate`, asyncpg's InsufficientPrivilegeError for another role than
+    The row is locked meanwhile, so of two data folders the second gets the first one's binding. Raises
+    DatabaseUnavailable before the first `qianda migrate`, asyncpg's InsufficientPrivilegeError if the role is not
     `owner`.
     """
     async with connected(owner_dsn) as connection, connection.transaction():
@@ -84,7 +84,7 @@ async def bind(owner_dsn: str, make: Callable[[], Awaitable[Binding]]) -> Bindin
 
 
 async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
-    """Put down other fingerprints of root and seal; the installation and its master key stay what they are."""
+    """Replace the fingerprints of root and seal. Raises WrongInstallation if installation or master key differ."""
     statement = "UPDATE installation SET root_sha256 = $3, seal_sha256 = $4 WHERE installation_id = $1"
     async with connected(owner_dsn) as connection:
         done = await connection.execute(
@@ -95,13 +95,13 @@ async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
 
 
 async def oldest_sealed(owner_dsn: str) -> bytes | None:
-    """A value that was sealed under the master key which this database began with; None where nothing is sealed."""
+    """Return a value that was encrypted with the database's first master key; None if there is no such value."""
     async with connected(owner_dsn) as connection:
         return cast(bytes | None, await connection.fetchval(_OLDEST_SEALED))
 
 
 async def _row(dsn: str) -> dict[str, Any]:
-    """Empty before the first `qianda migrate`. Columns of newer schemas may be missing."""
+    """Return the row as a dict, empty before the first `qianda migrate`. Columns of newer schemas may be missing."""
     async with connected(dsn) as connection:
         if not await connection.fetchval("SELECT to_regclass('installation') IS NOT NULL"):
             return {}

@@ -1,7 +1,7 @@
 """Bring a database to the current schema, as the role `owner`.
 
-Our own tables come by Alembic; the queue's by PgQueuer, whose statements do not run inside an Alembic transaction.
-Alembic takes its time to load, and most processes never need it: it is imported where it is used.
+Alembic creates our own tables, and PgQueuer those of the queue, because its statements do not run inside an Alembic
+transaction. Alembic is slow to load and rarely needed, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def alembic_config(connection: Connection | None = None, scripts: Path = SCRIPTS
 
 
 async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
-    """Bring the database to the current schema; `dsn` is that of the role `owner`.
+    """Bring the database to the current schema. `dsn`: that of the role `owner`.
 
-    Running it again changes nothing; two at once wait for each other. Raises DatabaseUnavailable
-    for a schema that is none of ours.
+    A second run changes nothing, and concurrent runs wait for each other. Raises DatabaseUnavailable for a schema that
+    this version does not know.
     """
     from pgqueuer.queries import Queries
 
@@ -67,7 +67,7 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
 
 
 async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
-    """Raise DatabaseUnavailable for a database that another version made, with migrations that are not here."""
+    """Raise DatabaseUnavailable if the database has a migration that this version does not have."""
     if not await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
         return
     theirs = await connection.fetchval(_VERSION)
@@ -90,8 +90,10 @@ async def _upgrade(dsn: str, scripts: Path) -> None:
 
 
 async def is_current(dsn: str) -> bool:
-    """Whether this hub runs on the database's schema: its own, or a newer one that says so. Raises DatabaseUnavailable
-    when it is away."""
+    """Return whether this hub can use the database's schema: its own, or a newer one that declares itself compatible.
+
+    Raises DatabaseUnavailable if the server cannot be reached.
+    """
     ours = (await asyncio.to_thread(_chain, SCRIPTS))[-1].revision
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
@@ -108,15 +110,18 @@ async def is_current(dsn: str) -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """A migration. `expands_only`: it takes nothing away and demands nothing that a hub of the schema before it does
-    not do, so that this hub runs on it. Revisions are numbers of four digits: they sort as they follow."""
+    """A migration. `revision`: a number of four digits, so that revisions sort in order.
+
+    `expands_only`: it removes nothing and demands nothing that hubs of the previous schema do not do, so that these
+    hubs can use the new schema.
+    """
 
     revision: str
     expands_only: bool
 
 
 def compatible_from(chain: Sequence[Step]) -> str:
-    """The oldest schema whose hubs run on the newest one of this chain: all that came after it only expanded."""
+    """Return the oldest schema whose hubs can use the newest one of this chain: all migrations after it only expand."""
     oldest = len(chain) - 1
     while oldest > 0 and chain[oldest].expands_only:
         oldest -= 1
@@ -125,7 +130,7 @@ def compatible_from(chain: Sequence[Step]) -> str:
 
 @cache  # the program's own files
 def _chain(scripts: Path) -> Sequence[Step]:
-    """All migrations, the oldest first."""
+    """Return all migrations, oldest first."""
     from alembic.script import ScriptDirectory
 
     newest_first = ScriptDirectory.from_config(alembic_config(scripts=scripts)).walk_revisions()

@@ -1,6 +1,6 @@
-"""The account that runs the embedded database: ourselves, or a system user when we are root (PostgreSQL refuses root).
+"""The account that runs the embedded database: our own, or a system user if we are root, since PostgreSQL refuses root.
 
-One rule rules here: mode and owner of a folder that existed before are never changed.
+Mode and owner of folders that existed before are never changed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 from hub.errors import DatabaseUnavailable
 
 SYSTEM_USER = "qianda-db"
-# Where root keeps database files and programs which the system user cannot reach in their own place.
+# Where root puts database files and programs that the system user cannot reach in their original place.
 STATE_FOLDER = Path("/var/lib/qianda")
 
 
 class DatabaseOwner:
-    """Who owns the database files, and how to make that account reach them."""
+    """The account that owns the database files, and what gives it access to them."""
 
     def __init__(self, state_folder: Path = STATE_FOLDER, system_user: str = SYSTEM_USER) -> None:
         self.state_folder = state_folder
@@ -33,7 +33,8 @@ class DatabaseOwner:
         self.account = _system_user(system_user) if self.is_root else _ourselves()
 
     def popen_options(self) -> dict[str, Any]:
-        """Arguments that make `subprocess` run a program as this account, with nothing of our PG* environment."""
+        """Return arguments for `subprocess` to run a program with this account and without our PG* environment
+        variables."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         options: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": environment | {"LC_ALL": "C.UTF-8"}}
         if self.is_root:
@@ -41,27 +42,30 @@ class DatabaseOwner:
         return options
 
     def may_enter(self, path: Path) -> bool:
-        """Ask the kernel, as that account: may it enter this folder, or run this program?"""
+        """Return whether that account can enter this folder or run this program, as the kernel says."""
         test = subprocess.run(["test", "-x", str(path)], stdin=subprocess.DEVNULL, check=False, **self.popen_options())
         return test.returncode == 0
 
     def make_private(self, folder: Path) -> None:
-        """Create a folder of this account with mode 0700; one that exists must be like that already."""
+        """Create a folder of this account with mode 0700. Raises DatabaseUnavailable if it exists with another owner or
+        mode."""
         with _alone_at(folder.parent):
             if not os.path.lexists(folder):
-                partial = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")  # nobody finds it half given away
+                partial = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")  # never seen with another owner
                 partial.mkdir(mode=0o700)
                 os.chown(partial, self.account.pw_uid, self.account.pw_gid)
                 partial.rename(folder)
-        status = folder.lstat()  # lstat: a symbolic link that somebody else laid there is refused too
+        status = folder.lstat()  # lstat: a symbolic link is refused as well
         if status.st_uid != self.account.pw_uid or status.st_mode != 0o040700:
             owner = self.account.pw_name
             raise DatabaseUnavailable(f"{folder} must be a folder with mode 0700 that belongs to {owner}")
 
     def home_for(self, folder: Path) -> Path:
-        """Where the database of a data folder lies: inside it, or in the state folder if this account may not enter it.
+        """Return the folder of a data folder's database: inside it, or in the state folder if this account cannot enter
+        it.
 
-        There it has a random name, kept in the data folder (`postgres.id`), so that the data folder may be moved.
+        In the state folder it has a random name, stored in the data folder (`postgres.id`), so that the data folder can
+        be moved.
         """
         inside, marker = folder / "postgres", folder / "postgres.id"
         if inside.exists() or (not marker.exists() and (not self.is_root or self.may_enter(folder))):
@@ -74,7 +78,8 @@ class DatabaseOwner:
         return home
 
     def _claim(self, home: Path, folder: Path) -> None:
-        """Write down whose database this is: a *copied* data folder must not work on the original's database."""
+        """Store which data folder this database belongs to: a *copied* data folder must not use the original's
+        database."""
         claim = home.with_name(home.name + ".folder")
         before = Path(claim.read_text()) if claim.exists() else folder
         if before != folder and (before / "postgres.id").exists() and (before / "postgres.id").read_text() == home.name:
@@ -84,7 +89,8 @@ class DatabaseOwner:
         claim.write_text(str(folder))
 
     def reachable_programs(self, programs: Path) -> Path:
-        """The programs, or a copy in the state folder if they lie in a place closed to this account (a home, say)."""
+        """Return the programs, or a copy in the state folder if this account cannot reach them, e.g. in a home
+        folder."""
         if self.may_enter(programs / "postgres"):
             return programs
         if not self.is_root:
@@ -102,22 +108,22 @@ class DatabaseOwner:
         for source in (package, package.with_name(package.name + ".libs")):
             if source.exists():
                 shutil.copytree(source, partial / source.name, symlinks=True)
-        subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(partial)], check=True)  # our own copy, nothing else
+        subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(partial)], check=True)  # only our own copy
         try:
             partial.rename(copy)
-        except OSError:  # another process was quicker; its copy is the same
+        except OSError:  # another process was faster; its copy is the same
             shutil.rmtree(partial)
 
     def _make_state_folder(self) -> None:
         if not self.state_folder.exists():
             self.state_folder.mkdir(parents=True, exist_ok=True)
-            self.state_folder.chmod(0o755)  # whatever our umask is: what lies in it is private by itself
+            self.state_folder.chmod(0o755)  # whatever our umask is: its content is private
         if not self.may_enter(self.state_folder):
             raise DatabaseUnavailable(f"{self.state_folder} must be open to {self.account.pw_name} (mode 755)")
 
 
 def _written_once(file: Path, text: str) -> str:
-    """Give the file this text unless it has one; of several processes one wins and all return what it wrote."""
+    """Write this text to the file unless it exists. If several processes do so, one wins. Return the file's text."""
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     partial.write_text(text)
     try:
@@ -137,12 +143,12 @@ def _ourselves() -> pwd.struct_passwd:
 
 
 def _system_user(name: str) -> pwd.struct_passwd:
-    """Find the system user, or make it; of several processes one makes it and all get the same.
+    """Return the system user, creating it if necessary. Concurrent processes get the same one.
 
-    `useradd` asks whether a name is there before it takes the lock of the password file: two at once both make it,
-    and the second gives it another number, so that what the first one's process made belongs to nobody.
+    `useradd` checks the name before it locks the password file. Two at once would both create the user, the second with
+    another number, and the first one's files would belong to nobody.
     """
-    with _alone_at(Path("/etc")):  # the password file itself is another one after each change
+    with _alone_at(Path("/etc")):  # not the password file: each change replaces it
         try:
             return pwd.getpwnam(name)
         except KeyError:
@@ -155,7 +161,7 @@ def _system_user(name: str) -> pwd.struct_passwd:
 
 @contextlib.contextmanager
 def _alone_at(folder: Path) -> Iterator[None]:
-    """Of the processes of this product one at a time goes on here."""
+    """Let one process of this product at a time enter the block. The lock is on this folder."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)

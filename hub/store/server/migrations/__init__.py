@@ -1,1 +1,1 @@
-"""The steps from one shape of the database to the next."""
+"""The migrations from one schema of the database to the next."""

@@ -1,4 +1,4 @@
-"""Alembic's environment: it runs on the connection that `server.migrate` hands over, never on an address of its own."""
+"""Alembic's environment: it uses the connection that `server.migrate` passes to it, never an address of its own."""
 
 from __future__ import annotations
 
