@@ -1,1 +1,1 @@
-"""The nouns: plain values without input, output or clock."""
+"""The values of the product: dataclasses and pure functions, without input, output or clock."""

@@ -25,7 +25,7 @@ class ProviderPaused(NotNow):
 
 
 class CircuitBreaker:
-    """Keeps the health of the providers in the database."""
+    """The circuit breaker of all providers. It keeps their health in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -16,7 +16,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Renderer:
-    """Renders messages. `origin`: the configured public origin; no URL is ever built from a request."""
+    """The renderer of messages. `origin`: the configured public origin; no URL is ever built from a request."""
 
     templates: MessageTemplates
     keys: Keys

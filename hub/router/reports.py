@@ -48,8 +48,8 @@ class _Report:
 
 
 class OutcomeBatcher:
-    """Writes outcomes in batches. A batch holds what arrived during the transaction before, so that no outcome has to
-    wait for a batch to fill."""
+    """The writer of outcomes. A batch holds what arrived during the transaction before, so that no outcome waits for a
+    batch to fill."""
 
     def __init__(self, database: Database, note: Note) -> None:
         self._database = database

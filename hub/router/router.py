@@ -56,7 +56,7 @@ log = structlog.get_logger()
 
 
 class Router:
-    """Sends messages by the configured providers (`carriers`). Each message is routed separately."""
+    """The router that sends messages by the configured providers (`carriers`). Each message is routed separately."""
 
     def __init__(self, database: Database, carriers: Carriers, renderer: Renderer, policy: ReminderPolicy) -> None:
         self._database = database

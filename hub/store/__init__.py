@@ -1,1 +1,1 @@
-"""The database: all rows stay in here."""
+"""The database: tables and repositories. Rows are used only in this package."""

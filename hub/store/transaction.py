@@ -1,10 +1,10 @@
-"""Unit of work: one transaction, one scope, and everything the store can do inside it.
+"""The unit of work: one transaction with one scope, and all repositories of the store.
 
     async with database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         ...
 
-Leaving the block commits; an exception rolls back. Nothing may leave the building before the block is left.
+Leaving the block commits; an exception rolls back. No outside call is made inside the block.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ from hub.store.staff.task_assignment import Owners
 Clock = Callable[[], datetime]
 # Seconds until a new connection stands, until a statement is cut off, until a lost transaction is undone.
 CONNECT_TIMEOUT, STATEMENT_TIMEOUT, ROLLBACK_TIMEOUT = 10.0, 30.0, 5.0
-# The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
-# connection left, or undid one of two that waited for each other: the same works again in a moment.
+# Errors after which the same transaction may succeed in a moment: the server is down, is stopping (perhaps in the
+# middle of a statement) or starting, has no connection left, or rolled back one of two transactions in a deadlock.
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -87,10 +87,10 @@ _ENTER = SqlStatement(
 
 
 class Transaction:
-    """One transaction with the repositories, each of which is built when it is first asked for.
+    """One transaction with its repositories, each of which is built when it is first used.
 
-    `now` is real time. `planning_now` is the planning clock: planning, sending and deadlines go by it, and only a demo
-    can move it ahead of the real one.
+    `now` is real time. `planning_now` is the planning clock, which counts for planning, sending and deadlines. Only a
+    demo can set it ahead of real time.
     """
 
     def __init__(self, database: Database, connection: Connection, scope: Scope, planning_offset: timedelta) -> None:
@@ -259,7 +259,7 @@ class Transaction:
 
 
 class Database:
-    """The pool of connections as the role `app`."""
+    """The connection pool, with the database role `app`."""
 
     def __init__(self, dsn: str, keys: Keys, clock: Clock, pool_size: int = 12) -> None:
         self.dsn = dsn
@@ -274,7 +274,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
-        """Open one transaction. Raises DatabaseUnavailable when the server is away."""
+        """Open one transaction. Raises DatabaseUnavailable if the server cannot be reached."""
         try:
             driver = await self.pool.take()
             try:
@@ -295,7 +295,7 @@ class Database:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def before_commit(self) -> None:
-        """Nothing. A harness that kills processes at every commit overrides it."""
+        """Do nothing. A test that kills processes at each commit overrides this."""
 
     async def close(self) -> None:
         await self.inlet.close()

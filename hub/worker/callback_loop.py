@@ -14,7 +14,7 @@ GATHER_CALLS = 0.1
 
 
 class CallbackLoop:
-    """Processes stored webhooks, woken by NOTIFY. `rest`: seconds after which it looks for webhooks without a
+    """The loop that processes stored webhooks, woken by NOTIFY. `rest`: seconds until it looks for them without a
     NOTIFY."""
 
     def __init__(self, hub: Hub, rest: float) -> None:

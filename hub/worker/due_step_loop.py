@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class DueStepLoop:
-    """Runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY."""
+    """The loop that runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class JobQueue:
-    """Runs jobs of all kinds.
+    """The runner of jobs of all kinds.
 
     `heartbeat`: another worker picks up a job that has had no heartbeat for so long. `rest`: how long the queue sleeps
     before it looks for such jobs.

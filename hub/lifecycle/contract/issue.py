@@ -98,8 +98,9 @@ async def issue_prepared(
 ) -> Case:
     """Write a prepared contract in this transaction and open its first tasks. Return the case.
 
-    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment to be sent together.
-    Raises Conflict if the enrolment already has a contract, or if the contract to be replaced was already reissued.
+    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment, and both can share
+    a message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
+    reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
     """
     case = await _write(services, tx, prepared, actor)
     return await open_next(services, tx, case, Invitation(prepared.drawn.asked.send, hold))

@@ -44,8 +44,9 @@ from hub.store.transaction import Transaction
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
-# A signer who has one channel only becomes a staff task after so many unopened messages: on the fifth day by the usual
-# policy. A task after the first message would be hundreds in a campus of a thousand, and most people open the second.
+# After so many unopened messages staff get a task about a signer who has one channel only: on the fifth day by the
+# usual policy. Tasks after the first message would be hundreds in a campus of a thousand, and most people open the
+# second one.
 UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
@@ -168,8 +169,8 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
 def _waits(task: SigningTask, reason: str) -> bool:
     """Return whether the signer still needs a message about this task.
 
-    A signer who had opened the task before need not open the message. But if the message failed, nothing has reminded
-    them.
+    If the message was merely not opened, a signer who has opened the task before knows of it. If the message failed,
+    the signer was not reminded and needs another one.
     """
     return settled(task) is None and (reason != NOT_OPENED or not task.opened)
 

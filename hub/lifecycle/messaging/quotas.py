@@ -1,6 +1,6 @@
 """Budgets: messages, certificates and prepared files are counted before they are made.
 
-They stop visitors who make the hub write to invented numbers, pay for certificates that nobody needs, or keep a
+Budgets stop visitors who make the hub write to invented numbers, pay for certificates that nobody needs, or keep a
 document busy for the other signers.
 """
 
@@ -27,7 +27,8 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
-# Budgets whose end costs the school money. A single number that asks too often is no reason for an alert.
+# The kinds of budgets whose end staff are told of, because they protect money. A single number that asks too often is
+# no reason for an alert.
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 

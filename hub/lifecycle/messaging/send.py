@@ -54,7 +54,8 @@ async def write_message(
     """Write the attempt row of one message in this transaction, for the first channel of the signer's ladder.
 
     Return None if no channel reaches the signer, or if the intent already has an attempt. Raises BudgetSpent for
-    reminders and codes only: other messages follow an act, which must not fail because a message cannot be sent.
+    planned messages and codes. Other messages follow an act, which must not fail because of the message: if their
+    budget is spent, staff are told, and None is returned.
     """
     purpose, key, task = message.purpose, message.key, message.task
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
@@ -252,7 +253,7 @@ async def send_at_once(
 ) -> Delivery | None:
     """Write a message that answers an act, and the job that sends it, in this transaction.
 
-    A message that has to wait gets no job: the periodic task sends it when its time has come.
+    A message that has to wait gets no job: the periodic task `reconcile` sends it when its time has come.
     """
     delivery = await write_message(services, tx, contract, signer, message)
     if delivery is not None and delivery.not_before is None:

@@ -1,1 +1,1 @@
-"""When the next message is due, and the due step."""
+"""Reminders: due steps, rescheduling, policies, bulk reminders, escalation."""

@@ -217,7 +217,7 @@ async def _check(services: Services, tx: Transaction, change: PolicyChange) -> N
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:
-    """Raise BadInput for a channel that no provider is configured for."""
+    """Raise BadInput for a channel without a configured provider."""
     for key, value in changes.items():
         for channel in value if key.endswith("_through") and isinstance(value, list) else ():
             if channel in CHANNELS and channel not in services.messaging.router.configured:

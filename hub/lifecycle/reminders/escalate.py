@@ -83,8 +83,8 @@ async def _policy(services: Services, tx: Transaction, task: StaffTask) -> Remin
 
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
-    """Return the login that the policy names, else the issuer of the contract, else the manager of the campus or of one
-    above."""
+    """Return the account that the policy names, else the issuer of the contract, else the manager of the campus or of
+    one above it, or None."""
     above = await _above(tx, task.campus)
     candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
     if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):

@@ -113,7 +113,8 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
 
 
 async def _replan_alone(services: Services, contract: UUID) -> None:
-    """Reschedule one contract. If that fails it keeps its old plan, so that the others go on."""
+    """Reschedule one contract. If that fails, the contract keeps its old plan and the others go on. Raises
+    Unavailable."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             await under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))

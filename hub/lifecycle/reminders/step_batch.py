@@ -89,7 +89,7 @@ async def load_steps(
 
 
 class StepBatch:
-    """Decides about due steps and writes the result.
+    """Due steps of one transaction, the decisions about them, and what has to be written.
 
     `decide` takes one step after the other, each as if those before it were already written. `write` writes all of
     them.
@@ -282,7 +282,7 @@ class StepBatch:
         if planned and await self._tx.plans.put(planned, self._now) < len(planned):
             raise StepsChanged("another worker has a step by now")
         if any(each.step.due_at < self._now + MAX_SLEEP for each in planned):
-            await self._tx.tasks.tell_workers()  # commits with a NOTIFY wait for each other: not always
+            await self._tx.tasks.tell_workers()  # only if needed: commits with NOTIFY wait for each other
         for each in planned:
             due = self._dues[each.id]
             if due.contract.stuck_reason == STEP_FAILED:

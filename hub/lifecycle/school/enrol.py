@@ -67,7 +67,8 @@ class EnrolmentRequest:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """Result. `session` and its contract: set if the poster creates contracts at once; otherwise staff have a task."""
+    """The result of an enrolment. `session` and its contract: set if the poster creates contracts at once; otherwise
+    staff have a task."""
 
     secret: str
     expires_at: datetime

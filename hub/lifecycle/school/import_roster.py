@@ -47,7 +47,7 @@ _UNKNOWN = {
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Result of an import. `already`: number of students enrolled before. `problems`: rows that were left out."""
+    """The result of an import. `already`: number of students enrolled before. `problems`: rows that were left out."""
 
     added: int
     already: int

@@ -1,1 +1,1 @@
-"""From an accepted signature to COMPLETED."""
+"""The steps from an accepted signature to a completed contract."""

@@ -1,4 +1,5 @@
-"""Embed a signer's accepted signature. If its certificate ended before that, the signer has to sign again."""
+"""Embed a signer's accepted signature. If its certificate was revoked or expired before that, the signer signs
+again."""
 
 from __future__ import annotations
 
@@ -113,7 +114,7 @@ async def _note_embedded(
 
 
 async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
-    """Lapse the signature and ask the signer again: the certificate ended or was revoked before there was a
+    """Lapse the signature and ask the signer again: the certificate was revoked or expired before there was a
     timestamp."""
     request = work.about
     async with services.database.transaction(EVERYTHING) as tx:

@@ -1,1 +1,1 @@
-"""From a link to an accepted signature."""
+"""The steps from a link to an accepted signature: sessions, codes, keys, certificates, signatures."""

@@ -45,7 +45,8 @@ async def _note_key(services: Services, secret: str, contract_id: UUID | None, s
 
 
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
-    """Append to the record that a value is no signature over this document by the key of the request's certificate."""
+    """Append to the record that a value is not a valid signature of this document by the key of the request's
+    certificate."""
     contract = await tx.contracts.get(request.contract)
     await tx.record.append(
         contract.id,

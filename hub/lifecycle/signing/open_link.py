@@ -1,7 +1,4 @@
-"""Open a link: a new session that may only ask for a code. The contract is not changed.
-
-Every later call of a session begins with `visit` or `lock_visit`.
-"""
+"""Open a link: a new session that may only ask for a code. The contract is not changed."""
 
 from __future__ import annotations
 
@@ -136,8 +133,8 @@ async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[C
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Return the verified session at one contract. Without an id, it is the contract whose link was opened.
 
-    Raises SessionNotValid, NotVerified, NotForAgents (unless `agent`), or ContractNotFound for a contract that is not
-    in the session.
+    Calls after `verify` begin with this. Raises SessionNotValid, NotVerified, NotForAgents (unless `agent`), or
+    ContractNotFound for a contract that is not in the session.
     """
     return await _visit(tx, secret, contract_id, agent=agent, lock=False)
 
@@ -160,7 +157,7 @@ async def _visit(tx: Transaction, secret: str, contract_id: UUID | None, *, agen
 
 
 async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:
-    """Return the visit of the link's own signer or, in another contract of the session, of the same person."""
+    """Return the `Visit` of the link's own signer or, in another contract of the session, of the same person."""
     party = case.find_signer(session.signer)
     if party is None:
         party = case.find_person((await tx.contracts.signer(session.signer)).person)

@@ -162,7 +162,7 @@ async def end(services: Services, secret: str) -> None:
 
 
 async def _own(tx: Transaction, secret: str) -> tuple[Pairing, Visit]:
-    """Return the pairing and the visit of a page. Raises NotForAgents for the program itself."""
+    """Return the pairing and the `Visit` of a page. Raises NotForAgents for the program itself."""
     session = await session_of(tx, secret)
     pairing = await _of(tx, session)
     return pairing, await visit(tx, secret, pairing.contract)

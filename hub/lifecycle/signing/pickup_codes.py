@@ -1,8 +1,8 @@
 """Begin a session by a pickup code and a phone number, for signers whose message could not carry a link.
 
-Until the one-time code, no answer reveals whether code and phone number fit. A wrong pair gets a session as well: the
-codes that are asked for in it are never sent, and no answer in it is correct. `otp_limits` applies the same limits to
-it as to a real session.
+Before the one-time code is verified, no answer reveals whether code and phone number fit. A wrong pair gets a session
+as well: the codes that are asked for in it are never sent, and no answer in it is correct. `otp_limits` applies the
+same limits to it as to a real session.
 """
 
 from __future__ import annotations

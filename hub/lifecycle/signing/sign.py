@@ -314,7 +314,10 @@ async def _own_request(tx: Transaction, session: SigningSession, request_id: UUI
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
     """Return the request as it is under the contract's lock. An expired lease still counts until another request has
-    begun."""
+    begun.
+
+    Raises KeyRevoked, KeyOfSomebodyElse, DocumentChanged, IllegalMove.
+    """
     requests = await tx.signatures.of_contract(visiting.contract.id)
     request = next(each for each in requests if each.id == request_id)
     if _key_was_revoked(visiting.session):

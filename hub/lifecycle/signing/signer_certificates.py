@@ -121,7 +121,8 @@ async def bring_certificate(
 
 @noting_refused_keys
 async def _proved(services: Services, secret: str, contract_id: UUID | None, shown: ShownKey) -> tuple[Visit, bytes]:
-    """Check the proof of possession, and that the key belongs to nobody else. Return the visit and the used challenge.
+    """Check the proof of possession, and that the key belongs to nobody else. Return the `Visit` and the used
+    challenge.
 
     Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked.
     """

@@ -82,8 +82,9 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Verify the session by its one-time code and the identity check.
 
-    Raises WrongAnswer without telling which answer was wrong; Locked after too many wrong answers; IdentityUnavailable
-    if an outside provider has to be asked and does not answer. In that case the code stays valid.
+    Raises WrongAnswer without telling which answer was wrong; Locked after too many wrong answers. If an outside
+    provider has to be asked, raises TooSoon after too many checks, and IdentityUnavailable if the provider does not
+    answer: the code stays valid in both cases.
     """
     entered = _Entered(code, name, id_tail)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -117,8 +118,11 @@ class _Entered:
 
 @dataclass(frozen=True)
 class _Answered:
-    """`contracts`: the contracts that the session may show once it is verified, all locked. `right`: the id of the
-    one-time code if everything that was entered is correct, else None."""
+    """A session, its signer, and what was answered, read under the locks.
+
+    `contracts`: the contracts that the session may show once it is verified, all locked. `right`: the id of the
+    one-time code if everything that was entered is correct, else None.
+    """
 
     session: SigningSession
     signer: Signer

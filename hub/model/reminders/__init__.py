@@ -1,1 +1,1 @@
-"""When the next message is due, and the due step."""
+"""Reminders: policy, calendar, schedule, due steps, and the decision whether to send."""

@@ -141,7 +141,8 @@ def instead(due: Due, until: datetime) -> NextStep:
 
 
 def put_off(due: Due, moment: datetime) -> NextStep:
-    """Return the step moved to the first moment from `moment` on at which it may send, or the step that replaces it."""
+    """Return the step moved to the first moment from `moment` on at which its message may be sent, or the step that
+    replaces it."""
     return instead(due, opens_at(due.message_case(), due.policy, moment))
 
 

@@ -83,12 +83,13 @@ class ByHand:
 class MessageCase:
     """One message, with everything needed to decide about it.
 
-    `zone`: time zone of the person. `spread`: position within a window, in [0, 1). `tasks`: the tasks that the message
-    is about; empty if it asks nobody to sign. `deadline`: when the message becomes useless. `answers_an_act`: somebody
-    is waiting for the message, so it may be sent at any hour, regardless of the daily cap. `sent_today`: number of
-    planned messages to the person. `crowded`: the message is late together with many others, after an outage. `to`,
-    `phone`: address of a message written before, and the person's present number. `silent`: channels that the number
-    opted out of. `by_hand`: set for a manual reminder.
+    `zone`: time zone of the person. `spread`: position within a window, in [0, 1).
+    `tasks`: the tasks that the message is about; empty if it asks nobody to sign. `deadline`: when it becomes useless.
+    `answers_an_act`: somebody is waiting for the message, so it may be sent at any hour, regardless of the daily cap.
+    `sent_today`: number of planned messages to the person.
+    `crowded`: the message is late together with many others, after an outage.
+    `to`, `phone`: address of a message that was written before, and the person's present number.
+    `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
     """
 
     purpose: str
@@ -131,7 +132,7 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
 
 
 def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
-    """Decide about a due step as `may_send` does, but wait in place of dropping if the reason may pass.
+    """Decide about a due step as `may_send` does, but let it wait instead of dropping it if the reason may pass.
 
     A step outside the window waits for the next window if its reason is one of MAY_PASS.
     """

@@ -27,7 +27,7 @@ MAX_STAFF_TIME = timedelta(days=30)
 MAX_UNANSWERED = 10
 # Maximum of the limits on daily messages to one person. A higher limit would limit nothing.
 MAX_DAILY_LIMIT = 10
-# Maximum pause before a reminder by hand: messages of more than a day ago are not read
+# The longest pause that can be set before a reminder by hand. Older messages are not read
 # (`lifecycle.reminders.remind_by_hand`).
 MAX_MANUAL_WAIT = timedelta(days=1)
 # The channels that a policy may name.

@@ -20,7 +20,7 @@ _LOOKALIKES = str.maketrans("ILO", "110")
 
 
 class DoorKind(StrEnum):
-    """How the person came in. `sms`, `voice` and `email`: a link in a message. The others are rendered by a door."""
+    """How a link reaches the person. `sms`, `voice` and `email`: in a message. The others are rendered by a door."""
 
     SMS = "sms"
     VOICE = "voice"

@@ -1,1 +1,1 @@
-"""The contract and its case."""
+"""Contracts, their signers and tasks, and the cases made of them."""

@@ -55,7 +55,7 @@ _PARTIES_OF = SqlStatement(
         .order_by(*_BY_ORDER)
     )
 )
-# The contract that a session's call is about: the one that it names, else that of the link.
+# The contract that a call of a session is about: the one named in the call, else the one of the link.
 _MEANT = CONTRACT.c.id == func.coalesce(_CONTRACT_ID, SESSION.c.contract)
 _MEANT &= CONTRACT.c.id == any_(SESSION.c.contracts)
 _GET_WITH_SESSION = SqlStatement(
@@ -71,7 +71,8 @@ _SESSION_AND_SIGNER = SqlStatement(
         select(SESSION, SIGNER).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(SESSION.c.secret_hash == _SECRET)
     )
 )
-# Locking and reading are two statements: one that waits for a lock would show the other tables as before the wait.
+# Locking and reading are two statements: a statement that waits for a lock reads the other tables as they were before
+# the wait.
 _LOCK = SqlStatement(select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True))
 _LOCK_OF_SESSION = SqlStatement(
     select(CONTRACT.c.id)
@@ -96,7 +97,8 @@ class Cases:
         self._contracts = contracts
 
     async def get(self, contract: UUID) -> Case:
-        """Raises ContractNotFound for an unknown contract and for one outside the scope alike."""
+        """Return the case of a contract. Raises ContractNotFound, the same for unknown contracts and those outside the
+        scope."""
         rows = await self._connection.execute(_GET, {"contract": contract})
         if not rows:
             raise ContractNotFound
@@ -105,20 +107,21 @@ class Cases:
     async def lock(self, contract: UUID) -> Case:
         """Lock the contract until the end of the transaction, and return its case as it is under the lock.
 
-        `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
+        The lock is `NO KEY`: other transactions can still write rows that refer to the contract. Raises
+        ContractNotFound.
         """
         await self._connection.execute(_LOCK, {"contract": contract})
         return await self.get(contract)
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:
-        """Lock these contracts in the order in which everybody locks, and return their cases as they are then.
+        """Lock these contracts in the common order, and return their cases as they are under the lock.
 
-        Without `wait`, those that somebody else holds are left out.
+        Without `wait`, contracts that another transaction has locked are left out.
         """
         return await self.complete((await self._contracts.lock_many(contracts, wait=wait)).values())
 
     async def complete(self, contracts: Iterable[Contract]) -> list[Case]:
-        """Return the cases of these contracts, in their order. Whoever wants to change them has locked them before."""
+        """Return the cases of these contracts, in their order. To change them, lock the contracts first."""
         parties: dict[UUID, list[Party]] = {}
         found = list(contracts)
         rows = await self._connection.execute(_PARTIES_OF, {"ids": [contract.id for contract in found]})
@@ -130,9 +133,9 @@ class Cases:
     async def get_with_session(
         self, secret: str, contract: UUID | None, *, lock: bool = False
     ) -> tuple[SigningSession | None, Case | None]:
-        """Return the session with this secret, and the case that it may look at: of `contract`, or else of its link.
+        """Return the session with this secret, and the case of `contract`, or by default of the session's link.
 
-        The case is None where the session does not have the contract. `lock`: lock the contract first.
+        The case is None if the session does not include the contract. `lock`: lock the contract first.
         """
         values = {"secret": hash_secret(secret), "contract": contract}
         if lock:

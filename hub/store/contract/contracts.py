@@ -1,4 +1,4 @@
-"""Contracts, their signers, and the version chain of their files. One function writes a contract's state."""
+"""Contracts, their signers, and the versions of their files. Only `move` writes a contract's state."""
 
 from __future__ import annotations
 
@@ -89,8 +89,10 @@ class Contracts:
     # ---- contracts
 
     async def next_number(self, year: int) -> str:
-        """`QD-2026-000001` and on. A number that was given out is never given out again; one is missing where the
-        contract for which it was taken was not issued after all."""
+        """Return the next contract number of the year, e.g. `QD-2026-000001`. No number is given out twice.
+
+        A number is skipped if the contract for which it was taken was not issued.
+        """
         number = await self._connection.scalar(_NEXT_NUMBER, {"year": year})
         return f"QD-{year}-{number:06d}"
 
@@ -101,26 +103,29 @@ class Contracts:
         await self._connection.execute(_ADD, values)
 
     async def get(self, contract: UUID) -> Contract:
-        """Raises ContractNotFound for an unknown one and for one outside the scope alike."""
+        """Return a contract. Raises ContractNotFound, the same for unknown contracts and those outside the scope."""
         return await self._one(_GET, {"contract": contract})
 
     async def locked(self, contract: UUID) -> Contract:
-        """The same, holding its row until the unit ends: signing and sending take this lock.
+        """Lock the contract until the end of the transaction, and return it. Signing and sending take this lock.
 
-        `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
+        The lock is `NO KEY`: other transactions can still write rows that refer to the contract. Raises
+        ContractNotFound.
         """
         return await self._one(_LOCK_ONE, {"contract": contract})
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Contract]:
-        """Lock several in the order in which everybody locks. Without `wait`: those that nobody else has."""
+        """Lock several contracts in the common order, and return them by id. Without `wait`, locked ones are left
+        out."""
         values = {"ids": sorted(set(contracts))}
         rows = await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)
         return {row["id"]: self.read_contract(row) for row in rows}
 
     async def lock(self, contracts: Iterable[UUID]) -> None:
-        """Lock several rows in the order in which everybody does. Locks come in this order: visitors at a phone,
-        contracts, sessions, people; tasks, messages, budgets and records only under the lock of their contract, or else
-        a record alone.
+        """Lock several contracts in the common order, without reading them.
+
+        The order of locks is: visitors at a phone, contracts, sessions, persons. Tasks, messages, budgets and records
+        are locked only under the lock of their contract; a record may also be locked alone.
         """
         if ids := list(set(contracts)):
             await self._connection.execute(_LOCK_IDS, {"ids": ids})
@@ -132,7 +137,10 @@ class Contracts:
         return self.read_contract(row)
 
     def read_contract(self, row: Row | Mapping[str, Any], *, in_list: bool = False) -> Contract:
-        """Raises ContractUnreadable; in a list such a one is marked instead, and hides none of the others."""
+        """Return the contract of a row. Raises ContractUnreadable if its data cannot be decrypted.
+
+        With `in_list`, such a contract is returned with `readable` False, so that the list still shows the others.
+        """
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
         readable, data = True, {}
         try:
@@ -146,7 +154,7 @@ class Contracts:
         return Contract(**values)
 
     async def by_number(self, number: str) -> Contract:
-        """Raises ContractNotFound."""
+        """Return the contract with this number. Raises ContractNotFound."""
         return await self._one(_BY_NUMBER, {"number": number})
 
     async def by_external_id(self, external_id: str) -> Contract | None:
@@ -162,7 +170,7 @@ class Contracts:
         after: tuple[datetime, UUID] | None = None,
         limit: int = 50,
     ) -> list[Contract]:
-        """Newest first; `after` is creation time and id of the last one seen."""
+        """Return contracts, newest first. `after`: creation time and id of the last one on the page before."""
         statement = select(CONTRACT).order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
         if state:
             statement = statement.where(CONTRACT.c.state == state)
@@ -175,14 +183,18 @@ class Contracts:
         return [self.read_contract(row, in_list=True) for row in (await self._connection.execute(statement))]
 
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
-        """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
+        """Write the state of a contract, after checking it against MOVES. Raises IllegalMove, StaleVersion.
+
+        No other function writes a state.
+        """
         check_move(contract.state, after)
-        if after.final:  # nothing is to be done for it any more
+        if after.final:  # the hub has nothing left to do
             values = {"stuck_since": None, "stuck_reason": None} | values
         return await self.change(contract, state=after, **values)
 
     async def change(self, contract: Contract, **values: Any) -> Contract:
-        """Write fields by compare-and-set. Raises StaleVersion if somebody else wrote since `contract` was read."""
+        """Write fields by compare-and-set. Raises StaleVersion if another transaction wrote since `contract` was
+        read."""
         plain = {name: _plain(value) for name, value in values.items()} | {"version": contract.version + 1}
         mine = changed(contract.id, plain) | {"was": contract.version}
         row = (await self._connection.execute(_change(*plain), mine)).first()
@@ -190,10 +202,11 @@ class Contracts:
             raise StaleVersion
         return self.read_contract(row)
 
-    # ---- what the hub itself has to do next for a contract (embed, seal, close)
+    # ---- the hub's own next step for a contract (embed, seal, close)
 
     async def plan_hub_step(self, contract: UUID, due_at: datetime | None, tries: int = 0) -> None:
-        """When the job is asked for again should it not have ended by then. None: nothing left to do."""
+        """Write when to enqueue the contract's job again if it has not ended by then. None: the hub has nothing left to
+        do."""
         values = {"hub_due_at": due_at, "hub_tries": tries}
         await self._connection.execute(_PLAN_HUB_STEP, changed(contract, values))
 
@@ -212,12 +225,13 @@ class Contracts:
         return moment
 
     async def show_stuck(self, contract: UUID, at: datetime, reason: str) -> None:
-        """Without a look at the contract, which may be what is broken; whoever changes it meanwhile goes on."""
+        """Mark the contract as stuck without reading it, since its data may be what is broken. Does not change its
+        version."""
         mine = (CONTRACT.c.id == contract) & CONTRACT.c.stuck_since.is_(None)
         await self._connection.execute(CONTRACT.update().where(mine).values(stuck_since=at, stuck_reason=reason))
 
     async def clear_stuck(self, contract: UUID, reason: str) -> bool:
-        """False where it is not stuck, or for another reason."""
+        """Clear the mark. Return False if the contract is not stuck, or for another reason."""
         mine = (CONTRACT.c.id == contract) & (CONTRACT.c.stuck_reason == reason)
         statement = CONTRACT.update().where(mine).values(stuck_since=None, stuck_reason=None)
         return (await self._connection.execute(statement)).rowcount == 1
@@ -235,7 +249,7 @@ class Contracts:
         await self._connection.execute(_ADD_SIGNER, values)
 
     async def signers(self, contract: UUID) -> list[Signer]:
-        """In signing order."""
+        """Return the signers of a contract in signing order."""
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
         return [self.read_signer(row) for row in (await self._connection.execute(statement))]
 
@@ -246,51 +260,55 @@ class Contracts:
         return self.read_signer(row)
 
     async def salt(self, signer: UUID) -> bytes | None:
-        """None once the person was erased."""
+        """Return the signer's salt for commitments, or None once it was erased."""
         salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
         return salt
 
     async def lock_waiting_of(self, signer: Signer) -> list[UUID]:
-        """Lock the contracts that this very person (document and phone) has to sign or is signing, and the signer's own
-        whatever its state; return them, the newest first. At most 50 of others."""
+        """Lock the signer's contract and the person's other contracts that are being signed. Return their ids, newest
+        first.
+
+        The person is the same if document and phone are the same. The signer's own contract is included whatever its
+        state, and at most 50 others are.
+        """
         phone = self._cipher.found_by("phone", signer.phone)
         values = {"own": signer.contract, "person": signer.person, "phone": phone}
         rows = await self._connection.execute(_LOCK_WAITING, values)
         return [row.id for row in sorted(rows, key=lambda row: row.created_at, reverse=True)]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
-        """Everybody on file with this phone number (E.164), newest contract first."""
+        """Return all signers with this phone number (E.164), of the newest contract first."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self.read_signer(row) for row in rows]
 
     async def is_known_by(self, person: str, name: str, phone: str) -> bool:
-        """Whether this person is on file, and nowhere by another name or with another phone (E.164)."""
+        """Return whether this person is on file, and everywhere with this name and phone (E.164)."""
         mine = select(SIGNER.c.name, SIGNER.c.phone_hash).where(SIGNER.c.person == person).distinct()
         rows = await self._connection.execute(mine)
         found_by = self._cipher.found_by("phone", phone)
         return bool(rows) and all(same_name(row.name, name) and row.phone_hash == found_by for row in rows)
 
     async def unfinished_at(self, phone_hash: bytes) -> list[UUID]:
-        """All contracts that have not ended and have a signer with this phone."""
+        """Return all contracts that have not ended and have a signer with this phone."""
         statement = select(CONTRACT.c.id).distinct().join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
         found = (SIGNER.c.phone_hash == phone_hash) & CONTRACT.c.state.in_(_UNFINISHED)
         return list(await self._connection.scalars(statement.where(found).order_by(CONTRACT.c.id)))
 
     async def persons_at(self, phone: str) -> list[str]:
-        """Who has this phone number (E.164) in any contract."""
+        """Return the persons who have this phone number (E.164) in any contract."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         return list(await self._connection.scalars(select(SIGNER.c.person).where(found).distinct()))
 
     async def with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
-        """The signer rows of one person with one phone over all contracts, ended ones too."""
+        """Return the signer rows of one person with one phone in all contracts, including ended ones."""
         mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)
         rows = await self._connection.execute(select(SIGNER).where(mine).order_by(SIGNER.c.contract, SIGNER.c.id))
         return [self.read_signer(row) for row in rows]
 
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
-        """`phone` is E.164."""
+        """Write another phone number (E.164) to these signers."""
         await self._connection.execute(
             SIGNER.update()
             .where(SIGNER.c.id.in_(signers))
@@ -302,14 +320,14 @@ class Contracts:
         return {"phone_hash": found_by("phone", phone), "phone_tail_hash": found_by("phone-tail", phone[-4:])}
 
     async def signers_called(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
-        """Everybody on file with one of these documents, newest contract first."""
+        """Return all signers who are one of these persons, of the newest contract first."""
         found = SIGNER.c.person.in_(persons)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self.read_signer(row) for row in rows]
 
     def read_signer(self, row: Row | Mapping[str, Any]) -> Signer:
-        """Return the signer of this row of their table. Raises ContractUnreadable."""
+        """Return the signer of a row of the signers' table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
         if not self._cipher.opens(row["phone_sealed"]):

@@ -1,5 +1,4 @@
-"""Signing tasks. An open one always has exactly one next step: writing a state and writing the step is one
-statement."""
+"""Signing tasks. An open task always has exactly one next step, so state and step are written in one statement."""
 
 from __future__ import annotations
 
@@ -22,13 +21,13 @@ TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
-# A worker looks for due steps at least so often, also when nobody tells it to.
+# A worker looks for due steps at least this often, even without a NOTIFY.
 MAX_SLEEP = timedelta(seconds=30)
 _OWN = SIGNER.alias("own")
 _OPEN = TASK.c.state == TaskState.OPEN.value
 _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
-# During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs.
+# During an upgrade, newer workers may plan kinds of steps that this version does not know, and only they run these.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
 _TELL = SqlStatement(f"NOTIFY {PLAN_CHANGED}")
 _PLAN_OPEN = (
@@ -61,7 +60,7 @@ _EARLIEST_DUE = SqlStatement(
 
 @dataclass(frozen=True)
 class ClaimedTask:
-    """A due task in the hands of one worker. The exact `leased_until` proves that the claim is still ours."""
+    """A due task claimed by one worker. The claim is valid while the row still has exactly this `leased_until`."""
 
     task: SigningTask
     leased_until: datetime
@@ -84,7 +83,7 @@ class Tasks:
     async def contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
     ) -> list[UUID]:
-        """Contracts with open tasks at these campuses (of this course), by their ids, after that one."""
+        """Return contracts with open tasks at these campuses (of this course), by id, after the id `after`."""
         mine = _OPEN & TASK.c.campus.in_(campuses) & (TASK.c.contract > after)
         statement = select(TASK.c.contract).distinct().where(mine).order_by(TASK.c.contract).limit(limit)
         if course is not None:
@@ -104,13 +103,14 @@ class Tasks:
         return read_task(row)
 
     async def open(self, task: UUID, step: NextStep, invited_at: datetime) -> None:
-        """The task's turn has come (or come again)."""
+        """Open a task, for the first time or again, with its next step."""
         values = {"state": TaskState.OPEN.value, "invited_at": invited_at, "accepted_at": None, "leased_until": None}
         await self._update(task, **values, **_step_values(step))
         await self.tell_workers()
 
     async def end(self, task: UUID, state: TaskState, at: datetime) -> None:
-        """Signed (accepted), declined or closed: no step is left, and a lease that a worker holds is void."""
+        """End a task: signed (accepted), declined or closed. It has no next step, and a worker's lease on it becomes
+        void."""
         assert state.final
         accepted = {"accepted_at": at} if state is TaskState.SIGNED else {}
         await self._update(task, state=state.value, leased_until=None, **accepted, **_step_values(None))
@@ -119,15 +119,16 @@ class Tasks:
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """The first correct code since their turn came (again) counts as "opened"; later ones change nothing."""
+        """Store the first correct code since the task was (last) opened. Later codes change nothing."""
         await self._connection.execute(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(
         self, task: UUID, step: NextStep, leased_until: datetime | None = None, *, now: datetime | None = None
     ) -> bool:
-        """Write the next step of an open task. With `leased_until`: only if that claim is still ours.
+        """Write the next step of an open task. Return False if it is not open, or if the claim `leased_until` is not
+        valid.
 
-        Whoever knows `now` spares sleeping workers what is due only after they wake up by themselves.
+        With `now`, sleeping workers are woken only if the step is due before they wake by themselves.
         """
         values = {"planned": task, "step": step.kind.value, "number": step.number, "due": step.due_at}
         statement = _PLAN
@@ -136,22 +137,22 @@ class Tasks:
         if (await self._connection.execute(statement, values)).rowcount != 1:
             return False
         if now is None or step.due_at < now + MAX_SLEEP:
-            await self.tell_workers()  # only then: all commits that tell somebody wait for each other
+            await self.tell_workers()  # only if needed: commits with NOTIFY wait for each other
         return True
 
     async def pause(self, task: UUID, paused: bool) -> None:
-        """A paused task keeps its steps, but messages are skipped: the number may be somebody else's."""
+        """Pause or resume a task. A paused task keeps its steps, but no message is sent: the number may be another
+        person's."""
         await self._update(task, paused=paused)
 
     async def pause_at(self, phone_hash: bytes, contracts: Sequence[UUID], paused: bool) -> None:
-        """The same for whatever is left to do at this phone in these contracts, which the caller has locked."""
+        """Pause or resume the unfinished tasks of this phone in these contracts, which the caller has locked."""
         theirs = select(_OWN.c.id).where(_OWN.c.phone_hash == phone_hash, _OWN.c.contract.in_(contracts))
         left = TASK.c.signer.in_(theirs) & TASK.c.state.in_(_LEFT)
         await self._connection.execute(TASK.update().where(left).values(paused=paused))
 
     async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> list[ClaimedTask]:
-        """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning
-        clock."""
+        """Claim due open tasks with a lease; concurrent callers get different ones. `now` is on the planning clock."""
         due = (
             select(TASK.c.id)
             .where(is_due(now))
@@ -172,14 +173,14 @@ class Tasks:
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
-        """Nobody is to claim it before, though it stays due since when it is. False if the claim is not ours any
+        """Let no worker claim the task before `until`; its due time stays. Return False if the claim is not valid any
         more."""
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         statement = TASK.update().where(mine).values(leased_until=until)
         return (await self._connection.execute(statement)).rowcount == 1
 
     async def overdue(self, before: datetime, at_most: int) -> int:
-        """How many open tasks wait since before that moment; counted no further than `at_most`."""
+        """Return how many open tasks have been claimable since before `before`, counting no further than `at_most`."""
         some = select(TASK.c.id).where(_OPEN, TASK.c.claimable_at < before).limit(at_most).subquery()
         return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
 
@@ -196,7 +197,7 @@ class Tasks:
 
 
 def is_due(now: Any) -> ColumnElement[bool]:
-    """Return the condition on an open task that is due, and that this version knows what to do about."""
+    """Return the SQL condition of an open task that is due and whose step this version knows."""
     return and_(_OPEN, TASK.c.claimable_at <= now, _KNOWN)
 
 
@@ -207,9 +208,9 @@ def _step_values(step: NextStep | None) -> dict[str, Any]:
 
 
 def read_task(row: Row | Mapping[str, Any]) -> SigningTask:
-    """Return the task of this row of their table."""
+    """Return the task of a row of the tasks' table."""
     hidden = {"next_step", "step_number", "next_due_at", "leased_until", "claimable_at"}
     values = {name: value for name, value in row.items() if name not in hidden}
-    kind = row["next_step"] if row["next_step"] in _KINDS else None  # of a newer version: it is none of ours
+    kind = row["next_step"] if row["next_step"] in _KINDS else None  # a step of a newer version
     step = NextStep(StepKind(kind), row["step_number"], row["next_due_at"]) if kind else None
     return SigningTask(**(values | {"state": TaskState(row["state"]), "step": step}))

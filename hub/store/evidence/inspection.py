@@ -27,7 +27,7 @@ HEAD: Table = table_of(RecordHeadRow)
 VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
 
-# Also contracts of which only the record is left, or only the head of it.
+# Includes contracts of which only the record or its head is left.
 _NEXT = SqlStatement(
     text("""
 SELECT id FROM (
@@ -40,7 +40,7 @@ SELECT id FROM (
 _GIVEN = func.unnest(bindparam("ids", type_=ARRAY(Uuid())))
 _THESE = _GIVEN.table_valued(column("id", Uuid()), name="these").render_derived()
 _FIELDS = [ENTRY.c[name] for name in RecordEntry.__dataclass_fields__]
-# One statement sees everything at one moment, also while others go on writing.
+# One statement sees everything at the same moment, even while other transactions write.
 _RECORDS = SqlStatement(
     select(
         _THESE.c.id,
@@ -89,7 +89,7 @@ FROM contract_number ORDER BY year
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that rows of a contract name: its SHA-256 (hex), its length in bytes where that is known, and as what."""
+    """A file named by rows of a contract. `size`: in bytes, if known. `what`: the roles of the file."""
 
     number: str
     sha256: str
@@ -105,17 +105,17 @@ class Inspection:
         return list(await self._connection.scalars(_NEXT, {"after": after, "most": limit}))
 
     async def records(self, contracts: Sequence[UUID]) -> AsyncIterator[tuple[InspectedContract, RecordEntry | None]]:
-        """Each entry with its contract, in order; a contract without any comes once, with None."""
+        """Yield each entry with its contract, in order. A contract without entries is yielded once, with None."""
         async for row in self._connection.stream(_RECORDS, {"ids": list(contracts)}, ROWS_AT_ONCE):
             yield _contract(row), _entry(row)
 
     async def files(self, contracts: Sequence[UUID], sha256: str = "") -> list[NamedFile]:
-        """All that are to be there, or whether this one is."""
+        """Return all files that have to exist, or only those with this SHA-256 (hex)."""
         rows = await self._connection.execute(_FILES, {"ids": list(contracts), "sha256": sha256})
         return [NamedFile(**row) for row in rows]
 
     async def numbers(self) -> list[tuple[int, int, int]]:
-        """Year, how many contract numbers were given out in it, and how many contracts have one."""
+        """Return for each year how many contract numbers were given out, and how many contracts have one."""
         return [(row[0], row[1], row[2]) for row in await self._connection.execute(_NUMBERS)]
 
 

@@ -1,4 +1,4 @@
-"""The record: appended in the transaction of what it records, chained per contract, never changed."""
+"""The audit record: appended in the transaction of what it records, hash-chained for each contract, never changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
-# The numbers by which records are locked stand in `hub.store.reminders.due_steps` as well.
+# `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
@@ -57,7 +57,7 @@ class PersonalValue:
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry that is to be appended."""
+    """An entry to be appended."""
 
     contract: UUID
     campus: str
@@ -75,7 +75,7 @@ class Record:
         self._heads: dict[UUID, tuple[int, bytes]] = {}
 
     async def lock_heads(self, contracts: Iterable[UUID]) -> None:
-        """Lock the records of these contracts until the transaction ends, in the order of their numbers."""
+        """Lock the records of these contracts until the transaction ends, in the order of their locks' numbers."""
         missing = [contract for contract in dict.fromkeys(contracts) if contract not in self._heads]
         if not missing:
             return
@@ -85,16 +85,18 @@ class Record:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
 
     def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
-        """Take over the newest entry of a record that this transaction has locked; None: it has no entry yet."""
+        """Tell this object the newest entry of a record that the transaction has locked. None: it has no entry yet."""
         self._heads[contract] = (sequence or 0, digest or GENESIS)
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
-        """Append one entry. `facts` is plain JSON and holds no personal value; see `commit`. Of what somebody wrote
-        only a commitment stands in it: see `record_facts`."""
+        """Append one entry. `facts` is plain JSON; for personal values of a signer see `commit`.
+
+        Any other text that may be personal is replaced by a commitment: see `record_facts`.
+        """
         await self.append_many([NewEntry(contract, campus, kind, actor, facts)])
 
     async def append_many(self, entries: Sequence[NewEntry]) -> None:
-        """Append these entries, those of one contract in this order, as `append` does."""
+        """Append these entries as `append` does, those of one contract in this order."""
         kept = [await self._with_commitments(each) for each in entries]
         await self.lock_heads(each.contract for each in entries)
         rows = [self._chained(each, facts) for each, facts in zip(entries, kept, strict=True)]
@@ -110,7 +112,8 @@ class Record:
         return vars(entry) | {"campus": new.campus, "facts": json.dumps(facts), "digest": digest}
 
     async def _with_commitments(self, new: NewEntry) -> dict[str, Any]:
-        """Keep the words in the side table, as those of the signer whom they are by or about."""
+        """Return the facts with commitments in place of personal texts, which are stored in the side table with the
+        signer."""
         marked_facts = mark_personal_values(new.kind, new.facts)
         commitments: dict[str, str] = {}
         for name, words in list_personal_values(marked_facts):
@@ -123,7 +126,7 @@ class Record:
         return plain
 
     async def commit_all(self, values: Sequence[PersonalValue]) -> None:
-        """Keep personal values in the side table, each under its commitment."""
+        """Store personal values in the side table, each under its commitment."""
         rows = [
             {
                 "contract": value.signer.contract,
@@ -138,7 +141,7 @@ class Record:
         await self._connection.execute(_COMMIT, arrays_of(_COMMITTED, rows))
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
-        """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
+        """Store a personal value in the side table. Return its commitment, for an entry."""
         kept = PersonalValue(signer, salt, name, value)
         await self.commit_all([kept])
         return kept.commitment
@@ -148,7 +151,7 @@ class Record:
         return [_entry(row) for row in (await self._connection.execute(statement))]
 
     async def actor(self, contract: UUID, kind: str) -> str | None:
-        """Who did this to the contract first."""
+        """Return the actor of the contract's first entry of this kind, or None."""
         mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind)
         actor: str | None = await self._connection.scalar(
             select(ENTRY.c.actor).where(mine).order_by(ENTRY.c.sequence).limit(1)
@@ -156,20 +159,22 @@ class Record:
         return actor
 
     async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
-        """Commitment → (name, value) of what has not been erased."""
+        """Return the values that are not erased, as commitment → (name, value)."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
         return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows}
 
     async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
-        """Forget what somebody wrote, which this entry is about; returns it."""
+        """Erase the personal texts of this entry and return them."""
         one = select(ENTRY.c.facts).where(ENTRY.c.contract == contract, ENTRY.c.sequence == sequence)
         behind = [committed for _, committed in list_commitments(await self._connection.scalar(one))]
         return await self._delete((VALUE.c.contract == contract) & VALUE.c.commitment.in_(behind))
 
     async def erase(self, signer: UUID) -> list[str]:
-        """Forget a person's values and salt, and what others wrote about this contract: the chain stays whole, its
-        commitments become meaningless. With the last of a person's contracts their passkeys go as well. Returns what
-        had been written."""
+        """Erase a signer's values and salt, and what others wrote about the contract. Return the erased texts.
+
+        The chain stays valid, and its commitments become meaningless. With the last of a person's contracts, the
+        person's passkeys are deleted as well.
+        """
         theirs = select(SIGNER.c.contract).where(SIGNER.c.id == signer).scalar_subquery()
         words = await self._delete((VALUE.c.contract == theirs) & VALUE.c.signer.is_(None) | (VALUE.c.signer == signer))
         erased = SIGNER.update().where(SIGNER.c.id == signer).values(salt=None).returning(SIGNER.c.person)
@@ -179,13 +184,13 @@ class Record:
         return words
 
     async def _delete(self, which: ColumnElement[bool]) -> list[str]:
-        """Returns the words among the values."""
+        """Delete values from the side table. Return the texts among them."""
         gone = await self._connection.execute(VALUE.delete().where(which).returning(VALUE.c.salt, VALUE.c.value_sealed))
         return [self._cipher.open(row.value_sealed) for row in gone if row.salt is not None]
 
 
 def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:
-    """Whom an entry is about, or by whom it is."""
+    """Return the signer whom an entry is about, or who is its actor, or None."""
     try:
         return UUID(str(facts.get("signer") or actor.removeprefix("signer:")))
     except ValueError:

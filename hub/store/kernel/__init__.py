@@ -1,1 +1,1 @@
-"""Connection, statements, cipher, keys, files, jobs: what every repository stands on."""
+"""Cipher, keys, files, jobs, periodic tasks, heartbeats: what all repositories use."""

@@ -1,4 +1,4 @@
-"""Sealed columns: AES-256-GCM with a random nonce in front, and keyed hashes by which sealed values are found."""
+"""Encryption of columns (AES-256-GCM, with a random nonce in front), and keyed hashes to find encrypted values by."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cipher:
         return self.seal(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
     def opens(self, sealed: bytes) -> bool:
-        """Whether it was sealed under our key, and is as it was then."""
+        """Return whether this value was encrypted with the hub's key and is unchanged."""
         try:
             self.open(sealed)
         except (InvalidTag, ValueError):
@@ -44,14 +44,16 @@ class Cipher:
         return json.loads(self.open(sealed))
 
     def found_by(self, kind: str, value: str) -> bytes:
-        """A keyed hash of a value of one kind (`phone`, `person`, `id-tail`): the same value has the same hash."""
+        """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`): equal values have equal
+        hashes."""
         return hmac.digest(self._lookup, f"{kind}:{value}".encode(), hashlib.sha256)
 
     def person(self, id_type: str, id_number: str) -> str:
-        """The same person in every contract, without saying who."""
+        """Return the hash (hex) of an identity document, the same in every contract of the person."""
         return self.found_by("person", f"{id_type}:{id_number.upper()}").hex()
 
     def declared(self, person: str, phone: str) -> str:
-        """Whoever says at this phone (E.164) that they are `person`: the same in every contract, and not the person."""
+        """Return the id of someone who claims at this phone (E.164) to be `person`. It is the same in all contracts of
+        this phone and claim, and differs from `person`."""
         said = person.encode() + self.found_by("phone", phone)
         return DECLARED + hashlib.sha256(said).hexdigest()

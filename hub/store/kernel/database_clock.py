@@ -1,8 +1,8 @@
-"""One clock for all hosts of a hub: that of the database.
+"""One clock for all hosts of a hub: the clock of the database.
 
-Leases, due times and the age of attempts are written by one host and read by another. On a host whose clock is wrong
-they would look expired or not due yet, and a message in hand would look abandoned. So a host that differs follows the
-database.
+One host writes leases, due times and the age of attempts, and another one reads them. If a host's clock were wrong,
+these would look expired or not due yet, and a message in progress would look abandoned. So a host whose clock differs
+follows the database.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Final
 
 import structlog
 
-# The answer of a busy database may be so late; a smaller difference is not worth a jump of the clock.
+# The answer of a busy database may be late by this much, so a smaller difference does not change the clock.
 TOLERANCE: Final = timedelta(seconds=1)
 
 log = structlog.get_logger()
 
 
 class DatabaseClock:
-    """This host's clock, corrected by what the database was last seen to differ from it. `host`: for tests."""
+    """This host's clock, corrected by its last known difference from the database's. `host`: returns this host's
+    time."""
 
     def __init__(self, host: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._host = host
@@ -30,7 +31,8 @@ class DatabaseClock:
         return self._host() + self._correction
 
     def observe(self, theirs: datetime) -> None:
-        """Compare with the database's time of this moment; follow and log a change of more than the tolerance."""
+        """Compare with the database's present time. If the difference changed by more than TOLERANCE, follow it and log
+        it."""
         difference = theirs - self._host()
         wanted = difference if abs(difference) > TOLERANCE else timedelta(0)
         if abs(wanted - self._correction) > TOLERANCE:

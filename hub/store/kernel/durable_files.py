@@ -1,7 +1,7 @@
-"""Files that survive a power cut: written under another name, forced to the disk, then renamed.
+"""Files that survive a power cut: written under a temporary name, synced to the disk, then renamed.
 
-`rename` is atomic, but neither a file's content nor its name in a folder is on the disk before `fsync` of the one and
-of the other. So whoever comes back finds the whole file or none, and after `write_durably` the whole one.
+`rename` is atomic, but a file's content and its name are on the disk only after `fsync` of the file and of its folder.
+So after a crash the file is whole or missing, and after `write_durably` it is whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PRIVATE = 0o600
 
 
 def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Write or replace a file in a folder that is durable itself."""
+    """Write or replace a file in a folder that is on the disk already."""
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -29,8 +29,10 @@ def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and what is missing above it, so that its name lasts. One that is there may just have been made by
-    another process, which has not come to force it to the disk: so that is done here as well."""
+    """Make a folder and missing ones above it, and sync them to the disk.
+
+    An existing folder is synced as well: another process may just have made it and not have synced it yet.
+    """
     if not path.parent.exists():
         make_folder(path.parent)
     path.mkdir(exist_ok=True, mode=0o700)

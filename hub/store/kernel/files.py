@@ -1,7 +1,7 @@
-"""Files by their SHA-256, through obstore: a folder by default, S3 and its like, Azure or Google by address.
+"""Files named by their SHA-256, stored with obstore: in a folder by default, or at a URL in S3, Azure or Google.
 
-A file is written before the transaction that names it commits; one that nothing names is harmless. In a folder it is
-on the disk by then; an object store answers only when that is so.
+A file is written before the commit of the transaction that names it, so a file may exist that no row names, which is
+harmless. `put` returns when the file is on the disk, or when the object store has answered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Files:
 
     @classmethod
     def at(cls, address: str) -> Files:
-        """`address` is a folder (also as `file://…`), or a URL like `s3://bucket/prefix`."""
+        """Open a store. `address`: a folder (also as `file://…`), or a URL like `s3://bucket/prefix`."""
         if address.startswith("file://"):
             address = url2pathname(urlsplit(address).path)
         if "://" in address:
@@ -42,7 +42,7 @@ class Files:
         return cls(LocalStore(folder), folder)
 
     async def put(self, content: bytes) -> str:
-        """Store and return the SHA-256 in hex. The same content twice is one file."""
+        """Store the content and return its SHA-256 (hex). The same content gives the same file."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self._folder is None:
             await self._store.put_async(_path(sha256), content)
@@ -51,14 +51,14 @@ class Files:
         return sha256
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Written also where a file of this name is there: after a power cut of an older version it may be empty."""
+        """Write the file even if there is one of this name: a power cut in an older version may have left it empty."""
         if path.parent not in self._durable or not path.parent.is_dir():
             make_folder(path.parent)
             self._durable.add(path.parent)
         write_durably(path, content)
 
     async def get(self, sha256: str) -> bytes:
-        """The content, compared with its hash. Raises UnreadableFile when it is missing or was changed."""
+        """Return the content after checking its hash. Raises UnreadableFile if the file is missing or was changed."""
         try:
             result = await self._store.get_async(_path(sha256))
         except (NotFoundError, FileNotFoundError) as error:
@@ -69,7 +69,7 @@ class Files:
         return content
 
     async def delete(self, sha256: str) -> None:
-        """What nothing names any more. Where that does not work it stays, which is harmless."""
+        """Delete a file that no row names any more. If that fails, the file stays, which is harmless."""
         try:
             await self._store.delete_async(_path(sha256))
         except (BaseError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What those who run a hub look at: which workers live, and how much there is of what."""
+"""Figures for operators: which workers are alive, and how many rows there are by state."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Operations:
         return int(await self._connection.scalar(statement) or 0)
 
     async def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """By table and state; over all that the unit's scope covers."""
+        """Return the number of rows by table and state, within the transaction's scope."""
         return {
             name: {str(state): int(count) for state, count in await self._connection.execute(text(statement))}
             for name, statement in _COUNTS.items()

@@ -1,4 +1,4 @@
-"""Work that is not a schedule goes to PgQueuer, in the transaction of the row that it belongs to."""
+"""Jobs of PgQueuer: work to do soon after a commit, enqueued in the transaction that causes it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ALERT = "alert"
 REMIND_MANY = "remind-many"
 REPLAN = "replan"
 REVOKE = "revoke"
-# Priorities: somebody waits for a code; answers to somebody's act go before sealing.
+# Priorities: first codes, for which somebody is waiting; then other answers to an act; then the rest.
 LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, REVOKE: 5, COMPLETE: 0, REMIND_MANY: 0, REPLAN: 0}
 
-# "skip": a repeated dedupe key must not abort the transaction
+# "skip": a repeated dedupe key must not abort the transaction.
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _AGAIN = QueryQueueBuilder().build_requeue_jobs_query()
 _PARKED = SqlStatement("""
@@ -36,19 +36,19 @@ _FORGET_ENDED = SqlStatement("""
 DELETE FROM job_start
 WHERE job IN (SELECT job FROM job_start WHERE NOT EXISTS (SELECT FROM pgqueuer WHERE id = job) LIMIT :limit)
 """)
-# How jobs went, row by row and added up; nothing of the hub reads it.
+# PgQueuer's log and statistics of jobs, which the hub does not read.
 _FORGET = [
     SqlStatement(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
     for table in ("pgqueuer_log", "pgqueuer_statistics")
 ]
 
 
-# A job that was started more often never comes to an end by itself.
+# A job that was started more often is not started again: it probably crashes its process.
 MAX_STARTS = 3
 
 
 class StartedTooOften(RuntimeError):
-    """Whoever works on this job dies of it."""
+    """A job was started MAX_STARTS times without ending: it probably crashes its process."""
 
 
 class Jobs:
@@ -65,18 +65,19 @@ class Jobs:
         return bool(await self._connection.fetch(_ENQUEUE, *values))
 
     async def forget(self, before: datetime, limit: int) -> int:
-        """Delete what PgQueuer wrote of jobs, with traces of errors, and how often jobs were begun that have ended.
+        """Delete old rows of PgQueuer's log, which include traces of errors, and the start counts of jobs that have
+        ended.
 
-        Returns how many rows went, `limit` of a table at most.
+        Return the largest number of rows deleted from one table; `limit` is the maximum for each.
         """
         ended = (await self._connection.execute(_FORGET_ENDED, {"limit": limit})).rowcount
         values = {"before": before, "limit": limit}
         return max([ended, *[(await self._connection.execute(each, values)).rowcount for each in _FORGET]])
 
     async def count_start(self, job: int) -> int:
-        """Count one more start of a job; return how many there were with this one. Raises StartedTooOften.
+        """Count a start of this job. Return the number of starts so far. Raises StartedTooOften.
 
-        The queue does not count a job whose process died under it, and such a job would be started again for ever.
+        PgQueuer does not count jobs whose process died, and would start such a job for ever.
         """
         starts = int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
         if starts > MAX_STARTS:
@@ -84,11 +85,11 @@ class Jobs:
         return starts
 
     async def forget_starts(self, job: int) -> None:
-        """The last start does not count against the job."""
+        """Forget the starts of this job, so that they do not count against it."""
         await self._connection.execute(_FORGET_STARTS, {"job": job})
 
     async def take_up_again(self, entrypoint: str) -> None:
-        """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""
+        """Start failed jobs again, except those that were started MAX_STARTS times. PgQueuer only parks failed jobs."""
         values = {"entrypoint": entrypoint, "most_starts": MAX_STARTS}
         if parked := list(await self._connection.scalars(_PARKED, values)):
             await self._connection.fetch(_AGAIN, parked)

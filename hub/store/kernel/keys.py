@@ -1,4 +1,4 @@
-"""The hub's own secrets, all derived from one master key that lies beside the data, never in the database."""
+"""The hub's secrets, all derived from one master key, which is a file beside the data and never in the database."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ MASTER_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
-    """`link` derives tickets, `code` one-time codes; `columns` encrypts sealed columns, `lookup` makes them
-    findable. `check` says in hex which master key it was, and nothing else about it; the database keeps it."""
+    """The derived keys.
+
+    `link` derives tickets, `code` one-time codes; `columns` encrypts columns, `lookup` is for hashes that find
+    encrypted values. `check` (hex) identifies the master key without revealing it; the database stores it.
+    """
 
     link: bytes
     code: bytes
@@ -33,7 +36,8 @@ class Keys:
 
     @classmethod
     def load_or_create(cls, path: Path) -> Keys:
-        """Read the master key, or make one (mode 0600). Two processes that make it at once end up with the same."""
+        """Read the master key, or create it (mode 0600). Two processes that create it at once end up with the same
+        key."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -50,7 +54,7 @@ class Keys:
 
     @classmethod
     def load(cls, path: Path) -> Keys:
-        """Raises OSError where there is none, ValueError for what is no master key."""
+        """Read the master key. Raises OSError if there is no file, ValueError if it does not hold a master key."""
         master = path.read_bytes()
         if len(master) != MASTER_BYTES:
             raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""Work that comes again and again, once for all workers: whoever finds a round of it due takes it."""
+"""Periodic tasks: each round is done once, by the worker that takes it first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from hub.store.kernel.statement import Connection, SqlStatement
 
-# What is due later than a whole round from now was planned before the clock was put back.
+# A round due more than a whole interval from now was planned before the clock was set back, so it is taken as well.
 _TAKE = SqlStatement("""
 INSERT INTO duty AS mine (name, due_at) VALUES (:name, clock_timestamp() + :every)
 ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
@@ -20,6 +20,8 @@ class Duties:
         self._connection = connection
 
     async def take(self, name: str, every: timedelta) -> bool:
-        """Whether this round is the caller's; the next one is due after `every`, by the database's own clock. A round
-        that its worker does not end is followed by the next one all the same."""
+        """Return whether the caller has to do this round. The next one is due after `every`, by the database's clock.
+
+        The next round follows even if the worker does not finish this one.
+        """
         return await self._connection.scalar(_TAKE, {"name": name, "every": every}) is not None

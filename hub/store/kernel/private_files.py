@@ -1,4 +1,4 @@
-"""Small files of the data folder that are for our eyes alone: made once, found by later starts."""
+"""Small private files of the data folder, created once and read at later starts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hub.store.kernel.durable_files import write_durably
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:
-    """The text of a file that is made once and is for our eyes alone."""
+    """Return the text of a private file. If there is no such file, create it with the result of `make`."""
     if not path.exists():
         write_private(path, make().encode())
     return path.read_text().strip()
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """All or nothing, readable by us alone, and on the disk afterwards."""
+    """Write a file atomically and durably, readable by its owner alone."""
     write_durably(path, content)

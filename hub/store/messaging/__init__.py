@@ -1,1 +1,1 @@
-"""Messages on their way to a person."""
+"""Deliveries, budgets, opt-outs, providers and the outbox."""

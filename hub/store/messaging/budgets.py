@@ -1,4 +1,4 @@
-"""Budgets: how many messages were written for a number, a prefix, a campus or a poster in one period."""
+"""Budgets: how much was used by a number, prefix, campus, poster, person or task in one period."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
 
-# In the order of the rows given: whoever spends waits for others in the same order.
+# The rows are locked in the order given: consistent order, to avoid deadlocks.
 _SPEND = SqlStatement("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)
 SELECT kind, subject, begins_at, times
@@ -33,7 +33,7 @@ _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 @dataclass(frozen=True)
 class Spending:
-    """One more of `kind` and `subject` in the period that began at `begins_at`, of which there may be `most`."""
+    """One use of the budget `kind` by `subject`, in the period that began at `begins_at` and allows `most` uses."""
 
     kind: str
     subject: str
@@ -46,7 +46,8 @@ class Budgets:
         self._connection = connection
 
     async def consume(self, kind: str, subject: str, begins_at: datetime, most: int) -> bool:
-        """One more; False, and nothing is counted, when `most` are spent in the period that began at `begins_at`."""
+        """Count one use. Return False, and count nothing, if `most` uses are counted in the period that began at
+        `begins_at`."""
         fresh = insert(BUDGET).values(kind=kind, subject=subject, begins_at=begins_at, spent=1)
         statement = fresh.on_conflict_do_update(
             index_elements=["kind", "subject", "begins_at"],
@@ -56,8 +57,11 @@ class Budgets:
         return (await self._connection.execute(statement)).rowcount == 1
 
     async def consume_all(self, wanted: Iterable[Spending]) -> list[Spending]:
-        """Count one more of each, in one statement; what stands there several times is counted as often, and all of one
-        kind have the same `most`. Returns those that are used up: if there are any, nothing is counted."""
+        """Count one use of each in one statement. Return those that exceed their budget; if there are any, count
+        nothing.
+
+        One that is given several times is counted as often. All of one kind must have the same `most`.
+        """
         times = Counter(wanted)
         ordered = sorted(times, key=lambda each: (_PLACES.get(each.kind, len(KINDS)), each.subject, each.begins_at))
         values = {
@@ -75,18 +79,18 @@ class Budgets:
         return refused
 
     async def give_back(self, spending: Spending, times: int = 1) -> None:
-        """Uncount what was counted."""
+        """Take back uses that were counted."""
         same = (BUDGET.c.kind == spending.kind) & (BUDGET.c.subject == spending.subject)
         same &= (BUDGET.c.begins_at == spending.begins_at) & (BUDGET.c.spent >= times)
         await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - times))
 
     async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
-        """How much of it is spent. It waits for nobody, and nobody for it."""
+        """Return the number of uses in a period, without waiting for locks."""
         mine = (BUDGET.c.kind == kind) & (BUDGET.c.subject == subject) & (BUDGET.c.begins_at == begins_at)
         return int(await self._connection.scalar(select(BUDGET.c.spent).where(mine)) or 0)
 
     async def forget(self, before: datetime, limit: int) -> int:
-        """Delete periods that are long over; returns how many, at most `limit`."""
+        """Delete old periods. Return how many, at most `limit`."""
         key = tuple_(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at)
         old = select(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at).where(BUDGET.c.begins_at < before)
         return (await self._connection.execute(BUDGET.delete().where(key.in_(old.limit(limit))))).rowcount

@@ -1,4 +1,4 @@
-"""Deliveries: an attempt row is committed before its provider is called, and its fate is joined to it afterwards."""
+"""Deliveries: an attempt row is committed before its provider is called, and its outcome is written afterwards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _REFERENCE = SqlStatement(
     DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(provider_reference=bindparam("reference"))
 )
 _REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
-# Until then an attempt waits that nobody is to make or to ask about any more.
+# The `not_before` of an attempt that must be neither made nor asked about any more.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -107,13 +107,13 @@ class Deliveries:
     # ---- attempts
 
     async def add(self, delivery: Delivery, person: str | None = None) -> bool:
-        """Add one attempt row, as `add_many` does."""
+        """Add one attempt row, as `add_many` does. Return False if its key exists."""
         return bool(await self.add_many([(delivery, person)]))
 
     async def add_many(self, deliveries: Sequence[tuple[Delivery, str | None]]) -> set[UUID]:
-        """Add these attempt rows, each with its person; returns the ids of those that were added.
+        """Add these attempt rows, each with its person. Return the ids of those that were added.
 
-        An intent (`key`) that has one already is left out: nothing may be sent for it again.
+        An attempt whose `key` exists is left out: nothing may be sent for it again.
         """
         rows = [self._row(delivery, person) for delivery, person in deliveries]
         return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows))) if rows else set()
@@ -134,36 +134,43 @@ class Deliveries:
     async def claim(
         self, delivery: UUID, at: datetime, *, before: datetime | None, held: datetime | None = None
     ) -> bool:
-        """Take an unsettled attempt into one's hands for a call, from `at` on; False if it is in somebody else's, or
-        put off until later.
+        """Claim an unsettled attempt for a call from `at` on. Return False if another process has it, or if it was put
+        off.
 
-        It has to be untouched, or its last touch earlier than `before` (None: nobody ever had it). `held` renews a
-        claim.
+        The attempt must never have been claimed, or its last claim must be older than `before` (None: never claimed).
+        `held` instead renews the claim that was made at that moment.
         """
         values = {"delivery": delivery, "at": at, "before": before, "held": held}
         free = _CLAIM_NEW if before is None else _CLAIM_OLD
         return (await self._connection.execute(_CLAIM_AGAIN if held else free, values)).rowcount == 1
 
     async def called(self, delivery: UUID, provider: str, shape: str | None, text: str, latest: datetime) -> None:
-        """Committed before the provider is called: who may have the message now, and in which words. The call begins
-        by `latest`."""
+        """Write the provider that is about to be called, and the text that it gets. Commit before the call.
+
+        The call begins by `latest`.
+        """
         values = {"delivery": delivery, "by": provider, "form": shape, "words": text, "latest": latest}
         await self._connection.execute(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:
-        """The claim of `held` from `at` on, for a call that is committed and was not made yet: it begins by `latest`.
-        False if somebody else has it now."""
+        """Renew the claim `held` from `at` on, for a committed call that was not made yet and begins by `latest`.
+
+        Return False if another process has claimed the attempt.
+        """
         values = {"delivery": delivery, "at": at, "held": held, "latest": latest}
         return (await self._connection.execute(_RENEW, values)).rowcount == 1
 
     async def say(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
-        """Other words than those in which it was written: something happened while it waited."""
+        """Replace the text and variables of a message, because something changed while it waited."""
         statement = DELIVERY.update().where(DELIVERY.c.id == delivery)
         await self._connection.execute(statement.values(variables=dict(variables), text=text))
 
     async def withdraw(self, signers: Sequence[UUID], to_hash: bytes, at: datetime, reason: str) -> list[UUID]:
-        """Take back what waits to go to this number, and every code on its way: as long as no provider was called for
-        it, nobody can have it. Whoever holds it in their hands finds it withdrawn when they want to call."""
+        """Withdraw all messages to this number, and all codes of these signers, for which no provider was called.
+        Return their ids.
+
+        A process that is about to call a provider for one of them finds out when it claims the delivery.
+        """
         theirs = DELIVERY.c.signer.in_(signers) & ((DELIVERY.c.to_hash == to_hash) | DELIVERY.c.code.is_not(None))
         untouched = DELIVERY.c.state.in_(UNSETTLED) & DELIVERY.c.provider.is_(None)
         statement = DELIVERY.update().where(theirs, untouched).returning(DELIVERY.c.id)
@@ -171,26 +178,30 @@ class Deliveries:
         return list(await self._connection.scalars(statement.values(**values, check_at=None, not_before=None)))
 
     async def not_taken(self, delivery: UUID, held: datetime) -> None:
-        """The provider that was called certainly does not have it: nobody needs to be asked. Only whoever holds the
-        claim of `held` can say so: for anybody else somebody may have been called meanwhile."""
+        """Note that the called provider certainly does not have the message, so that nobody has to ask it.
+
+        Only the holder of the claim `held` may say so: another process may have called a provider meanwhile.
+        """
         values = {"provider": None, "calls": func.greatest(DELIVERY.c.calls - 1, 0)}
         mine = (DELIVERY.c.id == delivery) & (DELIVERY.c.state_at == held)
         await self._connection.execute(DELIVERY.update().where(mine).values(values))
 
     async def put_off(self, delivery: UUID, until: datetime) -> None:
-        """Nobody is to touch it before; then whoever comes first may."""
+        """Let no process claim the attempt before `until`. Afterwards any may."""
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         await self._connection.execute(DELIVERY.update().where(unsettled).values(not_before=until, state_at=None))
 
     async def leave_to_ladder(self, delivery: UUID, at: datetime) -> None:
-        """Nobody can say what became of it: it is not sent again by this channel, and the next way is tried."""
+        """Give up this attempt, whose outcome nobody can tell. It is not sent again, and the next channel is tried."""
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
         await self._connection.execute(DELIVERY.update().where(unsettled).values(values))
 
     async def report(self, delivery: UUID, report: StateReport, at: datetime) -> DeliveryState:
-        """Join what was learnt to what is known, in any order and any number of times. Returns the state that
-        results; with a new state comes the moment at which somebody looks again."""
+        """Merge a report into the delivery, in any order and any number of times. Return the resulting state.
+
+        With a new state, the time of the next check is written, and for a planned message the receipt in the ledger.
+        """
         before, purpose = await self._locked_state(delivery)
         after = merge_states(before, report.state)
         values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
@@ -212,9 +223,12 @@ class Deliveries:
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
     ) -> list[Delivery]:
-        """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
-        whoever may have them is asked. Somebody waits for a code; the others follow in the order in which they are
-        due, so that however many wait, each has its turn. Those that were left to the ladder are left out."""
+        """Return attempts whose outcome is unknown, to be asked about or sent: those not claimed since `before`, and
+        those whose wait is over.
+
+        Codes come first, since somebody is waiting for them. The others follow by due time, so that each has its turn.
+        Those left to the next channel are not included.
+        """
         touched = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at)
         waited = DELIVERY.c.not_before.is_not(None) & DELIVERY.c.state_at.is_(None)
         due = waited & (DELIVERY.c.not_before <= (now or before))
@@ -228,7 +242,8 @@ class Deliveries:
         return [self._delivery(row) for row in rows]
 
     async def reported_on(self, provider: str, reference: str, to: str = "") -> Delivery | None:
-        """The delivery that a provider calls by its own id; else the last one to this number that waits for news."""
+        """Return the delivery with the provider's own id, or else the provider's last one to this number that awaits a
+        receipt."""
         theirs = select(DELIVERY).where(DELIVERY.c.provider == provider).order_by(DELIVERY.c.created_at.desc()).limit(1)
         by_id = theirs.where(DELIVERY.c.provider_reference == reference)
         row = (await self._connection.execute(by_id)).first()
@@ -238,18 +253,19 @@ class Deliveries:
         return self._delivery(row) if row else None
 
     async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
-        """Deliveries about which somebody has to see whether they reached their person."""
+        """Return deliveries whose check by the fallback is due."""
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": limit})
 
     async def take_look(self, delivery: UUID, now: datetime) -> Delivery | None:
-        """Take a due look into one's hands, in this transaction; None if somebody else has it."""
+        """Lock a delivery whose check is due, and return it. Return None if another transaction has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
         row = (await self._connection.execute(statement)).first()
         return self._delivery(row) if row else None
 
     async def about(self, delivery: UUID) -> Row | None:
-        """contract, signer, task, campus, and since when it is as it is (`since`); nothing that has to be opened."""
+        """Return contract, signer, task, campus, and since when the delivery has its state (`since`). Nothing is
+        decrypted."""
         columns = [DELIVERY.c[name] for name in ("contract", "signer", "task", "campus")]
         since = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at).label("since")
         row = await self._connection.execute(select(*columns, since).where(DELIVERY.c.id == delivery))
@@ -259,19 +275,22 @@ class Deliveries:
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
 
     async def filtered_since(self, provider: str, since: datetime) -> int:
-        """How many messages of this provider networks held back as spam."""
+        """Return how many messages of this provider were filtered as spam since `since`."""
         counted = (DELIVERY.c.provider == provider) & (DELIVERY.c.failure_kind == "filtered")
         statement = select(func.count()).select_from(DELIVERY).where(counted, DELIVERY.c.state_at >= since)
         return int(await self._connection.scalar(statement) or 0)
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:
-        """Each as what it is for this contract, also where it speaks of others as well."""
+        """Return the deliveries about a contract. One that is about several contracts appears with this contract's
+        part."""
         rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
         return _in_order(for_one(self._delivery(row), row) for row in rows)
 
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
-        """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
-        with its first way that was not refused; where all were, it does not count."""
+        """Return when messages of these purposes were sent to this person, over all contracts.
+
+        The attempts of one intent count once, at the time of the first that was not refused or withdrawn.
+        """
         counted = (DELIVERY.c.person == person) & DELIVERY.c.purpose.in_(purposes)
         first = func.min(DELIVERY.c.created_at)
         statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
@@ -285,7 +304,7 @@ class Deliveries:
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 
     async def inbox(self, to: str | None, limit: int = 500) -> list[tuple[Delivery, datetime]]:
-        """What the outbox channel has accepted, oldest first, for one number or for all."""
+        """Return what the outbox channel has accepted for one number or all, oldest first, with the time."""
         values = {"most": limit, "number": self._phone(to) if to else None}
         rows = await self._connection.execute(_INBOX_OF if to else _INBOX, values)
         return [(self._delivery(row), row["accepted_at"]) for row in reversed(rows)]

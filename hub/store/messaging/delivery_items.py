@@ -1,4 +1,4 @@
-"""What one message is for each of several contracts. A message for one contract has no rows here."""
+"""The parts of a message about several contracts. A message about one contract has no rows here."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Shares:
         self._connection = connection
 
     async def add_many(self, shares: Iterable[tuple[UUID, DeliveryItem]]) -> None:
-        """Add what each of these deliveries, by their ids, is for one contract."""
+        """Add the items of deliveries, given with the delivery's id."""
         rows = [vars(share) | {"delivery": delivery} for delivery, share in shares]
         if rows:
             await self._connection.execute(_ADD, arrays_of(_COLUMNS, rows))
 
     async def of(self, delivery: UUID) -> list[DeliveryItem]:
-        """By contract; none where it speaks of one contract alone."""
+        """Return the items of a delivery by contract. Empty if it is about one contract only."""
         statement = select(SHARE).where(SHARE.c.delivery == delivery).order_by(SHARE.c.contract)
         rows = await self._connection.execute(statement)
         return [DeliveryItem(**{name: row[name] for name in _FIELDS}) for row in rows]
 
     async def contracts(self, delivery: Delivery) -> list[UUID]:
-        """What a message speaks of; it must be about a contract."""
+        """Return the contracts that a message is about. It must be about at least one."""
         assert delivery.contract
         return [share.contract for share in await self.of(delivery.id)] or [delivery.contract]
 
 
 def for_one(delivery: Delivery, row: Row) -> Delivery:
-    """The delivery as what it is for the contract whose share was read with it."""
+    """Return the delivery as it concerns the contract whose item was read with it."""
     if row["share_task"] is None:
         return delivery
     variables = dict(delivery.variables) | {"step_number": str(row["share_number"])}

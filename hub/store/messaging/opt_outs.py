@@ -1,7 +1,7 @@
-"""Numbers that do not want to hear from us, kept by their hash alone.
+"""Numbers that have opted out of messages, stored as hashes.
 
-Whoever says stop by one channel that leads to a number means all of them: a STOP by SMS that an automated call follows
-is none.
+An opt-out by one channel to a phone number counts for all such channels: after a STOP by SMS, no automated call is made
+either.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ class OptOuts:
         self._cipher = cipher
 
     async def channels(self, number: str) -> frozenset[str]:
-        """The channels that this number (E.164) does not want to hear from us by."""
+        """Return the channels that this number (E.164) has opted out of."""
         values = {"number": self._cipher.found_by("phone", number)}
         return all_meant(await self._connection.scalars(_CHANNELS, values))
 
     async def add(self, number: str, channel: str, at: datetime, source: str) -> bool:
-        """`channel`: by which it was said. `source`: who said so (`inbound`, `provider`, `staff`). False if it was
-        known already."""
+        """Store an opt-out. Return False if it is stored already.
+
+        `channel`: the channel by which it was received. `source`: `inbound`, `provider` or `staff`.
+        """
         number_hash = self._cipher.found_by("phone", number)
         values = {"number_hash": number_hash, "channel": channel, "since": at, "source": source}
         return (await self._connection.execute(insert(OPT_OUT).values(values).on_conflict_do_nothing())).rowcount == 1
 
     async def remove(self, number: str) -> bool:
-        """By whichever channel it was said. False if this number wanted to hear from us anyway."""
+        """Delete all opt-outs of a number. Return False if it had none."""
         mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
         return (await self._connection.execute(OPT_OUT.delete().where(mine))).rowcount > 0
 
 
 def all_meant(said: Iterable[str]) -> frozenset[str]:
-    """Return the channels that are meant by those by which a number said stop."""
+    """Return the channels that an opt-out by these channels covers."""
     channels = frozenset(said)
     return channels | BY_PHONE if channels & BY_PHONE else channels

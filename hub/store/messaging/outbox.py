@@ -1,4 +1,4 @@
-"""What the outbox channel accepted."""
+"""Messages that the outbox channel accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ACCEPTED = SqlStatement(select(OUTBOX.c.key).where(OUTBOX.c.key == bindparam("k
 
 
 class OutboxLedger:
-    """The outbox channel's memory: what it accepted, by key. It commits on its own, as a provider would."""
+    """The messages that the outbox channel accepted, by key. It has its own transactions, as a real provider would."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

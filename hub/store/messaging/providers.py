@@ -1,4 +1,4 @@
-"""Providers of channels: their health, and the rate that each lane of them has booked. All counted in PostgreSQL."""
+"""Providers of channels: their health, and how far ahead each of their lanes is booked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
 LANE: Table = table_of(ProviderLaneRow)
-# Whoever books at one provider and then at another, drawn by lot or since the first has no room, never waits for
-# somebody who waits for them: all lanes are locked first, in one order for everybody. The health may be a moment old.
+# All lanes are locked first, in a consistent order, to avoid deadlocks: a transaction may book at one provider and then
+# at another, drawn by lot or because the first has no room. The health is not locked, so it may be slightly outdated.
 _LANES = SqlStatement(
     select(LANE.c.provider, LANE.c.booked_until, PROVIDER)
     .outerjoin(PROVIDER, PROVIDER.c.name == LANE.c.provider)
@@ -38,7 +38,8 @@ _HEALTHS = SqlStatement(select(PROVIDER).where(PROVIDER.c.name == any_(bindparam
 
 @dataclass(frozen=True)
 class OfProviders:
-    """What is of the providers that are `known` here; and of any other what is there since before `forgotten`."""
+    """A condition on rows of providers: those in `known`, and of other providers those that are older than
+    `forgotten`."""
 
     known: Sequence[str]
     forgotten: datetime
@@ -49,7 +50,7 @@ class OfProviders:
 
 @dataclass(frozen=True)
 class ProviderLane:
-    """One lane of a provider, and how the provider fares; None: it never was in trouble."""
+    """One lane of a provider, and the provider's health; None if it never had trouble."""
 
     booked_until: datetime
     health: Health | None
@@ -64,7 +65,7 @@ class Providers:
         return {row["name"]: Health(**row) for row in rows}
 
     async def locked(self, name: str, weight: float, now: datetime) -> Health:
-        """The health of a provider, for somebody who is about to change it."""
+        """Lock the health of a provider, which the caller is about to change, and return it."""
         fresh = {"name": name, "weight": weight, "changed_at": now}
         await self._connection.execute(insert(PROVIDER).values(fresh).on_conflict_do_nothing())
         statement = select(PROVIDER).where(PROVIDER.c.name == name).with_for_update()
@@ -75,7 +76,7 @@ class Providers:
         await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
 
     async def take_probe(self, health: Health, now: datetime) -> bool:
-        """A broken provider is tried with one message at a time: True for whoever may send that one."""
+        """Return whether the caller may send the probe to a provider whose breaker is open. Only one caller may."""
         mine = (PROVIDER.c.name == health.name) & (PROVIDER.c.broken_at == health.broken_at)
         return (await self._connection.execute(PROVIDER.update().where(mine).values(broken_at=now))).rowcount == 1
 
@@ -96,6 +97,6 @@ class Providers:
         }
 
     async def book(self, lane: str, until: Mapping[str, datetime]) -> None:
-        """Write until when these lanes, by their providers, are booked now; the caller has locked them. Real time."""
+        """Write until when (real time) these lanes are booked, by provider. The caller has locked them."""
         values = {"names": list(until), "moments": list(until.values()), "lane": lane}
         await self._connection.execute(_BOOK, values)

@@ -1,4 +1,4 @@
-"""What reports say about deliveries, written for many of them at once."""
+"""Write what reports say about deliveries, for many deliveries at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WHERE delivery.id = learnt.id
 
 @dataclass(frozen=True)
 class ReportedDelivery:
-    """What a report needs to know of a message."""
+    """The part of a delivery that is needed to apply a report."""
 
     id: UUID
     key: str
@@ -47,7 +47,8 @@ class ReportedDelivery:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What is known of a message after reports; with a new state (`has_moved`) comes when somebody looks again."""
+    """What is known of a delivery after reports. `has_moved`: the state is new, and `check_at` and the failure with
+    it."""
 
     id: UUID
     state: DeliveryState
@@ -75,11 +76,11 @@ class ReportedDeliveries:
         self._connection = connection
 
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
-        """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
+        """Lock the deliveries with these keys, in the order of their ids to avoid deadlocks. Return them by key."""
         return {each.key: each for each in await self._lock(DELIVERY.c.key.in_(keys))}
 
     async def lock(self, deliveries: Sequence[UUID]) -> dict[UUID, ReportedDelivery]:
-        """Lock these deliveries, in the same order."""
+        """Lock these deliveries in the order of their ids. Return them by id."""
         return {each.id: each for each in await self._lock(DELIVERY.c.id == any_(_IDS), {"ids": list(deliveries)})}
 
     async def _lock(
@@ -90,7 +91,7 @@ class ReportedDeliveries:
         return [ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows]
 
     async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
-        """What reports said about messages that this transaction has locked, in one statement."""
+        """Write what reports said about deliveries that this transaction has locked."""
         if not learnt:
             return
         await self._connection.execute(

@@ -1,1 +1,1 @@
-"""When the next message is due, and the due step."""
+"""Reminders: policies, plans, due steps, the ledger, bulk reminders."""

@@ -1,4 +1,4 @@
-"""Reminders that staff send to many at once: which tasks are meant, and what became of each."""
+"""Bulk reminders by staff: which tasks belong to an act, and the outcome for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEFT = ITEM.c.outcome.is_(None)
 
 @dataclass(frozen=True)
 class ManyReminded:
-    """One act of staff. `counts`: outcome → tasks; what is still to be done is in `left`."""
+    """One bulk reminder. `counts`: number of tasks by outcome; `left`: tasks without an outcome yet."""
 
     asked_by: str
     asked_at: datetime
@@ -37,7 +37,7 @@ class Many:
         self._connection = connection
 
     async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
-        """Begun twice (a form that was sent again), it is one act."""
+        """Store the tasks of an act. A second call for the same act, e.g. from a form sent twice, changes nothing."""
         rows = [
             {
                 "act": act,
@@ -62,7 +62,7 @@ class Many:
         return list(await self._connection.scalars(select(ITEM.c.task).where(mine).order_by(ITEM.c.task)))
 
     async def end(self, act: UUID, task: UUID, outcome: str, at: datetime) -> None:
-        """In the transaction of what was done: the contract is locked."""
+        """Write the outcome for a task, in the transaction that did it. The caller has locked the contract."""
         mine = (ITEM.c.act == act) & (ITEM.c.task == task) & _LEFT
         await self._connection.execute(ITEM.update().where(mine).values(outcome=outcome, ended_at=at))
 
@@ -81,6 +81,6 @@ class Many:
         return ManyReminded(rows[0]["by"], rows[0]["at"], counts.pop(None, 0), counts)
 
     async def unfinished(self, before: datetime) -> list[UUID]:
-        """Acts of before that have tasks left, whatever became of their job."""
+        """Return acts that were created before `before` and have tasks left, whatever the state of their job."""
         statement = select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.asked_at < before).limit(20)
         return list(await self._connection.scalars(statement))

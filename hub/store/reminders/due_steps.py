@@ -1,7 +1,7 @@
-"""Due steps of signing tasks: taken and read for as many as run in one transaction, in a few statements for all.
+"""Due steps of signing tasks: claimed and read for all that run in one transaction, with few statements.
 
-They are read in this order: contracts (which are locked), cases, persons and records (locked), facts. So nothing that
-is read later can change before the transaction ends.
+The order is: contracts (locked), cases, persons and records (locked), facts. So nothing that is read can change before
+the transaction ends.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from hub.store.evidence.record import Record
 from hub.store.kernel.statement import Connection, Row, SqlStatement
 from hub.store.messaging.opt_outs import all_meant
 
-# Other contracts of one person that are looked at.
+# The most other contracts of one person that are read.
 MAX_OTHERS = 50
-# A day on the wall has 25 hours when summer time ends.
+# Longer than any local day: one has 25 hours when summer time ends.
 MAX_DAY = timedelta(hours=26)
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
-# From a signer to the other open tasks of the same person, phone and campus about which a message is due soon.
+# The contracts of other open tasks of the same person, phone and campus about which a message is due soon.
 _OTHERS = func.array(
     select(_OTHER.c.contract)
     .select_from(_OWN)
@@ -55,11 +55,11 @@ _TAKE = SqlStatement(
     _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type)))
     .order_by(TASK.c.claimable_at)
     .limit(bindparam("most"))
-    # The task as well: whoever claims one by itself (`Tasks.claim_due`) leaves those that are being worked on.
+    # The task is locked too, so that `Tasks.claim_due` skips tasks that are being worked on.
     .with_for_update(key_share=True, skip_locked=True, of=(CONTRACT, TASK))
 )
 _OTHERS_OF = SqlStatement(select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid())))))
-# By the same numbers as `Sessions.one_at_a_time` and `Record.lock_heads`.
+# The numbers of the locks are those of `Sessions.one_at_a_time` and `Record.lock_heads`.
 _LOCK = SqlStatement("""
 SELECT pg_advisory_xact_lock(number) FROM (
     SELECT DISTINCT 1 AS place, hashtext(person) AS number FROM unnest(CAST(:persons AS text[])) AS theirs (person)
@@ -98,7 +98,8 @@ _CAME_TO_NOTHING = [DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value]
 
 @dataclass(frozen=True)
 class DueTask:
-    """A due task of a locked contract. `others`: other contracts of the same person about which a message is due."""
+    """A due task of a locked contract. `others`: other contracts of the same person about which a message is due
+    soon."""
 
     task: UUID
     contract: Contract
@@ -112,9 +113,10 @@ class DueSteps:
         self._record = record
 
     async def take(self, now: datetime, before: datetime, most: int) -> list[DueTask]:
-        """Lock the contracts of tasks that are due `now`, those that were due first; others' contracts are skipped.
+        """Lock the contracts of the tasks that have been due longest, up to `most`. Contracts locked by others are
+        skipped.
 
-        Until the transaction ends nobody else takes these tasks. `others` are those that are due `before`.
+        No other transaction claims these tasks until this one ends. `others` of the result are those due `before`.
         """
         rows = await self._connection.execute(_TAKE, {"now": now, "before": before, "most": most})
         return [
@@ -128,11 +130,12 @@ class DueSteps:
         return frozenset(others or ())
 
     async def lock_persons_and_records(self, persons: Iterable[str], contracts: Iterable[UUID]) -> None:
-        """Lock persons, then records, each in the order of their numbers; the contracts are locked already."""
+        """Lock persons, then records, each in the order of their numbers. The caller has locked the contracts."""
         await self._connection.execute(_LOCK, {"persons": list(persons), "contracts": list(contracts)})
 
     async def get_facts(self, tasks: Sequence[UUID], now: datetime) -> dict[UUID, StepFacts]:
-        """Return by task what its step needs to know beside its case. Contracts, persons and records are locked."""
+        """Return by task the facts that its step needs besides its case. Contracts, persons and records must be
+        locked."""
         values = {"tasks": list(tasks), "since": now - MAX_DAY, "planned": [each.value for each in PLANNED]}
         rows = await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})
         found = {}

@@ -1,4 +1,5 @@
-"""The ledger of reminders: each planned, sent, skipped and failed step of each task, receipts, and what stopped it."""
+"""The ledger of reminders: each planned, sent, skipped and failed step of each task, receipts, and what stopped
+them."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ ENTRY: Table = table_of(ReminderEntryRow)
 _NOTE = SqlStatement(insert(ENTRY), [column.name for column in ENTRY.c if column.name != "id"])
 
 
-# What stands in the ledger as a receipt: what became of the message in the end.
+# The states that the ledger contains as receipts.
 RECEIPTS = (
     DeliveryState.DELIVERED,
     DeliveryState.UNDELIVERED,
@@ -29,7 +30,7 @@ RECEIPTS = (
     DeliveryState.WITHDRAWN,
 )
 TOLD = [each.value for each in PLANNED]
-# For each task that such a message was about.
+# Adds a receipt for each task that the message was about.
 NOTE_RECEIPTS = SqlStatement("""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
@@ -43,7 +44,7 @@ NOTE_RECEIPTS = SqlStatement("""
 
 @dataclass(frozen=True)
 class LedgerNote:
-    """What became of a task's reminders. `kind`: planned, sent, skipped, failed, receipt, opened or stopped."""
+    """An entry of the ledger. `kind`: planned, sent, skipped, failed, receipt, opened or stopped."""
 
     kind: str
     step: NextStep | None = None
@@ -56,7 +57,7 @@ class Reminders:
         self._connection = connection
 
     async def note(self, task: SigningTask, note: LedgerNote, at: datetime) -> None:
-        """`at` is on the planning clock."""
+        """Append an entry for this task. `at` is on the planning clock."""
         step = note.step
         values = {"contract": task.contract, "task": task.id, "campus": task.campus, "kind": note.kind, "at": at}
         values |= {"reason": note.reason, "delivery": note.delivery, "step": step.kind.value if step else None}

@@ -1,5 +1,7 @@
-"""Plans of many open tasks at once: what they follow from, and writing others in their place. A few statements for
-hundreds of contracts, and nothing sealed is opened."""
+"""Plans of many open tasks: read what they depend on, and write new ones.
+
+It takes a few statements for hundreds of contracts, and nothing is decrypted.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ SELECT DISTINCT ON (task) task, purpose, highest, created_at FROM numbered
 WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
 ORDER BY task, created_at DESC, id DESC
 """)
-# Step and ledger in one statement: no plan without its entries, and no entry of a plan that was not written.
+# Steps and ledger are written in one statement, so that there is no plan without its entries and no entry without plan.
 _PUT = SqlStatement("""
 WITH planned AS (
     UPDATE signing_task AS task
@@ -100,9 +102,9 @@ SELECT count(*) FROM planned
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """An open task with its new step, and what the ledger says of it, in this order.
+    """An open task with its new step, and its entries for the ledger in order.
 
-    `is_claimed`: it is written only if the task is still leased until `held` (None: not leased).
+    `is_claimed`: the step is written only if the task is still leased until `held` (None: not leased).
     """
 
     id: UUID
@@ -114,7 +116,7 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class OpenTask:
-    """An open task with what its plan follows from, but for what went out."""
+    """An open task with what its plan depends on, apart from the messages that were sent."""
 
     id: UUID
     step: NextStep
@@ -129,11 +131,13 @@ class Plans:
         self._connection = connection
 
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
-        """Lock them, as `Contracts.locked` does. Without `wait`: those that nobody else has."""
+        """Lock contracts, as `Contracts.locked` does, and return their ids. Without `wait`, locked ones are left
+        out."""
         return list(await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)}))
 
     async def open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
-        """Of those of these contracts that signers still act on. A step that only newer workers know is theirs."""
+        """Return the open tasks of those contracts that are issued. Steps that only newer versions know are left
+        out."""
         rows = await self._connection.execute(_OPEN, {"ids": list(contracts)})
         return [
             OpenTask(
@@ -143,7 +147,7 @@ class Plans:
         ]
 
     async def last_steps(self, contracts: Sequence[UUID]) -> Mapping[UUID, NextStep]:
-        """By task: what `last_step` of the lifecycle says of its deliveries."""
+        """Return by task what `last_step` in `hub.lifecycle.reminders.reschedule` returns for its deliveries."""
         purposes = [*_KINDS, Purpose.YOUR_TURN.value]
         values = {"ids": list(contracts), "withdrawn": DeliveryState.WITHDRAWN.value, "purposes": purposes}
         return {
@@ -154,9 +158,10 @@ class Plans:
         }
 
     async def put(self, planned: Sequence[PlannedTask], at: datetime) -> int:
-        """Write the new step of each of these open tasks, and its entries in the ledger; returns how many were written.
+        """Write the new step of each of these open tasks, and its entries in the ledger. Return how many steps were
+        written.
 
-        A claim that a worker holds on one of them is void. `at` is on the planning clock.
+        A worker's claim on one of them becomes void. `at` is on the planning clock.
         """
         notes = [(each.id, note) for each in planned for note in each.notes]
         steps = [note.step for _, note in notes]

@@ -1,4 +1,4 @@
-"""Reminder policies as they cascade, and the school's own calendar."""
+"""Reminder policies of campuses, courses and contracts, and the school's own calendar."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _RANK = {"campus": 0, "course": 1, "contract": 2}
 
 @dataclass(frozen=True)
 class PolicyPlace:
-    """Where a policy holds."""
+    """A place that can have a policy: a campus, a course of it, or a contract."""
 
     campus: str
     course: str | None = None
@@ -73,7 +73,7 @@ class PolicyPlace:
 
 @dataclass(frozen=True)
 class PolicyChange:
-    """The keys that one campus, course or contract changes. `subject` is its id."""
+    """The keys that a campus, course or contract changes. `subject` is its id."""
 
     campus: str
     kind: Kind
@@ -83,7 +83,7 @@ class PolicyChange:
 
 @dataclass(frozen=True)
 class PoliciesAt:
-    """What holds at some places, from headquarters down to the contract, and all campuses by their ids."""
+    """The changes that apply at some places, from headquarters down to the contract, and all campuses by id."""
 
     changes: Mapping[PolicyPlace, Sequence[PolicyChange]]
     campuses: Mapping[str, Campus]
@@ -94,7 +94,7 @@ class Policies:
         self._connection = connection
 
     async def at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
-        """Return what `above` says of each of these places, and the campuses, in one statement for all of them."""
+        """Return for each of these places what `above` returns, and the campuses, in one statement."""
         campuses = sorted({each.campus for each in places})
         values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
         rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
@@ -107,7 +107,8 @@ class Policies:
         return PoliciesAt({place: _holding(rows, parents, place) for place in places}, found)
 
     async def above(self, campus: str, course: str | None = None, contract: UUID | None = None) -> list[PolicyChange]:
-        """What holds there, from headquarters down to the contract: later ones change earlier ones."""
+        """Return the changes that apply at a place, from headquarters down to the contract. Later ones override earlier
+        ones."""
         values = {"campus": campus, "course": course or "", "contract": str(contract or "")}
         rows = await self._connection.execute(_HOLDING, values)
         found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))
@@ -118,7 +119,7 @@ class Policies:
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in rows]
 
     async def put(self, change: PolicyChange, by: str, at: datetime) -> None:
-        """A change of nothing is none: what is above holds again."""
+        """Store a change. A change without keys is deleted, so that the policy above applies."""
         one = (POLICY.c.campus == change.campus) & (POLICY.c.kind == change.kind) & (POLICY.c.subject == change.subject)
         if not change.changes:
             await self._connection.execute(POLICY.delete().where(one))
@@ -131,7 +132,7 @@ class Policies:
     # ---- the school's own calendar
 
     async def calendar(self, campus: str) -> list[SchoolDay]:
-        """The days of a campus and of all above it, its own after theirs."""
+        """Return the days of a campus and of all above it. The campus's own days come last."""
         rows = await self._connection.execute(_CALENDAR, {"campus": campus})
         return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
@@ -140,7 +141,7 @@ class Policies:
         return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
     async def put_calendar(self, campus: str, days: Iterable[SchoolDay]) -> None:
-        """In place of what was there."""
+        """Replace the days of a campus."""
         await self._connection.execute(DAY.delete().where(DAY.c.campus == campus))
         rows = [{"campus": campus, "day": each.day, "open": each.open, "name": each.name} for each in days]
         if rows:
@@ -150,7 +151,7 @@ class Policies:
 def _holding(
     rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: PolicyPlace
 ) -> list[PolicyChange]:
-    """The same as `above`, of rows in hand, by campus."""
+    """Return what `above` returns, from rows that were read already, by campus."""
     depths: dict[str, int] = {}
     here: str | None = place.campus
     while here is not None and here not in depths:

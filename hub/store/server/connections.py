@@ -87,7 +87,7 @@ async def check_server(dsn: str, setting: str) -> None:
 
 
 async def check_owner(dsn: str) -> None:
-    """Raise DatabaseUnavailable unless this role may change the schema, and the role `app` is there to be granted."""
+    """Raise DatabaseUnavailable unless this role may change the schema and the role `app` exists."""
     async with connected(dsn, DATABASE_OWNER) as connection:
         if not await connection.fetchval(_RIGHTS):
             raise DatabaseUnavailable(not_the_owner(dsn))

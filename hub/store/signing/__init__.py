@@ -1,1 +1,1 @@
-"""From a link to an accepted signature."""
+"""Links, sessions, pairings, keys, certificates and signature requests."""

@@ -1,4 +1,4 @@
-"""Keys of apps, bound to persons. A key stands here once, so the database keeps it from ever having two owners."""
+"""Keys of apps, bound to persons. The database keeps each key once, so that it cannot have two owners."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class AppKeys:
         self._cipher = cipher
 
     async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
-        """`hold`: nobody revokes it before this unit ends."""
+        """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked before this transaction
+        ends."""
         return await self._one(_HOLD if hold else _FIND, {"spki": _hash(spki)})
 
     async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:
@@ -45,7 +46,7 @@ class AppKeys:
         return await self._one(statement.with_for_update() if lock else statement, {})
 
     async def of_person(self, person: str) -> list[AppKey]:
-        """The newest first, revoked ones too."""
+        """Return the keys of a person, newest first, including revoked ones."""
         statement = select(KEY).where(KEY.c.person == person).order_by(KEY.c.bound_at.desc(), KEY.c.id)
         return [self._key(row) for row in (await self._connection.execute(statement))]
 
@@ -54,12 +55,12 @@ class AppKeys:
         return int(await self._connection.scalar(statement) or 0)
 
     async def add(self, key: AppKey) -> bool:
-        """False: it is bound already, by whomever. Of two who bind it at the same moment one waits for the other."""
+        """Store a key. Return False if the key is bound already, to anybody. Concurrent calls wait for each other."""
         statement = insert(KEY).values(self._values(key)).on_conflict_do_nothing(index_elements=["spki_hash"])
         return (await self._connection.execute(statement)).rowcount == 1
 
     async def attested(self, key: AppKey) -> None:
-        """What was proved of a key that was bound before."""
+        """Store the attestation of a key that was bound before."""
         names = ("attestation", "platform", "app", "level", "reasons", "evidence", "challenge")
         proved = {name: value for name, value in self._values(key).items() if name in names}
         await self._connection.execute(KEY.update().where(KEY.c.id == key.id).values(proved))
@@ -68,8 +69,10 @@ class AppKeys:
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(used_at=at))
 
     async def revoke(self, key: AppKey, at: datetime, by: str, reason: str) -> bool:
-        """False if it was revoked before. Its certificates serve in no session from now on, and what was prepared for
-        it can no longer be signed."""
+        """Revoke a key. Return False if it was revoked before.
+
+        Sessions lose the certificates of the key, and requests that were prepared for it lapse.
+        """
         said = {"revoked_at": at, "revoked_by": by, "reason": reason, "certificates_due_at": at}
         mine = KEY.update().where(KEY.c.id == key.id, _LIVE).values(said)
         if (await self._connection.execute(mine)).rowcount == 0:
@@ -86,7 +89,8 @@ class AppKeys:
         return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": limit})
 
     async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:
-        """`at` None: nothing is left to do."""
+        """Write when to ask the authorities again to revoke the key's certificates. `at`: None if nothing is left to
+        do."""
         values = {"certificates_due_at": at, "certificate_tries": tries}
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(values))
 
@@ -109,5 +113,5 @@ _FIELDS = set(AppKey.__dataclass_fields__)
 
 
 def _hash(spki: bytes) -> bytes:
-    """A long key does not fit into an index."""
+    """Return the hash by which a key is found: a long key does not fit into an index."""
     return hashlib.sha256(spki).digest()

@@ -1,4 +1,4 @@
-"""Certificates that our authorities issued, so that they can be revoked and answered for."""
+"""Certificates that the configured authorities issued, so that the hub can revoke them and answer for their status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REVOKED = SqlStatement(_ALL_REVOKED)
 
 @dataclass(frozen=True)
 class PersonsCertificate:
-    """DER, and for which signer of which contract it was issued."""
+    """A certificate (DER), and the signer and contract for which it was issued."""
 
     authority: str
     serial: int
@@ -38,7 +38,7 @@ class PersonsCertificate:
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """In DER, and for which signer; the hub's own seal has none."""
+    """A certificate (DER), and the signer for whom it was issued; None for the hub's own seal."""
 
     authority: str
     serial: int
@@ -61,7 +61,7 @@ class Certificates:
         await self._connection.execute(_ADD, values)
 
     async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
-        """Those that are neither revoked nor over."""
+        """Return the certificates of a person that are neither revoked nor expired."""
         live = CERTIFICATE.c.revoked_at.is_(None) & (CERTIFICATE.c.not_after > now)
         columns = (CERTIFICATE.c.authority, CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
         statement = select(*columns, SIGNER.c.contract, SIGNER.c.campus, SIGNER.c.id.label("signer"))
@@ -70,14 +70,14 @@ class Certificates:
         return [PersonsCertificate(**{**row, "serial": int(row["serial"])}) for row in rows]
 
     async def signed_lately(self, person: str, certificate: bytes, since: datetime) -> bool:
-        """Whether a signature was made by it that has no timestamp yet, or got it after `since`."""
+        """Return whether this certificate made a signature that has no timestamp yet, or was embedded after `since`."""
         theirs = REQUEST.c.contract.in_(select(SIGNER.c.contract).where(SIGNER.c.person == person))
         lately = (REQUEST.c.state == RequestState.ACCEPTED.value) | (REQUEST.c.embedded_at > since)
         found = select(REQUEST.c.id).where(theirs, REQUEST.c.chain[1] == certificate, lately)
         return await self._connection.scalar(found.limit(1)) is not None
 
     async def revoke(self, authority: str, serial: int, at: datetime, reason: str) -> bool:
-        """False if it is unknown or revoked already."""
+        """Mark a certificate as revoked. Return False if it is unknown or already revoked."""
         mine = (CERTIFICATE.c.authority == authority) & (CERTIFICATE.c.serial == str(serial))
         mine &= CERTIFICATE.c.revoked_at.is_(None)
         done = await self._connection.execute(
@@ -86,12 +86,13 @@ class Certificates:
         return done.rowcount == 1
 
     async def known(self, authority: str, serials: Collection[int]) -> set[int]:
-        """Those of these serial numbers that the authority gave out through us."""
+        """Return those of these serial numbers that the authority issued through this hub."""
         mine = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.serial.in_([str(each) for each in serials])
         return {int(serial) for serial in await self._connection.scalars(select(CERTIFICATE.c.serial).where(mine))}
 
     async def revoked(self, authority: str, serials: Collection[int] | None = None) -> list[tuple[int, datetime, str]]:
-        """Serial, moment and reason of every revoked certificate, or of those among `serials`."""
+        """Return serial, moment and reason of every revoked certificate of the authority, or of those among
+        `serials`."""
         if serials is None:
             rows = await self._connection.execute(_REVOKED, {"authority": authority})
         else:

@@ -1,4 +1,4 @@
-"""Sign links: found by the hash of their ticket, which is derived and never stored."""
+"""Sign links. A link is found by the hash of its ticket, which is derived and never stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLUMNS = [column.name for column in LINK.c]
 _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
-# A signer and a door.
+# The key of a link: the id of its signer, and its door.
 Wanted = tuple[UUID, DoorKind]
 
 
@@ -39,21 +39,23 @@ class Links:
         return derive_ticket(self._key, link.id, link.generation)
 
     async def for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
-        """Return the signer's one lasting link of this door: made when first asked for, the same again afterwards."""
+        """Return the signer's one permanent link of this door. The first call creates it."""
         return (await self.for_doors([(signer, door)], now))[signer.id, door]
 
     async def for_doors(
         self, wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink] | None = None
     ) -> dict[Wanted, SignLink]:
-        """Return the lasting link of each of these signers and doors, as `for_door` does. `known`: those that they have
-        already, where the caller has read them."""
+        """Return the permanent link of each of these signers and doors, as `for_door` does.
+
+        `known`: links that the signers already have, if the caller has read them.
+        """
         found = dict(known) if known is not None else await self._lasting(wanted)
         missing = [(signer, door) for signer, door in dict.fromkeys(wanted) if (signer.id, door) not in found]
         made = [SignLink(uuid4(), each.contract, each.id, each.campus, door, 1, now) for each, door in missing]
         if made:
             added = await self._insert(made)
             found |= {(link.signer, link.door): link for link in made if link.id in added}
-            if len(added) < len(made):  # somebody else made one at this very moment
+            if len(added) < len(made):  # another transaction made one at this moment
                 found |= await self._lasting(missing)
         return found
 
@@ -62,7 +64,7 @@ class Links:
         return {(link.signer, link.door): link for link in map(_link, rows)}
 
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
-        """A new row; a desk code is one for each rotation, with an expiry of its own."""
+        """Add a link. Each desk code is a new link with an expiry."""
         link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now, expires_at)
         await self._insert([link])
         return link
@@ -72,7 +74,8 @@ class Links:
         return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows)))
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
-        """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was
+        revoked."""
         row = (await self._connection.execute(_BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})).first()
         return _link(row) if row else None
 
@@ -81,7 +84,7 @@ class Links:
         return _link(row) if row else None
 
     async def waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
-        """The lasting links of everybody with this phone who still has to sign, the newest first."""
+        """Return the permanent links of all signers with this phone who still have to sign, newest first."""
         lasting = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
         waiting = TASK.c.state.in_([TaskState.WAITING.value, TaskState.OPEN.value])
         statement = select(LINK).join(SIGNER, SIGNER.c.id == LINK.c.signer).join(TASK, TASK.c.signer == SIGNER.c.id)
@@ -90,8 +93,7 @@ class Links:
         return [_link(row) for row in rows]
 
     async def renew(self, signers: Sequence[UUID], at: datetime) -> None:
-        """Every ticket of these signers that is out is worthless from now on. Lasting links stay, with a new ticket;
-        those with an expiry of their own end."""
+        """Invalidate all tickets of these signers. Permanent links get a new ticket; links with an expiry end."""
         mine = LINK.c.signer.in_(signers) & LINK.c.revoked_at.is_(None)
         rows = await self._connection.execute(select(LINK).where(mine).order_by(LINK.c.id).with_for_update())
         for link in [_link(row) for row in rows]:

@@ -1,4 +1,4 @@
-"""Pairings of a page with a program on the signer's own computer. A code is found by its keyed hash."""
+"""Pairings of a page with a program on the signer's own computer. A pairing is found by the keyed hash of its code."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class Pairings:
         self._cipher = cipher
 
     async def add(self, pairing: Pairing, code: str) -> None:
-        """A new one; it ends the earlier ones of the same page."""
+        """Add a pairing, and end the earlier ones of the same page."""
         await self.end_all(pairing.session, pairing.created_at)
         values = {name: getattr(pairing, name) for name in _FIELDS}
         await self._connection.execute(insert(PAIRING).values(values | {"code_hash": self._hash(code)}))
 
     async def claim(self, code: str, agent: UUID, at: datetime) -> Pairing | None:
-        """The pairing of a code, once: of two programs that claim it at the same moment one gets it."""
+        """Claim the pairing of a code and return it. If two programs claim it at the same moment, only one gets it."""
         free = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_(None) & _LIVE
         statement = PAIRING.update().where(free, PAIRING.c.expires_at > at).values(claimed_at=at, agent=agent)
         row = (await self._connection.execute(statement.returning(PAIRING))).first()
         return _pairing(row) if row else None
 
     async def claimed_by_code(self, code: str) -> Pairing | None:
-        """The pairing of a code that has served already."""
+        """Return the pairing whose code was claimed already."""
         mine = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_not(None)
         row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).first()
         return _pairing(row) if row else None
@@ -53,16 +53,17 @@ class Pairings:
         return _pairing(row) if row else None
 
     async def certified(self, pairing: UUID, certificate: bytes) -> None:
-        """The program signs with this certificate from now on; what was confirmed before counts no more."""
+        """Store the certificate with which the program signs from now on. An earlier confirmation becomes void."""
         await self._update(pairing, certificate=certificate, confirmed_at=None)
 
     async def confirm(self, pairing: UUID, certificate: bytes, at: datetime) -> bool:
-        """False when it has ended or the program has another certificate meanwhile."""
+        """Confirm the certificate. Return False if the pairing has ended, or if the program now has another
+        certificate."""
         same = (PAIRING.c.id == pairing) & (PAIRING.c.certificate == certificate) & _LIVE
         return (await self._connection.execute(PAIRING.update().where(same).values(confirmed_at=at))).rowcount == 1
 
     async def end_all(self, session: UUID, at: datetime) -> None:
-        """Those of a page, and with them the sessions of their programs."""
+        """End the pairings of a page, and the sessions of their programs."""
         theirs = PAIRING.update().where(PAIRING.c.session == session, _LIVE).values(ended_at=at)
         agents = list(await self._connection.scalars(theirs.returning(PAIRING.c.agent)))
         ended = SESSION.update().where(SESSION.c.id.in_([agent for agent in agents if agent]))

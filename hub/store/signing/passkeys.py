@@ -21,25 +21,26 @@ class Passkeys:
         self._connection = connection
 
     async def add(self, passkey: Passkey) -> bool:
-        """False when this credential is known already, whosever it is."""
+        """Add a passkey. Return False if this credential is already registered, by anybody."""
         values = {name: getattr(passkey, name) for name in _FIELDS}
         done = await self._connection.execute(insert(PASSKEY).values(values).on_conflict_do_nothing())
         return done.rowcount == 1
 
     async def of(self, person: str, rp_id: str) -> list[Passkey]:
-        """Those that count, the last made first."""
+        """Return the valid passkeys of a person, newest first."""
         rows = await self._connection.execute(
             select(PASSKEY).where(_counts(person, rp_id)).order_by(PASSKEY.c.created_at.desc())
         )
         return [_passkey(row) for row in rows]
 
     async def made(self, person: str) -> int:
-        """How many this person has ever made, ended ones too."""
+        """Return how many passkeys this person has ever registered, including ended ones."""
         found = select(func.count()).select_from(PASSKEY).where(PASSKEY.c.person == person)
         return int(await self._connection.scalar(found) or 0)
 
     async def locked(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
-        """If it counts. Two answers of one passkey at the same moment: one waits for the other's counter."""
+        """Lock a valid passkey and return it, or None. Concurrent answers of one passkey wait for each other's
+        counter."""
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
         row = (await self._connection.execute(found.with_for_update())).first()
         return _passkey(row) if row else None

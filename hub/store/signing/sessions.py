@@ -1,4 +1,4 @@
-"""Signing sessions, one-time codes and their budgets: all counted here, in PostgreSQL."""
+"""Signing sessions, one-time codes, wrong answers, identity checks and pages seen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRONG: Table = table_of(WrongAnswerRow)
 CHECK: Table = table_of(IdentityCheckRow)
 SEEN: Table = table_of(PageSeenRow)
 DAY = timedelta(days=1)
-# The numbers by which persons are locked stand in `hub.store.reminders.due_steps` as well.
+# `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _ALONE = SqlStatement(
     text("""
 SELECT pg_advisory_xact_lock(number)
@@ -107,17 +107,18 @@ class Sessions:
         return read_session(row) if row else None
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
-        """The visitor is who they say: the secret is rotated, the old one is worthless from now on."""
+        """Store that the session is verified, with a new secret. The old secret becomes invalid."""
         values = {"contracts": list(contracts), "secret_hash": hash_secret(secret), "verified_at": at}
         await self._update(session, **values)
 
     async def end_all(self, signers: Sequence[UUID]) -> None:
-        """Dead at any moment, also that of a unit which began before this one and waits for it."""
+        """End all sessions of these signers. Their end is set to their creation, so that transactions with an earlier
+        `now` see it as well."""
         theirs = SESSION.update().where(SESSION.c.signer.in_(signers))
         await self._connection.execute(theirs.values(expires_at=SESSION.c.created_at))
 
     async def lock(self, signers: Sequence[UUID]) -> None:
-        """Wait for whoever is just being verified, and let nobody be verified before this unit ends."""
+        """Lock the sessions of these signers, so that none of them is verified before this transaction ends."""
         mine = select(SESSION.c.id).where(SESSION.c.signer.in_(signers)).order_by(SESSION.c.id)
         await self._connection.execute(mine.with_for_update())
 
@@ -125,7 +126,8 @@ class Sessions:
         await self._update(session, key_challenge=challenge, challenge_used=False)
 
     async def use_challenge(self, session: UUID) -> bytes | None:
-        """The challenge, once; None if it was used. Two requests at the same moment: one of them gets it."""
+        """Use up the session's key challenge and return it. Return None if it was used before; only one of two
+        concurrent requests gets it."""
         challenge: bytes | None = await self._connection.scalar(_USE_CHALLENGE, {"session": session})
         return challenge
 
@@ -134,7 +136,7 @@ class Sessions:
         await self._update(session, key_spki=spki, **values)
 
     async def key_is_of_somebody_else(self, spki: bytes, person: str) -> bool:
-        """Whether this key was certified in a session of another person."""
+        """Return whether this key was certified in a session of another person."""
         return await self._connection.scalar(_KEY_OF_ANOTHER, {"spki": spki, "person": person}) is not None
 
     async def _update(self, session: UUID, **values: Any) -> None:
@@ -143,17 +145,19 @@ class Sessions:
     # ---- codes
 
     async def one_at_a_time(self, *persons: str) -> None:
-        """Codes and answers of one person are counted one after the other, or a burst would slip through the budget.
-        Whoever needs several people names them at once: they are taken in the order in which everybody does."""
+        """Lock these persons until the transaction ends, so that concurrent requests cannot exceed a limit.
+
+        Name several persons in one call: they are locked in the common order.
+        """
         if persons:
             await self._connection.execute(_ALONE, {"persons": list(persons)})
 
     async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
-        """When codes went to this person in the last day."""
+        """Return when codes were issued to this person in the last day."""
         return await self._connection.scalars(_CODES_SINCE, {"person": person, "since": now - DAY})
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
-        """A new code; it kills the old one of this person."""
+        """Add a code for this person, and end the earlier ones."""
         await self.end_codes(person, now)
         code = uuid4()
         values = {"id": code, "person": person, "session": session, "created_at": now, "expires_at": now + CODE_LIFE}
@@ -161,11 +165,11 @@ class Sessions:
         return code
 
     async def end_codes(self, person: str, at: datetime) -> None:
-        """No code that went to this person counts any more."""
+        """End all codes of this person."""
         await self._connection.execute(_END_CODES, {"owner": person, "now": at})
 
     async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
-        """A live code that this person has answered wrongly `most` times counts no more."""
+        """End the live codes of this person that were answered wrongly `most` times."""
         since = (WRONG.c.person == person) & (WRONG.c.at >= CODE.c.created_at)
         wrong = select(func.count()).select_from(WRONG).where(since).correlate(CODE).scalar_subquery()
         guessed = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now) & (wrong >= most)
@@ -191,14 +195,14 @@ class Sessions:
 
     @staticmethod
     def pickups_of(person: str) -> str:
-        """By what tries with a pickup code are counted, beside the wrong answers."""
+        """Return the key under which tries with a pickup code are counted in the table of wrong answers."""
         return f"pickup:{person}"
 
     async def forget_pickups(self, person: str) -> None:
-        """Whoever has proved the phone did not guess."""
+        """Forget the tries of a person who has proved the phone: they were no guesses."""
         await self._connection.execute(_FORGET_WRONG, {"person": self.pickups_of(person)})
 
-    # ---- what the visitor did
+    # ---- identity checks and pages seen
 
     async def add_identity_check(
         self, session: SigningSession, contract: UUID, signer: UUID, identified: Identified, at: datetime
@@ -208,7 +212,7 @@ class Sessions:
         await self._connection.execute(_ADD_CHECK, values | {"reference": identified.reference or None})
 
     async def identity_matched(self, session: UUID, contract: UUID) -> bool:
-        """Whether somebody knew in this session who the visitor is; what they only said themselves does not count."""
+        """Return whether an identity check in this session matched. The person's own declaration does not count."""
         found = (CHECK.c.contract == contract) & (CHECK.c.session == session) & (CHECK.c.result == "matched")
         return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
 
@@ -220,7 +224,7 @@ class Sessions:
 
 
 def read_session(row: Row | Mapping[str, Any]) -> SigningSession:
-    """Return the session of this row of their table."""
+    """Return the session of a row of the sessions' table."""
     values = {name: row[name] for name in _FIELDS}
     values |= {"contracts": tuple(row["contracts"]), "certificate_chain": tuple(row["certificate_chain"])}
     return SigningSession(**values)

@@ -1,4 +1,4 @@
-"""Signature requests, and the attempts to reach the token and the timestamp authority."""
+"""Signature requests, and attempts to call outside services such as token and timestamp authority."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """A request that nobody can sign any more, and its file; `needed`: by another one, for which it is the same."""
+    """A request that nobody can sign any more, and its file. `needed`: another request has the same file and needs
+    it."""
 
     request: UUID
     prepared: str
@@ -85,23 +86,24 @@ class Signatures:
         return _request(row) if row else None
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
-        """Prepared or accepted ones, newest first. At most one is accepted."""
+        """Return the prepared and accepted requests of a contract, newest first. At most one is accepted."""
         return [_request(row) for row in await self._connection.execute(_ALL_UNFINISHED, {"contract": contract})]
 
     async def holds_revision(self, contract: UUID) -> bool:
-        """Whether an accepted signature waits to be written into the file."""
+        """Return whether an accepted signature waits to be embedded."""
         return await self._connection.scalar(_HOLDS_REVISION, {"contract": contract}) is not None
 
     async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
         return [_request(row) for row in await self._connection.execute(_ALL, {"contract": contract})]
 
     async def accept(self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None) -> bool:
-        """False: it lapsed at this moment, since its key was revoked."""
+        """Store the signature of a prepared request. Return False if the request has lapsed meanwhile, as its key was
+        revoked."""
         values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
         return (await self._connection.execute(_ACCEPT, values)).rowcount == 1
 
     async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
-        """The signatures that a browser made in this visit and whose key is gone now; in one order for all."""
+        """Store that the browser key of this session was deleted. Return the requests it signed, sorted by contract."""
         theirs = (REQUEST.c.session == session) & (REQUEST.c.custody == Custody.BROWSER.value)
         theirs &= REQUEST.c.key_deleted_at.is_(None) & REQUEST.c.signature.is_not(None)
         statement = REQUEST.update().where(theirs).values(key_deleted_at=at).returning(REQUEST)
@@ -109,20 +111,19 @@ class Signatures:
         return sorted(found, key=lambda request: request.contract)
 
     async def embedded(self, request: UUID, at: datetime) -> bool:
-        """False: it was not an accepted one any more."""
+        """Mark an accepted request as embedded. Return False if it is not accepted any more."""
         return (await self._connection.execute(_EMBED, {"request": request, "at": at})).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
-        """False: it is in another state by now, and stays there."""
+        """Let a request lapse if it is in the state `was`. Return False if it is in another state."""
         return (await self._connection.execute(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
-        """What was prepared on an older revision can no longer be signed."""
+        """Let all prepared requests of a contract lapse, because its document has a new revision."""
         await self._connection.execute(_LAPSE_PREPARED, {"contract": contract})
 
     async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:
-        """Signers' requests that lapsed and could have been signed until `before` at the latest, whose files may still
-        be there."""
+        """Return signers' lapsed requests whose lease ended by `before` and whose files may still exist."""
         again = REQUEST.alias()
         same = (again.c.contract == REQUEST.c.contract) & (again.c.prepared == REQUEST.c.prepared)
         needed = same & ((again.c.state != RequestState.LAPSED.value) | (again.c.expires_at > before))

@@ -1,1 +1,1 @@
-"""Accounts, tasks, alerts, phone changes."""
+"""Staff accounts, API keys, staff tasks, alerts and phone number changes."""

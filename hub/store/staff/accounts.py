@@ -26,7 +26,8 @@ FAILURE: Table = table_of(LoginFailureRow)
 
 
 def key_hash(secret: str) -> bytes:
-    """API keys and staff session secrets are random, so a plain hash keeps them out of the database."""
+    """Return the hash by which API keys and staff session secrets are stored. Both are random, so an unkeyed hash is
+    enough."""
     return hashlib.sha256(b"desk:" + secret.encode()).digest()
 
 
@@ -43,7 +44,7 @@ class Accounts:
         )
 
     async def staff_by_login(self, login: str) -> tuple[Staff, str] | None:
-        """The account and its password hash."""
+        """Return an active account and its password hash, or None."""
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
         row = (await self._connection.execute(select(STAFF).where(found))).first()
         return (_staff(row), row["password_hash"]) if row else None
@@ -105,13 +106,13 @@ class Accounts:
     # ---- failed logins
 
     async def guess_alone(self, login: str) -> None:
-        """Whoever tries this login waits here until this unit ends: guesses made at once are counted one by one."""
+        """Lock a login until the transaction ends, so that simultaneous guesses are counted one after the other."""
         await self._connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:login, 2))"), {"login": login}
         )
 
     async def add_login_failure(self, login: str, at: datetime) -> int:
-        """Its number, for one that turns out to be none."""
+        """Count a failed login. Return its number, for `forget_login_failure` if the login succeeds after all."""
         statement = insert(FAILURE).values(login=login, at=at).returning(FAILURE.c.id)
         return int((await self._connection.execute(statement)).one()[0])
 

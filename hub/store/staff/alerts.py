@@ -1,4 +1,4 @@
-"""Alerts: what staff have to hear of now. Written in the transaction of what happened, sent afterwards."""
+"""Alerts: urgent news for staff. An alert is written in the transaction that causes it, and sent afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Alerts:
         self._jobs = Jobs(connection)
 
     async def add(self, kind: str, facts: Facts, at: datetime, campus: str | None = None) -> UUID:
-        """`facts` name no person who signs, no number and no ticket: they leave for chats and mailboxes of staff."""
+        """Add an alert and its job. `facts` must contain no signer's name, phone number or ticket, since alerts go to
+        chats and mailboxes of staff."""
         alert = uuid4()
         values = {"id": alert, "kind": kind, "text": "", "facts": dict(facts), "campus": campus}
         values |= {"created_at": at, "due_at": at}
@@ -36,7 +37,8 @@ class Alerts:
         return alert
 
     async def recent(self, scope: Scope, now: datetime, limit: int = 50) -> list[Alert]:
-        """The newest first. What concerns all campuses is for those who see all of them."""
+        """Return the alerts of the scope, newest first. Alerts without a campus are only for those who see all
+        campuses."""
         mine = ROW.c.created_at > now - SHOWN_FOR
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)
@@ -44,7 +46,7 @@ class Alerts:
         return [_alert(row) for row in rows]
 
     async def limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
-        """Limits of messages that hold something up right now, one line for each kind and campus."""
+        """Return the spent budgets that stop messages at present, one alert for each kind and campus."""
         mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - MAX_LIMIT)
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)
@@ -59,8 +61,11 @@ class Alerts:
         return list(await self._connection.scalars(statement))
 
     async def begin(self, alert: UUID, now: datetime) -> Bundle | None:
-        """Begin an attempt, before anything leaves. None: it is not due any more, or waits for the next bundle of its
-        kind. Whoever begins one of the same kind at this moment waits until this unit ends."""
+        """Begin an attempt to send an alert, before anything is sent. Return it with the other alerts of its kind.
+
+        Return None if it is not due any more, or if it has to wait because its kind was sent a short time ago. Other
+        attempts of the same kind wait until this transaction ends.
+        """
         kind = await self._connection.scalar(select(ROW.c.kind).where(ROW.c.id == alert, ROW.c.due_at <= now))
         if kind is None:
             return None
@@ -78,7 +83,7 @@ class Alerts:
         return await self._collect_bundle(row, now)
 
     async def _collect_bundle(self, head: Row, now: datetime) -> Bundle:
-        """Those of this kind that wait for their first attempt go with this one."""
+        """Add the alerts of this kind that have not been tried yet, and store that the attempt has begun."""
         tries = head["tries"] + 1
         waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
         waiting &= ROW.c.created_at > now - SENT_WITHIN
@@ -86,7 +91,7 @@ class Alerts:
         await self._connection.execute(
             ROW.update().where(ROW.c.id.in_(first)).values(bundle=head["id"], due_at=None, tries=1)
         )
-        # An attempt whose process dies is made again, the last one too: it may be told twice, not never.
+        # An attempt whose process dies is made again, even the last one: an alert may be sent twice, but is never lost.
         due = compute_next_try(tries, now) or now + RETRIES_AFTER[0]
         await self._put(head["id"], tries=tries, begun_at=now, due_at=due)
         mine = or_(ROW.c.id == head["id"], ROW.c.bundle == head["id"])
@@ -97,7 +102,8 @@ class Alerts:
     async def end(
         self, bundle: Bundle, reached: Collection[str], failure: str | None, now: datetime, again: datetime | None
     ) -> None:
-        """What became of an attempt. `failure` None: every address has it; `again`: when the rest is tried."""
+        """Store the outcome of an attempt. `failure`: None if every address has it. `again`: when the other addresses
+        are tried."""
         await self._put(bundle.head, due_at=again, reached=" ".join(sorted(reached)))
         told = {"failure": failure} | ({"sent_at": now} if reached else {})
         mine = or_(ROW.c.id == bundle.head, ROW.c.bundle == bundle.head)

@@ -1,4 +1,4 @@
-"""Keys of other systems, by their hash alone."""
+"""API keys of other systems, stored as hashes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class ApiKeys:
         self._connection = connection
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
-        """One key per name: a new secret replaces the old, and one that was replaced before counts again."""
+        """Store the one key of this name. A new secret replaces the old key; a secret that was replaced before becomes
+        valid again."""
         old = KEY.update().where(KEY.c.name == name, KEY.c.secret_hash != key_hash(secret), KEY.c.revoked_at.is_(None))
         await self._connection.execute(old.values(revoked_at=at))
         values = {"id": uuid4(), "name": name, "secret_hash": key_hash(secret), "campus": campus, "created_at": at}

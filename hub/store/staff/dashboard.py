@@ -1,4 +1,5 @@
-"""What the staff board asks: how many contracts are where, and for each one what happened last and what comes next."""
+"""The dashboard of staff: numbers of contracts by state, and for each contract what happened last and what comes
+next."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ COURSE: Table = table_of(CourseRow)
 SHARE: Table = table_of(DeliveryShareRow)
 TAIL = 4
 _SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
-# Each message once for every contract that it speaks of.
+# Each message appears once for every contract that it is about.
 MESSAGE = union_all(
     select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
     select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)
@@ -48,8 +49,10 @@ FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
 
 @dataclass(frozen=True)
 class BoardFilter:
-    """`view`: pending, reached, opened, unreached or stuck. `state` is a contract's. `search` is a name, a contract
-    number, a phone number, or the last four digits of a phone or an identity document.
+    """What staff search for.
+
+    `view`: pending, reached, opened, unreached or stuck. `state`: of a contract. `search`: a name, a contract number, a
+    phone number, or the last four digits of a phone or identity document.
     """
 
     view: str | None = None
@@ -69,7 +72,7 @@ class LastMessage:
 
 @dataclass(frozen=True)
 class Upcoming:
-    """`signer` is the person's full name: staff must know whom they call."""
+    """The next step of a contract. `signer` is the full name, since staff must know whom to call."""
 
     step: str
     number: int
@@ -114,7 +117,11 @@ class Board:
         self._cipher = cipher
 
     async def counts(self) -> Mapping[str, int]:
-        """issued, sent, delivered, opened, signed, completed (the funnel); pending, reached, read, unreached, stuck."""
+        """Return the numbers of contracts in the scope, by name.
+
+        The funnel: issued, sent, delivered, opened, signed, completed. Of those to be signed: pending, reached, read,
+        unreached. Also: stuck.
+        """
         pending, done = CONTRACT.c.state == "ISSUED", CONTRACT.c.state.in_(["SIGNED", "COMPLETED"])
         facts = (
             select(
@@ -149,14 +156,14 @@ class Board:
         return {name: int(value) for name, value in row.items()}
 
     async def overdue(self, now: datetime) -> int:
-        """How many are still to be signed though their deadline has passed; `now` on the planning clock."""
+        """Return how many contracts are still to be signed after their deadline. `now` is on the planning clock."""
         mine = (CONTRACT.c.state == "ISSUED") & (CONTRACT.c.deadline < now)
         return int(await self._connection.scalar(select(func.count()).select_from(CONTRACT).where(mine)) or 0)
 
     async def rows(
         self, wanted: BoardFilter, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
     ) -> list[BoardRow]:
-        """Newest first; `after` is creation time and id of the last one seen."""
+        """Return contracts, newest first. `after`: creation time and id of the last one on the page before."""
         message, upcoming, progress = _last_message(), _upcoming(), _progress()
         statement = _columns(message, upcoming, progress).where(*self._conditions(wanted))
         if after:
@@ -168,7 +175,7 @@ class Board:
         return [replace(_row(row), readable=self._cipher.opens(row["data_sealed"])) for row in found]
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
-        """The same contracts, oldest first."""
+        """Return the ids of the contracts that `rows` finds, oldest first."""
         statement = select(CONTRACT.c.id).where(*self._conditions(wanted)).order_by(CONTRACT.c.created_at)
         return list(await self._connection.scalars(statement.limit(limit)))
 

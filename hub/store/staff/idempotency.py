@@ -1,4 +1,4 @@
-"""Answers that are kept for an Idempotency-Key: the same request gets the same answer again."""
+"""Answers that are kept for an Idempotency-Key: a repeated request gets the same answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.store.tables import (
 
 REPLAY: Table = table_of(IdempotencyRow)
 REPLAY_LIFE = timedelta(hours=24)
-# No request takes longer: one without an answer by then died with its process, and its key may be taken up again.
+# No request takes longer. If there is no answer by then, its process died, and the key may be used again.
 REQUEST_LIFE = timedelta(minutes=2)
 
 
@@ -28,9 +28,10 @@ class Idempotency:
         self._cipher = cipher
 
     async def replay(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
-        """Status and body of the first answer to this key; None: it is new, and now reserved.
+        """Return status and body of the first answer to this key. Return None if the key is new, and reserve it.
 
-        Raises IdempotencyMismatch for another request, TooSoon while the first one is still being worked on.
+        Raises IdempotencyMismatch if the key was used for another request, TooSoon while the first request is in
+        progress.
         """
         await self._connection.execute(
             REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.created_at < now - REPLAY_LIFE)
@@ -57,7 +58,7 @@ class Idempotency:
         )
 
     async def forget_request(self, owner: UUID, key: str) -> None:
-        """The request failed: the same key may try again."""
+        """Release the key of a failed request, so that it can be used again."""
         await self._connection.execute(
             REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.status.is_(None))
         )

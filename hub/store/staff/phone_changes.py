@@ -1,4 +1,4 @@
-"""Wishes to change a person's phone number, with their approvals."""
+"""Requests to change a person's phone number, with their approvals."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class PhoneChanges:
         return await self._one(CHANGE.c.id == change, lock)
 
     async def open_of(self, person: str, *, lock: bool = False) -> PhoneChange | None:
-        """The one wish for this person that waits for its approval."""
+        """Return the open change for this person; there is at most one."""
         return await self._one((CHANGE.c.person == person) & _OPEN, lock)
 
     async def number_now(self, person: str, phone: str, since: datetime) -> str:
-        """What has taken the place of this number (E.164) of a person since then; the same where nothing has."""
+        """Return the number (E.164) that has replaced `phone` for this person since then, or `phone` itself."""
         mine = (CHANGE.c.person == person) & (CHANGE.c.state == PhoneChangeState.CHANGED.value)
         statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
         for row in await self._connection.execute(statement):
@@ -52,28 +52,28 @@ class PhoneChanges:
         return self._change(row) if row else None
 
     async def waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
-        """Those that somebody has to approve, oldest first, within the unit's scope."""
+        """Return the changes that wait for approval within the scope, oldest first."""
         statement = select(CHANGE).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         rows = await self._connection.execute(statement.order_by(CHANGE.c.asked_at).limit(limit))
         return [self._change(row) for row in rows]
 
     async def signers(self, now: datetime) -> set[UUID]:
-        """Those about whom one waits, within the unit's scope."""
+        """Return the signers with a change that waits for approval, within the scope."""
         statement = select(CHANGE.c.signer).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         return set(await self._connection.scalars(statement))
 
     async def decided(self, change: PhoneChange) -> None:
-        """Write what became of it: `change` was read under its lock."""
+        """Write the decision about a change, which was read under its lock."""
         values = {"state": change.state.value, "approvals": dict(change.approvals), "ended_at": change.ended_at}
         await self._connection.execute(CHANGE.update().where(CHANGE.c.id == change.id).values(values))
 
     async def expire(self, now: datetime) -> None:
-        """Those that nobody approved in time are over."""
+        """Mark changes as expired that were not approved in time."""
         late = CHANGE.update().where(_OPEN, CHANGE.c.asked_at <= now - OPEN_FOR)
         await self._connection.execute(late.values(state=PhoneChangeState.EXPIRED.value, ended_at=now))
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
-        """What somebody gave as a reason is erased."""
+        """Erase the reason of the changes of this contract that have one of these texts."""
         given = (CHANGE.c.contract == contract) & CHANGE.c.reason.in_(words)
         await self._connection.execute(CHANGE.update().where(given).values(reason="–"))
 

@@ -1,4 +1,4 @@
-"""What only a person can settle: tasks for staff."""
+"""Staff tasks: what only a person can settle."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ class StaffTasks:
         await self._connection.execute(insert(TASK).values(_columns(task)))
 
     async def add_task_once(self, task: StaffTask, *, same_text: bool = False) -> bool:
-        """False, and nothing is done, if an open task of this kind exists for the same contract and signer: with any
-        text, or with the `same_text`. Of those who add it at once, one does; the others wait for that one."""
+        """Add a task, unless an open one of this kind exists for the same contract and signer. Return whether it was
+        added.
+
+        With `same_text`, only an open task with the same text prevents it. Of concurrent calls, one adds the task and
+        the others wait for it.
+        """
         same = (TASK.c.kind == task.kind) & TASK.c.contract.is_not_distinct_from(task.contract)
         same &= TASK.c.signer.is_not_distinct_from(task.signer) & TASK.c.done_at.is_(None)
         if same_text:
@@ -53,14 +57,14 @@ class StaffTasks:
         return (await self._connection.execute(adding)).rowcount == 1
 
     async def had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
-        """Whether staff have, or had, a task of this kind about this signer that is no older."""
+        """Return whether there is or was a task of this kind about this signer, created at `since` or later."""
         found = (TASK.c.signer == signer) & (TASK.c.kind == kind) & (TASK.c.created_at >= since)
         return await self._connection.scalar(select(TASK.c.id).where(found).limit(1)) is not None
 
     async def open_tasks(
         self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
     ) -> list[StaffTask]:
-        """What is due first, first; what has no time yet behind it."""
+        """Return open tasks in the order of their due time; those without one come last."""
         statement = select(*_TASK).where(TASK.c.done_at.is_(None))
         if contract:
             statement = statement.where(TASK.c.contract == contract)
@@ -71,7 +75,7 @@ class StaffTasks:
         return [StaffTask(**row) for row in rows]
 
     async def count_open_tasks(self, owner: UUID) -> tuple[int, int]:
-        """How many there are, and how many of them are in these hands."""
+        """Return the number of open tasks, and how many of them belong to this owner."""
         theirs = func.count().filter(TASK.c.owner == owner)
         row = (await self._connection.execute(select(func.count(), theirs).where(TASK.c.done_at.is_(None)))).one()
         return row[0], row[1]
@@ -81,7 +85,7 @@ class StaffTasks:
         return StaffTask(**row) if row else None
 
     async def questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
-        """Whether tasks of these kinds wait for an answer to signers with this phone, `besides` these signers."""
+        """Return whether open tasks of these kinds concern signers with this phone, other than `besides`."""
         asked = (SIGNER.c.phone_hash == phone_hash) & TASK.c.kind.in_(kinds) & TASK.c.done_at.is_(None)
         statement = select(TASK.c.id).join(SIGNER, SIGNER.c.id == TASK.c.signer).where(asked)
         return await self._connection.scalar(statement.where(SIGNER.c.id.not_in(besides)).limit(1)) is not None
@@ -91,11 +95,11 @@ class StaffTasks:
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
 
     async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
-        """What the signer has settled by an act of their own."""
+        """Finish the open tasks of this kind about a signer, who has settled them by an act."""
         await self._connection.execute(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
-        """What somebody wrote is erased: a task that quotes it keeps its own sentence, and no digest of theirs."""
+        """Replace erased texts in the tasks of a contract by a dash, and delete the digest (`once`) of these tasks."""
         for each in words:
             quoting = (TASK.c.contract == contract) & (func.strpos(TASK.c.text, each) > 0)
             without = func.replace(TASK.c.text, each, "–")
@@ -107,6 +111,6 @@ def _columns(task: StaffTask) -> dict[str, Any]:
 
 
 def _once(task: StaffTask, same_text: bool) -> bytes:
-    """The same for two tasks of which one is enough."""
+    """Return a digest that is equal for two tasks of which one is enough."""
     about = [task.kind, str(task.contract), str(task.signer), *([task.text] if same_text else [])]
     return hashlib.sha256(json.dumps(about).encode()).digest()

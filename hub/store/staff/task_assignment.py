@@ -1,4 +1,4 @@
-"""Who has a staff task in hand, until when, and to whom it climbs when nobody takes it."""
+"""Owners of staff tasks: who has to finish a task, until when, and to whom it passes if nobody takes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPEN = TASK.c.done_at.is_(None)
 
 @dataclass(frozen=True)
 class Load:
-    """What one member of staff has in hand. `told_on`: the day of their last digest."""
+    """The open tasks of one member of staff. `told_on`: the day of their last digest."""
 
     staff: Staff
     open: int
@@ -44,14 +44,14 @@ class Owners:
         return await self._one((STAFF.c.id == staff) & _ACTIVE)
 
     async def manager(self, campuses: Sequence[str]) -> Staff | None:
-        """The manager of the first of these campuses that has one."""
+        """Return the manager of the first of these campuses that has one."""
         for campus in campuses:
             if found := await self._one((STAFF.c.campus == campus) & (STAFF.c.role == "manager") & _ACTIVE):
                 return found
         return None
 
     async def at(self, campuses: Sequence[str]) -> list[Staff]:
-        """Everybody who works at one of these campuses, by name."""
+        """Return the active staff of these campuses, sorted by name."""
         there = select(*_STAFF).where(_ACTIVE, STAFF.c.campus.in_(campuses))
         rows = await self._connection.execute(there.order_by(STAFF.c.name, STAFF.c.login))
         return [Staff(**row) for row in rows]
@@ -64,12 +64,12 @@ class Owners:
     # ---- tasks
 
     async def without(self, limit: int = 50) -> list[StaffTask]:
-        """Open tasks that were given to nobody yet, for the caller alone."""
+        """Lock and return open tasks that have no owner yet."""
         mine = _OPEN & TASK.c.owner.is_(None) & TASK.c.due_at.is_(None)
         return await self._taken(mine, limit)
 
     async def not_taken(self, now: datetime, limit: int = 50) -> list[StaffTask]:
-        """Open tasks that their owners left alone for too long, for the caller alone."""
+        """Lock and return open tasks that their owners have not taken in time."""
         left = _OPEN & TASK.c.taken_at.is_(None) & TASK.c.climbed_at.is_(None) & (TASK.c.climbs_at <= now)
         return await self._taken(left, limit)
 
@@ -88,16 +88,16 @@ class Owners:
         return await self._update((TASK.c.id == task) & _OPEN, owner=owner, owned_at=at, taken_at=at)
 
     async def hand(self, task: UUID, owner: UUID, at: datetime, climbs_at: datetime) -> bool:
-        """Whoever gets it has to take it, too; otherwise it climbs."""
+        """Give a task to another owner, who has to take it in time as well. Return False if it is done."""
         values = {"owner": owner, "owned_at": at, "taken_at": None, "climbed_at": None, "climbs_at": climbs_at}
         return await self._update((TASK.c.id == task) & _OPEN, **values)
 
     async def finish_of(self, kind: str, signers: Sequence[UUID], at: datetime) -> None:
-        """Tasks about these signers, which have settled themselves."""
+        """Finish the open tasks of this kind about these signers, which are settled."""
         await self._update(_OPEN & (TASK.c.kind == kind) & TASK.c.signer.in_(signers), done_at=at, done_by="hub")
 
     async def finish_settled(self, kinds: Sequence[str], at: datetime) -> None:
-        """Tasks about signers who have nothing to sign any more."""
+        """Finish the open tasks of these kinds about signers who have nothing to sign any more."""
         waits = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state == TaskState.OPEN.value)
         await self._update(_OPEN & TASK.c.kind.in_(kinds) & ~waits, done_at=at, done_by="hub")
 
@@ -107,7 +107,7 @@ class Owners:
     # ---- the daily digest
 
     async def loads(self, now: datetime) -> list[Load]:
-        """Everybody who has something in hand."""
+        """Return all active staff with open tasks."""
         counted = (
             func.count().label("open"),
             func.count().filter(TASK.c.due_at < now).label("overdue"),
@@ -128,7 +128,7 @@ class Owners:
         ]
 
     async def tell_on(self, staff: UUID, day: date) -> bool:
-        """Once a day, whoever asks: True for the first."""
+        """Note that a member of staff gets the digest of this day. Return False if it was noted before."""
         new = or_(STAFF.c.digest_on.is_(None), STAFF.c.digest_on < day)
         statement = STAFF.update().where(STAFF.c.id == staff, new).values(digest_on=day)
         return (await self._connection.execute(statement)).rowcount == 1

@@ -1,6 +1,6 @@
-"""The first schema: the tables of each room, then who sees which of their rows.
+"""The first schema: the tables of each room, and the rows that each scope may access.
 
-A migration is a frozen text. What changes in `hub/store/tables` later comes with a migration of its own.
+A migration never changes. Later changes of `hub/store/tables` come with migrations of their own.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ OF_A_CAMPUS = (
     "record_head",
     "personal_value",
 )
-# A campus goes by what headquarters decided: it may read all of it, and there is nobody's name in it.
+# Rows that all campuses may read: each follows what headquarters decided, and they contain no names of people.
 READ_BY_ALL = ("school_day", "reminder_policy")
 OF_A_CONTRACT = (
     "document_version",
@@ -84,16 +84,16 @@ def upgrade() -> None:
 
 
 def rows_allowed() -> Iterator[tuple[str, str]]:
-    """Give each table with row-level security, and the condition on its rows.
+    """Yield each table with row-level security, and the condition on its rows.
 
-    The policies of `contract`, `signing_task` and `signer` hold inside the queries on them too.
+    The policies of `contract`, `signing_task` and `signer` also apply inside the queries on these tables.
     """
     for table in OF_A_CAMPUS:
         yield table, IN_SCOPE
     for table in OF_A_CONTRACT:
         yield table, _through("contract", f"contract.id = {table}.contract")
     yield "page_seen", _through("signing_task", "signing_task.id = page_seen.task")
-    # A key is its person's, at whichever campus they bound it: whoever sees the person sees it.
+    # A key belongs to a person, at whichever campus it was bound: who may see the person may see the key.
     yield "app_key", _through("signer", "signer.person = app_key.person")
     for table in OF_THE_HUB:
         yield table, ALL
