@@ -1,7 +1,7 @@
 """A phone in the demo's network, as a program of its own: `python -m tests.processes.lan_visit ORIGIN AUTHORITY KEY`.
 
-Verifies the server against the demo's authority, then comes in by a link with Chromium, as a phone does on which the
-warning was only clicked away. Prints what it saw, as JSON.
+Verifies the server against the demo's authority, then opens a link with Chromium, as a phone does whose user has
+dismissed the certificate warning. Prints what it saw, as JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs the product's own command in processes of their own, and finds out about them as an administrator would."""
+"""Run the product's own command in processes of their own, and observe them as an administrator would."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UP_TIMEOUT, DOWN_TIMEOUT = 90.0, 60.0
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
-    """Ours without any setting of a hub, with this data folder."""
+    """Return our environment with this data folder and without any other setting of a hub."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
     return ours | {"QIANDA_DATA": str(data)} | more
 
@@ -38,7 +38,7 @@ licence = "教民234010000000001号"
 
 
 def real_school(folder: Path) -> dict[str, str]:
-    """The variable that names a configuration which no demo has, written into this folder."""
+    """Write the configuration of a school, not of a demo, into this folder. Return the variable that names it."""
     path = folder / "own.toml"
     if not path.exists():
         path.write_text(SCHOOL, "utf-8")
@@ -46,7 +46,7 @@ def real_school(folder: Path) -> dict[str, str]:
 
 
 def run(data: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """One command to its end."""
+    """Run one command to its end."""
     return run_command(words, environment(data, **more))
 
 
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 class Program:
-    """A long-running command; it leads a process group, as a terminal's job does."""
+    """A long-running command. It leads a process group, as a terminal's job does."""
 
     def __init__(self, data: Path, command: str, *, become: tuple[str, ...] = (), variables: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -83,12 +83,12 @@ class Program:
         return "".join(self.lines)
 
     def wait_for(self, words: str) -> None:
-        """Until the command has said so."""
+        """Wait until the command has printed these words."""
         eventually(lambda: words in self.output or self.process.poll() is not None, UP_TIMEOUT, self)
         assert words in self.output, self.output
 
     def ended(self) -> int:
-        """Its exit code, which has to come within a minute, with all that it said."""
+        """Wait for the end of the command, for at most a minute, and for all its output. Return its exit code."""
         code = self.process.wait(DOWN_TIMEOUT)
         self._reader.join(5)
         assert self.process.stdout is not None
@@ -96,12 +96,13 @@ class Program:
         return code
 
     def ctrl_c(self) -> int:
-        """The terminal sends SIGINT to the whole group."""
+        """Send SIGINT to the whole group, as a terminal does. Return the exit code."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.ended()
 
     def clear(self) -> None:
-        """At the end of a test, whatever became of it: only processes of this group, which is ours."""
+        """End the command after a test, whatever became of it. Only processes of this group, which is ours, are
+        killed."""
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGTERM)
@@ -116,7 +117,8 @@ class Program:
 
 
 def eventually(look: Callable[[], Any], seconds: float = UP_TIMEOUT, program: Program | None = None) -> Any:
-    """Ask again until there is an answer; the test fails, with what the program said, when none comes in time."""
+    """Ask again until there is an answer, and return it. If none comes in time, the test fails with the program's
+    output."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited in vain\n{program.output if program else ''}"
@@ -125,7 +127,7 @@ def eventually(look: Callable[[], Any], seconds: float = UP_TIMEOUT, program: Pr
 
 
 def ask(url: str, *, key: str = "", body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-    """Status and JSON (or text) of one request; status 0 when nobody answers."""
+    """Return status and JSON (or text) of one request; status 0 if nobody answers."""
     request = urllib.request.Request(url, method="GET" if body is None else "POST")
     if body is not None:
         request.data = json.dumps(body).encode()
@@ -152,7 +154,7 @@ def _content(raw: bytes) -> Any:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; one that ended and waits to be reaped does not."""
+    """Return whether a process runs. One that has ended and waits to be reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -160,7 +162,7 @@ def alive(pid: int) -> bool:
 
 
 def children_of(pid: int) -> dict[str, int]:
-    """The supervisor's web and worker, by what they do: `{"web": 71, "work": 72}`."""
+    """Return the supervisor's web and worker process, by what they do: `{"web": 71, "work": 72}`."""
     found = {}
     for child in _spawned_by(pid):
         found["web" if _listens(child) else "work"] = child

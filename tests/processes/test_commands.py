@@ -1,4 +1,4 @@
-"""`qianda migrate`, `doctor`, `import`, `issue`, `serve` and `work`, on one data folder that is no demo's."""
+"""`qianda migrate`, `doctor`, `import`, `issue`, `serve` and `work`, on one data folder that is not a demo's."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.real
 
 
 def run(data: Path, *words: str, **more: str) -> CompletedProcess[str]:
-    """With the configuration of a school, unless the test has one of its own."""
+    """Run a command with the configuration of a school, unless the test has its own."""
     return programs.run(data, *words, **(real_school(data.parent) | more))
 
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A data folder after `qianda migrate` and `qianda init`."""
+    """Yield a data folder after `qianda migrate` and `qianda init`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-commands-", dir=scratch_folder()))
     folder.chmod(0o755)
     data = folder / "data"
@@ -66,7 +66,7 @@ def test_import_names_bad_rows(data: Path) -> None:
     assert "0 enrolments added, 0 known already, 200 rows refused" in refused.stdout
     *rows, _ = refused.stdout.splitlines()
     assert len(rows) == 200
-    for row in rows:  # a sentence each, and nothing of how the program is made
+    for row in rows:  # a sentence each, without names from the code
         assert re.fullmatch(r"Row \d+, [^:]+: [A-Z][^()]+ \([^()]*\)\. [A-Z].+\.", row), row
 
 
@@ -151,7 +151,7 @@ def test_the_demo_does_not_touch_this_database(data: Path) -> None:
 
 
 def test_an_unknown_authority_is_refused(data: Path) -> None:
-    """Rather than certificates of the built-in one under another's name."""
+    """It is refused, so that the built-in authority does not issue under another name."""
     refused = run(data, "doctor", QIANDA_AUTHORITY="licensed")
     assert refused.returncode == 2
     assert "there is no authority licensed" in refused.stderr

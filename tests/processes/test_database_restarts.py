@@ -1,4 +1,4 @@
-"""Whatever becomes of the database server, the product says `DatabaseUnavailable` meanwhile and works on afterwards."""
+"""While the database server is down, the product raises `DatabaseUnavailable`; afterwards it works again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 class Workload:
-    """Units of work, one after the other; `done` and `away` count how they ended. Anything else fails the test."""
+    """Transactions, one after the other. `done` and `away` count how they ended; any other outcome fails the test."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,7 +81,7 @@ async def _answer(found: object) -> object:
 
 
 def _first_error(running: list[asyncio.Task[None]]) -> bool:
-    """Raises what a workload met, rather than waiting in vain."""
+    """Raise the error of a workload that has ended, instead of waiting for it. Return False."""
     for task in running:
         if task.done():
             task.result()

@@ -1,4 +1,5 @@
-"""`qianda demo` as a person runs it: one command up, Ctrl-C down, and kill -9 of any of its processes in between."""
+"""`qianda demo` as a person runs it: one command to start, Ctrl-C to stop, and kill -9 of any of its processes in
+between."""
 
 from __future__ import annotations
 
@@ -38,11 +39,10 @@ KEY, PASSWORD, PHONE = "a key, verbatim", "a password, verbatim", "+861900000010
 
 
 class Place:
-    """One data folder and port, which every test of this file uses in turn; nothing runs between two tests but the
-    demo."""
+    """One data folder and port, which the tests of this file use in turn. Between two tests only the demo may run."""
 
     def __init__(self) -> None:
-        # As an administrator would make it: a folder that others may enter, so that the database can lie inside.
+        # A folder that other accounts may enter, as an administrator would make it, so that the database can be inside.
         self.folder = Path(tempfile.mkdtemp(prefix="qianda-demo-", dir=scratch_folder()))
         self.folder.chmod(0o755)
         self.data, self.port = self.folder / "data", free_port()
@@ -55,7 +55,7 @@ class Place:
         return self.demo
 
     def running(self) -> Program:
-        """The demo with the preset key: as the test before left it, or a new start."""
+        """Return the demo with the preset key: running since an earlier test, or newly started."""
         if self.demo is None or self.demo.process.poll() is not None:
             self.start(QIANDA_DEMO_API_KEY=KEY, QIANDA_DEMO_PASSWORD=PASSWORD)
         assert self.demo is not None
@@ -70,7 +70,10 @@ class Place:
         return EmbeddedPostgres(self.data / "database")
 
     def issue(self, external_id: str) -> str:
-        """Issue a contract by the API, asking again while a part is away (503), as its problem says; its id."""
+        """Issue a contract through the API. Return its id.
+
+        Asks again while a part of the product is down (503), as the problem document says.
+        """
         url, body = f"{self.origin}/api/v1/contracts", contract(external_id)
         status, answer = eventually(lambda: (found := ask(url, key=KEY, body=body))[0] not in (0, 503) and found)
         assert status == 201, answer
@@ -81,7 +84,7 @@ class Place:
         return sum(message["purpose"] == "invitation" for message in messages) if status == 200 else -1
 
     def all_down(self) -> bool:
-        """The database is down and the port is free."""
+        """Return whether the database is down and the port is free."""
         with socket.socket() as client:
             return not self.database.answers() and client.connect_ex(("127.0.0.1", self.port)) != 0
 
@@ -156,7 +159,8 @@ VICTIMS = ["work", pytest.param("web", marks=pytest.mark.real), pytest.param("da
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None:
-    """And works: a contract issued afterwards is drawn by the web, invited to by the worker, kept by the database."""
+    """Afterwards it works: a contract is drawn by the web process, its invitation sent by the worker, both stored by
+    the database."""
     demo = place.running()
     before = place.invitations()
     children = children_of(demo.process.pid)
@@ -167,7 +171,7 @@ def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None
     eventually(lambda: set(children_of(demo.process.pid)) == {"web", "work"}, program=demo)
     place.ready()
     place.issue(f"after {victim}")
-    # Long before the worker would look by itself: it hears of new work again.
+    # Long before the worker would look by itself, so it is notified of new work again.
     eventually(lambda: place.invitations() == before + 1, 25, demo)
 
 
@@ -218,7 +222,7 @@ def test_ctrl_c_stops_everything_quietly(place: Place) -> None:
 
 @pytest.mark.real
 def test_another_start_keeps_its_own_secrets(place: Place) -> None:
-    """Without the variables the demo makes up a key and a password once: a second start locks nobody out."""
+    """Without the variables the demo generates a key and a password once, so a second start locks nobody out."""
     outputs = []
     for _ in range(2):
         if place.demo:
@@ -234,14 +238,13 @@ def test_another_start_keeps_its_own_secrets(place: Place) -> None:
 
 @pytest.mark.real
 def test_an_ordinary_user_runs_it_too() -> None:
-    """As root this test takes another account; otherwise all the other tests were about an ordinary user."""
+    """If root runs the tests, this one uses another account; otherwise all the other tests were run by an ordinary
+    user."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("needs root and setpriv, to become somebody else")
     nobody = pwd.getpwnam("nobody")
     become = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    again = (
-        "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', 'import hub']))"  # without root's help
-    )
+    again = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', 'import hub']))"  # not as root
     reachable = subprocess.run([*become, sys.executable, "-c", again], capture_output=True, check=False, cwd=ROOT)
     if reachable.returncode != 0:
         pytest.skip("the account nobody may not enter this checkout or its Python")

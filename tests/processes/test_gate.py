@@ -1,4 +1,4 @@
-"""The demo's gate: each refusal, and that nothing but the command `qianda demo` makes a demo."""
+"""The guard of the demo: each refusal, and that nothing but the command `qianda demo` makes a demo."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_command_refuses_before_it_touches_anything(tmp_path: Path, variable
 
 
 def test_no_key_of_the_configuration_switches_it_on(tmp_path: Path) -> None:
-    """There is none: an unknown key is refused, whatever the file says."""
+    """There is no such key: an unknown key is refused, whatever the file says."""
     config = tmp_path / "own.toml"
     config.write_text("demo = true\n")
     refused = run(tmp_path / "data", "serve", QIANDA_CONFIG=str(config))

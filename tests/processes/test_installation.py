@@ -1,4 +1,4 @@
-"""Data folder and database are one installation: what `qianda init` makes and binds, and who is refused."""
+"""Data folder and database are one installation: what `qianda init` makes and binds, and what is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Installation:
 
 @pytest.fixture
 async def unbound(tmp_path: Path) -> AsyncIterator[Installation]:
-    """After `qianda migrate`, before `qianda init`."""
+    """Yield an installation after `qianda migrate`, before `qianda init`."""
     async with fresh_database() as dsns:
         await mark(dsns.owner, "production", utc_now())
         yield Installation(dsns, tmp_path / "data")
@@ -81,7 +81,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def other_keys(bound: Installation) -> Path:
-    """A folder with the installation's id and a master key of its own."""
+    """Return a folder with the same installation id, but another master key."""
     other = bound.folder.with_name("other")
     shutil.copytree(bound.folder, other)
     master_key(other).unlink()
@@ -89,11 +89,11 @@ def other_keys(bound: Installation) -> Path:
     return other
 
 
-# ---- the poisoning
+# ---- a folder without keys
 
 
 async def test_an_empty_data_folder_joins_no_database(bound: Installation) -> None:
-    """Every command says what to do, and makes nothing in that folder; nothing is ever served from it."""
+    """Every command says what to do, and makes nothing in that folder. Nothing is ever served from it."""
     empty = bound.folder.with_name("empty")
     empty.mkdir()
     for words in (["doctor"], ["work"], ["migrate"], ["init"], ["init", "--renew"], ["issue", str(uuid4())]):
@@ -271,7 +271,7 @@ async def test_of_two_folders_at_once_one_is_bound(unbound: Installation) -> Non
 
 
 async def test_a_folder_of_an_earlier_version_is_taken_as_it_is(unbound: Installation) -> None:
-    """Its database has rows, and knows of no folder yet: only the key that reads them is bound."""
+    """Its database has rows and is not bound to a folder yet: only the key that can decrypt the rows is bound."""
     await initialise(unbound.settings(), unbound.dsns.owner)
     async with unbound.hub() as hub:
         await prepare_school(hub.database)
@@ -311,7 +311,7 @@ async def test_a_further_host_with_the_same_keys_gets_the_id(bound: Installation
     (further / ID_FILE).unlink()
     with pytest.raises(WrongInstallation, match=r"has keys, but no installation\.id.*run `qianda init`"):
         await build(bound.settings(further), bound.dsns.app, demo=False)
-    await initialise(bound.settings(further), bound.dsns.app)  # nothing is written in the database
+    await initialise(bound.settings(further), bound.dsns.app)  # nothing is written to the database
     async with bound.hub(further):
         assert installation_of(further) == installation_of(bound.folder)
 

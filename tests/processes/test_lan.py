@@ -158,7 +158,7 @@ def test_an_address_that_is_not_ours_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def demo() -> Iterator[Program]:
-    """The demo on a private address, in a network namespace of its own."""
+    """Run the demo on a private address, in a network namespace of its own."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root can make a network namespace")
     if (
@@ -167,7 +167,7 @@ def demo() -> Iterator[Program]:
     ):
         pytest.skip("this machine makes no network namespaces")
     folder = Path(tempfile.mkdtemp(prefix="qianda-lan-", dir=scratch_folder()))
-    folder.chmod(0o755)  # the database's account has to get in
+    folder.chmod(0o755)  # the database's account has to enter it
     variables = {"QIANDA_HOST": ADDRESS, "QIANDA_PORT": str(PORT), "QIANDA_DEMO_API_KEY": KEY}
     program = Program(folder / "data", "demo", become=IN_A_NETWORK_OF_ITS_OWN, variables=variables)
     try:

@@ -1,4 +1,4 @@
-"""A real hub does not start as what nobody meant it to be; what keeps it from its database is said plainly."""
+"""A hub does not start with a configuration that nobody can have meant. Errors about its database are plain."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_bind_beyond_this_machine_wants_a_proxy(tmp_path: Path, monkeypatch: p
 
 @contextlib.asynccontextmanager
 async def speaking(answer: bytes) -> AsyncIterator[int]:
-    """A server that says the same to whoever connects."""
+    """Run a server that gives the same answer to whoever connects. Yields its port."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1024)
@@ -126,7 +126,7 @@ async def speaking(answer: bytes) -> AsyncIterator[int]:
 
 
 def error_of(code: str) -> bytes:
-    """An ErrorResponse of PostgreSQL's protocol, version 3."""
+    """Return an ErrorResponse of PostgreSQL's protocol, version 3."""
     fields = b"".join(kind + text.encode() + b"\0" for kind, text in ((b"S", "FATAL"), (b"C", code), (b"M", SECRET)))
     return b"E" + (len(fields) + 5).to_bytes(4, "big") + fields + b"\0"
 
@@ -179,7 +179,7 @@ def test_no_part_of_a_password_is_shown(password: str) -> None:
 
 
 async def test_an_old_server_is_refused(database: Dsns) -> None:
-    """The real one, which says in its greeting that it is older."""
+    """The real server, whose greeting is changed so that it looks older."""
     async with over_tcp(database.app) as direct, greeting_as_old(direct) as dsn:
         with pytest.raises(DatabaseUnavailable, match="its server is PostgreSQL 14, and 15 or newer is needed"):
             await check_server(dsn, DATABASE)

@@ -1,4 +1,4 @@
-"""Places for the embedded database, outside pytest's own folder, which is closed to other accounts."""
+"""Folders for the embedded database, outside pytest's own folder, which is closed to other accounts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def programs() -> Path:
 
 @pytest.fixture
 def playground() -> Iterator[Path]:
-    """A folder open to all accounts; what still runs there at the end is stopped."""
+    """Yield a folder open to all accounts. What still runs there at the end is stopped."""
     with tempfile.TemporaryDirectory(prefix="qianda-place-", dir=scratch_folder()) as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -62,7 +62,8 @@ def closed_place(playground: Path, programs: Path) -> Place:
 
 @pytest.fixture
 def ordinary_python(playground: Path) -> list[str]:
-    """How to run `embedded_user.py` as `nobody`, from a copy, since the checkout may lie where only root comes."""
+    """Return the command that runs `embedded_user.py` as `nobody`, from a copy, since only root may be able to read the
+    checkout."""
     library = playground / "library"
     for module in MODULES:
         (library / "hub" / module).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Data folders to try the embedded database in, and processes that use it there."""
+"""Data folders for tests of the embedded database, and processes that use it there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Place:
-    """A data folder with what belongs to it; `is_open` says whether the account of the database may enter it."""
+    """A data folder and everything around it. `is_open`: whether the account of the database may enter it."""
 
     folder: Path
     state: Path
@@ -30,7 +30,7 @@ class Place:
 
 
 class User:
-    """A running `embedded_user.py`; it has the database when the constructor returns, unless `wait` is false."""
+    """A running `embedded_user.py`. It holds the database when the constructor returns, unless `wait` is false."""
 
     running: ClassVar[dict[Path, list[User]]] = {}
 
@@ -46,12 +46,12 @@ class User:
 
     @classmethod
     def kill_all(cls, playground: Path) -> None:
-        """Those that a failed test left there."""
+        """Kill the users that a failed test left there."""
         for user in cls.running.pop(playground, []):
             user.kill()
 
     def hear(self) -> int:
-        """Wait until it has written its note; returns the number of the server's process."""
+        """Wait until the user has written its note. Return the process id of the server."""
         said = self._next()
         self.pid = int(said["pid"])
         self.home = str(said["home"])
@@ -59,7 +59,7 @@ class User:
         return self.pid
 
     def leave(self) -> bool:
-        """End it in order; whether the server is down now."""
+        """End the user in the regular way. Return whether the server is down now."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         down = bool(self._next()["down"])
@@ -85,7 +85,7 @@ class User:
 
 
 def modes(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Mode, owner and group of a folder and of everything above it."""
+    """Return mode, owner and group of a folder and of everything above it."""
     return {
         str(path): (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (folder, *folder.parents)
     }

@@ -23,7 +23,7 @@ END $$"""
 
 
 def write_note(database: EmbeddedPostgres) -> list[str]:
-    """Add a note as the role `owner` and return all notes."""
+    """Add a note as the role `owner`. Return all notes."""
     where = parse_qs(urlsplit(database.dsn("owner")).query)
     command = [str(database.programs / "psql"), "-h", where["host"][0], "-p", where["port"][0], "-U", "owner"]
     command += ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", "qianda"]

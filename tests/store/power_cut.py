@@ -1,7 +1,7 @@
-"""A disk that forgets what was not forced to it, as a power cut makes it forget.
+"""A disk that forgets what was not forced to it, as in a power cut.
 
-It listens to `os.fsync`: a file's content lasts as it was when the file was forced, a name in a folder as it was when
-the folder was. Everything else, however often it was read back meanwhile, is gone.
+It records calls of `os.fsync`: a file keeps the content that it had when it was forced, and a folder the names that it
+had when it was forced. Everything else is gone, however often it was read back meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 @dataclass
 class ForgetfulDisk:
-    """Of the folder `root`, which itself lasts."""
+    """The disk below the folder `root`, which itself survives."""
 
     root: Path
     _contents: dict[int, bytes] = field(default_factory=dict)
@@ -38,7 +38,8 @@ class ForgetfulDisk:
             self._contents[status.st_ino] = path.read_bytes()
 
     def after_power_cut(self) -> dict[str, bytes]:
-        """Path below the root → content. A file whose name lasts and whose content was never forced is empty."""
+        """Return what is left: path below the root → content. A file whose name was forced and whose content was not is
+        empty."""
         return dict(self._below(self.root.stat().st_ino, ""))
 
     def _below(self, folder: int, path: str) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Budgets: all that one message is counted in, in one statement, or nothing."""
+"""Budgets: one statement counts a message in all its budgets, or in none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host whose clock is wrong goes by the database's, so that leases and due times mean the same everywhere."""
+"""A host whose clock is wrong uses the database's time, so that leases and due times mean the same everywhere."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from tests.database import fresh_database
 
-NEAR = timedelta(seconds=3)  # a busy machine
+NEAR = timedelta(seconds=3)  # tolerance for a busy machine
 
 
 class HostClock:
-    """A clock that somebody sets wrong, or right again."""
+    """A clock that can be set wrong, and right again."""
 
     def __init__(self) -> None:
         self.wrong_by = timedelta(0)
@@ -36,7 +36,7 @@ async def test_a_wrong_host_goes_by_the_database(seconds: int) -> None:
             async with database.transaction(EVERYTHING) as tx:
                 assert abs(tx.now - datetime.now(UTC)) < NEAR
             assert abs(clock() - datetime.now(UTC)) < NEAR
-            host.wrong_by = timedelta(0)  # somebody set it right
+            host.wrong_by = timedelta(0)  # the clock was set right
             async with database.transaction(EVERYTHING) as tx:
                 assert abs(tx.now - datetime.now(UTC)) < NEAR
         finally:
@@ -50,7 +50,7 @@ def test_a_small_difference_moves_nothing() -> None:
     assert clock() == at
     clock.observe(at + TOLERANCE * 2)
     assert clock() == at + TOLERANCE * 2
-    clock.observe(at + TOLERANCE * 2.5)  # it does not tremble
+    clock.observe(at + TOLERANCE * 2.5)  # small differences are ignored
     assert clock() == at + TOLERANCE * 2
     clock.observe(at)
     assert clock() == at

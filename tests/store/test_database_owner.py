@@ -1,4 +1,5 @@
-"""The account of the embedded database, and the folders that are given to it, when several processes start at once."""
+"""The system account of the embedded database, and the folders that it is given, when several processes start at
+once."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ print("made")
 
 
 def said_at_once(program: str, argument: str) -> set[str]:
-    """What such programs print that go on at one moment."""
+    """Run AT_ONCE such programs that continue at the same moment. Return what they print."""
     started = [
         subprocess.Popen(
             [sys.executable, "-c", program, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -53,7 +54,7 @@ def said_at_once(program: str, argument: str) -> set[str]:
 
 @pytest.fixture
 def new_name() -> Iterator[str]:
-    """A name that no account of this machine has; an account that gets it is removed."""
+    """Yield a name that no account of this machine has. An account that gets it is removed."""
     name = f"qianda-{secrets.token_hex(4)}"
     yield name
     subprocess.run(["userdel", name], check=True)

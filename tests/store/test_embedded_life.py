@@ -1,4 +1,4 @@
-"""Who starts, adopts, kills and stops the embedded database."""
+"""Starting, adopting, killing and stopping the embedded database."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_killed_server_comes_back_with_its_data(place: Place) -> None:
         user = User(place)
         os.kill(database.server_pid(), signal.SIGKILL)
         killed = database.server_pid()
-        database.start()  # the one that is its parent has to reap it first
+        database.start()  # its parent process has to reap it first
         assert database.server_pid() != killed
         os.kill(database.server_pid(), signal.SIGKILL)
-        later = User(place)  # its parent has not reaped it: it is still there, without life
+        later = User(place)  # its parent has not reaped it, so it is a zombie
         assert later.notes == ["note 1", "note 2"]
         assert later.leave() is False
         assert user.leave() is False
@@ -67,7 +67,7 @@ async def test_server_that_is_stopping_is_waited_for_not_adopted(open_place: Pla
     with open_place.database() as database:
         stopping = database.server_pid()
         last = await asyncpg.connect(database.dsn("superuser"))
-        os.kill(stopping, signal.SIGTERM)  # "smart": it ends when its last client leaves, and takes no new one
+        os.kill(stopping, signal.SIGTERM)  # "smart": it ends when its last client leaves, and accepts no new one
         await until(partial(_says, database, "stopping"))
         assert database.answers()
         starting = asyncio.create_task(asyncio.to_thread(database.start))

@@ -1,4 +1,4 @@
-"""Files are named by their hash, and a file that is missing or was changed is not handed out."""
+"""Files are named by their hash. A file that is missing or was changed is not returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the role `app` cannot do with evidence, tried statement by statement on a hub that has some of everything."""
+"""What the role `app` cannot do with evidence, tried statement by statement on a hub with rows of every kind."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def _some_of_everything(running: Running) -> None:
 
 
 async def _refused(connection: asyncpg.Connection, statement: str) -> bool:
-    """Whether it is refused for want of a right; undone if it is not."""
+    """Return whether the role has no right to execute this statement. It is rolled back in any case."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -106,7 +106,7 @@ async def test_every_column_that_is_not_named_is_refused_and_every_one_that_is_e
 
 
 async def test_rows_end_nowhere_but_where_it_is_said() -> None:
-    """Also in tables that come later: nobody has to think of them."""
+    """This holds for new tables without further work: they are closed by default."""
     async with fresh_database() as dsns, as_app(dsns.app) as app:
         deletable = {name for name in metadata.tables if not await _refused(app, f"DELETE FROM {name}")}
         assert deletable == set(DELETABLE)

@@ -32,7 +32,7 @@ async def looked_at(running: Running) -> list[DoctorFinding]:
 
 
 def faults(findings: list[DoctorFinding]) -> list[tuple[str, str]]:
-    """Without the two sums, which have to agree with them."""
+    """Return part and words of each fault, after checking that the two totals agree with them."""
     named = [(each.part, each.words) for each in findings if not each.well and each.part not in ("records", "files")]
     for part, of in (("records", "record of "), ("files", "file of ")):
         counted = sum(each.startswith(of) for each, _ in named)
@@ -57,12 +57,12 @@ async def test_a_sound_hub_has_nothing_but_whole_records_and_files() -> None:
         assert faults(findings) == []
         words = {each.part: each.words for each in findings}
         assert re.fullmatch(r"\d+ entries of 3 contracts are whole", words["records"])
-        assert words["files"] == "7 stored files are whole"  # three issued; signed, two prepared, final of one
+        assert words["files"] == "7 stored files are whole"  # three issued; one signed, two prepared, one final
         assert words["numbers"] == "every contract number that was given out has its contract"
 
 
 async def test_each_of_many_changed_and_deleted_entries_and_removed_files_is_named() -> None:
-    """65 entries changed, 65 deleted, 20 files gone: `doctor` said that all was well."""
+    """65 entries changed, 65 deleted, 20 files removed: an earlier `doctor` reported that all was well."""
     async with quiet_hub() as running:
         contracts = [await running.issue_minor() for _ in range(MANY)]
         for contract in contracts:
@@ -132,7 +132,7 @@ async def test_it_says_what_was_done_to_a_finished_contract() -> None:
             "number": contract.number,
             "document": document,
         }
-        await database.execute("SET session_replication_role = replica")  # neither keys nor triggers stand in the way
+        await database.execute("SET session_replication_role = replica")  # no keys or triggers prevent changes
         for table in TABLES:
             await database.execute(f"CREATE TABLE sound_{table} AS SELECT * FROM {table}")
         for harm, named in HARMS:

@@ -1,4 +1,4 @@
-"""What the database says is there after a power cut, is there: a file and its name are forced to the disk before the
+"""Files that the database names are still there after a power cut: a file and its name are forced to disk before the
 transaction that names it commits."""
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ async def test_at_every_commit_each_file_that_a_row_names_would_survive_a_power_
 
 
 def _cut_at_every_commit(running: Running, disk: ForgetfulDisk) -> list[set[str]]:
-    """What would be missing or wrong if the power failed right after each commit, as a list that grows."""
+    """Return a list that grows: the files that would be missing or wrong if the power failed right after each
+    commit."""
     database, missing = running.hub.database, list[set[str]]()
     original = database.transaction
 
@@ -118,7 +119,7 @@ def _full(*_: object) -> None:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_the_system_is_asked_in_this_order(tmp_path: Path) -> None:
-    """Content, its name, the folder's name; and only then does anything else happen."""
+    """First the content, then its name, then the folder's name are forced; only after that anything else happens."""
     trace = tmp_path / "trace"
     asked = [sys.executable, "-c", PUT, str(tmp_path / "files")]
     subprocess.run(["strace", "-f", "-y", "-e", f"trace={CALLS}", "-o", str(trace), *asked], check=True, timeout=120)

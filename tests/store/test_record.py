@@ -1,4 +1,4 @@
-"""The record: chained, complete, without personal values, and nothing that the role `app` could change."""
+"""The record: chained, complete, without personal values, and without anything that the role `app` could change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ async def superuser(running: Running) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def dumped(running: Running) -> dict[str, list[str]]:
-    """Every row of every table, the queue's too, as JSON; bytes in hexadecimal, and as text where they are any."""
+    """Return every row of every table as JSON, those of the job queue included. Bytes are in hexadecimal, and also as
+    text if they are text."""
     async with superuser(running) as connection:
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         rows = {each["tablename"]: await connection.fetch(f'SELECT * FROM "{each["tablename"]}"') for each in tables}
@@ -140,7 +141,7 @@ async def test_no_ticket_code_pin_or_id_number_rests_in_database_queue_or_log(
         assert codes and tickets
         secrets = {*codes, *tickets, guardian.secret, GUARDIAN_ID, GUARDIAN_ID[-4:], MINOR_ID, f'"{PIN}"'}
         tables = await dumped(running)
-        for numbered in ("alembic_version", "schema_compatibility"):  # 0019 is also how the guardian's document ends
+        for numbered in ("alembic_version", "schema_compatibility"):  # 0019 is also the end of the guardian's document
             del tables[numbered]
         logged = "".join(capfd.readouterr())
     assert "delivery" in logged
@@ -149,7 +150,7 @@ async def test_no_ticket_code_pin_or_id_number_rests_in_database_queue_or_log(
         assert secret not in logged
         for table, rows in tables.items():
             assert not any(secret in row for row in rows), table
-    for number in {GUARDIAN_ID[-4:], *codes}:  # so short that hashes hold them by chance: as a word of its own
+    for number in {GUARDIAN_ID[-4:], *codes}:  # so short that hashes contain them by chance: as separate words
         word = re.compile(rf"(?<![0-9A-Za-z.+-]){number}(?![0-9A-Za-z.+-])")
         assert not word.search(logged)
         for table, rows in tables.items():

@@ -1,4 +1,4 @@
-"""Two who record about one contract at the same moment: the second waits, and builds on the first."""
+"""Two transactions add to the record of one contract at the same moment: the second waits, and builds on the first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def record_later(running: Running, contract: Contract, together: bool) -> 
 
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "with due steps"])
 async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> None:
-    """Neither holds the contract's row."""
+    """Neither of them locks the contract's row."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:

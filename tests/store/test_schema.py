@@ -27,7 +27,7 @@ Schema = dict[str, list[tuple[object, ...]]]
 
 
 async def _schema(owner_dsn: str) -> Schema:
-    """Each table with its columns, constraints and indexes, as PostgreSQL itself writes them down."""
+    """Return each table with its columns, constraints and indexes, in PostgreSQL's own notation."""
     connection = await asyncpg.connect(owner_dsn)
     try:
         names = [name for (name,) in await connection.fetch(TABLES) if not name.startswith(NOT_OURS)]
@@ -48,7 +48,8 @@ async def _create_tables(owner_dsn: str) -> None:
 
 
 async def test_the_migrations_make_exactly_what_the_tables_declare() -> None:
-    """Columns, types, defaults, constraints and indexes with their conditions. The order of columns is free."""
+    """Columns, types, defaults, constraints and indexes with their conditions are the same. The order of columns is
+    free."""
     async with fresh_database() as migrated, fresh_database(migrated=False) as declared:
         await _create_tables(declared.owner)
         made, wanted = await _schema(migrated.owner), await _schema(declared.owner)

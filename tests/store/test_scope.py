@@ -1,4 +1,5 @@
-"""The campus tree bounds every query: rows of another campus are not there, whichever table and whichever verb."""
+"""The campus tree limits every query: rows of another campus cannot be read or written, in any table and by any
+statement."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ from tests.running import GUARDIAN_PHONE, Running
 
 FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
 SHARED = {
-    # Nothing of a campus stands in them; or, for accounts and keys, they are looked up before anybody has a scope. A
+    # These tables contain nothing of a campus; or, for accounts and keys, they are queried before there is a scope. A
     # number that opted out did so towards every campus.
     "api_key", "budget", "campus", "chat_account", "contract_number", "demo_clock", "idempotency", "installation",
     "job_start", "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
@@ -46,7 +47,8 @@ SHARED = {
 
 
 async def a_story_in_hefei(running: Running) -> None:
-    """Rows in every table: two contracts in one message, one of them completed; about another one a question."""
+    """Write rows into every table: two contracts in one message, one of them completed, and a question about another
+    one."""
     await running.issue_minor(hold=True)
     contract = await running.issue_minor()
     await running.worker.due_steps.sweep()
@@ -85,7 +87,7 @@ async def a_story_in_hefei(running: Running) -> None:
     await bulk_remind.begin(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
-    await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # others have their own
+    await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # other campuses have some
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.execute(
             text(
@@ -96,7 +98,7 @@ async def a_story_in_hefei(running: Running) -> None:
 
 
 async def heard_from_outside(running: Running) -> None:
-    """What providers and people told, and what staff have to hear of."""
+    """Store what providers and people sent, and alerts for staff."""
     database = running.hub.database
     await database.inlet.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
     async with database.transaction(EVERYTHING) as tx:
@@ -112,7 +114,7 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
     async with quiet_hub() as running:
         await a_story_in_hefei(running)
         database = running.hub.database
-        await tamper(database.dsn, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO app")  # so that the scope is asked
+        await tamper(database.dsn, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO app")  # only the scope prevents it
         for table in scoped_tables():
             async with database.transaction(EVERYTHING) as tx:
                 before = await tx.connection.scalar(text(f"SELECT count(*) FROM {table}"))
@@ -141,7 +143,7 @@ async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract()
             "callback",
             "inbound_message",
             "duty",
-        }:  # of the hub, or of a person
+        }:  # tables of the hub, or of a person
             async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
                 assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
 
@@ -151,7 +153,7 @@ async def test_a_campus_with_a_contract_of_its_own_sees_nothing_that_hangs_on_ot
         own = await running.issue_minor(campus="beijing", signers=(mother(),))
         await a_story_in_hefei(running)
         async with running.hub.database.transaction(FOREIGN) as tx:
-            for table in ("contract", "signer", "signing_task"):  # what the conditions of others look up
+            for table in ("contract", "signer", "signing_task"):  # which the conditions of other tables look up
                 assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
             for table in scoped_tables():
                 if "contract" in metadata.tables[table].columns:

@@ -1,4 +1,4 @@
-"""Staff tasks of which one is enough: one is there, however many processes find its cause at the same moment."""
+"""Staff tasks that should exist once: there is one, however many processes find its cause at the same moment."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ async def count(database: Database, found: str) -> int:
 
 
 async def waiting(database: Database) -> int:
-    """How many wait for a lock."""
+    """Return how many connections wait for a lock."""
     return await count(database, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 @pytest.mark.parametrize("same_text", [False, True], ids=["any text", "same text"])
 @pytest.mark.parametrize("fails", [False, True], ids=["the first commits", "the first fails"])
 async def test_of_many_who_add_a_task_at_once_one_does(store: Database, fails: bool, same_text: bool) -> None:
-    """The first has added it and is not done yet when all the others ask: none of them can see it."""
+    """The first has added the task and not committed when all the others try, so none of them can see it."""
     others: list[asyncio.Task[bool]] = []
 
     async def all_there() -> bool:
@@ -88,7 +88,7 @@ async def test_a_settled_task_does_not_hinder_the_next(store: Database) -> None:
 
 
 async def test_different_subjects_do_not_hinder_each_other(store: Database) -> None:
-    """Nobody even waits: the first is not done while all the others come and go."""
+    """None of them even waits: the others finish while the first is still open."""
     subjects = [
         replace(TASK, kind="unreached"),
         replace(TASK, contract=uuid4()),
@@ -113,7 +113,7 @@ async def test_another_text_is_another_task_only_where_texts_count(store: Databa
 
 
 async def test_a_task_without_a_key_counts_as_well(store: Database) -> None:
-    """One that a hub before this schema has added, or that was not added once."""
+    """A task that an older version added before this schema, or that was not added as a unique one."""
     async with store.transaction(EVERYTHING) as tx:
         await tx.staff_tasks.add_task(TASK)
     assert await count(store, "staff_task WHERE once IS NULL") == 1

@@ -1,4 +1,4 @@
-"""The unit of work: all or nothing, compare-and-set, and two clocks that are kept apart."""
+"""Transactions: all or nothing, compare-and-set, and two clocks that are kept apart."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
 
     async def fail_at_the_end() -> None:
         async with store.transaction(EVERYTHING) as tx:
-            await tx.jobs.enqueue("complete", {"contract": str(contract.id)}, "k")  # first, as the trap wants it
+            await tx.jobs.enqueue("complete", {"contract": str(contract.id)}, "k")  # first, and undone as well
             await tx.record.append(contract.id, "hefei", "drawn", "test", {})
             await tx.contracts.move(contract, ContractState.ISSUED)
             raise BadInput("no")
@@ -122,7 +122,7 @@ async def test_only_a_demo_moves_its_planning_clock(store: Database, database: D
         await tx.school.advance_clock(timedelta(days=1))
         assert tx.planning_now == NOW
         assert await tx.school.kind() == "production"
-    assert await mark(database.owner, "demo", NOW) == "production"  # what it is for is written once
+    assert await mark(database.owner, "demo", NOW) == "production"  # the purpose is written once
 
 
 async def test_a_demo_moves_planning_alone(store: Database, database: Dsns) -> None:
