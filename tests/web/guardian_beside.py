@@ -1,4 +1,4 @@
-"""A guardian who has a contract open while others keep the hub busy: how long each request takes."""
+"""A guardian who has a contract open while others keep the hub busy, and how long each of their requests takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.running import Running
 from tests.web.signer_visits import verified
 
 ROUNDS = 25
-# Seconds between two requests: a person at a phone, not another siege.
+# Seconds between two requests: a person at a phone is no attacker.
 PAUSE = 0.05
 
 
@@ -25,14 +25,15 @@ Figures = Callable[..., None]
 
 @dataclass
 class Beside:
-    """Seconds of each request: before, and while there was something else."""
+    """The seconds of each request: `quiet` before the load, `seconds` under it."""
 
     quiet: list[float]
     seconds: list[float] = field(default_factory=list)
 
     @property
     def figures(self) -> dict[str, float]:
-        """With fewer than a hundred requests, `p99` is the slowest one."""
+        """Return medians and percentiles in milliseconds. With fewer than a hundred requests, `p99` is the slowest
+        one."""
         return {
             "signing_requests": len(self.seconds),
             "signing_median_quiet_ms": median(self.quiet) * 1000,
@@ -44,7 +45,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Guardian:
-    """`origin`: the hub's public one, whatever address the client asks."""
+    """A guardian with a session. `origin`: the hub's public origin, whatever address the client connects to."""
 
     client: SigningClient
     origin: str
@@ -52,7 +53,7 @@ class Guardian:
 
     @contextlib.asynccontextmanager
     async def at(self, address: str) -> AsyncIterator[Guardian]:
-        """The same session, by another web server of this hub."""
+        """Yield the same session at another web server of this hub."""
         headers = {"Host": self.origin.removeprefix("http://")}
         async with aiohttp.ClientSession(headers=headers) as http:
             client = SigningClient(address, http=http, origin=self.origin)
@@ -61,7 +62,7 @@ class Guardian:
 
     @contextlib.asynccontextmanager
     async def asking(self) -> AsyncIterator[Beside]:
-        """One request after the other for as long as this lasts, all of which are answered."""
+        """Make one request after the other inside the block. All of them have to be answered."""
         beside, ended = Beside(self.quiet), asyncio.Event()
 
         async def ask() -> None:
@@ -88,7 +89,7 @@ class Guardian:
 
 @contextlib.asynccontextmanager
 async def guardian_at(running: Running) -> AsyncIterator[Guardian]:
-    """Who is verified, and has asked for everything a few times while nothing else was going on."""
+    """Yield a verified guardian who has made all requests a few times under no other load."""
     async with verified(running, await running.issue_minor()) as client:
         guardian = Guardian(client, running.origin)
         await guardian.round([])  # draws the page

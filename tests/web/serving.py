@@ -1,4 +1,4 @@
-"""A web application served on a free port, for tests that put one together themselves."""
+"""A web application served on a free port, for tests that make their own application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 @contextlib.asynccontextmanager
 async def served(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Its origin."""
+    """Serve the application. Yields its origin."""
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)

@@ -1,4 +1,4 @@
-"""Visits of signers for the tests of the protocol: by the client library, and by hand to misbehave."""
+"""Sessions of signers for the tests of the protocol: by the client library, and by plain requests to misbehave."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def code_for(running: Running, phone: str = GUARDIAN_PHONE, count: int = 1
 
 @contextlib.asynccontextmanager
 async def opened(running: Running, contract: Contract, number: int = 0) -> AsyncIterator[SigningClient]:
-    """A session that has opened the signer's link, and no more."""
+    """Yield a client whose session has opened the signer's link, and no more."""
     async with SigningClient(running.origin) as client:
         await client.open(await running.ticket(contract, number=number))
         yield client
@@ -53,7 +53,7 @@ async def asked(
     bearer: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[int, Any, Mapping[str, str]]:
-    """Status, JSON and headers of one plain request."""
+    """Make one plain request. Return its status, JSON (or text) and headers."""
     sent = {**({"Authorization": f"Bearer {bearer}"} if bearer else {}), **(headers or {})}
     url = f"{running.origin}{path}"
     async with running.http.request(method, url, json=body, headers=sent, allow_redirects=False) as answer:

@@ -32,14 +32,17 @@ class Page:
 
 @dataclass
 class Desk:
-    """`language` is that of the pages; the cookie is sent by hand, because Python's jars drop `__Host-` over http."""
+    """A browser at a desk. `language`: that of the pages.
+
+    The cookie is sent explicitly, because Python's cookie jars drop `__Host-` over http.
+    """
 
     running: Running
     cookie: str = ""
     language: str = "en"
 
     async def get(self, path: str, site: str | None = None) -> Page:
-        """`site`: where a browser says that it was led from (Sec-Fetch-Site)."""
+        """Get a page. `site`: the value of Sec-Fetch-Site, by which a browser says where it was led from."""
         return await self._ask("GET", path, None, site=site)
 
     async def post(self, path: str, form: Form | None = None, origin: str | None = None) -> Page:

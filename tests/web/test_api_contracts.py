@@ -1,4 +1,4 @@
-"""The integration API, called as another system would."""
+"""The integration API, called as another system would call it."""
 
 from __future__ import annotations
 

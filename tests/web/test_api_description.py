@@ -1,4 +1,4 @@
-"""The OpenAPI document says what is there, and the API answers as it says."""
+"""The OpenAPI document describes what exists, and the API answers as it says."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Runn
 
 
 async def test_answers_conform_to_the_description(running: Running) -> None:
-    """Schemathesis makes requests from the document, good and bad ones; no answer may be a 5xx or undescribed."""
+    """Schemathesis makes valid and invalid requests from the document. No answer may be a 5xx or undescribed."""
     schema = schemathesis.openapi.from_dict(await document(running))
     operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
     assert len(operations) == 13

@@ -1,4 +1,4 @@
-"""The same Idempotency-Key is one act and one answer, whichever commit of the request the database loses."""
+"""The same Idempotency-Key means one act and one answer, whichever commit of the request the database loses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# What is answered, and what the record says of it.
+# The status of the answer, and the kind of the record entry.
 ACTS = {
     "links": (200, "link-handed-out"),
     "remind": (200, "reminded-by-hand"),
@@ -38,7 +38,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 class Outage:
-    """The database is lost before a commit: for that one only, or until the process would have been started again."""
+    """The database fails before a commit: for that commit only, or until the process would have been restarted."""
 
     def __init__(self, after: int, *, lasting: bool) -> None:
         self._after, self._lasting, self.asked, self.happened = after, lasting, 0, False
@@ -84,7 +84,7 @@ async def recorded(running: Running, contract: Contract) -> Counter[str]:
 async def test_whatever_is_lost_the_same_key_is_one_act(running: Running, act: str, lasting: bool) -> None:
     status, kind = ACTS[act]
     for after in count(1):
-        running.clock.advance(timedelta(minutes=31))  # so often one person is reminded
+        running.clock.advance(timedelta(minutes=31))  # a person may be reminded again
         contract, key = await running.issue_minor(), f"{act}-{uuid4()}"
         body, outage = await body_of(running, act, contract), Outage(after, lasting=lasting)
         with outage.of(running):
@@ -92,7 +92,7 @@ async def test_whatever_is_lost_the_same_key_is_one_act(running: Running, act: s
         if not outage.happened:
             break
         assert first[0] == 503
-        running.clock.advance(timedelta(seconds=121))  # whoever had the key in hand is taken for dead
+        running.clock.advance(timedelta(seconds=121))  # the request that holds the key counts as dead
         again = await post(running, contract, act, body, key)
         assert again[0] == status, (after, again[1])
         assert (await recorded(running, contract))[kind] == 1, after
@@ -119,7 +119,8 @@ async def test_the_first_answer_is_given_again_when_the_contract_has_ended_since
 
 
 async def check(running: Running, contract: Contract, act: str, answer: Any) -> None:
-    """The answer tells what is there: the one new contract, the one message, the contract as it was then."""
+    """Check that the answer describes what exists: the one new contract, the one message, the contract as it was
+    then."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         reminders = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "reminder"]
         now = await tx.contracts.get(contract.id)

@@ -1,4 +1,5 @@
-"""Staff ask in a chat: through the platforms' own calls to a whole hub, and never more than their campuses' counts."""
+"""Staff ask in a chat, through the platforms' own calls to a whole hub, and get no more than the counts of their
+campuses."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ async def called(running: Running, chat: str, sent: Sent) -> tuple[int, bytes]:
 
 
 async def asked(running: Running, person: str, text: str) -> str:
-    """By WeCom, which reads the answer out of the response."""
+    """Ask through WeCom. Return the answer, which is read from the response."""
     status, body = await called(running, "office", WECOM.message(person, text, now()))
     assert status == 200
     return WECOM.read_answer(body)["Content"] if body else ""
@@ -149,7 +150,7 @@ async def test_dingtalk_gets_its_answer_at_the_webhook(running: Running, server:
     session = uuid4().hex
     sent = DING.message("wang", "合肥进度", now(), server.webhook(session), session)
     assert await called(running, "dingtalk", sent) == (200, b"")
-    assert await called(running, "dingtalk", sent) == (200, b"")  # it did not have our response in time
+    assert await called(running, "dingtalk", sent) == (200, b"")  # DingTalk repeats its call: our response was too late
 
     async def answered() -> list[str]:
         return [text for where, text in server.accepted if where == session]

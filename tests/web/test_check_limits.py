@@ -1,4 +1,4 @@
-"""The check page while others keep it busy: drips, dear files, full disks. Everybody else is answered."""
+"""The check page while others keep it busy: slow uploads, expensive files, full disks. Everybody else is answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.signing_parts import finished_contract
 from tests.web.guardian_beside import Figures, Guardian, guardian_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-# Seconds that a busy machine may take for what has to come at once.
+# Seconds that a busy machine may take for what has to happen at once.
 BUSY = 240.0
 DRIPPING, SOMEBODY = "203.0.113.1", "203.0.113.2"
 DRIPS = 10
@@ -53,7 +53,7 @@ async def genuine(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 async def checked(running: Running, file: bytes, address: str | None) -> int:
-    """The status; `address` is whom a proxy names, None for nobody."""
+    """Check a file. Return the status. `address`: the client that a proxy names; None if it names none."""
     headers = {"Content-Type": "application/pdf"} | ({"X-Forwarded-For": address} if address else {})
     while True:
         async with running.http.post(f"{running.origin}/verify", data=BytesIO(file), headers=headers) as answer:
@@ -65,7 +65,8 @@ async def checked(running: Running, file: bytes, address: str | None) -> int:
 async def test_uploads_in_drips_keep_nobody_else_out(
     running: Running, guardian: Guardian, genuine: bytes, figures: Figures
 ) -> None:
-    """From one address: some are told to come later, and the others are ended. Meanwhile all others are answered."""
+    """Of slow uploads from one address, some are told to come later, and the others are ended. Everybody else is
+    answered."""
     target, begun, others = Target.at(running.origin), time.perf_counter(), list[float]()
     async with asyncio.timeout(BUSY), guardian.asking() as beside:
         drips = {asyncio.create_task(drip(target, DRIPPING)) for _ in range(DRIPS)}
@@ -93,7 +94,7 @@ async def test_uploads_in_drips_keep_nobody_else_out(
 
 
 async def test_who_comes_from_this_machine_is_bounded_as_well(running: Running, genuine: bytes) -> None:
-    """A proxy there that names nobody has all visitors: they have more places, and not all."""
+    """A local proxy that names no client stands for all visitors: it has more places than one address, but not all."""
     with contextlib.ExitStack() as stack:
         limits = UploadLimits()
         for _ in range(MAX_FILES_OF_THIS_MACHINE):
@@ -168,14 +169,14 @@ async def test_a_file_that_is_dear_to_check_is_given_up(
 async def test_the_largest_page_bomb_is_refused(
     running: Running, guardian: Guardian, genuine: bytes, figures: Figures
 ) -> None:
-    """18 MB, 190,000 pages: more than are looked at. Its time is printed: it depends on the machine."""
+    """18 MB, 190,000 pages: more than the hub checks. Its time is printed, as it depends on the machine."""
     file = page_bomb()
     assert 18e6 < len(file) <= MAX_FILE_BYTES
     await bombed(running, guardian, genuine, figures, file)
 
 
 async def bombed(running: Running, guardian: Guardian, genuine: bytes, figures: Figures, file: bytes) -> None:
-    """This file is refused, and while it is looked at somebody else's is checked, and the guardian is answered."""
+    """Expect that this file is refused, and that meanwhile another file is checked and the guardian is answered."""
     async with asyncio.timeout(BUSY), guardian.asking() as beside:
         bomb = asyncio.create_task(timed(checked(running, file, DRIPPING)))
         status, others_checked_s = await timed(checked(running, genuine, SOMEBODY))
@@ -185,6 +186,6 @@ async def bombed(running: Running, guardian: Guardian, genuine: bytes, figures: 
 
 
 async def timed(answered: Awaitable[int]) -> tuple[int, float]:
-    """And how many seconds it took."""
+    """Return the status, and how many seconds it took."""
     begun = time.perf_counter()
     return await answered, time.perf_counter() - begun

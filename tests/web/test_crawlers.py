@@ -1,4 +1,4 @@
-"""Whatever fetches a link without having been asked changes nothing, and the link still works afterwards."""
+"""Programs that fetch a link without being asked to change nothing, and the link still works afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def statuses(running: Running, requests: list[Asked]) -> list[tuple[Asked, int]]:
-    """Each request with its status, a few at once; redirects are followed, as crawlers do."""
+    """Return each request with its status, AT_ONCE at a time. Redirects are followed, as crawlers do."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(asked: Asked) -> tuple[Asked, int]:
@@ -44,7 +44,7 @@ async def statuses(running: Running, requests: list[Asked]) -> list[tuple[Asked,
 
 
 async def pages_and_scripts(running: Running, page: str) -> set[str]:
-    """The page, and everything that it loads: styles, scripts, and the scripts that those load."""
+    """Return the page and everything that it loads: styles, scripts, and the scripts that those load."""
     found, ahead = {page}, [page]
     while ahead:
         path = ahead.pop()
@@ -87,7 +87,7 @@ async def test_no_crawler_changes_anything(running: Running) -> None:
 
 
 async def test_posting_what_the_page_would_post_needs_the_code(running: Running) -> None:
-    """A scanner that follows the protocol as far as it can: it gets a session and a code sent, and that is all."""
+    """A scanner that follows the protocol as far as it can gets a session and has a code sent, and that is all."""
     contract = await running.issue_minor()
     await running.message("invitation")
     ticket = await running.ticket(contract)

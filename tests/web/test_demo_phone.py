@@ -24,7 +24,7 @@ async def letters(running: Running, phone: str | None = GUARDIAN_PHONE) -> list[
 
 
 async def minutes_to_the_next_step(running: Running, contract: UUID) -> int:
-    """Quiet hours move it: when it is due depends on when the test runs."""
+    """Return the minutes until the next reminder is due. Because of quiet hours, this depends on when the test runs."""
 
     async def reminder_due() -> datetime | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""Which way to the school's app is offered to whom; the page itself works for everybody."""
+"""Which way to the school's app is offered on which device. The page itself works everywhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OFFERED = {"ios": "school://{place}", "harmony": "school://{place}", "android": 
 
 @pytest.fixture
 async def pages() -> AsyncIterator[Client]:
-    """The pages of a school that has an app for every system; not a demo."""
+    """Serve the pages of a school that has an app for every system, and that is not a demo."""
     async with running_hub(with_worker=False, with_web=False) as running:
         hub = replace(running.hub, demo=False, app_link=EVERY_APP)
         app = make_app(replace(hub, services=replace(hub.services, origin=ORIGIN)))
@@ -109,7 +109,7 @@ async def test_whoever_comes_back_without_the_app_is_not_sent_round_again(pages:
     assert "is not on this phone" in text and "data-address" not in text and 'data-act="begin"' in text
 
 
-# ---- the files that phones ask for
+# ---- the files that phones fetch
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_phones_find_the_apps(pages: Client, path: str) -> None:
             headers = {"Host": host, "User-Agent": "swcd (unknown version) CFNetwork/1494.0.7 Darwin/23.4.0"}
             async with pages.request(method, path, headers=headers, allow_redirects=False) as answer:
                 assert (answer.status, answer.content_type) == (200, "application/json")
-                assert int(answer.headers["Content-Length"]) < 128 << 10  # more than that iOS does not read
+                assert int(answer.headers["Content-Length"]) < 128 << 10  # iOS reads no more than that
     async with pages.get(path) as answer:
         said = await answer.json()
     assert (

@@ -1,4 +1,5 @@
-"""Calls of providers that arrive together are stored together, and each caller hears what became of its own."""
+"""Callbacks of providers that arrive together are stored together, and each caller learns whether its own was
+stored."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
     await owner.add_listener(CALLS_CAME, lambda *heard: told.append(heard))
     try:
         await asyncio.gather(*(intake.store("sms_twilio", delivered(each)) for each in range(number)))
-        await intake.store("sms_twilio", delivered(number))  # the writer has come to rest, and begins again
+        await intake.store("sms_twilio", delivered(number))  # the writer was idle, and begins again
     finally:
         await database.close()
     try:
@@ -49,7 +50,7 @@ async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
     finally:
         await owner.close()
     assert len(stored) == number + 1
-    assert len(told) == len({row["xmin"] for row in stored}) == 4  # transactions, and how often workers were told
+    assert len(told) == len({row["xmin"] for row in stored}) == 4  # transactions, and how often workers were notified
 
 
 async def test_a_connection_that_died_meanwhile_is_made_anew(dsns: Dsns) -> None:
@@ -57,7 +58,7 @@ async def test_a_connection_that_died_meanwhile_is_made_anew(dsns: Dsns) -> None
     owner = await asyncpg.connect(dsns.superuser)
     try:
         await Intake(database).store("sms_twilio", delivered(1))
-        ours = "usename = 'app' AND datname = current_database()"  # others use the same server at this moment
+        ours = "usename = 'app' AND datname = current_database()"  # other tests use the same server at this moment
         await owner.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
         await Intake(database).store("sms_twilio", delivered(2))
         assert await owner.fetchval("SELECT count(*) FROM callback") == 2

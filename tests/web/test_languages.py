@@ -52,7 +52,7 @@ def test_language_is_chosen_in_order(path: str, headers: dict[str, str], on_file
 
 
 async def test_a_choice_of_language_outlives_a_redirect() -> None:
-    """`/staff?lang=en` leads to the login page, whose address does not say it any more."""
+    """`/staff?lang=en` redirects to the login page, whose address does not contain the language any more."""
     async with running_hub(with_worker=False) as running:
         async with running.http.get(f"{running.origin}/staff?lang=en", allow_redirects=False) as answer:
             assert answer.status == 303 and "lang=" not in answer.headers["Location"].partition("?next=")[0]

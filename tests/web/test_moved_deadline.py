@@ -1,4 +1,4 @@
-"""A deadline that was moved: staff and signers see where it is now, also in contracts that have an older one stored."""
+"""After a deadline was moved, staff and signers see the new one, also in contracts that have an older one stored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def words(deadline: datetime) -> str:
 
 
 async def shown(running: Running, contract: Contract, client: SigningClient) -> set[str]:
-    """The deadlines on the card of the contract, wherever and in whichever language it is shown: one in each place."""
+    """Return the deadlines on the contract's card, on every page and in every language. Each place has to show exactly
+    one."""
     found = []
     for language in SIGN_BY:
         desk = await desk_of(running, language=language)
@@ -55,7 +56,7 @@ async def shown(running: Running, contract: Contract, client: SigningClient) -> 
 
 
 async def stored_as_before(running: Running, contract: Contract) -> Contract:
-    """With the row about the deadline in the stored summary."""
+    """Return the contract with a row about the deadline in its stored summary, as earlier versions stored it."""
     summary = {
         language: [*rows, {"label": SIGN_BY[language], "value": words(contract.deadline)}]
         for language, rows in contract.data["summary"].items()

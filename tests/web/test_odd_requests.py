@@ -1,5 +1,4 @@
-"""Requests that nobody in their senses sends: whatever is wrong with them is the sender's fault, and never answered as
-ours."""
+"""Malformed requests: whatever is wrong with them is answered as the sender's error, never as ours."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ async def desk(running: Running) -> Desk:
 
 
 async def raw(running: Running, method: str, target: str, headers: Headers, body: bytes = b"") -> tuple[int, bytes]:
-    """Status and all that comes back; 0 where nothing does."""
+    """Send a raw request. Return the status and all that comes back; 0 if nothing does."""
     own = running.origin.removeprefix("http://")
     given = {"Host": own, "Connection": "close"} | dict(headers)
     if method == "POST" and "Transfer-Encoding" not in given:
@@ -52,7 +51,7 @@ async def raw(running: Running, method: str, target: str, headers: Headers, body
 
 
 def routes(running: Running, method: str) -> list[str]:
-    """Every route of the hub, with values that lead nowhere, and with some that the database cannot hold."""
+    """Return every route of the hub, with values that match nothing, and with some that the database cannot store."""
     resources = make_app(running.hub).router.resources()
     found = [each.canonical for each in resources if any(route.method == method for route in each)]
     targets = []

@@ -1,4 +1,4 @@
-"""What people wrote stands on staff pages as they wrote it, even where it reads like a word of ours."""
+"""Staff pages show what people wrote as they wrote it, even if it reads like a word of the product."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened, verified
 from tests.web.staff_visit import desk_of
 
-LIKE_OURS = "unknown"  # a state of deliveries, which is "sent, no answer yet" in words
+LIKE_OURS = "unknown"  # a delivery state, which pages show as "sent, no answer yet"
 
 
 @pytest.fixture

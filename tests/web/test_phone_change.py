@@ -1,4 +1,4 @@
-"""Another phone number: asked for by a program, at the desk or by the person; approved by the second of them."""
+"""Another phone number: requested by a program, at the desk or by the person, and approved by the second of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 class Parent:
-    """A guardian nobody else is, with a contract to sign and a new number."""
+    """A guardian that no other test uses, with a contract to sign and a new number."""
 
     def __init__(self, running: Running) -> None:
         self.running, self.family, self.new = running, Family(), Family().phone
@@ -75,7 +75,7 @@ async def parent(running: Running) -> Parent:
 
 
 def change_of(page: str, someone: Parent) -> tuple[str, str]:
-    """Its id, and the text of its card on the page."""
+    """Return the id of the change, and the text of its card on the page."""
     (card,) = [each for each in page.split("<article") if str(someone.contract.id) in each]
     found = re.search(r"/staff/phone-changes/([0-9a-f-]{36})/", card)
     assert found

@@ -1,4 +1,4 @@
-"""Coming by a pickup code: right or wrong, a whole conversation looks the same until the code from the phone."""
+"""Opening by pickup code: whether it is right or wrong, all answers look the same until the code from the phone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 class Parent:
-    """A guardian nobody else is, with something to sign."""
+    """A guardian that no other test uses, with something to sign."""
 
     def __init__(self, running: Running) -> None:
         self.running, self.family = running, Family()
@@ -44,7 +44,7 @@ class Parent:
         return self.contract
 
     async def code(self) -> str:
-        """As the message says it."""
+        """Return the pickup code, as the message contains it."""
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(self.contract.id)
             link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
@@ -66,7 +66,7 @@ async def said(running: Running, path: str, body: Any, bearer: str | None = None
 
 
 def shape(answer: Said) -> tuple[int, Any]:
-    """Without what is random: secrets by their length, codes of problems as they are."""
+    """Return an answer without its random parts: secrets are replaced by their length, problem codes are kept."""
     status, body = answer
     if not isinstance(body, dict):
         return status, body
@@ -74,7 +74,7 @@ def shape(answer: Said) -> tuple[int, Any]:
 
 
 async def conversation(running: Running, phone: str, pickup: str) -> list[tuple[int, Any]]:
-    """Everything that somebody who guesses can try, and what they hear."""
+    """Try everything that a guesser can try. Return the answers."""
     opened = await said(running, "open", {"pickup_code": pickup, "phone": phone})
     secret = opened[1]["session"]
     wrong = {"code": "000000", "name": "陈建国", "id_tail": "0019"}
@@ -143,7 +143,7 @@ def _timeless(heard: tuple[int, Any]) -> Any:
 
 
 async def test_open_does_the_same_work_either_way(running: Running) -> None:
-    """The statements that reach the database, in their order, but for the table of the session."""
+    """The same statements reach the database in the same order, except for the table of the session."""
     someone = await parent(running)
     said_by: list[list[str]] = []
     for code in (await someone.code(), await someone.wrong()):
@@ -156,7 +156,7 @@ async def test_open_does_the_same_work_either_way(running: Running) -> None:
 
 
 async def _asked_alone(running: Running, code: str, phone: str) -> list[str]:
-    """Only what this task asks: the worker's own statements are left out."""
+    """Open by pickup code. Return the statements of this task alone, without those of the worker."""
     mine, asked = asyncio.current_task(), list[str]()
 
     def note(statement: str) -> None:
@@ -184,13 +184,14 @@ async def test_from_the_pickup_code_to_the_signature(running: Running) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (task,) = await tx.tasks.of_contract(someone.contract.id)
     assert task.opened_through == "sms"
-    # Nothing is left to sign: the same code fits no more. Nobody is told, and the budget is the one it was.
+    # Nothing is left to sign: the same code is not right any more. The answer does not say so, and the budget is
+    # unchanged.
     status, answer = await said(running, "open", {"pickup_code": await someone.code(), "phone": someone.family.phone})
     assert status == 200 and (await said(running, "code", {}, answer["session"]))[0] == 429
 
 
 async def test_a_guess_on_the_side_does_not_tell_by_its_budget(running: Running) -> None:
-    """Two sessions for one phone: a code in the one counts in the other, whichever of them is the right one."""
+    """Two sessions for one phone: a code sent in one counts in the other, whichever of them is the right one."""
     for first_right in (True, False):
         someone = await parent(running)
         codes = [await someone.code(), await someone.wrong()]
@@ -212,7 +213,7 @@ async def test_ten_tries_a_day_right_or_wrong_until_the_phone_is_proved(running:
     for code in (await someone.code(), await someone.wrong()):
         status, answer = await said(running, "open", {"pickup_code": code, "phone": someone.family.phone})
         assert (status, answer["code"]) == (429, "locked")
-    async with SigningClient(running.origin) as client:  # by another door: nobody else can lock somebody out
+    async with SigningClient(running.origin) as client:  # through another door: nobody can lock another person out
         await client.open(await running.ticket(someone.contract))
         await client.code()
         family = someone.family

@@ -1,4 +1,4 @@
-"""Coming by a poster: the protocol from the scan to the completed contract, and every reason why not."""
+"""Enrolling by a poster: the protocol from the scan to the completed contract, and every reason for a refusal."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_nothing_is_told_or_done_before_the_code(running: Running) -> None
     family = Family()
     status, body, headers = await asked(running, "GET", f"/p/{ticket}")
     assert status == 200 and "合肥校区" in body and "数学素养A" in body and "Set-Cookie" not in headers
-    assert await counts(running, poster) == [0, 0, 0]  # a look is no scan
+    assert await counts(running, poster) == [0, 0, 0]  # looking is no scan
     async with SigningClient(running.origin) as client:
         await client.open_poster(ticket, family.phone, family.parent)
         said = await client.session()
@@ -139,7 +139,7 @@ async def test_a_poster_that_is_revoked_meanwhile_takes_nobody(running: Running)
 
 
 async def test_a_student_who_is_on_file_gets_a_link_to_the_phone_on_file(running: Running) -> None:
-    """Somebody else's phone opens nothing, and learns no more than that there is nothing new."""
+    """Another phone opens nothing, and learns only that the student is enrolled already."""
     _, ticket = await make_poster(running)
     family = Family()
     async with admitted(running, ticket, family) as client:
@@ -158,7 +158,7 @@ async def test_a_student_who_is_on_file_gets_a_link_to_the_phone_on_file(running
 
 
 async def test_a_contract_that_came_without_an_enrolment_counts_too(running: Running) -> None:
-    """By the integration API: its student is found by the parent, or by the phone."""
+    """A contract from the integration API: its student is recognised by the parent, or by the phone."""
     await running.issue_minor(course="math-a")
     _, ticket = await make_poster(running)
     known = running_minor()
@@ -238,7 +238,7 @@ async def test_only_people_on_the_list(running: Running) -> None:
 
 
 async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
-    """Whoever has a poster's address could otherwise have us write to any number of numbers."""
+    """Otherwise a person who has a poster's address could have us write to any number of phones."""
     _, ticket = await make_poster(running)
     services = running.hub.services
     tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_poster_day=2))
@@ -257,7 +257,7 @@ async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
 async def test_under_18_a_guardian_signs(running: Running, who: str) -> None:
     _, ticket = await make_poster(running)
     family = Family(parent="陈小满")
-    if who == "child":  # the child calls itself the guardian
+    if who == "child":  # the child claims to be the guardian
         signer = family.guardian(id_number=cn_id("20120902"))
     else:
         signer = family.guardian(role="student", id_number=family.child_id)

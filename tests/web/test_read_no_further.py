@@ -1,4 +1,4 @@
-"""What others send is read up to a limit, and no further: calls of providers, and answers to our own questions."""
+"""Input from others is read up to a limit and no further: callbacks of providers, and answers to our own requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.bounded_read import read_limited
 from hub.web.callbacks import MAX_CALL_BYTES
 from tests.router.routed import routed
 
-# Seconds that a busy machine may take for what has to come at once.
+# Seconds that a busy machine may take for what has to happen at once.
 BUSY = 60
 
 

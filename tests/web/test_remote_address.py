@@ -1,4 +1,4 @@
-"""Whom the brakes count: what a visitor writes into X-Forwarded-For neither hides them nor makes them somebody here."""
+"""Which address the rate limit counts: X-Forwarded-For from a visitor neither hides them nor makes them local."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITH_PROXIES = (*THIS_MACHINE, ip_network("10.0.5.0/24"), ip_network("2001:db8:5
         ("::ffff:203.0.113.9", [], "203.0.113.9"),
         ("2001:db8::1", [], "2001:0db8:0000:0000"),
         ("127.0.0.1", ["203.0.113.9"], "203.0.113.9"),
-        ("127.0.0.1", ["198.51.100.1, 203.0.113.9"], "203.0.113.9"),  # the first was written by the visitor
+        ("127.0.0.1", ["198.51.100.1, 203.0.113.9"], "203.0.113.9"),  # the visitor wrote the first one
         ("127.0.0.1", ["198.51.100.1", "203.0.113.9"], "203.0.113.9"),  # or in a line of its own
         ("127.0.0.1", ["203.0.113.9, 10.0.5.7"], "203.0.113.9"),  # through two proxies of ours
         ("10.0.5.7", ["203.0.113.9"], "203.0.113.9"),
@@ -31,7 +31,7 @@ WITH_PROXIES = (*THIS_MACHINE, ip_network("10.0.5.0/24"), ip_network("2001:db8:5
         ("2001:db8:5::7", ["[2001:db8:9::1]:51234"], "2001:0db8:0009:0000"),
         ("10.0.6.7", ["203.0.113.9"], "10.0.6.7"),  # a neighbour is no proxy
         ("203.0.113.9", ["127.0.0.1"], "203.0.113.9"),
-        ("127.0.0.1", ["127.0.0.1"], "127.0.0.1"),  # not: on this machine
+        ("127.0.0.1", ["127.0.0.1"], "127.0.0.1"),  # this does not mean: on this machine
         ("127.0.0.1", ["::1"], "0000:0000:0000:0000"),
         ("10.0.5.7", ["127.0.0.1, 10.0.5.7"], "127.0.0.1"),
         ("127.0.0.1", ["whoever"], UNKNOWN),

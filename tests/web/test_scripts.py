@@ -1,4 +1,4 @@
-"""The published hashes of the signing page's scripts are those that come out of the source with `sha256sum`."""
+"""The published hashes of the signing page's scripts are those that `sha256sum` computes from the source."""
 
 from __future__ import annotations
 

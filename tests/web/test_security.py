@@ -1,6 +1,6 @@
-"""What guards a visitor's browser and the hub's patience.
+"""What protects visitors' browsers and the hub itself.
 
-Origins, cookies, headers, hosts, sizes, slow clients, brakes, the log.
+Origins, cookies, headers, hosts, sizes, slow clients, rate limits, the log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.web.signer_visits import asked, opened
 from tests.web.user_agents import PEOPLE
 
 PATIENCE = 0.8
-# Seconds that a busy machine may take for what has to come at once.
+# Seconds that a busy machine may take for what has to happen at once.
 BUSY = 60.0
 
 
@@ -40,8 +40,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def test_who_may_change_something(running: Running) -> None:
-    """A cookie needs our own origin. A program says neither origin nor site; with a bearer it may have kept the cookie,
-    and a bearer wins over it. Whatever comes from another site is refused, with a bearer too."""
+    """A request with the cookie needs our own origin. A program sends neither origin nor site; if it has kept the
+    cookie and sends a bearer too, the bearer wins. A request from another site is refused, even with a bearer."""
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
         secret, own = client.bearer or "", running.origin
@@ -72,7 +72,7 @@ async def test_who_may_change_something(running: Running) -> None:
     status_open, _, _ = await asked(
         running, "POST", "/sign/v1/open", body={"ticket": "X"}, headers={"Origin": "https://evil.example"}
     )
-    assert status_open == 403  # nobody is logged in to somebody else's visit
+    assert status_open == 403  # otherwise a visitor could be put into another person's session
 
 
 async def test_the_cookie_is_for_this_host_alone(running: Running) -> None:
@@ -224,7 +224,7 @@ async def test_app_links_name_the_schools_apps(running: Running) -> None:
 
 
 def replace_app(running: Running, app: AppLink) -> web.Application:
-    """The hub with another app link; its public origin is left out of it, so that any address will do."""
+    """Return the application with another app link. Its public origin is changed, so that any address will do."""
     hub = replace(running.hub, app_link=app)
     return make_app(replace(hub, services=replace(hub.services, origin="https://sign.example.org")))
 
@@ -260,7 +260,7 @@ async def test_a_client_that_does_not_get_on_with_it_is_dropped(running: Running
             reader, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]))
             writer.write(sent)
             with contextlib.suppress(ConnectionResetError):
-                await reader.read(-1)  # ends only when the hub ends it
+                await reader.read(-1)  # ends only when the hub ends the connection
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()

@@ -1,4 +1,4 @@
-"""Contracts with several signers as staff and other systems make them, and the contract's page about keys."""
+"""Contracts with several signers, made by staff and by other systems, and the contract page's part about keys."""
 
 from __future__ import annotations
 

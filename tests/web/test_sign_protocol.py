@@ -1,4 +1,4 @@
-"""The signing protocol as the client library walks it, on a whole hub."""
+"""The signing protocol as the client library follows it, on a whole hub."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_one_wrong_answer_of_three_is_as_wrong_as_all(running: Running) ->
         assert len(said) == 1
         await client.verify(code, NAME, TAIL)
         with pytest.raises(ProtocolProblem, match="wrong-answer"):
-            await client.verify(code, NAME, TAIL)  # a code serves once
+            await client.verify(code, NAME, TAIL)  # a code can be used once
 
 
 async def test_after_ten_wrong_answers_the_signer_is_locked_until_tomorrow(running: Running) -> None:

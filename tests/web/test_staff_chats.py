@@ -1,4 +1,4 @@
-"""Headquarters say who may ask in a chat; and everybody's alerts stand on the page of what is to do."""
+"""Headquarters decide who may ask in a chat, and the tasks page shows everybody's alerts."""
 
 from __future__ import annotations
 

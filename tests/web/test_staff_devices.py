@@ -1,4 +1,4 @@
-"""The devices of a signer at the desk: shown to whoever sees the signer, and revoked there."""
+"""The devices of a signer at the desk: shown to staff who see the signer, and revoked there."""
 
 from __future__ import annotations
 

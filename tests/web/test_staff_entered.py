@@ -1,4 +1,4 @@
-"""What staff have typed or chosen is still there when the form comes back."""
+"""What staff have typed or chosen is still there when the form is shown again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def desk(running: Running) -> Desk:
 
 
 async def page_of(running: Running) -> tuple[str, str]:
-    """The address of a contract's page, and the id of its signer."""
+    """Return the path of a contract's page, and the id of its signer."""
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (signer,) = await tx.contracts.signers(contract.id)

@@ -1,4 +1,4 @@
-"""What the lifecycle writes down for staff has its words in the console: tasks, the record, the ledger, errors."""
+"""What the lifecycle writes for staff has words in the console: tasks, the record, the ledger, errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def assigned(tree: ast.AST) -> Scope:
 
 
 def written(text: ast.expr, here: Scope) -> Iterator[str]:
-    """Every text that an expression may become; {…} stands for a value."""
+    """Yield every text that an expression may result in; {…} stands for a value."""
     match text:
         case ast.Constant(value=str(known)):
             yield known
@@ -80,7 +80,7 @@ def piece(part: ast.expr, here: Scope) -> str:
 
 
 def task_texts() -> Iterator[tuple[str, str]]:
-    """Kind and text of each `StaffTask(…)`; a text that comes as a parameter is looked up at the callers."""
+    """Yield kind and text of each `StaffTask(…)`. A text that is a parameter is looked up at the callers."""
     for path in MODULES:
         module = ast.parse(path.read_text("utf-8"))
         for function in (each for each in ast.walk(module) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
@@ -102,7 +102,7 @@ def calls(tree: ast.AST, name: str) -> list[ast.Call]:
 
 
 def test_every_text_of_a_task_is_in_the_catalogue_line_by_line() -> None:
-    """A value inside a sentence would keep it from being found: it stands in a line of its own."""
+    """A value inside a sentence would keep the sentence from being found, so values have lines of their own."""
     texts = {text for _, text in task_texts()}
     assert len(texts) > 20 and {text[1:] for text in texts if text.startswith("?")} == NOT_OURS
     lines = {line for text in texts if not text.startswith("?") for line in text.splitlines()}
@@ -177,7 +177,7 @@ def test_a_state_in_an_error_is_said_by_its_word() -> None:
 
 
 def test_errors_that_name_a_limit_are_translated() -> None:
-    """The number stands in the catalogue, too: whoever changes the limit hears of it here."""
+    """The catalogue contains the number as well: this test fails if the limit is changed in one place only."""
     texts = {
         f"choose 1 to {MAX_AT_ONCE} contracts",
         f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
@@ -193,7 +193,7 @@ def test_errors_that_name_a_limit_are_translated() -> None:
 
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:
-    """What signers alone do is left out: their pages show the error's sentence, never its detail."""
+    """Modules for signers' acts are left out: signers' pages show the error's sentence, never its detail."""
     modules = [path for path in MODULES if path.name not in ("decline.py", "sign.py")]
     found = {path.stem: calls(ast.parse(path.read_text("utf-8")), "IllegalMove") for path in modules}
     texts = {text for each in found.values() for call in each for text in written(call.args[0], NO_SCOPE)}

@@ -1,4 +1,4 @@
-"""The page of our messages: how each reads, how long it is, and what it costs by whom."""
+"""The page about our messages: how each reads, how long it is, and what it costs at which provider."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @dataclass(frozen=True)
 class Silent:
-    """Somebody with rules who carries nothing."""
+    """A provider that has rules and fails the test if it is called."""
 
     rules: Rules
 

@@ -64,7 +64,7 @@ async def test_a_poster_is_made_shown_and_printed(running: Running, desk: Desk) 
     assert "寒假班 2026" in listed and "2 places left" in listed
     for sheet in ("a4.pdf", "stickers.pdf"):
         assert (await desk.get(f"{address}/{sheet}")).headers["Content-Type"] == "application/pdf"
-    status, _, headers = await asked(running, "GET", f"/s?code={code[0]}")  # typed, where it cannot be scanned
+    status, _, headers = await asked(running, "GET", f"/s?code={code[0]}")  # typed, if it cannot be scanned
     assert (status, headers["Location"]) == (303, f"/p/{code[0].replace('-', '')}")
 
 

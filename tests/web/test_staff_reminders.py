@@ -1,4 +1,4 @@
-"""Policies and reminders to many at the desk: previews, what is refused and why, and how far a job is."""
+"""Policies and reminders to many at the desk: previews, what is refused and why, and the progress of a job."""
 
 from __future__ import annotations
 

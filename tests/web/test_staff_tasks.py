@@ -1,4 +1,5 @@
-"""What is to do: the most urgent first, however much there is, and nothing is settled that still waits elsewhere."""
+"""The tasks page: the most urgent task first, however many there are, and no task is closed that still waits
+elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ async def test_a_change_that_waits_is_settled_in_its_own_place(running: Running,
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.staff_tasks.open_tasks(contract.id) == [task]
         await tx.connection.execute(text("UPDATE phone_change SET asked_at = asked_at - interval '8 days'"))
-    for page in ("/staff/tasks", f"/staff/contracts/{contract.id}"):  # it is over, and only the task is left
+    for page in ("/staff/tasks", f"/staff/contracts/{contract.id}"):  # the change is over, and only the task is left
         assert settled in (await desk.get(page)).text
     assert (await desk.post(settled)).status == 303
     async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""Every word of the console and of the pretend phone is there in Chinese too."""
+"""Every word of the console and of the pretend phone exists in Chinese too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_whatever_becomes_of_a_reminder_to_many_has_its_words() -> None:
     assert set(BulkOutcome) - set(labels.MANY) == {
         BulkOutcome.BUDGET,
         BulkOutcome.FAILED,
-    }  # which nobody can know before
+    }  # which no preview can know
 
 
 def test_translations_keep_the_placeholders() -> None:

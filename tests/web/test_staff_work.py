@@ -1,4 +1,4 @@
-"""A day at the desk: the board, issuing, one contract, its links, what is to do."""
+"""A day at the desk: the board, issuing, one contract, its links, tasks."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ async def test_a_contract_that_was_signed_on_paper_ends_here(running: Running, d
     assert f'href="{path}/paper"' in (await desk.get(path)).text
     assert "cannot be undone" in (await desk.get(f"{path}/paper")).words
     assert (await desk.post(f"{path}/paper", {"note": " "})).status == 422
-    for _ in range(2):  # again: nothing changes
+    for _ in range(2):  # the second time nothing changes
         assert (await desk.post(f"{path}/paper", {"note": "Folder 7"})).location == f"{path}?said=paper"
     page = (await desk.get(path)).words
     assert "Where the paper is: Folder 7" in page and "signed on paper: “Folder 7”" in page

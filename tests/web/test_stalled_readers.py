@@ -1,7 +1,8 @@
-"""Clients that stop reading, whatever the answer is: dropped. Those that read slowly and steadily: served to the end.
+"""Clients that stop reading are dropped, whatever the answer is. Clients that read slowly and steadily are served to
+the end.
 
-What counts is what the server's system still keeps of a connection, so also answers that lie there after the hub has
-written them.
+What counts is what the server's system still keeps of a connection. That includes answers that wait there after the hub
+has written them.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what it keeps of a connection"),
 ]
 PATIENCE = 0.8
-# Seconds that a busy machine may take for what has to come at once.
+# Seconds that a busy machine may take for what has to happen at once.
 BUSY = 60.0
-# And within how many seconds somebody is to be dropped: 15 by the design, with the patience of a hub at a school.
+# The patience of the hub, and the seconds within which a client has to be dropped: 15 by the design, with the patience
+# of a hub at a school.
 PATIENCES = [(PATIENCE, BUSY), pytest.param(slow_clients.PATIENCE, 15.0, marks=pytest.mark.real)]
 LARGE, MEDIUM, REST = bytes(8 << 20), 100 << 10, 60 << 10
 REQUESTS = 500
@@ -67,7 +69,7 @@ def app_with_large_answers(running: Running, patience: float) -> web.Application
         return web.Response(body=LARGE[:MEDIUM])
 
     async def rest(request: web.Request) -> web.StreamResponse:
-        """Returns while most of it is still waiting in the hub, as large answers of the framework never do."""
+        """Return while most of the answer still waits in the hub, as large answers of the framework never do."""
         answer = web.StreamResponse(headers={"Content-Length": str(REST)})
         await answer.prepare(request)
         await answer.write(LARGE[:REST])
@@ -80,7 +82,7 @@ def app_with_large_answers(running: Running, patience: float) -> web.Application
 
 
 def asked(target: Target) -> dict[str, bytes]:
-    """What those who do not read ask for: until every buffer on the way is full, or once."""
+    """Return what clients request that do not read the answer: until every buffer on the way is full, or once."""
     static = target.head("GET /static/signer/update.js")
     return {
         "a static file, again and again": static * 2000,
@@ -122,12 +124,13 @@ async def test_whoever_reads_in_drips_is_dropped(
     patience: float,
     within: float,
 ) -> None:
-    """Half of what is wanted. The system, which ends only what does not move at all, does not help here."""
+    """They read at half the required speed. The system ends only connections that do not move at all, so it does not
+    help here."""
     monkeypatch.setattr(slow_clients, "LONGER", 2 * BUSY / patience)
     async with served(app_with_large_answers(running, patience)) as origin:
         target = Target.at(origin, running.origin)
         sent = asked(target)
-        del sent["a static file, once"], sent["a static file, and then no more"]  # lie in the system alone, at once
+        del sent["a static file, once"], sent["a static file, and then no more"]  # wait in the system alone, at once
         async with guardian.at(origin) as visitor, visitor.asking() as beside:
             with stalled(target, sent) as readers:
                 reading = [asyncio.create_task(reader.read(per_second=500)) for reader in readers.values()]
@@ -245,7 +248,7 @@ async def test_whoever_leaves_before_a_file_is_no_error(running: Running, caplog
 
 
 def counted(app: web.Application) -> list[str]:
-    """Filled with the path of every request that is handled."""
+    """Return a list that grows by the path of every request that is handled."""
     handled: list[str] = []
 
     @web.middleware
@@ -259,7 +262,7 @@ def counted(app: web.Application) -> list[str]:
 
 @contextlib.contextmanager
 def pipelining(target: Target, sent: bytes) -> Iterator[socket.socket]:
-    """A connection with buffers as they usually are, on which all of this is sent at once."""
+    """Yield a connection with buffers of the usual size, on which all of `sent` is sent at once."""
     with socket.create_connection((target.host, target.port)) as client:
         client.sendall(sent)
         client.setblocking(False)

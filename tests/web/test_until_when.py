@@ -1,4 +1,4 @@
-"""Whoever has to wait is told until when: in their own time and language, and in Retry-After; staff too."""
+"""Whoever has to wait is told until when, in their own time zone and language and in Retry-After; staff too."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_locked_until_tomorrow_says_the_day() -> None:
 
 @pytest.mark.parametrize("right", [True, False])
 async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) -> None:
-    """Whether there is somebody with this code, a limit of codes is answered by the phone alone."""
+    """Whether or not a signer has this pickup code, the answer about a limit of codes depends on the phone alone."""
     clock = StandingClock(moment=HALF_PAST)
     limits = {"budgets": {"codes_per_prefix_hour": 1}}
     async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
