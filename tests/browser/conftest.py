@@ -1,7 +1,7 @@
-"""A running hub, Debian's Chromium, and a phone or a desk to look at it with.
+"""A running hub, Debian's Chromium, and a phone or a desktop browser to look at it with.
 
-Chromium is started once for all tests of a worker, and so they share one event loop. Each test has a hub of its own,
-and browsers without memory of the others'.
+Chromium is started once for all tests of a worker, so they share one event loop. Each test has a hub of its own, and
+browsers without memory of the others'.
 
 Screenshots go to the folder QIANDA_SCREENSHOTS, if it is set.
 """
@@ -22,7 +22,7 @@ from tests.running import Running, running_hub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Chromium's window has a suggestion list under its address bar that is itself a web page: nobody sees it here, and it
-# costs more than the pages that are tested.
+# costs more than the pages under test.
 NO_ADDRESS_BAR = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup"
 ARGUMENTS = [
     "--disable-gpu",
@@ -37,7 +37,7 @@ ARGUMENTS = [
 SMALL = {"width": 360, "height": 740}
 PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
-# How long a page may take for one step. A busy machine needs it, and a quiet one never.
+# Milliseconds that a page may take for one step. Only a busy machine needs them.
 STEP_MS = 30_000
 expect.set_options(timeout=STEP_MS)
 
@@ -69,7 +69,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def browser(chromium: Browser) -> AsyncIterator[Browser]:
-    """What a test opened is closed with it."""
+    """Yield the browser. Everything that a test opened is closed after it."""
     yield chromium
     for context in chromium.contexts:
         await context.close()
@@ -77,8 +77,9 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_page(browser: Browser) -> NewPage:
-    """`await new_page(**context)`: a page in a browser of its own; a phone unless told otherwise. Errors in the page's
-    scripts and violations of its security policy fail the test.
+    """`await new_page(**context)` returns a page in a browser of its own, by default a phone.
+
+    Errors in the page's scripts and violations of its security policy fail the test.
     """
 
     async def make(**context: Any) -> Page:
@@ -101,7 +102,7 @@ def _no_violation(text: str) -> None:
 
 @pytest.fixture
 def shot() -> Shot:
-    """`await shot(page, "name")` keeps a picture of the whole page, where pictures are wanted."""
+    """`await shot(page, "name")` saves a screenshot of the whole page, if screenshots are wanted."""
 
     async def take(page: Page, name: str) -> None:
         if folder := os.environ.get("QIANDA_SCREENSHOTS"):

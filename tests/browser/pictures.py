@@ -1,4 +1,4 @@
-"""Take the pictures of the README anew, from a running hub: `make pictures`."""
+"""Make the pictures of the README from a running hub: `make pictures`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHAT_HAPPENED = "经过"
 
 
 async def keep(page: Page, name: str) -> None:
-    """What fits on the screen, with few colours: pictures in a repository are carried by everybody for ever."""
+    """Save what fits on the screen, with few colours: every clone of the repository contains its pictures for ever."""
     image = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     FOLDER.mkdir(exist_ok=True)
     image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(

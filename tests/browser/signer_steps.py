@@ -46,14 +46,14 @@ async def identify(
 
 
 async def come_in(page: Page, running: Running, link: str, words: dict[str, str] = ZH) -> None:
-    """From the link to the open contract."""
+    """Go from the link to the open contract."""
     await land(page, link, words)
     await identify(page, await code_of(running), words=words)
     await page.wait_for_url("**/sign/contract?id=*")
 
 
 async def read_to_the_end(page: Page, words: dict[str, str] = ZH) -> None:
-    """Scroll from page to page until the bar has become the way to sign."""
+    """Scroll from page to page until the bar offers to sign, and follow it."""
     for image in await page.locator("[data-page]").all():
         await image.scroll_into_view_if_needed()
         await image.locator("img").evaluate("image => image.decode()")

@@ -1,4 +1,4 @@
-"""The app's whole story: the page on a phone offers the app, which takes the link, signs, and the page says so."""
+"""The app's whole story: the page on a phone offers the app, which takes the link and signs, and the page says so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.running import GUARDIAN_ID
 from tests.web.user_agents import PEOPLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
-# As Android understands it: the app is handed `qianda://s/…`.
+# As Android understands it: the app is given `qianda://s/…`.
 INTENT = re.compile(r"intent://s/([0-9A-Z]+)#Intent;scheme=qianda;")
 
 

@@ -1,4 +1,4 @@
-"""Three contracts behind one link: one code, "1 of 3", a signature each, from one to the next."""
+"""Three contracts behind one link: one code, "1 of 3", a signature each, one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAID = {
 
 
 async def standings(page: Page) -> list[str]:
-    """Where each contract stands, as the list on the page says."""
+    """Return where each contract stands, as the list on the page says."""
     items = page.locator(".bundle li")
     return [str(await each.get_attribute("data-standing")) for each in await items.all()]
 
@@ -50,7 +50,7 @@ async def test_from_one_to_the_next(running: Running, new_page: NewPage, shot: S
     await expect(page.locator(".bundle li").nth(2)).to_contain_text(said[3])
     await no_sideways(page)
     await shot(page, f"bundle-{language}-read")
-    await page.locator(".bundle a").last.click()  # the third first: the list is there to choose from
+    await page.locator(".bundle a").last.click()  # the third first: the list allows any order
     for signed, number in enumerate((3, 1, 2), start=1):
         await page.wait_for_url(f"**/sign/contract?id={contracts[number - 1].id}")
         await read_to_the_end(page, words)

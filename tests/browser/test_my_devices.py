@@ -1,4 +1,4 @@
-"""A person who lost a phone takes its key away themselves, on the page where they are verified."""
+"""A person who lost a phone revokes its key themselves, on the page where they are verified."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_lost_phone_is_revoked_by_its_person(
         await my_devices.click()
         await shot(page, f"devices-{language}")
         phone = page.locator("section", has_text="Pixel 8")
-        await expect(phone.get_by_role("button", name=words["revoke"])).not_to_be_visible()  # it is asked first
+        await expect(phone.get_by_role("button", name=words["revoke"])).not_to_be_visible()  # a question comes first
         await phone.get_by_text(words["lost"]).click()
         await shot(page, f"devices-lost-{language}")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,4 +1,5 @@
-"""The page refuses what readers understand differently, as the client and the verifier do: in Chromium and in Node."""
+"""The page refuses files that readers understand differently, as the client and the verifier do: in Chromium and in
+Node."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
 
 @pytest.fixture(scope="module")
 def good(contract: FinishedParts) -> list[Case]:
-    """Through the same hands, with nothing odd about it."""
+    """Return a file that was made in the same way, with nothing odd about it."""
     return [Case("honest", *asyncio.run(Insider(contract, STEPS[0], lambda revision: None).prepared_file()))]
 
 

@@ -1,4 +1,4 @@
-"""A contract that a key made in a browser may not sign: the person is led to a key that may."""
+"""A contract that a key made in a browser may not sign: the page says which key may."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ async def entries(running: Running, contract: Contract, kind: str) -> list[Any]:
 
 
 async def words_behind(running: Running, contract: Contract, fact: Any) -> str:
-    """What stands in the side table, where the record itself holds a commitment alone."""
+    """Return the text of a fact from the side table; the record itself contains only a commitment."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return str((await tx.record.values(contract.id))[fact["committed"]][1])
 
@@ -99,7 +99,7 @@ async def test_the_first_signature_makes_the_passkey_and_the_second_one_uses_it(
     page = await new_page()
     device = await Device.of(page)
     ended = []
-    running.clock.advance(-2 * BETWEEN_CODES)  # or the lists of revoked certificates would be of the future
+    running.clock.advance(-2 * BETWEEN_CODES)  # or the CRLs would be from the future
     for number in (1, 2):
         contract = await running.issue_minor()
         await to_the_signature(page, running, contract, number)
@@ -111,7 +111,7 @@ async def test_the_first_signature_makes_the_passkey_and_the_second_one_uses_it(
         await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
         ended.append((contract, await running.completed(contract)))
         (passkey,) = await device.passkeys()
-        assert passkey["signCount"] == number + 1  # made, and asked
+        assert passkey["signCount"] == number + 1  # created, and used
         running.clock.advance(BETWEEN_CODES)
     assert [len(await entries(running, contract, "passkey-registered")) for contract, _ in ended] == [1, 0]
     for contract, final in ended:
@@ -147,7 +147,7 @@ async def test_a_confirmation_that_was_broken_off_goes_on_with_the_same_certific
     contract = await running.issue_minor()
     await to_the_signature(page, running, contract)
 
-    async def finger_slips(route: Route) -> None:  # the passkey is made by now, and not yet asked
+    async def finger_slips(route: Route) -> None:  # the passkey has been made, and not used yet
         await device.recognises_its_user(False)
         await route.continue_()
 
@@ -164,7 +164,7 @@ async def test_a_confirmation_that_was_broken_off_goes_on_with_the_same_certific
     assert await used(running, await running.completed(contract)) is Word.SHOWN
 
 
-# ---- a hub that is not honest
+# ---- a dishonest hub
 
 
 @pytest.mark.parametrize("button", [ZH["sign"], CONFIRM])
@@ -258,7 +258,7 @@ async def test_a_script_that_was_swapped_on_its_way_does_not_run(running: Runnin
         honest = await route.fetch()
         await route.fulfill(response=honest, body=await honest.text() + "\nwindow.swapped = true;\n")
 
-    await page.route("**/signer/checks.js", swapped)  # it is imported, not named by the page itself
+    await page.route("**/signer/checks.js", swapped)  # a module imports it, not the page itself
     async with page.expect_response("**/signer/checks.js"):
         await page.reload()
     await page.wait_for_load_state("networkidle")

@@ -1,4 +1,4 @@
-"""The page's own reading of certificates and of passkeys' answers comes to the same as the Python one."""
+"""The page's own code for certificates and for passkeys' answers reads them as the Python code does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.passkeys.authenticator import Authenticator, of_windows
 from tests.passkeys.test_binding import BINDING, MALFORMED, certificate_naming, certificate_saying
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody]
-ORIGIN = "https://binding.example"  # WebCrypto wants a secure one
+ORIGIN = "https://binding.example"  # WebCrypto requires a secure origin
 REQUEST = b"1" + bytes(198)
 READ = """
 async ([certificates, answers]) => {
@@ -45,7 +45,7 @@ def text(content: bytes) -> str:
 
 
 async def certificates() -> list[bytes]:
-    """Good ones, silent ones, and every malformed one."""
+    """Return certificates that name a passkey, certificates that name none, and every malformed one."""
     made = [await certificate_naming(BINDING), await certificate_naming(None), new_certificate()]
     made.append(await certificate_naming(PasskeyBinding("https://" + "a" * 200 + ".example", bytes(32))))
     for values in MALFORMED.values():
@@ -63,7 +63,7 @@ def said_of(certificate: bytes) -> Any:
 
 
 def answers() -> list[tuple[bytes, Assertion]]:
-    """Of both kinds of key; fresh ones each time, so that short numbers in ECDSA values come as well."""
+    """Return answers by both kinds of key; new ones each time, so that short numbers in ECDSA values occur as well."""
     made: list[tuple[bytes, Assertion]] = []
     for device in [Authenticator() for _ in range(300)] + [of_windows()]:
         made.append((device.public_key, device.confirm(REQUEST)))

@@ -1,4 +1,4 @@
-"""The page where a short code and a phone number are typed, on a small phone."""
+"""The page where a pickup code and a phone number are typed, on a small phone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_from_the_short_code_to_the_contract(running: Running, new_page: N
     await expect(page.locator("#code")).to_be_visible()
     await shot(page, "pickup-code")
     assert await page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
-    await page.reload()  # the message app was in front meanwhile
+    await page.reload()  # the messaging app was in front meanwhile
     await expect(page.locator("#code")).to_be_visible()
     await identify(page, "000000")
     await expect(page.locator("#trouble[data-shown=wrong-answer]")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A parent scans a poster, picks a course for the child, and signs; and what the page says when it cannot be."""
+"""A parent scans a poster, picks a course for the child, and signs; and what the page says if that is not possible."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     family = Family()
     printed = Image.open(io.BytesIO(code_of(running.hub.services, ticket).png or b""))
     page = await new_page()
-    await page.goto(zxingcpp.read_barcodes(printed)[0].text)  # in upper case, as the paper has it
+    await page.goto(zxingcpp.read_barcodes(printed)[0].text)  # in upper case, as printed
     await expect(page.get_by_role("heading", name=poster.title)).to_be_visible()
     await shot(page, "poster-1-start")
     await prove_the_phone(page, running, family, shot)
@@ -58,7 +58,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await expect(page.locator("#student_number")).to_have_attribute("aria-invalid", "true")
     await page.locator("#student_number").fill(family.child_id)
     await shot(page, "poster-5-student")
-    await page.reload()  # the phone stays proved; what was entered about the child is kept nowhere
+    await page.reload()  # the phone stays proved; what was entered about the child is stored nowhere
     await expect(page.get_by_role("heading", name="请选择课程")).to_be_visible()
     await page.get_by_role("radio", name="英语口语B").check()
     await tap(page, "下一步")

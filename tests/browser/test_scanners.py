@@ -1,4 +1,4 @@
-"""Scanners that run the page's scripts in a real browser: they change nothing, and the link still works afterwards."""
+"""Scanners that run the page's scripts in a real browser change nothing, and the link still works afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.running import Running
 from tests.web.user_agents import PEOPLE
 
 pytestmark = pytest.mark.browser
-# As Microsoft's does. With `native` the forms go out past the page's scripts, too.
+# As Microsoft's scanner does. With `native` the forms are also submitted without the page's scripts.
 SENDS_EVERY_FORM = """
 async native => {
     for (const part of document.querySelectorAll('[hidden], details')) { part.hidden = false; part.open = true; }
@@ -36,7 +36,8 @@ async native => {
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def link(running: Running) -> AsyncIterator[tuple[Contract, str]]:
-    """An issued contract with its link; at the end it is still issued, nobody has opened it, and the link works."""
+    """Yield an issued contract with its link. At the end it still has to be issued, not opened, and the link has to
+    work."""
     contract = await running.issue_minor()
     await running.message("invitation")
     yield contract, f"{running.origin}/s/{await running.ticket(contract)}"
@@ -56,7 +57,7 @@ async def pages(running: Running, link: str) -> list[str]:
 
 
 async def settled(page: Page) -> None:
-    """Scripts have run, and whatever they asked for has been answered."""
+    """Wait until scripts have run and their requests have been answered."""
     await page.wait_for_load_state("networkidle")
 
 
@@ -113,7 +114,8 @@ async def test_sending_every_form_changes_nothing(
 async def test_pressing_the_buttons_like_a_person_opens_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str]
 ) -> None:
-    """A scanner that nobody could tell from a person: a code goes to the phone on file, and without it that is all."""
+    """A scanner that cannot be told from a person: a code goes to the phone on file, and nothing more happens without
+    it."""
     contract, address = link
     of_the_contract = {"contract", "signing_task", "sign_link", "issued_certificate", "signature_request", "page_seen"}
     before = await fingerprint(running.hub.database)
@@ -129,7 +131,7 @@ async def test_pressing_the_buttons_like_a_person_opens_nothing(
     headers = {"Authorization": f"Bearer {running.api_key}"}
     async with running.http.get(f"{running.origin}/api/v1/contracts/{contract.id}", headers=headers) as answer:
         assert [each.get("opened_through") for each in (await answer.json())["signers"]] == [None]
-    running.clock.advance(timedelta(seconds=61))  # there is one code a minute
+    running.clock.advance(timedelta(seconds=61))  # one code a minute is sent
     person = await new_page()
     await land(person, address)
     await identify(person, await code_of(running, count=2))

@@ -1,4 +1,4 @@
-"""What the signer's pages say when it does not go straight on: each state has its words, and one next step."""
+"""What the signer's pages say when signing is not possible at once: each state has its words, and one next step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await shot(page, "code-wrong")
     await page.get_by_role("button", name="没收到？重新发送").click()
     await heading(page, "验证码刚刚发出")
-    await page.reload()  # the visit is still there: no new code is needed
+    await page.reload()  # the session still exists: no new code is needed
     await expect(page.locator("#code")).to_be_visible()
     await page.get_by_role("button", name="不是我 / 有疑问").click()
     await page.get_by_label("这不是给我的").check()
@@ -150,7 +150,7 @@ async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, sho
         elsewhere = await new_page()
         await elsewhere.goto(decoded.text if decoded else "")
         await heading(elsewhere, "有一份合同等您签署")
-        assert page.url.startswith(f"{running.origin}/s/")  # what "open in the browser" opens
+        assert page.url.startswith(f"{running.origin}/s/")  # the link that "open in the browser" opens
         running.clock.advance(timedelta(seconds=61))
 
 
@@ -168,7 +168,7 @@ async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_pag
         await student.code()
         await student.verify(await code_for(running, STUDENT_PHONE), "李想", ADULT_ID[-4:])
         await student.sign()
-    await page.wait_for_url("**/sign/contract?*")  # it looked again by itself
+    await page.wait_for_url("**/sign/contract?*")  # the page looked again by itself
     await expect(page.get_by_text("has signed")).to_be_visible()
     await void(running.hub.services, EVERYTHING, contract.id, "a mistake", "test")
     await page.get_by_role("link", name="I do not want to sign").click()
@@ -181,7 +181,7 @@ async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_pag
 
 
 async def test_an_english_page_calls_school_and_campus_in_english(running: Running, new_page: NewPage) -> None:
-    """Also where nobody chose it but the browser, and the signer's language on file is Chinese."""
+    """This also holds if only the browser chose English, and the signer's language on file is Chinese."""
     contract = await running.issue_minor()
     english, chinese = "New Course Education Group · Hefei campus", "新航线教育集团 · 合肥校区"
     for locale, named in (("en-GB", english), ("zh-CN", chinese)):
@@ -189,7 +189,7 @@ async def test_an_english_page_calls_school_and_campus_in_english(running: Runni
         await page.goto(await link(running, contract))
         await page.get_by_role("button", name=(EN if locale == "en-GB" else ZH)["begin"]).click()
         await expect(page.locator("[data-campus]")).to_have_text(named)
-        running.clock.advance(timedelta(minutes=2))  # until there may be another code
+        running.clock.advance(timedelta(minutes=2))  # until another code may be sent
 
 
 async def test_a_document_that_changed_is_read_again(running: Running, new_page: NewPage, shot: Shot) -> None:

@@ -1,4 +1,4 @@
-"""The signer's way in a real browser: from the link in the message to the sealed contract."""
+"""The signer's path in a real browser: from the link in the message to the sealed contract."""
 
 from __future__ import annotations
 

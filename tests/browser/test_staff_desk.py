@@ -44,7 +44,7 @@ async def test_many_contracts_are_issued_page_by_page(running: Running, new_page
     await expect(page.locator("h1")).to_contain_text("已签发 5 份合同")
     await page.goto(f"{running.origin}/staff")
     await expect(page.locator(".row")).to_have_count(5)
-    # The board keeps itself fresh: the worker delivers the messages meanwhile.
+    # The board updates itself: meanwhile the worker delivers the messages.
     await expect(page.locator(".row", has_text="已送达")).to_have_count(5)
     await shot(page, "staff-board")
 

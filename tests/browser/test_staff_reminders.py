@@ -1,4 +1,4 @@
-"""Reminders at the desk in a real browser: a policy's preview, and many reminded from the board."""
+"""Reminders at the desk in a real browser: a policy's preview, and many reminders from the board."""
 
 from __future__ import annotations
 
@@ -49,14 +49,15 @@ async def test_many_are_reminded_from_the_board(running: Running, new_page: NewP
     await expect(page.locator(".verdicts")).to_contain_text("刚刚收到过消息")
     await shot(page, "staff-many-preview")
     await page.click("button.primary")
-    # The worker does it, and the page keeps up by itself.
+    # The worker does it, and the page updates itself.
     await expect(page.locator("h1")).to_have_text("已完成：共处理 3 人")
     await expect(page.locator(".verdicts li")).to_contain_text("3")
     await shot(page, "staff-many-done")
 
 
 async def days_pass(running: Running, days: int = 3) -> None:
-    """To ten in the morning of the campus: messages may go out then, whatever the time is here."""
+    """Move the demo's clock by days to ten in the morning at the campus, when messages may leave, whatever the time is
+    here."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         local = tx.planning_now.astimezone(ZoneInfo("Asia/Shanghai"))
         morning = local.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=days)
@@ -101,7 +102,8 @@ async def test_from_a_policy_to_a_reminder_its_ledger_and_a_task_with_an_owner(
 
 
 async def running_owner(page: Page) -> None:
-    """Workers give it to somebody within seconds; the page says so when it is looked at again."""
+    """Wait until a worker has given the task to an owner, which takes seconds and shows when the page is loaded
+    again."""
     for _ in range(60):
         if await page.locator("article .owner", has_text="请在").count():
             return

@@ -1,4 +1,4 @@
-"""The whole story in a real browser, once through every door, and judged by programs that nobody here wrote."""
+"""The whole story in a real browser, once through every door, and judged by programs that we did not write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINK = re.compile(r"https?://\S+")
 
 
 async def finish(page: Page, running: Running, contract: Contract, words: dict[str, str] = ZH) -> bytes:
-    """From the open contract to the sealed one."""
+    """Go from the open contract to the sealed one."""
     await page.wait_for_url("**/sign/contract?id=*")
     await read_to_the_end(page, words)
     await draw_name(page)
@@ -43,7 +43,8 @@ async def finish(page: Page, running: Running, contract: Contract, words: dict[s
 
 
 async def check(running: Running, final: bytes, folder: Path, door: str | None, contract: Contract) -> None:
-    """The outside judges, our own verifier as a command, and which door the hub says was used."""
+    """Check the file by the outside programs and by our own verifier as a command, and the door that the hub says was
+    used."""
     data = running.hub.settings.data
     trust = folder / "trust.pem"
     trust.write_bytes(b"".join(path.read_bytes() for path in sorted((data / "trust").glob("*.pem"))))
@@ -172,7 +173,7 @@ async def test_coming_back_after_closing_the_browser(running: Running, new_page:
     again = await page_in(await browser.new_context(**PHONE, storage_state=state))
     await again.goto(link)
     await check(running, await finish(again, running, contract), tmp_path, "sms", contract)
-    # Much later, with nothing left of the visit: the link and a new code lead to the file.
+    # Much later, when the session is gone, the link and a new code lead to the file.
     running.clock.advance(timedelta(minutes=2))
     later = await new_page()
     await land(later, link)
@@ -232,7 +233,8 @@ async def test_the_demo_calendar_moves_three_weeks_and_signing_still_works(
 ) -> None:
     contract = await running.issue_minor()
     await running.message("invitation")
-    # In one step, to an hour at which reminders go out: at night it would wait for its share of the next day.
+    # In one step, to an hour at which reminders are sent: at night the reminder would wait for its share of the next
+    # day.
     await advance(running, f"{21 * 24 * 60 + minutes_until_ten(running)}m")
     link = link_in(await running.message("reminder"))
     page = await new_page()
@@ -248,7 +250,7 @@ async def advance(running: Running, step: str) -> None:
 
 
 def minutes_until_ten(running: Running) -> int:
-    """Until ten in the morning where the signer is."""
+    """Return the minutes until ten in the morning at the signer's place."""
     now = running.clock().astimezone(ZoneInfo("Asia/Shanghai"))
     ten = now.replace(hour=10, minute=0)
     return int(((ten if ten > now else ten + timedelta(days=1)) - now).total_seconds() // 60) + 1

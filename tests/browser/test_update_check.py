@@ -1,4 +1,4 @@
-"""The page's check of what stands behind the shown bytes: in a browser and, where there is one, in Node."""
+"""The page's check of what follows the shown bytes: in a browser and, if it is installed, in Node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.browser.update_files import Case, last_revision
 MODULES = Path(__file__).parents[2] / "hub" / "web" / "static" / "signer"
 NODE = shutil.which("node")
 ORIGIN = "http://checks.example"
-# `read` gives the bytes of a file; an error that is no refusal goes through and fails the test.
+# `read` returns the bytes of a file. An error other than a refusal is raised and fails the test.
 VERDICTS = """
 async (checkUpdate, RefusedToSign, count, read) => {
   const verdicts = [];
@@ -66,7 +66,8 @@ def dishonest(honest: list[Case]) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def rewritten(honest: list[Case]) -> list[Case]:
-    """Honest ones through the hands that make the others: so it is the change that is refused, not the writing."""
+    """Return honest files rewritten by the code that makes the dishonest ones: it is the change that is refused, not
+    the rewriting."""
     return [
         Case(f"{each.name}, rewritten", each.shown, last_revision(each.shown, each.prepared).write()) for each in honest
     ]
@@ -165,7 +166,7 @@ def refused_by_python(case: Case) -> bool:
     ],
 )
 def test_the_changes_show_on_the_page(dishonest: list[Case], name: str) -> None:
-    """So the cases are attacks, and not files that any reader would take for broken."""
+    """The page looks different, so the cases are attacks, and not files that any reader would take for broken."""
     case = next(each for each in dishonest if each.name == name)
     before, after = (last_page(pdf) for pdf in (case.shown, case.prepared))
     assert before != after

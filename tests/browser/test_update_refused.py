@@ -1,4 +1,5 @@
-"""A hub that wants another text signed, whose forgery passes the four checks: the page does not sign, and says so."""
+"""A dishonest hub prepares another text, and its forgery passes the four checks: the page does not sign, and says
+so."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 
 async def forge_what_is_prepared(page: Page, running: Running) -> None:
-    """Between hub and page: the page's content replaced, byte range and signed attributes made anew to fit."""
+    """Replace the page's content between hub and page, and make byte range and signed attributes anew to fit."""
 
     async def prepare(route: Route) -> None:
         response = await route.fetch()

@@ -1,4 +1,4 @@
-"""The whole story of a USB token: a page on a desk, the agent as a process with its terminal, a SoftHSM token."""
+"""The whole story of a USB token: a page on a desktop, the agent as a process with its terminal, a SoftHSM token."""
 
 from __future__ import annotations
 

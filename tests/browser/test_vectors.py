@@ -1,4 +1,4 @@
-"""The published vectors and the page's own code: in a browser and, where there is one, in Node."""
+"""The published vectors and the page's own code: in a browser and, if it is installed, in Node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Route
 from tests.browser.test_update_check import MODULES, NODE
 from tests.client.vectors import FOLDER, UPDATE_CHECK
 
-ORIGIN = "https://vectors.example"  # WebCrypto wants a secure one
+ORIGIN = "https://vectors.example"  # WebCrypto requires a secure origin
 VERDICTS = """
 async (modules, key, ...wholes) => {
   const [{ checkUpdate }, { RefusedToSign, checkPrepared }, { possessionStatement }] = modules;

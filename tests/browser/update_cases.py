@@ -1,7 +1,7 @@
 """Prepared files, honest and not: what the hub writes, and what a hub could write that wants another text signed.
 
-The dishonest ones are real prepared files (by pyHanko; our own engine's: `test_genuine_files`) whose last revision was
-changed and written anew, table, length and byte range in order, so that nothing but the change itself gives them away.
+The dishonest ones are real prepared files (by pyHanko; for our own engine see `test_genuine_files`) whose last revision
+was changed and rewritten. Table, lengths and byte range are right, so that only the change itself can be noticed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FIRST, SECOND = "guardian-1", "guardian-2"
 
 
 async def honest_cases() -> list[Case]:
-    """A small file and a real contract; every party in its turn; with and without a picture."""
+    """Return cases from a small file and a real contract: every party in turn, with and without a picture."""
     boxes, contract = _contract()
     small = with_signature_fields(sample_pdf(), boxes_for((FIRST, SECOND)), engine=PYHANKO)
     return [*await _signed_in_turn("small", small), *await _signed_in_turn("contract", _with_fields(contract, boxes))]
@@ -88,7 +88,7 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
     return cases
 
 
-# ---- what another hub could write: the change is made to the last revision, or to the shown file before
+# ---- what another hub could write: the change is in the last revision, or in the shown file before it
 
 
 Change = Callable[[Revision], None]
@@ -268,7 +268,7 @@ def encrypted(revision: Revision) -> None:
 
 @_first
 def new_object_refers_to_a_missing_one(revision: Revision) -> None:
-    """Nothing shows yet; the next revision could fill it in."""
+    """Nothing shows yet, but the next revision could define the missing object."""
     revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
 
 
@@ -371,7 +371,7 @@ def _whole_file_cases(case: Case) -> Iterator[Case]:
 
 
 def _with_object_stream(case: Case) -> bytes:
-    """A hybrid file: a plain table for all to see, and a cross-reference stream with another content for the page."""
+    """A hybrid file: a plain table for everybody, and a cross-reference stream with another content for the page."""
     revision = last_revision(case.shown, case.prepared)
     page = page_of(case.shown)
     body = re.sub(rb"/Contents \d+ 0 R", b"/Contents %d 0 R" % NEW, body_of(case.shown, page))
@@ -389,7 +389,7 @@ def _with_object_stream(case: Case) -> bytes:
 
 
 def _with_table_in_a_stream(case: Case) -> bytes:
-    """Allowed by the format, and never written by the hub over files with plain tables."""
+    """A table in a stream: allowed by the format, and never written by the hub over files with plain tables."""
     file = Revision(case.shown, last_revision(case.shown, case.prepared).objects, b"").write()
     file = file[: file.rindex(b"xref\n0 1")]
     numbers = [int(number) for number in re.findall(rb"(\d+) 0 obj", file[len(case.shown) :])]

@@ -1,4 +1,4 @@
-"""The last revision of a PDF taken apart and written anew, with its table, its lengths and its byte range in order."""
+"""Take the last revision of a PDF apart, and write it again with the right table, lengths and byte range."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ NEW = 900  # a number that no object of the samples has
 
 @dataclass
 class Revision:
-    """The last revision of a file, to be changed and written anew behind `before`."""
+    """The last revision of a file, to be changed and written again after `before`."""
 
     before: bytes
     objects: Objects
     trailer: bytes
-    rows: dict[int, bytes] = field(default_factory=dict)  # entries of the table that are to be other than right
-    ahead: bytes = b""  # stands before the objects
-    behind: bytes = b""  # stands between the objects and their table
-    tail: bytes = b""  # stands behind the end
-    start: int | None = None  # where `startxref` says that the table is, if not where it is
+    rows: dict[int, bytes] = field(default_factory=dict)  # entries of the table that should be wrong
+    ahead: bytes = b""  # written before the objects
+    behind: bytes = b""  # written between the objects and their table
+    tail: bytes = b""  # written after the end
+    start: int | None = None  # where `startxref` says that the table is, if not at its place
     spell: Callable[[bytes], bytes] = bytes  # how the table is written
 
     def write(self) -> bytes:
@@ -58,13 +58,13 @@ def last_revision(shown: bytes, prepared: bytes) -> Revision:
 
 
 def body_of(pdf: bytes, number: int) -> bytes:
-    """An object as the last revision that has it wrote it."""
+    """Return an object as the last revision that contains it wrote it."""
     found = [body for at, body in _OBJECT.findall(pdf) if int(at) == number]
     return bytes(found[-1])
 
 
 def number_of(pdf: bytes, pattern: bytes) -> int:
-    """The last object whose text matches."""
+    """Return the number of the last object whose text matches."""
     return [int(number) for number, body in _OBJECT.findall(pdf) if re.search(pattern, body)][-1]
 
 
@@ -105,7 +105,7 @@ def form_of(pdf: bytes) -> int:
 
 
 def next_trailer(pdf: bytes) -> bytes:
-    """For one more revision behind this file."""
+    """Return the trailer for one more revision of this file."""
     last = pdf.rpartition(b"trailer\n<<")[2].partition(b">>\nstartxref")[0]
     entries = re.sub(rb"/Prev \d+", b"", last)
     return re.sub(rb"/Size \d+", b"/Size 1000", entries) + b"/Prev %d" % startxref(pdf)

@@ -1,4 +1,4 @@
-"""Shown files that were prepared for a forgery: the change that follows looks like part of a signature."""
+"""Shown files that were prepared for a forgery: the change that follows looks like a part of a signature."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.browser.update_files import (
 
 
 def prepared_ground_cases(case: Case) -> Iterator[Case]:
-    """The shown file itself was made so that a change which looks like part of a signature changes a page."""
+    """Yield cases in which the shown file was made so that a change which looks like a part of a signature changes a
+    page."""
     page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
     field_number = own_field(last_revision(case.shown, case.prepared))
     page_body = body_of(case.shown, page)
@@ -59,7 +60,8 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
 
 
 def resource_cases(case: Case) -> Iterator[Case]:
-    """The page takes the catalog for its graphics states, and an entry that signing may change is one of them."""
+    """Yield cases in which the page uses the catalog as its graphics states, and an entry that signing may change is
+    one of them."""
     page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
     page_body, catalog = body_of(case.shown, page), last_revision(case.shown, case.prepared).objects[root]
     resources = number_of(case.shown, rb"\A<</ProcSet")
@@ -89,7 +91,8 @@ def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
 
 
 def array_cases(case: Case) -> Iterator[Case]:
-    """What JavaScript writes as one text, a value and an array that holds it, are two."""
+    """Yield cases that tell a value from an array that contains it, although JavaScript converts both to the same
+    text."""
     for name, old, new in (
         ("Contents", rb"/Contents (<0+>)", rb"/Contents [\1]"),
         ("Type", rb"/Type /Sig\b", rb"/Type [/Sig]"),

@@ -30,16 +30,19 @@ CONSENT = "我已阅读合同全文, 同意用电子签名签署。"
 
 
 class HubDouble:
-    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one
-    whenever it is asked again), elsewhere, other-key; or the name of one of ODDITIES. "written anew" is no lie: a file
-    written as these are, and honest."""
+    """A hub with one contract.
+
+    `lie`: what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one each
+    time that it is asked again), elsewhere, other-key; or the name of one of ODDITIES. "written anew" is no lie: an
+    honest file, written in the same way as those.
+    """
 
     def __init__(self, lie: str = "", *, busy: int = 0) -> None:
         self.lie, self.busy = lie, busy
         self.session, self.challenge = "", b""
         self.refusals: list[dict[str, Any]] = []
         self.state = "OPEN"
-        self.asked = 0  # for the contract
+        self.asked = 0  # how often it was asked for the contract
         self.certificates: list[bytes] = []
         self._authority = ec.generate_private_key(ec.SECP256R1())
         self._file, self._to_be_signed = b"", b""

@@ -43,7 +43,7 @@ def new_certificate() -> bytes:
 
 
 def section(written: bytes, objects: Objects, trailer: bytes = b"") -> bytes:
-    """The file with one more revision."""
+    """Return the file with one more revision."""
     out, table = bytearray(written), b""
     for number, body in sorted(objects.items()):
         table += b"%d 1\n%010d 00000 n \n" % (number, len(out))
@@ -71,7 +71,7 @@ SHOWN = section(
 
 
 def prepared_over(shown: bytes, certificate: bytes, *, also: Objects | None = None, **attributes: Any) -> Prepared:
-    """`also` are objects that the prepared file replaces beside the signature's field."""
+    """Return a prepared file over `shown`. `also`: objects that it replaces besides the signature's field."""
     previous = b"/Prev %d" % int(shown.split(b"startxref")[-1].split()[0])
     field, signature = b"<< %b /V 6 0 R >>" % FIELD, b"<< /Type /Sig /SubFilter /ETSI.CAdES.detached %b /Contents %b >>"
     unknown = b"/ByteRange [0 0000 0000 0000]"

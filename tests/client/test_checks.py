@@ -1,4 +1,4 @@
-"""No blind signing: whatever differs from what was shown is refused, with the number of the check that found it."""
+"""No blind signing: whatever differs from what was shown is refused, with the number of the check that noticed it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_any_other_range_is_refused(byte_range: list[int]) -> None:
 
 
 def test_a_range_that_begins_later_or_ends_elsewhere_is_refused() -> None:
-    """What is hashed would be the same: the numbers alone are wrong."""
+    """The hashed bytes would be the same: only the numbers are wrong."""
     start, gap_at, resume_at, tail = GOOD.byte_range
     for wrong in ((start + 1, gap_at, resume_at, tail), (start, gap_at, resume_at, tail - 1)):
         assert number_of_refusal(GOOD, byte_range=wrong) == 2

@@ -28,7 +28,7 @@ class Pauses:
 
 @asynccontextmanager
 async def visit(hub: HubDouble, pauses: Pauses | None = None) -> AsyncIterator[SigningClient]:
-    """A verified session."""
+    """Yield a client with a verified session."""
     async with TestServer(hub.app()) as server, client_of(server, pauses or Pauses()) as client:
         await client.open(TICKET)
         await client.code()
@@ -49,7 +49,7 @@ async def test_an_honest_hub_gets_a_signature() -> None:
 
 
 async def test_what_was_shown_is_agreed_to_and_not_what_the_hub_would_show_later() -> None:
-    """The hub takes no other consent than the first, and has another one by now."""
+    """The hub accepts no consent but the first one, and shows another one by now."""
     hub = HubDouble("later-consent")
     async with visit(hub) as client:
         contract, document = await client.contract(), await client.document()
@@ -117,7 +117,7 @@ async def test_one_key_and_certificate_sign_a_whole_bundle() -> None:
         await client.sign(key)
         await client.sign(key)
         assert len(hub.certificates) == 1
-        await client.sign(SoftwareKey())  # the first challenge is used up: a fresh one is fetched
+        await client.sign(SoftwareKey())  # the first challenge was used: a new one is fetched
     assert len(hub.certificates) == 2
 
 

@@ -33,7 +33,7 @@ async def test_what_the_hub_prepares_passes_for_every_party(tmp_path: Path, pict
 
 
 def test_a_page_replaced_behind_the_shown_bytes_is_refused() -> None:
-    """All four checks pass here: the file does begin with the shown bytes, and the signature covers everything."""
+    """All four checks pass here: the file begins with the shown bytes, and the signature covers everything."""
     made = prepared_over(SHOWN, new_certificate(), also={4: page_content(b"CNY 1.00")})
     check_prepared(made.shown, PreparedFile(made.file, made.byte_range, made.to_be_signed), made.certificate)
     with pytest.raises(RefusedToSign) as refusal:

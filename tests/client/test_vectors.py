@@ -1,4 +1,4 @@
-"""The published vectors are what our code says: they are made anew and compared, and judged by the client library."""
+"""The published vectors are what our code makes: they are made again and compared, and judged by the client library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qianda.holder import SoftwareKey
 from qianda.update import check_update
 from tests.client.vectors import FOLDER, UPDATE_CHECK, files
 
-assert tsp  # it teaches the library signing-certificate-v2
+assert tsp  # importing it registers signing-certificate-v2 in the library
 
 
 def vectors(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Test vectors for whoever writes an app or a program that speaks the signing protocol.
+"""Test vectors for developers of an app or a program that speaks the signing protocol.
 
 `python -m tests.client.vectors` writes them to `docs/vectors/`. Everything in them is fixed: a second run writes the
 same bytes.
@@ -45,7 +45,7 @@ Cases = list[tuple[str, int | None, Prepared]]
 
 
 def key_of(purpose: str) -> ec.EllipticCurvePrivateKey:
-    """A key that everybody knows."""
+    """Return a private key that everybody can compute."""
     scalar = int.from_bytes(hashlib.sha256(f"qianda test vector: {purpose}".encode()).digest(), "big")
     return ec.derive_private_key(scalar, ec.SECP256R1())
 
@@ -74,7 +74,8 @@ def text(content: bytes) -> str:
 
 
 def signed(content: bytes) -> dict[str, str]:
-    """By the rule of RFC 6979. A phone's signatures differ each time; both forms of one are the same two numbers."""
+    """Sign by the rule of RFC 6979. A phone's signatures differ each time. Both forms of a signature contain the same
+    two numbers."""
     der = KEY.sign(content, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     r, s = decode_dss_signature(der)
     return {"der": text(der), "raw": text(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
@@ -86,7 +87,7 @@ def spki() -> bytes:
 
 
 def key_vectors() -> dict[str, Any]:
-    """What `key` wants: the proof of possession, and what App Attest vouches for."""
+    """Return what the call `key` requires: the proof of possession, and what App Attest vouches for."""
     private = KEY.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -105,7 +106,7 @@ def key_vectors() -> dict[str, Any]:
 
 
 def cases() -> Cases:
-    """Each with the number of the check that refuses it; none of the checks: it may be signed."""
+    """Return the cases, each with the number of the check that refuses it; None if it may be signed."""
     good = prepared_over(SHOWN, CERTIFICATE)
     start, gap, resume, tail = good.byte_range
     written = good.file[:gap] + GAP.replace(b"0000>", b"0001>") + good.file[resume:]
@@ -138,7 +139,7 @@ def cases() -> Cases:
 
 
 def changed(change: Callable[[Revision], None], certificate: bytes = CERTIFICATE) -> Prepared:
-    """The honest prepared file with its last revision changed; byte range and digest are right."""
+    """Return the honest prepared file with its last revision changed. Byte range and digest are right."""
     revision = last_revision(SHOWN, prepared_over(SHOWN, certificate).file)
     revision.trailer = re.sub(rb"/Size \d+", b"/Size 2000", revision.trailer)
     change(revision)
@@ -153,7 +154,8 @@ def attributed(file: bytes, certificate: bytes) -> Prepared:
 
 
 def file_cases() -> Cases:
-    """Files whose bytes readers understand differently, and changes beside the signature, by docs/file-format.md."""
+    """Return files whose bytes readers understand differently, and files with changes besides the signature, by
+    docs/file-format.md."""
     changes = {name: FIRST_CHANGES[name] for name in CHANGES}
     odd = {name: oddity.change for name, oddity in ODDITIES.items() if not name.startswith("a table with")}
     good = ("an honest file, written anew", None, changed(lambda revision: None))
@@ -179,7 +181,7 @@ def check_vectors(cases: Cases) -> dict[str, Any]:
 
 
 def signature_vectors() -> dict[str, Any]:
-    """One signed attributes set, taken apart, and the signature over it."""
+    """Return a set of signed attributes, its parts, and the signature over it."""
     good = prepared_over(SHOWN, CERTIFICATE)
     _, gap, resume, _ = good.byte_range
     return {
