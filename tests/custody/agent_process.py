@@ -1,4 +1,4 @@
-"""The agent as a process with a terminal of its own, and somebody who reads and types there."""
+"""The agent as a process with a terminal of its own, and a user who reads and types there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tests.custody.usb_token import UsbToken
 
-# The terminal becomes the process's own, so that the PIN is asked there and nowhere else.
+# The terminal becomes the process's controlling terminal, so that the PIN is asked for there and nowhere else.
 _IN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 )
@@ -39,7 +39,7 @@ class AgentProcess:
         self._news.set()
 
     async def read(self, pattern: str) -> re.Match[str]:
-        """Wait until this stands behind what was read before."""
+        """Wait until the pattern appears after what was read before."""
         async with asyncio.timeout(STEP_TIMEOUT):
             while not (found := re.search(pattern, self.text[self._read_to :])):
                 assert self.process.returncode is None, self.text

@@ -1,4 +1,4 @@
-"""The school's app, played by the client library: a key in this process's memory, and platforms that speak for it."""
+"""The school's app, played by the client library: a key in this process's memory, and platforms that attest it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Speaks = Callable[[ec.EllipticCurvePublicKey, bytes], Mapping[str, Any]]
 
 
 class AppKey(SoftwareKey):
-    """As the app on one device has it. It lives on from session to session; its platform speaks for it once, when it
-    is new. `said`: every statement that was made."""
+    """The key of an app on one device. It is used in several sessions; its platform attests it once, when it is new.
+    `said`: every statement that was made."""
 
     custody = "app-keystore"
 
@@ -38,7 +38,7 @@ class AppKey(SoftwareKey):
 
 
 class Saying(AppKey):
-    """It presents a statement that somebody made before."""
+    """A key that presents a statement which was made earlier."""
 
     def __init__(self, statement: Mapping[str, Any], device: str = "Test phone") -> None:
         super().__init__(lambda *_: statement, device)
@@ -61,8 +61,11 @@ class Phones:
 
 @contextlib.asynccontextmanager
 async def hub_with_an_app(folder: Path, templates: Path | None = None, **more: Any) -> AsyncIterator[Phones]:
-    """`templates`: contract templates other than the project's; `more`: further settings, as a configuration file would
-    hold them."""
+    """Run a hub that trusts both platforms.
+
+    `templates`: contract templates instead of the project's. `more`: further settings, as a configuration file would
+    contain them.
+    """
     keystore, app_attest = Keystore(), AppAttestService()
     apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
     configured = {

@@ -1,6 +1,6 @@
-"""An authority that nobody of the hub knows: a root, an issuing authority below it, and their lists over HTTP.
+"""An authority that does not belong to the hub: a root, an issuing authority below it, and their CRLs over HTTP.
 
-Made with `cryptography`; what it issues can be bent in every way that a signer's certificate may be wrong.
+Made with `cryptography`. What it issues can be made wrong in every way that a signer's certificate may be wrong.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def ec_key() -> ec.EllipticCurvePrivateKey:
 
 @dataclass
 class OutsideAuthority:
-    """`url`: where its lists are served. `revoked`: serial numbers of the issuing authority."""
+    """The authority. `url`: where its CRLs are served. `revoked`: serial numbers of the issuing authority."""
 
     url: str
     root_key: ec.EllipticCurvePrivateKey = field(default_factory=ec_key)
@@ -91,7 +91,8 @@ class OutsideAuthority:
         listed: bool = True,
         directly: bool = False,
     ) -> bytes:
-        """A person's certificate (DER), signed by the issuing authority with its RSA key, or `directly` by the root."""
+        """Issue a person's certificate (DER), signed by the issuing authority with its RSA key, or `directly` by the
+        root."""
         issuer = self.root if directly else self.issuing
         now = datetime.now(UTC)
         builder = (

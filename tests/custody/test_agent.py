@@ -49,7 +49,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 async def paired(
     running: Running, token: UsbToken, contract: Contract, count: int = 1
 ) -> AsyncIterator[tuple[SigningClient, AgentProcess]]:
-    """A page that shows a code, and the agent to whom the person types it."""
+    """Yield a page that shows a pairing code, and the agent into which the person types it."""
     async with verified(running, contract, count=count) as page:
         code = (await page.pair())["code"]
         async with agent(token, "--origin", running.origin, "--module", token.module) as program:
@@ -58,7 +58,7 @@ async def paired(
 
 
 async def confirm(page: SigningClient) -> dict[str, Any]:
-    """What the person does on the page, once it shows the certificate."""
+    """Confirm the certificate on the page as the person does, once the page shows it. Return the certificate."""
 
     async def shown() -> dict[str, Any] | None:
         standing = await page.pairing()
@@ -115,7 +115,7 @@ async def test_a_token_without_a_certificate_gets_one_and_keeps_it(place: Place,
         assert (await confirm(page))["name"] == NAME
         assert await program.ended() == 0, program.text
         assert "could not be written" not in program.text
-    running.clock.advance(timedelta(seconds=61))  # the next code
+    running.clock.advance(timedelta(seconds=61))  # until the next code
     async with paired(running, token, await running.issue_minor(), count=2) as (page, program):
         await program.read(rf"1\) {NAME} · issued by .* Root")
         await to_the_pin(program, 1)
@@ -169,11 +169,11 @@ async def test_the_page_says_no(place: Place, token: UsbToken) -> None:
     assert "The certificate was not confirmed" in program.text
 
 
-# ---- hubs that are not the one, or not honest
+# ---- other hubs, and dishonest ones
 
 
 class LyingHub(HubDouble):
-    """Speaks of pairing, too; the page has confirmed whatever comes. `calls`: what it was asked."""
+    """A dishonest hub with pairing, whose page confirms every certificate. `calls`: the requests that it got."""
 
     def __init__(self, lie: str = "", says: str = "") -> None:
         super().__init__(lie)
@@ -217,7 +217,7 @@ async def test_a_swapped_file_is_refused_and_reported(token: UsbToken, lie: str,
             assert await program.ended() == (0 if signed else 1), program.text
     assert ("REFUSED TO SIGN" in program.text) is not signed
     assert (hub.state == "SIGNED") is signed and len(hub.refusals) == (0 if signed else 1)
-    assert "\x1b[31m" not in program.text  # what a hub says does not steer the terminal
+    assert "\x1b[31m" not in program.text  # a hub's text cannot control the terminal
 
 
 async def test_nobody_agrees_to_a_consent_that_they_were_not_shown(token: UsbToken) -> None:

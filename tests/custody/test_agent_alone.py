@@ -1,4 +1,4 @@
-"""The agent on a computer that has the extra `agent` and nothing of the server: it starts, and it signs."""
+"""The agent on a computer with the extra `agent` and nothing of the server: it starts, and it signs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.custody.usb_token import PIN, UsbToken
 
 pytestmark = pytest.mark.custody
 
-# Python loads a module of this name at its start. What is not installed there cannot be imported here.
+# Python imports a module of this name at its start. Here it blocks the import of everything that the extra does not
+# install.
 _ONLY = """
 import sys
 
@@ -35,7 +36,7 @@ OURS_OF_THE_SERVER = {"hub", "channels", "chats", "bench", "tests"}
 
 
 def installed_with(extra: str) -> set[str]:
-    """The distributions that `pip install qianda[EXTRA]` brings, by the metadata of each."""
+    """Return the distributions that `pip install qianda[EXTRA]` installs, by the metadata of each."""
     found: set[str] = set()
     todo = [("qianda", frozenset({extra}))]
     while todo:
@@ -53,7 +54,7 @@ def installed_with(extra: str) -> set[str]:
 
 
 def missing_there() -> set[str]:
-    """Every module that is installed here and would not be there."""
+    """Return every module that is installed here and would be missing there."""
     there = installed_with("agent")
     return OURS_OF_THE_SERVER | {
         module

@@ -1,5 +1,5 @@
-"""The agent at a hub that is not the one that the person meant, that certifies somebody else's key, or whose file is
-one that readers understand differently."""
+"""The agent at a hub that is not the one that the person meant, that certifies another person's key, or whose file
+readers understand differently."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.custody.usb_token import PIN, UsbToken
 from tests.verify.odd_files import ODDITIES
 
 pytestmark = pytest.mark.custody
-WRITTEN_ANEW = "written anew"  # as the odd ones are, and honest
-# Of each family of odd files one or more, and what the person is told.
+WRITTEN_ANEW = "written anew"  # in the same way as the odd ones, and honest
+# One or more odd files of each family, and what the person is told.
 REASONS = {
     "a table with subsection of minus one": "the table leaves objects out",
     "an orphan, a table with rows ending nx": "a row of the table is not as Qianda writes it",
@@ -88,7 +88,7 @@ async def test_an_honest_file_of_the_same_making_is_signed(own_token: UsbToken) 
 
 
 async def asked_to_sign(token: UsbToken, lie: str, code: int) -> tuple[LyingHub, str]:
-    """The hub, and what stood in the terminal, after one start of the agent, which ended with this code."""
+    """Start the agent once, and expect this exit code. Return the hub, and what was in the terminal."""
     hub = LyingHub(lie)
     async with TestServer(hub.app()) as server:
         origin = str(server.make_url("/")).rstrip("/")

@@ -1,4 +1,4 @@
-"""The app's whole story through the client library: its key is attested and bound, comes back, and is revoked."""
+"""The app's whole story through the client library: its key is attested and bound, used again, and revoked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_an_app_binds_its_key_signs_comes_back_and_is_revoked(phones: Phon
     (accepted,) = await facts_of(running, first, "signature-accepted")
     assert (accepted["custody_claimed"], accepted["custody"]) == ("app-keystore", "app-keystore")
     running.clock.advance(CODE_APART)
-    async with verified(running, second, count=2) as app:  # another visit, the same key, no new statement
+    async with verified(running, second, count=2) as app:  # another session, the same key, no new statement
         assert (await app.sign(key, str(second.id))).state == "SIGNED"
         assert (app.custody, len(key.said)) == ("app-keystore", 1)
         (device,) = await app.devices()
@@ -73,7 +73,7 @@ async def test_an_app_binds_its_key_signs_comes_back_and_is_revoked(phones: Phon
     running.clock.advance(CODE_APART)
     async with verified(running, third, count=3) as app:
         assert await refusal(app.sign(key, str(third.id))) == (403, "key-revoked")
-        assert (await app.sign(phones.iphone(), str(third.id))).state == "SIGNED"  # a device of its own
+        assert (await app.sign(phones.iphone(), str(third.id))).state == "SIGNED"  # a new device
         assert [each["platform"] for each in await app.devices()] == ["ios", "android"]
     assert [each["reason"] for each in await facts_of(running, third, "key-refused")] == ["key-revoked"]
 
@@ -97,7 +97,7 @@ async def test_what_app_attest_says_and_a_key_that_nobody_speaks_for(phones: Pho
 
 
 async def test_statements_that_are_not_believed(phones: Phones) -> None:
-    """The key counts as software, what it called itself is kept, and why it was not believed."""
+    """The key counts as software; its claim and the reasons for the refusal are kept."""
     running, contract = phones.running, await phones.running.issue_minor()
     honest = phones.android()
     timed = hardware(tag_505=integer(60))
@@ -148,7 +148,7 @@ async def test_a_key_has_one_person(phones: Phones) -> None:
         assert await student.devices() == []
         assert await refusal(student.revoke_device(device["id"])) == (404, "not-found")
         await guardian.revoke_device(device["id"])
-        assert await refusal(student.key(key)) == (403, "key-of-somebody-else")  # also when it was revoked
+        assert await refusal(student.key(key)) == (403, "key-of-somebody-else")  # also if it was revoked
         shared = phones.android()
         both = await asyncio.gather(guardian.key(shared), student.key(shared), return_exceptions=True)
         assert [each.code for each in both if isinstance(each, ProtocolProblem)] == ["key-of-somebody-else"]
@@ -169,7 +169,7 @@ async def test_a_revoked_key_signs_nothing_of_what_was_begun(phones: Phones) -> 
         software = type("Software", (AppKey,), {"custody": "software"})
         disguised = software()
         disguised.private, disguised._key = key.private, key.private
-        assert await refusal(app.key(disguised)) == (403, "key-revoked")  # whatever it is called
+        assert await refusal(app.key(disguised)) == (403, "key-revoked")  # whatever it claims to be
         assert (await app.sign(phones.android("new"))).state == "SIGNED"
 
 
@@ -232,7 +232,7 @@ async def test_who_may_ask_for_devices(phones: Phones) -> None:
     async with verified(running, contract) as page, SigningClient(running.origin) as program:
         await program.claim((await page.pair())["code"])
         assert await refusal(program.devices()) == (403, "not-for-agents")
-        await program.key(phones.android())  # a program that a page let in makes no device of the person's
+        await program.key(phones.android())  # the key of a paired program does not become one of the person's devices
         assert program.custody == "software" and await page.devices() == []
         for bad in ("x", "0" * 36, "-" * 36):
             assert (await refusal(page.revoke_device(bad)))[0] in (404, 422)

@@ -1,4 +1,4 @@
-"""Two guardians press "sign" in the same moment: one waits for the other, and no signature is lost."""
+"""Two guardians press "sign" at the same moment: one waits for the other, and no signature is lost."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.web.signer_visits import verified
 pytestmark = pytest.mark.custody
 
 PAIRS_AT_ONCE = 3
-IN_ONE_VISIT = 20  # a session holds no more contracts
+IN_ONE_VISIT = 20  # a session contains no more contracts
 
 
 async def press(client: SigningClient, key: SoftwareKey, contract: Contract) -> int:
-    """Press until it is signed, as a person does who is told that there is another signature now. How often."""
+    """Press until the contract is signed, as a person does who is told of another signature. Return how often."""
     for presses in range(1, 4):
         try:
             assert (await client.sign(key, str(contract.id))).state == "SIGNED"
@@ -100,8 +100,8 @@ async def test_twice_both_press_and_nothing_is_lost() -> None:
 
 @pytest.mark.real
 async def test_a_hundred_times_both_press_and_nothing_is_lost() -> None:
-    many = {"per_number_hour": 1000, "per_number_day": 1000, "per_prefix_hour": 1000}  # the hundred completed copies
+    many = {"per_number_hour": 1000, "per_number_day": 1000, "per_prefix_hour": 1000}  # for a hundred completed copies
     async with running_hub(configured={"budgets": many}) as running:
         presses = await rounds(running, 100)
     assert len(presses) == 200
-    assert max(presses) > 1  # they did meet
+    assert max(presses) > 1  # they really met

@@ -1,4 +1,4 @@
-"""Guardian, the representative with a USB token, seal: after every step every validator still takes what is there."""
+"""Guardian, the representative with a USB token, seal: after every step every validator accepts the file."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ async def test_guardian_representative_on_usb_and_seal(tmp_path: Path, directly:
     file = tmp_path / "final.pdf"
     await asyncio.to_thread(judge, file, trust, FIELDS)
     for clock in LATER:
-        if directly:  # where an authority below stands between, pyHanko loses its lists: see qianda/verify/issuers.py
+        if directly:  # below another authority, pyHanko does not find the CRLs: see qianda/verify/issuers.py
             await asyncio.to_thread(judge_by_pyhanko, file, trust, FIELDS, clock)
         moved = (program("faketime"), "-f", clock, sys.executable, "-m", "qianda", "verify")
         assert "Result: nothing failed." in run(*moved, file, "--trust", trust, "--language", "en")
 
 
 def judge_steps(folder: Path, steps: Sequence[bytes], final: bytes) -> None:
-    """After the guardian, after the representative, after the seal, and after the document timestamp."""
+    """Judge the file after the guardian, after the representative, after the seal, and after the document timestamp."""
     for number, content in enumerate([*steps, final]):
         file = folder / ("final.pdf" if content is final else f"step-{number}.pdf")
         file.write_bytes(content)
@@ -78,14 +78,14 @@ def judge_steps(folder: Path, steps: Sequence[bytes], final: bytes) -> None:
 
 
 def until_the_seal(final: bytes) -> bytes:
-    """The file as it was when the seal had been set and nothing came behind it."""
+    """Return the file as it was when the seal had been set and nothing followed it."""
     seal = PdfFileReader(io.BytesIO(final)).embedded_regular_signatures[-1]
     *_, start, length = (int(number) for number in seal.byte_range)
     return final[: start + length]
 
 
 async def by_usb(running: Running, contract: Contract, token: UsbToken) -> None:
-    """The representative's turn: the page shows a code, the agent signs with the token."""
+    """Sign as the representative: the page shows a code, the agent signs with the token."""
     async with verified(running, contract, 1, "顾远舟", HEAD_ID[-4:], HEAD_PHONE) as page:
         code = (await page.pair())["code"]
         async with agent(token, "--origin", running.origin, "--module", token.module) as program:
@@ -97,7 +97,7 @@ async def by_usb(running: Running, contract: Contract, token: UsbToken) -> None:
 
 
 async def revision(running: Running, contract: Contract, number: int) -> bytes:
-    """The stored file with so many signatures, waited for."""
+    """Wait for the stored file with `number` signatures, and return it."""
 
     async def stored() -> bytes | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -108,7 +108,7 @@ async def revision(running: Running, contract: Contract, number: int) -> bytes:
 
 
 def trust_of(running: Running, folder: Path) -> Path:
-    """The roots that stand above the signers, and last the pinned timestamp certificate."""
+    """Write the roots above the signers into one file, and last the pinned timestamp certificate. Return its path."""
     files = sorted((running.hub.settings.data / "trust").glob("*.pem"), key=lambda path: "timestamp" in path.name)
     trust = folder / "trust.pem"
     trust.write_bytes(b"".join(path.read_bytes() for path in files))

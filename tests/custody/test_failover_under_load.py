@@ -1,6 +1,6 @@
 """The first authority and the first timestamp service die while people sign, and come back: nothing is lost.
 
-Real peers: authorities that OpenSSL issues for behind an HTTP API, `openssl ts` and certomancer as timestamp services,
+Real peers: authorities for which OpenSSL issues behind an HTTP API, `openssl ts` and certomancer as timestamp services,
 and signers by the client library over the protocol.
 """
 
@@ -58,7 +58,7 @@ class Person:
 
 @dataclass
 class School:
-    """Two of each."""
+    """A hub with two authorities and two timestamp services."""
 
     running: Running
     first: RegistrationAuthority
@@ -69,16 +69,16 @@ class School:
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def die(self) -> None:
-        """From now on the first two answer nobody, in different ways."""
+        """Make the first authority and the first timestamp service fail from now on, in different ways."""
         self.first.answer = _away
-        self.tsa.before.clear()  # it takes the request and says nothing
+        self.tsa.before.clear()  # it accepts the request and never answers
 
     def come_back(self) -> None:
         self.first.answer = None
         self.tsa.before.set()
 
     async def sign(self, person: Person) -> None:
-        """What a parent does on their phone."""
+        """Sign as a parent does on their phone."""
         async with self.gate:
             await self._sign(person)
 
@@ -91,7 +91,8 @@ class School:
             assert (await client.sign(key)).state == "SIGNED"
 
     async def nothing_is_lost(self, folder: Path) -> set[str]:
-        """Every contract is completed, with each signature once and a timestamp over it. Who gave the timestamps."""
+        """Expect that every contract is completed, with each signature once and a timestamp over it. Return who made
+        the timestamps."""
         makers: set[str] = set()
         for contract in self.contracts:
             final = await self.running.completed(contract)
@@ -111,7 +112,8 @@ async def _away(_: object) -> web.StreamResponse:
 
 
 def _timestamped_by(final: bytes) -> set[str]:
-    """Of each signature and of the document; a signature without one fails."""
+    """Return who made the timestamp of each signature and of the document. A signature without a timestamp fails the
+    test."""
     tokens = []
     reader = PdfFileReader(io.BytesIO(final))
     for signature in reader.embedded_regular_signatures:
@@ -145,14 +147,14 @@ async def school(folder: Path) -> AsyncIterator[School]:
             try:
                 yield made
             finally:
-                made.come_back()  # nobody has to wait for an answer that is held back
+                made.come_back()  # no call has to wait for a delayed answer
 
 
 async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> None:
     async with school(folder) as made:
         people = [Person(number) for number in range(1, 1 + before + meanwhile + after)]
         early = [asyncio.create_task(made.sign(person)) for person in people[:before]]
-        while not made.first.ca.issued:  # the first certificates are out, their timestamps are not
+        while not made.first.ca.issued:  # the first certificates are issued, and not timestamped yet
             await asyncio.sleep(0.01)
         made.die()
         await asyncio.gather(*(made.sign(person) for person in people[before : before + meanwhile]))
@@ -161,7 +163,7 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         assert len(made.second.ca.issued) >= meanwhile
         made.come_back()
         for name in ("szca", "gdca"):
-            made.running.hub.services.signing.authorities.cooldowns.record_success(name)  # as when their rest is over
+            made.running.hub.services.signing.authorities.cooldowns.record_success(name)  # as after their cooldown
         served = len(made.first.ca.issued)
         await asyncio.gather(*(made.sign(person) for person in people[before + meanwhile :]))
         await made.nothing_is_lost(folder)

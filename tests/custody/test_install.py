@@ -1,4 +1,4 @@
-"""How signers come by the agent: from a file of the school with its hash, never by a name that nobody registered."""
+"""How signers get the agent: from a file of the school with its hash, never by a name that anybody could register."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMAND = re.compile(r'^    python -m pip install "(?P<what>[^"\n]+)"$', re.MULT
 
 
 def by_name_alone(text: str) -> list[str]:
-    """Commands that would fetch whatever somebody else put into a public index under our name."""
+    """Return commands that would install whatever another person put into a public index under our name."""
     return [found[0] for found in INSTALLED.finditer(text) if not OF_A_FILE.match(found["rest"])]
 
 

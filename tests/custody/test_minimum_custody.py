@@ -37,7 +37,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 def templates_in(folder: Path, demands: str = DEMANDS) -> Path:
-    """`course` with demands, and `plain` without."""
+    """Write the templates `course` with these demands and `plain` without. Return the folder."""
     demanding_templates(folder, demands)
     for language in ("zh", "en"):
         shutil.copytree(PACKED / "templates" / "contracts" / f"course-{language}", folder / f"plain-{language}")
@@ -65,7 +65,7 @@ async def test_what_is_claimed_does_not_count_and_what_is_proved_does(place: Pla
         assert (await client.contract()).custody == ("usb-token", "app-keystore")
         with too_low("browser"):
             await client.key(BrowserKey())
-        for claimed in (SoftwareKey(), EcKey(), AppKey()):  # the last two say that they are on a token, and in an app
+        for claimed in (SoftwareKey(), EcKey(), AppKey()):  # the last two claim to be on a token, and in an app
             with too_low("software"):
                 await client.key(claimed)
         with too_low("software"):
@@ -86,13 +86,13 @@ async def test_what_is_claimed_does_not_count_and_what_is_proved_does(place: Pla
         ("usb-token", "software"),
     ]
     assert all(facts["accepted"] == ["usb-token", "app-keystore"] for facts in refused)
-    assert await facts_of(running, contract, "certificate-issued") == []  # no certificate was made in vain
+    assert await facts_of(running, contract, "certificate-issued") == []  # no useless certificate was issued
     (accepted,) = await facts_of(running, contract, "signature-accepted")
     assert accepted["custody"] == "usb-token"
 
 
 async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -> None:
-    """One key serves all contracts of a visit; each asks for itself what it demands."""
+    """One key serves all contracts of a session; each contract checks its own demands."""
     running = place.running
     demanding = await running.issue_minor()
     plain = await running.issue_minor(course="english-b", template="plain")
@@ -108,7 +108,7 @@ async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -
 
 
 async def test_an_app_whose_key_is_attested_passes_and_one_that_only_says_so_is_told_what_would(tmp_path: Path) -> None:
-    """Where the template takes keys of apps alone: from a browser, by the app without proof, and with it."""
+    """The template accepts only keys of apps: tried from a browser, by the app without proof, and with proof."""
     templates = templates_in(tmp_path / "t", 'custody = ["app-keystore"]')
     async with hub_with_an_app(tmp_path, templates) as phones:
         running = phones.running
@@ -135,7 +135,7 @@ async def test_an_app_whose_key_is_attested_passes_and_one_that_only_says_so_is_
 
 
 async def test_a_key_of_an_app_that_was_bound_before_passes_once_it_is_attested(tmp_path: Path) -> None:
-    """Bound in a contract that takes any key, as software; the same key, for which its platform then speaks."""
+    """The key is bound as software by a contract that accepts any key; then the same key is attested."""
     async with hub_with_an_app(tmp_path, templates_in(tmp_path / "t", DEMANDS)) as phones:
         running, key = phones.running, AppKey()
         plain = await running.issue_minor(course="english-b", template="plain")

@@ -1,4 +1,4 @@
-"""A signer brings a certificate that an authority of their own gave them: what is taken, and what is not."""
+"""A signer brings a certificate that their own authority issued: what is accepted, and what is not."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ NOT_TAKEN: list[tuple[dict[str, Any], str]] = [
     ({"begins": timedelta(days=-30), "ends": timedelta(days=-1)}, "certificate-not-valid"),
     ({"begins": timedelta(days=1)}, "certificate-not-valid"),
     ({"ends": timedelta(hours=12)}, "certificate-not-valid"),
-    ({"ends": timedelta(days=3)}, "certificate-not-valid"),  # before the list that speaks for it
+    ({"ends": timedelta(days=3)}, "certificate-not-valid"),  # before the CRL that covers it
     ({"key_usage": usage(key_encipherment=True)}, "certificate-not-for-signing"),
     ({"key_usage": None}, "certificate-not-for-signing"),
     ({"purposes": [ExtendedKeyUsageOID.SERVER_AUTH]}, "certificate-not-for-signing"),
@@ -172,7 +172,7 @@ async def test_a_revoked_one_an_unknown_authority_and_lists_that_cannot_be_had(p
         asked = len(place.authority.fetched)
         with pytest.raises(ProtocolProblem, match="certificate-not-trusted"):
             await client.key(key, chain=unknown)
-        assert len(place.authority.fetched) == asked  # nobody is asked on the word of a stranger
+        assert len(place.authority.fetched) == asked  # no request is made because of a stranger's certificate
         weak = RsaKey(1024)
         with pytest.raises(ProtocolProblem, match="bad-input"):
             await bring(place, client, weak)
@@ -185,7 +185,7 @@ async def test_a_key_and_its_proof(place: Place) -> None:
     async with verified(place.running, contract) as client:
         with pytest.raises(ProtocolProblem, match="wrong-proof"):
             await client.key(other, chain=place.authority.chain(certificate))
-        chain = await client.key(mine)  # the built-in authority's, as a token without a certificate gets it
+        chain = await client.key(mine)  # from the built-in authority, as for a token without a certificate
         assert await client.key(mine, chain=chain) == chain
 
 

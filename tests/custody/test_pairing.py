@@ -1,4 +1,4 @@
-"""Pairing by the protocol: a code serves once and not for long, and nothing is signed before the page confirms."""
+"""Pairing in the protocol: a code can be used once and not for long, and nothing is signed before the page confirms."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_nothing_is_signed_before_the_page_confirms(running: Running) -> N
         assert await refusal(page.confirm_pairing("0" * 64)) == (409, "not-confirmed")
         assert await refusal(program.confirm_pairing(standing["certificate"]["sha256"])) == (403, "not-for-agents")
         await page.confirm_pairing(standing["certificate"]["sha256"])
-        await program.session()  # a fresh challenge
+        await program.session()  # a new challenge
         other = SoftwareKey()
         await program.key(other)  # another certificate than the confirmed one
         assert (await page.pairing())["state"] == "CERTIFIED"
@@ -94,7 +94,7 @@ async def test_the_program_may_do_nothing_but_sign(running: Running) -> None:
             assert await refusal(call) == (403, "not-for-agents")
         status, _, _ = await asked(running, "GET", f"/sign/contract?id={contract.id}", bearer=program.bearer)
         assert status == 403
-        assert (await page.session())["verified"]  # the page's own visit goes on
+        assert (await page.session())["verified"]  # the page's own session goes on
         await page.end_pairing()
         assert await refusal(program.contract()) == (401, "session-not-valid")
         assert (await page.pairing())["state"] == "ENDED"

@@ -1,6 +1,6 @@
-"""What bad input of keys, signatures and programs gets: refused in words that say what to do, and recorded.
+"""Wrong keys, signatures and programs are refused in words that say what to do, and recorded.
 
-Certificates that are not taken: `test_own_certificate`; keys of the wrong kind: `test_minimum_custody`; agents of
+Certificates that are not accepted: `test_own_certificate`; keys of the wrong kind: `test_minimum_custody`; agents of
 another hub and files that were swapped on the way: `test_agent`.
 """
 
@@ -37,7 +37,7 @@ async def refused(call: Awaitable[Any], code: str, words: str) -> None:
 
 
 class Swapping(SigningClient):
-    """On the way another file comes in place of the prepared one."""
+    """A client that gets another file in place of the prepared one."""
 
     async def prepared_file(self, prepared: PreparedRequest) -> bytes:
         content = await super().prepared_file(prepared)

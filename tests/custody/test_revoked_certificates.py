@@ -1,4 +1,4 @@
-"""The certificates of a lost device are revoked where they were issued; what was signed before stays good."""
+"""The certificates of a lost device are revoked where they were issued. What was signed before stays valid."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ async def phones(tmp_path: Path) -> AsyncIterator[Phones]:
 
 
 async def lose(app: SigningClient) -> None:
-    """The person says so: every device of theirs."""
+    """Revoke every device of the person, as the person does."""
     for device in await app.devices():
         await app.revoke_device(device["id"])
 
 
 async def revoked_serials(running: Running) -> set[int]:
-    """As the built-in authority's list says."""
+    """Return the serial numbers in the built-in authority's CRL."""
     async with running.http.get(f"{running.origin}/authority/revoked.crl") as answer:
         return {each.serial_number for each in x509.load_der_x509_crl(await answer.read())}
 
@@ -57,7 +57,7 @@ async def serials(running: Running, contract: Contract) -> set[int]:
 
 
 async def recorded(running: Running, contract: Contract) -> dict[str, Any]:
-    """The entry about the revocation, waited for while the worker looks after what is due."""
+    """Have the worker look after what is due until there is a record entry about the revocation. Return its facts."""
 
     async def found() -> dict[str, Any] | None:
         await running.worker.periodic.look_after()
@@ -68,7 +68,7 @@ async def recorded(running: Running, contract: Contract) -> dict[str, Any]:
 
 
 def check(file: Path, content: bytes, trust: Path, clock: str) -> None:
-    """By our verifier. The hub's clock is some minutes ahead."""
+    """Check a file by our verifier under another clock. The hub's clock is some minutes ahead."""
     file.write_bytes(content)
     moved = (program("faketime"), "-f", clock, sys.executable, "-m", "qianda", "verify")
     assert json.loads(run(*moved, file, "--trust", trust, "--json"))["failed"] is False
@@ -78,7 +78,8 @@ def check(file: Path, content: bytes, trust: Path, clock: str) -> None:
 async def test_what_was_signed_with_a_lost_device_stays_good_and_its_certificates_do_not(
     phones: Phones, tmp_path: Path, clocks: Sequence[str]
 ) -> None:
-    """One contract is completed before, one has to be signed by the other parent and sealed after the revocation."""
+    """One contract is completed before; another has to be signed by the other parent and sealed after the
+    revocation."""
     running, key = phones.running, phones.android()
     before, during = await running.issue_minor(), await running.issue_minor(signers=(father(1), mother(2)))
     unused = await running.issue_minor()
@@ -115,7 +116,7 @@ async def test_what_was_signed_with_a_lost_device_stays_good_and_its_certificate
 
 
 async def test_a_signature_that_is_on_its_way_is_waited_for(phones: Phones) -> None:
-    """Revoked before its timestamp nobody would believe it, and clocks of timestamp services differ from ours."""
+    """A signature revoked before its timestamp would be invalid, and clocks of timestamp services differ from ours."""
     running, contract = phones.running, await phones.running.issue_minor()
     async with verified(running, contract) as app:
         assert (await app.sign(phones.android(), str(contract.id))).state == "SIGNED"
@@ -129,7 +130,7 @@ async def test_a_signature_that_is_on_its_way_is_waited_for(phones: Phones) -> N
 
 
 async def test_a_certificate_that_was_revoked_before_the_timestamp_is_of_no_use(phones: Phones) -> None:
-    """Whoever does that, by whatever way: the signature is not put into the file, and the signer is asked again."""
+    """However it was revoked, the signature is not put into the file, and the signer is asked again."""
     running, contract = phones.running, await phones.running.issue_minor()
     async with verified(running, contract) as app:
         await app.key(key := phones.android())
@@ -154,7 +155,7 @@ async def test_a_lost_key_signs_nothing_even_where_the_visit_has_another_key_by_
         assert await refusal(signature) == (403, "key-revoked")
 
 
-# ---- authorities elsewhere
+# ---- outside authorities
 
 
 @pytest.fixture
@@ -246,7 +247,7 @@ async def the_key(running: Running) -> UUID:
 
 
 async def tried(running: Running, key: UUID | None, times: int) -> bool:
-    """Whether the authority was asked so often, while the worker looks after what is due."""
+    """Have the worker look after what is due. Return whether the authority was asked at least `times` times."""
     await running.worker.periodic.look_after()
     key = key or await the_key(running)
     async with running.hub.database.transaction(EVERYTHING) as tx:

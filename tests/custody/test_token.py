@@ -92,7 +92,7 @@ def test_mechanisms_are_chosen_from_the_tokens_list() -> None:
 
 @dataclass
 class CardThatSays:
-    """A token as far as its flags go; `gone`: pulled out."""
+    """A token with these flags and nothing else. `gone`: it was pulled out."""
 
     flags: TokenFlag
     gone: bool = False

@@ -1,5 +1,5 @@
-"""A key and its certificate are those of the person who signs: what a brought certificate has to say, keys that are
-somebody else's, and the very certificate that was confirmed for a program."""
+"""A key and its certificate belong to the person who signs: what a brought certificate has to say, keys of other
+people, and the exact certificate that was confirmed for a program."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ pytestmark = pytest.mark.custody
 
 
 async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Certified:
-    """A certificate for a new key of theirs; by default as good as can be. `revoked`: before it is brought. `claimed`:
-    where the key is said to be."""
+    """Bring a certificate for a new key of the guardian, by default a perfect one.
+
+    `revoked`: revoke it before it is brought. `claimed`: the claimed custody of the key.
+    """
     key, revoked, claimed = ec_key(), how.pop("revoked", False), how.pop("claimed", "usb-token")
     certificate = authority.issue(key.public_key(), how.pop("subject", person(guardian.signer.name)), **how)
     if revoked:
@@ -78,7 +80,7 @@ NOT_TAKEN: list[tuple[dict[str, Any], type[QiandaError]]] = [
     ({"revoked": True}, CertificateRevoked),
     ({"begins": timedelta(days=-30), "ends": timedelta(days=-1)}, CertificateNotValid),
     ({"ends": timedelta(hours=12)}, CertificateNotValid),
-    ({"ends": timedelta(days=3)}, CertificateNotValid),  # before the list that speaks for it
+    ({"ends": timedelta(days=3)}, CertificateNotValid),  # before the CRL that covers it
     ({"key_usage": usage(key_encipherment=True)}, CertificateNotForSigning),
     ({"purposes": [ExtendedKeyUsageOID.SERVER_AUTH]}, CertificateNotForSigning),
     ({"listed": False}, CertificateNotTrusted),
@@ -127,7 +129,7 @@ async def test_a_key_with_which_somebody_else_came_before_is_refused() -> None:
 
 
 async def test_a_program_signs_with_the_very_certificate_that_was_confirmed() -> None:
-    """Whoever reads session and pairing one after the other may see the one before a change and the other behind it."""
+    """Reading session and pairing one after the other may give the one before a change and the other after it."""
     async with quiet_hub() as running:
         services, contract = running.hub.services, await running.issue_minor()
         page = await signer_of(running, contract)

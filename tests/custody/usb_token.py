@@ -1,4 +1,4 @@
-"""A person's USB token: SoftHSM in a folder of its own, used by processes of their own."""
+"""A person's USB token: SoftHSM in a folder of its own, used by separate processes."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class UsbToken:
         return token
 
     def add(self, label: str) -> None:
-        """Another token in the same computer."""
+        """Add another token to the same computer."""
         self._run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", SO_PIN)
 
     def put(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, *chain: bytes, identifier: str = "a1") -> None:
-        """A key with its certificate, and those above it, as a card's maker writes them."""
+        """Store a key with its certificate and those above it, as the maker of a card writes them."""
         pem = self.folder / "key.pem"
         form, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, no))

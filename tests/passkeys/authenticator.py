@@ -1,4 +1,4 @@
-"""An authenticator in this process, as a browser hands over what it answers. It also lies, where it is told to."""
+"""An authenticator in this process, whose answers have the form in which a browser passes them on. It can also lie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def client_data(kind: str, challenge: bytes, origin: str, **more: object) -> byt
 
 @dataclass
 class Authenticator:
-    """One passkey, of `origin`. `flags`: what it says about its user; `counter` of its last answer."""
+    """One passkey of `origin`. `flags`: what it says about its user. `counter`: that of its last answer."""
 
     origin: str = ORIGIN
     flags: int = PRESENT | VERIFIED
@@ -40,12 +40,12 @@ class Authenticator:
         return self.key.public_key().public_bytes(serialization.Encoding.DER, form)
 
     def registration(self, challenge: bytes) -> tuple[bytes, bytes]:
-        """Authenticator data and client data of a fresh passkey."""
+        """Return authenticator data and client data of a new passkey."""
         attested = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + self.cose()
         return self._data(self.flags | CREDENTIAL) + attested, client_data("webauthn.create", challenge, self.origin)
 
     def confirm(self, to_be_signed: bytes, *, kind: str = "webauthn.get", **more: object) -> Assertion:
-        """`more` goes into the client data."""
+        """Confirm a request. `more`: further members of the client data."""
         data = self._data(self.flags)
         said = client_data(kind, challenge_of(to_be_signed), self.origin, **more)
         return self.signed(data, said)
@@ -61,7 +61,7 @@ class Authenticator:
         return hashlib.sha256(rp_id.encode()).digest() + bytes((flags,)) + self.counter.to_bytes(4, "big")
 
     def cose(self) -> bytes:
-        """COSE_Key in the canonical CBOR of CTAP2."""
+        """Return the COSE_Key in the canonical CBOR of CTAP2."""
         if isinstance(self.key, rsa.RSAPrivateKey):
             n = self.key.public_key().public_numbers().n
             size = (n.bit_length() + 7) // 8
@@ -73,5 +73,5 @@ class Authenticator:
 
 
 def of_windows() -> Authenticator:
-    """With an RSA key."""
+    """Return an authenticator with an RSA key, as Windows has."""
     return Authenticator(key=rsa.generate_private_key(public_exponent=65537, key_size=2048))

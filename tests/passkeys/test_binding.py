@@ -1,4 +1,5 @@
-"""The passkey that a certificate names: written by the built-in authority, read strictly, and minded before signing."""
+"""The passkey that a certificate names: written by the built-in authority, read strictly, and checked before
+signing."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ async def certificate_naming(binding: PasskeyBinding | None) -> bytes:
 
 
 async def certificate_saying(monkeypatch: pytest.MonkeyPatch, *extensions: bytes) -> bytes:
-    """With these values of subjectDirectoryAttributes."""
+    """Return a certificate with these values of subjectDirectoryAttributes."""
     usual = profile.signing_extensions()
     said = [("subject_directory_attributes", False, core.ParsableOctetString(value)) for value in extensions]
     monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: [*usual, *said])
@@ -113,7 +114,7 @@ def number_of_refusal(certificate: bytes, passkey: PasskeyBinding | None) -> int
 async def test_no_client_signs_with_a_certificate_that_names_a_passkey_of_somebody_else() -> None:
     named, silent = await certificate_naming(BINDING), await certificate_naming(None)
     assert number_of_refusal(named, BINDING) is number_of_refusal(silent, None) is None
-    assert number_of_refusal(silent, BINDING) is None  # an authority that cannot name one
+    assert number_of_refusal(silent, BINDING) is None  # an authority that cannot name a passkey
     assert number_of_refusal(named, None) == 3
     assert number_of_refusal(named, PasskeyBinding.to(Authenticator().public_key, ORIGIN)) == 3
     assert number_of_refusal(named, PasskeyBinding.to(DEVICE.public_key, "https://other.example")) == 3
@@ -134,7 +135,7 @@ async def test_a_confirmation_counts_for_the_passkey_and_origin_that_are_named()
 def test_the_object_identifier_is_the_one_that_is_searched() -> None:
     name = core.ObjectIdentifier(PASSKEY_BINDING_OID).dump()
     certificate = name + bytes(16)
-    with pytest.raises(NotDer):  # it is found, and then nothing can be read
+    with pytest.raises(NotDer):  # the attribute is found, and cannot be read
         find_binding(certificate)
     assert find_binding(bytes(40)) is None
 

@@ -1,4 +1,4 @@
-"""Passkeys at a whole hub: made in a verified visit, used for one very request, refused when anything is wrong."""
+"""Passkeys at a whole hub: made in a verified session, used for exactly one request, refused if anything is wrong."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def text(value: bytes) -> str:
 
 
 class BrowserKey(SoftwareKey):
-    """As our page makes one."""
+    """A key as our page makes it."""
 
     custody = "browser"
 
 
 @dataclass
 class Visit:
-    """A verified visit with a certified key."""
+    """A verified session with a certified key."""
 
     running: Running
     contract: Contract
@@ -63,7 +63,8 @@ class Visit:
         return (await self._call("GET", "passkeys"))[1]
 
     async def certify(self, device: Authenticator | None = None) -> tuple[int, Any]:
-        """Another certificate for the key, which names this device's passkey."""
+        """Get another certificate for the key, which names this device's passkey. Return the HTTP status and the
+        answer."""
         session = (await self._call("GET", "session"))[1]
         statement = possession_statement(b64decode(session["key_challenge"]), self.running.origin, self.key.spki)
         body = {"spki": text(self.key.spki), "proof": text(self.key.sign(statement)), "custody": self.key.custody}
@@ -80,7 +81,7 @@ class Visit:
         return await self.client.prepare(await self.client.contract())
 
     async def sign(self, device: Authenticator, request: PreparedRequest, of: bytes | None = None) -> None:
-        """`of`: what the device is made to confirm instead."""
+        """Sign a request and have the device confirm it. `of`: what the device confirms instead."""
         made = device.confirm(request.to_be_signed if of is None else of)
         assertion = {
             "credential": text(device.credential_id),
@@ -145,7 +146,7 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
     for visit, final in finals:
         await shown(running, visit, final, device)
     page = (await (await desk_of(running)).get(f"/staff/contracts/{visit.contract.id}")).words
-    assert page.count("confirmed by a passkey") == 2  # at the signer, and in the story
+    assert page.count("confirmed by a passkey") == 2  # at the signer, and in the history
     assert page.count("deleted, as the page reports") == 2
     assert len(await finals[0][0].entries("passkey-registered")) == 1
     assert await finals[1][0].entries("passkey-registered") == []
@@ -176,9 +177,9 @@ async def test_a_wrong_one_changes_nothing_and_signing_goes_on_without(visit: Vi
     wrong: list[tuple[Authenticator, bytes | None]] = [
         (replace(device, counter=2), b"another request"),
         (replace(device, counter=2, flags=PRESENT), None),
-        (replace(device, counter=1), None),  # it went back
+        (replace(device, counter=1), None),  # the counter went back
         (replace(device, counter=2, origin="http://localhost:1"), None),
-        (device_for(visit.running), None),  # nobody knows it
+        (device_for(visit.running), None),  # an unknown device
     ]
     for number, (lying, of) in enumerate(wrong, start=1):
         with pytest.raises(ProtocolProblem) as refused:
@@ -210,7 +211,7 @@ async def test_the_passkey_of_another_device_does_not_confirm_what_the_certifica
 async def test_no_certificate_names_the_passkey_of_somebody_else(visit: Visit) -> None:
     await visit.register(device := device_for(visit.running))
     before = await visit.entries("certificate-issued")
-    status, said = await visit.certify(device_for(visit.running))  # nobody knows it
+    status, said = await visit.certify(device_for(visit.running))  # an unknown device
     assert (status, said["code"]) == (403, "wrong-confirmation")
     assert await visit.entries("certificate-issued") == before
     student = NewSigner(Role.STUDENT, "李想", STUDENT_PHONE, ADULT_ID)
@@ -223,7 +224,7 @@ async def test_no_certificate_names_the_passkey_of_somebody_else(visit: Visit) -
 
 
 async def test_a_certificate_without_a_passkey_is_confirmed_as_before_and_declared(visit: Visit) -> None:
-    """As a page sends it that was loaded before the hub was renewed."""
+    """A page that was loaded before the hub was updated sends its confirmation like this."""
     await visit.register(device := device_for(visit.running))
     await visit.sign(replace(device, counter=2), await visit.prepared())
     structure = examine(await visit.running.completed(visit.contract))

@@ -1,5 +1,5 @@
-"""A passkey's confirmation inside a finished contract: every outside program still takes the file, and `verify` says
-what was shown, and what is wrong."""
+"""A passkey's confirmation in a finished contract: every outside program still accepts the file, and `verify` says what
+was shown, and what is wrong."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def used(report: VerificationReport, field: str) -> ElementAnswer:
 
 
 def named(device: Authenticator, origin: str = ORIGIN) -> PasskeyBinding:
-    """As the signer's certificate names this passkey."""
+    """Return the binding by which a signer's certificate names this passkey."""
     return PasskeyBinding.to(device.public_key, origin)
 
 
 async def contract_with(folder: Path, confirmed: dict[str, Confirm], **named_in: PasskeyBinding) -> FinishedParts:
-    """`named_in`: what the certificates of `guardian` and `student` name."""
+    """Make a contract. `named_in`: the passkeys that the certificates of `guardian` and `student` name."""
     bindings = {f"{name}-1": binding for name, binding in named_in.items()}
     return await finished_contract(folder, signers=SIGNERS, confirmed=confirmed, bindings=bindings)
 
@@ -94,7 +94,7 @@ async def test_verify_says_what_was_shown(tmp_path: Path) -> None:
 
 
 async def test_a_passkey_that_the_certificate_does_not_name_is_declared(tmp_path: Path) -> None:
-    """Made up by whoever put the file together, with an origin to their taste."""
+    """Whoever put the file together invented the passkey, with any origin."""
     made_up = Authenticator(origin="https://evil.example")
     report = await report_of(tmp_path, by(made_up))
     said = used(report, "guardian-1")
@@ -105,7 +105,7 @@ async def test_a_passkey_that_the_certificate_does_not_name_is_declared(tmp_path
 
 
 async def test_a_certificate_of_somebody_else_lends_its_passkey_to_nobody(tmp_path: Path) -> None:
-    """The guardian's certificate, which names the passkey, lies in the file; the student's names none."""
+    """The guardian's certificate, which names the passkey, is in the file; the student's names none."""
     phone = Authenticator()
     report = await report_of(tmp_path, by(phone), student=named(phone))
     assert used(report, "guardian-1").word is Word.DECLARED

@@ -22,12 +22,12 @@ from tests.passkeys.authenticator import ORIGIN, PRESENT, SYNCED, VERIFIED, Auth
 
 pytestmark = pytest.mark.custody
 REQUEST = b"1" + secrets.token_bytes(198)
-CERTIFICATE = new_certificate()  # which names no passkey
+CERTIFICATE = new_certificate()  # names no passkey
 RP_ID = "sign.school.example"
 
 
 def believed_by_webauthn(device: Authenticator, assertion: Assertion) -> bool:
-    """What py_webauthn says of the same assertion."""
+    """Return whether py_webauthn accepts the same assertion."""
     credential = {
         "id": bytes_to_base64url(device.credential_id),
         "rawId": bytes_to_base64url(device.credential_id),
@@ -73,7 +73,7 @@ def test_what_an_authenticator_adds_in_extensions_is_taken() -> None:
     plain = device.confirm(REQUEST)
     extended = device.signed(plain.authenticator_data + cbor2.dumps({"uvm": [[2, 4, 2]]}), plain.client_data)
     assert believed(device, extended) and believed_by_webauthn(device, extended)
-    assert not believed(device, plain)  # it says that there are some, and there are none
+    assert not believed(device, plain)  # its flags announce extensions, and there are none
 
 
 def somebody_elses(device: Authenticator) -> Assertion:
@@ -134,7 +134,8 @@ def test_a_wrong_confirmation_is_refused(make: Callable[[Authenticator], Asserti
     assert not believed(device, make(device))
 
 
-# What py_webauthn leaves to its caller: where the page stood, and that the authenticator's flags make sense together.
+# Checks that py_webauthn leaves to its caller: where the page was embedded, and that the authenticator's flags make
+# sense together.
 LAXER = {"inside a foreign page", "backed up without being able to"}
 
 
@@ -236,7 +237,7 @@ def test_a_key_on_another_curve_is_refused() -> None:
         check_assertion(device.public_key, REQUEST, device.confirm(REQUEST))
 
 
-# ---- as it travels
+# ---- the encoded form
 
 
 def test_the_structure_is_read_in_one_form_only() -> None:

@@ -1,4 +1,4 @@
-"""A confirmation belongs to the site where it was made: what the page says and what the passkey says are one."""
+"""A confirmation belongs to the site where it was made: the origin of the page and that of the passkey are the same."""
 
 from __future__ import annotations
 
