@@ -24,7 +24,7 @@ async def pki() -> Pki:
 
 @dataclass
 class Service:
-    """Answers as `answer` says; by default honestly, through the responder."""
+    """The service. It answers as `answer` says, by default honestly through the responder."""
 
     responder: BuiltinTimestamps
     url: str = ""
@@ -45,7 +45,7 @@ def reply(body: bytes, status: int = 200) -> web.Response:
 
 
 def changed(request: bytes, **parts: object) -> bytes:
-    """The request with other parts, as a service would answer that mixes requests up."""
+    """Return the request with other parts, as a service would answer it that mixes requests up."""
     parsed = tsp.TimeStampReq.load(request)
     for name, value in parts.items():
         parsed[name] = value

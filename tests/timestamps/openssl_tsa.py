@@ -1,4 +1,4 @@
-"""A timestamp service of somebody else: `openssl ts -reply` behind a small handler."""
+"""An outside timestamp service: `openssl ts -reply` behind a small handler."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ ess_cert_id_alg = sha256
 
 @dataclass
 class OpensslTsa:
-    """`before` is waited for before each answer; `mishear` answers another query than the one that came."""
+    """The service. It waits for `before` before each answer; with `mishear` it answers this query instead of the real
+    one."""
 
     folder: Path
     url: str = ""
@@ -78,7 +79,7 @@ class OpensslTsa:
         return web.Response(body=reply, content_type="application/timestamp-reply")
 
     async def reply(self, query: bytes) -> bytes:
-        async with self.one_at_a_time:  # as its files want it
+        async with self.one_at_a_time:  # required by its files
             return await asyncio.to_thread(self._reply, query)
 
     def _reply(self, query: bytes) -> bytes:

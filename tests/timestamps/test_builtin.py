@@ -108,7 +108,7 @@ async def test_without_its_key_it_says_so_and_gives_no_time(pki: Pki) -> None:
 
 
 class FixedKey:
-    """Answers the same to everything, and keeps what it was asked."""
+    """A key that always gives the same signature, and keeps the message that it was asked to sign."""
 
     def __init__(self) -> None:
         self.asked = b""
@@ -166,7 +166,7 @@ def encoded(certificate: bytes, content: bytes, key: FixedKey, with_certificate:
 
 @pytest.mark.parametrize("bits", range(0, 8 * 59, 7))
 async def test_a_request_with_one_bit_changed_is_answered_or_rejected(pki: Pki, bits: int) -> None:
-    """It comes from anybody."""
+    """A request can come from anybody."""
     asked = bytearray(request(nonce=77, cert_req=True, req_policy=TRIAL_TIMESTAMP_POLICY_OID))
     asked[bits // 8 % len(asked)] ^= 1 << bits % 8
     status = Answer.load(await pki.timestamps.respond(bytes(asked)))["status"]["status"].native

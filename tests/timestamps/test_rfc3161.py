@@ -1,4 +1,4 @@
-"""The client for outside services: what a wrong, late or refusing service answers is never used."""
+"""The client for outside services: the answer of a wrong, late or refusing service is never used."""
 
 from __future__ import annotations
 

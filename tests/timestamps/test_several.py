@@ -1,4 +1,4 @@
-"""Several timestamp services, OpenSSL's behind a handler: one that is dead, slow or wrong holds up nothing."""
+"""Several timestamp services, OpenSSL's behind a handler: one that is dead, slow or wrong delays nothing."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
 
 
 def made_by(tsa: OpensslTsa, token: bytes) -> bool:
-    """OpenSSL's own check, with this service's certificate alone trusted."""
+    """Return whether this service made the token, by OpenSSL's own check that trusts its certificate alone."""
     (tsa.folder / "token.der").write_bytes(token)
     (tsa.folder / "data").write_bytes(DATA)
     command = [
@@ -132,7 +132,7 @@ async def test_a_wrong_one_is_passed_over(two: Two, wrong: str) -> None:
     else:
         two.first.mishear = bytes(tsp.TimeStampReq(asked).dump())
     services = two.services()
-    if wrong == "another service":  # its certificate was exchanged after it was pinned
+    if wrong == "another service":  # its certificate was replaced after it was pinned
         for name in ("tsa.pem", "tsa.key"):
             (two.first.folder / f"{name}.other").rename(two.first.folder / name)
     assert made_by(two.second, await services.timestamp(DIGEST))

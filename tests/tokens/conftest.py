@@ -23,7 +23,7 @@ def module() -> Path:
 
 @pytest.fixture
 def in_child(tmp_path: Path, module: Path) -> Callable[[str], str]:
-    """Run a program with FOLDER and MODULE set: a crash of the module must not take pytest along."""
+    """Run a program in a child process with FOLDER and MODULE set: a crash of the module must not end pytest."""
 
     def run(program: str) -> str:
         head = f"FOLDER, MODULE = {str(tmp_path / 'token')!r}, {str(module)!r}\n"

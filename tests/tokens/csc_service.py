@@ -1,6 +1,6 @@
-"""A remote signing service: certomancer-csc-dummy, which speaks version 1 of the CSC API, with a front before it.
+"""A remote signing service: certomancer-csc-dummy, which speaks version 1 of the CSC API, behind a front.
 
-The front adds what the dummy leaves out: accounts (OAuth 2.0), a PIN, the words of version 2, and trouble.
+The front adds what the dummy lacks: accounts (OAuth 2.0), a PIN, the field names of version 2, and trouble.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ V2_TO_V1 = {"hashes": "hash", "hashAlgorithmOID": "hashAlgo"}
 
 @dataclass
 class CscService:
-    """`pin`: what the credential wants. `lose`: replies of signHash that get lost. `calls`: what was asked, in order.
+    """The service.
 
-    `spoil` changes an answer; `tokens`: access tokens that are known.
+    `pin`: what the credential requires. `lose`: how many replies of signHash get lost. `calls`: the requests, in order.
+    `spoil`: changes of answers. `tokens`: valid access tokens.
     """
 
     pki: CertomancerPki
@@ -39,7 +40,7 @@ class CscService:
     _dummy: str = ""
 
     def options(self, version: int = 1, name: str = "seal", **more: Any) -> dict[str, Any]:
-        """The section `[seal]` of the configuration."""
+        """Return the section `[seal]` of the configuration."""
         return {
             "kind": "csc",
             "url": f"{self.origin}/csc/v{version}",
@@ -93,7 +94,7 @@ class CscService:
         return answer
 
     def _refused(self, body: dict[str, Any], second: bool) -> web.Response | None:
-        """As the credential wants its PIN, in the words of each version."""
+        """Return the refusal if the credential's PIN is missing or wrong, in the terms of each version, or None."""
         if second:
             given = {each["id"]: each["value"] for each in body.get("authData", [])}.get("seal-pin", "")
         else:

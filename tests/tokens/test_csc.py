@@ -75,7 +75,7 @@ async def test_it_signs_with_its_hash_authorised(
     assert authorised["hash" if version == 1 else "hashes"] == pinned and authorised["numSignatures"] == 1
     assert signed["hash" if version == 1 else "hashes"] == pinned
     await key.check()
-    assert len(service.asked("signatures/signHash")) == 1  # asking how it is makes no signature
+    assert len(service.asked("signatures/signHash")) == 1  # the check makes no signature
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -176,7 +176,7 @@ async def test_what_it_said_last_is_enough_to_start_while_it_is_away(service: Cs
 
 
 async def test_a_service_that_does_not_answer_is_given_up(place: TokenContext, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
         port = silent.getsockname()[1]
         entry = {"kind": "csc", "url": f"http://127.0.0.1:{port}/csc/v2", "trusted": [str(tmp_path)], "deadline": 0.2}
         with pytest.raises(TokenUnavailable, match="TimeoutError"):

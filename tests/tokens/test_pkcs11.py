@@ -1,4 +1,4 @@
-"""Keys on a real SoftHSM2 token; every program runs in a process of its own."""
+"""Keys on a real SoftHSM2 token. Every program runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ print("done")
 
 @pytest.fixture
 def through_the_proxy(in_child: InChild) -> InChild:
-    """The same token, through the module that stands for all of a machine's modules."""
+    """Return a runner that reaches the same token through p11-kit's proxy, which stands for all modules of a
+    machine."""
     proxy = next((path for path in PROXIES if Path(path).exists()), None)
     if proxy is None:
         pytest.skip("p11-kit's proxy is not installed: apt-get install p11-kit-modules")
@@ -284,7 +285,7 @@ subprocess.run(["openssl", "ts", "-verify", "-token_in", "-in", folder / "token.
 @pytest.mark.real
 @pytest.mark.custody
 def test_a_thousand_signatures_by_eight_signers_at_once_in_four_processes(in_child: InChild, tmp_path: Path) -> None:
-    """As web and workers have it: each process with its own sessions on the one token."""
+    """As web processes and workers do, each process uses its own sessions on the one token."""
     in_child(OPENING + 'asyncio.run(token.generate_key("seal"))')
     program = f"FOLDER, MODULE = {str(tmp_path / 'token')!r}, {str(softhsm.module_path())!r}" + OPENING + SIGN_OFTEN
     processes = [

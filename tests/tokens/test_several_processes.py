@@ -1,4 +1,4 @@
-"""Pages and workers start at the same moment, on one data folder and one token in files."""
+"""Web processes and workers start at the same moment, with one data folder and one token in files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIMES = 60
 
 
 def initialise_and_look(folder: Path) -> list[str]:
-    """As a process does that starts; what went wrong."""
+    """Initialise the module again and again, as a starting process does. Return the errors."""
     create_token(folder, LABEL, PIN)
     module, wrong = Module(str(module_path())), []
     for generation in range(TIMES):
@@ -39,7 +39,7 @@ def initialise_and_look(folder: Path) -> list[str]:
 
 
 def log_in(folder: Path) -> list[str]:
-    """As one does that is at work already, and lost its sessions."""
+    """Log in again and again, as a running process does that lost its sessions. Return the errors."""
     create_token(folder, LABEL, PIN)
     module, wrong = Module(str(module_path())), []
     for _ in range(3 * TIMES):
@@ -52,7 +52,7 @@ def log_in(folder: Path) -> list[str]:
 
 
 def first_start(data: Path) -> list[str]:
-    """What a process has after it started: its certificates and keys."""
+    """Start for the first time, and return the certificates and keys that the process has."""
 
     async def start() -> list[str]:
         settings = Settings.load(data=data)

@@ -1,4 +1,4 @@
-"""Keys in software: what they sign verifies with their public part."""
+"""Keys in software: their signatures verify with their public part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished contract and whom to trust for it, made once."""
+"""A finished contract and its trust anchors, made once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.verify.reading import SIGNERS
 
 @pytest.fixture(scope="session")
 def contract(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
-    """A guardian and a student signed, the school sealed."""
+    """Return a contract that a guardian and a student signed, and the school sealed."""
     return asyncio.run(finished_contract(tmp_path_factory.mktemp("contract"), signers=SIGNERS))
 
 

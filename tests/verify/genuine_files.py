@@ -42,13 +42,13 @@ KINDS: dict[str, tuple[str, ...]] = {
     "CSC seal": ("guardian-1",),
 }
 
-# Of the fields in `signing_parts`.
+# Size of the fields in `signing_parts`.
 SIZE = (150.0, 60.0)
 
 
 @cache
 def pictures() -> dict[str, bytes]:
-    """By field: a printed name, a name drawn by hand, and the school's seal."""
+    """Return the pictures by field: a printed name, a name drawn by hand, and the school's seal."""
     return {
         "guardian-1": signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"), SIZE),
         "student-1": signature_stamp(
@@ -60,7 +60,7 @@ def pictures() -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Genuine:
-    """`cases`: the shown and the prepared file of each signature, the seal's too."""
+    """A genuine contract. `cases`: the shown and the prepared file of each signature, including the seal's."""
 
     kind: str
     parts: FinishedParts
@@ -75,7 +75,7 @@ class Genuine:
 
     @property
     def pictures(self) -> dict[str, bytes]:
-        """What shows in the fields, by field."""
+        """The pictures that the fields show, by field."""
         shown = {"pictures": self.fields, "CSC seal": [SEAL]}.get(self.kind, [])
         return {field: pictures()[field] for field in shown}
 
@@ -109,8 +109,10 @@ async def genuine(kind: str, folder: Path) -> Genuine:
 
 
 async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedParts:
-    """The seal's key is at a signing service (CSC), its certificate is of an authority elsewhere, which says by list
-    and by OCSP that it stands."""
+    """Seal a contract with a key at a signing service (CSC).
+
+    The seal's certificate is from an outside authority, which confirms by CRL and by OCSP that it is valid.
+    """
     authority, pki = CertomancerPki(folder / "elsewhere"), signed.pki
     async with authority.serving():
         authority.add_key(SEAL, "示范学校")
@@ -127,6 +129,6 @@ async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedPa
 
 
 def emptied(signed: bytes, start: int) -> bytes:
-    """The file as it was prepared: the signature that was added behind `start` is not there yet."""
+    """Return the file as it was prepared, without the signature that was added after `start`."""
     at, end = gap_at(signed, start)
     return signed[: at + 1] + b"0" * (end - at - 2) + signed[end - 1 :]

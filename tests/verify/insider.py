@@ -1,4 +1,4 @@
-"""A contract made by an insider: any of its revisions is changed before it is signed, and all the rest is in order.
+"""A contract made by an insider: any of its revisions is changed before it is signed, and everything else is in order.
 
 Every byte range, digest, signature, seal and timestamp of the result is right.
 """
@@ -31,10 +31,11 @@ Memo = dict[tuple[Change | None, bool, str], bytes]
 
 @dataclass(frozen=True)
 class Insider:
-    """`ground` changes the file that is issued, `change` the revision of one step.
+    """An insider who makes a contract with a forged step.
 
-    `memo` keeps what comes before the forged step, which forgeries on the same ground share. `shown_and_prepared` is
-    filled at that step, when it is a signature. `engine`: who writes what is honest.
+    `ground` changes the issued file, `change` the revision of one step. `memo` keeps what comes before the forged step,
+    which forgeries with the same ground share. `shown_and_prepared` is filled at that step if it is a signature.
+    `engine`: writes the honest revisions.
     """
 
     contract: FinishedParts
@@ -57,7 +58,7 @@ class Insider:
         return document
 
     async def prepared_file(self) -> tuple[bytes, bytes]:
-        """The issued file and the forged one that the first signer is asked to sign. Only for the first step."""
+        """Return the issued file and the forged one that the first signer is asked to sign. Only for the first step."""
         assert self.step == STEPS[0]
         shown = self._issued()
         chain = self.contract.signers[SIGNERS[0]].chain
@@ -119,7 +120,7 @@ class Insider:
 
 
 def rewritten(revision: Revision) -> bytes:
-    """Without a signature of its own: the byte ranges of the earlier ones stay as they are."""
+    """Write a revision that has no signature: the byte ranges of earlier ones stay as they are."""
     behind = replace(revision, before=b"")
     shift = len(revision.before)
     text = behind.write()
@@ -132,7 +133,7 @@ def gap_of(pdf: bytes) -> tuple[int, int]:
 
 
 def gap_at(pdf: bytes, start: int) -> tuple[int, int]:
-    """The place of the first signature behind `start`, filled or not."""
+    """Return start and end of the first signature after `start`, filled or not."""
     found = FILLED.search(pdf, start)
     assert found
     return found.span()

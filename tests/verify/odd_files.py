@@ -1,7 +1,7 @@
-"""Odd ways to write a revision, which readers understand differently. Most hide a page's new content.
+"""Odd ways to write a revision, which readers understand differently. Most of them hide a page's new content.
 
-Some readers take an object that no table names when they give up on the table; some take what stands in a comment, a
-string or a stream; some take the first of two entries, others the last. Everything else about the file is in order.
+Some readers take an object that no table names when they give up on the table; some take what is in a comment, a string
+or a stream; some take the first of two entries, others the last. Everything else about the file is in order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FREE = b"0000000000 65535 f \n"
 
 @dataclass(frozen=True)
 class Oddity:
-    """`change` makes a revision odd; `why` is part of the reason that readers of ours give."""
+    """`change` makes a revision odd. `why`: a part of the reason that our own readers give."""
 
     change: Callable[[Revision], None]
     why: str
@@ -185,7 +185,7 @@ def a_table_of_words(table: bytes) -> bytes:
 
 
 def hidden(revision: Revision) -> bytes:
-    """The page's content once more, with another text."""
+    """Return the object with the page's content again, with another text."""
     return b"%d 0 obj\n%b\nendobj\n" % (content_of(revision.before), drawn())
 
 
@@ -292,7 +292,7 @@ def a_comment_in_an_object(revision: Revision) -> None:
 
 @oddity("")
 def an_end_in_a_comment_behind_a_long_string(revision: Revision) -> None:
-    """What stands behind a long string was once read from elsewhere, up to the first `endobj`."""
+    """What follows a long string was once read from another place, up to the first `endobj`."""
     page = page_of(revision.before)
     body = revision.objects.get(page) or body_of(revision.before, page)
     content = b"/Contents %d 0 R" % content_of(revision.before)
@@ -364,7 +364,7 @@ def a_previous_table_that_is_older(revision: Revision) -> None:
 
 @oddity("startxref does not name the table")
 def a_start_that_names_an_older_table(revision: Revision) -> None:
-    """Readers then show the document without this revision, those that search the file with it."""
+    """Readers then show the document without this revision; those that search the file show it with the revision."""
     revision.start = startxref(revision.before)
 
 

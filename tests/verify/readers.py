@@ -1,4 +1,4 @@
-"""What three PDF readers that nobody here wrote show of a file: pdfium, poppler and MuPDF."""
+"""What three independent PDF readers show of a file: pdfium, poppler and MuPDF."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DPI = 72
 
 @dataclass(frozen=True)
 class Shown:
-    """`words` as the reader finds them, `pages` as it draws them, with what stands in the fields."""
+    """What a reader shows: `words` as it finds them, `pages` as it draws them, with the contents of the fields."""
 
     words: list[str]
     pages: list[Image.Image]
 
 
 def by_pdfium(file: Path) -> Shown:
-    """It draws what stands in the fields, and has no words for it."""
+    """Read a file by pdfium, which draws what is in the fields, and extracts no words from them."""
     with pypdfium2.PdfDocument(file) as document:
         document.init_forms()
         words = [word for page in document for word in page.get_textpage().get_text_bounded().split()]
@@ -50,11 +50,11 @@ READERS: dict[str, Callable[[Path], Shown]] = {"pdfium": by_pdfium, "poppler": b
 
 
 def filled_in(document: bytes, pictures: Mapping[str, bytes]) -> bytes:
-    """What readers are to show: the document as it was shown to its signers, each field with its party's picture (a
-    page), if it has one. Written anew by another library than the product's, and signed by nobody."""
+    """Return what readers should show: the document as it was shown to its signers, with each party's picture (a page)
+    in its field, if there is one. Written by another library than the product's, and not signed."""
     with pikepdf.open(io.BytesIO(document)) as pdf:
         for field in (field for page in pdf.pages for field in page.get("/Annots", [])):
-            # MuPDF writes a word of its own into fields that hold no signature.
+            # MuPDF writes a word of its own into fields that contain no signature.
             field.V = pdf.make_indirect(Dictionary(Type=Name.Sig))
             field.AP = Dictionary(N=picture_in(pdf, pictures.get(str(field.T))))
         written = io.BytesIO()
@@ -63,7 +63,7 @@ def filled_in(document: bytes, pictures: Mapping[str, bytes]) -> bytes:
 
 
 def picture_in(pdf: pikepdf.Pdf, page: bytes | None) -> pikepdf.Object:
-    """The page as what a field of this file shows; None: nothing."""
+    """Return the page as the appearance of a field of this file. None: an empty appearance."""
     if page is None:
         return pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 1, 1])
     with pikepdf.open(io.BytesIO(page)) as picture:
@@ -71,7 +71,7 @@ def picture_in(pdf: pikepdf.Pdf, page: bytes | None) -> pikepdf.Object:
 
 
 def differences(one: Shown, other: Shown) -> list[str]:
-    """`text`, and `page N` for each page that is not drawn alike, to the last point."""
+    """Return `text` if the words differ, and `page N` for each page of which a single pixel differs."""
     found = ["text"] if one.words != other.words else []
     if len(one.pages) != len(other.pages):
         return [*found, "number of pages"]

@@ -1,7 +1,7 @@
-"""Changes that somebody slips in between two signatures, or behind the last: every one is found.
+"""Changes that are inserted between two signatures, or after the last: every one is found.
 
-The attacker here is as strong as can be: an insider who gets the later signatures, the seal and the document timestamp
-made over the changed file, so that every byte range, digest and signature is right.
+The attacker here is as strong as possible: an insider who gets the later signatures, the seal and the document
+timestamp made over the changed file, so that every byte range, digest and signature is right.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ YEARS_AHEAD = ["+20m", "+2d", "+400d", "+5y"]
 
 @pytest.fixture(scope="session")
 def named(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
-    """A contract of the product's own layout, which says its number."""
+    """Return a contract of the product's own layout, which contains its number."""
     document = contract_pdf()
     return asyncio.run(finished_contract(tmp_path_factory.mktemp("named"), document=document))
 
@@ -103,7 +103,7 @@ def test_a_failed_file_opens_with_a_warning(contract: FinishedParts, file: Path)
 def test_another_contract_than_the_expected_one_fails(
     tmp_path: Path, named: FinishedParts, contract: FinishedParts
 ) -> None:
-    """The same people, another number: genuine, and still not the one that is asked about."""
+    """The same people, another number: a genuine contract, but not the expected one."""
     (tmp_path / "named.pdf").write_bytes(named.final)
     trusted = [tmp_path / "named.pdf", "--trust", named.trust_pem]
     done = verify(*trusted, "--json", "--expect", "HF-2026-000001")
@@ -211,7 +211,8 @@ def test_a_check_that_got_too_little_time_says_nothing_about_the_file(contract: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux about a process")
 def test_a_check_lets_others_go_first_and_is_ended_when_its_time_is_used(contract: FinishedParts, file: Path) -> None:
-    """The system ends it by a signal, which is sent here as soon as priority and limit are as they are to be."""
+    """The system ends the check by a signal, which the test sends as soon as priority and limit are set as they should
+    be."""
     wanted = (min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS), os.SCHED_BATCH, 7)
     with ThreadPoolExecutor() as threads:
         checking = threads.submit(verify_guarded, file, [contract.trust_pem], cpu_seconds=7)

@@ -1,6 +1,6 @@
 """Forgeries that look like a part of signing, in each revision of a contract, by an insider who does the rest properly.
 
-Most need ground: the file was issued in such a way that what a signature may change changes a page as well.
+Most need preparation: the file was issued in such a way that what a signature may change also changes a page.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Forgery:
 @dataclass(frozen=True)
 class Forged:
     pdf: bytes
-    shown_and_prepared: list[tuple[bytes, bytes]]  # at the forged step, when it is a signature
+    shown_and_prepared: list[tuple[bytes, bytes]]  # at the forged step, if it is a signature
 
 
 Forge = Callable[[str, str], Forged]  # by the names of forgery and step
@@ -64,7 +64,7 @@ def with_content(revision: Revision, number: int) -> None:
     )
 
 
-# ---- what the issued file refers to more than once, or to no avail
+# ---- what the issued file refers to more than once, or without a target
 
 
 def refers_to_a_missing_object(revision: Revision) -> None:
@@ -125,7 +125,7 @@ def invisible_by_extension(revision: Revision) -> None:
 
 
 def refers_to_what_comes_later(revision: Revision) -> None:
-    """In the revision itself nothing shows; a later one could fill it in."""
+    """Nothing shows in the revision itself, but a later one could define the missing object."""
     revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
 
 
@@ -228,7 +228,7 @@ def object_of_another_generation(revision: Revision) -> None:
 
 
 def object_in_the_table_twice(revision: Revision) -> None:
-    """The last entry is the object of before; some readers take the first one."""
+    """The last entry is the earlier object; some readers take the first one."""
     number = content_of(revision.before)
     place = revision.before.index(b"\n%d 0 obj" % number) + 1
     revision.objects[number] = drawn()
@@ -267,7 +267,8 @@ FORGERIES = {
 
 
 def _quick_steps() -> dict[str, str]:
-    """For each forgery a signature, where there is one, as a client looks at that too; and not the same for all."""
+    """Return one step for each forgery: a signature if possible, as a client checks that too, and not the same step for
+    all."""
     found = {}
     for number, (name, forgery) in enumerate(FORGERIES.items()):
         steps = [step for step in forgery.steps if step in SIGNINGS] or forgery.steps
@@ -275,7 +276,7 @@ def _quick_steps() -> dict[str, str]:
     return found
 
 
-# Every step of every forgery takes long; one of each is tested with the rest of the suite.
+# Every step of every forgery takes long, so the usual run tests one step of each.
 QUICK_STEPS = _quick_steps()
 CASES = [
     pytest.param(name, step, marks=() if step == QUICK_STEPS[name] else pytest.mark.real)
@@ -298,7 +299,8 @@ BROKEN_TOO = {
 
 @pytest.fixture(scope="module")
 def contract(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
-    """By pyHanko, whose spelling the changes know; `tests/pades/test_insider.py` has those of our own engine."""
+    """Return a contract by pyHanko, whose notation the changes expect. For our own engine see
+    `tests/pades/test_insider.py`."""
     return asyncio.run(finished_contract(tmp_path_factory.mktemp("contract"), signers=SIGNERS, engine=PYHANKO))
 
 
@@ -314,7 +316,7 @@ def memo() -> Memo:
 
 @pytest.fixture(scope="module")
 def forge(contract: FinishedParts, memo: Memo) -> Forge:
-    """Each forged contract is made once."""
+    """Return a function that makes each forged contract once."""
 
     @cache
     def forged(name: str, step: str) -> Forged:
@@ -327,7 +329,7 @@ def forge(contract: FinishedParts, memo: Memo) -> Forge:
 
 @pytest.mark.parametrize(("step", "pictures"), HONEST_CASES)
 def test_the_insiders_steps_alone_pass(contract: FinishedParts, memo: Memo, step: str, pictures: bool) -> None:
-    """So it is the forgery that is found, not how it was written."""
+    """The forgery itself is found, not the way in which it was written."""
     insider = Insider(contract, step, nothing, pictures=pictures, engine=PYHANKO, memo=memo)
     assert check_finished(asyncio.run(insider.contract_made()), FIELDS) == []
     for shown, prepared in insider.shown_and_prepared:
@@ -336,11 +338,11 @@ def test_the_insiders_steps_alone_pass(contract: FinishedParts, memo: Memo, step
 
 @pytest.mark.parametrize(("name", "step"), CASES)
 def test_a_forgery_is_found_in_every_revision(forge: Forge, name: str, step: str) -> None:
-    """By the hub's check of the finished file, and by the next signer's client where there is one."""
+    """It is found by the hub's check of the finished file, and by the next signer's client if there is one."""
     forged = forge(name, step)
     findings = check_finished(forged.pdf, FIELDS)
     assert Element.TEXT in {finding.element for finding in findings}
-    if name not in BROKEN_TOO:  # nothing but the check of the revisions has found it
+    if name not in BROKEN_TOO:  # only the check of the revisions has found it
         assert {finding.reason.en[:31] for finding in findings} == {"Something other than a signatur"}
     assert bool(forged.shown_and_prepared) == (step in SIGNINGS)
     for shown, prepared in forged.shown_and_prepared:

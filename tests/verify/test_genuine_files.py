@@ -1,4 +1,4 @@
-"""What the product makes is accepted, by us and by programs that nobody here wrote, which all show what was signed."""
+"""What the product makes is accepted by us and by independent programs, which all show what was signed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def fields_of(pdf: Pdf) -> dict[str, pikepdf.Object]:
     return {str(field.T): field for page in pdf.pages for field in page.get("/Annots", [])}
 
 
-# What is done to a finished file, and the differences that are to be seen. ("in fields": pdfium has no words for them.)
+# Changes of a finished file, and the differences that should be noticed. ("in fields": pdfium extracts no words from
+# them.)
 CHANGES: dict[Callable[[Pdf], None], list[str]] = {
     another_picture: ["text in fields", "page 1"],
     another_stroke: ["page 1"],
@@ -77,7 +78,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_we_accept_it(make: Make, kind: str) -> None:
-    """The hub, the verifier and the client; the page does in `tests/browser/test_genuine_files.py`."""
+    """The hub, the verifier and the client accept it; for the page see `tests/browser/test_genuine_files.py`."""
     made = make(kind)
     assert check_finished(made.parts.final, made.fields) == []
     trust = Trust.load([made.parts.trust_pem])
@@ -100,7 +101,7 @@ def look(tmp_path: Path) -> Look:
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_reader_shows_what_was_signed(make: Make, look: Look, kind: str, reader: str) -> None:
-    """Word for word and point for point the document that the signers saw, with their pictures in its fields."""
+    """They show exactly the document that the signers saw, in words and pixels, with their pictures in its fields."""
     made = make(kind)
     right, shown = look(reader, filled_in(made.shown, made.pictures)), look(reader, made.parts.final)
     assert len("".join(right.words)) > 1000 and len(right.pages) > 1
@@ -110,7 +111,7 @@ def test_every_reader_shows_what_was_signed(make: Make, look: Look, kind: str, r
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_changed_is_seen(make: Make, look: Look, change: Callable[[Pdf], None], reader: str) -> None:
-    """By each reader, with the comparison above."""
+    """Each reader shows the change, by the comparison above."""
     made = make("pictures")
     with pikepdf.open(io.BytesIO(made.parts.final)) as pdf:
         change(pdf)

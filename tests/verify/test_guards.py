@@ -1,4 +1,4 @@
-"""Rules that nothing else stands in for: who certifies, what the last timestamp covers, that every field is signed."""
+"""Rules that no other check covers: who certifies, what the last timestamp covers, that every field is signed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.verify.reading import FIELDS, complaints, failed
 
 
 async def signed_and_closed(contract: FinishedParts, *, certify: bool) -> bytes:
-    """As `finished_contract` makes it; `certify`: whether the first signature does."""
+    """Make a contract as `finished_contract` does. `certify`: whether the first signature certifies."""
     pki = contract.pki
     current, crl = with_signature_fields(sample_pdf(), boxes_for(FIELDS[:2])), await pki.authority.revocation_list([])
     for name in FIELDS[:2]:
@@ -31,7 +31,7 @@ async def signed_and_closed(contract: FinishedParts, *, certify: bool) -> bytes:
 
 
 async def test_the_first_signature_certifies(contract: FinishedParts, trust: Trust) -> None:
-    """Without DocMDP on the first one, readers at large would not say that the text may not be changed."""
+    """Without DocMDP in the first signature, other readers would not say that the text may not be changed."""
     good = await signed_and_closed(contract, certify=True)
     assert check_finished(good, FIELDS) == []
     final = await signed_and_closed(contract, certify=False)
@@ -41,7 +41,7 @@ async def test_the_first_signature_certifies(contract: FinishedParts, trust: Tru
 
 
 async def test_the_document_timestamp_covers_the_whole_file(contract: FinishedParts, trust: Trust) -> None:
-    """Evidence behind it would be as well-formed as any before it, and nobody has put a time to it."""
+    """Evidence after it would be as well-formed as any before it, but without a time that anybody vouches for."""
     crl = await contract.pki.authority.revocation_list([])
     longer = with_validation_data(contract.final, SEAL, pki_certificates(contract.pki), [crl])
     assert longer.startswith(contract.final) and len(longer) > len(contract.final)
@@ -51,7 +51,7 @@ async def test_the_document_timestamp_covers_the_whole_file(contract: FinishedPa
 
 
 async def test_every_field_is_signed(tmp_path: Path) -> None:
-    """A contract that one of its parties never signed is not finished, though all that is there is right."""
+    """A contract that one of its parties never signed is not finished, though everything in it is right."""
     nobodys = with_signature_fields(sample_pdf(), boxes_for(["student-9"])[:1])
     made = await finished_contract(tmp_path, document=nobodys)
     found = check_finished(made.final, ["guardian-1", SEAL])
@@ -59,7 +59,7 @@ async def test_every_field_is_signed(tmp_path: Path) -> None:
 
 
 def test_a_client_signs_only_what_adds_one_signature(contract: FinishedParts) -> None:
-    """What adds nothing but evidence, say, has no place for the signature."""
+    """A revision that adds only evidence, for example, has no place for the signature."""
     signed, evidence = (contract.revisions[f"guardian-1-{what}"] for what in ("signed", "validated"))
     with pytest.raises(RefusedToSign) as raised:
         check_update(signed, evidence)

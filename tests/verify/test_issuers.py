@@ -1,4 +1,5 @@
-"""Lists of an authority that is no root, with a path that begins there: pyHanko's method as it comes, and mended."""
+"""CRLs of an authority that is no root, with a path that begins there: pyHanko's method in its original form, and
+mended."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 
 @pytest.fixture
 def unmended() -> Iterator[Callable[[], None]]:
-    """Puts the method back as it comes, also after the test, so that each test says itself what it has."""
+    """Restore the original method before and after the test, so that each test chooses the form itself."""
     before = ValidationPath.truncate_to_issuer_and_append
     ValidationPath.truncate_to_issuer_and_append = issuers._beside_the_anchor  # type: ignore[method-assign]
     yield issuers.mend

@@ -1,4 +1,4 @@
-"""One signature by itself: what it is made over, and the keys it may be made with."""
+"""One signature by itself: what it is made over, and the keys that may make it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ async def of_openssl(folder: Path) -> Stamped:
 
 @pytest.mark.parametrize("stamp", [of_the_hub, pytest.param(of_openssl, marks=pytest.mark.real)])
 async def test_not_one_bit_of_a_timestamp_can_be_changed(tmp_path: Path, stamp: Stamp) -> None:
-    """Nor of its head, which neither digest nor signature covers. (Its certificate is pinned, and named by a hash.)"""
+    """This includes its head, which neither digest nor signature covers. (Its certificate is pinned, and named by a
+    hash.)"""
     token, certificate_inside = await stamp(tmp_path)
     start, padded = token.index(certificate_inside), token + bytes(3000)
     assert check_timestamp(padded, digest).encoded_certificate == certificate_inside
@@ -130,7 +131,7 @@ async def test_not_one_bit_of_a_timestamp_can_be_changed(tmp_path: Path, stamp: 
 
 
 def passes(token: bytes, place: int, bit: int) -> bool:
-    """With this bit the other way round."""
+    """Return whether the token passes with this bit flipped."""
     changed = bytearray(token)
     changed[place] ^= 1 << bit
     try:

@@ -1,4 +1,4 @@
-"""Files that readers understand differently are refused, whatever was done to the rest of them, with a reason."""
+"""Files that readers understand differently are refused, with a reason, whatever was done to the rest of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.verify.odd_files import ODDITIES
 from tests.verify.reading import FIELDS, failed
 
 NOT_OURS = "not a file of Qianda"
-# Those that the signing library reads on without noticing, so that a whole contract can be made around them.
+# Oddities that the signing library does not notice, so that a whole contract can be made around them.
 UNNOTICED = [
     "an orphan before the objects",
     "an orphan behind the objects",
@@ -38,7 +38,7 @@ def memo() -> Memo:
 
 @pytest.mark.parametrize("name", ODDITIES)
 def test_an_odd_end_of_a_finished_file_is_refused(contract: FinishedParts, trust: Trust, memo: Memo, name: str) -> None:
-    """By the hub's check and by the verifier: whoever holds a finished file can write one more revision behind it."""
+    """By the hub's check and by the verifier: whoever has a finished file can append one more revision."""
     pdf = asyncio.run(Insider(contract, "timestamp", ODDITIES[name].change, memo=memo).contract_made())
     (finding,) = check_finished(pdf, FIELDS)
     assert finding.element is Element.TEXT
@@ -68,7 +68,7 @@ def test_the_client_signs_no_odd_file(contract: FinishedParts, name: str) -> Non
 
 
 def test_the_reasons_tell_one_oddity_from_another(contract: FinishedParts) -> None:
-    """Whoever reads a reason is told where the file is odd."""
+    """Readers of a reason are told where the file is odd."""
     reasons = set[str]()
     for oddity in ODDITIES.values():
         shown, prepared = asyncio.run(Insider(contract, STEPS[0], oddity.change).prepared_file())
@@ -79,7 +79,7 @@ def test_the_reasons_tell_one_oddity_from_another(contract: FinishedParts) -> No
 
 
 def verdict(pdf: bytes, trust: Trust) -> set[Element] | str:
-    """The elements that fail; the words of NOT_OURS for a file that is told apart from a damaged one."""
+    """Return the elements that fail, or NOT_OURS if the file is recognised as foreign, not as damaged."""
     try:
         return failed(verify_bytes(pdf, trust, Expectation(FIELDS)))
     except UnreadablePdf as refused:

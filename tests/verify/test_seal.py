@@ -1,4 +1,4 @@
-"""Whose seal it is: a certificate that is merely of a trusted authority makes no seal of the organisation."""
+"""Whose seal it is: a certificate that is merely from a trusted authority makes no seal of the organisation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS = ("guardian-1", "seal")
 
 
 def sealed_by_a_person(folder: Path) -> FinishedParts:
-    """In perfect order, but "the seal" is a second certificate for a person who calls themselves like the school."""
+    """Return a correct contract whose "seal" is a second certificate of a person who uses the school's name."""
 
     async def make() -> FinishedParts:
         pki, key = await Pki.make(), SoftKey.generate("mine")
@@ -48,7 +48,7 @@ def test_a_persons_certificate_makes_no_seal(tmp_path: Path) -> None:
 
 
 def test_a_seal_that_does_not_say_so_counts_where_its_certificate_is_pinned(tmp_path: Path) -> None:
-    """As those of outside authorities, and of the built-in one before it wrote so into them."""
+    """Certificates of outside authorities are like this, and those of the built-in one before it marked seals."""
     unmarked = sealed_by_a_person(tmp_path)
     seal = tmp_path / "seal.der"
     seal.write_bytes(unmarked.pki.seal.certificate)

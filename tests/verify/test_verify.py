@@ -1,4 +1,4 @@
-"""The verifier's answers: a finished contract, and the many ways in which one is not."""
+"""The verifier's answers: for a finished contract, and for many ways in which a contract is not finished."""
 
 from __future__ import annotations
 
@@ -110,14 +110,15 @@ def test_a_missing_document_timestamp_fails(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.integers(0, 2**32 - 1), bit=st.integers(0, 7))
 def test_any_flipped_bit_fails_or_makes_the_file_unreadable(contract: FinishedParts, share: int, bit: int) -> None:
-    """`share` of the file's length, in parts of 2³²: what is drawn does not depend on the file."""
+    """`share` is a position in the file, in parts of 2³² of its length, so that the drawn values do not depend on the
+    file."""
     assert check_finished(flipped(contract.final, share * len(contract.final) >> 32, bit), FIELDS)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("where", "flips"), [("covered", 2000), ("last gap", 500)])
 def test_thousands_of_flipped_bits_fail(contract: FinishedParts, where: str, flips: int) -> None:
-    """Not one of them passes, in what the document timestamp covers or in the place of its own value."""
+    """None of them passes, in what the document timestamp covers or in the place of its own value."""
     pdf, chance = contract.final, random.Random(20261126)
     start, end = examine(pdf).file.signatures[-1].gap
     places = range(start, end) if where == "last gap" else [*range(start), *range(end, len(pdf))]
@@ -127,7 +128,7 @@ def test_thousands_of_flipped_bits_fail(contract: FinishedParts, where: str, fli
 
 
 def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trust) -> None:
-    """In the text, in each signature's value, timestamp and padding, in the evidence, in the last lines."""
+    """In the text, in each signature's value, timestamp and padding, in the evidence, and in the last lines."""
     structure = examine(contract.final)
     places = [contract.final.index(b"amount"), len(contract.final) - 9, contract.final.index(b"/DSS") + 2]
     for signature in structure.file.signatures:
