@@ -1,4 +1,4 @@
-"""Calls a bench as people do, and reads what it prints and keeps."""
+"""Run a bench as a user does, and read what it prints and keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def qianda(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess
 
 
 def measured(name: str, folder: Path, rounds: int, *more: str, timeout: float = 280) -> tuple[dict[str, Any], Rows]:
-    """The figures as printed and the ledger as kept."""
+    """Run a bench. Return its figures as printed, and its ledger as kept."""
     done = qianda("bench", name, "--json", "--rounds", str(rounds), "--results", str(folder), *more, timeout=timeout)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Each bench runs, prints its figures, and keeps a ledger from which they can be computed again. Never how fast."""
+"""Each bench runs, prints its figures, and keeps a ledger from which they can be computed again. No speed is tested."""
 
 from __future__ import annotations
 

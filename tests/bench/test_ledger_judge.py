@@ -1,4 +1,4 @@
-"""The judge of `qianda bench faults` on ledgers and files that say what it must find."""
+"""The judge of `qianda bench faults`, with ledgers and files that contain what it must find."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def signed(certificate: str, name: str) -> SignedDigest:
 
 
 def file_of(certificate: str, name: str) -> Finished:
-    """As it must be: one signer, one seal, three timestamps."""
+    """Return a file as it must be: one signer, one seal, three timestamps."""
     seal = signed(SEAL, f"the seal for {name}")
     stamps = tuple(Stamp(f"imprint {number} for {name}", f"{name} {number}") for number in range(3))
     return Finished((signed(certificate, name), seal), stamps, well=True)
@@ -77,7 +77,7 @@ def test_two_seals_in_a_file_and_one_seal_in_two_files() -> None:
     assert wrong((twice,)) == {"sealed_twice": 1}
     assert not is_sealed_once(twice, LEDGERS)
     same = replace(ben, signatures=(ben.signatures[0], ana.signatures[1]))
-    assert wrong((ana, same))["sealed_twice"] == 2  # and the seal that was meant for it stands nowhere
+    assert wrong((ana, same))["sealed_twice"] == 2  # the second is the seal meant for it, which stands nowhere
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Contracts signed and sealed by those who judge `qianda bench faults`, whose replies get lost: the small version of it
-in one process, where nothing is killed. `tests/faults` kills at each boundary and at random."""
+"""Contracts signed and sealed by the outside services of `qianda bench faults`, whose replies get lost. This is the
+small version in one process, where nothing is killed; `tests/faults` kills at each boundary and at random."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOTHING = ("sealed_twice", "seals_not_in_ledger", "timestamps_not_in_ledger", "c
 
 @dataclass
 class Bench:
-    """`stage` has the ledgers, `finished` what was read of each finished file."""
+    """The outcome. `stage` has the ledgers, `finished` what was read from each finished file."""
 
     stage: Stage
     finished: list[Finished]
@@ -68,7 +68,8 @@ def _guardian(number: int) -> NewSigner:
 
 
 async def _completed(running: Running, contract: Contract) -> bytes:
-    """As often as it takes: every kind of reply gets lost on the way."""
+    """Sign and finish a contract, with as many tries as it takes: every kind of reply gets lost on the way. Return the
+    final file."""
     somebody = await person(running, contract)
     await somebody.enter()
     for _ in range(MAX_TRIES):
@@ -76,7 +77,7 @@ async def _completed(running: Running, contract: Contract) -> bytes:
             await somebody.certify()
             break
         except Unavailable:
-            await somebody.fresh_challenge()  # the old one is spent
+            await somebody.fresh_challenge()  # the old challenge was used
     await somebody.sign()
     for _ in range(MAX_TRIES):
         if await advance(running.hub.services, contract.id) == "COMPLETED":
@@ -96,7 +97,7 @@ def test_replies_were_lost_and_nothing_was_done_twice(bench: Bench) -> None:
 
 
 def test_the_files_last(bench: Bench) -> None:
-    """So says somebody who knows only the two authorities."""
+    """By a judge that knows only the two authorities."""
     folder = bench.stage.folder
     trust = folder / "trust.pem"
     trust.write_text((folder / "authority" / "ca.pem").read_text() + (folder / "timestamps" / "tsa.pem").read_text())
@@ -104,7 +105,7 @@ def test_the_files_last(bench: Bench) -> None:
 
 
 def test_a_changed_file_is_not_well(bench: Bench, tmp_path: Path) -> None:
-    """One letter of the contract, and no byte of its signatures."""
+    """One letter of the contract is changed, and no byte of its signatures."""
     file = bytearray(bench.paths[0].read_bytes())
     place = file.index(b"/Type")
     file[place + 1] ^= 1

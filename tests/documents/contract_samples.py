@@ -103,7 +103,7 @@ def adult(student: str = "Maria Gonzalez") -> ContractData:
 
 
 def contract_pdf(data: ContractData | None = None, language: str = "zh") -> bytes:
-    """The course contract as the product lays it out, before it has signature fields."""
+    """Return the course contract as the product lays it out, before it has signature fields."""
     writer = ClauseWriter()
     try:
         printer = ContractPrinter(ContractTemplates(TEMPLATES), writer, ContractFont())

@@ -1,4 +1,4 @@
-"""Contracts as they are laid out: the boxes, the words, the same bytes, and what is refused."""
+"""The layout of contracts: the boxes, the words, the same bytes each time, and what is refused."""
 
 from __future__ import annotations
 

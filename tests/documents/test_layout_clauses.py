@@ -1,4 +1,4 @@
-"""Clause templates: their markup, amounts in words, and what the limited child keeps from the hub."""
+"""Clause templates: their markup, amounts in words, and what the restricted child process keeps away from the hub."""
 
 from __future__ import annotations
 

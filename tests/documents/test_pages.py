@@ -1,4 +1,4 @@
-"""Pages as pictures: sizes and colours, and files that mean harm."""
+"""Pages as pictures: sizes and colours, and malicious files."""
 
 from __future__ import annotations
 

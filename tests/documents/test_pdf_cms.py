@@ -1,4 +1,4 @@
-"""Our CMS signatures are pyHanko's, byte for byte."""
+"""Our CMS signatures are the same as pyHanko's, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished contracts (PAdES B-LTA), judged by programs that nobody here wrote, today and years later."""
+"""Finished contracts (PAdES B-LTA), judged by independent programs, today and years later."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_stamps_and_seal_show_in_their_fields(tmp_path: Path) -> None:
     }
     finished = await finished_contract(tmp_path, signers=TWO, appearances=drawn)
     opened = pypdfium2.PdfDocument(finished.final)
-    opened.init_forms()  # without it the fields stay empty
+    opened.init_forms()  # otherwise the fields stay empty
     shown = opened[0].render(scale=1).to_pil().convert("RGB")
     for box in boxes_for(TWO):
         part = shown.crop((round(box.x1), round(842 - box.y2), round(box.x2), round(842 - box.y1)))

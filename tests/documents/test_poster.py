@@ -1,4 +1,4 @@
-"""Posters on paper: what stands on them, and that phones can read the code however they hold the camera."""
+"""Posters on paper: what is on them, and that phones can read the code however the camera is held."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def read(image: Image.Image) -> set[str]:
 
 
 def seen_from_the_side(image: Image.Image) -> Image.Image:
-    """The right edge is a third further away than the left one."""
+    """Return the picture as seen from the side: the right edge is a third further away than the left one."""
     width, height = image.size
-    corners = ((0, 0), (0, height), (width * 0.85, height * 0.87), (width * 0.85, height * 0.13))  # where they come to
+    corners = ((0, 0), (0, height), (width * 0.85, height * 0.87), (width * 0.85, height * 0.13))  # where they move to
     return image.transform(image.size, Image.Transform.PERSPECTIVE, _coefficients(corners, image.size), fillcolor=255)
 
 
@@ -69,7 +69,7 @@ def _coefficients(seen: tuple[tuple[float, float], ...], size: tuple[int, int]) 
 
 
 def _solved(rows: list[list[float]], values: list[float]) -> list[float]:
-    """Gauss elimination with pivots: eight unknowns do not need a library."""
+    """Solve a linear system by Gauss elimination with pivots: eight unknowns do not need a library."""
     table = [[*row, value] for row, value in zip(rows, values, strict=True)]
     for column in range(len(table)):
         pivot = max(range(column, len(table)), key=lambda row: abs(table[row][column]))

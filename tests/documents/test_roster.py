@@ -1,4 +1,4 @@
-"""Rosters: good rows come through, bad ones are named one by one."""
+"""Rosters: good rows are imported, bad ones are named one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.errors import UnreadableFile
 
 TODAY = date(2026, 12, 1)
 CHILD, MOTHER, ADULT = "340104201403050003", "340104198803050008", "340104199003050004"
-A_DAY = datetime(1990, 3, 5, tzinfo=UTC).replace(tzinfo=None)  # spreadsheets know no zones
+A_DAY = datetime(1990, 3, 5, tzinfo=UTC).replace(tzinfo=None)  # spreadsheets have no zones
 GOOD: Mapping[str, object] = {
     "external_id": "X-1",
     "campus": "hefei",

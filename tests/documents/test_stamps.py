@@ -1,4 +1,4 @@
-"""Stamps as they come out on paper: size, text, ink and bytes."""
+"""Stamps as they are printed: size, text, ink and bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def picture(pdf: bytes) -> Image.Image:
 
 
 def ink(image: Image.Image, box: tuple[float, float, float, float]) -> float:
-    """How much of a part of the picture (fractions from the upper left) is not paper."""
+    """Return how much of a part of the picture is ink (0 to 1). `box`: fractions from the upper left corner."""
     width, height = image.size
     part = image.crop((int(box[0] * width), int(box[1] * height), int(box[2] * width), int(box[3] * height)))
     gray = part.convert("L").tobytes()
@@ -164,7 +164,7 @@ def test_the_largest_drawing_is_drawn() -> None:
 
 
 def test_the_drawing_survives_the_way_into_a_field() -> None:
-    """The stamp is a plain page: no fonts are missing, nothing points outside."""
+    """The stamp is a plain page: no fonts are missing, and nothing refers to the outside."""
     stamp = signature_stamp(SignerStamp("王小明", WAVE, TIME, "zh"))
     assert b"/URI" not in stamp
     assert b"/JavaScript" not in stamp

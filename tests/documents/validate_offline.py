@@ -1,8 +1,8 @@
-"""pyHanko's own long-term validation of a finished contract, offline: run it under faketime to see later years.
+"""pyHanko's own long-term validation of a finished contract, offline. Run it under faketime to see later years.
 
     python validate_offline.py FILE TRUST_PEM FIELD…
 
-Prints one line for each signature and exits 0 when all are accepted. The timestamp authority is pinned by a policy of
+Prints one line for each signature, and exits 0 if all are accepted. The timestamp authority is pinned by a policy of
 its own, without a revocation check: with one policy for everything the file fails as soon as its last CRL is stale.
 Source: ETSI EN 319 102-1, 5.6.3.
 """

@@ -41,7 +41,7 @@ def laid_out(signers: int) -> bytes:
 
 @cache
 def contract(profile: str, engine: str) -> FinishedParts:
-    """The own engine alone: a test fails where it would leave a step to pyHanko."""
+    """Return a contract by one engine. The test fails if our own engine would leave a step to pyHanko."""
     asked = PROFILES[profile]
     more: dict[str, Any] = {"make_key": RsaKey} if asked.rsa else {}
     if asked.with_pictures:

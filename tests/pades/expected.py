@@ -1,4 +1,4 @@
-"""What the hub's database would know of a finished contract, for the final check."""
+"""What the hub's database would contain about a finished contract, for the final check."""
 
 from __future__ import annotations
 

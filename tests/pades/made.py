@@ -1,4 +1,4 @@
-"""Contracts by our own engine on a sample page, and what the final check has to say of them."""
+"""Contracts by our own engine on a sample page, and what the final check has to say about them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def refused(file: bytes, expected: Expected) -> str:
 
 
 def plainly_expected(made: FinishedParts) -> Expected:
-    """The values are read from the bytes, also where a reader would not find the field any more."""
+    """Return what is expected of a contract. The values are read from the bytes, even if a reader would not find the
+    field."""
     chains = {name: issued.chain for name, issued in made.signers.items()} | {SEAL: made.pki.seal.chain}
     values = []
     for digits in re.findall(rb"<([0-9a-f]{16384})>", made.final)[: len(chains)]:

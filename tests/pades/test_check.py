@@ -1,4 +1,5 @@
-"""The final check takes what the engine writes, and nothing else: other files, cut ones, single bits, wrong keys."""
+"""The final check accepts what the engine writes, and nothing else: other files, truncated ones, single bits, wrong
+keys."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from tests.pades.made import GUARDIAN, good, made_by, pki, plainly_expected, ref
 from tests.passkeys.authenticator import Authenticator
 from tests.signing_parts import SEAL, FinishedParts, sample_pdf
 
-# ---- what is right
+# ---- correct files
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -57,7 +58,7 @@ def test_a_passkeys_confirmation_is_the_one_that_was_stored() -> None:
     assert "unsigned" in refused(good().final, expected_of(good(), {GUARDIAN: said[0]}))
 
 
-# ---- files that are something else
+# ---- other files
 
 
 def test_only_the_file_that_is_expected() -> None:
@@ -83,8 +84,8 @@ def test_only_the_file_that_is_expected() -> None:
 
 
 def test_a_timestamp_by_a_service_that_is_not_configured_is_left_to_the_full_check() -> None:
-    """The service may have changed since the first signature, its authority be the one that is configured, or its
-    tokens bring certificates along."""
+    """The service may have changed since the first signature, its authority may be the configured one, or its tokens
+    may contain certificates."""
     right = expected_of(good())
     for known in (frozenset[bytes](), frozenset([right.signatures[-1].certificate])):
         with pytest.raises(OutsideProfile):
@@ -127,7 +128,7 @@ def test_a_file_that_ends_otherwise(end: str) -> None:
 
 
 class _OverOtherBytes:
-    """A timestamp authority whose tokens are over something else; `only`: the which-th of its answers."""
+    """A timestamp authority with a wrong imprint in one token. `only`: the index of that answer, from 0."""
 
     def __init__(self, inner: object, only: int) -> None:
         self._inner, self._only, self._count = inner, only, -1
@@ -166,10 +167,10 @@ def test_a_seal_with_a_signers_certificate() -> None:
 
 
 def test_a_reference_to_what_could_come_later() -> None:
-    """The object would come to life with the first revision that has its number."""
+    """A later revision with an object of that number would change the page."""
     ground = sample_pdf().replace(b"/Font << /F1 5 0 R >>", b"/Font << /F1 7 0 R >>")
     made = made_by(pki(), document=ground)
-    check_finished_file(made.final, plainly_expected(made))  # the fields are number 7 and up: it is there when shown
+    check_finished_file(made.final, plainly_expected(made))  # fields are 7 and up: it exists by then
     ground = sample_pdf().replace(b"/F1 5 0 R >>", b"/F1 40 0 R>>")
     made = made_by(pki(), document=ground)
     assert "refers to what is not there" in refused(made.final, plainly_expected(made))

@@ -1,4 +1,4 @@
-"""What our own engine writes and what pyHanko writes for the same input: both hold, and they are alike in each part."""
+"""What our own engine and pyHanko write for the same input: both are valid, and they are alike in each part."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONSTRUCTED = 0x20  # a bit of the tag
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_judges_from_elsewhere_accept_it(profile: str, engine: str, tmp_path: Path) -> None:
-    """pdfsig, qpdf, OpenSSL, pyHanko with its long-term validation and its difference policy, mutool."""
+    """pdfsig, qpdf, OpenSSL, pyHanko with its long-term validation and its difference policy, and mutool."""
     made = contract(profile, engine)
     (tmp_path / "final.pdf").write_bytes(made.final)
     judge(tmp_path / "final.pdf", made.trust_pem, fields_of(profile))
@@ -79,8 +79,11 @@ def test_signatures_and_tokens_are_built_alike(profile: str) -> None:
 
 
 def catalog(pdf: pikepdf.Pdf) -> dict[str, Any]:
-    """pyHanko also brings information and metadata up to date, and says /Version 2.0 with an extension for elliptic
-    curves (ISO/TS 32002), which PDF/A-2 does not know. We leave all of it alone."""
+    """Return the parts of the catalog in which both engines have to agree.
+
+    pyHanko also updates information and metadata, and writes /Version 2.0 with an extension for elliptic curves (ISO/TS
+    32002), which PDF/A-2 does not know. Our engine changes none of that.
+    """
     names = sorted(set(pdf.Root.keys()) - {"/Metadata", "/Version"})
     return {"names": names, "ESIC": plain(pdf.Root.Extensions.ESIC), "limits": plain(pdf.Root.Perms.DocMDP.Reference)}
 
@@ -106,7 +109,7 @@ def signature_values(pdf: pikepdf.Pdf, file: bytes) -> list[Any]:
 
 
 def store(pdf: pikepdf.Pdf, made: Any) -> list[Any]:
-    """Certificates and lists by what they are of: those of this very contract."""
+    """Return the names of the certificates and CRLs in the DSS of this contract."""
     known = {hashlib.sha256(each).hexdigest(): name for name, each in certificates_of(made).items()}
 
     def names(items: Any) -> list[str]:
@@ -137,7 +140,7 @@ def contents(file: bytes) -> list[bytes]:
 
 
 def plain(value: Any) -> Any:
-    """Numbers of objects differ."""
+    """Return a value without the numbers of objects, which differ."""
     if isinstance(value, pikepdf.Dictionary):
         return "catalog" if value.get("/Type") == "/Catalog" else {name: plain(each) for name, each in value.items()}
     if isinstance(value, pikepdf.Array):
@@ -146,8 +149,8 @@ def plain(value: Any) -> Any:
 
 
 def outline(element: DerElement) -> Any:
-    """The tree of tags with all identifiers; of other values no byte. (asn1crypto takes minutes to lay a nested token
-    out.)"""
+    """Return the tree of tags with all identifiers, without the bytes of other values. (asn1crypto takes minutes to
+    parse a nested token.)"""
     if element.tag == OID:
         return element.content.hex()
     if element.tag & CONSTRUCTED:

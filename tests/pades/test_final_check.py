@@ -1,4 +1,4 @@
-"""Which check decides about a finished file, and what happens where the two differ."""
+"""Which check decides about a finished file, and what happens if the two checks differ."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_sample_has_one_file_in_so_many() -> None:
 
 
 async def test_a_contract_is_completed_by_the_quick_check_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the database says of a contract with two signers is what the check wants to know."""
+    """What the database contains about a contract with two signers is all that the check needs."""
     async with quiet_hub() as running:
         monkeypatch.setattr(final_check, "check_finished", lambda *_: pytest.fail("the full check ran"))
         running.hub = replace(

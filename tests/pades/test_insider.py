@@ -1,4 +1,4 @@
-"""The final check against an insider: one update is written otherwise, and all the rest is in order."""
+"""The final check against an insider: one update is written differently, and everything else is in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ More = Callable[[Update], None]
 
 @dataclass(frozen=True)
 class Forgery:
-    """`more` writes further objects into the update, `put` changes the bytes of objects that it writes."""
+    """A forged update. `more` writes further objects into it, `put` changes the bytes of objects that it writes."""
 
     step: int
     more: More | None = None
@@ -30,7 +30,7 @@ class Forgery:
 
 
 class _Insider:
-    """Stands in place of `Update`: counts the updates of a contract's life."""
+    """Takes the place of `Update`, and counts the updates of a contract's life."""
 
     def __init__(self, forgery: Forgery) -> None:
         self.forgery, self.step = forgery, -1
@@ -110,7 +110,7 @@ def lone_object(update: Update) -> None:
 
 
 def named(update: Update, number: int, body: bytes) -> bytes:
-    """As long as before: the byte range is written later, at its place."""
+    """Replace the time by a name of the same length, because the byte range is written later, at its place."""
     return re.sub(rb"/M \(D:\d{14}Z\)", b"/Name (" + b"x" * 14 + b")", body)
 
 
@@ -138,7 +138,7 @@ OBJECTS = [
     information_replaced,
 ]
 STEPS = (SIGNING, EVIDENCE, SEALING, CLOSING)
-OF_SIGNED = (field_moved, picture_replaced)  # need a field that is signed already
+OF_SIGNED = (field_moved, picture_replaced)  # these need a field that is signed already
 ALTERED: dict[str, Forgery] = {
     "a certification that lets fields be filled": Forgery(SIGNING, put=changing(b"/P 2>>", b"/P 3>>")),
     "no certification": Forgery(SIGNING, put=changing(b"/TransformMethod /DocMDP", b"/TransformMethod /DocMDQ")),
@@ -205,6 +205,6 @@ def test_an_object_too_many(forged: Callable[[Forgery], FinishedParts], step: in
 
 
 def test_the_control_of_the_forgeries(forged: Callable[[Forgery], FinishedParts]) -> None:
-    """The same way, with a change that changes nothing: a time, which nobody checks, but the file is another one."""
+    """The same method with a harmless change: a time, which nothing checks, although the file is a different one."""
     made = forged(Forgery(SIGNING, put=lambda u, n, body: re.sub(rb"/M \(D:2", b"/M (D:3", body)))
     check_finished_file(made.final, plainly_expected(made))

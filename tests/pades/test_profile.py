@@ -1,4 +1,4 @@
-"""What our own engine takes, what it leaves to pyHanko as a whole step, and what nobody signs."""
+"""What our own engine accepts, what it leaves to pyHanko as a whole step, and what no engine signs."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_a_long_chain_gets_more_room_and_a_very_long_one_is_refused_at_onc
 
 
 def see_through() -> bytes:
-    """A stamp with a soft mask, as a PNG with alpha becomes one."""
+    """Return a stamp with a soft mask, as made from a PNG with alpha."""
     with Pdf.new() as pdf:
         page = pdf.add_blank_page(page_size=(100, 40))
         mask = Stream(pdf, bytes(16), Type=Name.XObject, Subtype=Name.Image, Width=4, Height=4)
@@ -255,7 +255,7 @@ def test_an_object_that_looks_like_two_is_not_written() -> None:
 
 
 async def test_a_file_begun_by_pyhanko_is_finished_by_the_own_engine() -> None:
-    """As after an upgrade: contracts that were issued and signed before."""
+    """As after an upgrade: contracts that were issued and signed before it."""
     made = contract("three signers, pictures", "pyhanko")
     signed = made.revisions[f"{FIRST}-validated"]
     chain, key = made.signers["guardian-2"].chain, made.signer_keys["guardian-2"]
