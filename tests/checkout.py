@@ -1,4 +1,4 @@
-"""Where the project lies, for tests that run its commands or read what no wheel holds."""
+"""The path of the project, for tests that run its commands or read files that no wheel contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database is asked, for tests that count or name statements."""
+"""The statements that reach a database, for tests that count or name them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNS = ("execute", "executemany", "fetch", "cursor")
 
 
 class _WatchedDriver:
-    """The driver of one transaction, which says what it is about to run."""
+    """The driver of one transaction. It passes each statement to `note` before running it."""
 
     def __init__(self, driver: Any, note: Callable[[str], None]) -> None:
         self._driver = driver
@@ -33,13 +33,16 @@ class _WatchedDriver:
 
 
 def watch_statements(connection: Connection, note: Callable[[str], None]) -> None:
-    """Note each statement of this transaction from now on, right before it is run."""
+    """Pass each statement of this transaction to `note` from now on, right before it is run."""
     connection.driver = _WatchedDriver(connection.driver, note)  # type: ignore[assignment]
 
 
 @contextmanager
 def noted_statements(database: Database, note: Callable[[str], None] | None = None) -> Iterator[list[str]]:
-    """Note what the transactions ask that begin inside the block, beside BEGIN, the scope and COMMIT."""
+    """Note the statements of transactions that begin inside the block, without BEGIN, the scope and COMMIT.
+
+    Yields the list of statements, which stays empty if `note` is given.
+    """
     original, statements = database.transaction, list[str]()
 
     @asynccontextmanager

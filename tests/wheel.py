@@ -17,13 +17,13 @@ BUILD_TIMEOUT, COMMAND_TIMEOUT = 300, 120
 
 @dataclass(frozen=True)
 class InstalledWheel:
-    """`command` is the installed `qianda`; `folder` lies outside of the checkout, and commands run in it."""
+    """An installed wheel. `command`: the path of `qianda`. `folder`: outside of the checkout; commands run in it."""
 
     command: Path
     folder: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return ours without any setting of a hub and without a path of Python, and with `more`."""
+        """Return our environment without settings of a hub and without Python's variables, with `more` added."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("QIANDA_", "PYTHON"))}
         return ours | {"PYTHONDONTWRITEBYTECODE": "1"} | more
 
@@ -43,13 +43,14 @@ class InstalledWheel:
 
 
 def packed_files() -> list[str]:
-    """Return what git knows and is there, by its path below the checkout."""
+    """Return the paths, below the checkout, of the files that git tracks and that exist."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build in a copy of what git knows, with the build backend that is installed; needs no network."""
+    """Build the wheel in a copy of the tracked files, with the installed build backend. Needs no network. Return its
+    path."""
     source = folder / "source"
     source.mkdir()
     archive = folder / "source.tar"
@@ -63,7 +64,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def install_wheel(wheel: Path, folder: Path) -> InstalledWheel:
-    """Install into a new environment, which finds the dependencies in ours.
+    """Install the wheel into a new environment, which finds the dependencies in ours.
 
     Paths that a `.pth` file of ours adds, such as the checkout, are not followed from there.
     """

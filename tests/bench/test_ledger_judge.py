@@ -77,7 +77,7 @@ def test_two_seals_in_a_file_and_one_seal_in_two_files() -> None:
     assert wrong((twice,)) == {"sealed_twice": 1}
     assert not is_sealed_once(twice, LEDGERS)
     same = replace(ben, signatures=(ben.signatures[0], ana.signatures[1]))
-    assert wrong((ana, same))["sealed_twice"] == 2  # the second is the seal meant for it, which stands nowhere
+    assert wrong((ana, same))["sealed_twice"] == 2  # the second: its own seal is in no file
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The built wheel runs anywhere: nothing that a hub needs stays behind in the checkout."""
+"""The built wheel runs anywhere: it contains everything that a hub needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.processes.programs import SCHOOL, ask, eventually, free_port
 from tests.wheel import InstalledWheel, build_wheel, install_wheel, packed_files
 
 pytestmark = pytest.mark.real
-# In the checkout for its checks alone: types of scripts.
+# Only needed for checks in the checkout: types of scripts.
 NOT_PACKED = {"hub/web/scripts.d.ts"}
 
 
@@ -34,7 +34,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 @contextmanager
 def running(installed: InstalledWheel, command: str, **variables: str) -> Iterator[Path]:
-    """A long-running command in a process group of its own; gives the file of what it says."""
+    """Run a long-running command in a process group of its own. Yields the path of its output."""
     said = installed.folder / f"{command}.log"
     with said.open("w") as log:
         process = subprocess.Popen(

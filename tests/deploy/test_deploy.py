@@ -1,4 +1,5 @@
-"""The examples in `deploy/` name what exists: commands, settings, files, metrics. Their own programs accept them."""
+"""The examples in `deploy/` name only what exists: commands, settings, files, metrics. The programs that use them
+accept them."""
 
 from __future__ import annotations
 
@@ -141,7 +142,7 @@ def test_nginx_accepts_its_file(tmp_path: Path) -> None:
 
 
 def _temporary(folder: Path) -> str:
-    """Return where nginx keeps what it writes, which by default belongs to root."""
+    """Return nginx settings for its temporary folders, which by default belong to root."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     return "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
 

@@ -1,4 +1,4 @@
-"""A school's own contract templates and message texts: beside the packed ones, or in their place."""
+"""A school's own contract templates and message texts: in addition to the packed ones, or in their place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MESSAGES = PACKED / "templates" / "messages"
 
 
 def own_template(folder: Path, name: str, title: str) -> None:
-    """A copy of the packed one under another name, with another title."""
+    """Copy the packed template under another name, with another title."""
     shutil.copytree(TEMPLATES / "course-zh", folder / f"{name}-zh")
     path = folder / f"{name}-zh" / "template.toml"
     written = path.read_text("utf-8").replace('id = "course"', f'id = "{name}"')
@@ -52,7 +52,7 @@ def test_an_own_layout_is_taken_before_the_packed_one(tmp_path: Path) -> None:
 
 
 def test_an_own_template_of_the_same_id_replaces_the_packed_one_in_all_languages(tmp_path: Path) -> None:
-    """A school that wrote its terms anew in Chinese must not offer the packed English ones as the same contract."""
+    """A school that rewrote its Chinese terms must not offer the packed English ones as the same contract."""
     own_template(tmp_path, "course", "本校合同")
     templates = ContractTemplates(TEMPLATES, tmp_path)
     assert templates.languages("course") == ["zh"]

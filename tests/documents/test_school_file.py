@@ -1,4 +1,4 @@
-"""A school's file: what is read of it, and each fault with its place."""
+"""A school's file: which values are read from it, and the place of each fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_whole_school_is_read() -> None:
 
 
 def test_the_demo_school_is_one_too() -> None:
-    """What is loaded for the demo, said as one file, is read as the very same values."""
+    """The demo's data, written as one file, are read as the same values."""
     seeds = PACKED / "demo" / "seeds"
     text = "\n".join((seeds / name).read_text("utf-8") for name in ("school.toml", "courses.toml"))
     file, found = read_school(text)

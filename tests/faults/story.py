@@ -128,7 +128,7 @@ class Visitor(Person):
         await self.sign()
 
     async def _identify(self, channel: ProviderChannel) -> None:
-        """Enter codes until one is right: a code of an earlier visit may arrive late, and is wrong then."""
+        """Enter codes until one is right: a code of an earlier session may arrive late, and is wrong then."""
         seen = len([each for each in await channel.phone(self.signer.phone) if each["purpose"] == "code"])
         await verify_identity.send_code(self.running.hub.services, self.secret)
         while True:

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md names files that exist, and functions that stand in them."""
+"""ARCHITECTURE.md names files that exist, and functions that are in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOP = {"channels", "chats", "qianda", "templates", "tests", "bench", "hub", "docs", "install", "deploy"}
-# Words that stand for a name which the reader chooses.
+# Placeholders for a name that the reader chooses.
 CHOSEN = re.compile(r"NAME|ROOM|VERB|NOUN|NNNN|\bID\b")
 # A file in backticks, and the names in backticks that follow it.
 FILE_WITH_NAMES = re.compile(r"`((?:\w+/)*\w+\.py)`((?:,? `(?:[A-Z]\w+\.)?\w+`(?! in `))*)")

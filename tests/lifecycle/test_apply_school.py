@@ -1,4 +1,4 @@
-"""A school's file, applied to a real database: all of it or nothing, once or many times."""
+"""A school's file, applied to a real database: completely or not at all, once or many times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.running import Running
 from tests.school_toml import CAMPUSES, COURSES
 from tests.store.test_record import superuser
 
-# The demo's school is there already: the file's tree hangs below its headquarters.
+# The demo's school exists already, so the file's tree is below its headquarters.
 BELOW = CAMPUSES.replace('name = "总部"', 'name = "总部"\nzone = "Asia/Shanghai"') + COURSES
 
 

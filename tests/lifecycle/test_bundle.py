@@ -95,7 +95,7 @@ async def test_they_are_reminded_together_to_the_end_and_each_keeps_its_own_plan
         ]
         assert [("2份" in text) for text in await texts(running, "reminder")] == [True, True, True, False]
         assert [("2份" in text) for text in await texts(running, "last-call")] == [False, False]
-        assert all("12月5日" in text for text in (await texts(running, "reminder"))[:3])  # the earlier deadline
+        assert all("12月5日" in text for text in (await texts(running, "reminder"))[:3])  # the earlier one
 
 
 async def test_what_is_due_later_today_goes_with_it_and_what_is_due_tomorrow_does_not() -> None:

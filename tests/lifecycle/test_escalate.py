@@ -1,4 +1,5 @@
-"""When reminders have no effect: a staff task with an owner, a due time and a digest, and the contract goes on."""
+"""If reminders have no effect, there is a staff task with an owner, a due time and a digest, and the contract stays
+open."""
 
 from __future__ import annotations
 

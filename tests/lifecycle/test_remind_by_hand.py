@@ -1,4 +1,4 @@
-"""Reminders by hand: to whom they go and to whom they do not."""
+"""Reminders by hand: who gets one and who does not."""
 
 from __future__ import annotations
 

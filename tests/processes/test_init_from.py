@@ -35,7 +35,7 @@ WHOLE = ORIGIN + SCHOOL + FIRST_DAY
 
 
 class Machine:
-    """One empty data folder, and a file beside it."""
+    """An empty data folder, and a school's file next to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"

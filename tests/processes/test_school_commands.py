@@ -1,4 +1,4 @@
-"""`qianda school`, `staff` and `key` as an operator types them, on one data folder that is no demo's."""
+"""`qianda school`, `staff` and `key` as an operator types them, on one data folder that is not a demo's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real
 
 
 class Operator:
-    """At a shell, with one data folder and the configuration of the school."""
+    """An operator at a shell, with one data folder and the configuration of the school."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"

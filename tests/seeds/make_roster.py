@@ -1,9 +1,9 @@
-"""Writes hub/demo/seeds/roster.xlsx: 200 enrolments of invented people, always the same ones.
+"""Write hub/demo/seeds/roster.xlsx: 200 enrolments of invented people, always the same ones.
 
 Run: python tests/seeds/make_roster.py [FILE]
 
 The ID numbers have real region codes and right check digits, but the sequence 000, which is never given out; the phone
-numbers stand in one block, 190 0000 0001 and up. So all pass every check, and none belongs to anybody.
+numbers are one block, from 190 0000 0001 on. So all of them pass every check, and none belongs to anybody.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Line:
 
 
 class Village:
-    """Where the invented people come from: nobody has another's birthday, ID number or phone."""
+    """The invented people. No two have the same birthday, ID number or phone."""
 
     def __init__(self) -> None:
         self.random = random.Random("Qianda's demo school")
@@ -94,7 +94,7 @@ class Village:
 
 
 def id_number(campus: str, born: date) -> str:
-    """With the sequence 000, which no office gives out; the last digit is right (GB 11643)."""
+    """Return an ID number with the sequence 000, which no office gives out, and the right check digit (GB 11643)."""
     body = f"{REGIONS[campus]}{born:%Y%m%d}000"
     return body + ric.calc_check_digit(body + "0")
 
@@ -105,7 +105,7 @@ def courses() -> dict[str, list[str]]:
 
 
 def special(village: Village) -> Iterator[Line]:
-    """The ones that software likes to get wrong."""
+    """Yield the enrolments that software often gets wrong."""
     father = village.adult("hefei", "许", "父亲")
     for _ in range(2):  # two siblings, one guardian, one phone
         yield Line("hefei", "math-a", village.child("hefei", "许"), (father,))
@@ -184,7 +184,7 @@ def main(path: Path) -> None:
             workbook.add_format({"bold": True, "bg_color": "#f1f5f9"}),
             workbook.add_format({"num_format": "@"}),
         )
-        sheet.set_column(0, len(HEADER) - 1, 16, text)  # as text: a spreadsheet rounds an ID number otherwise
+        sheet.set_column(0, len(HEADER) - 1, 16, text)  # as text: otherwise a spreadsheet rounds ID numbers
         sheet.freeze_panes(1, 0)
         sheet.write_row(0, 0, HEADER, bold)
         for number, line in enumerate(lines(), start=1):

@@ -1,4 +1,4 @@
-"""A user of an embedded database, as a process of its own: starts or adopts it, writes a note, leaves when told.
+"""A user of an embedded database, as a process of its own: starts or adopts it, writes a note, leaves when told to.
 
     python embedded_user.py DATA-FOLDER STATE-FOLDER PROGRAMS
 

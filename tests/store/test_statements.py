@@ -1,4 +1,4 @@
-"""Statements as text, their values, and connections that are taken and given back."""
+"""Statements as text, their values, and connections that are taken from the pool and returned."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def all_statements() -> Iterator[tuple[str, SqlStatement]]:
 
 
 async def test_the_server_knows_every_statement(store: Database) -> None:
-    """They are compiled when they are first used: here each is, and the server finds each table and column."""
+    """Statements are compiled when they are first used. Here each one is, and the server knows each table and
+    column."""
     found = dict(all_statements())
     async with store.transaction(EVERYTHING) as tx:
         for name, statement in found.items():

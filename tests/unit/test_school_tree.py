@@ -1,4 +1,4 @@
-"""The tree of campuses: one headquarters, known parents, no circle; and what a file would change."""
+"""The tree of campuses: one headquarters, known parents, no cycle; and the changes that a file would make."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_campus_below_a_circle_is_not_in_it() -> None:
 
 def test_parents_come_first() -> None:
     assert parents_first([ANNEX, EAST, HQ]) == [HQ, EAST, ANNEX]
-    assert parents_first([ANNEX]) == [ANNEX]  # its parent is there already
+    assert parents_first([ANNEX]) == [ANNEX]  # its parent exists already
 
 
 def test_a_change_names_the_values_that_differ() -> None:

@@ -1,4 +1,4 @@
-"""Accounts and API keys as an administrator changes them, seen from the console's door and the API's."""
+"""Accounts and API keys that an administrator changes, and what the console and the API accept then."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -
     assert (await desk.get("/staff?campus=beijing")).status == 403
     (entry,) = await acts(running)
     assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", ACTOR, "clerk")
-    assert "zhou" not in str(entry.facts)  # the login is behind a commitment, and can be erased
+    assert "zhou" not in str(entry.facts)  # the record has only a commitment to the login, which can be erased
     assert str(UUID(entry.facts["staff"])) == entry.facts["staff"]
     found = {each.staff.login: each for each in await list_staff(running.hub.services)}
     assert (found["zhou"].staff.campus, found["zhou"].sessions, found["zhou"].disabled_at) == ("hefei", 1, None)
@@ -157,7 +157,7 @@ async def test_nobody_is_no_account(running: Running) -> None:
 
 
 async def api_status(running: Running, secret: str) -> int:
-    """The status that the API answers a request with this key."""
+    """Return the status of the API's answer to a request with this key."""
     headers = {"Authorization": f"Bearer {secret}"}
     async with running.http.get(f"{running.origin}/api/v1/contracts", headers=headers) as answer:
         return answer.status

@@ -82,7 +82,8 @@ def app_with_large_answers(running: Running, patience: float) -> web.Application
 
 
 def asked(target: Target) -> dict[str, bytes]:
-    """Return what clients request that do not read the answer: until every buffer on the way is full, or once."""
+    """Return requests of clients that do not read the answers: enough to fill every buffer on the way, or a single
+    one."""
     static = target.head("GET /static/signer/update.js")
     return {
         "a static file, again and again": static * 2000,

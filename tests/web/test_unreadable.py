@@ -1,4 +1,4 @@
-"""A contract that was sealed under another key hides none of the others."""
+"""A contract that was sealed under another key does not hide the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificate of the school's seal: asked for, installed and renewed, with the key on the token all the while."""
+"""The certificate of the school's seal: requested, installed and renewed, while the key stays on the token."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ CRL = "http://127.0.0.1:9/revoked.crl"
 
 @dataclass
 class Licensed:
-    """An authority that nobody here knows: a root, one below it, and what that one issues for a request."""
+    """An authority that the hub does not know: a root, an issuing authority below it, and its certificates for
+    requests."""
 
     root_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -155,11 +156,11 @@ async def test_a_certificate_with_its_chain_becomes_the_seals(place: Place) -> N
         assert (status.is_builtin, status.is_remote, status.issuer) == (False, False, "Licensed CA")
         assert "issued by Licensed CA" in status.lines()[0] and "declared" in status.lines()[2]
         said_of = {each.part: each for each in await examine(hub)}
-        assert not said_of["seal certificate"].well  # nobody answers at the address of its list
+        assert not said_of["seal certificate"].well  # nobody answers at the address of its CRL
         assert said_of["token"].well
     trust = Trust.load(list_trust_files(place.settings.data / "trust"))
     assert ders[2] in [each.dump() for each in trust.authorities]
-    assert ders[0] in [each.dump() for each in trust.seals] and len(trust.seals) == 2  # the one before counts still
+    assert ders[0] in [each.dump() for each in trust.seals] and len(trust.seals) == 2  # the earlier one still counts
     again = await install_seal(place.settings, place.dsns.owner, files(licensed.root, leaf, licensed.issuing))
     assert again == "This certificate is the seal's already. Nothing was changed."
     assert (await initialise(place.settings, place.dsns.owner)).startswith(
