@@ -46,6 +46,8 @@ def utc_now() -> datetime:
 
 
 ENGINE = OwnEngine(utc_now)
+# Reads each file anew: ENGINE knows the plans of those that it has just written.
+FORGETFUL = OwnEngine(utc_now, plans_kept=0)
 
 
 class MeteredTimestamps:

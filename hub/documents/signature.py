@@ -21,6 +21,8 @@ from hub.errors import WrongDocument, WrongSignature
 
 RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
 MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also holds chain, signature and confirmation
+# Bytes that are hashed where they are: another thread would take longer to begin.
+MAX_HASHED_AT_ONCE: Final = 1_000_000
 COORDINATE_BYTES: Final = 32  # P-256
 TIMESTAMP_FIELD: Final = "document-timestamp"
 
@@ -104,7 +106,10 @@ async def embed(
     `confirmation`: a passkey's confirmation, which is embedded as well (see `qianda.confirmation`). Raises
     WrongDocument if the file is not the prepared one, and TimestampUnavailable, after which everything can be repeated.
     """
-    await asyncio.to_thread(_check_prepared, prepared)
+    if len(prepared.file) > MAX_HASHED_AT_ONCE:
+        await asyncio.to_thread(_check_prepared, prepared)
+    else:
+        _check_prepared(prepared)
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
     content = assembled(prepared.to_be_signed, signature_der, chain, token, confirmation)
     return filled(prepared.file, prepared.gap, content)

@@ -6,10 +6,11 @@ executed.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ SEAL_PURPOSE: Final = "合同专用章"
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
 MAX_TEXT_LENGTH: Final = 100  # characters
+# The school's seal comes again with each contract, a signer's stamp when they prepare again within a minute.
+STAMPS_KEPT: Final = 32
 
 Stroke = Sequence[tuple[float, float]]
 
@@ -102,7 +105,12 @@ def _draw(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
     for field, text in texts.items():
         if not 0 < len(text) <= MAX_TEXT_LENGTH:
             raise BadInput(f"a stamp's text has 1 to {MAX_TEXT_LENGTH} characters", field=field)
-    return _drawer().draw(template, texts, data)
+    return _drawn(template, tuple(texts.items()), json.dumps(data))
+
+
+@lru_cache(STAMPS_KEPT)
+def _drawn(template: str, texts: tuple[tuple[str, str], ...], data: str) -> bytes:
+    return _drawer().draw(template, dict(texts), json.loads(data))
 
 
 @cache

@@ -122,7 +122,7 @@ def certificate(key: Key, name: str = "Li Lei") -> bytes:
     "make", [lambda: ec.generate_private_key(ec.SECP256R1()), lambda: rsa.generate_private_key(65537, 2048)]
 )
 def test_the_profile_has_p256_and_rsa(make: Callable[[], Key]) -> None:
-    check_chain([certificate(make())])
+    check_chain((certificate(make()),))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -15,10 +16,12 @@ from hub.errors import WrongDocument
 
 MIN_RSA_BITS: Final = 2048
 MAX_CHAIN_BYTES: Final = 32_768
+CHAINS_KEPT: Final = 16  # the seal's comes again with each contract
 BESIDE_CHAIN: Final = MAX_TOKEN_BYTES + 1024  # bytes: timestamp, signed attributes and the signature's value
 
 
-def check_chain(chain: Sequence[bytes]) -> None:
+@lru_cache(CHAINS_KEPT)
+def check_chain(chain: tuple[bytes, ...]) -> None:
     """Raise CannotUpdate unless the first certificate's key is on P-256 or an RSA key of 2048 bits at least."""
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()

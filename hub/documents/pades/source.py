@@ -191,9 +191,7 @@ def _signatures(listed: list[Object], shown_on: dict[int, int]) -> dict[str, Fie
 
 def _signed_value(value: Object) -> SignedValue:
     start, length = (int(number) for number in list(value.ByteRange)[2:4])
-    # The digits are hashed, as they stand in the file (ISO 32000-2 12.8.4.4).
-    digits = bytes(value.Contents).hex().encode("ascii")
-    contents = hashlib.sha1(digits, usedforsecurity=False).hexdigest().upper()
+    contents = name_in_store(bytes(value.Contents).hex().encode("ascii"))
     limits = [limit.get("/TransformParams", Dictionary()) for limit in value.get("/Reference", ())]
     locks_all = any(limit.get("/P") == _NO_CHANGES for limit in limits)
     return SignedValue(own_number(value), start + length, contents, locks_all, value.get("/Type") == "/DocTimeStamp")
@@ -207,6 +205,12 @@ def _store(store: Object | None) -> StorePlan | None:
     known = {hashlib.sha256(each.read_bytes()).hexdigest(): number for number, each in streams.items()}
     vri = entries_of(store["/VRI"]) if "/VRI" in store else {}
     return StorePlan(own_number(store), {name: tuple(numbers) for name, numbers in lists.items()}, vri, known)
+
+
+def name_in_store(digits: bytes) -> str:
+    """Return the name that a signature has in /VRI: its digits are hashed as they stand in the file (ISO 32000-2
+    12.8.4.4)."""
+    return hashlib.sha1(digits, usedforsecurity=False).hexdigest().upper()
 
 
 def own_number(item: Object) -> int:

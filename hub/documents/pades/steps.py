@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol, Self
 
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.source import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
@@ -35,6 +35,14 @@ _LISTS: Final = {
     "/CRLs": "/CRL",
     "/OCSPs": "/OCSP",
 }  # of the store, and the name in an entry of /VRI
+
+
+class Sha256State(Protocol):
+    """A SHA-256 that has gone over a file, as `hashlib` gives it."""
+
+    def copy(self) -> Self: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -86,9 +94,9 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
     )
 
 
-def reserve_signature(document: bytes, plan: Plan, signature: NewSignature, details: SigningDetails) -> Reserved:
-    """Write the place of a signature. Raises WrongDocument for a field that is
-    signed or a file that is locked, CannotUpdate."""
+def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, details: SigningDetails) -> Reserved:
+    """Write the place of a signature. `hashed`: SHA-256 behind the file's last byte; it is left as it is. Raises
+    WrongDocument for a field that is signed or a file that is locked, CannotUpdate."""
     field = plan.signatures.get(signature.field)
     if field is None:
         raise CannotUpdate(f"there is no field {signature.field!r}")
@@ -112,7 +120,7 @@ def reserve_signature(document: bytes, plan: Plan, signature: NewSignature, deta
     data, after = update.finish()
     signed = SignedValue(number, after.length, "", "/Lock" in field.entries, is_timestamp=False)
     signatures = plan.signatures | {signature.field: replace(field, entries=entries, value=signed)}
-    return _reserved(document, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
+    return _reserved(hashed, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
 
 
 def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Plan]:
@@ -126,9 +134,10 @@ def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Pla
     return data, replace(after, catalog=catalog, store=store)
 
 
-def reserve_timestamp(document: bytes, plan: Plan, evidence: Evidence) -> Reserved:
+def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence) -> Reserved:
     """Write what speaks for the last signature and the place of a document timestamp, in one revision, since the seal
-    allows no change but these. Raises WrongDocument when nobody has signed, CannotUpdate."""
+    allows no change but these. `hashed`: as in `reserve_signature`. Raises WrongDocument when nobody has signed,
+    CannotUpdate."""
     signed = [each for each in plan.signed if each.value and not each.value.is_timestamp]
     if not signed or signed[-1].value is None:
         raise WrongDocument("the file has no signature to close")
@@ -150,7 +159,7 @@ def reserve_timestamp(document: bytes, plan: Plan, evidence: Evidence) -> Reserv
     signatures = plan.signatures | {TIMESTAMP_FIELD: FieldPlan(field, entries, page, stamp)}
     after = replace(after, catalog=catalog, store=store, pages=pages, form_entries=form_entries, signatures=signatures)
     room = (place, RESERVED_HEX_DIGITS)
-    return _reserved(document, data, room, replace(after, fields=(*plan.fields, field)))
+    return _reserved(hashed, data, room, replace(after, fields=(*plan.fields, field)))
 
 
 # ---- parts
@@ -276,17 +285,17 @@ def _put_once(update: Update, known: dict[str, int], value: bytes) -> int:
     return known[name]
 
 
-def _reserved(document: bytes, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
+def _reserved(hashed: Sha256State, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
     """Write the byte range, and hash what it covers. `room`: where in the file the range stands, and how many digits
     are reserved behind it."""
     place, digits = room
     start = place + _BYTE_RANGE_LENGTH + len("/Contents ")
     end = start + digits + 2
     numbers = b"[0 %d %d %d]" % (start, end, plan.length - end)
-    before = len(document)
+    before = plan.length - len(data)
     appended = bytearray(data)
     appended[place - before : place - before + len(numbers)] = numbers
-    digest = hashlib.sha256(document)
+    digest = hashed.copy()
     view = memoryview(appended)
     digest.update(view[: start - before])
     digest.update(view[end - before :])

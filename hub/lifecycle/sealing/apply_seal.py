@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from hub.documents import engine
-from hub.documents.signature import NewSignature, embed
+from hub.documents.signature import NewSignature, Prepared, embed
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
@@ -33,14 +33,8 @@ from hub.store.transaction import Transaction
 
 
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
-    """Store `document`, whose SHA-256 is `base`, with a prepared seal. Return the request, which the caller writes."""
-    stamp = await asyncio.to_thread(seal_stamp, services.sealing.seal.organisation)
-    prepared = await asyncio.to_thread(
-        services.documents.pdf_engine.prepare,
-        document,
-        NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp),
-        services.sealing.seal.chain,
-    )
+    """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
+    prepared = await asyncio.to_thread(_prepared_seal, services, document)
     stored, now = await services.files.put(prepared.file), services.clock()
     return SignatureRequest(
         id=uuid4(),
@@ -56,6 +50,12 @@ async def new_seal_request(services: Services, contract: UUID, base: str, docume
         created_at=now,
         expires_at=now + MAX_RETRY_INTERVAL,
     )
+
+
+def _prepared_seal(services: Services, document: bytes) -> Prepared:
+    seal = services.sealing.seal
+    signature = NewSignature(SEAL_FIELD, certify=False, final=True, appearance=seal_stamp(seal.organisation))
+    return services.documents.pdf_engine.prepare(document, signature, seal.chain)
 
 
 async def prepare_seal(services: Services, work: Work) -> Work:

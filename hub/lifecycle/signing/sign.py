@@ -183,13 +183,13 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     local = at.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
-    stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
-    return await asyncio.to_thread(
-        services.documents.pdf_engine.prepare,
-        shown,
-        NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
-        visiting.session.certificate_chain,
-    )
+
+    def prepared() -> Prepared:
+        stamp = signature_stamp(shows, SIGNATURE_SIZE)
+        signature = NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp)
+        return services.documents.pdf_engine.prepare(shown, signature, visiting.session.certificate_chain)
+
+    return await asyncio.to_thread(prepared)
 
 
 def _request(
