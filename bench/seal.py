@@ -32,7 +32,8 @@ from bench.trials import Ledger, Limit, Work, interleaved, typical
 from hub.documents.engine import close_file
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.cms import assembled
-from hub.documents.pades.source import Plan, read_plan
+from hub.documents.pades.plan import Plan
+from hub.documents.pades.source import read_plan
 from hub.documents.signature import Evidence, NewSignature, Prepared, embed, filled
 from hub.documents.stamps import seal_stamp
 from hub.tokens import SigningKey
@@ -87,7 +88,7 @@ class ProductSeal:
         signature = NewSignature(SEAL, certify=False, final=True, appearance=None)
         if plan is None:
             return FORGETFUL.prepare(document, signature, self.chain)
-        return FORGETFUL.prepare_with_plan(document, plan, signature, self.chain)
+        return FORGETFUL.writer.prepare_with_plan(document, plan, signature, self.chain)
 
 
 async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:

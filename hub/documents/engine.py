@@ -7,7 +7,6 @@ is done by `PyhankoEngine`, and then completely. Both write ordinary incremental
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from hub.documents.pades.plan import CannotUpdate
+
 if TYPE_CHECKING:  # loaded when the first file is written: a worker that reminds writes none
-    from hub.documents.pades.known_files import HashedFile, KnownFiles
-    from hub.documents.pades.source import Plan
+    from hub.documents.pades.writer import RevisionWriter
     from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp, TimestampSource
 
 OWN: Final = "own"
@@ -100,8 +100,8 @@ class PyhankoEngine:
 
 
 class OwnEngine:
-    """Our own writer. `clock`: for the signing time that a file claims; `plans_kept`: so many files that it wrote need
-    not be read again for the next step."""
+    """Our own writer, which is loaded when the first file is written. `clock`: for the signing time that a file claims;
+    `plans_kept`: so many files that it wrote need not be read again for the next step."""
 
     def __init__(
         self, clock: Callable[[], datetime], general: PdfEngine | None = None, plans_kept: int = MAX_PLANS_KEPT
@@ -110,93 +110,39 @@ class OwnEngine:
         self._general = general or PyhankoEngine()
         self._plans_kept = plans_kept
 
-    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-        from hub.documents.pades.source import CannotUpdate, read_plan
-        from hub.documents.pades.steps import add_fields
+    @cached_property
+    def writer(self) -> RevisionWriter:
+        from hub.documents.pades.writer import RevisionWriter
 
+        return RevisionWriter(self._clock, self._plans_kept)
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
         try:
-            appended, plan = add_fields(read_plan(pdf, {box.page for box in boxes}), boxes)
+            return self.writer.with_signature_fields(pdf, boxes)
         except CannotUpdate as reason:
             _note_general_way("fields", reason)
             return self._general.with_signature_fields(pdf, boxes)
-        return self._remembered(pdf + appended, plan)
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        from hub.documents.pades.source import CannotUpdate
-
         try:
-            return self._prepare(document, self._hashed(document), signature, chain)
+            return self.writer.prepare(document, signature, chain)
         except CannotUpdate as reason:
             _note_general_way("prepare", reason)
             return self._general.prepare(document, signature, chain)
 
-    def prepare_with_plan(
-        self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
-    ) -> Prepared:
-        """Do as `prepare` does, for a file whose plan is known. Raises CannotUpdate for what does not fit."""
-        from hub.documents.pades.known_files import HashedFile
-
-        return self._prepare(document, HashedFile(hashlib.sha256(document), plan), signature, chain)
-
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
-        from hub.documents.pades.source import CannotUpdate
-        from hub.documents.pades.steps import add_evidence
-
         try:
-            appended, plan = add_evidence(self._hashed(signed).plan, field, evidence)
+            return self.writer.with_validation_data(signed, field, evidence)
         except CannotUpdate as reason:
             _note_general_way("evidence", reason)
             return self._general.with_validation_data(signed, field, evidence)
-        return self._remembered(signed + appended, plan)
 
     def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-        from hub.documents.pades.source import CannotUpdate
-        from hub.documents.pades.steps import reserve_timestamp
-        from hub.documents.signature import ReservedTimestamp
-
         try:
-            hashed = self._hashed(sealed)
-            reserved = reserve_timestamp(hashed.state, hashed.plan, evidence)
+            return self.writer.reserve_timestamp(sealed, evidence)
         except CannotUpdate as reason:
             _note_general_way("close", reason)
             return self._general.reserve_timestamp(sealed, evidence)
-        return ReservedTimestamp(sealed + reserved.appended, reserved.gap, reserved.digest)
-
-    def _prepare(
-        self, document: bytes, hashed: HashedFile, signature: NewSignature, chain: Sequence[bytes]
-    ) -> Prepared:
-        from hub.documents.pades.cms import signer_template
-        from hub.documents.pades.picture import Picture
-        from hub.documents.pades.profile import check_chain, digits_for
-        from hub.documents.pades.steps import SigningDetails, reserve_signature
-        from hub.documents.signature import Prepared
-
-        check_chain(tuple(chain))
-        picture = Picture.read(signature.appearance) if signature.appearance is not None else None
-        details = SigningDetails(self._clock(), picture, digits_for(chain))
-        reserved = reserve_signature(hashed.state, hashed.plan, signature, details)
-        to_be_signed = signer_template(tuple(chain)).attributes_to_sign(reserved.digest)
-        file = document + reserved.appended
-        self._known_files.remember_reserved(file, reserved)
-        return Prepared(file, reserved.gap, reserved.digest, to_be_signed)
-
-    def _hashed(self, document: bytes) -> HashedFile:
-        """Return the file's hash and its plan, which is read where it is not known. Raises CannotUpdate."""
-        from hub.documents.pades.known_files import HashedFile
-        from hub.documents.pades.source import read_plan
-
-        state, plan = self._known_files.look_up(document)
-        return HashedFile(state, plan or read_plan(document))
-
-    def _remembered(self, file: bytes, plan: Plan) -> bytes:
-        self._known_files.remember(file, plan)
-        return file
-
-    @cached_property
-    def _known_files(self) -> KnownFiles:
-        from hub.documents.pades.known_files import KnownFiles
-
-        return KnownFiles(self._plans_kept)
 
 
 def _note_general_way(step: str, reason: Exception) -> None:

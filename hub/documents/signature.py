@@ -139,7 +139,8 @@ def filled(file: bytes, gap: tuple[int, int], content: bytes) -> bytes:
     digits = content.hex().encode("ascii")
     if len(digits) > end - start:
         raise WrongDocument("the reserved place is too small for the signature")
-    return b"".join((file[:start], digits.ljust(end - start, b"0"), file[end:]))
+    view = memoryview(file)  # whose parts are not copied on the way
+    return b"".join((view[:start], digits.ljust(end - start, b"0"), view[end:]))
 
 
 def _verified_ecdsa(public_key: Any, message: bytes, raw: bytes) -> bytes:

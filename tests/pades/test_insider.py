@@ -10,7 +10,7 @@ import pytest
 
 from hub.documents.pades import steps
 from hub.documents.pades.check import check_finished_file
-from hub.documents.pades.source import Plan
+from hub.documents.pades.plan import Plan
 from hub.documents.pades.update import Update, dictionary, references, stream
 from tests.pades.made import GUARDIAN, made_by, pki, plainly_expected, refused
 from tests.signing_parts import FinishedParts
@@ -46,10 +46,10 @@ class _Forged(Update):
         super().__init__(plan)
         self.insider = insider
 
-    def put(self, number: int, body: bytes) -> int:
-        change = self.insider.forgery.put
-        changed = change(self, number, body) if change else body
-        self.insider.done |= changed != body
+    def put(self, number: int, body: bytes, digits: bytes = b"") -> int:
+        change, whole = self.insider.forgery.put, body + digits
+        changed = change(self, number, whole) if change else whole
+        self.insider.done |= changed != whole
         return super().put(number, changed)
 
     def finish(self) -> tuple[bytes, Plan]:

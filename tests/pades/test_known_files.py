@@ -8,9 +8,10 @@ from dataclasses import fields, is_dataclass, replace
 import pytest
 
 from hub.documents.engine import OwnEngine
-from hub.documents.pades import source
+from hub.documents.pades import writer
 from hub.documents.pades.known_files import KnownFiles
-from hub.documents.pades.source import Plan, read_plan
+from hub.documents.pades.plan import Plan
+from hub.documents.pades.source import read_plan
 from hub.documents.pades.written import squeezed
 from hub.documents.signature import Evidence, NewSignature
 from tests.pades.made import GUARDIAN, picture, pki
@@ -30,7 +31,7 @@ class Reads:
             self.files.append(pdf)
             return read_plan(pdf, *pages)
 
-        monkeypatch.setattr(source, "read_plan", reading)
+        monkeypatch.setattr(writer, "read_plan", reading)
 
 
 @pytest.fixture
@@ -55,60 +56,60 @@ def plain(value: object) -> object:
     return value
 
 
-def known_plan(writer: OwnEngine, file: bytes) -> Plan | None:
-    return writer._known_files.look_up(file)[1]
+def known_plan(engine: OwnEngine, file: bytes) -> Plan | None:
+    return engine.writer.known_files.look_up(file)[1]
 
 
 async def test_after_each_step_the_plan_is_that_of_the_file(reads: Reads) -> None:
-    writer, seal = own(), pki().seal
-    document = writer.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
+    engine, seal = own(), pki().seal
+    document = engine.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
     files = [document]
     stranger = await pki().authority.enrol(pki().seal_key.spki, "王小明", "P1")
     steps = ((GUARDIAN, stranger.chain, picture()), (SEAL, seal.chain, None))
     for field, chain, stamp in steps:
         signature = NewSignature(field, certify=field == GUARDIAN, final=field == SEAL, appearance=stamp)
-        prepared = writer.prepare(document, signature, chain)
+        prepared = engine.prepare(document, signature, chain)
         start, end = prepared.gap
         signed = prepared.file[: start + 1] + b"3003020100".ljust(end - start - 2, b"0") + prepared.file[end - 1 :]
-        document = signed if field == SEAL else writer.with_validation_data(signed, field, EVIDENCE)
+        document = signed if field == SEAL else engine.with_validation_data(signed, field, EVIDENCE)
         files += [signed, document]
     assert reads.files == [sample_pdf()]
     for file in files:
-        assert plain(known_plan(writer, file)) == plain(read_plan(file))
+        assert plain(known_plan(engine, file)) == plain(read_plan(file))
 
 
 async def test_a_contract_is_finished_with_one_reading(reads: Reads) -> None:
-    writer = own()
-    issued = writer.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
+    engine = own()
+    issued = engine.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
     key, chain = pki().seal_key, pki().seal.chain
-    signed = await sign(issued, GUARDIAN, key, chain, pki(), certify=True, engine=writer)
-    validated = writer.with_validation_data(signed, GUARDIAN, EVIDENCE)
-    sealed = await sign(validated, SEAL, key, chain, pki(), final=True, engine=writer)
-    final = await close(sealed, pki().timestamps, [b"certificate"], [b"list"], engine=writer)
+    signed = await sign(issued, GUARDIAN, key, chain, pki(), certify=True, engine=engine)
+    validated = engine.with_validation_data(signed, GUARDIAN, EVIDENCE)
+    sealed = await sign(validated, SEAL, key, chain, pki(), final=True, engine=engine)
+    final = await close(sealed, pki().timestamps, [b"certificate"], [b"list"], engine=engine)
     assert reads.files == [sample_pdf()]
     assert [each.value is not None for each in read_plan(final).signatures.values()] == [True, True, True]
 
 
 @pytest.mark.parametrize("place", [10, 900, -700])
 def test_a_file_that_only_ends_alike_is_not_known(place: int) -> None:
-    writer = own()
-    issued = bytearray(writer.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN])))
+    engine = own()
+    issued = bytearray(engine.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN])))
     issued[place] ^= 1
-    assert known_plan(writer, bytes(issued)) is None
+    assert known_plan(engine, bytes(issued)) is None
 
 
 @pytest.mark.parametrize("at", ["before", "behind"])
 def test_a_prepared_file_is_known_with_any_signature_but_no_other_change(at: str) -> None:
-    writer = own()
-    issued = writer.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
+    engine = own()
+    issued = engine.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN]))
     signature = NewSignature(GUARDIAN, certify=True, final=False, appearance=None)
-    prepared = writer.prepare(issued, signature, pki().seal.chain)
-    assert known_plan(writer, prepared.file) is not None
+    prepared = engine.prepare(issued, signature, pki().seal.chain)
+    assert known_plan(engine, prepared.file) is not None
     changed = bytearray(prepared.file)
     changed[prepared.gap[0] + 5] = ord("7")
-    assert known_plan(writer, bytes(changed)) is not None
+    assert known_plan(engine, bytes(changed)) is not None
     changed[{"before": prepared.gap[0] - 5, "behind": prepared.gap[1] + 5}[at]] ^= 1
-    assert known_plan(writer, bytes(changed)) is None
+    assert known_plan(engine, bytes(changed)) is None
 
 
 def test_only_the_last_files_are_kept_and_used_ones_longer() -> None:
@@ -122,8 +123,8 @@ def test_only_the_last_files_are_kept_and_used_ones_longer() -> None:
 
 
 def test_threads_share_what_is_known() -> None:
-    writer = own()
-    issued = [writer.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN])) for _ in range(20)]
+    engine = own()
+    issued = [engine.with_signature_fields(sample_pdf(), boxes_for([GUARDIAN])) for _ in range(20)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda file: known_plan(writer, file), issued * 5))
+        found = list(pool.map(lambda file: known_plan(engine, file), issued * 5))
     assert all(plan is not None for plan in found)

@@ -18,8 +18,9 @@ from pikepdf import Dictionary, Name, ObjectStreamMode, Pdf, Stream
 
 from hub.documents.engine import OwnEngine, PyhankoEngine
 from hub.documents.pades.picture import Picture
+from hub.documents.pades.plan import CannotUpdate
 from hub.documents.pades.profile import check_chain
-from hub.documents.pades.source import CannotUpdate, read_plan
+from hub.documents.pades.source import read_plan
 from hub.documents.pades.update import Update, stream
 from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared
 from hub.documents.stamps import SignerStamp, signature_stamp

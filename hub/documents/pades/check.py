@@ -16,7 +16,8 @@ from datetime import datetime
 
 from hub.documents.pades.check_cms import Digest, OutsideProfile, certificate_of, check_signature, check_timestamp
 from hub.documents.pades.cms import CONFIRMATION
-from hub.documents.pades.source import CannotUpdate, Entries, FieldPlan, read_plan
+from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan
+from hub.documents.pades.source import read_plan
 from hub.documents.pades.steps import CERTIFICATION, SIGNATURES_EXIST_APPEND_ONLY, WIDGET, field_lock, with_extension
 from hub.documents.pades.update import references
 from hub.documents.pades.written import FileIsWrong, WrittenRevision, is_written_as, read_written, squeezed

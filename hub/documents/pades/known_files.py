@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from hub.documents.pades.source import Plan, name_in_store
+from hub.documents.pades.plan import Plan, name_in_store
 from hub.documents.pades.steps import Reserved, Sha256State
 
 # Bytes at the end of a file that hold the trailer of its last revision.

@@ -10,7 +10,7 @@ from functools import lru_cache
 import pikepdf
 from pikepdf import Array, Dictionary, Object, PdfError, Stream
 
-from hub.documents.pades.source import CannotUpdate
+from hub.documents.pades.plan import CannotUpdate
 from hub.documents.pades.update import Update
 
 _REFERENCE = re.compile(rb"(?<![\d.])(\d+) (\d+) R\b")

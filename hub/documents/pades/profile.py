@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hub.documents.pades.source import CannotUpdate
+from hub.documents.pades.plan import CannotUpdate
 from hub.documents.signature import MAX_TOKEN_BYTES, RESERVED_HEX_DIGITS
 from hub.errors import WrongDocument
 

@@ -1,7 +1,7 @@
-"""Read what later revisions need to know of a PDF: its *plan*, plain data of 1 to 2 KB.
+"""Read the plan of a PDF.
 
-The reader is qpdf (pikepdf): half a millisecond for a contract, and any valid PDF (object streams, cross-reference
-streams, linearized ones). Values are kept as they are written in the file.
+Files that are written as plainly as ours are read by a few patterns (`plain_source`); every other valid PDF (object
+streams, cross-reference streams, linearized ones) by qpdf (pikepdf), which takes three times as long.
 """
 
 from __future__ import annotations
@@ -10,94 +10,27 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pikepdf
 from pikepdf import Array, Dictionary, Object, Pdf, PdfError
 
-Entries = dict[str, str]  # of a dictionary: the values as they are written in a PDF, as latin-1
+from hub.documents.pades.plain_source import NotPlain, read_plain_plan
+from hub.documents.pades.plan import (
+    NO_CHANGES,
+    STORE_LISTS,
+    CannotUpdate,
+    Entries,
+    FieldPlan,
+    PagePlan,
+    Plan,
+    SignedValue,
+    StorePlan,
+    name_in_store,
+)
+
 _TAIL = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
 _TAIL_LENGTH = 1024  # bytes at the end of a file in which its last table has to be named
-_STORE_LISTS = ("/Certs", "/CRLs", "/OCSPs")
-_NO_CHANGES = 1  # /P of DocMDP and of a field lock (ISO 32000-2 12.8.2.2 and 12.7.5.5)
-
-
-class CannotUpdate(ValueError):
-    """No file for this engine: encrypted, damaged, or of a form that it does not write behind."""
-
-
-@dataclass(frozen=True)
-class PagePlan:
-    """A page object. `list_number`: that of its list of annotations, 0 where the list stands in the page itself."""
-
-    number: int
-    entries: Entries
-    annotations: tuple[str, ...]
-    list_number: int
-
-
-@dataclass(frozen=True)
-class SignedValue:
-    """The value of a signed field. `end`: offset behind the last byte that it covers; `vri`: its name in /VRI."""
-
-    number: int
-    end: int
-    vri: str
-    locks_all: bool
-    is_timestamp: bool
-
-
-@dataclass(frozen=True)
-class FieldPlan:
-    """A signature field. `page`: the number of the page object that shows it, 0 for none."""
-
-    number: int
-    entries: Entries
-    page: int
-    value: SignedValue | None = None
-
-
-@dataclass(frozen=True)
-class StorePlan:
-    """The document security store (/DSS). `known`: the streams in it by the SHA-256 (hex) of their content."""
-
-    number: int
-    lists: dict[str, tuple[int, ...]]
-    vri: Entries
-    known: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """`table`: offset of the last cross-reference table; `size`: the next free number; `info`: a reference or empty.
-
-    `fields`: the form's fields in their order, signatures or not; `pages`: those that show signature fields, and those
-    that were asked for, by the number of the page object.
-    """
-
-    length: int
-    ends_a_line: bool
-    table: int
-    has_table_stream: bool
-    size: int
-    root: int
-    info: str
-    ids: tuple[str, str]  # in hexadecimal
-    catalog: Entries
-    form: int  # 0: there is none
-    form_entries: Entries
-    fields: tuple[int, ...]
-    signatures: dict[str, FieldPlan]
-    pages: dict[int, PagePlan]
-    page_order: tuple[int, ...]
-    store: StorePlan | None
-
-    @property
-    def signed(self) -> list[FieldPlan]:
-        """Return the signed fields in the order of signing."""
-        signed = [(each.value.end, each) for each in self.signatures.values() if each.value is not None]
-        return [each for _, each in sorted(signed, key=lambda pair: pair[0])]
 
 
 def read_plan(pdf: bytes, pages: Iterable[int] = ()) -> Plan:
@@ -105,11 +38,19 @@ def read_plan(pdf: bytes, pages: Iterable[int] = ()) -> Plan:
     tail = _TAIL.search(pdf, max(0, len(pdf) - _TAIL_LENGTH))
     if tail is None:
         raise CannotUpdate("it does not end as a PDF ends")
+    try:
+        return read_plain_plan(pdf, set(pages), int(tail[1]))
+    except NotPlain:
+        return read_any_plan(pdf, set(pages), int(tail[1]))
+
+
+def read_any_plan(pdf: bytes, pages: set[int], table: int) -> Plan:
+    """Read the plan by qpdf. `table`: offset of the last cross-reference table. Raises CannotUpdate."""
     if b"/XRefStm" in pdf:
         raise CannotUpdate("it has tables of both kinds")
     try:
         with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False, suppress_warnings=True) as document:
-            plan = _PlanReader(document, set(pages)).read(pdf, int(tail[1]))
+            plan = _PlanReader(document, pages).read(pdf, table)
             if document.get_warnings():
                 raise CannotUpdate("it is damaged")
             return plan
@@ -193,24 +134,18 @@ def _signed_value(value: Object) -> SignedValue:
     start, length = (int(number) for number in list(value.ByteRange)[2:4])
     contents = name_in_store(bytes(value.Contents).hex().encode("ascii"))
     limits = [limit.get("/TransformParams", Dictionary()) for limit in value.get("/Reference", ())]
-    locks_all = any(limit.get("/P") == _NO_CHANGES for limit in limits)
+    locks_all = any(limit.get("/P") == NO_CHANGES for limit in limits)
     return SignedValue(own_number(value), start + length, contents, locks_all, value.get("/Type") == "/DocTimeStamp")
 
 
 def _store(store: Object | None) -> StorePlan | None:
     if store is None:
         return None
-    lists = {name: [own_number(each) for each in store.get(name, ())] for name in _STORE_LISTS}
-    streams = {own_number(each): each for name in _STORE_LISTS for each in store.get(name, ())}
+    lists = {name: [own_number(each) for each in store.get(name, ())] for name in STORE_LISTS}
+    streams = {own_number(each): each for name in STORE_LISTS for each in store.get(name, ())}
     known = {hashlib.sha256(each.read_bytes()).hexdigest(): number for number, each in streams.items()}
     vri = entries_of(store["/VRI"]) if "/VRI" in store else {}
     return StorePlan(own_number(store), {name: tuple(numbers) for name, numbers in lists.items()}, vri, known)
-
-
-def name_in_store(digits: bytes) -> str:
-    """Return the name that a signature has in /VRI: its digits are hashed as they stand in the file (ISO 32000-2
-    12.8.4.4)."""
-    return hashlib.sha1(digits, usedforsecurity=False).hexdigest().upper()
 
 
 def own_number(item: Object) -> int:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, Self
 
 from hub.documents.pades.picture import Picture
-from hub.documents.pades.source import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
+from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
 from hub.documents.pades.update import Update, dictionary, looks_like_structure, references, stream
 from hub.documents.signature import RESERVED_HEX_DIGITS, TIMESTAMP_FIELD, Evidence, FieldBox, NewSignature
 from hub.errors import WrongDocument
@@ -238,8 +238,8 @@ def _put_value(update: Update, entries: Mapping[str, str], digits: int) -> tuple
     """Write a signature's value with an empty place. Returns its number, and where its byte range stands."""
     number = update.number()
     head = dictionary(entries).removesuffix(b">>") + b"\n/ByteRange "
-    body = head + b" " * _BYTE_RANGE_LENGTH + b"/Contents <" + b"0" * digits + b">>>"
-    return number, update.put(number, body) + len(head)
+    head_and_place = head + b" " * _BYTE_RANGE_LENGTH + b"/Contents <"
+    return number, update.put(number, head_and_place, b"0" * digits + b">>>") + len(head)
 
 
 def _put_appearance(update: Update, rect: str, picture: Picture) -> int:

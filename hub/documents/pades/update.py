@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hub.documents.pades.source import CannotUpdate, Entries, Plan
+from hub.documents.pades.plan import CannotUpdate, Entries, Plan
 
 # What a reader that searches the file for objects could take for one; `qianda.pdf` refuses a file that has it.
 _LOOKS_LIKE_STRUCTURE = re.compile(
@@ -32,15 +32,16 @@ class Update:
         self._next += count
         return self._next - count
 
-    def put(self, number: int, body: bytes) -> int:
-        """Write an object. Returns where in the file its body begins. Raises CannotUpdate for what looks like two."""
+    def put(self, number: int, body: bytes, digits: bytes = b"") -> int:
+        """Write an object. Returns where in the file its body begins. `digits`: its end, in which nothing has to be
+        looked for. Raises CannotUpdate for what looks like two objects."""
         if looks_like_structure(body.removesuffix(_STREAM_END)):
             raise CannotUpdate("an object holds what looks like another one")
         head = b"%d 0 obj\n" % number
         self._places[number] = self._at
-        self._parts += [head, body, b"\nendobj\n"]
+        self._parts += [head, body, digits, b"\nendobj\n"]
         begins = self._at + len(head)
-        self._at = begins + len(body) + len(b"\nendobj\n")
+        self._at = begins + len(body) + len(digits) + len(b"\nendobj\n")
         return begins
 
     def add(self, body: bytes) -> int:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.documents.pades.source import Plan
+from hub.documents.pades.plan import Plan
 from hub.documents.pades.update import dictionary, looks_like_structure
 
 _TRAILER = re.compile(

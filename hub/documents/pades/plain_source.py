@@ -1,0 +1,332 @@
+"""Read the plan of a file whose tables and objects are written plainly, as Typst and our own engine write them.
+
+Only the objects that the plan is about are read, each at the place that the newest table names. Whatever is not written
+in the plain way (other kinds of tables, escapes, comments, a second value for a name …) is left to another reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hub.documents.pades.plan import (
+    NO_CHANGES,
+    STORE_LISTS,
+    Entries,
+    FieldPlan,
+    PagePlan,
+    Plan,
+    SignedValue,
+    StorePlan,
+    name_in_store,
+)
+
+_TOKEN: Final = re.compile(
+    rb"[ \n]*(?:(?P<number>[1-9]\d{0,6}) 0 R(?=[ \n/\[\]<>(])"
+    rb"|(?P<open><<|\[)|(?P<close>>>|\])"
+    rb"|(?P<atom>(?:/[A-Za-z0-9_.+:-]{1,127}|-?(?:0|[1-9]\d{0,14})(?:\.\d{1,10})?|true|false)(?=[ \n/\[\]<>(])"
+    rb"|\([ -'*-\[\]-~]*\)|<[0-9A-Fa-f]*>))"
+)
+_SECTION: Final = re.compile(rb"(\d{1,7}) (\d{1,7})\n")
+_ROW: Final = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
+_ROWS: Final = re.compile(rb"(?:\d{10} (?:00000 n|65535 f)(?: \n|\r\n))*")
+_ROW_BYTES: Final = 20
+_BEHIND_OBJECT: Final = re.compile(rb"[ \n]+(?:endobj[ \n]|(stream)\n)")
+_STREAM_END: Final = re.compile(rb"\r?\n?endstream[ \n]+endobj[ \n]")
+# Values that stand in one another.
+MAX_DEPTH: Final = 30
+MAX_TABLES: Final = 100
+MAX_STREAM_BYTES: Final = 10_000_000
+
+Table = tuple[tuple[int, int, int], ...]  # sections: the first number, how many, where their rows begin
+
+
+class NotPlain(Exception):
+    """The file is written in another way."""
+
+
+class _Reference(int):
+    """The number of an object."""
+
+
+def read_plain_plan(pdf: bytes, pages: set[int], table: int) -> Plan:
+    """Read the plan of a file. `pages`: where new fields are to go, counted from 0; `table`: offset of the last table.
+
+    Raises NotPlain.
+    """
+    try:
+        return _PlainReader(pdf, pages, table).read()
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, zlib.error) as error:
+        raise NotPlain from error
+
+
+class _PlainReader:
+    def __init__(self, pdf: bytes, asked: set[int], table: int) -> None:
+        self._pdf, self._asked, self._table = pdf, asked, table
+        self._tables: list[Table] = []
+        self._objects: dict[int, tuple[Any, int]] = {}
+        self._page_order: list[int] = []
+
+    def read(self) -> Plan:
+        trailer = self._read_tables()
+        root = self._dictionary(trailer["/Root"])
+        form = self._dictionary(root["/AcroForm"]) if "/AcroForm" in root else {}
+        listed = self._resolved(form.get("/Fields", []))
+        fields = {_own_number(each): self._dictionary(each) for each in listed}
+        shown = {number for number, field in fields.items() if field.get("/FT") == "/Sig"}
+        pages, shown_on = self._pages(root["/Pages"], shown)
+        return Plan(
+            length=len(self._pdf),
+            ends_a_line=self._pdf.endswith(b"\n"),
+            table=self._table,
+            has_table_stream=False,
+            size=int(trailer["/Size"]),
+            root=_own_number(trailer["/Root"]),
+            info=_written(_Reference(_own_number(trailer["/Info"]))) if "/Info" in trailer else "",
+            ids=_ids(trailer.get("/ID")),
+            catalog=_entries(root),
+            form=_own_number(root["/AcroForm"]) if form else 0,
+            form_entries=_entries(form),
+            fields=tuple(map(_own_number, listed)),
+            signatures=self._signatures(fields, shown_on),
+            pages=pages,
+            page_order=tuple(self._page_order),
+            store=self._store(root["/DSS"]) if "/DSS" in root else None,
+        )
+
+    # ---- tables and objects
+
+    def _read_tables(self) -> dict[str, Any]:
+        """Return the newest trailer."""
+        newest: dict[str, Any] | None = None
+        table: int | None = self._table
+        while table is not None:
+            sections, at = self._read_table(table)
+            trailer, _ = self._value(at)
+            if not isinstance(trailer, dict) or trailer.keys() & {"/XRefStm", "/Encrypt"}:
+                raise NotPlain
+            self._tables.append(sections)
+            newest = newest or trailer
+            before = int(trailer["/Prev"]) if "/Prev" in trailer else None
+            if before is not None and (before >= table or len(self._tables) >= MAX_TABLES):
+                raise NotPlain
+            table = before
+        assert newest is not None
+        return newest
+
+    def _read_table(self, table: int) -> tuple[Table, int]:
+        """Return the sections of a table, and where its trailer's dictionary begins."""
+        at = table + len(b"xref\n")
+        if not self._pdf.startswith(b"xref\n", table):
+            raise NotPlain
+        sections = []
+        while section := _SECTION.match(self._pdf, at):
+            first, count = int(section[1]), int(section[2])
+            sections.append((first, count, section.end()))
+            at = section.end() + _ROW_BYTES * count
+            self._check_rows(first, section.end(), at)
+        if not self._pdf.startswith(b"trailer\n", at):
+            raise NotPlain
+        return tuple(sections), at + len(b"trailer")
+
+    def _check_rows(self, first: int, rows: int, end: int) -> None:
+        """Each row is written as it has to be, and leads to its object, whether the plan needs that one or not."""
+        pdf = self._pdf
+        if not _ROWS.fullmatch(pdf, rows, end):
+            raise NotPlain
+        for number, row in enumerate(range(rows, end, _ROW_BYTES), first):
+            free = pdf.startswith(b"f", row + _ROW_BYTES - 3)
+            if not free and not pdf.startswith(b"%d 0 obj" % number, int(pdf[row : row + 10])):
+                raise NotPlain
+
+    def _object(self, number: int) -> tuple[Any, int]:
+        """Return an object's value, and where its stream begins, 0 for none."""
+        if number not in self._objects:
+            at = self._offset(number)
+            head = b"%d 0 obj" % number
+            if not self._pdf.startswith(head, at):
+                raise NotPlain
+            value, end = self._value(at + len(head))
+            behind = _BEHIND_OBJECT.match(self._pdf, end)
+            if behind is None:
+                raise NotPlain
+            self._objects[number] = value, behind.end() if behind[1] else 0
+        return self._objects[number]
+
+    def _offset(self, number: int) -> int:
+        for sections in self._tables:
+            for first, count, rows in sections:
+                if first <= number < first + count:
+                    row = _ROW.match(self._pdf, rows + _ROW_BYTES * (number - first))
+                    if row is None:
+                        raise NotPlain
+                    return int(row[1])
+        raise NotPlain
+
+    def _value(self, at: int) -> tuple[Any, int]:
+        """Return the value that begins at an offset, and the offset behind it. What is neither a list nor a dictionary
+        nor a reference stays as it is written."""
+        containers: list[tuple[bytes, list[Any]]] = []
+        while True:
+            token = _TOKEN.match(self._pdf, at)
+            if token is None or len(containers) > MAX_DEPTH:
+                raise NotPlain
+            at, kind = token.end(), token.lastgroup
+            if kind == "open":
+                containers.append((token["open"], []))
+                continue
+            value: Any
+            if kind == "number":
+                value = _Reference(token["number"])
+            elif kind == "atom":
+                value = token["atom"].decode("ascii")
+            else:
+                value = _closed(token["close"], *containers.pop())
+            if not containers:
+                return value, at
+            containers[-1][1].append(value)
+
+    def _resolved(self, value: Any) -> Any:
+        return self._object(value)[0] if isinstance(value, _Reference) else value
+
+    def _dictionary(self, value: Any) -> dict[str, Any]:
+        """Return the dictionary that is an object of its own. Raises NotPlain for a stream."""
+        found, stream = self._object(_own_number(value))
+        if not isinstance(found, dict) or stream:
+            raise NotPlain
+        return found
+
+    # ---- parts of the plan
+
+    def _pages(self, root: Any, fields: set[int]) -> tuple[dict[int, PagePlan], dict[int, int]]:
+        """Return the pages that matter, and by the number of each signature field that of its page."""
+        pages: dict[int, PagePlan] = {}
+        shown_on: dict[int, int] = {}
+        for place, (number, page) in enumerate(self._leaves(root)):
+            self._page_order.append(number)
+            listed = page.get("/Annots", [])
+            annotations = self._resolved(listed)
+            here = {int(each) for each in annotations if isinstance(each, _Reference)} & fields
+            shown_on.update(dict.fromkeys(here, number))
+            if here or place in self._asked:
+                list_number = int(listed) if isinstance(listed, _Reference) else 0
+                pages[number] = PagePlan(number, _entries(page), tuple(map(_written, annotations)), list_number)
+        if self._asked and max(self._asked) >= len(self._page_order):
+            raise NotPlain
+        return pages, shown_on
+
+    def _leaves(self, root: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+        waiting, seen = [root], set[int]()
+        while waiting:
+            reference = waiting.pop()
+            number, node = _own_number(reference), self._dictionary(reference)
+            if number in seen:
+                raise NotPlain
+            seen.add(number)
+            if node["/Type"] == "/Pages":
+                waiting += reversed(self._resolved(node["/Kids"]))
+            elif node["/Type"] == "/Page":
+                yield number, node
+            else:
+                raise NotPlain
+
+    def _signatures(self, fields: dict[int, dict[str, Any]], shown_on: dict[int, int]) -> dict[str, FieldPlan]:
+        found: dict[str, FieldPlan] = {}
+        for number, field in fields.items():
+            if field.get("/FT") != "/Sig" or "/Kids" in field:
+                continue
+            name = field["/T"]
+            if not name.startswith("(") or name[1:-1] in found:
+                raise NotPlain
+            value = self._signed_value(field["/V"]) if "/V" in field else None
+            found[name[1:-1]] = FieldPlan(number, _entries(field), shown_on.get(number, 0), value)
+        return found
+
+    def _signed_value(self, reference: Any) -> SignedValue:
+        value = self._dictionary(reference)
+        start, length = (int(number) for number in value["/ByteRange"][2:4])
+        digits = value["/Contents"]
+        if not digits.startswith("<") or len(digits) % 2:
+            raise NotPlain
+        limits = [self._resolved(limit) for limit in self._resolved(value.get("/Reference", []))]
+        allowed = [self._resolved(limit.get("/TransformParams", {})).get("/P") for limit in limits]
+        return SignedValue(
+            _own_number(reference),
+            start + length,
+            name_in_store(digits[1:-1].lower().encode("ascii")),
+            str(NO_CHANGES) in allowed,
+            value.get("/Type") == "/DocTimeStamp",
+        )
+
+    def _store(self, reference: Any) -> StorePlan:
+        store = self._dictionary(reference)
+        lists = {name: tuple(map(_own_number, self._resolved(store.get(name, [])))) for name in STORE_LISTS}
+        numbers = dict.fromkeys(number for listed in lists.values() for number in listed)
+        known = {hashlib.sha256(self._content(number)).hexdigest(): number for number in numbers}
+        vri = _entries(self._resolved(store["/VRI"])) if "/VRI" in store else {}
+        return StorePlan(_own_number(reference), lists, vri, known)
+
+    def _content(self, number: int) -> bytes:
+        """Return what a stream holds, unpacked."""
+        head, begins = self._object(number)
+        length = int(head["/Length"])
+        end = begins + length
+        if not begins or head.keys() - {"/Length", "/Filter"} or not _STREAM_END.match(self._pdf, end):
+            raise NotPlain
+        content = self._pdf[begins:end]
+        if "/Filter" not in head:
+            return content
+        if head["/Filter"] != "/FlateDecode":
+            raise NotPlain
+        unpacker = zlib.decompressobj()
+        unpacked = unpacker.decompress(content, MAX_STREAM_BYTES)
+        if not unpacker.eof or unpacker.unused_data:
+            raise NotPlain
+        return unpacked
+
+
+def _closed(close: bytes, opened: bytes, items: list[Any]) -> Any:
+    if opened == b"[":
+        if close != b"]":
+            raise NotPlain
+        return items
+    names, values = items[::2], items[1::2]
+    found = dict(zip(names, values, strict=True))
+    if close != b">>" or len(found) < len(names) or not all(isinstance(each, str) and each[0] == "/" for each in names):
+        raise NotPlain
+    return found
+
+
+def _own_number(value: Any) -> int:
+    if not isinstance(value, _Reference):
+        raise NotPlain
+    return int(value)
+
+
+def _entries(found: dict[str, Any]) -> Entries:
+    return {name: _written(value) for name, value in found.items()}
+
+
+def _written(value: Any) -> str:
+    """Return a value as qpdf writes it."""
+    if isinstance(value, str):
+        if value.startswith("<"):
+            raise NotPlain
+        return value
+    if isinstance(value, _Reference):
+        return f"{int(value)} 0 R"
+    if isinstance(value, list):
+        return " ".join(("[", *map(_written, value), "]"))
+    return " ".join(("<<", *(f"{name} {_written(value[name])}" for name in sorted(value)), ">>"))
+
+
+def _ids(value: Any) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    first, second = value
+    if not first.startswith("<") or not second.startswith("<") or len(first) % 2 or len(second) % 2:
+        raise NotPlain
+    return first[1:-1].lower(), second[1:-1].lower()

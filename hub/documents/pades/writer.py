@@ -1,0 +1,76 @@
+"""Write the revisions of a contract's life behind its file, and remember the plan of what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from hub.documents.pades.cms import signer_template
+from hub.documents.pades.known_files import HashedFile, KnownFiles
+from hub.documents.pades.picture import Picture
+from hub.documents.pades.plan import Plan
+from hub.documents.pades.profile import check_chain, digits_for
+from hub.documents.pades.source import read_plan
+from hub.documents.pades.steps import (
+    SigningDetails,
+    add_evidence,
+    add_fields,
+    reserve_signature,
+    reserve_timestamp,
+)
+from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp
+
+
+class RevisionWriter:
+    """The steps of `hub.documents.engine.PdfEngine`. Each raises CannotUpdate for what does not fit the profile.
+
+    `plans_kept`: so many files that it wrote need not be read again for the next step.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], plans_kept: int) -> None:
+        self._clock = clock
+        self.known_files = KnownFiles(plans_kept)
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+        appended, plan = add_fields(read_plan(pdf, {box.page for box in boxes}), boxes)
+        return self._remembered(pdf + appended, plan)
+
+    def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
+        return self._prepare(document, self._hashed(document), signature, tuple(chain))
+
+    def prepare_with_plan(
+        self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
+    ) -> Prepared:
+        """Do as `prepare` does, for a file whose plan the caller has."""
+        return self._prepare(document, HashedFile(hashlib.sha256(document), plan), signature, tuple(chain))
+
+    def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
+        appended, plan = add_evidence(self._hashed(signed).plan, field, evidence)
+        return self._remembered(signed + appended, plan)
+
+    def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
+        hashed = self._hashed(sealed)
+        reserved = reserve_timestamp(hashed.state, hashed.plan, evidence)
+        return ReservedTimestamp(sealed + reserved.appended, reserved.gap, reserved.digest)
+
+    def _prepare(
+        self, document: bytes, hashed: HashedFile, signature: NewSignature, chain: tuple[bytes, ...]
+    ) -> Prepared:
+        check_chain(chain)
+        picture = Picture.read(signature.appearance) if signature.appearance is not None else None
+        details = SigningDetails(self._clock(), picture, digits_for(chain))
+        reserved = reserve_signature(hashed.state, hashed.plan, signature, details)
+        to_be_signed = signer_template(chain).attributes_to_sign(reserved.digest)
+        file = document + reserved.appended
+        self.known_files.remember_reserved(file, reserved)
+        return Prepared(file, reserved.gap, reserved.digest, to_be_signed)
+
+    def _hashed(self, document: bytes) -> HashedFile:
+        """Return the file's hash and its plan, which is read where it is not known."""
+        state, plan = self.known_files.look_up(document)
+        return HashedFile(state, plan or read_plan(document))
+
+    def _remembered(self, file: bytes, plan: Plan) -> bytes:
+        self.known_files.remember(file, plan)
+        return file
