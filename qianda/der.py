@@ -7,7 +7,7 @@ forbids: whatever it accepts, every other reader understands in the same way. So
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 INTEGER, OCTET_STRING, NULL, OID, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x30, 0x31
 MAX_LENGTH_BYTES = 2  # number of bytes that a length in the long form may have
@@ -17,9 +17,8 @@ class NotDer(ValueError):
     """The bytes are not the DER that is expected here."""
 
 
-@dataclass(frozen=True)
-class DerElement:
-    """One value: its tag byte, its content, and the whole encoding as it stands in the data."""
+class DerElement(NamedTuple):
+    """One value: its tag byte, its content, and the whole as it stands in the data."""
 
     tag: int
     content: bytes
@@ -66,7 +65,9 @@ def _elements(data: bytes) -> Iterator[DerElement]:
 def _element(data: bytes, at: int) -> tuple[DerElement, int]:
     if at + 2 > len(data) or data[at] & 0x1F == 0x1F:
         raise NotDer("cut short, or a tag of several bytes")
-    length, start = _length(data, at + 1)
+    length, start = data[at + 1], at + 2
+    if length >= 0x80:
+        length, start = _length(data, at + 1)
     end = start + length
     if end > len(data):
         raise NotDer("cut short")
@@ -74,10 +75,8 @@ def _element(data: bytes, at: int) -> tuple[DerElement, int]:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    first = data[at]
-    if first < 0x80:
-        return first, at + 1
-    count = first & 0x7F
+    """Return a length in the long form, and where the content begins."""
+    count = data[at] & 0x7F
     digits = data[at + 1 : at + 1 + count]
     if not 1 <= count <= MAX_LENGTH_BYTES or len(digits) != count:
         raise NotDer("a length that is indefinite, too long or cut short")

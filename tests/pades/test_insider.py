@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hub.documents.pades import steps
+from hub.documents.pades import steps, update
 from hub.documents.pades.check import check_finished_file
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.update import Update, dictionary, references, stream
@@ -109,6 +109,10 @@ def lone_object(update: Update) -> None:
     update.add(b"<</Type /Page>>")
 
 
+def hidden_object(update: Update) -> None:
+    update.add(stream(b"x endobj 7 0 obj y"))
+
+
 def named(update: Update, number: int, body: bytes) -> bytes:
     """Replace the time by a name of the same length, because the byte range is written later, at its place."""
     return re.sub(rb"/M \(D:\d{14}Z\)", b"/Name (" + b"x" * 14 + b")", body)
@@ -158,6 +162,7 @@ ALTERED: dict[str, Forgery] = {
     "seal: no lock": Forgery(SEALING, put=changing(b"/P 1>>>>]", b"/P 2>>>>]")),
     "store: another entry": Forgery(EVIDENCE, put=changing(b"/VRI <<", b"/X 3 0 R\n/VRI <<")),
     "store: another object": Forgery(EVIDENCE, put=changing(b"/Certs [", b"/Certs [4 0 R ")),
+    "evidence: another length": Forgery(EVIDENCE, put=changing(b"/Length ", b"/Length 1")),
     "store: VRI of nobody": Forgery(CLOSING, put=nobodys_name),
     "timestamp: shows": Forgery(CLOSING, put=changing(b"/Rect [0 0 0 0]", b"/Rect [0 0 90 90]")),
     "timestamp: another name": Forgery(CLOSING, put=changing(b"(document-timestamp)", b"(document-timestamq)")),
@@ -202,6 +207,15 @@ def test_an_object_written_otherwise(forged: Callable[[Forgery], FinishedParts],
 def test_an_object_too_many(forged: Callable[[Forgery], FinishedParts], step: int) -> None:
     made = forged(Forgery(step, more=lone_object))
     refused(made.final, plainly_expected(made))
+
+
+@pytest.mark.parametrize("step", [EVIDENCE, CLOSING])
+def test_evidence_that_looks_like_an_object(
+    forged: Callable[[Forgery], FinishedParts], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update, "looks_like_structure", lambda body: False)
+    made = forged(Forgery(step, more=hidden_object))
+    assert "looks like two" in refused(made.final, plainly_expected(made))
 
 
 def test_the_control_of_the_forgeries(forged: Callable[[Forgery], FinishedParts]) -> None:

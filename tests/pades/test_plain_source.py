@@ -57,6 +57,9 @@ LEFT: dict[str, Callable[[bytes], bytes]] = {
     "a name twice": lambda file: file.replace(b"/MediaBox", b"/Contents"),
     "another generation": lambda file: file.replace(b"/Pages 2 0 R", b"/Pages 2 1 R"),
     "a row that leads elsewhere": lambda file: file.replace(b"0000000015", b"0000000016"),
+    "a row of what is not needed that leads elsewhere": lambda file: file.replace(
+        b"%010d" % file.index(b"5 0 obj"), b"%010d" % file.index(b"6 0 obj")
+    ),
     "a row of another form": lambda file: file.replace(b" 00000 n \n", b" 00000 n\n "),
     "both kinds of tables": lambda file: file.replace(b"trailer\n<< ", b"trailer\n<< /XRefStm 9 "),
 }

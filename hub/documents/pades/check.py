@@ -45,7 +45,7 @@ _VRI_ENTRY = re.compile(rb"<<(?:/CRL\[[\d R]*\])?(?:/Cert\[[\d R]*\])?(?:/OCSP\[
 _EVIDENCE = re.compile(rb"<<(?:/Filter /FlateDecode\n)?/Length \d+>>\nstream\n")
 _REFERENCE = re.compile(rb"(?<![\d.])(\d+) 0 R\b")
 _MAX_NUMBER_LENGTH = 8
-_LAST_NUMBER = re.compile(rb"\d+\Z")
+_DIGITS = b"0123456789"
 _DELIMITED_STREAM = b"\nstream\n"
 
 
@@ -155,7 +155,7 @@ class _FinalCheck:
             picture = _PICTURE.search(squeezed(body))
             if picture is None or not is_written_as(body, entries | {"/AP": f"<</N {int(picture[1])} 0 R>>"}):
                 raise FileIsWrong("a field was changed")
-            _check_picture(revision, int(picture[1]), field.entries["/Rect"])
+            _check_picture(revision, value, int(picture[1]), field.entries["/Rect"])
         elif revision.new != {value}:
             raise FileIsWrong("a signature with other objects")
 
@@ -264,8 +264,9 @@ class _FinalCheck:
         return check_timestamp(token, _only_sha256(digest), self._expected.timestamp_certificates)
 
 
-def _check_picture(revision: WrittenRevision, number: int, rect: str) -> None:
-    """The picture fills the field and is cut off at its edges; what it draws refers to its own objects alone."""
+def _check_picture(revision: WrittenRevision, value: int, number: int, rect: str) -> None:
+    """The picture fills the field and is cut off at its edges; what it draws refers to its own objects alone. `value`:
+    number of the signature's value."""
     appearance = _APPEARANCE.fullmatch(revision.objects.get(number, b""))
     left, bottom, right, top = (float(corner) for corner in rect.strip("[] \n").split())
     if appearance is None or number not in revision.new:
@@ -273,8 +274,7 @@ def _check_picture(revision: WrittenRevision, number: int, rect: str) -> None:
     if (float(appearance["width"]), float(appearance["height"])) != (abs(right - left), abs(top - bottom)):
         raise FileIsWrong("the bounds of a picture")
     for new in revision.new:
-        body = revision.objects[new]
-        if _VALUE.fullmatch(body) is None and not _references_of(body) <= revision.new:
+        if new != value and not _references_of(revision.objects[new]) <= revision.new:
             raise FileIsWrong("a picture that refers to other objects")
 
 
@@ -285,8 +285,8 @@ def _references_of(body: bytes) -> set[int]:
 def _highest_reference(pdf: bytes) -> int:
     """Return the greatest number before " 0 R". Cut at each, since that is ten times as fast as a pattern."""
     before = {piece[-_MAX_NUMBER_LENGTH:] for piece in pdf.split(b" 0 R")[:-1]}
-    numbers = (_LAST_NUMBER.search(piece) for piece in before)
-    return max((int(number[0]) for number in numbers if number), default=0)
+    numbers = {piece[len(piece.rstrip(_DIGITS)) :] for piece in before}
+    return max((int(number) for number in numbers if number), default=0)
 
 
 def _without_padding(contents: bytes) -> bytes:
@@ -295,7 +295,7 @@ def _without_padding(contents: bytes) -> bytes:
     count = first & 0x7F if first & 0x80 else 0
     length = int.from_bytes(contents[2 : 2 + count], "big") if count else first
     end = 2 + count + length
-    if tag != der.SEQUENCE or any(contents[end:]):
+    if tag != der.SEQUENCE or contents[end:].strip(b"\0"):
         raise FileIsWrong("something stands behind a signature's value")
     return contents[:end]
 

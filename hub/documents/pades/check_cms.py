@@ -7,6 +7,7 @@ nobody knows. Sources: RFC 5652, 5.1 to 5.4; RFC 3161, 2.4.2; RFC 5035; RFC 2634
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from hub.documents.pades.written import FileIsWrong
 from qianda import cms_parts, der
@@ -47,6 +49,9 @@ _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.113549.1.1.1"): ("rsa", None),
 }
 
+# Of GeneralizedTime; fractions of a second are left out.
+_MOMENT: Final = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d*)?Z")
+
 Digest = Callable[[str], bytes]
 
 
@@ -67,6 +72,11 @@ class CheckedSignature:
 def certificate_of(encoded: bytes) -> x509.Certificate:
     """Return the certificate. Those of seal and timestamps come again with each contract."""
     return x509.load_der_x509_certificate(encoded)
+
+
+@lru_cache(CERTIFICATES_KEPT)
+def _key_of(encoded: bytes) -> CertificatePublicKeyTypes:
+    return certificate_of(encoded).public_key()
 
 
 @lru_cache(CERTIFICATES_KEPT)
@@ -93,10 +103,11 @@ def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes
     algorithm, hashed = fields[2].children(SEQUENCE)
     if _content_of(hashed, OCTET_STRING) != digest(_hash_name(algorithm)):
         raise FileIsWrong("a timestamp over something else")
-    moment = _content_of(fields[4], GENERALIZED_TIME).decode("ascii")
-    if not moment.endswith("Z"):
+    moment = _MOMENT.fullmatch(_content_of(fields[4], GENERALIZED_TIME))
+    if moment is None:
         raise FileIsWrong("the time of a timestamp")
-    return datetime.strptime(moment[:-1].partition(".")[0], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    year, month, day, hour, minute, second = map(int, moment.groups())
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def _timestamp_content(parts: list[DerElement]) -> bytes:
@@ -211,7 +222,7 @@ def _verify(certificate: bytes, algorithm: tuple[DerElement, str], value: bytes,
     kind, name = _ALGORITHMS.get(algorithm[0].children(SEQUENCE)[0].whole, ("", None))
     hashed = _HASH_CLASSES[name or algorithm[1]]
     try:
-        key = certificate_of(certificate).public_key()
+        key = _key_of(certificate)
         if kind == "ec" and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"):
             key.verify(value, data, ec.ECDSA(hashed))
         elif kind == "rsa" and isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
