@@ -18,7 +18,7 @@ class NotDer(ValueError):
 
 
 class DerElement(NamedTuple):
-    """One value: its tag byte, its content, and the whole as it stands in the data."""
+    """One value: its tag byte, its content, and the whole encoding as it stands in the data."""
 
     tag: int
     content: bytes

@@ -16,7 +16,7 @@ import structlog
 
 from hub.documents.pades.plan import CannotUpdate
 
-if TYPE_CHECKING:  # loaded when the first file is written: a worker that reminds writes none
+if TYPE_CHECKING:  # imported when the first file is written: a worker that reminds writes none
     from hub.documents.pades.writer import RevisionWriter
     from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp, TimestampSource
 

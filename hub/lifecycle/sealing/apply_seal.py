@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 
 
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
-    """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
+    """Store `document`, whose SHA-256 is `base`, with a prepared seal. Return the request, which the caller writes."""
     prepared = await asyncio.to_thread(_prepared_seal, services, document)
     stored, now = await services.files.put(prepared.file), services.clock()
     return SignatureRequest(
