@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.checkout import ROOT
 
 # Seconds.
-BUILD_TIMEOUT, COMMAND_TIMEOUT = 300, 120
+BUILD_TIMEOUT, COMMAND_TIMEOUT, END_TIMEOUT = 300, 120, 60
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,32 @@ class InstalledWheel:
             timeout=COMMAND_TIMEOUT,
             check=False,
         )
+
+    @contextmanager
+    def running(self, command: str, **more: str) -> Iterator[Path]:
+        """Run a long-running command in a process group of its own; gives the file of what it says.
+
+        At the end it gets SIGTERM, and has to end by itself.
+        """
+        said = self.folder / f"{command}.log"
+        with said.open("w") as log:
+            process = subprocess.Popen(
+                [str(self.command), command],
+                cwd=self.folder,
+                env=self.environment(**more),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield said
+            os.killpg(process.pid, signal.SIGTERM)
+            assert process.wait(END_TIMEOUT) in (0, 130), said.read_text("utf-8")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def packed_files() -> list[str]:

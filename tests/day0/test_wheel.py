@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tomllib
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.checkout import ROOT
 from tests.processes.programs import SCHOOL, ask, eventually, free_port
-from tests.wheel import InstalledWheel, build_wheel, install_wheel, packed_files
+from tests.wheel import InstalledWheel, packed_files
 
 pytestmark = pytest.mark.real
 # Only needed for checks in the checkout: types of scripts.
 NOT_PACKED = {"hub/web/scripts.d.ts"}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("build"))
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> InstalledWheel:
-    return install_wheel(wheel, tmp_path_factory.mktemp("elsewhere"))
-
-
-@contextmanager
-def running(installed: InstalledWheel, command: str, **variables: str) -> Iterator[Path]:
-    """Run a long-running command in a process group of its own. Yields the path of its output."""
-    said = installed.folder / f"{command}.log"
-    with said.open("w") as log:
-        process = subprocess.Popen(
-            [str(installed.command), command],
-            cwd=installed.folder,
-            env=installed.environment(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield said
-        os.killpg(process.pid, signal.SIGTERM)
-        assert process.wait(60) in (0, 130), said.read_text("utf-8")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
@@ -87,7 +49,7 @@ def test_a_school_of_its_own_is_served(installed: InstalledWheel) -> None:
     for words in (["migrate"], ["init"]):
         done = installed.run(*words, **variables)
         assert done.returncode == 0, done.stderr
-    with running(installed, "serve", **variables) as said:
+    with installed.running("serve", **variables) as said:
         origin = f"http://127.0.0.1:{port}"
         eventually(lambda: ask(f"{origin}/healthz")[0] == 200)
         status, page = ask(f"{origin}/verify", headers={"Accept-Language": "zh"})
@@ -98,7 +60,7 @@ def test_a_school_of_its_own_is_served(installed: InstalledWheel) -> None:
 def test_the_demo_runs_with_its_school(installed: InstalledWheel) -> None:
     port = str(free_port())
     variables = {"QIANDA_DATA": "demo", "QIANDA_PORT": port, "QIANDA_DEMO_API_KEY": "key-of-the-demo"}
-    with running(installed, "demo", **variables):
+    with installed.running("demo", **variables):
         origin = f"http://127.0.0.1:{port}"
         eventually(lambda: ask(f"{origin}/readyz")[0] == 200)
         status, page = ask(f"{origin}/", headers={"Accept-Language": "zh"})

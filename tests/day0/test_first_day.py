@@ -1,0 +1,240 @@
+"""The first day of a real school, from the wheel: an empty environment, a PostgreSQL server with passwords, a seal
+whose certificate an outside authority issued, and one contract that was signed and holds.
+
+`make day0` runs it; docs/operating.md tells the same in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from hub.documents.toml_text import write_toml
+from qianda.client import SigningClient
+from tests.authorities.certomancer_pki import CertomancerPki
+from tests.channels.doubles.sms_twilio import Double
+from tests.judges import judge_by_pdfsig, judge_by_qpdf
+from tests.processes.programs import free_port
+from tests.running import until
+from tests.school_toml import SCHOOL
+from tests.server_postgres import ServerPostgres, server_postgres
+from tests.timestamps.openssl_tsa import OpensslTsa
+from tests.wheel import InstalledWheel
+
+pytestmark = pytest.mark.real
+PHONE = "+85251000101"
+GUARDIAN = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019", "relation": "父亲"}
+WANTED = {
+    "campus": "east",
+    "course": "drawing",
+    "student": {"name": "陈小满", "id_type": "cn-id", "id_number": "340104201209010016"},
+    "signers": [GUARDIAN],
+}
+
+
+@dataclass
+class Day:
+    """What an operator has on the first day: a machine with the wheel, a server, an authority, a timestamp service, a
+    provider of SMS."""
+
+    installed: InstalledWheel
+    server: ServerPostgres
+    authority: CertomancerPki
+    clock: OpensslTsa
+    sms: Double
+    http: aiohttp.ClientSession
+    port: int
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        return self.installed.folder / "first-day"
+
+    def variables(self, *, as_owner: bool = False) -> dict[str, str]:
+        return {"QIANDA_DATA": str(self.data), "QIANDA_PORT": str(self.port)} | self.server.variables(as_owner=as_owner)
+
+    async def run(self, *words: str, as_owner: bool = False) -> CompletedProcess[str]:
+        """Type a command; the providers and the authority of the test answer meanwhile."""
+        return await asyncio.to_thread(self.installed.run, *words, **self.variables(as_owner=as_owner))
+
+    async def said(self, *words: str, as_owner: bool = False) -> str:
+        done = await self.run(*words, as_owner=as_owner)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def school(self) -> str:
+        """The school's file: four campuses, a course, the first account, and how it reaches people."""
+        configuration = {
+            "timestamps": {"kind": "rfc3161", "url": self.clock.url, "certificates": [str(self.clock.pinned)]},
+            "channels": {"sms_twilio": dict(self.sms.options())},
+            "budgets": {"countries": ["+852"]},
+        }
+        head = f'origin = "{self.origin}"\n{SCHOOL}'
+        return head + "\n" + write_toml({
+            "staff": {"login": "office", "name": "周示范"},
+            "seal": {"kind": "request"},
+            "configuration": configuration,
+        })  # fmt: skip
+
+    async def message(self, found: Callable[[str], re.Match[str] | None]) -> str:
+        """What a message to the guardian says, waited for."""
+
+        async def look() -> str | None:
+            texts = [each.text for each in self.sms.accepted if each.to == PHONE]
+            matches = [match for text in texts if (match := found(text))]
+            return matches[-1][1] if matches else None
+
+        return await until(look)
+
+
+@pytest.fixture
+async def day(installed: InstalledWheel, tmp_path: Path) -> AsyncIterator[Day]:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(server_postgres())
+        authority = await stack.enter_async_context(CertomancerPki(tmp_path / "authority").serving())
+        clock = await stack.enter_async_context(OpensslTsa(tmp_path / "clock").serving())
+        sms = Double(deliver=True)
+        await stack.enter_async_context(sms.serving())
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Day(installed, server, authority, clock, sms, http, free_port())
+
+
+async def test_the_first_day(day: Day) -> None:
+    password = await _set_up(day)
+    key = await _let_people_in(day)
+    said_of_seal = await _have_the_seal_certified(day)
+    examined = await day.run("doctor")
+    assert examined.returncode == 0, examined.stdout
+    with day.installed.running("serve", **day.variables()), day.installed.running("work", **day.variables()):
+        await until(lambda: _answers(day, "/readyz"))
+        await _log_in(day, password)
+        final = await _sign(day, key)
+    await _judge(day, final, said_of_seal)
+
+
+async def _set_up(day: Day) -> str:
+    """Returns the first account's password."""
+    file = day.installed.folder / "school.toml"
+    file.write_text(day.school(), "utf-8")
+    said = await day.said("init", "--from", str(file), as_owner=True)
+    assert "5 changes" in said and "still missing" not in said, said
+    password = re.search(r"Password, which is not shown again: (\S+)", said)
+    assert password
+    assert (await day.said("school", "show")).count("[[campus]]") == 4
+    return password[1]
+
+
+async def _let_people_in(day: Day) -> str:
+    """A second account, and a key for one campus alone; returns the key."""
+    await day.said("staff", "add", "east-desk", "--name", "沈若溪", "--campus", "east")
+    assert len((await day.said("staff", "list")).splitlines()) == 2
+    return (await day.said("key", "add", "crm", "--campus", "east")).splitlines()[-1]
+
+
+async def _have_the_seal_certified(day: Day) -> str:
+    """By somebody who gets nothing but the request; returns what is said of the seal afterwards."""
+    request = x509.load_pem_x509_csr((day.data / "seal.csr").read_bytes())
+    assert request.is_signature_valid
+    spki = request.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    day.authority.add("seal", "合肥市明德培训学校", spki, days=365)
+    files = [str(day.authority.write(name)) for name in ("seal", "issuing", "root")]
+    refused = await day.run("seal", "install", files[0], as_owner=True)
+    assert refused.returncode == 2 and "the root of the authority is missing" in refused.stderr
+    await day.said("seal", "install", *files, as_owner=True)
+    said = await day.said("seal", "status")
+    assert "issued by Certomancer issuing; its key is on the token" in said
+    return said
+
+
+async def _answers(day: Day, path: str) -> bool:
+    try:
+        async with day.http.get(day.origin + path) as answer:
+            return answer.status == 200
+    except aiohttp.ClientConnectorError:
+        return False
+
+
+async def _log_in(day: Day, password: str) -> None:
+    form = {"login": "office", "password": password}
+    headers = {"Origin": day.origin}
+    async with day.http.post(f"{day.origin}/staff/login", data=form, headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 303, await answer.text()
+
+
+async def _api(day: Day, key: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {key}"}
+    async with day.http.request(method, f"{day.origin}/api/v1{path}", json=body, headers=headers) as answer:
+        is_json = "json" in answer.content_type
+        return answer.status, await answer.json() if is_json else await answer.read()
+
+
+async def _sign(day: Day, key: str) -> Path:
+    """From the other system's request to the completed file."""
+    status, _ = await _api(day, key, "POST", "/contracts", {**WANTED, "campus": "west"})
+    assert status == 422  # the key is for another campus
+    status, contract = await _api(day, key, "POST", "/contracts", WANTED)
+    assert status == 201, contract
+    ticket = await day.message(lambda text: re.search(r"/s/([0-9A-Z]{13})", text))
+    async with SigningClient(day.origin) as client:
+        await client.open(ticket)
+        await client.code()
+        code = await day.message(lambda text: re.search(r"(?<!\d)(\d{6})(?!\d)", text))
+        await client.verify(code, "陈建国", "0019")
+        assert (await client.sign()).state in ("SIGNED", "ISSUED")
+
+    async def completed() -> bool:
+        found = (await _api(day, key, "GET", f"/contracts/{contract['id']}"))[1]
+        return bool(found["state"] == "COMPLETED")
+
+    await until(completed)
+    _, content = await _api(day, key, "GET", f"/contracts/{contract['id']}/final.pdf")
+    final = day.installed.folder / "final.pdf"
+    final.write_bytes(content)
+    return final
+
+
+async def _judge(day: Day, final: Path, said_of_seal: str) -> None:
+    """Offline, by our own verifier with the school's trust folder, and by programs that are not ours."""
+    report = json.loads(await day.said("verify", str(final), "--json"))
+    parties: dict[str, Mapping[str, Any]] = {each["field"]: each for each in report["parties"]}
+    assert list(parties) == ["guardian-1", "seal"] and not report["failed"]
+    seal = parties["seal"]["elements"]
+    assert {name: answer["word"] for name, answer in seal.items()} == {
+        "exclusively owned": "declared",
+        "exclusively used": "declared",
+        "signature unaltered": "shown",
+        "text unaltered": "shown",
+        "time": "shown",
+    }
+    owned = seal["exclusively owned"]
+    assert f"exclusively owned: {owned['word']}. {owned['reason']['en']} {owned['reason']['zh']}" in said_of_seal
+    assert parties["seal"]["issuer"] == "Certomancer issuing"
+    assert parties["guardian-1"]["elements"]["exclusively owned"]["word"] == "not shown"  # of the built-in authority
+    judge_by_qpdf(final)
+    judge_by_pdfsig(final, ["guardian-1", "seal"])
+    assert (await day.run("doctor", "--records", "--files")).returncode == 0
+    record = (await day.said("school", "record")).splitlines()
+    assert [line.split("Z  ")[1].split(",")[0] for line in record] == [
+        "campuses or courses added or changed",
+        "account added",
+        "account added",
+        "API key added",
+        "certificate of the seal changed",
+    ]
