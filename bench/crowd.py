@@ -80,7 +80,7 @@ class Crowd:
         return people
 
     async def fall_due(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
-        """Open the task of each person: it was opened, and its invitation is due, at the moment of the same index."""
+        """Open each person's task as of the moment at the same index. The invitation is due at that moment."""
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', invited_at = due, next_due_at = due"
             " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",

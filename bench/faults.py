@@ -46,7 +46,8 @@ PER_SECOND = 4.5
 # Mean seconds between two kills, at least: after each kill a process has to load everything again.
 PAUSE = 3.0
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
-# Seconds, counted from the last kill when all tasks are open: if nothing ends for that long, the rest counts as lost.
+# Seconds. After the last kill, when all tasks are open: if no contract ends for that long, those that are left count as
+# lost.
 PATIENCE = 900.0
 
 

@@ -30,7 +30,7 @@ _LEFT = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at
 
 
 async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
-    """Let `number` reminders fall due where it is night, and judge for when they are planned."""
+    """Let `number` reminders fall due where it is night, and measure to when they are deferred."""
     zone = night_zone()
     await put_to_sleep(crowd, FIRST, number)
     database = crowd.server.database

@@ -102,7 +102,7 @@ class _Bench:
         self._stage.figures |= {f"{name}_per_s": pace(moments), f"{name}_cpu_ms": cpu / self._rounds * 1000}
 
     async def paced(self) -> None:
-        """Measure the seconds from due moment to the provider's ledger, with messages that fall due at an even pace.
+        """Measure the seconds from the moment at which a message is due until the provider accepts it, at an even pace.
 
         Afterwards the worker has nothing to do, and its idle CPU time is measured.
         """

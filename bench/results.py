@@ -62,6 +62,6 @@ def median(values: Sequence[float]) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which the share `share` (0 to 1) of the values lie."""
+    """Return the value below which a share of the values lies. `share`: 0 to 1."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

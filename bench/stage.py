@@ -12,7 +12,7 @@ from typing import Any
 
 # Messages per second of a provider that nobody waits for.
 FAST = 10_000.0
-# All people are at one campus, and there are too few numbers for them to differ in more than their last digits.
+# Limits that are never reached: all people are at one campus, and many of their numbers share a prefix.
 PLENTY = {"per_campus_day": 100_000_000, "per_prefix_hour": 100_000}
 PATIENCE = 1800.0
 LOOK_EVERY = 0.25

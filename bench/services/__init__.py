@@ -1,5 +1,7 @@
-"""Outside services whose ledgers judge the hub: authority, timestamp service and seal service. They are programs of
-their own that speak the real protocols."""
+"""Outside services whose ledgers judge the hub: authority, timestamp service and seal service.
+
+They are programs of their own that speak the real protocols.
+"""
 
 # The seal service's credential id and access token.
 SEAL_CREDENTIAL, SEAL_ACCESS = "school-seal", "access-token-of-the-bench"

@@ -20,8 +20,7 @@ from tests.channels.doubles.ledger import Ledger
 
 
 class Service(Protocol):
-    """An outside service. `losing`: the paths whose replies may get lost. By then, something has happened behind
-    them."""
+    """An outside service. `losing`: the paths whose replies may get lost, after an act that the ledger records."""
 
     losing: frozenset[str]
 

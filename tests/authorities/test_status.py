@@ -37,7 +37,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def person(pki: CertomancerPki, names: Sequence[str] = BOTH, name: str = "person") -> tuple[bytes, ...]:
-    """Return a chain up to the root. Its first certificate names where its status can be asked for."""
+    """Return a chain up to the root. Its first certificate contains the addresses where its status can be asked for."""
     pki.names = names
     pki.add(name, "陈建国", SoftKey.generate("s").spki)
     return chain(pki, name)

@@ -91,8 +91,7 @@ def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
 
 
 def array_cases(case: Case) -> Iterator[Case]:
-    """Yield cases that tell a value from an array that contains it, although JavaScript converts both to the same
-    text."""
+    """Yield files in which an array takes the place of its only value. JavaScript converts both to the same text."""
     for name, old, new in (
         ("Contents", rb"/Contents (<0+>)", rb"/Contents [\1]"),
         ("Type", rb"/Type /Sig\b", rb"/Type [/Sig]"),

@@ -1,7 +1,8 @@
 """Prism (npm `@stoplight/prism-cli`): a proxy that checks each request and each answer against an OpenAPI description.
 
-It stands between our channel and our double, so that the provider's protocol as both understand it is checked. npm
-installs it into `.venv/prism` the first time; if that fails, the tests that need it are skipped with the reason.
+It stands between our channel and our double, so that an error about the provider's protocol which both share is found
+as well. npm installs it into `.venv/prism` the first time; if that fails, the tests that need it are skipped with the
+reason.
 """
 
 from __future__ import annotations

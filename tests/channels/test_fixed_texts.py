@@ -1,4 +1,4 @@
-"""Calling a provider that stores the texts itself: what each kind of answer means, and no answer."""
+"""Calling a provider that stores the texts itself: what each kind of answer means, and what no answer means."""
 
 from __future__ import annotations
 

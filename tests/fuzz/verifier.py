@@ -127,7 +127,7 @@ def _rewrite(data: bytes, chance: random.Random, pieces: Pieces) -> bytes:
         return data
     try:
         revision = last_revision(data[:end], data)
-    except ValueError:  # the file contains a number of thousands of digits
+    except ValueError:  # the file contains a number with thousands of digits
         return data
     for number in chance.sample(sorted(revision.objects), min(1, len(revision.objects))):
         change = chance.choice((_flip, _renumber, _rename))

@@ -154,7 +154,8 @@ async def test_a_provider_that_is_away_or_does_not_know_us_is_unavailable(
 
 @pytest.fixture
 async def bureau() -> AsyncIterator[dict[str, Any]]:
-    """Serve a credit bureau. Yields its state: the requests that it got (`asked`) and its `answer`."""
+    """Serve the HTTP API of an identity bureau. Yields its state: the requests that it got (`asked`) and its
+    `answer`."""
     state: dict[str, Any] = {"asked": [], "answer": {"code": 0, "data": {"result": 1, "orderNo": "20261125-7"}}}
 
     async def answer(request: web.Request) -> web.Response:

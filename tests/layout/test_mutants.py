@@ -1,5 +1,4 @@
-"""The list of mutants fits the present code, and the runner tells mutants that a test noticed from those that none
-did."""
+"""The list of mutants fits the present code, and the runner reports which mutants a test noticed."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ async def test_the_person_asks_and_staff_approve() -> None:
 
 
 async def test_another_phone_of_the_same_person_is_not_the_old_one() -> None:
-    """Whoever holds one phone of a person cannot change another one, whether they ask for the same number or not."""
+    """The holder of one of a person's phones cannot confirm a change of the other one, even for the same new number."""
     async with quiet_hub(StandingClock()) as running:
         services = running.hub.services
         guardian = await person(running, await running.issue_minor())

@@ -137,8 +137,8 @@ async def _found(running: Running, question: str) -> bool:
 
 
 async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
-    """The messages are withdrawn, of other purposes, through another channel, by hand, at one moment, or for several
-    contracts; some are from before their task was opened again."""
+    """Messages that are withdrawn, of other purposes, through another channel, sent by hand, at the same moment, or for
+    several contracts. Some are from before their task was opened again."""
     contracts = [await issued(running, number) for number in range(FEW)]
     chance = random.Random(5)
     for number in range(80):

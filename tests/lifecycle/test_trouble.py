@@ -244,7 +244,8 @@ async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away
 
 @pytest.mark.parametrize("days", [pytest.param(27, marks=pytest.mark.real), 40])
 async def test_a_second_signer_far_behind_the_first_still_gives_a_lasting_file(tmp_path: Path, days: int) -> None:
-    """The CRL that covers the second signature would have outlived a first signer's certificate of the usual life."""
+    """With a certificate of the usual life for the first signer, the CRL that covers the second signature would have
+    outlived it."""
     clock = real_time()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor(signers=two_guardians(1, 2), deadline=clock() + timedelta(days=90))

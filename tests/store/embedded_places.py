@@ -17,7 +17,8 @@ CHECKOUT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Place:
-    """A data folder and everything around it. `is_open`: whether the account of the database may enter it."""
+    """A data folder, with its state folder and the server's programs. `is_open`: whether the account of the database
+    may enter it."""
 
     folder: Path
     state: Path

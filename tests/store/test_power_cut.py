@@ -119,7 +119,7 @@ def _full(*_: object) -> None:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_the_system_is_asked_in_this_order(tmp_path: Path) -> None:
-    """First the content, then its name, then the folder's name are forced; only after that anything else happens."""
+    """First the content is forced, then its name, then the folder's name; only after that anything else happens."""
     trace = tmp_path / "trace"
     asked = [sys.executable, "-c", PUT, str(tmp_path / "files")]
     subprocess.run(["strace", "-f", "-y", "-e", f"trace={CALLS}", "-o", str(trace), *asked], check=True, timeout=120)

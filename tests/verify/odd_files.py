@@ -18,7 +18,8 @@ FREE = b"0000000000 65535 f \n"
 
 @dataclass(frozen=True)
 class Oddity:
-    """`change` makes a revision odd. `why`: a part of the reason that our own readers give."""
+    """An odd way to write a revision. `change` makes a revision odd; `why` is a part of the reason that our own readers
+    give."""
 
     change: Callable[[Revision], None]
     why: str

@@ -131,7 +131,7 @@ async def test_whoever_reads_in_drips_is_dropped(
     async with served(app_with_large_answers(running, patience)) as origin:
         target = Target.at(origin, running.origin)
         sent = asked(target)
-        del sent["a static file, once"], sent["a static file, and then no more"]  # wait in the system alone, at once
+        del sent["a static file, once"], sent["a static file, and then no more"]  # in the system's buffers at once
         async with guardian.at(origin) as visitor, visitor.asking() as beside:
             with stalled(target, sent) as readers:
                 reading = [asyncio.create_task(reader.read(per_second=500)) for reader in readers.values()]
