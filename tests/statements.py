@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from hub.model.staff.accounts import Scope
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.transaction import Database, Transaction
 
 RUNS = ("execute", "executemany", "fetch", "cursor")

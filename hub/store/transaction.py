@@ -28,13 +28,14 @@ from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
 from hub.store.inbound.inbound_sms import InboundMessages
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection, Driver, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.heartbeats import Operations
 from hub.store.kernel.jobs import Jobs
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.periodic_tasks import Duties
 from hub.store.kernel.pool import ConnectionPool
-from hub.store.kernel.statement import Connection, Driver, SqlStatement, open_connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
@@ -284,6 +285,7 @@ class Database:
                     if isinstance(self.clock, DatabaseClock):
                         self.clock.observe(theirs)
                     yield Transaction(self, connection, scope, offset or timedelta(0))
+                    await connection.flush()
                     await self.before_commit()
             finally:
                 self.pool.give_back(driver)

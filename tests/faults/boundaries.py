@@ -30,7 +30,7 @@ from tests.statements import watch_statements
 # The chapters of a story: up to the accepted signature, and everything that the hub does by itself after it.
 SIGNING, CLOSING = "signing", "closing"
 ENDS_SIGNING = "signature-accepted"
-WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
+WRITES = re.compile(r"(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,9 @@ class Watch:
                 watch_statements(opened.connection, statements.append)
                 _label(opened, labels)
                 yield opened
+                await opened.connection.flush()  # so that what waits for the commit is seen
                 if await opened.connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
-                    tables = {found[1] for found in map(WRITES.match, statements) if found}
+                    tables = {table for each in statements for table in WRITES.findall(each)}
                     words = labels or sorted(tables) or ["locks only"]
                     boundary = self.before(f"commit {' + '.join(words)}")
             if boundary:

@@ -26,7 +26,8 @@ from hub.model.contract.signer import Signer
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
 
 _CONTRACT_ID = bindparam("contract", type_=Uuid())

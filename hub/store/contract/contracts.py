@@ -17,8 +17,9 @@ from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.rows import changed, insert_row, new_values, update_row
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
 CONTRACT: Table = table_of(ContractRow)
@@ -55,7 +56,8 @@ _LOCK_IDS = SqlStatement(
 _PLAN_HUB_STEP = update_row(CONTRACT, "hub_due_at", "hub_tries")
 _ADD_SIGNER = SqlStatement(insert(SIGNER))
 _SIGNER = SqlStatement(select(SIGNER).where(SIGNER.c.id == bindparam("signer")))
-_ADD_VERSION = insert_row(VERSION, ("contract", "kind", "sha256", "size", "created_at"))
+_VERSION_COLUMNS = ("contract", "kind", "sha256", "size", "created_at")
+_ADD_VERSION = insert_many(VERSION, _VERSION_COLUMNS)
 
 
 _NEWEST_WAITING = (
@@ -197,7 +199,7 @@ class Contracts:
         read."""
         plain = {name: _plain(value) for name, value in values.items()} | {"version": contract.version + 1}
         mine = changed(contract.id, plain) | {"was": contract.version}
-        row = (await self._connection.execute(_change(*plain), mine)).first()
+        row = (await self._connection.write_now(_change(*plain), mine)).first()
         if row is None:
             raise StaleVersion
         return self.read_contract(row)
@@ -208,7 +210,7 @@ class Contracts:
         """Write when to enqueue the contract's job again if it has not ended by then. None: the hub has nothing left to
         do."""
         values = {"hub_due_at": due_at, "hub_tries": tries}
-        await self._connection.execute(_PLAN_HUB_STEP, changed(contract, values))
+        await self._connection.write(_PLAN_HUB_STEP, changed(contract, values))
 
     async def hub_tries(self, contract: UUID) -> int:
         return int(await self._connection.scalar(select(CONTRACT.c.hub_tries).where(CONTRACT.c.id == contract)) or 0)
@@ -246,7 +248,7 @@ class Contracts:
         values |= {"phone_sealed": seal(signer.phone), "id_number_sealed": seal(signer.id_number)}
         values["id_tail_hash"] = self._cipher.found_by("id-tail", signer.id_number[-4:].upper())
         values["email_sealed"] = seal(signer.email) if signer.email else None
-        await self._connection.execute(_ADD_SIGNER, values)
+        await self._connection.write(_ADD_SIGNER, values)
 
     async def signers(self, contract: UUID) -> list[Signer]:
         """Return the signers of a contract in signing order."""
@@ -349,7 +351,7 @@ class Contracts:
 
     async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
         values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
-        await self._connection.execute(_ADD_VERSION, values)
+        await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))
 
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.kernel.rows import changed, insert_row, update_row
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.rows import arrays_of, changed, insert_many, update_row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -29,7 +30,6 @@ _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
 # During an upgrade, newer workers may plan kinds of steps that this version does not know, and only they run these.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
-_TELL = SqlStatement(f"NOTIFY {PLAN_CHANGED}")
 _PLAN_OPEN = (
     TASK.update()
     .where(TASK.c.id == bindparam("planned"), _OPEN)
@@ -42,7 +42,8 @@ _PLAN = SqlStatement(_PLAN_OPEN)
 
 
 _PLAIN = ("id", "contract", "signer", "campus", "order", "paused", "invited_at")
-_ADD = insert_row(TASK, (*_PLAIN, "state", "next_step", "step_number", "next_due_at"))
+_COLUMNS = (*_PLAIN, "state", "next_step", "step_number", "next_due_at")
+_ADD = insert_many(TASK, _COLUMNS)
 _GET = SqlStatement(select(TASK).where(TASK.c.id == bindparam("task")))
 _OF_SIGNER = SqlStatement(select(TASK).where(TASK.c.signer == bindparam("signer")))
 _NOTE_OPENED = SqlStatement(
@@ -72,7 +73,7 @@ class Tasks:
 
     async def add(self, task: SigningTask) -> None:
         values = {name: getattr(task, name) for name in _PLAIN} | {"state": task.state.value}
-        await self._connection.execute(_ADD, values | _step_values(task.step))
+        await self._connection.write(_ADD, arrays_of(_COLUMNS, [values | _step_values(task.step)]))
 
     async def of_contract(self, contract: UUID) -> list[SigningTask]:
         rows = await self._connection.execute(
@@ -119,8 +120,8 @@ class Tasks:
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """Store the first correct code since the task was (last) opened. Later codes change nothing."""
-        await self._connection.execute(_NOTE_OPENED, {"task": task, "at": at, "door": door})
+        """The first correct code since their turn came (again) counts as "opened"; later ones change nothing."""
+        await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(
         self, task: UUID, step: NextStep, leased_until: datetime | None = None, *, now: datetime | None = None
@@ -190,10 +191,10 @@ class Tasks:
 
     async def tell_workers(self) -> None:
         """Wake every sleeping worker once this transaction has committed."""
-        await self._connection.execute(_TELL)
+        self._connection.notify(PLAN_CHANGED)
 
     async def _update(self, task: UUID, **values: Any) -> None:
-        await self._connection.execute(update_row(TASK, *values), changed(task, values))
+        await self._connection.write(update_row(TASK, *values), changed(task, values))
 
 
 def is_due(now: Any) -> ColumnElement[bool]:

@@ -10,7 +10,8 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, column, func, select
 
 from hub.model.evidence.inspection import InspectedContract, RecordHead
 from hub.model.evidence.record import RecordEntry
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
     ContractRow,
     DocumentVersionRow,

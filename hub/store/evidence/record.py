@@ -22,8 +22,9 @@ from hub.model.evidence.record_facts import (
     mark_personal_values,
 )
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)
@@ -102,7 +103,7 @@ class Record:
         rows = [self._chained(each, facts) for each, facts in zip(entries, kept, strict=True)]
         if rows:
             rows.sort(key=lambda row: (row["contract"], row["sequence"]))
-            await self._connection.execute(_ADD, arrays_of(_COLUMNS, rows))
+            await self._connection.write(_ADD, arrays_of(_COLUMNS, rows))
 
     def _chained(self, new: NewEntry, facts: Mapping[str, Any]) -> dict[str, Any]:
         before, previous = self._heads[new.contract]
@@ -121,7 +122,7 @@ class Record:
             commitments[words] = compute_commitment(salt, words)
             values = {"contract": new.contract, "commitment": commitments[words], "campus": new.campus, "name": name}
             values |= {"salt": salt, "signer": _signer(new.facts, new.actor), "value_sealed": self._cipher.seal(words)}
-            await self._connection.execute(_KEEP, values)
+            await self._connection.write(_KEEP, values)
         plain: dict[str, Any] = insert_commitments(marked_facts, commitments)
         return plain
 
@@ -138,7 +139,7 @@ class Record:
             }
             for value in values
         ]
-        await self._connection.execute(_COMMIT, arrays_of(_COMMITTED, rows))
+        await self._connection.write(_COMMIT, arrays_of(_COMMITTED, rows))
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Store a personal value in the side table. Return its commitment, for an entry."""

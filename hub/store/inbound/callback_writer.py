@@ -19,7 +19,7 @@ from channels import Heard, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Row
+from hub.store.kernel.connection import Row
 
 _GONE = (
     OSError,

@@ -12,7 +12,7 @@ from sqlalchemy import Table, select
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.messaging.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
 

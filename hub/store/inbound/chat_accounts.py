@@ -10,7 +10,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.tables import ChatAccountRow, StaffRow, table_of
 
 ACCOUNT: Table = table_of(ChatAccountRow)

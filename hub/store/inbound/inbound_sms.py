@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import InboundMessageRow, table_of
 
 INBOUND: Table = table_of(InboundMessageRow)

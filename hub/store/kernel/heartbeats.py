@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.tables import WorkerHeartbeatRow, table_of
 
 HEARTBEAT: Table = table_of(WorkerHeartbeatRow)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 
 COMPLETE = "complete"
 DELIVER = "deliver"

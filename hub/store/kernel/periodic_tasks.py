@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 
 # A round due more than a whole interval from now was planned before the clock was set back, so it is taken as well.
 _TAKE = SqlStatement("""

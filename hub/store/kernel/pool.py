@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from hub.store.kernel.statement import Driver
+from hub.store.kernel.connection import Driver
 
 # Seconds that somebody waits for a connection when all are in use.
 TAKE_TIMEOUT = 30.0

@@ -25,7 +25,8 @@ def insert_many(table: Table, columns: Sequence[str], ending: str = "") -> SqlSt
     arrays = ", ".join(f"CAST(:{column.name} AS {_sent_as(column)}[])" for column in chosen)
     values = ", ".join(f'CAST("{column.name}" AS {_type_of(column)})' for column in chosen)
     rows = f"unnest({arrays}) WITH ORDINALITY AS given ({names}, place) ORDER BY place"
-    return SqlStatement(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {rows} {ending}")  # noqa: S608 - names of ours
+    sql = f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {rows} {ending}"  # noqa: S608 - names of ours
+    return SqlStatement(sql, takes_arrays=True)
 
 
 def arrays_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

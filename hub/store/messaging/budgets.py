@@ -11,7 +11,8 @@ from sqlalchemy import Table, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.budget import KINDS
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
@@ -71,7 +72,7 @@ class Budgets:
             "mosts": [each.most for each in ordered],
             "times": [times[each] for each in ordered],
         }
-        counted = {tuple(row) for row in (await self._connection.execute(_SPEND, values))}
+        counted = {tuple(row) for row in await self._connection.write_now(_SPEND, values)}
         refused = [each for each in times if (each.kind, each.subject, each.begins_at) not in counted]
         for each in ordered if refused else ():
             if each not in refused:

@@ -13,8 +13,9 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, func, select, 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.providers import OfProviders
@@ -115,8 +116,10 @@ class Deliveries:
 
         An attempt whose `key` exists is left out: nothing may be sent for it again.
         """
+        if not deliveries:
+            return set()
         rows = [self._row(delivery, person) for delivery, person in deliveries]
-        return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows))) if rows else set()
+        return {row["id"] for row in await self._connection.write_now(_ADD, arrays_of(_COLUMNS, rows))}
 
     def _row(self, delivery: Delivery, person: str | None) -> dict[str, Any]:
         values = vars(delivery) | {"state": delivery.state.value, "variables": json.dumps(dict(delivery.variables))}
@@ -150,7 +153,7 @@ class Deliveries:
         The call begins by `latest`.
         """
         values = {"delivery": delivery, "by": provider, "form": shape, "words": text, "latest": latest}
-        await self._connection.execute(_CALLED, values)
+        await self._connection.write(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:
         """Renew the claim `held` from `at` on, for a committed call that was not made yet and begins by `latest`.

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from hub.model.messaging.delivery import Delivery, DeliveryItem
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.message import BY_PHONE
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import OptOutRow, table_of
 
 OPT_OUT: Table = table_of(OptOutRow)

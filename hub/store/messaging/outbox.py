@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import OutboxMessageRow, table_of
 
 OUTBOX: Table = table_of(OutboxMessageRow)

@@ -11,7 +11,8 @@ from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, selec
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.provider import Health
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
@@ -99,4 +100,4 @@ class Providers:
     async def book(self, lane: str, until: Mapping[str, datetime]) -> None:
         """Write until when (real time) these lanes are booked, by provider. The caller has locked them."""
         values = {"names": list(until), "moments": list(until.values()), "lane": lane}
-        await self._connection.execute(_BOOK, values)
+        await self._connection.write(_BOOK, values)

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
 

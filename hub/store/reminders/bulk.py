@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import SigningTask
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.tables import ManyRemindedRow, table_of
 
 ITEM: Table = table_of(ManyRemindedRow)

@@ -24,7 +24,8 @@ from hub.model.signing.link import DoorKind, SignLink
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, is_due
 from hub.store.evidence.record import Record
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.opt_outs import all_meant
 
 # The most other contracts of one person that are read.

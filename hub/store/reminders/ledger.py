@@ -10,16 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.schedule import NextStep
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ReminderEntryRow, table_of
 
 ENTRY: Table = table_of(ReminderEntryRow)
-_NOTE = SqlStatement(insert(ENTRY), [column.name for column in ENTRY.c if column.name != "id"])
+_COLUMNS = [column.name for column in ENTRY.c if column.name != "id"]
+_NOTE = insert_many(ENTRY, _COLUMNS)
 
 
 # The states that the ledger contains as receipts.
@@ -62,7 +64,7 @@ class Reminders:
         values = {"contract": task.contract, "task": task.id, "campus": task.campus, "kind": note.kind, "at": at}
         values |= {"reason": note.reason, "delivery": note.delivery, "step": step.kind.value if step else None}
         values |= {"number": step.number if step else 0, "due_at": step.due_at if step else None}
-        await self._connection.execute(_NOTE, values)
+        await self._connection.write(_NOTE, arrays_of(_COLUMNS, [values]))
 
     async def last_sent(self, task: UUID) -> datetime | None:
         mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")

@@ -17,7 +17,8 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of

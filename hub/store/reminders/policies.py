@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.school.course import Campus
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)

@@ -14,7 +14,8 @@ from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.school.guest import Visitor
 from hub.model.signing.session import hash_secret
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)

@@ -20,8 +20,8 @@ from hub.model.school.poster import (
     derive_poster_ticket,
     hash_poster_ticket,
 )
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
-from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
 
 POSTER: Table = table_of(PosterRow)

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 
 KEY: Table = table_of(AppKeyRow)

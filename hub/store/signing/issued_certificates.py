@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.signing.signature_request import RequestState
+from hub.store.kernel.connection import Connection
 from hub.store.kernel.rows import insert_row
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
 
 CERTIFICATE: Table = table_of(IssuedCertificateRow)
@@ -58,7 +59,7 @@ class Certificates:
 
     async def add(self, issued: IssuedCertificate) -> None:
         values = vars(issued) | {"serial": str(issued.serial)}
-        await self._connection.execute(_ADD, values)
+        await self._connection.write(_ADD, values)
 
     async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
         """Return the certificates of a person that are neither revoked nor expired."""

@@ -12,9 +12,10 @@ from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
 
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
@@ -71,7 +72,7 @@ class Links:
 
     async def _insert(self, links: Sequence[SignLink]) -> set[UUID]:
         rows = [vars(link) | {"ticket_hash": hash_ticket(self._key, self.ticket(link))} for link in links]
-        return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows)))
+        return {row["id"] for row in await self._connection.write_now(_ADD, arrays_of(_COLUMNS, rows))}
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.pairing import Pairing
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import PairingRow, SigningSessionRow, table_of
 
 PAIRING: Table = table_of(PairingRow)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.passkey import Passkey
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import PasskeyRow, table_of
 
 PASSKEY: Table = table_of(PasskeyRow)

@@ -11,8 +11,9 @@ from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, hash_secret
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import changed, insert_row, update_row
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
     IdentityCheckRow,
     OneTimeCodeRow,
@@ -95,7 +96,7 @@ class Sessions:
     async def add(self, session: SigningSession, secret: str) -> None:
         values = {name: getattr(session, name) for name in _FIELDS}
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
-        await self._connection.execute(_ADD, values | {"secret_hash": hash_secret(secret)})
+        await self._connection.write(_ADD, values | {"secret_hash": hash_secret(secret)})
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
         values = {"secret": hash_secret(secret)}
@@ -140,7 +141,7 @@ class Sessions:
         return await self._connection.scalar(_KEY_OF_ANOTHER, {"spki": spki, "person": person}) is not None
 
     async def _update(self, session: UUID, **values: Any) -> None:
-        await self._connection.execute(update_row(SESSION, *values), changed(session, values))
+        await self._connection.write(update_row(SESSION, *values), changed(session, values))
 
     # ---- codes
 
@@ -161,12 +162,12 @@ class Sessions:
         await self.end_codes(person, now)
         code = uuid4()
         values = {"id": code, "person": person, "session": session, "created_at": now, "expires_at": now + CODE_LIFE}
-        await self._connection.execute(_ADD_CODE, values)
+        await self._connection.write(_ADD_CODE, values)
         return code
 
     async def end_codes(self, person: str, at: datetime) -> None:
-        """End all codes of this person."""
-        await self._connection.execute(_END_CODES, {"owner": person, "now": at})
+        """No code that went to this person counts any more."""
+        await self._connection.write(_END_CODES, {"owner": person, "now": at})
 
     async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
         """End the live codes of this person that were answered wrongly `most` times."""
@@ -185,7 +186,7 @@ class Sessions:
         return await self._connection.scalar(select(CODE.c.id).where(live)) is not None
 
     async def use_code(self, code: UUID, at: datetime) -> None:
-        await self._connection.execute(_USE_CODE, changed(code, {"used_at": at}))
+        await self._connection.write(_USE_CODE, changed(code, {"used_at": at}))
 
     async def wrong_answers(self, person: str, since: datetime) -> int:
         return int(await self._connection.scalar(_WRONG_ANSWERS, {"person": person, "since": since}) or 0)
@@ -199,8 +200,8 @@ class Sessions:
         return f"pickup:{person}"
 
     async def forget_pickups(self, person: str) -> None:
-        """Forget the tries of a person who has proved the phone: they were no guesses."""
-        await self._connection.execute(_FORGET_WRONG, {"person": self.pickups_of(person)})
+        """Whoever has proved the phone did not guess."""
+        await self._connection.write(_FORGET_WRONG, {"person": self.pickups_of(person)})
 
     # ---- identity checks and pages seen
 
@@ -209,7 +210,7 @@ class Sessions:
     ) -> None:
         values = {"id": uuid4(), "contract": contract, "signer": signer, "session": session.id, "at": at}
         values |= {"provider": identified.provider, "method": identified.method, "result": identified.result}
-        await self._connection.execute(_ADD_CHECK, values | {"reference": identified.reference or None})
+        await self._connection.write(_ADD_CHECK, values | {"reference": identified.reference or None})
 
     async def identity_matched(self, session: UUID, contract: UUID) -> bool:
         """Return whether an identity check in this session matched. The person's own declaration does not count."""
@@ -217,7 +218,7 @@ class Sessions:
         return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
 
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
-        await self._connection.execute(_NOTE_PAGE, {"task": task, "document": document, "page": page, "at": at})
+        await self._connection.write(_NOTE_PAGE, {"task": task, "document": document, "page": page, "at": at})
 
     async def pages_seen(self, task: UUID, document: str) -> list[int]:
         return await self._connection.scalars(_PAGES_SEEN, {"task": task, "document": document})

@@ -12,8 +12,9 @@ from sqlalchemy import Table, bindparam, select
 
 from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import changed, insert_row, update_row
-from hub.store.kernel.statement import Connection, Row, SqlStatement
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import AttemptRow, SignatureRequestRow, SigningSessionRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)
@@ -73,7 +74,7 @@ class Signatures:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
         values |= {"state": request.state.value, "chain": list(request.chain)}
         values |= {"gap_start": request.gap[0], "gap_end": request.gap[1]}
-        await self._connection.execute(_ADD, values)
+        await self._connection.write(_ADD, values)
 
     async def get(self, request: UUID) -> SignatureRequest | None:
         row = (await self._connection.execute(_GET, {"request": request})).first()
@@ -100,7 +101,7 @@ class Signatures:
         """Store the signature of a prepared request. Return False if the request has lapsed meanwhile, as its key was
         revoked."""
         values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
-        return (await self._connection.execute(_ACCEPT, values)).rowcount == 1
+        return (await self._connection.write_now(_ACCEPT, values)).rowcount == 1
 
     async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
         """Store that the browser key of this session was deleted. Return the requests it signed, sorted by contract."""
@@ -111,16 +112,16 @@ class Signatures:
         return sorted(found, key=lambda request: request.contract)
 
     async def embedded(self, request: UUID, at: datetime) -> bool:
-        """Mark an accepted request as embedded. Return False if it is not accepted any more."""
-        return (await self._connection.execute(_EMBED, {"request": request, "at": at})).rowcount == 1
+        """False: it was not an accepted one any more."""
+        return (await self._connection.write_now(_EMBED, {"request": request, "at": at})).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
-        """Let a request lapse if it is in the state `was`. Return False if it is in another state."""
-        return (await self._connection.execute(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
+        """False: it is in another state by now, and stays there."""
+        return (await self._connection.write_now(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
-        """Let all prepared requests of a contract lapse, because its document has a new revision."""
-        await self._connection.execute(_LAPSE_PREPARED, {"contract": contract})
+        """What was prepared on an older revision can no longer be signed."""
+        await self._connection.write(_LAPSE_PREPARED, {"contract": contract})
 
     async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:
         """Return signers' lapsed requests whose lease ended by `before` and whose files may still exist."""
@@ -142,12 +143,12 @@ class Signatures:
     async def begin_attempt(self, kind: str, contract: UUID | None, request: UUID | None, at: datetime) -> UUID:
         attempt = uuid4()
         values = {"id": attempt, "kind": kind, "contract": contract, "request": request, "state": "started"}
-        await self._connection.execute(_BEGIN_ATTEMPT, values | {"started_at": at})
+        await self._connection.write(_BEGIN_ATTEMPT, values | {"started_at": at})
         return attempt
 
     async def end_attempt(self, attempt: UUID, at: datetime, failure: str | None = None) -> None:
         values = {"state": "failed" if failure else "done", "ended_at": at, "failure": failure}
-        await self._connection.execute(_END_ATTEMPT, changed(attempt, values))
+        await self._connection.write(_END_ATTEMPT, changed(attempt, values))
 
     async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
         statement = select(ATTEMPT).where(ATTEMPT.c.contract == contract).order_by(ATTEMPT.c.started_at)

@@ -12,7 +12,7 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import (
     LoginFailureRow,
     StaffRow,

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.staff.accounts import Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
 from hub.model.staff.alert_texts import Facts
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.jobs import ALERT, Jobs
-from hub.store.kernel.statement import Connection, Row
 from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)

@@ -9,7 +9,8 @@ from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import ApiKey, ApiKeyEntry
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
 from hub.store.tables import (
     ApiKeyRow,

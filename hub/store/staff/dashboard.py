@@ -16,7 +16,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import (
     CampusRow,
     ContractRow,

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.tables import (
     IdempotencyRow,
     table_of,

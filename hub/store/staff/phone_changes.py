@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.statement import Connection, Row
+from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import PhoneChangeRow, table_of
 
 CHANGE: Table = table_of(PhoneChangeRow)

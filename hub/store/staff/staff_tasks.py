@@ -13,7 +13,8 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import StaffTask
-from hub.store.kernel.statement import Connection, SqlStatement
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
     SignerRow,
     StaffTaskRow,
@@ -95,8 +96,8 @@ class StaffTasks:
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
 
     async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
-        """Finish the open tasks of this kind about a signer, who has settled them by an act."""
-        await self._connection.execute(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
+        """What the signer has settled by an act of their own."""
+        await self._connection.write(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
         """Replace erased texts in the tasks of a contract by a dash, and delete the digest (`once`) of these tasks."""

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, exists, func, or_, select
 
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import Staff, StaffTask
-from hub.store.kernel.statement import Connection
+from hub.store.kernel.connection import Connection
 from hub.store.tables import SigningTaskRow, StaffRow, StaffTaskRow, table_of
 
 TASK: Table = table_of(StaffTaskRow)

@@ -1,0 +1,101 @@
+"""Writes that wait, so that several of them become one statement.
+
+Most transactions end with a handful of writes, of which none reads what another one writes. PostgreSQL runs them as
+parts of one statement (`WITH … AS (UPDATE …)`), which saves a round trip and the work around it for each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from hub.store.kernel.statement import SqlStatement
+
+_TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
+_PLACE = re.compile(r"\$(\d+)")
+
+
+class WaitingWrites:
+    """The writes of one transaction that were not run yet.
+
+    The parts of one statement do not see each other, and run in no certain order. So an UPDATE or DELETE is not taken
+    together with what was written to its table before it, nor an INSERT with another INSERT; rows of the same INSERT
+    are.
+    """
+
+    def __init__(self) -> None:
+        self._arguments: dict[SqlStatement, list[Any]] = {}
+        self._kinds: dict[str, str] = {}
+        self._channels: dict[str, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._arguments or self._channels)
+
+    def add(self, statement: SqlStatement, values: Mapping[str, Any]) -> bool:
+        """Keep this write; False if those that wait have to be run before it."""
+        arguments = statement.arguments(values)
+        if statement.takes_arrays and (known := self._arguments.get(statement)):
+            self._arguments[statement] = [[*old, *new] for old, new in zip(known, arguments, strict=True)]
+            return True
+        kind, table = read_write(statement.sql)
+        before = self._kinds.get(table)
+        if before is not None and (before, kind) != ("UPDATE", "INSERT INTO"):
+            return False
+        self._kinds[table] = kind
+        self._arguments[statement] = arguments
+        return True
+
+    def add_notify(self, channel: str) -> None:
+        """Have whoever listens to this channel told at the commit."""
+        self._channels[channel] = None
+
+    def take(self) -> tuple[str, list[Any]]:
+        """Return all of them as one statement, the last one as its main part, and its arguments."""
+        parts = self._take_parts()
+        if self._channels:
+            parts.append(("SELECT " + ", ".join(f"pg_notify('{channel}', '')" for channel in self._channels), []))
+            self._channels = {}
+        return _joined(parts)
+
+    def take_with(self, statement: SqlStatement, values: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
+        """Return this write as the main part of all of them; None if those that wait have to be run before it."""
+        if statement in self._arguments or not self.add(statement, values):
+            return None
+        return _joined(self._take_parts())
+
+    def _take_parts(self) -> list[tuple[str, list[Any]]]:
+        parts = [(statement.sql, arguments) for statement, arguments in self._arguments.items()]
+        self._arguments, self._kinds = {}, {}
+        return parts
+
+
+def read_write(sql: str) -> Sequence[str]:
+    """Return what is done to which table. Raises ValueError for what is no plain INSERT, UPDATE or DELETE."""
+    found = _TABLE.match(sql)
+    if found is None:
+        raise ValueError("no INSERT, UPDATE or DELETE")
+    return found.groups()
+
+
+def _joined(parts: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
+    sql = join(tuple((text, len(arguments)) for text, arguments in parts))
+    return sql, [value for _, arguments in parts for value in arguments]
+
+
+@lru_cache(maxsize=300)
+def join(parts: Sequence[tuple[str, int]]) -> str:
+    """Return statements, each with the number of its arguments, as one that takes the arguments of all of them."""
+    texts, before = [], 0
+    for sql, number in parts:
+        texts.append(_moved(sql, before))
+        before += number
+    *others, last = texts
+    if not others:
+        return last
+    return "WITH " + ", ".join(f"write_{place} AS ({sql})" for place, sql in enumerate(others)) + f" {last}"
+
+
+def _moved(sql: str, by: int) -> str:
+    return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql)

@@ -1,0 +1,140 @@
+"""Writes that wait are run as one statement, and read as if they had been run one by one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import bindparam, select, text
+
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.keys import Keys
+from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.waiting_writes import read_write
+from hub.store.tables import AlertRow, OutboxMessageRow, table_of
+from hub.store.transaction import Database, Transaction
+from tests.database import fresh_database
+from tests.statements import noted_statements
+
+ALERT, OUTBOX = table_of(AlertRow), table_of(OutboxMessageRow)
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+COLUMNS = ("id", "kind", "text", "facts", "created_at", "due_at")
+ADD = insert_row(ALERT, COLUMNS)
+ADD_MANY = insert_many(OUTBOX, ("key",))
+COUNT_OF_OUTBOX = text("SELECT count(*) FROM outbox_message")
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Database]:
+    async with fresh_database() as dsns:
+        database = Database(dsns.app, Keys.derived_from(bytes(32)), lambda: NOW)
+        yield database
+        await database.close()
+
+
+def alert(kind: str = "told") -> dict[str, Any]:
+    return {"id": uuid4(), "kind": kind, "text": "", "facts": {}, "created_at": NOW, "due_at": NOW}
+
+
+def keys(*names: str) -> dict[str, list[Any]]:
+    return arrays_of(("key",), [{"key": name} for name in names])
+
+
+async def due(tx: Transaction, which: UUID) -> datetime:
+    found: datetime = await tx.connection.scalar(select(ALERT.c.due_at).where(ALERT.c.id == which))
+    return found
+
+
+async def test_writes_of_several_tables_are_one_statement(store: Database) -> None:
+    values = alert()
+    with noted_statements(store) as statements:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD, values)
+            await tx.connection.write(ADD_MANY, keys("a", "b"))
+            await tx.connection.write(ADD_MANY, keys("c"))
+            assert statements == []
+    assert len(statements) == 1
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 3
+        assert await due(tx, values["id"]) == NOW
+
+
+async def test_what_was_written_is_seen_by_whatever_is_run_next(store: Database) -> None:
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.connection.write(ADD_MANY, keys("a"))
+        assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1
+        await tx.connection.write(ADD_MANY, keys("b"))
+        assert (await tx.connection.fetch("SELECT count(*) FROM outbox_message"))[0][0] == 2
+
+
+async def test_a_row_is_written_as_often_as_somebody_asked(store: Database) -> None:
+    """Of two updates of one row in one statement PostgreSQL makes one only."""
+    values = alert()
+    later, latest = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.connection.write(ADD, values)
+        await tx.connection.write(update_row(ALERT, "due_at"), changed(values["id"], {"due_at": later}))
+        await tx.connection.write(update_row(ALERT, "created_at"), changed(values["id"], {"created_at": latest}))
+        await tx.connection.write(update_row(ALERT, "due_at"), changed(values["id"], {"due_at": latest}))
+        row = (await tx.connection.execute(select(ALERT).where(ALERT.c.id == values["id"]))).one()
+    assert (row.due_at, row.created_at) == (latest, latest)
+
+
+async def test_one_that_has_to_be_counted_takes_the_others_along(store: Database) -> None:
+    first, second = alert(), alert("asked")
+    mine = ALERT.update().where(ALERT.c.kind == bindparam("which"))
+    note = SqlStatement(mine.values(text=bindparam("words")).returning(ALERT.c.id))
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.connection.write(ADD, first)
+        await tx.connection.write(ADD, second)
+        await tx.connection.write(ADD_MANY, keys("a"))
+        tx.connection.notify("somebody")
+        rows = await tx.connection.write_now(note, {"which": "asked", "words": "x"})
+        assert [row.id for row in rows] == [second["id"]]
+        count = SqlStatement(mine.values(text=bindparam("words")))
+        assert (await tx.connection.write_now(count, {"which": "told", "words": "y"})).rowcount == 1
+        assert (await tx.connection.write_now(count, {"which": "nothing", "words": "y"})).rowcount == 0
+        assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1
+
+
+async def test_what_waits_is_undone_with_the_rest(store: Database) -> None:
+    async def failing() -> None:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD_MANY, keys("a"))
+            raise LookupError
+
+    async def twice() -> None:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD_MANY, keys("a", "a"))
+
+    with pytest.raises(LookupError):
+        await failing()
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await twice()
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 0
+
+
+async def test_whoever_listens_hears_it_after_the_commit(store: Database) -> None:
+    heard: list[str] = []
+    listener = await asyncpg.connect(store.dsn)
+    await listener.add_listener("somebody", lambda *call: heard.append(call[2]))
+    async with store.transaction(EVERYTHING) as tx:
+        tx.connection.notify("somebody")
+        tx.connection.notify("somebody")
+        await tx.connection.write(ADD_MANY, keys("a"))
+    await listener.execute("SELECT 1")  # what was told before comes with the answer
+    await listener.close()
+    assert heard == ["somebody"]
+
+
+def test_what_reads_is_no_write() -> None:
+    assert read_write('UPDATE "x" SET y = 1') == ("UPDATE", "x")
+    for sql in ("SELECT 1", "WITH x AS (INSERT INTO y VALUES (1)) SELECT 1"):
+        with pytest.raises(ValueError, match="no INSERT"):
+            read_write(sql)
