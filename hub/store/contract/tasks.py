@@ -120,7 +120,7 @@ class Tasks:
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """The first correct code since their turn came (again) counts as "opened"; later ones change nothing."""
+        """Store the first correct code since the task was (last) opened. Later codes change nothing."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(

@@ -166,7 +166,7 @@ class Sessions:
         return code
 
     async def end_codes(self, person: str, at: datetime) -> None:
-        """No code that went to this person counts any more."""
+        """End all codes of this person."""
         await self._connection.write(_END_CODES, {"owner": person, "now": at})
 
     async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
@@ -200,7 +200,7 @@ class Sessions:
         return f"pickup:{person}"
 
     async def forget_pickups(self, person: str) -> None:
-        """Whoever has proved the phone did not guess."""
+        """Forget the tries of a person who has proved the phone: they were no guesses."""
         await self._connection.write(_FORGET_WRONG, {"person": self.pickups_of(person)})
 
     # ---- identity checks and pages seen

@@ -112,15 +112,15 @@ class Signatures:
         return sorted(found, key=lambda request: request.contract)
 
     async def embedded(self, request: UUID, at: datetime) -> bool:
-        """False: it was not an accepted one any more."""
+        """Mark an accepted request as embedded. Return False if it is not accepted any more."""
         return (await self._connection.write_now(_EMBED, {"request": request, "at": at})).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
-        """False: it is in another state by now, and stays there."""
+        """Let a request lapse if it is in the state `was`. Return False if it is in another state."""
         return (await self._connection.write_now(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
-        """What was prepared on an older revision can no longer be signed."""
+        """Let all prepared requests of a contract lapse, because its document has a new revision."""
         await self._connection.write(_LAPSE_PREPARED, {"contract": contract})
 
     async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:

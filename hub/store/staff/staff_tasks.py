@@ -96,7 +96,7 @@ class StaffTasks:
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
 
     async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
-        """What the signer has settled by an act of their own."""
+        """Finish the open tasks of this kind about a signer, who has settled them by an act."""
         await self._connection.write(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
