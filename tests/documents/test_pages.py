@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 import pikepdf
+import pypdfium2
 import pytest
 from PIL import Image
 
@@ -41,6 +42,38 @@ def test_a_page_of_ink_has_sixteen_grays_and_one_with_a_seal_its_colours(painter
     assert all(red == green == blue for red, green, blue in colours(gray))
     assert len(colours(gray)) <= 16 and len(colours(coloured)) <= 16
     assert any(red > 150 and blue < 90 for red, _, blue in colours(coloured))
+
+
+@pytest.mark.parametrize("width", [590, 591, 592, 593])
+def test_a_gray_page_has_the_shades_that_pdfium_draws(painter: PagePainter, width: int) -> None:
+    """Whether its width in pixels is even or odd."""
+    file = pdf(b"0.3 g 100 700 m 400 720 l 250 333 l h f 0.7 g 0 0 50 50 re f", size=(width, 842))
+    with pypdfium2.PdfDocument(file) as document:
+        expected = document[0].render(scale=110 / 72, grayscale=True).to_pil()
+    drawn = Image.open(BytesIO(painter.page_images(file)[0]))
+    assert drawn.size == expected.size
+    assert [value // 17 for value in drawn.convert("L").tobytes()] == [value >> 4 for value in expected.tobytes()]
+
+
+COLOURED = {
+    "area": b"1 0 0 rg 9 9 90 90 re f",
+    "line": b"1 0 0 RG 9 w 9 9 m 90 90 l S",
+    "inside a form": b"/F Do",
+    "picture": b"q 90 0 0 90 9 9 cm BI /W 1 /H 1 /CS /RGB /BPC 8 ID \xff\x00\x00 EI Q",
+}
+
+
+@pytest.mark.parametrize("kind", COLOURED)
+def test_whatever_has_a_colour_is_drawn_in_it(painter: PagePainter, kind: str) -> None:
+    document, output = pikepdf.new(), BytesIO()
+    page = document.add_blank_page(page_size=(595, 842))
+    form = document.make_stream(COLOURED["area"], Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+    form.BBox = [0, 0, 200, 200]
+    page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(F=form))
+    page.Contents = document.make_stream(COLOURED[kind])
+    document.save(output)
+    drawn = Image.open(BytesIO(painter.page_images(output.getvalue())[0]))
+    assert any(red > 150 and blue < 90 for red, _, blue in colours(drawn))
 
 
 def colours(image: Image.Image) -> set[tuple[int, int, int]]:
