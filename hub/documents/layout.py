@@ -6,7 +6,6 @@ printed table cannot disagree. The same template, data and `issued_at` give the 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 from dataclasses import dataclass
@@ -115,12 +114,12 @@ class ContractPrinter:
             "number": data.number,
             "school": data.school.name,
             "words": dict(template.words),
-            "blocks": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in blocks],
+            "blocks": [{"kind": type(block).__name__.lower(), **vars(block)} for block in blocks],
             "signing": {
                 "height": height,
                 "caption": _CAPTION,
                 "seal": _SEAL,
-                "cells": [dataclasses.asdict(cell) for cell in cells],
+                "cells": [vars(cell) for cell in cells],
             },
         }
         inputs = {"contract": json.dumps(contract, ensure_ascii=False)}
