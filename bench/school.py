@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued
@@ -72,6 +72,30 @@ class MeteredTimestamps:
 
 
 @dataclass(frozen=True)
+class RsaSoftKey:
+    """A key of an organisation that brought an RSA certificate; ours are on P-256."""
+
+    private_key: rsa.RSAPrivateKey
+    label = "seal"
+
+    @property
+    def spki(self) -> bytes:
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.private_key.public_key().public_bytes(serialization.Encoding.DER, form)
+
+    async def sign(self, message: bytes) -> bytes:
+        return self.private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+    async def check(self) -> None:
+        """It is in memory."""
+
+
+def private_der(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+
+
+@dataclass(frozen=True)
 class BenchSchool:
     """All keys in memory; `seal_private_key` for peers who want the key itself."""
 
@@ -79,6 +103,8 @@ class BenchSchool:
     timestamps: MeteredTimestamps
     seal_private_key: ec.EllipticCurvePrivateKey
     seal: Issued
+    rsa_private_key: rsa.RSAPrivateKey
+    rsa_seal: Issued
     crl: bytes
 
     @classmethod
@@ -90,16 +116,14 @@ class BenchSchool:
         timestamps = MeteredTimestamps(BuiltinTimestamps(timestamp_key, stamping.chain, clock))
         private_key = ec.generate_private_key(ec.SECP256R1())
         seal = await authority.enrol_seal(SoftKey("seal", private_key).spki, ORGANISATION)
-        return cls(authority, timestamps, private_key, seal, await authority.revocation_list([]))
+        rsa_key = RsaSoftKey(rsa.generate_private_key(65537, 2048))
+        rsa_seal = await authority.enrol_seal(rsa_key.spki, ORGANISATION)
+        crl = await authority.revocation_list([])
+        return cls(authority, timestamps, private_key, seal, rsa_key.private_key, rsa_seal, crl)
 
     @property
     def seal_key(self) -> SoftKey:
         return SoftKey("seal", self.seal_private_key)
-
-    @property
-    def seal_private_der(self) -> bytes:
-        form = serialization.PrivateFormat.PKCS8
-        return self.seal_private_key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
 
     @property
     def certificates(self) -> list[bytes]:

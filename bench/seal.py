@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench import pdfbox
 from bench.judge import check_by_pyhanko, offline_spec
 from bench.results import Result
 from bench.school import (
@@ -22,9 +24,11 @@ from bench.school import (
     GUARDIAN_NAME,
     ORGANISATION,
     BenchSchool,
+    RsaSoftKey,
     embedded,
     issued_contract,
     prepared_for_guardian,
+    private_der,
     raw_signature,
 )
 from bench.stock import SEAL, StockSeal
@@ -44,6 +48,8 @@ from qianda.verify.cms_check import check_detached
 from qianda.verify.signed_file import SignedFile
 
 ROUNDS = 25
+
+log = logging.getLogger(__name__)
 
 
 def run(rounds: int) -> Result:
@@ -132,28 +138,46 @@ async def _school_of_fast_runs(issued: bytes, stamp: Path, limit: Limit) -> tupl
 
 async def _measured(rounds: int, limit: Limit) -> Ledger:
     issued = issued_contract()
-    with tempfile.TemporaryDirectory() as place:
-        plan = read_plan(issued)
+    async with contextlib.AsyncExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory())
         stamp = Path(place) / "stamp.pdf"
         stamp.write_bytes(seal_stamp(ORGANISATION))
         school, stock = await _school_of_fast_runs(issued, stamp, limit)
         signed = await guardian_signed(school, issued)
         ours = ProductSeal(school, school.seal_key, school.seal.chain)
-        async with _token_seal(school, Path(place) / "token") as on_token:
-            works: dict[str, Work] = {
-                "stock_lta": lambda: stock.long_term(signed),
-                "ours_lta": lambda: ours.long_term(signed),
-                "ours_lta_token": lambda: on_token.long_term(signed),
-                "ours_bb_plan": lambda: ours.plain(issued, plan),
-                "stock_bb": lambda: stock.basic(issued),
-                "ours_bb": lambda: ours.plain(issued),
-                "stock_bt": lambda: stock.timestamped(issued),
-                "ours_bt": lambda: ours.timestamped(issued),
-                "raw": lambda: _raw(school.seal_private_key, issued),
-            }
-            await _check(school, [await works[name]() for name in ("ours_lta", "ours_lta_token")])
-            works["check_finished"] = _final_check(school, issued, await ours.long_term(signed))
-            return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit)
+        on_token = await stack.enter_async_context(_token_seal(school, Path(place) / "token"))
+        works: dict[str, Work] = {
+            "stock_lta": lambda: stock.long_term(signed),
+            "ours_lta": lambda: ours.long_term(signed),
+            "ours_lta_token": lambda: on_token.long_term(signed),
+            **_plain_works(school, stock, issued, stamp),
+        }
+        await _check(school, [await works[name]() for name in ("ours_lta", "ours_lta_token")])
+        works["check_finished"] = _final_check(school, issued, await ours.long_term(signed))
+        if reason := pdfbox.missing():
+            log.warning("seal: PDFBox is left out: %s", reason)
+        else:
+            key, chain = private_der(school.seal_private_key), school.seal.chain
+            works["pdfbox_bb"] = stack.enter_context(pdfbox.warm_pdfbox(issued, SEAL, key, chain)).sign
+        return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit)
+
+
+def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Path) -> dict[str, Work]:
+    """Signatures of which nothing shows, in the issued contract."""
+    plan = read_plan(issued)
+    ours = ProductSeal(school, school.seal_key, school.seal.chain)
+    by_rsa = ProductSeal(school, RsaSoftKey(school.rsa_private_key), school.rsa_seal.chain)
+    stock_rsa = StockSeal(school, stamp, rsa=True)
+    return {
+        "ours_bb_plan": lambda: ours.plain(issued, plan),
+        "stock_bb": lambda: stock.basic(issued),
+        "ours_bb": lambda: ours.plain(issued),
+        "stock_bt": lambda: stock.timestamped(issued),
+        "ours_bt": lambda: ours.timestamped(issued),
+        "stock_rsa": lambda: stock_rsa.basic(issued),
+        "ours_rsa": lambda: by_rsa.plain(issued),
+        "raw": lambda: _raw(school.seal_private_key, issued),
+    }
 
 
 def _final_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:
@@ -200,7 +224,7 @@ def _figures(ledger: Ledger) -> dict[str, float]:
     def ratio(upper: str, lower: str, *, own: bool = False) -> float:
         return typical(ledger, upper, own=own) / typical(ledger, lower, own=own)
 
-    return {
+    figures = {
         "ratio_stock_lta": ratio("stock_lta", "ours_lta"),
         "ratio_stock_lta_token": ratio("stock_lta", "ours_lta_token"),
         "ratio_stock_lta_tsa_apart": ratio("stock_lta", "ours_lta", own=True),
@@ -209,5 +233,10 @@ def _figures(ledger: Ledger) -> dict[str, float]:
         "ratio_stock_ec_bt": ratio("stock_bt", "ours_bt"),
         "ratio_limit_ec": ratio("ours_bb", "raw"),
         "ratio_limit_ec_plan": ratio("ours_bb_plan", "raw"),
+        "ratio_stock_rsa": ratio("stock_rsa", "ours_rsa"),
         "check_finished_ms": typical(ledger, "check_finished") * 1000,
-    } | {f"ms_{work}": typical(ledger, work) * 1000 for work in dict.fromkeys(row["work"] for row in ledger)}
+    }
+    works = dict.fromkeys(row["work"] for row in ledger)
+    if "pdfbox_bb" in works:
+        figures["ratio_pdfbox_ec"] = ratio("pdfbox_bb", "ours_bb")
+    return figures | {f"ms_{work}": typical(ledger, work) * 1000 for work in works}

@@ -18,7 +18,7 @@ from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from bench.school import BenchSchool, MeteredTimestamps
+from bench.school import BenchSchool, MeteredTimestamps, private_der
 
 SEAL = "seal"
 
@@ -37,11 +37,14 @@ class ServiceStamper(TimeStamper):
 class StockSeal:
     """Certificate, key and stamp are loaded once, as a server would do it."""
 
-    def __init__(self, school: BenchSchool, stamp: Path) -> None:
-        chain = [x509.Certificate.load(der) for der in school.seal.chain]
+    def __init__(self, school: BenchSchool, stamp: Path, *, rsa: bool = False) -> None:
+        private_key, issued = (
+            (school.rsa_private_key, school.rsa_seal) if rsa else (school.seal_private_key, school.seal)
+        )
+        chain = [x509.Certificate.load(der) for der in issued.chain]
         self._signer = signers.SimpleSigner(
             signing_cert=chain[0],
-            signing_key=keys.PrivateKeyInfo.load(school.seal_private_der),
+            signing_key=keys.PrivateKeyInfo.load(private_der(private_key)),
             cert_registry=SimpleCertificateStore.from_certs(chain),  # type: ignore[no-untyped-call]  # has no types
             embed_roots=False,
         )

@@ -23,7 +23,7 @@ def cpu(rows: Rows, work: str) -> float:
 @pytest.mark.real
 def test_seal(tmp_path: Path) -> None:
     figures, rows = measured("seal", tmp_path, 1)
-    assert {"ratio_stock_lta", "ratio_stock_ec", "ratio_limit_ec"} <= set(figures)
+    assert {"ratio_stock_lta", "ratio_stock_ec", "ratio_limit_ec", "ratio_stock_rsa"} <= set(figures)
     again = cpu(rows, "stock_lta") / cpu(rows, "ours_lta")
     assert figures["ratio_stock_lta"] == pytest.approx(again, abs=0.001)
 

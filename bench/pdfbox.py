@@ -1,0 +1,68 @@
+"""PDFBox with Bouncy Castle, warm: one JVM signs again and again and says what CPU time it used."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.trials import UsedElsewhere
+
+JARS = Path("/usr/share/java")
+NAMES = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")
+PROGRAM = Path(__file__).with_name("SignWithPdfBox.java")
+# Measurements, of 20 signatures each, before the first that counts: the JVM compiles what it uses often.
+WARM_UP = 20
+
+
+def missing() -> str:
+    """Return why PDFBox cannot be measured here; empty where it can."""
+    if shutil.which("java") is None or shutil.which("javac") is None:
+        return "java or javac is not installed (default-jdk-headless)"
+    absent = [name for name in NAMES if not (JARS / f"{name}.jar").exists()]
+    return f"{', '.join(absent)}: not installed (libpdfbox2-java, libbcpkix-java)" if absent else ""
+
+
+class WarmPdfBox:
+    """Signs one field of one file."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    async def sign(self) -> UsedElsewhere:
+        """Sign, and return what one signature cost."""
+        return self.write("")
+
+    def write(self, path: str) -> UsedElsewhere:
+        """Do the same, and write the signed file, for a judge."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        return UsedElsewhere(float(self._process.stdout.readline()))
+
+
+@contextmanager
+def warm_pdfbox(document: bytes, field: str, key: bytes, chain: Sequence[bytes]) -> Iterator[WarmPdfBox]:
+    """Start the JVM and warm it up. `key`: PKCS #8 in DER; `chain`: certificates in DER, the signer's first."""
+    with tempfile.TemporaryDirectory(prefix="qianda-pdfbox-") as place:
+        folder = Path(place)
+        contents = {"document.pdf": document, "key.der": key}
+        contents |= {f"certificate-{number}.der": certificate for number, certificate in enumerate(chain)}
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        jars = ":".join(str(JARS / f"{name}.jar") for name in NAMES)
+        subprocess.run(["javac", "-cp", jars, "-d", place, str(PROGRAM)], check=True)
+        names = [str(folder / name) for name in contents]
+        command = ["java", "-cp", f"{jars}:{place}", PROGRAM.stem, names[0], field, *names[1:]]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                signer = WarmPdfBox(process)
+                for _ in range(WARM_UP):
+                    signer.write("")
+                yield signer
+            finally:
+                process.kill()
