@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run unit test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
+.PHONY: help run unit test real day0 fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -12,7 +12,7 @@ LOCKED := $(if $(shell command -v flock),flock -o .venv.lock)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra server --extra client
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (PORT=…; HOST=192.168.… for a phone in the same network)
 	@$(if $(PORT),QIANDA_PORT='$(PORT)') $(if $(HOST),QIANDA_HOST='$(HOST)') exec $(BIN)/qianda demo
@@ -26,6 +26,9 @@ test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 
 real: ready-real ## Run the slow proofs with outside peers
 	@$(PYTEST) -n 2 -m real --durations=40 --durations-min=10 -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+
+day0: ready-real ## Play the first day of a school: the wheel, a server PostgreSQL, an outside seal certificate, one contract
+	@$(PYTEST) -n 0 -m real -o faulthandler_timeout=1800 tests/day0/test_first_day.py $(ARGS)
 
 mutants: ready-test ## Break guards one at a time and see that tests notice (JOBS=…; ARGS='--only sign')
 	@$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ARGS)

@@ -12,7 +12,7 @@ if [ "${1:-run}" != run ]; then
     command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
-    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java caddy nginx prometheus systemd)
+    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java postgresql caddy nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -58,11 +58,19 @@ no_unit() {
     [ -e "$unit" ] || [ -L "$unit" ] || { "${as_root[@]}" mkdir -p "${unit%/*}" && "${as_root[@]}" ln -s /dev/null "$unit"; }
 }
 
+no_cluster() {
+    # The tests make a server of their own. Debian's package would make one as well, unless this file says no.
+    local settings=/etc/postgresql-common/createcluster.conf
+    [ -e "$settings" ] || printf '%s\n' '# Installed for tests.' 'create_main_cluster = false' |
+        "${as_root[@]}" install -D -m 644 /dev/stdin "$settings"
+}
+
 echo "Installing ${missing[*]} …"
 [[ " ${missing[*]} " != *" kannel "* ]] || no_service kannel
 for program in caddy nginx prometheus; do
     [[ " ${missing[*]} " != *" $program "* ]] || no_unit "$program"
 done
+[[ " ${missing[*]} " != *" postgresql "* ]] || no_cluster
 for attempt in 1 2 3; do
     # One broken package source among several need not matter: what counts is whether the packages come.
     apt -qq update || echo "apt-get update had trouble; going on." >&2

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -25,6 +25,7 @@ from hub.documents.toml_text import write_toml
 from qianda.client import SigningClient
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.channels.doubles.sms_twilio import Double
+from tests.checkout import ROOT
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
 from tests.processes.programs import free_port
 from tests.running import until
@@ -35,6 +36,7 @@ from tests.wheel import InstalledWheel
 
 pytestmark = pytest.mark.real
 PHONE = "+85251000101"
+GROUPS = ("school", "staff", "key", "seal")
 GUARDIAN = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019", "relation": "父亲"}
 WANTED = {
     "campus": "east",
@@ -56,6 +58,7 @@ class Day:
     sms: Double
     http: aiohttp.ClientSession
     port: int
+    typed: set[str] = field(default_factory=set)
 
     @property
     def origin(self) -> str:
@@ -70,7 +73,12 @@ class Day:
 
     async def run(self, *words: str, as_owner: bool = False) -> CompletedProcess[str]:
         """Type a command; the providers and the authority of the test answer meanwhile."""
+        self.typed.add(command_of(words))
         return await asyncio.to_thread(self.installed.run, *words, **self.variables(as_owner=as_owner))
+
+    def running(self, command: str) -> AbstractContextManager[Path]:
+        self.typed.add(command)
+        return self.installed.running(command, **self.variables())
 
     async def said(self, *words: str, as_owner: bool = False) -> str:
         done = await self.run(*words, as_owner=as_owner)
@@ -120,11 +128,25 @@ async def test_the_first_day(day: Day) -> None:
     said_of_seal = await _have_the_seal_certified(day)
     examined = await day.run("doctor")
     assert examined.returncode == 0, examined.stdout
-    with day.installed.running("serve", **day.variables()), day.installed.running("work", **day.variables()):
+    with day.running("serve"), day.running("work"):
         await until(lambda: _answers(day, "/readyz"))
         await _log_in(day, password)
         final = await _sign(day, key)
     await _judge(day, final, said_of_seal)
+    told = told_by_the_runbook()
+    assert len(told) > 8 and told - day.typed == set()
+
+
+def command_of(words: Sequence[str]) -> str:
+    """`init`, or with its group `seal install`."""
+    return " ".join(words[: 2 if words[0] in GROUPS else 1])
+
+
+def told_by_the_runbook() -> set[str]:
+    """The commands that stand in docs/operating.md for a school of one's own."""
+    runbook = (ROOT / "docs" / "operating.md").read_text("utf-8").partition("## A school of your own")[2]
+    section = runbook.partition("\n## ")[0]
+    return {command_of(line.split()[1:]) for line in section.splitlines() if line.startswith("qianda ")}
 
 
 async def _set_up(day: Day) -> str:

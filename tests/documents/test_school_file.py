@@ -13,6 +13,7 @@ from hub.documents.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
 from hub.model.school.course import Campus
 from hub.settings import PACKED
+from tests.checkout import ROOT
 from tests.school_toml import CAMPUSES, COURSES, ORGANISATION, SCHOOL
 
 
@@ -47,6 +48,14 @@ def test_the_demo_school_is_one_too() -> None:
     assert found == []
     stored = tomllib.loads((seeds / "courses.toml").read_text("utf-8"))["course"]
     assert [dict(each.details) for each in file.courses] == [each["details"] for each in stored]
+
+
+def test_the_file_of_the_runbook_is_one_too() -> None:
+    runbook = (ROOT / "docs" / "operating.md").read_text("utf-8").partition("## A school of your own")[2]
+    written = runbook.partition("```toml\n")[2].partition("```")[0]
+    file, found = read_school(written.replace('credit_code = "…"', 'credit_code = "52340100MJ00000015"'))
+    assert found == []
+    assert [each.id for each in file.campuses] == ["hq", "east"] and file.staff["login"] == "office"
 
 
 @pytest.mark.parametrize(
