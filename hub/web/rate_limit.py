@@ -27,6 +27,7 @@ PER_MINUTE = {
     "pickup": 60,
     "passkeys": 30,
     "question": 60,
+    "staff-read": 600,
 }
 
 

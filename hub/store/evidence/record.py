@@ -159,6 +159,13 @@ class Record:
         )
         return actor
 
+    async def latest(self, contract: UUID, kind: str, actor: str) -> RecordEntry | None:
+        """Return the newest entry of this kind by this actor."""
+        mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind) & (ENTRY.c.actor == actor)
+        newest = select(ENTRY).where(mine).order_by(ENTRY.c.sequence.desc()).limit(1)
+        row = (await self._connection.execute(newest)).mappings().first()
+        return _entry(row) if row else None
+
     async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Return the values that are not erased, as commitment → (name, value)."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))

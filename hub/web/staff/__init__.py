@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff.contract import contract, issuing
+from hub.web.staff.contract import contract, issuing, reading
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -39,7 +39,10 @@ PAGES: dict[str, Handler] = {
     _ONE: contract.contract,
     f"{_ONE}/void": contract.ask_void,
     f"{_ONE}/paper": contract.ask_paper,
-    f"{_ONE}/final.pdf": contract.final_file,
+    f"{_ONE}/final.pdf": reading.final_file,
+    f"{_ONE}/read": reading.pages,
+    f"{_ONE}/pages/{{number}}.png": reading.page_image,
+    f"{_ONE}/document.pdf": reading.document,
     f"{_ONE}/links/{{signer}}": contract.links,
     f"{_ONE}/desk/{{signer}}": contract.desk_code,
 }

@@ -24,7 +24,7 @@ from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
-from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract import Contract
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry, find_broken_entry
@@ -39,6 +39,7 @@ from hub.web.staff.staff.access import DeskVisit
 
 LOOKED_APART = timedelta(hours=1)
 VIEWED = "viewed-by-staff"
+STAFF = "staff:"
 
 
 def contract_id(visit: DeskVisit) -> UUID:
@@ -73,6 +74,7 @@ async def show_contract(
         campus = await tx.school.campus(found.campus)
         devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
         to_do = await tx.staff_tasks.open_tasks(found.id)
+        staff = await _names_of_staff(tx, entries)
         changing = await tx.phone_changes.signers(tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
@@ -100,7 +102,7 @@ async def show_contract(
         ledger=ledger,
         names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(
-            ContractHistory(entries, values, deliveries, ledger),
+            ContractHistory(entries, values, deliveries, ledger, staff),
             signers,
             {each.id: each.signer for each in tasks.values()},
         ),
@@ -109,6 +111,21 @@ async def show_contract(
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:
     return next((each.name for each in signers if each.id == signer), "")
+
+
+async def _names_of_staff(tx: Transaction, entries: Sequence[RecordEntry]) -> dict[str, str]:
+    """Return the names of the members of staff in a record, by actor."""
+    ids = {UUID(entry.actor[len(STAFF) :]) for entry in entries if _is_staff(entry.actor)}
+    return {f"{STAFF}{staff}": name for staff, name in (await tx.accounts.staff_names(list(ids))).items()}
+
+
+def _is_staff(actor: str) -> bool:
+    """Return whether an actor is an account. The demo and commands write other words after the prefix."""
+    try:
+        UUID(actor.removeprefix(STAFF))
+    except ValueError:
+        return False
+    return actor.startswith(STAFF)
 
 
 async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
@@ -239,21 +256,6 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
-
-
-async def final_file(visit: DeskVisit) -> web.Response:
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
-        await note_view(visit, tx, found, await tx.record.entries(found.id))
-    return await _download(visit, found)
-
-
-async def _download(visit: DeskVisit, found: Contract) -> web.Response:
-    if found.state is not ContractState.COMPLETED or found.document is None:
-        raise ContractNotFound("there is no final file before completion")
-    content = await visit.services.files.get(found.document)
-    shown = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
-    return web.Response(body=content, content_type="application/pdf", headers=shown)
 
 
 # ---- links to hand on

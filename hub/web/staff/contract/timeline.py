@@ -24,7 +24,7 @@ class Happening:
     """One line of the history.
 
     `source`: record, message or reminder. `kind`: key of its label. `name`: name of the signer, if it is about one.
-    `words`: texts that somebody wrote; None for one that was erased.
+    `words`: texts that somebody wrote; None for one that was erased. `by`: name of the member of staff who did it.
     """
 
     at: datetime
@@ -34,16 +34,19 @@ class Happening:
     facts: Mapping[str, Any] | None = None
     digest: str = ""
     words: Sequence[str | None] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True)
 class ContractHistory:
-    """Record, messages and reminders of a contract. `values`: name and text from the side table, by commitment."""
+    """Record, messages and reminders of a contract. `values`: name and text from the side table, by commitment.
+    `staff`: names of members of staff, by actor."""
 
     entries: Sequence[RecordEntry]
     values: Mapping[str, tuple[str, str]]
     deliveries: Sequence[Delivery]
     ledger: Sequence[Mapping[str, Any]]
+    staff: Mapping[str, str]
 
 
 def timeline(
@@ -51,7 +54,7 @@ def timeline(
 ) -> list[Happening]:
     """Return the history, oldest first; entries of the same moment in the order record, messages, reminders."""
     names = {str(signer.id): signer.name for signer in signers}
-    happenings = [_entry(entry, names, history.values) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
+    happenings = [_entry(entry, names, history) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
     for each in history.deliveries:
         happenings.append(_delivery(each, names))
     for line in history.ledger:
@@ -61,10 +64,20 @@ def timeline(
     return sorted(happenings, key=lambda each: each.at)
 
 
-def _entry(entry: RecordEntry, names: Mapping[str, str], values: Mapping[str, tuple[str, str]]) -> Happening:
+def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistory) -> Happening:
+    values = history.values
     words = [values[behind][1] if behind in values else None for _, behind in list_commitments(entry.facts)]
     about = str(entry.facts.get("signer", entry.actor.partition(":")[2]))
-    return Happening(entry.at, "record", entry.kind, names.get(about, ""), entry.facts, entry.digest.hex(), words)
+    return Happening(
+        entry.at,
+        "record",
+        entry.kind,
+        names.get(about, ""),
+        entry.facts,
+        entry.digest.hex(),
+        words,
+        history.staff.get(entry.actor, ""),
+    )
 
 
 def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:

@@ -1,0 +1,45 @@
+"""Staff read a contract's document. Each opening is an entry of the contract's record, so it shows who read what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from hub.errors import ContractNotFound
+from hub.model.contract.contract import Contract
+from hub.store.transaction import Transaction
+
+READ = "read-by-staff"
+DOWNLOADED = "downloaded-by-staff"
+# Images belong to an opening of the page. One that is asked for later than this after it counts as an opening.
+IMAGES_BELONG_FOR = timedelta(hours=1)
+
+
+async def open_document(tx: Transaction, contract_id: UUID, kind: str, actor: str) -> tuple[Contract, str]:
+    """Return the contract and the SHA-256 of its present document, and record that `actor` opens it.
+
+    `kind`: READ or DOWNLOADED. Raises ContractNotFound, also for a contract without a document.
+    """
+    contract, sha256 = await _current(tx, contract_id)
+    await tx.record.append(contract.id, contract.campus, kind, actor, {"document_sha256": sha256})
+    return contract, sha256
+
+
+async def open_page(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
+    """Return what `open_document` does, for the image of one page.
+
+    It is recorded only if `actor` has not opened this very document within IMAGES_BELONG_FOR.
+    """
+    contract, sha256 = await _current(tx, contract_id)
+    before = await tx.record.latest(contract.id, READ, actor)
+    known = before is not None and before.facts.get("document_sha256") == sha256
+    if before is None or not known or tx.now - before.at >= IMAGES_BELONG_FOR:
+        return await open_document(tx, contract_id, READ, actor)
+    return contract, sha256
+
+
+async def _current(tx: Transaction, contract_id: UUID) -> tuple[Contract, str]:
+    contract = await tx.contracts.get(contract_id)
+    if contract.document is None:
+        raise ContractNotFound
+    return contract, contract.document

@@ -1,0 +1,69 @@
+"""What staff read of a contract: the pages of its present document as images, and the file itself.
+
+A contract outside of their campuses gets the answer of an unknown one.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.errors import ContractNotFound, NotFound
+from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_page
+from hub.model.contract.contract import Contract, ContractState
+from hub.web.app_keys import BRAKES, PAGE_IMAGES
+from hub.web.security import refuse_other_sites
+from hub.web.staff.contract.contract import contract_id
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+
+MAX_DIGITS = 3
+
+
+async def pages(visit: DeskVisit) -> web.Response:
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found, _ = await open_document(tx, contract_id(visit), READ, visit.actor)
+        campus = await tx.school.campus(found.campus)
+    return await show(visit, "staff/read.html", contract=found, at=campus)
+
+
+async def page_image(visit: DeskVisit) -> web.Response:
+    """Return the image of a page of the present document, counted from 1."""
+    await _check(visit)
+    asked = visit.request.match_info["number"]
+    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= MAX_DIGITS else 0
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found, sha256 = await open_page(tx, contract_id(visit), visit.actor)
+        if not 1 <= number <= found.pages:
+            raise NotFound("there is no such page")
+    images = await visit.request.app[PAGE_IMAGES].of(sha256, visit.services.files.get)
+    return web.Response(body=images[number - 1], content_type="image/png")
+
+
+async def document(visit: DeskVisit) -> web.Response:
+    """Return the present file: the issued one, one that some have signed, or the completed one."""
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found, sha256 = await open_document(tx, contract_id(visit), DOWNLOADED, visit.actor)
+    return await _pdf(visit, found, sha256)
+
+
+async def final_file(visit: DeskVisit) -> web.Response:
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        if (await tx.contracts.get(contract_id(visit))).state is not ContractState.COMPLETED:
+            raise ContractNotFound("there is no final file before completion")
+        found, sha256 = await open_document(tx, contract_id(visit), DOWNLOADED, visit.actor)
+    return await _pdf(visit, found, sha256)
+
+
+async def _check(visit: DeskVisit) -> None:
+    """Refuse a request that another site caused, since it writes to the record, and slow down a flood."""
+    refuse_other_sites(visit.request)
+    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+
+
+async def _pdf(visit: DeskVisit, found: Contract, sha256: str) -> web.Response:
+    content = await visit.services.files.get(sha256)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    return web.Response(body=content, content_type="application/pdf", headers=headers)

@@ -1,0 +1,30 @@
+"""Labels of the kinds of entries in a contract's record."""
+
+from __future__ import annotations
+
+RECORDS = {
+    "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
+    "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
+    "reminders-changed": "reminders changed for this contract",
+    "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
+    "signed-on-paper": "signed on paper",
+    "viewed-by-staff": "looked at by staff", "read-by-staff": "read by staff",
+    "downloaded-by-staff": "downloaded by staff", "identity-checked": "identity confirmed",
+    "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
+    "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
+    "key-refused": "key refused", "signature-refused": "signature refused", "agent-refused": "a second program refused",
+    "custody-refused": "key refused: the contract demands another kind",
+    "signed": "all have signed", "stuck": "stuck at the hub",
+    "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
+    "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
+    "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
+    "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
+    "passkey-registered": "passkey registered", "confirmation-refused": "confirmation by a passkey refused",
+    "key-deletion-reported": "key deleted, as the page reports",
+    "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
+    "app-key-revoked": "a device of theirs revoked", "certificate-revoked": "certificate revoked",
+    "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
+    "words-erased": "what had been written was erased", "signer-erased": "personal data behind the record erased",
+    "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
+    "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
+}  # fmt: skip
