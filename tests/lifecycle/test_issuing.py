@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
-from hub.lifecycle.contract.issue import DEFAULT_DEADLINE, issue
+from hub.lifecycle.contract.draw import DEFAULT_DEADLINE
+from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewStudent
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.reminders.extend_deadline import extend

@@ -50,6 +50,8 @@ ACTS: dict[str, Handler] = {
     "/staff/enrolments/preview": issuing.preview,
     "/staff/enrolments/issue": issuing.issue_many,
     "/staff/issue": issuing.issue_by_hand,
+    "/staff/issue/preview": issuing.preview_by_hand,
+    "/staff/issue/change": issuing.change,
     "/staff/import": roster.bring_in,
     "/staff/tasks/{task}/done": tasks.done,
     "/staff/tasks/{task}/take": tasks.taken,

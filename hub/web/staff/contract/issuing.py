@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from typing import cast
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.issue import issue, issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
+from hub.lifecycle.contract.preview import ContractPreview, preview_contract
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Campus
+from hub.model.school.course import Campus, Enrolment
+from hub.web.app_keys import BRAKES
+from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
@@ -27,6 +32,8 @@ MAX_AT_ONCE = 500
 # Seconds of issuing per request; then the page shows the progress. This avoids request timeouts.
 STEP_SECONDS = 4.0
 SENDS = ("now", "policy", "none")
+# Field of a preview that makes its second click the same act. It comes from us, and is no more than a key.
+ONCE = "once"
 
 
 # ---- from enrolments
@@ -50,15 +57,49 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
 
 
 async def preview(visit: DeskVisit) -> web.Response:
-    """Show what would be issued from the selected enrolments, before anything is issued."""
-    selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MAX_AT_ONCE]
+    """Show what would be issued from the selected enrolments, and the first contract as its signers will see it."""
+    form = await visit.request.post()
+    selected = [str(value) for value in form.getall("enrolment", [])][:MAX_AT_ONCE]
     if not selected:
         return await enrolments(visit, BadInput("choose at least one enrolment"))
     async with visit.services.database.transaction(visit.scope) as tx:
         found = [await tx.school.enrolment(_uuid(each)) for each in selected]
-    signers = sum(len(each.people["signers"]) for each in found if each.contract is None)
     fresh = family_first([each for each in found if each.contract is None])
-    return await show(visit, "staff/preview.html", fresh=fresh, signers=signers, already=len(found) - len(fresh))
+    entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline")})
+    problem, seen = None, None
+    try:
+        seen = await _first_one(visit, fresh[0], entered) if fresh else None
+    except QiandaError as error:
+        problem = error
+    return await show(
+        visit,
+        "staff/preview.html",
+        fresh=fresh,
+        signers=sum(len(each.people["signers"]) for each in fresh),
+        already=len(found) - len(fresh),
+        entered=entered,
+        problem=problem,
+        **as_seen(seen),
+    )
+
+
+async def _first_one(visit: DeskVisit, enrolment: Enrolment, entered: Entered) -> ContractPreview:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        campus = await tx.school.campus(enrolment.campus)
+    deadline, send = _deadline(entered["deadline"], campus), _send(entered["send"] or "now")
+    return await _look_at(visit, new_contract(enrolment, deadline=deadline, send=send))
+
+
+async def _look_at(visit: DeskVisit, asked: NewContract) -> ContractPreview:
+    """Draw a contract to look at. Each address may do so as often as it may read contracts."""
+    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    return await preview_contract(visit.services, visit.scope, asked)
+
+
+def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
+    """Return what `as_seen.html` shows. The images are part of the page, so that they are nowhere else."""
+    images = [f"data:image/png;base64,{base64.b64encode(image).decode()}" for image in seen.images] if seen else []
+    return {"seen": seen, "seen_pages": images, "price": price_of}
 
 
 @dataclass
@@ -127,14 +168,49 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
     )
 
 
-async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
-    sent = (await visit.request.post()).items()
-    entered = {name: printable(value) for name, value in sent if isinstance(value, str)}
+async def preview_by_hand(visit: DeskVisit) -> web.Response:
+    """Show the contract that was entered as its signers will see it, before it is issued."""
+    entered = await _entered(visit)
     try:
-        contract = await issue(visit.services, visit.scope, await _asked(visit, entered), visit.actor)
+        seen = await _look_at(visit, await _asked(visit, entered))
     except QiandaError as error:
         return await _form(visit, entered, error)
-    raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
+    kept = {name: value for name, value in entered.items() if name != ONCE and value}
+    return await show(visit, "staff/issue_preview.html", kept=kept, once=uuid4(), **as_seen(seen))
+
+
+async def change(visit: DeskVisit) -> web.Response:
+    """Show the form again with what was entered, after a preview."""
+    return await _form(visit, await _entered(visit))
+
+
+async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
+    entered = await _entered(visit)
+    try:
+        contract = await _issue_once(visit, await _asked(visit, entered), entered.get(ONCE, ""))
+    except QiandaError as error:
+        return await _form(visit, entered, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract}?said=issued")
+
+
+async def _entered(visit: DeskVisit) -> dict[str, str]:
+    sent = (await visit.request.post()).items()
+    return {name: printable(value) for name, value in sent if isinstance(value, str)}
+
+
+async def _issue_once(visit: DeskVisit, asked: NewContract, once: str) -> UUID:
+    """Issue a contract. A second click on the same preview gives the contract that the first one issued."""
+    prepared = await prepare_contract(visit.services, visit.scope, asked)
+    digest = hashlib.sha256(repr(asked).encode()).digest()
+    async with visit.services.database.transaction(visit.scope) as tx:
+        # The first one is waited for: its key stands in the transaction that issues.
+        kept = await tx.idempotency.replay(visit.staff.id, once, digest, tx.now) if once else None
+        if kept:
+            return UUID(kept[1])
+        issued = (await issue_prepared(visit.services, tx, prepared, visit.actor)).contract.id
+        if once:
+            await tx.idempotency.keep_answer(visit.staff.id, once, web.HTTPSeeOther.status_code, str(issued))
+    return issued
 
 
 async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from channels import FixedTexts, Shape
+from hub.lifecycle.messaging.preview_message import SAMPLE_PICKUP, SAMPLE_TICKET
 from hub.model.messaging.message import (
     KINDS,
     Kind,
@@ -30,7 +31,7 @@ from hub.web.staff.render import Entered, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
 # Sample values, which open nothing.
-TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
+CODE = "482917"
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
 SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18
 SAMPLE_NUMBER = "2"
@@ -91,7 +92,7 @@ async def messages(visit: DeskVisit) -> web.Response:
         channels=CARRIERS,
         languages=NAMES,
         shapes_of=_shapes_of,
-        price=_price,
+        price=price_of,
     )
 
 
@@ -106,10 +107,10 @@ def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str
         "contracts": format_contract_count(1, language),
         "deadline": format_moment(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)),
-        "link": renderer.build_doorway(TICKET).url,
+        "link": renderer.build_doorway(SAMPLE_TICKET).url,
         "entry": renderer.entry,
-        "ticket": TICKET,
-        "pickup": PICKUP,
+        "ticket": SAMPLE_TICKET,
+        "pickup": SAMPLE_PICKUP,
         "code": CODE,
     }
     return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
@@ -161,9 +162,10 @@ def _shapes_of(carrier: Carrier) -> list[str]:
 def _cost(carrier: Carrier, text: str) -> Cost:
     prefix = carrier.channel.rules.prefix
     counted = measure_text(prefix + text) if carrier.provider.carries == "sms" else None
-    return Cost(carrier.name, prefix, counted, _price(carrier, counted.segments if counted else 1))
+    return Cost(carrier.name, prefix, counted, price_of(carrier, counted.segments if counted else 1))
 
 
-def _price(carrier: Carrier, segments: int = 1) -> str | None:
+def price_of(carrier: Carrier, segments: int = 1) -> str | None:
+    """Return the cost of a message of so many segments with its currency; None if no price is configured."""
     cost = carrier.provider.segment_cost
     return None if cost is None else f"{round(cost * segments, 6):.6g} {carrier.provider.currency}"

@@ -1,0 +1,240 @@
+"""Draw a contract: check what was entered, set the terms, lay out the document. Writes no row and stores no file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from hub.documents.contract_data import ContractData
+from hub.documents.layout import LaidOut
+from hub.documents.signature import FieldBox
+from hub.errors import BadInput
+from hub.lifecycle.contract.end import check_deadline
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner
+from hub.lifecycle.contract.representatives import representative_at
+from hub.lifecycle.contract.terms import (
+    DrawnSigner,
+    DrawnStudent,
+    DrawnTerms,
+    check_age,
+    check_student,
+    contract_data,
+    summary,
+)
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
+from hub.model.contract.signer import Role, Signer
+from hub.model.signing.signature_request import SEAL_FIELD
+from hub.model.staff.accounts import Scope
+from hub.store.transaction import Transaction
+
+DEFAULT_DEADLINE = timedelta(days=30)
+LANGUAGES = ("zh", "en")
+CHANNELS = ("sms", "voice", "email")
+
+
+@dataclass(frozen=True)
+class DrawnContract:
+    """Validated input with everything needed for the layout."""
+
+    asked: NewContract
+    terms: DrawnTerms
+    language: str
+    now: datetime
+    deadline: datetime
+    data: ContractData
+
+
+async def draw_contract(
+    services: Services, scope: Scope, asked: NewContract, number: str | None = None
+) -> DrawnContract:
+    """Check the input and set the terms. `number`: of the contract; None takes the next one, which is never given
+    out again.
+
+    Raises BadInput (with the field), GuardianRequired.
+    """
+    signers = _checked_signers(await with_representative(services, scope, asked))
+    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
+    birth_date = document.birth_date or asked.student.birth_date
+    student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
+    language = _language(services, asked.template, signers)
+    async with services.database.transaction(scope) as tx:
+        if not scope.covers(asked.campus):
+            raise BadInput(f"there is no campus {asked.campus}", field="campus")
+        campus = await tx.school.campus(asked.campus)
+        course = await tx.school.course(asked.campus, asked.course) if asked.course else None
+        now = tx.planning_now
+        year = now.astimezone(ZoneInfo(campus.zone)).year
+        number = number or await tx.contracts.next_number(year)
+    on = now.astimezone(ZoneInfo(campus.zone)).date()
+    check_student(student, signers)
+    check_age(student, signers, on)
+    terms = DrawnTerms(
+        number, now.replace(microsecond=0), on, services.documents.school, campus, course, student, signers, asked.data
+    )
+    deadline = _checked_deadline(asked.deadline, now)
+    return DrawnContract(asked, terms, language, now, deadline, contract_data(terms, language))
+
+
+async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
+    """Return the signers, followed by the school's representative if one is required and none is named."""
+    languages = services.documents.printer.templates.languages(asked.template)
+    demanded = any(services.documents.printer.templates.get(asked.template, each).representative for each in languages)
+    if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
+        return asked.signers
+    found = await representative_at(services, scope, asked.campus)
+    if found is None:
+        why = "no representative of the school is configured for this campus:"
+        raise BadInput(f"{why}\n{asked.campus}", field="representative")
+    last = max((each.order for each in asked.signers), default=0) + 1
+    return (
+        *asked.signers,
+        NewSigner(
+            Role.REPRESENTATIVE,
+            found.name,
+            found.phone,
+            found.id_number,
+            found.id_type,
+            found.email,
+            order=last,
+            language=found.language,
+            channels=found.channels,
+        ),
+    )
+
+
+def _checked_signers(asked: Sequence[NewSigner]) -> tuple[DrawnSigner, ...]:
+    if not asked:
+        raise BadInput("at least one signer is needed", field="signers")
+    counts = dict.fromkeys(Role, 0)
+    drawn = []
+    for number, signer in enumerate(asked):
+        where = f"signers[{number}]"
+        counts[signer.role] += 1
+        drawn.append(_checked_signer(signer, f"{signer.role.value}-{counts[signer.role]}", where))
+    documents = [signer.document for signer in drawn]
+    if len(set(documents)) < len(documents):
+        raise BadInput("the same person is named twice among the signers", field="signers")
+    return tuple(drawn)
+
+
+def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSigner:
+    if signer.language not in LANGUAGES:
+        raise BadInput(f"language is one of {', '.join(LANGUAGES)}", field=f"{where}.language")
+    if unknown := [channel for channel in signer.channels if channel not in CHANNELS]:
+        raise BadInput(f"there is no channel {unknown[0]}", field=f"{where}.channels")
+    if not signer.channels:
+        raise BadInput("at least one channel is needed", field=f"{where}.channels")
+    if "email" in signer.channels and not signer.email:
+        raise BadInput("the channel email needs an address", field=f"{where}.email")
+    return DrawnSigner(
+        role=signer.role,
+        name=normalise_name(signer.name, field=f"{where}.name"),
+        phone=normalise_phone(signer.phone, field=f"{where}.phone"),
+        document=parse_id_document(signer.id_type, signer.id_number, field=f"{where}.id_number"),
+        order=signer.order,
+        language=signer.language,
+        channels=tuple(signer.channels),
+        field=field_name,
+        email=signer.email,
+        relation=signer.relation,
+    )
+
+
+def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
+    """Return the common language of the signers if the template has it; otherwise Chinese."""
+    wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
+    known = services.documents.printer.templates.languages(template)
+    if not known:
+        raise BadInput(f"there is no contract template {template}", field="template")
+    return next(iter(wanted)) if len(wanted) == 1 and wanted <= set(known) else "zh"
+
+
+def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
+    if asked is None:
+        return now + DEFAULT_DEADLINE
+    check_deadline(asked, now)
+    return asked
+
+
+# ---- drafts
+
+
+def lay_out_contract(services: Services, drawn: DrawnContract) -> tuple[LaidOut, bytes]:
+    """Return the layout, and the PDF with its empty signature fields. For a thread. Raises UndrawableText,
+    TemplateFailed, and BadInput if the data lacks what the template needs."""
+    laid_out = services.documents.printer.lay_out(drawn.asked.template, drawn.language, drawn.data)
+    boxes = [
+        FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
+        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
+    ]
+    return laid_out, services.documents.pdf_engine.with_signature_fields(laid_out.pdf, boxes)
+
+
+def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: str) -> Contract:
+    shown = {
+        "summary": {language: _summary(drawn, language) for language in LANGUAGES},
+        "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
+        "course_name": drawn.terms.course.name if drawn.terms.course else laid_out.title,
+        "course_name_en": drawn.terms.course.name_en if drawn.terms.course else laid_out.title,
+        "student_name": drawn.terms.student.name,
+        "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
+    }
+    return Contract(
+        id=uuid4(),
+        number=drawn.terms.number,
+        campus=drawn.terms.campus.id,
+        state=ContractState.DRAFT,
+        version=0,
+        template=drawn.asked.template,
+        template_version=template_version,
+        language=drawn.language,
+        title=laid_out.title,
+        deadline=drawn.deadline,
+        created_at=drawn.now,
+        course=drawn.asked.course,
+        external_id=drawn.asked.external_id,
+        enrolment=drawn.asked.enrolment,
+        data=shown,
+        pages=laid_out.pages,
+        fields=tuple(signer.field for signer in drawn.terms.signers),
+        replaces=drawn.asked.replaces,
+    )
+
+
+def _summary(drawn: DrawnContract, language: str) -> list[dict[str, str]]:
+    """Return the summary in the reader's language, which may differ from that of the contract."""
+    data = drawn.data if language == drawn.language else contract_data(drawn.terms, language)
+    return summary(data, language)
+
+
+def _person(tx: Transaction, asked: NewContract, signer: DrawnSigner) -> str:
+    person = tx.cipher.person(signer.document.id_type, signer.document.number)
+    return tx.cipher.declared(person, signer.phone) if signer.document.number in asked.declared else person
+
+
+def draft_signer(tx: Transaction, contract: Contract, drawn: DrawnContract, asked: DrawnSigner) -> Signer:
+    return Signer(
+        id=uuid4(),
+        contract=contract.id,
+        campus=contract.campus,
+        role=asked.role,
+        name=asked.name,
+        phone=asked.phone,
+        person=_person(tx, drawn.asked, asked),
+        id_type=asked.document.id_type,
+        id_number=asked.document.number,
+        order=asked.order,
+        language=asked.language,
+        field=asked.field,
+        channels=asked.channels,
+        zone=drawn.terms.campus.zone,
+        email=asked.email,
+        relation=asked.relation,
+    )

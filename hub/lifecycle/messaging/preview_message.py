@@ -1,0 +1,65 @@
+"""Show a message as its recipient will read it, without writing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.lifecycle.messaging.send import NewMessage, general_words, get_channels
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer
+from hub.model.messaging.message import render
+from hub.model.messaging.sms_length import Size, measure_text
+from hub.router.providers import Carrier
+from hub.store.transaction import Transaction
+
+# They stand where a link or a short code will, and open nothing.
+SAMPLE_TICKET, SAMPLE_PICKUP = "4J8Q2X7M3K9TB", "305816"
+
+
+@dataclass(frozen=True)
+class ReadableMessage:
+    """A message as it will be read.
+
+    `text`: with what the provider puts before it. `size`: of an SMS, else None. `carrier`: the provider that is asked
+    first.
+    """
+
+    channel: str
+    language: str
+    subject: str
+    text: str
+    size: Size | None
+    carrier: Carrier
+
+
+async def preview_message(
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
+) -> ReadableMessage | None:
+    """Return what `write_message` would write, with a sample in place of the link. None if no channel reaches the
+    signer."""
+    purpose = message.purpose
+    router, messages = services.messaging.router, services.messaging.messages
+    channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
+    address = router.choose_address(signer, channel) if channel else None
+    able = router.carriers.list_able(channel, address, signer.language) if channel and address else []
+    if not channel or not address or not able:
+        return None
+    words = general_words(services, contract, signer, await tx.school.campus(contract.campus))
+    words = messages.shorten_values(purpose, signer.language, words | dict(message.variables)) | _samples(services)
+    shape = router.choose_shape(channel, address)
+    template = messages.get(purpose, channel, signer.language, shape.value if shape else "full")
+    carrier = able[0]
+    text = carrier.channel.rules.prefix + render(template.text, words)
+    size = measure_text(text) if channel == "sms" else None
+    return ReadableMessage(channel, template.language, render(template.subject, words), text, size, carrier)
+
+
+def _samples(services: Services) -> dict[str, str]:
+    renderer = services.messaging.router.renderer
+    return {
+        "link": renderer.build_doorway(SAMPLE_TICKET).url,
+        "entry": renderer.entry,
+        "ticket": SAMPLE_TICKET,
+        "pickup": SAMPLE_PICKUP,
+    }
