@@ -118,18 +118,16 @@ def init_command(
 
 
 @app.command(name="import")
-def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xlsx file.")]) -> None:
-    """Load a roster. Bad rows are named one by one, the others are loaded."""
-    from hub.lifecycle.school.import_roster import load_roster
-
+def import_command(
+    file: Annotated[Path, typer.Argument(help="The roster: .xlsx, .xls, .ods, or .csv in UTF-8 or GBK.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name the faults, and load nothing.")] = False,
+    marked: Annotated[
+        Path | None, typer.Option(help="Write the sheet, with the faults marked in it, to this new .xlsx file.")
+    ] = None,
+) -> None:
+    """Load a roster. Bad rows are named one by one, the others are loaded. Running it again adds nothing twice."""
     with said_plainly():
-        content = file.read_bytes()
-        report = with_hub(lambda hub: load_roster(hub.database, hub.services.clock, content, EVERYTHING, "en"))
-        for problem in report.problems:
-            say(str(problem))
-        say(f"{report.added} enrolments added, {report.already} known already, {len(report.problems)} rows refused.")
-        if report.problems:
-            raise typer.Exit(1)
+        command_school.import_roster(file, dry_run, marked)
 
 
 @app.command(name="issue")

@@ -1,4 +1,7 @@
-"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, from one file and back."""
+"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, from one file and back.
+
+And `qianda import`: a roster from a spreadsheet.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import EVERYTHING
 
 if TYPE_CHECKING:
+    from hub.lifecycle.school.import_roster import LoadReport
     from hub.model.evidence.record import RecordEntry
     from hub.model.school.school_change import SchoolComparison, SchoolFault
     from hub.wiring import Hub
@@ -103,3 +107,33 @@ def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
     said = json.dumps(facts, ensure_ascii=False) if facts else ""
     what = SCHOOL_KINDS.get(entry.kind, entry.kind)
     return f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {what}, by {entry.actor}  {said}".rstrip()
+
+
+def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
+    """Load a roster, or only name its faults; `marked`: a new file for the sheet with its faults.
+
+    Raises typer's Exit with 1 where there are faults.
+    """
+    from hub.lifecycle.school.import_roster import ImportOptions, load_roster, mark_roster
+
+    options = ImportOptions("en", dry_run=dry_run)
+    content = file.read_bytes()
+
+    async def act(hub: Hub) -> LoadReport:
+        if marked:
+            sheet = await mark_roster(hub.database, hub.services.clock, content, EVERYTHING, options)
+            with marked.open("xb") as new:
+                new.write(sheet)
+        return await load_roster(hub.database, hub.services.clock, content, EVERYTHING, options)
+
+    report = with_hub(act)
+    for title in report.header.unknown:
+        say(f"{title.cell(report.header.row)}: the column {title.title} is left out{title.offer()}.")
+    for problem in report.problems:
+        say(str(problem))
+    if report.faults > len(report.problems):
+        say(f"… and {report.faults - len(report.problems)} faults more; --marked FILE.xlsx writes all of them down.")
+    would = "would be " if dry_run else ""
+    say(f"{report.added} enrolments {would}added, {report.already} known already, {report.refused} rows refused.")
+    if report.faults:
+        raise typer.Exit(FAULTS_FOUND)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from hub.documents.spreadsheet import Cell, SpreadsheetReader
+from hub.documents.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader
 from hub.errors import UnreadableFile
 
-# The first bytes of .xlsx and .ods files, and of .xls files.
-SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
 MAX_TEXT_BYTES = 1 << 20
 # A spreadsheet keeps only fifteen digits of a number: longer numbers have to be text.
 MAX_EXACT_NUMBER = 10**15

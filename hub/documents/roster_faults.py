@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 
@@ -40,6 +41,12 @@ class Fault(Enum):
         "The spreadsheet stored the number as a figure; its last digits are lost",
         "Format the column as text and enter the whole number again",
     )
+    ID_LOST_ZEROS = (
+        "证件号码被表格软件存成了数字，开头的 0 已经丢失",
+        "请把该列设为“文本”格式后重新输入完整号码",
+        "The spreadsheet stored the number as a figure; its leading zeros are lost",
+        "Format the column as text and enter the whole number again",
+    )
     BIRTH_DATE = (
         "出生日期无法识别",
         "请写成 2014-03-05 这样的日期；没有身份证号码时必须填写",
@@ -59,14 +66,44 @@ class Fault(Enum):
         "This is not a mobile number",
         "Check it; numbers from abroad begin with + and the country code",
     )
+    PHONE_LOST_DIGITS = (
+        "手机号码被表格软件写成了 1.38E+10 这样的形式，末尾几位已经丢失",
+        "请把该列设为“文本”格式后重新输入完整号码",
+        "The spreadsheet wrote the number like 1.38E+10; its last digits are lost",
+        "Format the column as text and enter the whole number again",
+    )
     GUARDIAN_MISSING = (
         "学员未满十八周岁，没有监护人",
         "请填写监护人姓名、证件和手机",
         "The student is under 18 and has no guardian",
         "Enter the guardian's name, document and mobile number",
     )
-    CAMPUS_MISSING = ("没有填写校区", "请填写校区编号", "The campus is missing", "Enter the campus id")
-    COURSE_MISSING = ("没有填写课程", "请填写课程编号", "The course is missing", "Enter the course id")
+    CAMPUS_MISSING = ("没有填写校区", "请填写校区名称或编号", "The campus is missing", "Enter its name or id")
+    CAMPUS_UNKNOWN = (
+        "没有这个校区{offered}",
+        "请填写校区名称或编号",
+        "There is no such campus{offered}",
+        "Enter its name or id",
+    )
+    CAMPUS_NOT_YOURS = (
+        "您的账号不能为这个校区导入",
+        "请由该校区或总部导入",
+        "Your account may not import for this campus",
+        "Ask that campus or headquarters",
+    )
+    COURSE_MISSING = ("没有填写课程", "请填写课程名称或编号", "The course is missing", "Enter its name or id")
+    COURSE_UNKNOWN = (
+        "该校区没有这门课程{offered}",
+        "请填写课程名称或编号",
+        "There is no such course at this campus{offered}",
+        "Enter its name or id",
+    )
+    NAME_OF_SEVERAL = (
+        "有几个同名的{offered}",
+        "请填写编号",
+        "Several are called so{offered}",
+        "Enter the id",
+    )
     LANGUAGE = ("不认识的语言", "请填写 zh 或 en", "The language is not known", "Use zh or en")
     DUPLICATE = (
         "与第 {row} 行重复",
@@ -77,6 +114,13 @@ class Fault(Enum):
 
     def what(self, language: str, **details: object) -> str:
         return self.value[0 if language == "zh" else 2].format(**details)
+
+    @staticmethod
+    def offer(names: Sequence[str], language: str) -> str:
+        """Return the end of a sentence that says what could be meant."""
+        if not names:
+            return ""
+        return f"，是不是：{'、'.join(names)}" if language == "zh" else f"; did you mean {', '.join(names)}?"
 
     def how(self, language: str) -> str:
         return self.value[1 if language == "zh" else 3]

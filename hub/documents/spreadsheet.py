@@ -1,66 +1,167 @@
 """The cells of an uploaded spreadsheet, read in a limited child.
 
 A spreadsheet is a zip file: its unpacked size is limited before it is opened, and the child's memory limits what its
-directory conceals.
+directory conceals. The child keeps the open sheet and hands out its filled rows in batches, so that the hub never holds
+all of them.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
+from itertools import islice
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
+from hub.documents.separated_text import rows_of_text
 from hub.errors import UnreadableFile
 
 MAX_BYTES = 20 * 1024 * 1024
-MAX_ROWS = 50_000  # below the header
+# Filled rows below the header. Empty rows do not count.
+MAX_ROWS = 50_000
+# The header, and the lines that people write above it.
+MAX_ROWS_ABOVE = 11
 MAX_COLUMNS = 100
 MAX_UNPACKED = 400 * 1024 * 1024
+# Rows in one answer of the child.
+ROWS_IN_BATCH = 500
 LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
+
+# The first bytes of .xlsx and .ods files, and of .xls files. Anything else is read as text.
+SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
+_OPEN, _NEXT = b"O", b"N"
 
 # Dates are ISO text; every number is a float, as in spreadsheets.
 Cell = str | float | bool | None
+# The number of a row, as the spreadsheet shows it, and its cells.
+NumberedRow = tuple[int, list[Cell]]
+Area = tuple[tuple[int, int], tuple[int, int]]
 
 
 class SpreadsheetReader:
-    """A reader of a spreadsheet's first sheet. One per process is enough; threads that share it take turns."""
+    """A reader of the first visible sheet that holds anything. It reads one sheet at a time, for one thread."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(__name__, limits)
 
-    def rows(self, data: bytes) -> list[list[Cell]]:
-        """Return the rows of the first sheet, from its row 1.
+    def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:
+        """Yield the filled rows. The first cell of a merged area stands for those below it.
 
-        Raises UnreadableFile (.xlsx, .xls and .ods can be read).
+        Raises UnreadableFile (.xlsx, .xls, .ods and text with separated values can be read).
         """
         if len(data) > MAX_BYTES:
             raise UnreadableFile(f"The file has more than {MAX_BYTES // 1024 // 1024} MB.")
-        try:
-            rows: list[list[Cell]] = json.loads(self._child.ask(data))
-        except ChildFailed as error:
-            raise UnreadableFile(f"The spreadsheet could not be read:\n{error}") from None
+        self._ask(_OPEN + data)
+        while batch := json.loads(self._ask(_NEXT)):
+            yield from ((number, cells) for number, cells in batch)
+
+    def rows(self, data: bytes) -> list[list[Cell]]:
+        """Return all rows from row 1 to the last filled one; those between that are empty have no cells.
+
+        Raises UnreadableFile, also if the last row is too far down.
+        """
+        rows: list[list[Cell]] = []
+        for number, cells in self.filled_rows(data):
+            if number > MAX_ROWS + MAX_ROWS_ABOVE:
+                raise UnreadableFile(f"The spreadsheet could not be read:\nit has more than {MAX_ROWS:,} rows")
+            rows += [[] for _ in range(number - len(rows) - 1)]
+            rows.append(cells)
         return rows
 
     def close(self) -> None:
         self._child.close()
 
+    def _ask(self, question: bytes) -> bytes:
+        try:
+            return self._child.ask(question)
+        except ChildFailed as error:
+            raise UnreadableFile(f"The spreadsheet could not be read:\n{error}") from None
 
-def _answer(data: bytes) -> bytes:
+
+# ---- in the child
+
+
+class _OpenSheet:
+    """The sheet that the child reads, and how far it has come."""
+
+    def __init__(self) -> None:
+        self._rows: Iterator[NumberedRow] = iter(())
+
+    def answer(self, question: bytes) -> bytes:
+        if question.startswith(_OPEN):
+            self._rows = _filled(question[1:])
+            return b""
+        return json.dumps(list(islice(self._rows, ROWS_IN_BATCH)), ensure_ascii=False).encode()
+
+
+def _filled(data: bytes) -> Iterator[NumberedRow]:
+    count = 0
+    for number, cells in _read_workbook(data) if data.startswith(SPREADSHEETS) else _read_text(data):
+        count += 1
+        if count > MAX_ROWS + MAX_ROWS_ABOVE:
+            raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+        if len(cells) > MAX_COLUMNS:
+            raise ValueError(f"it has more than {MAX_COLUMNS} columns")
+        yield number, cells
+    if not count:
+        raise ValueError("it is empty")
+
+
+def _read_text(data: bytes) -> Iterator[NumberedRow]:
+    for number, row in enumerate(rows_of_text(data), start=1):
+        if cells := _without_blank_end(row):
+            yield number, cells
+
+
+def _read_workbook(data: bytes) -> Iterator[NumberedRow]:
     _check_unpacked(data)
     with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
-        sheet = workbook.get_sheet_by_index(0)
-        last_row, last_column = sheet.end or (0, 0)
-        if last_row > MAX_ROWS:
-            raise ValueError(f"it has more than {MAX_ROWS:,} rows")
-        if last_column >= MAX_COLUMNS:
-            raise ValueError(f"it has more than {MAX_COLUMNS} columns")
-        rows = [_cells(row) for row in sheet.to_python(skip_empty_area=False)]
-    return json.dumps(rows, ensure_ascii=False).encode()
+        for place, about in enumerate(workbook.sheets_metadata):
+            if about.typ == SheetTypeEnum.WorkSheet and about.visible == SheetVisibleEnum.Visible:
+                rows = _read_sheet(workbook.get_sheet_by_index(place))
+                if first := next(rows, None):
+                    yield first
+                    yield from rows
+                    return
+
+
+def _read_sheet(sheet: CalamineSheet) -> Iterator[NumberedRow]:
+    merged = _MergedCells(sheet.merged_cell_ranges or ())
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        if row.count("") == len(row):  # at once, because a million of them may follow the last row
+            continue
+        cells = _without_blank_end([_cell(value) for value in row])
+        merged.remember(number, cells)
+        if cells:
+            yield number, merged.fill(number, cells)
+
+
+class _MergedCells:
+    """The first cell of a merged area stands for those below it, in rows that hold something of their own."""
+
+    def __init__(self, areas: Iterable[Area]) -> None:
+        self._areas = sorted((top + 1, bottom + 1, left) for (top, left), (bottom, _) in areas if bottom > top)
+        self._open: dict[int, tuple[int, Cell]] = {}  # by column: the last row of the area, and its value
+        self._next = 0
+
+    def remember(self, number: int, cells: Sequence[Cell]) -> None:
+        """Note the areas that begin in this row."""
+        while self._next < len(self._areas) and self._areas[self._next][0] <= number:
+            _, bottom, column = self._areas[self._next]
+            inside = self._areas[self._next][0] == number and column < len(cells)
+            self._open[column] = bottom, cells[column] if inside else None
+            self._next += 1
+
+    def fill(self, number: int, cells: list[Cell]) -> list[Cell]:
+        for column, (bottom, value) in self._open.items():
+            if number <= bottom and value is not None:
+                cells += [None] * (column + 1 - len(cells))
+                cells[column] = value
+        return cells
 
 
 def _check_unpacked(data: bytes) -> None:
@@ -71,8 +172,12 @@ def _check_unpacked(data: bytes) -> None:
             raise ValueError("it would unpack to too much")
 
 
-def _cells(row: Sequence[object]) -> list[Cell]:
-    return [_cell(value) for value in row]
+def _without_blank_end(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells up to the last one that holds more than spaces."""
+    length = len(cells)
+    while length and (cells[length - 1] is None or not str(cells[length - 1]).strip("\u200b\ufeff \t\r\n\u3000\xa0")):
+        length -= 1
+    return list(cells[:length])
 
 
 def _cell(value: object) -> Cell:
@@ -91,4 +196,4 @@ def _cell(value: object) -> Cell:
 
 
 if __name__ == "__main__":
-    serve(_answer, (CalamineError, ValueError, zipfile.BadZipFile, IndexError))
+    serve(_OpenSheet().answer, (CalamineError, ValueError, zipfile.BadZipFile, IndexError))

@@ -10,12 +10,11 @@ from io import BytesIO
 import pytest
 import xlsxwriter
 
-from hub.documents.fonts import ContractFont
-from hub.documents.roster import COLUMNS, Roster, RosterReader
-from hub.documents.spreadsheet import MAX_BYTES, SpreadsheetReader
+from hub.documents.roster_columns import COLUMNS
+from hub.documents.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, SpreadsheetReader
 from hub.errors import UnreadableFile
+from tests.documents.roster_reading import ReadRoster, read_roster
 
-TODAY = date(2026, 12, 1)
 CHILD, MOTHER, ADULT = "340104201403050003", "340104198803050008", "340104199003050004"
 A_DAY = datetime(1990, 3, 5, tzinfo=UTC).replace(tzinfo=None)  # spreadsheets have no zones
 GOOD: Mapping[str, object] = {
@@ -29,7 +28,7 @@ GOOD: Mapping[str, object] = {
     "guardian_id_number": MOTHER,
     "guardian_phone": "19000000001",
 }
-Read = Callable[..., Roster]
+Read = Callable[..., ReadRoster]
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +40,11 @@ def spreadsheets() -> Iterator[SpreadsheetReader]:
 
 @pytest.fixture(scope="module")
 def read(spreadsheets: SpreadsheetReader) -> Read:
-    reader = RosterReader(spreadsheets, ContractFont())
-
-    def rows(*lines: Mapping[str, object], language: str = "en", titles: int = 0) -> Roster:
+    def rows(*lines: Mapping[str, object], language: str = "en", titles: int = 0) -> ReadRoster:
         names = list(COLUMNS)
-        header: list[object] = [COLUMNS[name][min(titles, len(COLUMNS[name]) - 1)] for name in names]
-        return reader.read(sheet([header, *([line.get(name) for name in names] for line in lines)]), TODAY, language)
+        header: list[object] = [COLUMNS[name][titles] for name in names]
+        data = sheet([header, *([line.get(name) for name in names] for line in lines)])
+        return read_roster(spreadsheets, data, language)
 
     return rows
 
@@ -67,7 +65,7 @@ def sheet(rows: list[list[object]]) -> bytes:
     return output.getvalue()
 
 
-def faults(roster: Roster) -> list[tuple[int, str]]:
+def faults(roster: ReadRoster) -> list[tuple[int, str]]:
     return [(problem.row, problem.code) for problem in roster.problems]
 
 
@@ -163,7 +161,20 @@ BAD: dict[str, tuple[str, Mapping[str, object]]] = {
     "phone missing": ("phone-missing", {"guardian_phone": None}),
     "phone wrong": ("phone-wrong", {"guardian_phone": "1900000000"}),
     "landline": ("phone-wrong", {"guardian_phone": "0551-62345678"}),
-    "no guardian": ("guardian-missing", {"guardian_name": None}),
+    "no guardian": (
+        "guardian-missing",
+        {"guardian_name": None, "guardian_id_number": None, "guardian_phone": None},
+    ),
+    "guardian without a name": ("name-missing", {"guardian_name": None}),
+    "second guardian without a name": (
+        "name-missing",
+        {"guardian2_id_number": ADULT, "guardian2_phone": "19000000003"},
+    ),
+    "no such campus": ("campus-unknown", {"campus": "atlantis"}),
+    "no such course": ("course-unknown", {"course": "alchemy"}),
+    "phone rounded": ("phone-lost-digits", {"guardian_phone": "1.9E+10"}),
+    "id rounded": ("id-lost-digits", {"guardian_id_number": "3.40104E+17"}),
+    "zeros lost": ("id-lost-zeros", {"guardian_id_type": "台胞证", "guardian_id_number": 1234567.0}),
     "no campus": ("campus-missing", {"campus": None}),
     "no course": ("course-missing", {"course": " "}),
     "language": ("language", {"language": "fr"}),
@@ -192,7 +203,7 @@ def test_several_faults_of_one_row_are_all_named(read: Read) -> None:
 
 def test_repeated_rows_and_external_ids(read: Read) -> None:
     other = {**GOOD, "student_id_number": "340104201503050000"}
-    roster = read(GOOD, {**GOOD, "external_id": "X-2"}, other, {**GOOD, "external_id": None, "course": "go"})
+    roster = read(GOOD, {**GOOD, "external_id": "X-2"}, other, {**GOOD, "external_id": None, "course": "english-b"})
     assert faults(roster) == [(3, "duplicate"), (4, "duplicate")]
     assert "row 2" in roster.problems[0].what
     assert [row.number for row in roster.rows] == [2, 5]
@@ -203,13 +214,12 @@ def test_empty_rows_are_skipped_and_numbers_stay(read: Read) -> None:
 
 
 def test_columns_may_stand_in_any_order_and_must_not_lack(spreadsheets: SpreadsheetReader) -> None:
-    reader = RosterReader(spreadsheets, ContractFont())
-    with pytest.raises(UnreadableFile, match="学员姓名"):
-        reader.read(sheet([["校区", "课程", "学员证件号码"]]), TODAY)
+    with pytest.raises(UnreadableFile, match="student name"):
+        read_roster(spreadsheets, sheet([["校区", "课程", "学员证件号码"]]))
 
 
 def test_files_that_are_no_spreadsheet_or_too_large(spreadsheets: SpreadsheetReader) -> None:
-    for data in (b"", b"PK\x03\x04 nonsense", b"campus,course\n"):
+    for data in (b"", b" \n\n", b"PK\x03\x04 nonsense", b"%PDF-1.7\x00", b'campus,"course\n'):
         with pytest.raises(UnreadableFile):
             spreadsheets.rows(data)
     with pytest.raises(UnreadableFile, match="more than 20 MB"):
@@ -223,9 +233,13 @@ def test_files_that_are_no_spreadsheet_or_too_large(spreadsheets: SpreadsheetRea
 
 
 def test_too_many_rows(spreadsheets: SpreadsheetReader) -> None:
-    output = BytesIO()
-    with xlsxwriter.Workbook(output, {"in_memory": True}) as workbook:
-        workbook.add_worksheet().write_string(50_001, 0, "x")
-        workbook.worksheets()[0].write_string(0, 0, "x")
+    """Those that hold something count."""
+    rows = MAX_ROWS + MAX_ROWS_ABOVE
+    assert sum(1 for _ in spreadsheets.filled_rows(b"x\n\n" * rows)) == rows
     with pytest.raises(UnreadableFile, match="50,000 rows"):
-        spreadsheets.rows(output.getvalue())
+        list(spreadsheets.filled_rows(b"x\n\n" * (rows + 1)))
+
+
+def test_a_list_whose_last_row_is_far_down_is_refused(spreadsheets: SpreadsheetReader) -> None:
+    with pytest.raises(UnreadableFile, match="50,000 rows"):
+        spreadsheets.rows(b"x" + b"\n" * (MAX_ROWS + MAX_ROWS_ABOVE) + b"x")

@@ -13,7 +13,13 @@ import xlsxwriter
 from hub.errors import UnreadableFile
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.terms import course_facts
-from hub.lifecycle.school.import_roster import load_roster, load_school, new_contract, put_staff_and_key
+from hub.lifecycle.school.import_roster import (
+    ImportOptions,
+    load_roster,
+    load_school,
+    new_contract,
+    put_staff_and_key,
+)
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import PACKED
@@ -100,13 +106,14 @@ async def test_unknown_campuses_and_courses_are_reported_by_row_and_stop_nothing
         ("beijing", "math-a", *CHILD),
         ("hefei", "math-a", *CHILD),
     )
-    report = await load_roster(school, now, data, Scope(frozenset({"hefei"})), "en")
+    report = await load_roster(school, now, data, Scope(frozenset({"hefei"})), ImportOptions("en"))
     assert [(problem.row, problem.code) for problem in report.problems] == [
         (2, "campus-unknown"),
         (3, "course-unknown"),
         (4, "campus-not-yours"),
     ]
     assert report.added == 1
+    assert [problem.cell for problem in report.problems] == ["A2", "B3", "A4"]
     assert all(problem.what.isascii() and problem.how.isascii() for problem in report.problems)
 
 

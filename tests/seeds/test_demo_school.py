@@ -13,10 +13,9 @@ import phonenumbers
 import pytest
 from stdnum.cn import ric, uscc
 
-from hub.documents.fonts import ContractFont
-from hub.documents.roster import Roster, RosterReader
 from hub.documents.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
+from tests.documents.roster_reading import ReadRoster, read_roster
 from tests.seeds.make_roster import main as make_roster
 
 SEEDS = PACKED / "demo" / "seeds"
@@ -27,9 +26,9 @@ WEEKDAYS = "一二三四五六日"
 
 
 @pytest.fixture(scope="module")
-def roster() -> Roster:
+def roster() -> ReadRoster:
     spreadsheets = SpreadsheetReader()
-    found = RosterReader(spreadsheets, ContractFont()).read((SEEDS / "roster.xlsx").read_bytes(), date(2026, 12, 1))
+    found = read_roster(spreadsheets, (SEEDS / "roster.xlsx").read_bytes())
     spreadsheets.close()
     return found
 
@@ -63,14 +62,14 @@ def test_courses_keep_the_rules_that_the_contract_quotes() -> None:
             assert (details[key] and details[f"{key}_en"].isascii()) or "–" in details[f"{key}_en"]
 
 
-def test_the_roster_has_200_good_enrolments_at_known_courses(roster: Roster) -> None:
+def test_the_roster_has_200_good_enrolments_at_known_courses(roster: ReadRoster) -> None:
     assert not roster.problems
     assert len(roster.rows) == 200
     offered = {(course["campus"], course["id"]) for course in COURSES}
     assert {(row.campus, row.course) for row in roster.rows} <= offered
 
 
-def test_the_roster_holds_the_cases_that_matter(roster: Roster) -> None:
+def test_the_roster_holds_the_cases_that_matter(roster: ReadRoster) -> None:
     names = "".join(row.student.name for row in roster.rows)
     assert all(character in names for character in "㛃𠮷䶮")
     assert any(row.student.id_type == "passport" and row.signers[0].language == "en" for row in roster.rows)
@@ -86,7 +85,7 @@ def test_the_roster_holds_the_cases_that_matter(roster: Roster) -> None:
     assert {len(names) for names in children} == {1, 2}
 
 
-def test_its_people_are_invented_and_their_numbers_valid(roster: Roster) -> None:
+def test_its_people_are_invented_and_their_numbers_valid(roster: ReadRoster) -> None:
     for row in roster.rows:
         documents = [(row.student.id_type, row.student.id_number)]
         documents += [(signer.id_type, signer.id_number) for signer in row.signers]
@@ -101,7 +100,7 @@ def test_its_people_are_invented_and_their_numbers_valid(roster: Roster) -> None
     assert len({phone for phone, _ in owner}) == len(owner)
 
 
-def test_the_script_writes_the_same_roster(roster: Roster, tmp_path: Path) -> None:
+def test_the_script_writes_the_same_roster(roster: ReadRoster, tmp_path: Path) -> None:
     make_roster(tmp_path / "roster.xlsx")
     spreadsheets = SpreadsheetReader()
     again = spreadsheets.rows((tmp_path / "roster.xlsx").read_bytes())

@@ -18,7 +18,7 @@ from hub.model.evidence.record_facts import (
     list_personal_values,
     mark_personal_values,
 )
-from hub.web.staff.labels import RECORDS
+from hub.web.staff.record_labels import RECORDS
 from tests.checkout import ROOT
 
 WRITTEN = (

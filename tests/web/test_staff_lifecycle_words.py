@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from hub.documents.roster import RosterReader
+from hub.documents.roster import OpenRoster
+from hub.documents.roster_columns import find_header
 from hub.documents.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from hub.errors import BadInput, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
@@ -21,6 +23,7 @@ from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import PACKED
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels
+from hub.web.staff.record_labels import RECORDS
 from hub.web.staff.render import problem_words
 from tests.checkout import ROOT
 from tests.running import running_hub
@@ -126,7 +129,7 @@ def test_every_kind_of_the_record_has_a_word() -> None:
     for path in MODULES:
         for call in calls(ast.parse(path.read_text("utf-8")), "record.append"):
             kinds |= {text for text in written(call.args[2], NO_SCOPE) if not text.startswith("?")}
-    assert len(kinds) > 20 and kinds - set(labels.RECORDS) == set()
+    assert len(kinds) > 20 and kinds - set(RECORDS) == set()
 
 
 def test_why_a_contract_is_stuck_is_said_in_words() -> None:
@@ -151,21 +154,13 @@ def test_a_value_in_a_line_of_its_own_is_said_by_its_word_or_as_it_is() -> None:
 # ---- errors with a value
 
 
-class OneRow:
-    def __init__(self, *titles: str) -> None:
-        self._titles = titles
-
-    def rows(self, _data: bytes) -> list[list[str]]:
-        return [list(self._titles)]
-
-
 @pytest.mark.parametrize(
     ("language", "columns"),
     [("zh", "表格缺少以下列： 学员姓名、学员证件号码"), ("en", "columns: student name, student id number")],
 )
 def test_missing_columns_are_named_in_the_language_of_the_page(language: str, columns: str) -> None:
     with pytest.raises(UnreadableFile) as caught:
-        RosterReader(OneRow("校区", "课程"), None).read(b"", NOW.date(), language)  # type: ignore[arg-type]
+        OpenRoster(find_header([(1, ["校区", "课程"])], {}), [], iter(())).rows(language)
     assert problem_words(speech(language), caught.value, "Asia/Shanghai").endswith(columns)
 
 
@@ -176,6 +171,12 @@ def test_a_state_in_an_error_is_said_by_its_word() -> None:
     assert said.endswith("合同不能从前一种状态变为后一种状态： 已完成 已撤回") and "COMPLETED" not in said
 
 
+def refusals(path: Path) -> set[str]:
+    """Every text with which the child that reads spreadsheets refuses one, but for those with a limit in them."""
+    found = calls(ast.parse(path.read_text("utf-8")), "ValueError")
+    return {text for each in found for text in written(each.args[0], NO_SCOPE) if "{" not in text}
+
+
 def test_errors_that_name_a_limit_are_translated() -> None:
     """The catalogue contains the number as well: this test fails if the limit is changed in one place only."""
     texts = {
@@ -183,11 +184,13 @@ def test_errors_that_name_a_limit_are_translated() -> None:
         f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
         f"it has more than {MAX_ROWS:,} rows",
         f"it has more than {MAX_COLUMNS} columns",
+        *refusals(ROOT / "hub" / "documents" / "spreadsheet.py"),
+        *refusals(ROOT / "hub" / "documents" / "separated_text.py"),
         schedule.MESSAGE_JUST_LEFT,
         schedule.JUST_REMINDED,
         schedule.ALL_OF_TODAY,
     }
-    assert texts - set(KNOWN) == set()
+    assert len(texts) > 9 and texts - set(KNOWN) == set()
     said = problem_words(speech(), BadInput("choose 1 to 1000 contracts"), "Asia/Shanghai")
     assert said.endswith("请选择 1 至 1000 份合同")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,44 +16,51 @@ from uuid import uuid4
 from argon2 import PasswordHasher
 
 from hub.documents.fonts import ContractFont
-from hub.documents.roster import Roster, RosterReader, RosterRow, RowProblem
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.roster import OpenRoster, open_roster
+from hub.documents.roster_columns import RosterHeader
+from hub.documents.roster_row import RosterRow, RowChecker, RowProblem
+from hub.documents.roster_sheets import MarkedSheet, template_sheet
+from hub.documents.spreadsheet import NumberedRow, SpreadsheetReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
+from hub.model.school.school_names import SchoolNames
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]
 # Rows per transaction, so that a large roster does not hold locks for long.
 ROWS_AT_ONCE = 200
-_UNKNOWN = {
-    "campus": (
-        "campus-unknown",
-        ("没有这个校区", "There is no such campus"),
-        ("请填写校区编号", "Enter the campus id"),
-    ),
-    "course": (
-        "course-unknown",
-        ("该校区没有这门课程", "There is no such course at this campus"),
-        ("请填写课程编号", "Enter the course id"),
-    ),
-    "scope": (
-        "campus-not-yours",
-        ("您的账号不能为这个校区导入", "Your account may not import for this campus"),
-        ("请由该校区或总部导入", "Ask that campus or headquarters"),
-    ),
-}
+# Faults that a report lists; a marked sheet has them all.
+MAX_LISTED_FAULTS = 1000
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """`dry_run`: check, and add nothing. `chosen`: columns by folded title, as people chose them before."""
+
+    language: str = "zh"
+    dry_run: bool = False
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """The result of an import. `already`: number of students enrolled before. `problems`: rows that were left out."""
+    """Result of an import. `added`: in a dry run, those that would be. `already`: number of students enrolled before.
+
+    `problems`: the first faults of the rows that were left out; `faults` and `refused`: number of faults and of rows.
+    """
 
     added: int
     already: int
     problems: tuple[RowProblem, ...]
+    faults: int
+    refused: int
+    header: RosterHeader
+
+
+DEFAULT_OPTIONS = ImportOptions()
 
 
 # ---- the school
@@ -97,62 +106,88 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
 # ---- rosters
 
 
-async def load_roster(database: Database, clock: Clock, data: bytes, scope: Scope, language: str = "zh") -> LoadReport:
-    """Import enrolments from a spreadsheet. Invalid rows are reported, in `language`, and skipped.
+async def load_roster(
+    database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions = DEFAULT_OPTIONS
+) -> LoadReport:
+    """Import enrolments from a spreadsheet. Invalid rows are reported and skipped.
 
-    Raises UnreadableFile if the file as a whole cannot be read.
+    An import that was killed goes on when it is begun again: what is there already is not added twice. Raises
+    UnreadableFile if the file as a whole cannot be read.
     """
-    roster = await asyncio.to_thread(_read, data, clock().date(), language)
-    added = already = 0
-    problems = list(roster.problems)
+    added = already = faults = refused = 0
+    problems: list[RowProblem] = []
+    async with _open(database, clock, data, scope, options) as checked:
+        async for batch in checked.batches():
+            rows = [row for _, row, _ in batch if row is not None]
+            async with database.transaction(scope) as tx:
+                lines = [_line(tx, row) for row in rows]
+                add = tx.school.count_new_enrolments if options.dry_run else tx.school.add_enrolments
+                new = await add(lines, tx.now)
+            added, already, refused = added + new, already + len(rows) - new, refused + len(batch) - len(rows)
+            found = [problem for _, _, problems_of_row in batch for problem in problems_of_row]
+            faults += len(found)
+            problems += found[: MAX_LISTED_FAULTS - len(problems)]
+    return LoadReport(added, already, tuple(problems), faults, refused, checked.roster.header)
+
+
+async def mark_roster(
+    database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions = DEFAULT_OPTIONS
+) -> bytes:
+    """Return the sheet as XLSX with the faults of each row in a last column. Raises UnreadableFile."""
+    async with _open(database, clock, data, scope, options) as checked:
+        sheet = MarkedSheet(checked.roster.header, checked.roster.above)
+        async for batch in checked.batches():
+            for row, _, problems in batch:
+                sheet.add(row, problems)
+        return await asyncio.to_thread(sheet.finish)
+
+
+async def roster_template(database: Database, scope: Scope, language: str) -> bytes:
+    """Return an empty roster as XLSX, with the campuses and courses of this scope."""
     async with database.transaction(EVERYTHING) as tx:
-        known = {each.id for each in await tx.school.campuses()}
-        offered = {(course.campus, course.id) for course in await tx.school.courses()}
-    good = []
-    for row in roster.rows:
-        problem = _unknown(row, known, offered, scope, language)
-        problems += [problem] if problem else []
-        good += [] if problem else [row]
-    for start in range(0, len(good), ROWS_AT_ONCE):
-        async with database.transaction(scope) as tx:
-            new = await _enrol(tx, good[start : start + ROWS_AT_ONCE])
-        added += new
-        already += len(good[start : start + ROWS_AT_ONCE]) - new
-    return LoadReport(added, already, tuple(sorted(problems, key=lambda problem: problem.row)))
+        campuses = {each.id: each for each in await tx.school.campuses()}
+        courses = [each for each in await tx.school.courses() if scope.covers(each.campus)]
+    return await asyncio.to_thread(template_sheet, [(campuses[each.campus], each) for each in courses], language)
 
 
-def _read(data: bytes, today: date, language: str) -> Roster:
-    """Parse the spreadsheet, which is opened in a child process with limits."""
+CheckedRow = tuple[NumberedRow, RosterRow | None, list[RowProblem]]
+
+
+class _CheckedRoster:
+    """An open roster whose rows are read and checked in batches, each in a thread."""
+
+    def __init__(self, roster: OpenRoster, names: SchoolNames, today: date, language: str) -> None:
+        self.roster = roster
+        self._checker = RowChecker(roster.header, names, ContractFont(), today, language)
+        given = frozenset({"campus"} if names.only_campus else ())
+        self._rows = roster.rows(language, given=given)
+
+    async def batches(self) -> AsyncIterator[list[CheckedRow]]:
+        while batch := await asyncio.to_thread(self._next):
+            yield batch
+
+    def _next(self) -> list[CheckedRow]:
+        return [(row, *self._checker.check(row)) for row in islice(self._rows, ROWS_AT_ONCE)]
+
+
+@asynccontextmanager
+async def _open(
+    database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions
+) -> AsyncIterator[_CheckedRoster]:
+    """Open the spreadsheet in a child process with limits, for as long as it is read."""
+    async with database.transaction(EVERYTHING) as tx:
+        names = SchoolNames(await tx.school.campuses(), await tx.school.courses(), scope)
     spreadsheets = SpreadsheetReader()
     try:
-        return RosterReader(spreadsheets, ContractFont()).read(data, today, language)
+        roster = await asyncio.to_thread(open_roster, spreadsheets, data, options.chosen)
+        yield _CheckedRoster(roster, names, clock().date(), options.language)
     finally:
-        spreadsheets.close()
+        await asyncio.to_thread(spreadsheets.close)
 
 
-def _unknown(
-    row: RosterRow, campuses: set[str], courses: set[tuple[str, str]], scope: Scope, language: str
-) -> RowProblem | None:
-    which = language != "zh"
-    if row.campus not in campuses:
-        column, kind, value = ("校区", "campus")[which], "campus", row.campus
-    elif not scope.covers(row.campus):
-        column, kind, value = ("校区", "campus")[which], "scope", row.campus
-    elif (row.campus, row.course) not in courses:
-        column, kind, value = ("课程", "course")[which], "course", row.course
-    else:
-        return None
-    code, what, how = _UNKNOWN[kind]
-    return RowProblem(row.number, column, value[:60], code, what[which], how[which])
-
-
-async def _enrol(tx: Transaction, rows: Sequence[RosterRow]) -> int:
-    added = 0
-    for row in rows:
-        enrolment = Enrolment(uuid4(), row.campus, row.course, row.student.name, _people(row), row.external_id)
-        person = tx.cipher.person(row.student.id_type, row.student.id_number)
-        added += await tx.school.add_enrolment(enrolment, person, tx.now)
-    return added
+def _line(tx: Transaction, row: RosterRow) -> tuple[Enrolment, str]:
+    enrolment = Enrolment(uuid4(), row.campus, row.course, row.student.name, _people(row), row.external_id)
+    return enrolment, tx.cipher.person(row.student.id_type, row.student.id_number)
 
 
 def _people(row: RosterRow) -> dict[str, Any]:

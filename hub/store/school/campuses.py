@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select, text
+from sqlalchemy import Table, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import BadInput, NotFound
@@ -15,6 +16,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
@@ -119,6 +121,26 @@ class School:
         )
         return done.rowcount == 1
 
+    async def add_enrolments(self, lines: Sequence[tuple[Enrolment, str]], at: datetime) -> int:
+        """Add all but those that are enrolled already; return how many. Each comes with its `Cipher.person`."""
+        if not lines:
+            return 0
+        rows = [
+            {name: getattr(enrolment, name) for name in _PLAIN}
+            | {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at}
+            | {"student_hash": self._cipher.found_by("enrolment", person)}
+            for enrolment, person in lines
+        ]
+        done = await self._connection.execute(_ADD_MANY, arrays_of(_COLUMNS, rows))
+        return int(done.rowcount)
+
+    async def count_new_enrolments(self, lines: Sequence[tuple[Enrolment, str]], _at: datetime) -> int:
+        """Return how many of these `add_enrolments` would add."""
+        keys = [(each.campus, each.course, self._cipher.found_by("enrolment", person)) for each, person in lines]
+        same = tuple_(ENROLMENT.c.campus, ENROLMENT.c.course, ENROLMENT.c.student_hash).in_(keys)
+        there = await self._connection.scalar(select(func.count()).select_from(ENROLMENT).where(same))
+        return len(set(keys)) - int(there or 0)
+
     async def enrolment(self, enrolment: UUID, *, lock: bool = False) -> Enrolment:
         statement = select(ENROLMENT).where(ENROLMENT.c.id == enrolment)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
@@ -156,3 +178,5 @@ class School:
 
 
 _PLAIN = set(Enrolment.__dataclass_fields__) - {"people"}
+_COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "student_hash")
+_ADD_MANY = insert_many(ENROLMENT, _COLUMNS, "ON CONFLICT (campus, course, student_hash) DO NOTHING")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError, UnreadableFile
-from hub.lifecycle.school.import_roster import LoadReport, load_roster
+from hub.lifecycle.school.import_roster import ImportOptions, LoadReport, load_roster
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import DeskVisit
 
@@ -27,7 +27,9 @@ async def bring_in(visit: DeskVisit) -> web.Response:
     try:
         lang = (await speech(visit)).lang
         data = upload.file.read()
-        report = await load_roster(visit.services.database, visit.services.clock, data, visit.scope, lang)
+        report = await load_roster(
+            visit.services.database, visit.services.clock, data, visit.scope, ImportOptions(lang)
+        )
     except UnreadableFile as error:
         return await _page(visit, problem=error)
     return await _page(visit, report)
