@@ -108,14 +108,15 @@ class Carriers:
     def list_channels(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
         """Return the channels to try for this message, in order.
 
-        `first`: channels before the signer's own ones. `unwanted`: channels that the number opted out of.
+        `first`: channels before the signer's own ones. `unwanted`: channels that the number opted out of, which does
+        not count for codes and answers.
         """
         if purpose in ANSWERS:
             return ["sms"] if self._has_provider(signer, "sms") else []
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
             phones = [channel for channel in ("sms", "voice") if self._has_provider(signer, channel)]
-            wished = sorted(phones, key=lambda channel: channel not in first) or list(signer.channels)
+            wished, unwanted = sorted(phones, key=lambda channel: channel not in first) or list(signer.channels), ()
         if Purpose(purpose) in NOT_BY_VOICE:
             wished = [channel for channel in wished if channel != "voice"]
         return [channel for channel in wished if channel not in unwanted and self._has_provider(signer, channel)]

@@ -31,7 +31,6 @@ from channels import (
 from hub.errors import Unavailable
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import CALL_START_TIMEOUT, Delivery, DeliveryState, StateReport
-from hub.model.messaging.message import ANSWERS, Purpose
 from hub.model.reminders.may_send import Drop, Wait
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import SignLink
@@ -86,9 +85,7 @@ class Router:
         A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
         Channels that the number opted out of are left out, except for codes and replies.
         """
-        is_asked = purpose != Purpose.CODE and purpose not in ANSWERS
-        unwanted = await tx.opt_outs.channels(signer.phone) if is_asked else frozenset[str]()
-        return self.carriers.list_channels(signer, purpose, first, unwanted)
+        return self.carriers.list_channels(signer, purpose, first, await tx.opt_outs.channels(signer.phone))
 
     @staticmethod
     def choose_address(signer: Signer, channel: str) -> str | None:
@@ -222,7 +219,7 @@ class Router:
         if not fresh:
             match await recheck(tx, delivery, self._policy):
                 case Drop(reason):
-                    return await tx.deliveries.report(delivery.id, dropped_report(reason), tx.planning_now)
+                    return (await tx.deliveries.report(delivery.id, dropped_report(reason), tx.planning_now)).state
                 case Wait(until):
                     await tx.deliveries.put_off(delivery.id, until)
                     return delivery.state
@@ -330,9 +327,9 @@ class Router:
     async def _mark_unknown(self, call: Begun, failure: str) -> DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
-            after = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
-        self._log_state(call.delivery, after)
-        return after
+            delivery = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
+        self._log_state(delivery)
+        return delivery.state
 
     async def _record_receipt(
         self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
@@ -344,9 +341,7 @@ class Router:
     ) -> DeliveryState:
         """Apply a receipt to a delivery, its phone number (opt-out) and its provider (circuit breaker)."""
         report = convert_receipt(receipt, state, receipts=carrier.channel.rules.receipts)
-        after = await tx.deliveries.report(delivery_id, report, tx.planning_now)
-        delivery = await tx.deliveries.get(delivery_id)
-        assert delivery
+        delivery = await tx.deliveries.report(delivery_id, report, tx.planning_now)
         if receipt.failure is Failure.OPTED_OUT:
             await tx.opt_outs.add(delivery.to, delivery.channel, tx.now, "provider")
         if receipt.failure is Failure.FILTERED:
@@ -355,8 +350,8 @@ class Router:
             await self._breaker.record_account_trouble(tx, carrier, receipt.detail)
         if receipt.fate is Fate.DELIVERED:
             await record_arrival(tx, carrier, delivery.earliest_start)
-        self._log_state(delivery, after)
-        return after
+        self._log_state(delivery)
+        return delivery.state
 
     async def record_overdue_receipt(self, tx: Transaction, carrier: Carrier) -> None:
         """Lower the weight of a provider whose receipt is overdue."""
@@ -383,8 +378,14 @@ class Router:
         return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
 
     @staticmethod
-    def _log_state(delivery: Delivery, after: DeliveryState) -> None:
-        log.info("delivery", id=str(delivery.id), channel=delivery.channel, purpose=delivery.purpose, state=after.value)
+    def _log_state(delivery: Delivery) -> None:
+        log.info(
+            "delivery",
+            id=str(delivery.id),
+            channel=delivery.channel,
+            purpose=delivery.purpose,
+            state=delivery.state.value,
+        )
 
     async def reconcile(self, before: datetime) -> int:
         """Reconcile the messages whose outcome is unknown since `before`; returns their number."""

@@ -39,6 +39,7 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
+from hub.store.messaging.message_facts import MessageFactsReader
 from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
@@ -112,7 +113,7 @@ class Transaction:
 
     @cached_property
     def cases(self) -> Cases:
-        return Cases(self.connection, self.contracts)
+        return Cases(self.connection, self.contracts, self.record)
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -141,6 +142,10 @@ class Transaction:
     @cached_property
     def reported_deliveries(self) -> ReportedDeliveries:
         return ReportedDeliveries(self.connection)
+
+    @cached_property
+    def message_facts(self) -> MessageFactsReader:
+        return MessageFactsReader(self.connection, self.cipher)
 
     @cached_property
     def shares(self) -> Shares:

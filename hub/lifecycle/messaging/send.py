@@ -58,16 +58,20 @@ async def write_message(
     budget is spent, staff are told, and None is returned.
     """
     purpose, key, task = message.purpose, message.key, message.task
-    channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
-    if channel is None:
+    facts = await tx.message_facts.get(signer, key)
+    ladder = services.messaging.router.carriers.list_channels(signer, purpose, message.first, facts.silent)
+    channel = next(iter(allowed_ways(services, signer, ladder)), None)
+    if channel is None or facts.is_written:
         return None
-    said = general_words(services, contract, signer, await tx.school.campus(contract.campus)) | dict(message.variables)
+    said = general_words(services, contract, signer, facts.campus) | dict(message.variables)
     filled = services.messaging.messages.shorten_values(purpose, signer.language, said)
     attempt = Attempt(
         purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
     )
     try:
-        return await write_attempt(services, tx, Outgoing(contract, signer, attempt))
+        drafts = await draft_messages(services, tx, [Outgoing(contract, signer, attempt)], facts.links)
+        stored = await store_messages(tx, drafts)
+        return stored[0] if stored else None
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise

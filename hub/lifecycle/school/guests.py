@@ -144,8 +144,8 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.campus(poster.campus)
         await refuse_locked(tx, visitor, campus)
-        wait = compute_code_wait(await tx.sessions.codes_issued(visitor.person, tx.now), tx.now)
-        if wait is not None:
+        tries = await tx.sessions.get_tries([visitor.person], tx.now, tx.now)
+        if (wait := compute_code_wait(tries.codes_issued, tx.now)) is not None:
             raise TooSoon(retry_after=wait, zone=campus.zone)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != channel)

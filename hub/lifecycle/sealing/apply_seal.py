@@ -153,6 +153,7 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
     """Complete the contract with its finished file and tell its signers. The caller has locked the case."""
     contract = case.contract
     await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
+    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
     completed = await tx.contracts.move(
         contract,
         ContractState.COMPLETED,
@@ -165,7 +166,6 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
         hub_due_at=None,
         hub_tries=0,
     )
-    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
     for party in case.parties:
         news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
         await send_at_once(services, tx, completed, party.signer, news)

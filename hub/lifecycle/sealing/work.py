@@ -79,7 +79,7 @@ async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
 
 async def end_attempt(tx: Transaction, work: Work, failure: QiandaError | None = None) -> Case:
     """Lock the contract and end the attempt of this step. Return the case as it is under the lock."""
-    case = await tx.cases.lock(work.contract.id)
+    case = await tx.cases.lock_with_record(work.contract.id)
     if work.attempt is not None:
         reason = f"{failure.code}: {failure}" if failure else None
         await tx.signatures.end_attempt(work.attempt, tx.now, failure=reason)

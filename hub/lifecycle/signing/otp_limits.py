@@ -41,10 +41,8 @@ async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
 
 async def _refuse(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
     begins, ends = local_day(tx.now, zone)
-    if sum([await tx.sessions.wrong_answers(each, begins) for each in persons]) >= WRONG_ANSWERS_A_DAY:
+    tries = await tx.sessions.get_tries(persons, begins, tx.now)
+    if tries.wrong_answers >= WRONG_ANSWERS_A_DAY:
         raise Locked(retry_after=ends - tx.now, zone=zone.key)
-    if not code:
-        return
-    issued = [at for each in persons for at in await tx.sessions.codes_issued(each, tx.now)]
-    if (wait := compute_code_wait(issued, tx.now)) is not None:
+    if code and (wait := compute_code_wait(tries.codes_issued, tx.now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)

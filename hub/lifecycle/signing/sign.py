@@ -348,8 +348,11 @@ async def _store_signature(
     """Write signature, end of the task and its reminders, record entry and the hub's next step in one transaction."""
     contract, task, confirmation = visiting.contract, visiting.task, signature.confirmation
     packed = confirmation.packed if confirmation else None
+    pages_seen = await tx.sessions.pages_seen(task.id, request.base)
+    # The request before the record: whoever revokes a key takes them in this order, and does not have the contract.
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
+    await tx.record.lock_heads([contract.id])
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
     await tx.record.append(
@@ -367,7 +370,7 @@ async def _store_signature(
             "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
             "custody_claimed": request.custody_claimed,
             "custody": request.custody,
-            "pages_seen": await tx.sessions.pages_seen(task.id, request.base),
+            "pages_seen": pages_seen,
             **signature.page_facts,
             **(confirmation.facts if confirmation else {}),
         },

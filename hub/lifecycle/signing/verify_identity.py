@@ -67,13 +67,12 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
     async with services.database.transaction(EVERYTHING) as tx:
         session, asking = await signer_of_session(tx, secret)
         await take_turn_at_phone(tx, secret, asking)
-        await tx.contracts.lock([session.contract])
+        contract = await tx.contracts.locked(session.contract)
         await tx.sessions.one_at_a_time(asking.person)
         # Read again under the locks: the phone may just have changed, which ended this session.
         session, signer = await signer_of_session(tx, secret)
         await refuse(tx, secret, signer, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
-        contract = await tx.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         message = NewMessage(Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished)
         await send_at_once(services, tx, contract, signer, message)
@@ -153,14 +152,15 @@ def _same_code(services: Services, live: UUID | None, code: str) -> bool:
 async def _admit(services: Services, tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
     session, signer = answered.session, answered.signer
     assert answered.right is not None
-    await tx.sessions.use_code(answered.right, tx.now)
     contracts = answered.contracts
     secret = new_secret()
-    await tx.sessions.verified(session.id, contracts, secret, tx.now)
-    await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
     link = await tx.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
     found = await contracts_of(tx, verified)
+    await tx.record.lock_heads(contracts)
+    await tx.sessions.use_code(answered.right, tx.now)
+    await tx.sessions.verified(session.id, contracts, secret, tx.now)
+    await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
     opening = _Opening(session, link.door.value if link else "unknown", identified)
     # Consistent order, to avoid deadlocks: two people may have the same contracts and lock their records.
     for contract, task in sorted(found, key=lambda each: each[0].id):

@@ -26,6 +26,7 @@ from hub.model.contract.signer import Signer
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
+from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
@@ -75,6 +76,11 @@ _SESSION_AND_SIGNER = SqlStatement(
 # Locking and reading are two statements: a statement that waits for a lock reads the other tables as they were before
 # the wait.
 _LOCK = SqlStatement(select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True))
+# The function that locks the record sees what was committed before it, though the contract was waited for.
+_LOCK_WITH_RECORD = SqlStatement("""
+WITH mine AS MATERIALIZED (SELECT id FROM contract WHERE id = :contract FOR NO KEY UPDATE)
+SELECT mine.id, head.entries, head.digest FROM mine LEFT JOIN LATERAL lock_records(ARRAY[mine.id]) AS head ON true
+""")
 _LOCK_OF_SESSION = SqlStatement(
     select(CONTRACT.c.id)
     .select_from(SESSION.join(CONTRACT, _MEANT))
@@ -93,9 +99,10 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
 
 
 class Cases:
-    def __init__(self, connection: Connection, contracts: Contracts) -> None:
+    def __init__(self, connection: Connection, contracts: Contracts, record: Record) -> None:
         self._connection = connection
         self._contracts = contracts
+        self._record = record
 
     async def get(self, contract: UUID) -> Case:
         """Return the case of a contract. Raises ContractNotFound, the same for unknown contracts and those outside the
@@ -112,6 +119,13 @@ class Cases:
         ContractNotFound.
         """
         await self._connection.execute(_LOCK, {"contract": contract})
+        return await self.get(contract)
+
+    async def lock_with_record(self, contract: UUID) -> Case:
+        """Do as `lock`, and lock the record of the contract as well: for whoever locks nothing else afterwards but what
+        only those lock who have the contract."""
+        for found, entries, digest in await self._connection.execute(_LOCK_WITH_RECORD, {"contract": contract}):
+            self._record.know_head(found, entries, digest)
         return await self.get(contract)
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:

@@ -63,7 +63,7 @@ class Jobs:
         """
         body = json.dumps(payload).encode()
         values = ([LANES[entrypoint]], [entrypoint], [body], [timedelta(0)], [dedupe_key], ["{}"])
-        return bool(await self._connection.fetch(_ENQUEUE, *values))
+        return bool(await self._connection.write_text_now(_ENQUEUE, *values))
 
     async def forget(self, before: datetime, limit: int) -> int:
         """Delete old rows of PgQueuer's log, which include traces of errors, and the start counts of jobs that have

@@ -14,6 +14,7 @@ from typing import Any
 from hub.store.kernel.statement import SqlStatement
 
 _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
+_WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
 _PLACE = re.compile(r"\$(\d+)")
 
 
@@ -65,6 +66,10 @@ class WaitingWrites:
             return None
         return _joined(self._take_parts())
 
+    def take_with_text(self, sql: str, arguments: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Return this text, which writes to none of our tables, as the main part of all of them."""
+        return _joined([*self._take_parts(), (sql, list(arguments))])
+
     def _take_parts(self) -> list[tuple[str, list[Any]]]:
         parts = [(statement.sql, arguments) for statement, arguments in self._arguments.items()]
         self._arguments, self._kinds = {}, {}
@@ -94,7 +99,9 @@ def join(parts: Sequence[tuple[str, int]]) -> str:
     *others, last = texts
     if not others:
         return last
-    return "WITH " + ", ".join(f"write_{place} AS ({sql})" for place, sql in enumerate(others)) + f" {last}"
+    its_own = _WITH.match(last)
+    following = f", {last[its_own.end() :]}" if its_own else f" {last}"
+    return "WITH " + ", ".join(f"write_{place} AS ({sql})" for place, sql in enumerate(others)) + following
 
 
 def _moved(sql: str, by: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -86,7 +87,7 @@ _RENEW = SqlStatement(
     .where(_MINE, _IS_UNSETTLED, DELIVERY.c.state_at == bindparam("held"))
     .values(_CLAIMED | {"called_at": bindparam("latest")})
 )
-_LOCK_STATE = SqlStatement(select(DELIVERY.c.state, DELIVERY.c.purpose).where(_MINE).with_for_update())
+_LOCK = SqlStatement(select(DELIVERY).where(_MINE).with_for_update())
 _TO_LOOK_AT = SqlStatement(
     select(DELIVERY.c.id)
     .where(DELIVERY.c.check_at <= bindparam("now"))
@@ -200,13 +201,13 @@ class Deliveries:
         values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
         await self._connection.execute(DELIVERY.update().where(unsettled).values(values))
 
-    async def report(self, delivery: UUID, report: StateReport, at: datetime) -> DeliveryState:
-        """Merge a report into the delivery, in any order and any number of times. Return the resulting state.
+    async def report(self, delivery: UUID, report: StateReport, at: datetime) -> Delivery:
+        """Merge a report into the delivery, in any order and any number of times. Return the delivery as it is then.
 
         With a new state, the time of the next check is written, and for a planned message the receipt in the ledger.
         """
-        before, purpose = await self._locked_state(delivery)
-        after = merge_states(before, report.state)
+        known = self._delivery((await self._connection.execute(_LOCK, {"delivery": delivery})).one())
+        before, purpose, after = known.state, known.purpose, merge_states(known.state, report.state)
         values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
             look = compute_check_time(purpose, after, at, receipts=report.receipts)
@@ -217,11 +218,7 @@ class Deliveries:
             await self._connection.execute(_REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
             await self._connection.execute(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
-        return after
-
-    async def _locked_state(self, delivery: UUID) -> tuple[DeliveryState, str]:
-        row = (await self._connection.execute(_LOCK_STATE, {"delivery": delivery})).one()
-        return DeliveryState(row[0]), row[1]
+        return replace(known, state=after)
 
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None

@@ -6,7 +6,6 @@ the transaction ends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,13 +19,13 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.due_step import StepFacts
 from hub.model.reminders.schedule import StepKind
-from hub.model.signing.link import DoorKind, SignLink
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, is_due
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.opt_outs import all_meant
+from hub.store.signing.links import LASTING_LINKS, read_links
 
 # The most other contracts of one person that are read.
 MAX_OTHERS = 50
@@ -69,7 +68,7 @@ SELECT pg_advisory_xact_lock(number) FROM (
     ORDER BY 1, 2
 ) AS ordered
 """)
-_FACTS = SqlStatement("""
+_FACTS = SqlStatement(f"""
 SELECT task.id AS task, task.leased_until, task.claimable_at, signer.contract, head.sequence, head.digest,
     ARRAY(SELECT channel FROM opt_out WHERE number_hash = signer.phone_hash) AS silent,
     ARRAY(SELECT key FROM delivery WHERE contract = signer.contract) AS keys,
@@ -84,8 +83,7 @@ SELECT task.id AS task, task.leased_until, task.claimable_at, signer.contract, h
     (SELECT count(*) FROM reminder_entry entry
         WHERE entry.contract = task.contract AND entry.task = task.id AND entry.kind = 'sent'
             AND entry.step = 'reminder' AND (task.invited_at IS NULL OR entry.at >= task.invited_at)) AS reminders,
-    (SELECT json_agg(json_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
-        FROM sign_link WHERE sign_link.signer = task.signer AND revoked_at IS NULL AND expires_at IS NULL) AS links,
+    ({LASTING_LINKS} WHERE sign_link.signer = task.signer AND revoked_at IS NULL AND expires_at IS NULL) AS links,
     signer.id AS signer, signer.campus
 FROM signing_task AS task
 JOIN signer ON signer.id = task.signer
@@ -93,7 +91,7 @@ LEFT JOIN LATERAL (
     SELECT sequence, digest FROM record_entry WHERE contract = task.contract ORDER BY sequence DESC LIMIT 1
 ) AS head ON true
 WHERE task.id = ANY(CAST(:tasks AS uuid[]))
-""")
+""")  # noqa: S608 - text of ours
 _CAME_TO_NOTHING = [DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value]
 
 
@@ -159,15 +157,5 @@ def _facts(row: Row) -> StepFacts:
         keys=frozenset(row["keys"]),
         last_sent=row["last_sent"],
         reminders_sent=row["reminders"],
-        links={link.door: link for link in _links(row)},
+        links={link.door: link for link in read_links(row)},
     )
-
-
-def _links(row: Row) -> Iterable[SignLink]:
-    found = json.loads(row["links"]) if isinstance(row["links"], str) else row["links"]
-    for link in found or ():
-        created_at = datetime.fromisoformat(link["created_at"])
-        door = DoorKind(link["door"])
-        yield SignLink(
-            UUID(link["id"]), row["contract"], row["signer"], row["campus"], door, link["generation"], created_at
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,11 @@ _COLUMNS = [column.name for column in LINK.c]
 _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
+# The lasting links of a signer as one value of JSON, by whoever reads them with other things; see `read_links`.
+LASTING_LINKS = """
+    SELECT jsonb_agg(jsonb_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
+    FROM sign_link
+"""
 # The key of a link: the id of its signer, and its door.
 Wanted = tuple[UUID, DoorKind]
 
@@ -113,3 +118,11 @@ class Links:
 def _link(row: Row) -> SignLink:
     values = {name: value for name, value in row.items() if name != "ticket_hash"}
     return SignLink(**(values | {"door": DoorKind(row["door"])}))
+
+
+def read_links(row: Row) -> Iterator[SignLink]:
+    """Give the links of this row, which has LASTING_LINKS as `links`, and `signer`, `contract` and `campus`."""
+    for link in row["links"] or ():
+        created_at, door = datetime.fromisoformat(link["created_at"]), DoorKind(link["door"])
+        whose = (row["contract"], row["signer"], row["campus"])
+        yield SignLink(UUID(link["id"]), *whose, door, link["generation"], created_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,9 +58,11 @@ _KEY_OF_ANOTHER = SqlStatement(
     .where(SESSION.c.key_spki == bindparam("spki"), SIGNER.c.person != bindparam("person"))
     .limit(1)
 )
-_CODES_SINCE = SqlStatement(
-    select(CODE.c.created_at).where(CODE.c.person == bindparam("person"), CODE.c.created_at > bindparam("since"))
-)
+_TRIES = SqlStatement("""
+SELECT (SELECT count(*) FROM wrong_answer WHERE person = ANY(CAST(:persons AS text[])) AND at >= :since) AS wrong,
+    ARRAY(SELECT created_at FROM one_time_code
+        WHERE person = ANY(CAST(:persons AS text[])) AND created_at > :day_ago) AS issued
+""")
 _ADD_CODE = insert_row(CODE, ("id", "person", "session", "created_at", "expires_at"))
 _IS_LIVE = CODE.c.used_at.is_(None) & (CODE.c.expires_at > bindparam("now"))
 _END_CODES = SqlStatement(
@@ -87,6 +90,14 @@ _PAGES_SEEN = SqlStatement(
     .where(SEEN.c.task == bindparam("task"), SEEN.c.document == bindparam("document"))
     .order_by(SEEN.c.page)
 )
+
+
+@dataclass(frozen=True)
+class Tries:
+    """How often somebody answered wrongly, and when codes went to them."""
+
+    wrong_answers: int
+    codes_issued: list[datetime]
 
 
 class Sessions:
@@ -153,9 +164,11 @@ class Sessions:
         if persons:
             await self._connection.execute(_ALONE, {"persons": list(persons)})
 
-    async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
-        """Return when codes were issued to this person in the last day."""
-        return await self._connection.scalars(_CODES_SINCE, {"person": person, "since": now - DAY})
+    async def get_tries(self, persons: Sequence[str], since: datetime, now: datetime) -> Tries:
+        """Return the wrong answers of these persons `since`, and when codes went to them in the day before `now`."""
+        values = {"persons": list(persons), "since": since, "day_ago": now - DAY}
+        row = (await self._connection.execute(_TRIES, values)).one()
+        return Tries(row["wrong"], row["issued"])
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """Add a code for this person, and end the earlier ones."""

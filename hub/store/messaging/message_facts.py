@@ -1,0 +1,51 @@
+"""What has to be known before a message to a signer is written, read in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.errors import BadInput
+from hub.model.contract.signer import Signer
+from hub.model.school.course import Campus
+from hub.model.signing.link import SignLink
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
+from hub.store.messaging.opt_outs import all_meant
+from hub.store.signing.links import LASTING_LINKS, Wanted, read_links
+
+_FACTS = SqlStatement(f"""
+SELECT campus.*, signer.id AS signer, signer.contract, signer.campus,
+    ARRAY(SELECT channel FROM opt_out WHERE number_hash = :number) AS silent,
+    EXISTS (SELECT FROM delivery WHERE key = :key) AS is_written,
+    ({LASTING_LINKS} WHERE sign_link.signer = signer.id AND revoked_at IS NULL AND expires_at IS NULL) AS links
+FROM signer JOIN campus ON campus.id = signer.campus WHERE signer.id = :signer
+""")  # noqa: S608 - text of ours
+
+
+@dataclass(frozen=True)
+class MessageFacts:
+    """`silent`: the channels by which this number does not want to hear from us. `is_written`: the intent of this
+    message has an attempt already. `links`: the lasting links of the signer."""
+
+    campus: Campus
+    silent: frozenset[str]
+    is_written: bool
+    links: Mapping[Wanted, SignLink]
+
+
+class MessageFactsReader:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def get(self, signer: Signer, key: str) -> MessageFacts:
+        """Return what is to be known for a message of this intent (`key`) to this signer."""
+        values = {"signer": signer.id, "key": key, "number": self._cipher.found_by("phone", signer.phone)}
+        row = (await self._connection.execute(_FACTS, values)).first()
+        if row is None:
+            raise BadInput(f"there is no campus {signer.campus}", field="campus")
+        campus = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
+        links = {(link.signer, link.door): link for link in read_links(row)}
+        return MessageFacts(campus, all_meant(row["silent"]), row["is_written"], links)
