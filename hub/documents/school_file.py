@@ -41,7 +41,7 @@ TEXTS = ("subject", "schedule", "place", "teacher")
 COUNTS = ("lessons", "minutes", "class_size")
 DATES = ("starts", "ends")
 AMOUNTS = ("price", "materials_fee")
-DETAILS = (*TEXTS, *(f"{name}_en" for name in TEXTS), *COUNTS, *DATES, *AMOUNTS, "refund_steps")
+DETAILS = ("template", *TEXTS, *(f"{name}_en" for name in TEXTS), *COUNTS, *DATES, *AMOUNTS, "refund_steps")
 STEP = ("when", "when_en", "share")
 STAFF = ("login", "name", "password_file")
 SEAL = ("kind",)
@@ -152,7 +152,7 @@ class _Reader:
     def _details(self, place: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return them as they are stored: dates and amounts as text."""
         self._known(place, values, DETAILS)
-        words = {name: value for name, value in values.items() if name.removesuffix("_en") in TEXTS}
+        words = {name: value for name, value in values.items() if name.removesuffix("_en") in ("template", *TEXTS)}
         found: dict[str, Any] = dict(self._texts(place, words, DETAILS, required=TEXTS))
         for name in COUNTS:
             found[name] = self._count(f"{place}, {name}", values.get(name))

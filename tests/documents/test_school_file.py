@@ -96,6 +96,11 @@ def test_the_file_of_the_runbook_is_one_too() -> None:
         ("share = 80", "share = 101", "refund_steps 2, share: has to be a whole number from 0 to 100"),
         ('when = "此后"', 'wann = "此后"', "refund_steps 2, when: is missing"),
         ('templates = ["course"]', 'templates = "course"', "templates: has to be a list of names"),
+        (
+            "lessons = 20",
+            "lessons = 20\ntemplate = 3",
+            "details, template: has to be text in quotes",
+        ),
         ("[[course]]", "[[curse]]", "the file: there is no key curse; did you mean course?"),
         ("[school]", "[[school]]", "school: has to be a table [school]"),
         ('campus = "east"\n', "", "course 1 (drawing), campus: is missing"),

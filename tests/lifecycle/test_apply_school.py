@@ -80,6 +80,9 @@ async def test_one_fault_and_nothing_is_changed() -> None:
         BELOW.replace('campus = "east"', 'campus = "hq2"'): "course 1 (drawing), campus: there is no campus hq2",
         BELOW.replace("二楼画室", "二楼画室😀"): "course 1 (drawing): The font cannot show: 😀",
         BELOW.replace("西校区二部", "西校区😀"): "campus 4 (west-annex): The font cannot show: 😀",
+        BELOW.replace("lessons = 20", 'lessons = 20\ntemplate = "dance"'): (
+            "course 1 (drawing), details, template: there is no contract template dance; there are course"
+        ),
         'templates = ["course", "dance"]' + BELOW: "templates: there is no contract template dance; there are course",
         f'[school]\nname = "另一所学校"\ncredit_code = "52340100MJ00000015"\nlicence = "号"\n{BELOW}': (
             "school, name: the configuration says '新航线教育集团', the file '另一所学校'"

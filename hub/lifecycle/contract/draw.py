@@ -15,7 +15,7 @@ from hub.documents.layout import LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import BadInput
 from hub.lifecycle.contract.end import check_deadline
-from hub.lifecycle.contract.new_contract import NewContract, NewSigner
+from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import (
     DrawnSigner,
@@ -59,36 +59,40 @@ async def draw_contract(
 
     Raises BadInput (with the field), GuardianRequired.
     """
-    signers = _checked_signers(await with_representative(services, scope, asked))
-    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
-    birth_date = document.birth_date or asked.student.birth_date
-    student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
-    language = _language(services, asked.template, signers)
+    if not scope.covers(asked.campus):
+        raise BadInput(f"there is no campus {asked.campus}", field="campus")
     async with services.database.transaction(scope) as tx:
-        if not scope.covers(asked.campus):
-            raise BadInput(f"there is no campus {asked.campus}", field="campus")
         campus = await tx.school.campus(asked.campus)
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
+        asked = dataclasses.replace(asked, template=asked.template or (course and course.template) or DEFAULT_TEMPLATE)
+        signers = _checked_signers(await with_representative(services, tx, asked))
+        language = _language(services, asked.template, signers)
+        student = _checked_student(asked)
         now = tx.planning_now
-        year = now.astimezone(ZoneInfo(campus.zone)).year
-        number = number or await tx.contracts.next_number(year)
-    on = now.astimezone(ZoneInfo(campus.zone)).date()
-    check_student(student, signers)
-    check_age(student, signers, on)
+        on = now.astimezone(ZoneInfo(campus.zone)).date()
+        check_student(student, signers)
+        check_age(student, signers, on)
+        deadline = _checked_deadline(asked.deadline, now)
+        number = number or await tx.contracts.next_number(on.year)  # last: nothing can be refused any more
     terms = DrawnTerms(
         number, now.replace(microsecond=0), on, services.documents.school, campus, course, student, signers, asked.data
     )
-    deadline = _checked_deadline(asked.deadline, now)
     return DrawnContract(asked, terms, language, now, deadline, contract_data(terms, language))
 
 
-async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
+def _checked_student(asked: NewContract) -> DrawnStudent:
+    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
+    birth_date = document.birth_date or asked.student.birth_date
+    return DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
+
+
+async def with_representative(services: Services, tx: Transaction, asked: NewContract) -> Sequence[NewSigner]:
     """Return the signers, followed by the school's representative if one is required and none is named."""
     languages = services.documents.printer.templates.languages(asked.template)
     demanded = any(services.documents.printer.templates.get(asked.template, each).representative for each in languages)
     if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
         return asked.signers
-    found = await representative_at(services, scope, asked.campus)
+    found = await representative_at(services, tx, asked.campus)
     if found is None:
         why = "no representative of the school is configured for this campus:"
         raise BadInput(f"{why}\n{asked.campus}", field="representative")

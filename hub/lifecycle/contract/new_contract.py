@@ -11,6 +11,9 @@ from uuid import UUID
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 
+# Of a contract for which neither whoever asks nor its course names one.
+DEFAULT_TEMPLATE = "course"
+
 
 @dataclass(frozen=True)
 class NewStudent:
@@ -39,14 +42,16 @@ class NewContract:
     """Input of staff or of another system, not validated.
 
     `deadline`: aware; None for 30 days. `representative`: add the representative configured for the campus, which a
-    template may also require. `declared`: ID numbers of signers whose identity is only their own statement.
+    template may also require. `template`: without it the course's own, or `course`.
+
+    `declared`: ID numbers of signers whose identity is only their own statement.
     """
 
     campus: str
     student: NewStudent
     signers: Sequence[NewSigner]
     course: str | None = None
-    template: str = "course"
+    template: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     deadline: datetime | None = None
     external_id: str | None = None

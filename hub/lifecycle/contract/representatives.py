@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Representative
-from hub.model.staff.accounts import Scope
+from hub.store.transaction import Transaction
 
 
-async def representative_at(services: Services, scope: Scope, campus: str) -> Representative | None:
+async def representative_at(services: Services, tx: Transaction, campus: str) -> Representative | None:
     if not services.documents.representatives:
         return None
     by_campus = {each.campus: each for each in services.documents.representatives}
-    async with services.database.transaction(scope) as tx:
-        parents = {each.id: each.parent for each in await tx.school.campuses()}
+    parents = {each.id: each.parent for each in await tx.school.campuses()}
     at: str | None = campus
     while at is not None and at not in by_campus:
         at = parents.get(at)

@@ -79,7 +79,10 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
 
 def find_content_faults(templates: ContractTemplates, file: SchoolFile) -> list[SchoolFault]:
     """Return what is wrong with the file wherever it is applied: templates by name, and what no contract can show."""
-    return [*_template_faults(templates, file), *_drawing_faults(file)]
+    return [
+        *_template_faults(templates, file),
+        *_drawing_faults(file),
+    ]
 
 
 def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[SchoolFault]:
@@ -93,9 +96,12 @@ def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[
 
 
 def _template_faults(known: ContractTemplates, file: SchoolFile) -> Iterator[SchoolFault]:
-    for name in file.templates:
+    named = [("templates", name) for name in file.templates]
+    for number, course in enumerate(file.courses, 1):
+        named += [(f"course {number} ({course.id}), details, template", course.template)] if course.template else []
+    for place, name in named:
         if name not in known.ids():
-            yield SchoolFault("templates", f"there is no contract template {name}; there are {', '.join(known.ids())}")
+            yield SchoolFault(place, f"there is no contract template {name}; there are {', '.join(known.ids())}")
 
 
 def _drawing_faults(file: SchoolFile) -> Iterator[SchoolFault]:

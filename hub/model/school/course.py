@@ -44,6 +44,11 @@ class Course:
     name_en: str
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def template(self) -> str:
+        """Name of its own contract template; empty if it has none."""
+        return str(self.details.get("template", ""))
+
 
 @dataclass(frozen=True)
 class Enrolment:

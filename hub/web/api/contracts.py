@@ -11,7 +11,7 @@ import structlog
 
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
-from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, NewStudent
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -30,14 +30,15 @@ async def create(call: ApiCall) -> ContractIssued:
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
     templates = call.services.documents.printer.templates
-    known = [templates.get(asked.template, language) for language in templates.languages(asked.template)]
+    named = asked.template or DEFAULT_TEMPLATE
+    known = [templates.get(named, language) for language in templates.languages(named)]
     if asked.course is None and any("course" in template.requires for template in known):
         raise BadInput("this template needs a course", field="course")
     student = asked.student
     return NewContract(
         campus=asked.campus,
         course=asked.course,
-        template=asked.template,
+        template=asked.template or "",
         data=asked.data,
         deadline=asked.deadline,
         student=NewStudent(student.name, student.id_type, student.id_number, student.birth_date),

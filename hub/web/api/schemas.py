@@ -78,7 +78,7 @@ class SignerAsked(_Taken):
 class ContractAsked(_Taken):
     """Draw and issue one contract."""
 
-    template: Words = "course"
+    template: Words | None = Field(None, description="By default the course's own, or `course` if it has none.")
     campus: Words = Field(examples=["hefei"])
     course: Words | None = Field(None, description="Required unless the template needs none.", examples=["math-a"])
     student: StudentAsked
