@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -82,6 +83,18 @@ def change_of(page: str, someone: Parent) -> tuple[str, str]:
     return found[1], card.partition("</article>")[0]
 
 
+def whole(phone: str) -> str:
+    """A number as it is read: +86 190 0000 0001."""
+    return f"{phone[:3]} {phone[3:6]} {phone[6:10]} {phone[10:]}"
+
+
+async def shown_to(running: Running, someone: Parent) -> list[str]:
+    """Who saw both numbers of the change."""
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.entries(someone.contract.id)
+    return [each.actor for each in entries if each.facts.get("kind") == "phone-change"]
+
+
 async def test_a_program_asks_and_staff_approve(running: Running) -> None:
     someone = await parent(running)
     status, answer = await someone.api(once="phone-1")
@@ -93,6 +106,10 @@ async def test_a_program_asks_and_staff_approve(running: Running) -> None:
     page = await desk.get("/staff/phone-changes")
     assert "a program of the school" in page.words and "The parent called." in page.words
     assert someone.new not in page.text and someone.family.phone not in page.text and someone.new[-4:] in page.text
+    assert "/approve" not in page.text  # before that the numbers are looked at
+    looked = await desk.get(f"/staff/phone-changes/{answer['id']}")
+    assert whole(someone.new) in looked.words and whole(someone.family.phone) in looked.words
+    assert f"/staff/phone-changes/{answer['id']}/approve" in looked.text
     done = await desk.post(f"/staff/phone-changes/{answer['id']}/approve")
     assert (done.status, done.location) == (303, "/staff/phone-changes?said=phone-changed")
     assert await someone.on_file() == someone.new
@@ -134,12 +151,25 @@ async def test_whoever_asks_at_the_desk_cannot_approve(running: Running) -> None
     assert refused.status == 403 and "cannot be the second approver" in refused.words
     assert "a new phone number waits for approval" in (await colleague.get("/staff/tasks")).words
     theirs = await colleague.get("/staff/phone-changes")
-    assert "Approve and change it" in theirs.words and "Rang us." in theirs.words
+    assert "See both numbers and decide" in theirs.words and "Rang us." in theirs.words
+    assert await shown_to(running, someone) == []
+    for both in (desk, colleague):
+        looked = await both.get(f"/staff/phone-changes/{change}")
+        assert whole(someone.new) in looked.words and whole(someone.family.phone) in looked.words
+        assert ("Approve and change it" in looked.words) == (both is colleague)
+        assert looked.headers["Cache-Control"] == "no-store"
+    assert len(set(await shown_to(running, someone))) == 2
+    assert (await desk.get(f"/staff/phone-changes/{change}", site="cross-site")).status == 403
     abroad = await desk_of(running, "elsewhere")
     assert change not in (await abroad.get("/staff/phone-changes")).text
     assert (await abroad.post(f"/staff/phone-changes/{change}/approve")).status == 404
+    foreign = await abroad.get(f"/staff/phone-changes/{change}")
+    assert foreign.status == 404 and foreign.words == (await abroad.get(f"/staff/phone-changes/{uuid4()}")).words
+    assert len(await shown_to(running, someone)) == 2
     assert (await colleague.post(f"/staff/phone-changes/{change}/turn-down")).status == 303
     assert change not in (await desk.get("/staff/phone-changes")).text
+    over = await colleague.get(f"/staff/phone-changes/{change}")
+    assert over.status == 409 and whole(someone.new) not in over.words
     assert await someone.on_file() == someone.family.phone
     told = (await desk.get(f"/staff/contracts/{someone.contract.id}")).words
     assert "another phone number turned down" in told and "another phone number asked for" in told

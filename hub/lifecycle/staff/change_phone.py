@@ -10,11 +10,12 @@ import hmac
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeWaiting
+from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeEnded, PhoneChangeWaiting
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
+from hub.lifecycle.staff.reveal_contact import note_phone_change_look
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import normalise_phone
 from hub.model.contract.signer import Signer
@@ -129,6 +130,20 @@ async def waiting(services: Services, scope: Scope) -> list[Waiting]:
         return [Waiting(*each, await is_shared(tx, each[0])) for each in found]
 
 
+async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor: str) -> Waiting:
+    """Return a change for somebody who decides about it and sees both numbers whole, which is recorded.
+
+    Raises NotFound, PhoneChangeEnded.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        change = await _waiting(tx, scope, change_id)
+        if not change.open(tx.now):
+            raise PhoneChangeEnded
+        contract, signer = await tx.contracts.get(change.contract), await tx.contracts.signer(change.signer)
+        await note_phone_change_look(tx, contract, signer, actor)
+        return Waiting(change, contract, signer, await is_shared(tx, change))
+
+
 # ---- steps
 
 
@@ -194,4 +209,4 @@ async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, fac
     await tx.record.append(change.contract, change.campus, kind, actor, about | facts)
 
 
-__all__ = ["PhoneRequest", "Waiting", "approve", "ask", "ask_with_old_phone", "turn_down", "waiting"]
+__all__ = ["PhoneRequest", "Waiting", "approve", "ask", "ask_with_old_phone", "show_numbers", "turn_down", "waiting"]

@@ -140,6 +140,13 @@ def mask_phone(e164: str) -> str:
     return f"+{number.country_code} {national[:shown]}{'*' * (len(national) - shown - 4)}{national[-4:]}"
 
 
+def format_phone(e164: str) -> str:
+    """Return a whole number in groups: +8619000000001 → +86 190 0000 0001."""
+    import phonenumbers
+
+    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def mask_id(number: str) -> str:
     """Mask all but the last four characters; all characters of a number of five or fewer."""
     shown = 4 if len(number) > 5 else 0

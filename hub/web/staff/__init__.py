@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff.contract import contract, issuing, reading
+from hub.web.staff.contract import contract, issuing, reading, revealing
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -29,6 +29,7 @@ PAGES: dict[str, Handler] = {
     "/staff/policies": policies.policies,
     "/staff/remind/{act}": bulk.progress,
     "/staff/phone-changes": phone_changes.changes,
+    "/staff/phone-changes/{change}": phone_changes.change,
     "/staff/posters": posters.posters,
     "/staff/posters/new": posters.form,
     _POSTER: posters.poster,
@@ -72,6 +73,7 @@ ACTS: dict[str, Handler] = {
     f"{_ONE}/paper": contract.paper,
     f"{_ONE}/reissue": contract.reissue,
     f"{_ONE}/phone/{{signer}}": contract.change_phone,
+    f"{_ONE}/reveal/{{signer}}": revealing.reveal,
     f"{_ONE}/replace/{{signer}}": contract.replace_person,
     f"{_ONE}/devices/{{device}}/revoke": device_keys.revoke,
 }

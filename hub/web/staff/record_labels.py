@@ -9,7 +9,8 @@ RECORDS = {
     "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
     "signed-on-paper": "signed on paper",
     "viewed-by-staff": "looked at by staff", "read-by-staff": "read by staff",
-    "downloaded-by-staff": "downloaded by staff", "identity-checked": "identity confirmed",
+    "contact-revealed": "whole number shown to staff", "downloaded-by-staff": "downloaded by staff",
+    "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
     "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
     "key-refused": "key refused", "signature-refused": "signature refused", "agent-refused": "a second program refused",
@@ -28,3 +29,11 @@ RECORDS = {
     "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip
+# Why a whole number was shown: the words to choose from, and what the hub notes itself.
+REVEAL_CHOICES = {
+    "call": "to call this person",
+    "check": "to check the number on file",
+    "compare": "to compare it with somebody who is here",
+    "other": "another reason",
+    "phone-change": "to decide about another number",
+}

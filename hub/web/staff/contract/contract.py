@@ -24,6 +24,7 @@ from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
+from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
@@ -79,6 +80,7 @@ async def show_contract(
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
+    history = ContractHistory(entries, values, deliveries, ledger, staff)
     return await show(
         visit,
         "staff/contract.html",
@@ -98,14 +100,11 @@ async def show_contract(
         channels=channels,
         signatures=made,
         id_types=list(IdType),
+        reveal_choices=CHOICES,
         devices=devices,
         ledger=ledger,
         names={each.id: name_of(signers, each.signer) for each in tasks.values()},
-        timeline=timeline(
-            ContractHistory(entries, values, deliveries, ledger, staff),
-            signers,
-            {each.id: each.signer for each in tasks.values()},
-        ),
+        timeline=timeline(history, signers, {each.id: each.signer for each in tasks.values()}),
     )
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import NotFound, QiandaError
+from hub.errors import NotFound, PhoneChangeEnded, QiandaError
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
+from hub.web.security import refuse_other_sites
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -39,6 +40,18 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         found=[_asked(visit, each, names) for each in found],
         campuses={campus.id: campus for campus in visit.campuses},
     )
+
+
+async def change(visit: DeskVisit) -> web.Response:
+    """Show one change with both numbers whole, to whoever decides about it."""
+    refuse_other_sites(visit.request)
+    try:
+        found = await change_phone.show_numbers(visit.services, visit.scope, _change(visit), visit.actor)
+    except PhoneChangeEnded as error:
+        return await _page(visit, error)
+    names = await _names(visit, [found])
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(visit, "staff/phone_change.html", each=_asked(visit, found, names), campuses=campuses)
 
 
 async def _names(visit: DeskVisit, found: list[Waiting]) -> dict[str, str]:

@@ -1,0 +1,30 @@
+"""A signer's whole number, shown once: as the answer to a form, so that it is in no address and no history."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import ContractNotFound, QiandaError
+from hub.lifecycle.staff.reveal_contact import RevealRequest, reveal_contact
+from hub.web.staff.contract.contract import contract_id, show_contract
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+
+
+async def reveal(visit: DeskVisit) -> web.Response:
+    form = await visit.request.post()
+    entered = {name: str(form.get(name, "")).replace("\x00", "") for name in ("choice", "reason")}
+    try:
+        wanted = UUID(visit.request.match_info["signer"])
+    except ValueError:
+        raise ContractNotFound from None
+    asked = RevealRequest(contract_id(visit), wanted, entered["choice"], entered["reason"])
+    try:
+        signer = await reveal_contact(visit.services, visit.scope, asked, visit.staff)
+    except QiandaError as error:
+        return await show_contract(visit, error, f"reveal-{wanted}", entered)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(asked.contract)
+    return await show(visit, "staff/revealed.html", contract=found, signer=signer)
