@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 
+from hub.documents.roster_sheets import PROBLEMS
+from hub.documents.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
@@ -67,7 +69,19 @@ def test_import_names_bad_rows(data: Path) -> None:
     *rows, _ = refused.stdout.splitlines()
     assert len(rows) == 200
     for row in rows:  # a sentence each, without names from the code
-        assert re.fullmatch(r"Row \d+, [^:]+: [A-Z][^()]+ \([^()]*\)\. [A-Z].+\.", row), row
+        assert re.fullmatch(r"[A-Z]\d+, [^:]+: [A-Z][^()]+ \([^()]*\)\. [A-Z].+\.", row), row
+
+
+def test_import_without_loading_and_the_sheet_with_its_faults(data: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.xlsx"
+    refused = run(data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"), "--dry-run", "--marked", str(marked))
+    assert refused.returncode == 1 and "0 enrolments would be added" in refused.stdout
+    spreadsheets = SpreadsheetReader()
+    titles, first, *_ = spreadsheets.rows(marked.read_bytes())
+    spreadsheets.close()
+    assert titles[-1] == PROBLEMS and str(first[-1]).startswith("B2 campus: There is no such campus.")
+    again = run(data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"), "--marked", str(marked))
+    assert again.returncode == 2, "an existing file is not overwritten"
 
 
 def test_import_names_files_that_it_cannot_read(data: Path, tmp_path: Path) -> None:
