@@ -51,6 +51,7 @@ from hub.store.reminders.policies import Policies
 from hub.store.school.campuses import School
 from hub.store.school.guests import Visitors
 from hub.store.school.posters import Posters
+from hub.store.school.rosters import Rosters
 from hub.store.signing.device_keys import AppKeys
 from hub.store.signing.issued_certificates import Certificates
 from hub.store.signing.links import Links
@@ -158,6 +159,10 @@ class Transaction:
     @cached_property
     def school(self) -> School:
         return School(self.connection, self.cipher)
+
+    @cached_property
+    def rosters(self) -> Rosters:
+        return Rosters(self.connection, self.cipher)
 
     @cached_property
     def accounts(self) -> Accounts:

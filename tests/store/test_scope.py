@@ -21,6 +21,7 @@ from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.messaging.sms_commands import SmsCommand
+from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
@@ -95,6 +96,8 @@ async def a_story_in_hefei(running: Running) -> None:
                 " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
             )
         )
+        await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "staff:x", "roster.csv", tx.now, b"x"))
+        await tx.rosters.put_titles("hefei", {"x": "phone"})
 
 
 async def heard_from_outside(running: Running) -> None:

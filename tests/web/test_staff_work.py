@@ -6,13 +6,10 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
-from io import BytesIO
 from uuid import uuid4
 
-import aiohttp
 import pytest
 import pytest_asyncio
-import xlsxwriter
 
 from hub.doctor_records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
@@ -177,35 +174,6 @@ async def test_one_is_issued_by_hand(running: Running, desk: Desk) -> None:
     page = await desk.post("/staff/issue", form)
     assert page.status == 303 and page.location.endswith("?said=issued")
     assert "The contract is issued." in (await desk.get(page.location)).words
-
-
-def a_roster_with_faults() -> bytes:
-    output = BytesIO()
-    with xlsxwriter.Workbook(output) as workbook:
-        sheet = workbook.add_worksheet()
-        sheet.write_row(0, 0, ("campus", "course", "student name", "student id number", "student phone"))
-        sheet.write_row(1, 0, ("hefei", "alchemy", "郑成年", ADULT_ID, "19000000155"))
-    return output.getvalue()
-
-
-async def test_a_roster_is_brought_in_with_its_faults_told(running: Running, desk: Desk) -> None:
-    form = aiohttp.FormData()
-    form.add_field("roster", (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), filename="roster.xlsx")
-    headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}", "Origin": running.origin, "Accept-Language": "en"}
-    async with running.http.post(f"{running.origin}/staff/import", data=form, headers=headers) as answer:
-        text = await answer.text()
-    assert answer.status == 200 and "enrolments were added." in text
-    faulty = aiohttp.FormData()
-    faulty.add_field("roster", a_roster_with_faults(), filename="roster.xlsx")
-    async with running.http.post(f"{running.origin}/staff/import", data=faulty, headers=headers) as answer:
-        text = await answer.text()
-    assert answer.status == 200 and "faults are listed below" in text
-    assert "There is no such course at this campus" in text and "<td>2</td>" in text
-    bad = aiohttp.FormData()
-    bad.add_field("roster", b"no spreadsheet", filename="roster.xlsx")
-    async with running.http.post(f"{running.origin}/staff/import", data=bad, headers=headers) as answer:
-        assert answer.status == 422
-    assert (await desk.post("/staff/import", {})).status == 422
 
 
 # ---- one contract

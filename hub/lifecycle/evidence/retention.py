@@ -1,4 +1,4 @@
-"""Retention: deletes old webhooks, inbound messages, budget counters, job logs and unused prepared files.
+"""Retention: deletes old webhooks, inbound messages, budget counters, job logs, rosters and unused prepared files.
 
 A periodic task runs it once an hour over all workers, in batches with a transaction each, so that it blocks nobody.
 """
@@ -11,6 +11,7 @@ import structlog
 
 from hub.lifecycle.services import Services
 from hub.model.evidence.retention import BUDGET_RETENTION, JOB_LOG_RETENTION, PREPARED_FILE_RETENTION
+from hub.model.school.roster_upload import ROSTER_RETENTION
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -35,7 +36,10 @@ async def purge(services: Services) -> dict[str, int]:
     async def jobs(tx: Transaction, limit: int) -> int:
         return await tx.jobs.forget(tx.now - JOB_LOG_RETENTION, limit)
 
-    kinds = {"calls": calls, "inbound": inbound, "periods": periods, "jobs": jobs}
+    async def rosters(tx: Transaction, limit: int) -> int:
+        return await tx.rosters.forget(tx.now - ROSTER_RETENTION, limit)
+
+    kinds = {"calls": calls, "inbound": inbound, "periods": periods, "jobs": jobs, "rosters": rosters}
     deleted = {kind: await _in_batches(services, forget) for kind, forget in kinds.items()}
     deleted["prepared"] = await _prepared_files(services)
     if any(deleted.values()):

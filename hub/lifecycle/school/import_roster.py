@@ -130,6 +130,20 @@ async def load_roster(
     return LoadReport(added, already, tuple(problems), faults, refused, checked.roster.header)
 
 
+async def read_titles(
+    database: Database, data: bytes, scope: Scope, chosen: Mapping[str, str] | None = None
+) -> tuple[RosterHeader, tuple[str, ...]]:
+    """Return the titles of a roster, and the columns without which it cannot be imported. Raises UnreadableFile."""
+    async with database.transaction(EVERYTHING) as tx:
+        names = SchoolNames(await tx.school.campuses(), await tx.school.courses(), scope)
+    spreadsheets = SpreadsheetReader()
+    try:
+        header = (await asyncio.to_thread(open_roster, spreadsheets, data, chosen)).header
+    finally:
+        await asyncio.to_thread(spreadsheets.close)
+    return header, tuple(each for each in header.missing if each not in _given(names))
+
+
 async def mark_roster(
     database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions = DEFAULT_OPTIONS
 ) -> bytes:
@@ -159,8 +173,7 @@ class _CheckedRoster:
     def __init__(self, roster: OpenRoster, names: SchoolNames, today: date, language: str) -> None:
         self.roster = roster
         self._checker = RowChecker(roster.header, names, ContractFont(), today, language)
-        given = frozenset({"campus"} if names.only_campus else ())
-        self._rows = roster.rows(language, given=given)
+        self._rows = roster.rows(language, given=_given(names))
 
     async def batches(self) -> AsyncIterator[list[CheckedRow]]:
         while batch := await asyncio.to_thread(self._next):
@@ -168,6 +181,11 @@ class _CheckedRoster:
 
     def _next(self) -> list[CheckedRow]:
         return [(row, *self._checker.check(row)) for row in islice(self._rows, ROWS_AT_ONCE)]
+
+
+def _given(names: SchoolNames) -> frozenset[str]:
+    """Return the columns that a roster for these campuses need not have."""
+    return frozenset({"campus"} if names.only_campus else ())
 
 
 @asynccontextmanager

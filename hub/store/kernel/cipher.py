@@ -23,11 +23,17 @@ class Cipher:
         self._lookup = keys.lookup
 
     def seal(self, value: str) -> bytes:
+        return self.seal_bytes(value.encode())
+
+    def seal_bytes(self, value: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, value.encode(), None)
+        return nonce + self._aead.encrypt(nonce, value, None)
+
+    def open_bytes(self, sealed: bytes) -> bytes:
+        return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
 
     def open(self, sealed: bytes) -> str:
-        return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None).decode()
+        return self.open_bytes(sealed).decode()
 
     def seal_json(self, value: Any) -> bytes:
         return self.seal(json.dumps(value, ensure_ascii=False, sort_keys=True))

@@ -50,6 +50,7 @@ DELETABLE = (
     "passkey",
     "personal_value",
     "reminder_policy",
+    "roster_upload",
     "school_day",
     "staff_session",
     "visitor",

@@ -24,6 +24,8 @@ from hub.store.tables.school import (
     EnrolmentRow,
     PosterRow,
     PosterScanRow,
+    RosterTitlesRow,
+    RosterUploadRow,
     SchoolDayRow,
     VisitorRow,
 )
@@ -96,6 +98,8 @@ __all__ = [
     "RecordHeadRow",
     "ReminderEntryRow",
     "ReminderPolicyRow",
+    "RosterTitlesRow",
+    "RosterUploadRow",
     "SchemaRow",
     "SchoolDayRow",
     "SignLinkRow",

@@ -52,6 +52,27 @@ class EnrolmentRow(SQLModel, table=True):
     )
 
 
+class RosterUploadRow(SQLModel, table=True):
+    """An uploaded roster, until it is imported or a day old."""
+
+    __tablename__ = "roster_upload"
+    id: UUID = Field(primary_key=True)
+    campus: str = words(foreign_key="campus.id")
+    created_by: str = words()
+    name: str = words()
+    created_at: datetime = moment(nullable=False)
+    data_sealed: bytes = bytes_(nullable=False)
+    __table_args__ = (Index("ix_roster_upload_created_at", "created_at"),)
+
+
+class RosterTitlesRow(SQLModel, table=True):
+    """Which column of a roster a campus means by which title, where people chose it themselves."""
+
+    __tablename__ = "roster_titles"
+    campus: str = words(primary_key=True, foreign_key="campus.id")
+    columns: dict[str, Any] = json_()
+
+
 class SchoolDayRow(SQLModel, table=True):
     """A day of a campus's own calendar, which overrides the public holidays."""
 

@@ -17,12 +17,16 @@ from hub.web.staff.staff.access import Handler, login_routes, staff_only
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
+_ROSTER = "/staff/import/{upload}"
 _POSTER = "/staff/posters/{poster}"
 PAGES: dict[str, Handler] = {
     "/staff": dashboard.board,
     "/staff/enrolments": issuing.enrolments,
     "/staff/issue": issuing.form,
     "/staff/import": roster.form,
+    "/staff/import/template.xlsx": roster.template,
+    _ROSTER: roster.check,
+    f"{_ROSTER}/marked.xlsx": roster.marked,
     "/staff/tasks": tasks.tasks,
     "/staff/messages": messages.messages,
     "/staff/chats": chat_accounts.accounts,
@@ -53,7 +57,9 @@ ACTS: dict[str, Handler] = {
     "/staff/issue": issuing.issue_by_hand,
     "/staff/issue/preview": issuing.preview_by_hand,
     "/staff/issue/change": issuing.change,
-    "/staff/import": roster.bring_in,
+    "/staff/import": roster.take_in,
+    _ROSTER: roster.bring_in,
+    f"{_ROSTER}/columns": roster.choose_columns,
     "/staff/tasks/{task}/done": tasks.done,
     "/staff/tasks/{task}/take": tasks.taken,
     "/staff/tasks/{task}/hand": tasks.handed,

@@ -1,35 +1,145 @@
-"""Import of a roster; each invalid row is listed with its error and how to correct it."""
+"""Import of a roster: uploaded, looked at with its faults and titles, then imported. Until then nothing is added."""
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
 from aiohttp import web
 
-from hub.errors import BadInput, QiandaError, UnreadableFile
-from hub.lifecycle.school.import_roster import ImportOptions, LoadReport, load_roster
-from hub.web.staff.render import show, speech
+from hub.documents.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
+from hub.errors import BadInput, NotFound, QiandaError, UnreadableFile
+from hub.lifecycle.school.import_roster import (
+    ImportOptions,
+    LoadReport,
+    load_roster,
+    mark_roster,
+    read_titles,
+    roster_template,
+)
+from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
+from hub.web.i18n import language_of
+from hub.web.staff.render import printable, show
 from hub.web.staff.staff.access import DeskVisit
 
-
-async def form(visit: DeskVisit) -> web.Response:
-    return await _page(visit)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-async def _page(visit: DeskVisit, report: LoadReport | None = None, problem: QiandaError | None = None) -> web.Response:
+async def form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
-    return await show(visit, "staff/import.html", report=report, problem=problem, courses=courses)
+        uploads = await tx.rosters.list_uploads()
+    return await show(visit, "staff/import.html", problem=problem, courses=courses, uploads=uploads)
+
+
+async def take_in(visit: DeskVisit) -> web.Response:
+    """Keep an uploaded roster, sealed, and lead to what is in it."""
+    upload = (await visit.request.post()).get("roster")
+    if not isinstance(upload, web.FileField):
+        return await form(visit, BadInput("choose a file first"))
+    name = printable(PurePath(upload.filename).name)[-MAX_FILE_NAME_LENGTH:]
+    async with visit.services.database.transaction(visit.scope) as tx:
+        roster = RosterUpload(uuid4(), visit.staff.campus, visit.actor, name, tx.now, upload.file.read())
+    try:
+        header, missing = await read_titles(visit.services.database, roster.data, visit.scope)
+        if not header.columns:
+            which = 0 if language_of(visit.request) == "zh" else 1
+            names = ("、", ", ")[which].join(COLUMNS[each][which] for each in missing)
+            raise UnreadableFile(f"The spreadsheet lacks these columns:\n{names}")
+    except UnreadableFile as error:
+        return await form(visit, error)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        await tx.rosters.add_upload(roster)
+    raise web.HTTPSeeOther(f"/staff/import/{roster.id}")
+
+
+async def check(visit: DeskVisit) -> web.Response:
+    """Show what an import would do, and change nothing."""
+    roster, options = await _roster(visit, dry_run=True)
+    database, clock = visit.services.database, visit.services.clock
+    header, missing = await read_titles(database, roster.data, visit.scope, options.chosen)
+    report = None
+    if not missing:
+        report = await load_roster(database, clock, roster.data, visit.scope, options)
+    return await _page(visit, roster, header, report=report, missing=missing)
 
 
 async def bring_in(visit: DeskVisit) -> web.Response:
-    upload = (await visit.request.post()).get("roster")
-    if not isinstance(upload, web.FileField):
-        return await _page(visit, problem=BadInput("choose a file first"))
+    """Import the good rows. If that is interrupted, the same page imports the rest."""
+    roster, options = await _roster(visit)
+    database, clock = visit.services.database, visit.services.clock
     try:
-        lang = (await speech(visit)).lang
-        data = upload.file.read()
-        report = await load_roster(
-            visit.services.database, visit.services.clock, data, visit.scope, ImportOptions(lang)
-        )
+        report = await load_roster(database, clock, roster.data, visit.scope, options)
     except UnreadableFile as error:
-        return await _page(visit, problem=error)
-    return await _page(visit, report)
+        return await form(visit, error)
+    if not report.refused:
+        async with database.transaction(visit.scope) as tx:
+            await tx.rosters.delete_upload(roster.id)
+    return await _page(visit, roster, report.header, report=report, done=True)
+
+
+async def choose_columns(visit: DeskVisit) -> web.Response:
+    """Remember for this campus which column each title means."""
+    roster, _ = await _roster(visit)
+    entered = await visit.request.post()
+    titles, columns = entered.getall("title", []), entered.getall("column", [])
+    chosen = {
+        fold_title(printable(str(title))): str(column)
+        for title, column in zip(titles, columns, strict=False)
+        if column in COLUMNS or column == IGNORED
+    }
+    async with visit.services.database.transaction(visit.scope) as tx:
+        known = await tx.rosters.get_titles(visit.staff.campus) | chosen
+        own = {title: column for title, column in known.items() if title and ALIASES.get(title) != column}
+        await tx.rosters.put_titles(visit.staff.campus, own)
+    raise web.HTTPSeeOther(f"/staff/import/{roster.id}")
+
+
+async def marked(visit: DeskVisit) -> web.Response:
+    """Send the sheet with its faults in a last column."""
+    roster, options = await _roster(visit)
+    sheet = await mark_roster(visit.services.database, visit.services.clock, roster.data, visit.scope, options)
+    return _download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx")
+
+
+async def template(visit: DeskVisit) -> web.Response:
+    language = language_of(visit.request)
+    sheet = await roster_template(visit.services.database, visit.scope, language)
+    return _download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx")
+
+
+async def _roster(visit: DeskVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:
+    try:
+        wanted = UUID(visit.request.match_info["upload"])
+    except ValueError:
+        raise NotFound("there is no such roster any more") from None
+    async with visit.services.database.transaction(visit.scope) as tx:
+        roster = await tx.rosters.get_upload(wanted)
+        chosen = await tx.rosters.get_titles(visit.staff.campus)
+    return roster, ImportOptions(language_of(visit.request), dry_run, chosen)
+
+
+async def _page(
+    visit: DeskVisit, roster: RosterUpload, header: RosterHeader, *, report: LoadReport | None, **context: Any
+) -> web.Response:
+    which = 0 if language_of(visit.request) == "zh" else 1
+    names = {column: titles[which] for column, titles in COLUMNS.items()}
+    meant = {index: column for column, index in header.columns.items()}
+    values: dict[str, Any] = {"missing": (), "done": False} | context
+    return await show(
+        visit,
+        "staff/roster.html",
+        roster=roster,
+        header=header,
+        report=report,
+        column_names=names,
+        meant=meant,
+        **values,
+    )
+
+
+def _download(sheet: bytes, name: str) -> web.Response:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}", "Cache-Control": "no-store"}
+    return web.Response(body=sheet, content_type=XLSX, headers=headers)

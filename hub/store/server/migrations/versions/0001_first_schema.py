@@ -38,6 +38,8 @@ IN_SCOPE = f"{ALL} OR position(',' || campus || ',' IN (SELECT current_setting('
 OF_A_CAMPUS = (
     "course",
     "enrolment",
+    "roster_upload",
+    "roster_titles",
     "school_day",
     "poster",
     "poster_scan",

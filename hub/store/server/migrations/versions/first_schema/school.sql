@@ -34,6 +34,21 @@ CREATE TABLE enrolment (
 CREATE INDEX ix_enrolment_open ON enrolment (campus, created_at) WHERE contract IS NULL;
 CREATE UNIQUE INDEX uq_enrolment_line ON enrolment (campus, course, student_hash);
 
+CREATE TABLE roster_upload (
+  id uuid CONSTRAINT pk_roster_upload PRIMARY KEY,
+  campus text NOT NULL CONSTRAINT fk_roster_upload_campus REFERENCES campus (id),
+  created_by text NOT NULL,
+  name text NOT NULL,
+  created_at timestamptz NOT NULL,
+  data_sealed bytea NOT NULL
+);
+CREATE INDEX ix_roster_upload_created_at ON roster_upload (created_at);
+
+CREATE TABLE roster_titles (
+  campus text CONSTRAINT pk_roster_titles PRIMARY KEY CONSTRAINT fk_roster_titles_campus REFERENCES campus (id),
+  columns jsonb NOT NULL
+);
+
 CREATE TABLE school_day (
   campus text NOT NULL CONSTRAINT fk_school_day_campus REFERENCES campus (id),
   day date NOT NULL,

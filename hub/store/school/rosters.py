@@ -1,0 +1,68 @@
+"""Rosters that were uploaded, and the titles that a campus gives to their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.errors import NotFound
+from hub.model.school.roster_upload import RosterUpload
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection
+from hub.store.tables import RosterTitlesRow, RosterUploadRow, table_of
+
+UPLOAD: Table = table_of(RosterUploadRow)
+TITLES: Table = table_of(RosterTitlesRow)
+
+
+class Rosters:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def add_upload(self, upload: RosterUpload) -> None:
+        values: dict[str, Any] = {name: getattr(upload, name) for name in _PLAIN}
+        values |= {"data_sealed": self._cipher.seal_bytes(upload.data)}
+        await self._connection.execute(insert(UPLOAD).values(values))
+
+    async def get_upload(self, upload: UUID) -> RosterUpload:
+        """Return the roster with its content. Raises NotFound, outside the scope too."""
+        row = (await self._connection.execute(select(UPLOAD).where(UPLOAD.c.id == upload))).first()
+        if row is None:
+            raise NotFound("there is no such roster any more")
+        values = {name: row[name] for name in _PLAIN}
+        return RosterUpload(**values, data=self._cipher.open_bytes(row["data_sealed"]))
+
+    async def list_uploads(self, limit: int = 10) -> list[RosterUpload]:
+        """Return the newest, without their content."""
+        columns = [UPLOAD.c[name] for name in _PLAIN]
+        statement = select(*columns).order_by(UPLOAD.c.created_at.desc(), UPLOAD.c.id).limit(limit)
+        return [RosterUpload(**row) for row in await self._connection.execute(statement)]
+
+    async def delete_upload(self, upload: UUID) -> None:
+        await self._connection.execute(UPLOAD.delete().where(UPLOAD.c.id == upload))
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete rosters that were uploaded before this moment; return how many."""
+        old = select(UPLOAD.c.id).where(UPLOAD.c.created_at < before).limit(limit)
+        return (await self._connection.execute(UPLOAD.delete().where(UPLOAD.c.id.in_(old)))).rowcount
+
+    # ---- titles
+
+    async def get_titles(self, campus: str) -> dict[str, str]:
+        """Return the columns that people of this campus chose, by folded title."""
+        columns = await self._connection.scalar(select(TITLES.c.columns).where(TITLES.c.campus == campus))
+        return dict(columns or {})
+
+    async def put_titles(self, campus: str, columns: Mapping[str, str]) -> None:
+        values = {"campus": campus, "columns": dict(columns)}
+        statement = insert(TITLES).values(values)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["campus"], set_=values))
+
+
+_PLAIN = tuple(name for name in RosterUpload.__dataclass_fields__ if name != "data")

@@ -1,0 +1,159 @@
+"""A roster at the desk: uploaded, looked at, its columns named, imported, and its faults to download."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from hub.documents.roster_columns import COLUMNS
+from hub.documents.roster_sheets import PROBLEMS
+from hub.documents.spreadsheet import SpreadsheetReader
+from hub.lifecycle.evidence.retention import purge
+from hub.model.staff.accounts import EVERYTHING
+from hub.settings import PACKED
+from tests.database import tamper
+from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TITLES = ("校区", "班级", "学生姓名", "身份证号", "家长姓名", "家长身份证号", "家长电话")
+GOOD = ("合肥", "数学素养A", "陈小满", MINOR_ID, "陈建国", GUARDIAN_ID, "19000000155")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+def sheet(*rows: Sequence[str]) -> bytes:
+    return "\r\n".join(",".join(row) for row in rows).encode("gbk")
+
+
+async def upload(desk: Desk, data: bytes, name: str = "名单.csv") -> Page:
+    """Return the page on which a browser arrives."""
+    running, form = desk.running, aiohttp.FormData(quote_fields=False)
+    form.add_field("roster", data, filename=name)
+    headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}; qianda-language={desk.language}"}
+    headers |= {"Origin": running.origin, "Accept": "text/html"}
+    url = f"{running.origin}/staff/import"
+    async with running.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+        if answer.status != 303:
+            return Page(answer.status, await answer.text(), "", answer.headers)
+        location = answer.headers["Location"]
+    page = await desk.get(location)
+    return Page(page.status, page.text, location, page.headers)
+
+
+async def count(running: Running, table: str) -> int:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return int(await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+async def rows_of(running: Running, desk: Desk, path: str) -> list[list[object]]:
+    """Return the rows of a spreadsheet that this page sends."""
+    headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}"}
+    async with running.http.get(running.origin + path, headers=headers) as answer:
+        data = await answer.read()
+    spreadsheets = SpreadsheetReader()
+    try:
+        return [list(row) for row in spreadsheets.rows(data)]
+    finally:
+        spreadsheets.close()
+
+
+async def test_nothing_is_added_before_it_was_looked_at_and_nothing_twice(running: Running, desk: Desk) -> None:
+    before = await count(running, "enrolment")
+    page = await upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), "roster.xlsx")
+    assert page.status == 200 and "200 enrolments will be added" in page.words
+    assert await count(running, "enrolment") == before
+    done = await desk.post(page.location)
+    assert "200 enrolments added" in done.words and await count(running, "enrolment") == before + 200
+    assert (await desk.get(page.location)).status == 404, "what was imported whole is not kept"
+    again = await upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes())
+    assert "0 enrolments will be added 200 are there already" in again.words
+
+
+async def test_faults_are_shown_by_cell_and_marked_in_the_sheet(running: Running, desk: Desk) -> None:
+    bad = ("合肥", "炼金术", "", ADULT_ID, "", "", "=1+1")
+    page = await upload(desk, sheet(TITLES, GOOD, bad))
+    assert "1 enrolments will be added" in page.words and "1 rows have faults" in page.words
+    for fault in ("B3 course 炼金术 There is no such course", "C3 student name The name is missing"):
+        assert fault in page.words
+    titles, good, faulty = await rows_of(running, desk, f"{page.location}/marked.xlsx")
+    assert titles == [*TITLES, PROBLEMS] and good == [*GOOD]
+    assert faulty[6] == "=1+1", "what somebody typed becomes no formula"
+    said = str(faulty[7])
+    assert "B3 " in said and "C3 " in said
+    assert "1 enrolments added" in (await desk.post(page.location)).words
+    # The marked sheet can be mended and imported: its last column is no fault.
+    assert "Not known" not in (await upload(desk, sheet([*TITLES, PROBLEMS], [*GOOD, ""]))).words
+
+
+async def test_columns_that_a_person_names_are_remembered_for_the_campus(running: Running) -> None:
+    await add_staff(running, "hefei-clerk", "hefei")
+    desk = await desk_of(running, "hefei-clerk")
+    odd = ("所报项目", "宝宝", "证件编号", *TITLES[4:])
+    page = await upload(desk, sheet(odd, GOOD[1:]))
+    assert "These columns are not found" in page.words and "Import 1" not in page.words
+    assert (await desk.post(page.location)).status == 422
+    form = [("title", title) for title in odd]
+    meant = ("course", "student_name", "student_id_number", "guardian_name", "guardian_id_number", "guardian_phone")
+    form += [("column", column) for column in meant]
+    assert (await desk.post(f"{page.location}/columns", form)).location == page.location
+    assert (
+        "1 enrolments will be added" in (await desk.get(page.location)).words
+        or "1 are there already" in (await desk.get(page.location)).words
+    )
+    assert "not found" not in (await upload(desk, sheet(odd, GOOD[1:]))).words
+    elsewhere = await desk_of(running)
+    assert "not found" in (await upload(elsewhere, sheet(odd, GOOD[1:]))).words
+
+
+async def test_a_roster_is_seen_by_its_campus_alone_and_for_a_day(running: Running, desk: Desk) -> None:
+    await add_staff(running, "beijing-clerk", "beijing")
+    page = await upload(desk, sheet(TITLES, GOOD))
+    stranger = await desk_of(running, "beijing-clerk")
+    assert (await stranger.get(page.location)).status == 404
+    assert (await stranger.get(f"{page.location}/marked.xlsx")).status == 404
+    assert "名单.csv" in (await desk.get("/staff/import")).words
+    assert MINOR_ID.encode() not in await raw_upload(running)
+    await tamper(running.hub.database.dsn, "UPDATE roster_upload SET created_at = created_at - interval '25 hours'")
+    assert (await purge(running.hub.services))["rosters"] >= 1
+    assert (await desk.get(page.location)).status == 404 and await count(running, "roster_upload") == 0
+
+
+async def raw_upload(running: Running) -> bytes:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return bytes(await tx.connection.scalar(text("SELECT data_sealed FROM roster_upload LIMIT 1")) or b"")
+
+
+async def test_the_template_has_every_column_and_the_courses(running: Running, desk: Desk) -> None:
+    (titles,) = await rows_of(running, desk, "/staff/import/template.xlsx")
+    assert set(titles) <= {title for names in COLUMNS.values() for title in names} and len(titles) == len(COLUMNS) - 1
+
+
+async def test_what_is_no_roster_is_refused_at_once(running: Running, desk: Desk) -> None:
+    for data in (b"", b"no spreadsheet", b"%PDF-1.7\x00"):
+        page = await upload(desk, data)
+        assert page.status == 422 and not page.location
+    assert (await desk.post("/staff/import", {})).status == 422
+    assert (await desk.get("/staff/import/none")).status == 404
+
+
+async def test_the_check_speaks_chinese(running: Running) -> None:
+    desk = await desk_of(running, language="zh")
+    page = await upload(desk, sheet([*TITLES, "乘车路线"], ("合肥", "炼金术", "", ADULT_ID, "", "", "12")))
+    assert "B2 课程 炼金术 该校区没有这门课程" in page.words and "C2 学员姓名" in page.words
+    words = re.sub(r"Qianda|English|SHA-256|UTC|csv|demo|Demo", "", page.words)
+    assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), words
