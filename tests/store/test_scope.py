@@ -48,8 +48,7 @@ SHARED = {
 
 
 async def a_story_in_hefei(running: Running) -> None:
-    """Write rows into every table: two contracts in one message, one of them completed, and a question about another
-    one."""
+    """Write rows into every table: two contracts in one message, one completed, and a question about another one."""
     await running.issue_minor(hold=True)
     contract = await running.issue_minor()
     await running.worker.due_steps.sweep()
