@@ -40,6 +40,10 @@ class DemoHub:
             used[self._part(process)] += process.cpu
         return used
 
+    def web_pid(self) -> int:
+        """Return the process that serves pages."""
+        return next(process.pid for process in tree(self.pid) if self._part(process) == "web")
+
     def _part(self, process: _Process) -> str:
         if "postgres" in process.command.partition("\0")[0]:
             return "database"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.trials import UsedElsewhere
+from bench.warm_signer import WarmSigner, warm_signer
 
 JARS = Path("/usr/share/java")
 NAMES = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")
@@ -26,26 +26,8 @@ def missing() -> str:
     return f"{', '.join(absent)}: not installed (libpdfbox2-java, libbcpkix-java)" if absent else ""
 
 
-class WarmPdfBox:
-    """Signs one field of one file."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    async def sign(self) -> UsedElsewhere:
-        """Sign, and return what one signature cost."""
-        return self.write("")
-
-    def write(self, path: str) -> UsedElsewhere:
-        """Do the same, and write the signed file, for a judge."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        return UsedElsewhere(float(self._process.stdout.readline()))
-
-
 @contextmanager
-def warm_pdfbox(document: bytes, field: str, key: bytes, chain: Sequence[bytes]) -> Iterator[WarmPdfBox]:
+def warm_pdfbox(document: bytes, field: str, key: bytes, chain: Sequence[bytes]) -> Iterator[WarmSigner]:
     """Start the JVM and warm it up. `key`: PKCS #8 in DER; `chain`: certificates in DER, the signer's first."""
     with tempfile.TemporaryDirectory(prefix="qianda-pdfbox-") as place:
         folder = Path(place)
@@ -57,12 +39,5 @@ def warm_pdfbox(document: bytes, field: str, key: bytes, chain: Sequence[bytes])
         subprocess.run(["javac", "-cp", jars, "-d", place, str(PROGRAM)], check=True)
         names = [str(folder / name) for name in contents]
         command = ["java", "-cp", f"{jars}:{place}", PROGRAM.stem, names[0], field, *names[1:]]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
-            try:
-                signer = WarmPdfBox(process)
-                for _ in range(WARM_UP):
-                    signer.write("")
-                yield signer
-            finally:
-                process.kill()
+        with warm_signer(command, folder, warm_up=WARM_UP) as signer:
+            yield signer

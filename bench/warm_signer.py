@@ -1,0 +1,49 @@
+"""A peer that stays warm: one process signs again and again and says what CPU time it used."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.trials import UsedElsewhere
+
+
+class WarmSigner:
+    """Talks to a program that answers each line of its input with CPU seconds, those of one signature."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    async def sign(self) -> UsedElsewhere:
+        """Sign, and return what one signature cost."""
+        return self.write("")
+
+    def write(self, path: str) -> UsedElsewhere:
+        """Do the same, and write the signed file, for a judge. Raises RuntimeError where the program has ended."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        said = self._process.stdout.readline()
+        if not said:
+            raise RuntimeError(f"the peer ended: {self._process.args!r}")
+        return UsedElsewhere(float(said))
+
+
+@contextmanager
+def warm_signer(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, warm_up: int = 2
+) -> Iterator[WarmSigner]:
+    """Start a program in `folder`, and have it sign `warm_up` times before anything counts."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            signer = WarmSigner(process)
+            for _ in range(warm_up):
+                signer.write("")
+            yield signer
+        finally:
+            process.kill()
