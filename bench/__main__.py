@@ -11,7 +11,9 @@ import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "peers", "verify", "chain", "land", "channels", "reminders", "faults", "busy")
+READY = ("seal", "peers", "verify", "chain", "land", "channels", "reminders", "faults", "busy", "import")
+# Where the module has another name than the bench.
+MODULES = {"import": "rosters"}
 WRONG_NAME = 2
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -30,7 +32,7 @@ def bench(
     """Measure: ratios against a peer or a raw limit, taken in the same run."""
     for each in _chosen(name):
         # Imported here: a benchmark imports the whole server, and every other command would wait for that.
-        module = importlib.import_module(f"bench.{each}")
+        module = importlib.import_module(f"bench.{MODULES.get(each, each)}")
         _quiet_libraries()
         if part and part not in getattr(module, "PARTS", ()):
             typer.echo(f"qianda bench: {each} has no part {part}.", err=True)

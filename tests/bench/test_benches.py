@@ -58,6 +58,16 @@ def test_busy(tmp_path: Path, figures: Callable[..., None]) -> None:
     figures(**found)
 
 
+@pytest.mark.real
+def test_import(tmp_path: Path) -> None:
+    """No row is lost or added twice, also when the import is killed."""
+    found, rows = measured("import", tmp_path, 3000)
+    assert found["added"] == found["there_after_kill"] == 3000 and found["added_again"] == 0
+    works = {row["work"]: row for row in rows}
+    assert int(works["dry run"]["added"]) == 0 and 0 < int(works["killed"]["added"]) < 3000
+    assert found["rows_per_s"] == pytest.approx(3000 / float(works["import"]["wall_s"]), abs=0.001)
+
+
 def test_what_is_not_there_is_said() -> None:
     done = qianda("bench", "speed")
     assert done.returncode == 2
