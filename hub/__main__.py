@@ -1,4 +1,4 @@
-"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `init`, `import`, `issue`, `doctor`, `erase`.
+"""The server's commands, but for those of `hub.command_…`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
 
 What builds a hub is imported only where one is built: so a refused command answers at once, and a supervisor stays
 small.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub import command_init, command_school, command_seal, command_staff
+from hub import command_backup, command_init, command_school, command_seal, command_staff
 from hub.command_database import Dsns, made_database, opened_database
 from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder
@@ -44,6 +44,8 @@ app.add_typer(command_school.app, name="school")
 app.add_typer(command_seal.app, name="seal")
 app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
+app.command("pause")(command_backup.pause_command)
+app.command("resume")(command_backup.resume_command)
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
 Result = TypeVar("Result")

@@ -12,6 +12,7 @@ from cryptography import x509
 from hub.documents.fonts import ContractFont
 from hub.documents.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
+from hub.lifecycle.messaging.pause_sending import count_held_steps
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps
@@ -43,6 +44,7 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
         "timestamp service": _timestamps,
         "identity": _identity,
         "channels": _channels,
+        "sending": _sending,
     }
     return [await _checked(part, check, hub) for part, check in checks.items()]
 
@@ -134,3 +136,13 @@ async def _channels(hub: Hub) -> str:
     if not hub.services.messaging.router.configured:
         raise ValueError("none is configured: nobody can be written to, links can only be handed out")
     return ", ".join(hub.services.messaging.router.configured)
+
+
+async def _sending(hub: Hub) -> str:
+    async with hub.database.transaction(EVERYTHING) as tx:
+        pause = await tx.pause.get()
+    if pause is None:
+        return "goes on"
+    why = f", restored from the backup of {pause.restored_from:%Y-%m-%d %H:%M}Z" if pause.restored_from else ""
+    due = await count_held_steps(hub.services)
+    return f"PAUSED since {pause.since:%Y-%m-%d %H:%M}Z{why}; {due} steps are due; `qianda resume` sends on"

@@ -36,6 +36,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
+from hub.router.held import find_holder, hold_back
 from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
@@ -157,8 +158,12 @@ class Router:
             delivery = replace(delivery, state_at=at)
             # The job may have waited long for a worker, so the message may have become obsolete.
             fresh = fresh and at - delivery.created_at < CALL_LEASE
-            call = None if delivery.provider else await self._book_call(tx, delivery, fresh=fresh)
-        if delivery.provider:
+            restored = not fresh and await tx.pause.was_restored(delivery.id)
+            ask = bool(delivery.provider) or restored
+            call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
+        if restored and (found := await find_holder(self._database, self.carriers, self.renderer, delivery)):
+            return await self._record_receipt(delivery.id, *found)
+        if ask:
             call = await self._ask_provider(delivery, touched)
         return await self._call_providers(call) if isinstance(call, Begun) else call
 
@@ -167,6 +172,8 @@ class Router:
 
         `touched`: when the attempt was last claimed; None if it was postponed since.
         """
+        if delivery.provider is None:  # restored, and none of the providers has it
+            return await self._call_again(delivery)
         carrier = self.carriers.get(delivery.provider)
         if carrier is None:  # unknown here for OTHER_HUBS_TIMEOUT, so it cannot be asked
             return await self._leave_to_fallback(delivery)
@@ -216,6 +223,8 @@ class Router:
         Return the state instead if there is no call: the message has become obsolete, the number has opted out, it is
         night, or no provider is free. `tried`: providers that refused the message already.
         """
+        if await hold_back(tx, delivery):
+            return delivery.state
         if not fresh:
             match await recheck(tx, delivery, self._policy):
                 case Drop(reason):

@@ -41,6 +41,7 @@ from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
 from hub.store.messaging.message_facts import MessageFactsReader
 from hub.store.messaging.opt_outs import OptOuts
+from hub.store.messaging.pause import SendingPauses
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
 from hub.store.reminders.bulk import Many
@@ -231,6 +232,10 @@ class Transaction:
     @cached_property
     def opt_outs(self) -> OptOuts:
         return OptOuts(self.connection, self.cipher)
+
+    @cached_property
+    def pause(self) -> SendingPauses:
+        return SendingPauses(self.connection)
 
     @cached_property
     def pairings(self) -> Pairings:

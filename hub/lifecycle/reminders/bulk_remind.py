@@ -132,9 +132,9 @@ async def begin(
 
 async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> bool:
     """Process up to `most` contracts of an act. Return whether some may be left. The parts let a worker stop in
-    between."""
+    between. While sending is paused it does nothing, and `PeriodicTasks.reconcile` gives the act another job."""
     async with services.database.transaction(EVERYTHING) as tx:
-        contracts = await tx.many.contracts_left(act, most)
+        contracts = [] if await tx.pause.get() else await tx.many.contracts_left(act, most)
     for contract in contracts:
         await _remind_one(services, act, contract)
     return len(contracts) == most

@@ -16,4 +16,7 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "key-added": "API key added",
     "key-revoked": "API key revoked",
     "seal-changed": "certificate of the seal changed",
+    "sending-paused": "sending paused",
+    "sending-resumed": "sending resumed",
+    "restored": "restored from a backup, sending paused",
 }

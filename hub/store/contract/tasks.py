@@ -16,6 +16,7 @@ from hub.model.reminders.schedule import NextStep, StepKind
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, changed, insert_many, update_row
 from hub.store.kernel.statement import SqlStatement
+from hub.store.messaging.pause import is_not_paused
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -53,7 +54,7 @@ _NOTE_OPENED = SqlStatement(
 )
 _EARLIEST_DUE = SqlStatement(
     select(TASK.c.claimable_at)
-    .where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN)
+    .where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN, is_not_paused())
     .order_by(TASK.c.claimable_at)
     .limit(1)
 )
@@ -186,6 +187,7 @@ class Tasks:
         return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
 
     async def earliest_due(self) -> datetime | None:
+        """Return when the earliest step is due; None if there is none, or while sending is paused."""
         moment: datetime | None = await self._connection.scalar(_EARLIEST_DUE)
         return moment
 
@@ -198,8 +200,8 @@ class Tasks:
 
 
 def is_due(now: Any) -> ColumnElement[bool]:
-    """Return the SQL condition of an open task that is due and whose step this version knows."""
-    return and_(_OPEN, TASK.c.claimable_at <= now, _KNOWN)
+    """Return the SQL condition of an open task that is due, with a step this version knows; never during a pause."""
+    return and_(_OPEN, TASK.c.claimable_at <= now, _KNOWN, is_not_paused())
 
 
 def _step_values(step: NextStep | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
+from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import OfProviders
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
@@ -90,7 +91,7 @@ _RENEW = SqlStatement(
 _LOCK = SqlStatement(select(DELIVERY).where(_MINE).with_for_update())
 _TO_LOOK_AT = SqlStatement(
     select(DELIVERY.c.id)
-    .where(DELIVERY.c.check_at <= bindparam("now"))
+    .where(DELIVERY.c.check_at <= bindparam("now"), is_not_paused())
     .order_by(DELIVERY.c.check_at)
     .limit(bindparam("most"))
 )
@@ -253,7 +254,7 @@ class Deliveries:
         return self._delivery(row) if row else None
 
     async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
-        """Return deliveries whose check by the fallback is due."""
+        """Return deliveries whose check by the fallback is due; none while sending is paused."""
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": limit})
 
     async def take_look(self, delivery: UUID, now: datetime) -> Delivery | None:

@@ -52,13 +52,14 @@ DELETABLE = (
     "reminder_policy",
     "roster_upload",
     "school_day",
+    "sending_pause",
     "staff_session",
     "visitor",
     "worker_heartbeat",
     "wrong_answer",
 )
 
-READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation")
+READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation", "restored_delivery")
 
 _QUEUE = """
 DO $$ DECLARE name text; BEGIN

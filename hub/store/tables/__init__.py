@@ -30,7 +30,16 @@ from hub.store.tables.school import (
     VisitorRow,
 )
 from hub.store.tables.sealing import AttemptRow
-from hub.store.tables.server import DemoClockRow, DutyRow, InstallationRow, JobStartRow, SchemaRow, WorkerHeartbeatRow
+from hub.store.tables.server import (
+    DemoClockRow,
+    DutyRow,
+    InstallationRow,
+    JobStartRow,
+    RestoredDeliveryRow,
+    SchemaRow,
+    SendingPauseRow,
+    WorkerHeartbeatRow,
+)
 from hub.store.tables.signing import (
     AppKeyRow,
     IdentityCheckRow,
@@ -98,10 +107,12 @@ __all__ = [
     "RecordHeadRow",
     "ReminderEntryRow",
     "ReminderPolicyRow",
+    "RestoredDeliveryRow",
     "RosterTitlesRow",
     "RosterUploadRow",
     "SchemaRow",
     "SchoolDayRow",
+    "SendingPauseRow",
     "SignLinkRow",
     "SignatureRequestRow",
     "SignerRow",

@@ -67,3 +67,20 @@ class JobStartRow(SQLModel, table=True):
     __tablename__ = "job_start"
     job: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     starts: int = 0
+
+
+class SendingPauseRow(SQLModel, table=True):
+    """One row while sending is paused, none otherwise. `restored_from`: time of the backup whose restore began it."""
+
+    __tablename__ = "sending_pause"
+    one: bool = Field(default=True, primary_key=True)
+    since: datetime = moment(nullable=False)
+    restored_from: datetime | None = moment()
+    __table_args__ = (CheckConstraint("one", name="one"),)
+
+
+class RestoredDeliveryRow(SQLModel, table=True):
+    """A delivery that was open in a backup when it was restored: any provider may have been called since then."""
+
+    __tablename__ = "restored_delivery"
+    delivery: UUID = Field(primary_key=True)

@@ -54,6 +54,7 @@ async def board(visit: DeskVisit) -> web.Response:
         rows = await tx.board.rows(wanted, after=after, limit=PAGE + 1)
         courses = await tx.school.courses(visit.campus.id if visit.campus else None)
         waiting = await tx.school.count_open_enrolments()
+        pause = await tx.pause.get()
         limits = await tx.alerts.limits_reached(visit.shown, tx.now)
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
@@ -69,6 +70,7 @@ async def board(visit: DeskVisit) -> web.Response:
         courses=courses,
         waiting=waiting,
         limits=limits,
+        pause=pause,
         zones={each.id: each.zone for each in visit.campuses},
         states=list(ContractState),
         ages=AGES,

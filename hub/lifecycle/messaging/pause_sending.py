@@ -1,0 +1,45 @@
+"""Pause sending, and resume it. Pages, signatures and sealing go on meanwhile.
+
+The pause is a row that the queries for due steps and for the next channel look at, and that the router looks at before
+it calls a provider: so it counts from its commit on, in every process.
+"""
+
+from __future__ import annotations
+
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+
+# Due steps are counted no further than this.
+MAX_COUNTED = 100_000
+
+
+async def pause_sending(services: Services, actor: str) -> bool:
+    """Pause sending. Return False if it was paused already."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        begun = await tx.pause.begin(tx.now)
+        if begun:
+            await record_act(tx, await _headquarters(tx), "sending-paused", actor, {})
+    return begun
+
+
+async def resume_sending(services: Services, actor: str) -> bool:
+    """Resume sending, and wake the workers. Return False if it was not paused."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        ended = await tx.pause.end()
+        if ended:
+            await record_act(tx, await _headquarters(tx), "sending-resumed", actor, {})
+            await tx.tasks.tell_workers()
+    return ended
+
+
+async def count_held_steps(services: Services) -> int:
+    """Return how many steps are due now, counted up to MAX_COUNTED: reminders, invitations and expiries."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await tx.tasks.overdue(tx.planning_now, MAX_COUNTED)
+
+
+async def _headquarters(tx: Transaction) -> str:
+    found = await tx.school.headquarters()
+    return found.id if found else ""

@@ -1,0 +1,20 @@
+"""A pause of sending, which an operator or a restore begins and an operator ends. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub.model.messaging.delivery import PLANNED
+from hub.model.messaging.message import NEWS
+
+# What waits while sending is paused. Codes, links that were asked for and replies go out: somebody waits for them.
+HELD = frozenset({*PLANNED, *NEWS})
+
+
+@dataclass(frozen=True)
+class SendingPause:
+    """The pause, since `since`. `restored_from`: when the backup was made, if a restore began the pause."""
+
+    since: datetime
+    restored_from: datetime | None = None

@@ -1,0 +1,51 @@
+"""What keeps a message from its provider: a pause of sending, and a restore after which anybody may have it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from channels import CALL_TIMEOUT, CannotAsk, Receipt
+from hub.errors import Unavailable
+from hub.model.messaging.delivery import Delivery
+from hub.model.messaging.pause import HELD
+from hub.model.staff.accounts import EVERYTHING
+from hub.router.providers import Carrier, Carriers
+from hub.router.rendering import Renderer
+from hub.store.transaction import Database, Transaction
+
+# A message that waits for the end of a pause is looked at again after this time.
+PAUSE_RECHECK_INTERVAL = timedelta(minutes=1)
+
+
+async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
+    """Put this message off if sending is paused and nobody is waiting for it. Return whether it was put off."""
+    if delivery.purpose not in HELD or await tx.pause.get() is None:
+        return False
+    await tx.deliveries.put_off(delivery.id, tx.planning_now + PAUSE_RECHECK_INTERVAL)
+    return True
+
+
+async def find_holder(
+    database: Database, carriers: Carriers, renderer: Renderer, delivery: Delivery
+) -> tuple[Carrier, Receipt] | None:
+    """Ask every provider that may have been called since the backup for a message, except the one in its row.
+
+    Return the provider that has it, which is then the one in its row, with its receipt; None if none of those that can
+    be asked has it. Raises Unavailable if one that can be asked does not respond.
+    """
+    others = [each for each in carriers.list_able(delivery.channel, delivery.to) if each.name != delivery.provider]
+    async with database.transaction(EVERYTHING) as tx:
+        message = await renderer.render_message(tx, delivery)
+    for carrier in others:
+        try:
+            receipt = await asyncio.wait_for(carrier.channel.find(message, ""), CALL_TIMEOUT)
+        except (CannotAsk, TimeoutError) as error:
+            if carrier.channel.rules.queryable:
+                raise Unavailable(f"the provider {carrier.name} does not respond") from error
+            continue
+        if receipt:
+            async with database.transaction(EVERYTHING) as tx:
+                await tx.deliveries.called(delivery.id, carrier.name, delivery.shape, delivery.text, tx.now)
+            return carrier, receipt
+    return None

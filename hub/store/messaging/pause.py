@@ -1,0 +1,48 @@
+"""The pause of sending: while its row is there, the hub begins no message that nobody is waiting for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, bindparam, exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.model.messaging.pause import SendingPause
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import RestoredDeliveryRow, SendingPauseRow, table_of
+
+PAUSE: Table = table_of(SendingPauseRow)
+RESTORED: Table = table_of(RestoredDeliveryRow)
+_GET = SqlStatement(select(PAUSE.c.since, PAUSE.c.restored_from))
+_BEGIN = SqlStatement(insert(PAUSE).on_conflict_do_nothing(), ["one", "since"])
+_END = SqlStatement(PAUSE.delete())
+_WAS_RESTORED = SqlStatement(select(RESTORED.c.delivery).where(RESTORED.c.delivery == bindparam("delivery")))
+
+
+def is_not_paused() -> ColumnElement[bool]:
+    """Return the SQL condition that sending is not paused."""
+    return ~exists(select(PAUSE.c.one))
+
+
+class SendingPauses:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self) -> SendingPause | None:
+        """Return the present pause, or None."""
+        row = (await self._connection.execute(_GET)).first()
+        return SendingPause(row["since"], row["restored_from"]) if row else None
+
+    async def begin(self, now: datetime) -> bool:
+        """Pause sending. Return False if it was paused before."""
+        return (await self._connection.execute(_BEGIN, {"one": True, "since": now})).rowcount == 1
+
+    async def end(self) -> bool:
+        """End the pause. Return False if there was none."""
+        return (await self._connection.execute(_END)).rowcount == 1
+
+    async def was_restored(self, delivery: UUID) -> bool:
+        """Return whether this delivery was open in a backup when it was restored."""
+        return await self._connection.scalar(_WAS_RESTORED, {"delivery": delivery}) is not None
