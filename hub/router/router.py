@@ -78,8 +78,6 @@ class Router:
         """Return the URLs for a ticket, built from the configured public origin, never from a request."""
         return self.renderer.build_doorway(ticket)
 
-    # ---- choice of the channel
-
     async def get_channels(self, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
         """Return the channels to try for this message, in order. `first`: channels that the reminder policy puts first.
 
