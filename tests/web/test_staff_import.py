@@ -105,7 +105,7 @@ async def test_columns_that_a_person_names_are_remembered_for_the_campus(running
     desk = await desk_of(running, "hefei-clerk")
     odd = ("所报项目", "宝宝", "证件编号", *TITLES[4:])
     page = await upload(desk, sheet(odd, GOOD[1:]))
-    assert "These columns are not found" in page.words and "Import 1" not in page.words
+    assert "These columns are not found" in page.words and "Import the rows" not in page.words
     assert (await desk.post(page.location)).status == 422
     form = [("title", title) for title in odd]
     meant = ("course", "student_name", "student_id_number", "guardian_name", "guardian_id_number", "guardian_phone")
