@@ -31,7 +31,7 @@ async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Reco
                 return list(await connection.fetch(statement, *values))
             finally:
                 await connection.close(timeout=5)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError):
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.5)

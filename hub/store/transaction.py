@@ -17,7 +17,7 @@ from functools import cached_property
 
 import asyncpg
 
-from hub.errors import DatabaseUnavailable
+from hub.errors import BadInput, DatabaseUnavailable
 from hub.model.staff.accounts import Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
@@ -290,7 +290,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
-        """Open one transaction. Raises DatabaseUnavailable if the server cannot be reached."""
+        """Open one transaction. Raises DatabaseUnavailable if no server answers, BadInput for a NUL in a text."""
         try:
             driver = await self.pool.take()
             try:
@@ -304,6 +304,8 @@ class Database:
                     await self.before_commit()
             finally:
                 self.pool.give_back(driver)
+        except asyncpg.CharacterNotInRepertoireError as error:
+            raise BadInput("a text contains a character that cannot be stored (NUL)") from error
         except (OSError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except asyncpg.InterfaceError as error:

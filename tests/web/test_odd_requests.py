@@ -105,6 +105,15 @@ async def test_no_body_is_answered_as_our_fault(running: Running, desk: Desk) ->
     assert ours == []
 
 
+async def test_a_nul_in_a_form_is_bad_input_wherever_it_comes(running: Running, desk: Desk) -> None:
+    """Any handler may hand a value to the database as it came."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b"at=hefei&campus=%00&course=%00&enrolment=%00&reason=%00&deadline=%00"
+    for path in ("/staff/posters/new", "/staff/issue"):
+        status, _ = await raw(running, "POST", path, {**credentials(running, desk, path), **form}, body)
+        assert 400 <= status < 500, path
+
+
 async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
     queries = (
         "",
