@@ -219,7 +219,8 @@ class Settings(BaseSettings):
 
     `database`: without it the embedded one in `data`. `files`: without it a folder in `data`. `channels`: the
     providers, each under a name of its own. `alerts`: addresses in Apprise's form for staff alerts; `alerts_file`: the
-    same, one a line, if they contain secrets. `poster_logo`: a PNG for the middle of posters' codes.
+    same, one a line, if they contain secrets. `poster_logo`: a PNG for the middle of posters' codes. `logo`: a
+    PNG for the head of pages; without it `templates/logo.png` in `data`, if there.
     `templates_dir`: the school's own contract templates and message texts; without it `templates` in `data`, if there.
 
     `authority` certifies signers' keys if none of `authority_rules` fits: the built-in one, or an entry of
@@ -279,6 +280,7 @@ class Settings(BaseSettings):
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     app_link: AppLinkSettings = AppLinkSettings()
     poster_logo: Path | None = None
+    logo: Path | None = None
     templates_dir: Path | None = None
     reminders: dict[str, Any] = Field(default_factory=dict)
     workers: int = Field(default=1, ge=1, le=64)
@@ -296,6 +298,11 @@ class Settings(BaseSettings):
             raise FileNotFoundError(f"templates_dir: there is no folder {self.templates_dir}")
         folder = (self.templates_dir or self.data / "templates") / kind
         return folder if folder.is_dir() else None
+
+    def own_logo(self) -> Path | None:
+        """Return the school's own logo for pages; None if it has none. A configured one need not be there."""
+        usual = self.data / "templates" / "logo.png"
+        return self.logo or (usual if usual.is_file() else None)
 
     @staticmethod
     def source_of(section: str, key: str) -> str:

@@ -43,6 +43,7 @@ from hub.documents.engine import make_engine
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
+from hub.documents.page_logo import read_logo
 from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
@@ -107,6 +108,7 @@ class Hub:
     demo: bool
     closing: AsyncExitStack
     chats: Mapping[str, chats.Chat] = field(default_factory=dict)
+    logo: bytes | None = None
 
     @property
     def database(self) -> Database:
@@ -180,7 +182,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             settings.full_check_every,
         ),
     )
-    return Hub(settings, services, pki, app_link, demo, closing, _chats(settings, http, clock))
+    chats_by_name, logo = _chats(settings, http, clock), read_logo(settings.own_logo())
+    return Hub(settings, services, pki, app_link, demo, closing, chats_by_name, logo)
 
 
 def _signing(

@@ -16,11 +16,12 @@ from aiohttp import web
 from aiohttp.log import server_logger
 
 from hub.settings import PACKED
-from hub.web import api, authority, callbacks, chat, demo, home, operations, public_verify, signer, staff
+from hub.web import api, authority, callbacks, chat, demo, home, logo, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
 from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
 from hub.web.departed import ClosingIsNoError, departed
 from hub.web.i18n import Catalogues
+from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
 from hub.web.pages import STATIC
 from hub.web.problems import problems
@@ -52,6 +53,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
+    app[LOGO] = logo_path(hub) or f"{app[STATIC]}/seal.svg"
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(PACKED / "templates" / "pages"),
@@ -78,6 +80,7 @@ def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from public_verify.routes(hub)
     yield web.get("/.well-known/qianda-scripts.sha256", published)
     yield from home.routes(hub)
+    yield from logo.routes(hub)
     for part in (api, staff, authority, chat, callbacks, operations):
         yield from part.routes(hub)
     if hub.demo:  # elsewhere these routes do not exist

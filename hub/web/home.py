@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hub.errors import NotFound
 from hub.web.app_keys import HUB
+from hub.web.logo import LOGO
 from hub.web.pages import page
 from hub.web.problems import known_problems
 
@@ -31,7 +32,7 @@ async def home(request: web.Request) -> web.Response:
 
 
 async def favicon(request: web.Request) -> web.Response:
-    raise web.HTTPPermanentRedirect("/static/seal.svg")
+    raise web.HTTPFound(request.app[LOGO])
 
 
 async def problem(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.web.app_keys import CATALOGUES, HUB
 from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
+from hub.web.logo import LOGO
 from hub.web.scripts import SCRIPTS
 
 # Path of the static files, with a version so that they can be cached for ever.
@@ -23,8 +24,8 @@ def translator(request: web.Request, language: str | None = None) -> Translate:
 def page(
     request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
 ) -> web.Response:
-    """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `lang`, `static`, `scripts`,
-    `origin`, `school` and `demo`."""
+    """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `lang`, `static`, `logo`,
+    `scripts`, `origin`, `school` and `demo`."""
     lang = language or language_of(request)
     hub = request.config_dict[HUB]
     known = {
@@ -33,6 +34,7 @@ def page(
         "html_lang": HTML_LANGUAGES[lang],
         "static": request.config_dict[STATIC],
         "scripts": request.config_dict[SCRIPTS],
+        "logo": request.config_dict[LOGO],
         "origin": hub.services.origin,
         "school": hub.settings.school.named(lang),
         "demo": hub.demo,

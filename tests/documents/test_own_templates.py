@@ -88,3 +88,12 @@ def test_the_folder_is_that_of_the_data_unless_another_is_named(tmp_path: Path) 
     assert named.own_templates("messages") == tmp_path / "ours" / "messages"
     with pytest.raises(FileNotFoundError, match="templates_dir: there is no folder"):
         Settings.load(data=tmp_path, templates_dir=tmp_path / "nowhere").own_templates("contracts")
+
+
+def test_the_logo_is_that_of_the_data_folder_unless_another_is_named(tmp_path: Path) -> None:
+    settings = Settings.load(data=tmp_path)
+    assert settings.own_logo() is None
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "logo.png").write_bytes(b"")
+    assert settings.own_logo() == tmp_path / "templates" / "logo.png"
+    assert Settings.load(data=tmp_path, logo=tmp_path / "other.png").own_logo() == tmp_path / "other.png"
