@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,7 @@ from cryptography import x509
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes import programs
-from tests.processes.programs import free_port
+from tests.processes.programs import QIANDA, free_port
 from tests.school_toml import SCHOOL
 
 pytestmark = pytest.mark.real
@@ -81,6 +84,27 @@ def test_a_school_is_there_after_one_command(machine: Machine) -> None:
     assert "0 changes, 5 entries as they are." in again.stdout and "Password" not in again.stdout
     other = machine.init(WHOLE.replace("workers = 2", "workers = 3"))
     assert other.returncode == 2 and "says something else than the file (workers)" in other.stderr
+
+
+def test_killed_in_between_it_goes_on(machine: Machine) -> None:
+    """After keys were made and bound, and before anything of the school was there."""
+    (machine.folder / "school.toml").write_text(WHOLE, "utf-8")
+    process = subprocess.Popen(
+        [QIANDA, "init", "--from", machine.folder / "school.toml"],
+        env=programs.environment(machine.data, QIANDA_PORT=machine.port),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert any("bound now" in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    assert "office" not in machine.run("staff", "list").stdout
+    done = machine.init(WHOLE)
+    assert done.returncode == 0, done.stderr
+    assert "bound already" in done.stdout and "5 changes" in done.stdout and "Password" in done.stdout
 
 
 @pytest.mark.parametrize(
