@@ -127,7 +127,7 @@ class Connection:
 
 
 def _made(statement: SqlStatement | Executable, values: Mapping[str, Any]) -> SqlStatement:
-    return statement if isinstance(statement, SqlStatement) else SqlStatement(statement, values or None)
+    return statement if isinstance(statement, SqlStatement) else SqlStatement(statement, values or None, is_once=True)
 
 
 async def _told(sql: str, running: Awaitable[_Result]) -> _Result:
