@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
+from bench.people import person_number
 from hub.errors import UnreadableFile
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school.import_roster import (
+    MAX_LISTED_FAULTS,
+    ROWS_AT_ONCE,
     ImportOptions,
     load_roster,
     load_school,
@@ -97,6 +100,45 @@ async def test_loading_a_roster_twice_adds_nothing(school: Database) -> None:
     assert (await load_roster(school, now, data, EVERYTHING)).added == 2
     again = await load_roster(school, now, data, EVERYTHING)
     assert (again.added, again.already) == (0, 2)
+
+
+async def test_a_dry_run_adds_nothing_and_says_what_would_be(school: Database) -> None:
+    await load_roster(school, now, roster(("hefei", "math-a", *CHILD)), EVERYTHING)
+    data = roster(("hefei", "math-a", *CHILD), ("hefei", "english-b", *CHILD))
+    report = await load_roster(school, now, data, EVERYTHING, ImportOptions(dry_run=True))
+    assert (report.added, report.already, report.refused) == (1, 1, 0)
+    async with school.transaction(EVERYTHING) as tx:
+        assert await tx.school.count_open_enrolments() == 1
+
+
+class OutOfPower(Exception):
+    pass
+
+
+async def test_an_import_that_was_interrupted_goes_on(school: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = [person_number(date(2012, 1, 1), number) for number in range(2 * ROWS_AT_ONCE + 1)]
+    data = roster(*(("hefei", "math-a", "陈小满", child, *CHILD[2:]) for child in children))
+    commits = 0
+
+    async def fail_at_the_third() -> None:  # the first one only read which courses there are
+        nonlocal commits
+        commits += 1
+        if commits == 3:
+            raise OutOfPower
+
+    monkeypatch.setattr(school, "before_commit", fail_at_the_third)
+    with pytest.raises(OutOfPower):
+        await load_roster(school, now, data, EVERYTHING)
+    monkeypatch.undo()
+    report = await load_roster(school, now, data, EVERYTHING)
+    assert (report.added, report.already) == (len(children) - ROWS_AT_ONCE, ROWS_AT_ONCE)
+
+
+async def test_a_long_list_of_faults_is_counted_and_not_kept(school: Database) -> None:
+    rows = MAX_LISTED_FAULTS // 2 + 1
+    data = roster(*(("hefei", "alchemy", "", *CHILD[1:]) for _ in range(rows)))
+    report = await load_roster(school, now, data, EVERYTHING)
+    assert (report.refused, report.faults, len(report.problems)) == (rows, 2 * rows, MAX_LISTED_FAULTS)
 
 
 async def test_unknown_campuses_and_courses_are_reported_by_row_and_stop_nothing(school: Database) -> None:
