@@ -23,7 +23,7 @@ from hub.lifecycle.staff.change_phone import approve
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.message import Purpose
 from hub.model.signing.device_key import AppKey, Attestation
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.model.staff.phone_change import PhoneChangeState
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
@@ -105,6 +105,27 @@ async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_a
             await until(lambda: waiting(running, 1))
             await tx.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
         await reminding
+
+
+async def test_a_signer_who_enters_holds_no_record_while_staff_settle_a_task_about_them() -> None:
+    """Staff settle it without the contract: first the task, then the record."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.land()
+        entered = await guardian.ask_code()
+        task = StaffTask(
+            uuid4(), UNREACHED, "Nobody answers.", contract.campus, running.clock(), contract.id, guardian.signer.id
+        )
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.staff_tasks.add_task(task)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.staff_tasks.finish_task(task.id, "staff:test", tx.now)
+            entering = asyncio.create_task(guardian.verify(entered))
+            await until(lambda: waiting(running, 1))
+            await tx.record.append(contract.id, contract.campus, "staff-task-settled", "staff:test", {})
+        await entering
+        assert (await record_of(running, contract))[-2:] == ["staff-task-settled", "identity-checked"]
 
 
 async def test_a_phone_that_changes_waits_for_its_person_before_it_writes_anything() -> None:

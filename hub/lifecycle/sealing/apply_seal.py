@@ -86,7 +86,7 @@ async def sign_seal(services: Services, work: Work) -> Work:
     await check_seal_certificate(services, work.revoked)
     signature = await services.sealing.seal.key.sign(seal.to_be_signed)
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work)
+        case = await end_attempt(tx, work, with_record=True)
         if await tx.signatures.accept(seal.id, signature, tx.now):
             await tx.record.append(
                 case.contract.id,
@@ -113,7 +113,7 @@ async def close_file(services: Services, work: Work) -> Work:
         return await _replace_seal(services, work, error)
     stored = await services.files.put(final)
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work)
+        case = await end_attempt(tx, work, with_record=True)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.embedded(seal.id, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             return Work(FinaliseStep.WAIT, replace(case, contract=completed))

@@ -77,9 +77,16 @@ async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
     return [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
 
 
-async def end_attempt(tx: Transaction, work: Work, failure: QiandaError | None = None) -> Case:
-    """Lock the contract and end the attempt of this step. Return the case as it is under the lock."""
-    case = await tx.cases.lock_with_record(work.contract.id)
+async def end_attempt(
+    tx: Transaction, work: Work, failure: QiandaError | None = None, *, with_record: bool = False
+) -> Case:
+    """Lock the contract and end the attempt of this step. Return the case as it is under the lock.
+
+    `with_record`: lock the record at once. Not where requests of signers are changed afterwards: whoever revokes a key
+    changes them before the record, and does not have the contract.
+    """
+    lock = tx.cases.lock_with_record if with_record else tx.cases.lock
+    case = await lock(work.contract.id)
     if work.attempt is not None:
         reason = f"{failure.code}: {failure}" if failure else None
         await tx.signatures.end_attempt(work.attempt, tx.now, failure=reason)

@@ -157,10 +157,11 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     link = await tx.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
     found = await contracts_of(tx, verified)
-    await tx.record.lock_heads(contracts)
     await tx.sessions.use_code(answered.right, tx.now)
     await tx.sessions.verified(session.id, contracts, secret, tx.now)
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
+    await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
+    await tx.record.lock_heads(contracts)
     opening = _Opening(session, link.door.value if link else "unknown", identified)
     # Consistent order, to avoid deadlocks: two people may have the same contracts and lock their records.
     for contract, task in sorted(found, key=lambda each: each[0].id):
@@ -189,7 +190,6 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
     await tx.tasks.opened(task.id, door, at)
     if not task.opened:
         await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
-    await tx.staff_tasks.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
     await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
     await tx.record.append(
         contract.id,

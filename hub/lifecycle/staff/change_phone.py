@@ -201,7 +201,7 @@ async def _approve(services: Services, tx: Transaction, change: PhoneChange, app
 
 async def _finish_change(tx: Transaction, change: PhoneChange, actor: str) -> None:
     await tx.phone_changes.decided(change)
-    await tx.staff_tasks.finish_tasks_of(change.signer, PHONE_CHANGE, actor, tx.now)
+    await tx.staff_tasks.finish_tasks_of([change.signer], PHONE_CHANGE, actor, tx.now)
 
 
 async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:

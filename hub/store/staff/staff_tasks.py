@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import StaffTask
@@ -25,9 +25,10 @@ TASK: Table = table_of(StaffTaskRow)
 SIGNER: Table = table_of(SignerRow)
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
 
+_ABOUT = TASK.c.signer == any_(bindparam("about", type_=ARRAY(Uuid())))
 _FINISH = SqlStatement(
     TASK.update()
-    .where(TASK.c.signer == bindparam("about"), TASK.c.kind == bindparam("of_kind"), TASK.c.done_at.is_(None))
+    .where(_ABOUT, TASK.c.kind == bindparam("of_kind"), TASK.c.done_at.is_(None))
     .values(done_at=bindparam("at"), done_by=bindparam("by"))
 )
 
@@ -95,9 +96,12 @@ class StaffTasks:
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
 
-    async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
-        """Finish the open tasks of this kind about a signer, who has settled them by an act."""
-        await self._connection.write(_FINISH, {"about": signer, "of_kind": kind, "by": by, "at": at})
+    async def finish_tasks_of(self, signers: Sequence[UUID], kind: str, by: str, at: datetime) -> None:
+        """Finish the open tasks of this kind about these signers, who have settled them by an act.
+
+        Before the record is locked: whoever finishes one task and records it has no contract.
+        """
+        await self._connection.write(_FINISH, {"about": list(signers), "of_kind": kind, "by": by, "at": at})
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
         """Replace erased texts in the tasks of a contract by a dash, and delete the digest (`once`) of these tasks."""
