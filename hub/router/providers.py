@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from channels import Channel, Message
+from channels import Channel, FixedTexts, Message
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
-from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
+from hub.model.messaging.message import BY_SMS_ALONE, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
 from hub.store.transaction import Transaction
 
@@ -62,6 +62,15 @@ def address_of(signer: Signer, channel: str) -> str | None:
     return signer.email if channel == "email" else signer.phone
 
 
+def can_send(carriers: Iterable[Carrier], purpose: str, language: str) -> list[Carrier]:
+    """Return the carriers that can send a message of this purpose: a text of our own only without registered texts."""
+    return [each for each in carriers if purpose != Purpose.REPLY or _has_text(each.channel, f"{purpose}.{language}")]
+
+
+def _has_text(channel: Channel, text: str) -> bool:
+    return not isinstance(channel, FixedTexts) or text in channel.templates
+
+
 class Carriers:
     """The configured carriers. `draw` returns a random number in [0, 1)."""
 
@@ -111,8 +120,9 @@ class Carriers:
         `first`: channels before the signer's own ones. `unwanted`: channels that the number opted out of, which does
         not count for codes and answers.
         """
-        if purpose in ANSWERS:
-            return ["sms"] if self._has_provider(signer, "sms") else []
+        if purpose in BY_SMS_ALONE:
+            able = self.list_able("sms", signer.phone, signer.language)
+            return ["sms"] if "sms" not in unwanted and can_send(able, purpose, signer.language) else []
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
             phones = [channel for channel in ("sms", "voice") if self._has_provider(signer, channel)]
@@ -161,7 +171,7 @@ class Carriers:
 
     def _able(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
         able = self.list_able(delivery.channel, delivery.to, delivery.language)
-        return [each for each in able if each.name not in tried]
+        return [each for each in can_send(able, delivery.purpose, delivery.language) if each.name not in tried]
 
     async def _book_one(
         self, tx: Transaction, delivery: Delivery, booking: _Booking, tried: Collection[str]

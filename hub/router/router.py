@@ -37,7 +37,7 @@ from hub.model.signing.link import SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
-from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of
+from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of, can_send
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
@@ -311,7 +311,7 @@ class Router:
 
     def _list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
         able = self.carriers.list_able(delivery.channel, delivery.to, delivery.language)
-        return [each for each in able if each.name not in tried]
+        return [each for each in can_send(able, delivery.purpose, delivery.language) if each.name not in tried]
 
     async def _release_call(self, call: Begun) -> None:
         async with self._database.transaction(EVERYTHING) as tx:

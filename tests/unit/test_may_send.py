@@ -47,7 +47,8 @@ def test_by_day_it_goes() -> None:
 
 def test_what_we_start_waits_for_the_window() -> None:
     assert verdict(NIGHT) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
-    assert verdict(NIGHT, purpose=Purpose.EXPIRED, tasks=()) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
+    for purpose in (Purpose.EXPIRED, Purpose.REPLY):
+        assert verdict(NIGHT, purpose=purpose, tasks=()) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
 
 
 @pytest.mark.parametrize("purpose", [Purpose.CODE, Purpose.NEW_LINK, *sorted(ANSWERS)])

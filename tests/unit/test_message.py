@@ -9,7 +9,7 @@ import pytest
 from channels import Shape
 from hub.documents.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
-from hub.model.messaging.message import ANSWERS, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
+from hub.model.messaging.message import BY_SMS_ALONE, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
 from hub.model.messaging.sms_length import measure_text
 from hub.settings import PACKED
 
@@ -25,11 +25,12 @@ ZH = LATE_ZH | {
     "minutes": "10",
     "open": "2",
     "done": "1",
+    "reply": "改到周三",
 }
 # Messages that the hub starts. Answers to what people write go by SMS alone, and contain no link.
-OURS = [each for each in Purpose if each not in ANSWERS]
+OURS = [each for each in Purpose if each not in BY_SMS_ALONE]
 EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "contracts": "2 course contracts"}
-EN |= {"deadline": "31 December 18:00"}
+EN |= {"deadline": "31 December 18:00", "reply": "Wednesday is fine."}
 SEVERAL = ZH | {"contracts": "12份合同", "deadline": "12月31日"}
 VARIABLES = """
 [variables]

@@ -156,7 +156,8 @@ def test_segments_are_counted_with_the_longest_values_in_the_worst_alphabet_and_
     (narrow,) = read_messages("code", f'{variables}zh = "{"字" * 50}{{school}}"')
     assert (count_max_segments(narrow), count_max_segments(narrow, "【校】")) == (1, 2)
     messages = MessageTemplates([*(each for each in OURS if each.purpose is not Purpose.CODE), narrow])
-    assert said(Rules(most_segments=2, prefix="【校】"), messages=messages, languages=("zh",)) == []
+    faults = said(Rules(most_segments=2, prefix="【校】"), messages=messages, languages=("zh",))
+    assert [each for each in faults if not each.startswith("reply.toml")] == []  # what staff write may be longer
     short = said(Rules(most_segments=1, prefix="【校】"), messages=messages, languages=("zh",))
     assert (
         "code.toml, sms.full.zh: with the longest values it takes 2 segments; the provider accepts 1 (channels.p)"

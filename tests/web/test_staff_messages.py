@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from channels import Message, Receipt, Rules, Shape
-from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
+from hub.model.messaging.message import BY_SMS_ALONE, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Provider
 from hub.router.providers import Carrier, Carriers
 from hub.web.staff.labels import CHANNELS, PURPOSES
@@ -68,8 +68,8 @@ async def test_each_message_stands_there_in_both_languages(desk: Desk) -> None:
     for purpose, section in found.items():
         assert PURPOSES[purpose] in section
         assert section.count('lang="zh-CN"') == section.count('lang="en"') > 0
-        assert (f"<h3>{CHANNELS['voice']}" in section) is (Purpose(purpose) not in NOT_BY_VOICE | ANSWERS)
-        assert (f"<h3>{CHANNELS['email']}" in section) is (Purpose(purpose) not in ANSWERS)
+        assert (f"<h3>{CHANNELS['voice']}" in section) is (Purpose(purpose) not in NOT_BY_VOICE | BY_SMS_ALONE)
+        assert (f"<h3>{CHANNELS['email']}" in section) is (Purpose(purpose) not in BY_SMS_ALONE)
 
 
 async def test_it_says_how_long_a_text_is(running: Running, desk: Desk) -> None:

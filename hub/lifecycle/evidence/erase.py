@@ -60,3 +60,4 @@ async def _forget_copies(tx: Transaction, contract: Contract, words: Sequence[st
         await tx.contracts.change(contract, reason=None)
     await tx.staff_tasks.forget_words(contract.id, words)
     await tx.phone_changes.forget_words(contract.id, words)
+    await tx.deliveries.forget_replies(contract.id, words)

@@ -10,7 +10,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import render
 from hub.model.messaging.sms_length import Size, measure_text
-from hub.router.providers import Carrier
+from hub.router.providers import Carrier, can_send
 from hub.store.transaction import Transaction
 
 # They stand where a link or a short code will, and open nothing.
@@ -43,6 +43,7 @@ async def preview_message(
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
     address = router.choose_address(signer, channel) if channel else None
     able = router.carriers.list_able(channel, address, signer.language) if channel and address else []
+    able = can_send(able, purpose, signer.language)
     if not channel or not address or not able:
         return None
     words = general_words(services, contract, signer, await tx.school.campus(contract.campus))

@@ -73,7 +73,7 @@ async def write_message(
         stored = await store_messages(tx, drafts)
         return stored[0] if stored else None
     except BudgetSpent as spent:
-        if purpose in PLANNED or purpose is Purpose.CODE:
+        if purpose in PLANNED or purpose in (Purpose.CODE, Purpose.REPLY):
             raise
         # The message follows an act, which must not fail because the message cannot be sent.
         if purpose in NEWS:

@@ -28,8 +28,8 @@ COMMIT_TIMEOUT = timedelta(seconds=2)
 CALL_START_TIMEOUT = COMMIT_TIMEOUT + PATIENCE
 # Messages that the hub starts and that ask the reader to open a link.
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
-# Messages that keep to the daytime window, because they do not reply to anybody's act.
-BY_DAY = (*PLANNED, Purpose.EXPIRED)
+# Messages that keep to the daytime window, because nobody waits for them at this moment.
+BY_DAY = (*PLANNED, Purpose.EXPIRED, Purpose.REPLY)
 # Failure of a message that was withdrawn because its signer has another phone number now.
 PHONE_CHANGED = "phone-changed"
 

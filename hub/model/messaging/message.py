@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     STARTED = "started"
     HELP = "help"
     STATUS = "status"
+    REPLY = "reply"
 
 
 # Never sent by voice: they are meant for reading, or contain a link.
@@ -43,6 +44,10 @@ NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED,
 NEWS = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED})
 # Replies to an inbound SMS: sent by SMS only, and also to numbers that opted out.
 ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
+
+# Sent by SMS only. A reply is a text that staff write to somebody who asked something: a provider of registered texts
+# cannot send it, and it keeps to the daytime and to opt-outs.
+BY_SMS_ALONE = ANSWERS | {Purpose.REPLY}
 
 
 # The channels that lead to a phone number.
@@ -66,6 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "campus": Kind.TEXT,
     "course": Kind.TEXT,
     "contracts": Kind.TEXT,
+    "reply": Kind.TEXT,
     "deadline": Kind.MOMENT,
     "minutes": Kind.DIGITS,
     "open": Kind.DIGITS,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from channels import FixedText, Rules
 from hub.model.messaging.message import (
-    ANSWERS,
+    BY_SMS_ALONE,
     CONSTANT,
     COUNT_NEUTRAL,
     NOT_BY_VOICE,
@@ -43,7 +43,7 @@ def list_message_faults(
     for purpose in Purpose:
         if provider.carries == "voice" and purpose in NOT_BY_VOICE:
             continue
-        if purpose in ANSWERS and (provider.carries != "sms" or rules.fixed_texts):
+        if purpose in BY_SMS_ALONE and (provider.carries != "sms" or rules.fixed_texts):
             continue  # where texts need approval, the school decides whether to reply to inbound SMS
         for language in provider.languages:
             for shape in list_best_shapes(provider, rules):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, func, select, union_all
+from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, case, func, select, union_all
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
@@ -220,6 +220,14 @@ class Deliveries:
         if after is not before and after in RECEIPTS and purpose in PLANNED:
             await self._connection.execute(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
         return replace(known, state=after)
+
+    async def forget_replies(self, contract: UUID, words: Sequence[str]) -> None:
+        """Replace these texts in the replies about a contract by a dash. Those not sent yet are withdrawn."""
+        said = (DELIVERY.c.purpose == Purpose.REPLY.value) & DELIVERY.c.variables["reply"].astext.in_(words)
+        unsent = (DELIVERY.c.state == DeliveryState.SENDING.value) & DELIVERY.c.called_at.is_(None)
+        state = case((unsent, DeliveryState.WITHDRAWN.value), else_=DELIVERY.c.state)
+        forgotten = DELIVERY.update().where(DELIVERY.c.contract == contract, said)
+        await self._connection.execute(forgotten.values(text="–", variables={"reply": "–"}, state=state))
 
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None

@@ -12,7 +12,7 @@ from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import posters, roster
 from hub.web.staff.signing import device_keys
-from hub.web.staff.staff import dashboard, phone_changes, tasks
+from hub.web.staff.staff import answers, dashboard, phone_changes, tasks
 from hub.web.staff.staff.access import Handler, login_routes, staff_only
 from hub.wiring import Hub
 
@@ -28,6 +28,7 @@ PAGES: dict[str, Handler] = {
     _ROSTER: roster.check,
     f"{_ROSTER}/marked.xlsx": roster.marked,
     "/staff/tasks": tasks.tasks,
+    "/staff/tasks/{task}/answer": answers.form,
     "/staff/messages": messages.messages,
     "/staff/chats": chat_accounts.accounts,
     "/staff/policies": policies.policies,
@@ -61,6 +62,8 @@ ACTS: dict[str, Handler] = {
     _ROSTER: roster.bring_in,
     f"{_ROSTER}/columns": roster.choose_columns,
     "/staff/tasks/{task}/done": tasks.done,
+    "/staff/tasks/{task}/answer/preview": answers.preview,
+    "/staff/tasks/{task}/answer": answers.send,
     "/staff/tasks/{task}/take": tasks.taken,
     "/staff/tasks/{task}/hand": tasks.handed,
     "/staff/chats": chat_accounts.add,

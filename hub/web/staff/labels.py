@@ -55,6 +55,7 @@ PURPOSES = {
     "started": "answer to START",
     "help": "answer to HELP",
     "status": "answer to STATUS",
+    "reply": "answer to a question",
 }
 STEPS = {
     "invitation": "invitation",
@@ -236,7 +237,7 @@ VERSIONS = {
 FIELDS = {
     "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
-    "reason": "reason", "chat": "chat", "person": "person id", "login": "login",
+    "reason": "reason", "text": "text", "chat": "chat", "person": "person id", "login": "login",
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip

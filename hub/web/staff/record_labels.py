@@ -9,6 +9,7 @@ RECORDS = {
     "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
     "signed-on-paper": "signed on paper",
     "viewed-by-staff": "looked at by staff", "read-by-staff": "read by staff",
+    "question-answered": "question answered by text message",
     "contact-revealed": "whole number shown to staff", "downloaded-by-staff": "downloaded by staff",
     "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",

@@ -26,6 +26,8 @@ SAID = {
     "replaced": "This is the new contract with the other person; all sign it. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",
     "done": "Done.",
+    "answered": "The answer is on its way. When the matter is settled, say so here, and reminders go on.",
+    "answer-waits": "The answer goes out when messages may go out again.",
     "task-taken": "It is yours now.",
     "task-handed": "It is your colleague's now.",
     "policy-changed": "Saved. What is still to come is being planned anew.",

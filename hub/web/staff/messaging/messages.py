@@ -33,6 +33,7 @@ from hub.web.staff.staff.access import DeskVisit
 # Sample values, which open nothing.
 CODE = "482917"
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
+REPLY = {"zh": "可以改到周三下午，请直接签署。", "en": "Wednesday afternoon is fine, please go on and sign."}
 SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18
 SAMPLE_NUMBER = "2"
 NAMES = {"zh": "中文", "en": "English"}
@@ -105,6 +106,7 @@ def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str
         "campus": campus.named(language),
         "course": COURSE[language],
         "contracts": format_contract_count(1, language),
+        "reply": REPLY[language],
         "deadline": format_moment(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)),
         "link": renderer.build_doorway(SAMPLE_TICKET).url,

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
+from hub.lifecycle.signing.questions import QUESTIONS
+from hub.lifecycle.staff.answer_question import list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
@@ -30,6 +32,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         alerts = await tx.alerts.recent(visit.shown, tx.now)
         names = {task.signer: (await tx.contracts.signer(task.signer)).name for task in found if task.signer}
         owners = await tx.accounts.staff_names([task.owner for task in found if task.owner])
+        answered = {task.id: await list_answers(tx, task) for task in found if task.kind in QUESTIONS}
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
@@ -43,6 +46,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         named_campuses={campus.id: campus for campus in visit.campuses},
         told=bool(visit.services.messaging.addressees),
         owners=owners,
+        answered=answered,
         colleagues=colleagues,
         mine=mine,
         now=now,

@@ -1,0 +1,159 @@
+"""Staff answer a signer's question by a text message, from the staff task that the question made.
+
+The answer keeps to the daytime, to opt-outs and to the budgets of all messages that we start. The task stays open, and
+reminders stay paused, until somebody settles it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput, IllegalMove, NotFound, TooSoon
+from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_message
+from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
+from hub.lifecycle.services import Services
+from hub.lifecycle.signing.questions import QUESTIONS
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer
+from hub.model.messaging.delivery import Delivery
+from hub.model.messaging.message import Purpose
+from hub.model.messaging.sms_length import utf16_units
+from hub.model.reminders.may_send import MessageCase, Wait, may_send
+from hub.model.reminders.schedule import spread_of
+from hub.model.staff.accounts import Scope, StaffTask
+from hub.router.policy import get_policy
+from hub.store.transaction import Transaction
+
+ANSWERED = "question-answered"
+# So many answers to one person within a day; a longer exchange is a call.
+MAX_ANSWERS_A_DAY = 5
+A_DAY = timedelta(days=1)
+# What looks like an address. Links come from the hub alone, so that nobody learns to trust others.
+_ADDRESS = re.compile(r"://|\bwww\.|\b[\w-]+\.(com|cn|net|org|edu|top|xyz)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AnswerRequest:
+    """What staff want to answer to the question of a staff task."""
+
+    staff_task: UUID
+    text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """An open staff task with a signer's question, and its `answers` so far, oldest first."""
+
+    task: StaffTask
+    contract: Contract
+    signer: Signer
+    answers: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True)
+class AnswerDraft:
+    """An answer as it will be read. `until`: when it goes out; None for at once."""
+
+    question: Question
+    message: ReadableMessage
+    until: datetime | None
+
+
+async def get_question(services: Services, scope: Scope, staff_task: UUID) -> Question:
+    """Return an open question. Raises NotFound, also for a task that is no question, is settled, or is elsewhere."""
+    async with services.database.transaction(scope) as tx:
+        return await _question(tx, staff_task)
+
+
+async def preview_answer(services: Services, scope: Scope, asked: AnswerRequest) -> AnswerDraft:
+    """Show the answer before it is sent. Raises as `send_answer` does, but counts nothing."""
+    async with services.database.transaction(scope) as tx:
+        question = await _question(tx, asked.staff_task)
+        return await _draft(services, tx, question, _check_text(services, question, asked.text))
+
+
+async def send_answer(services: Services, scope: Scope, asked: AnswerRequest, actor: str) -> Delivery:
+    """Send the answer, or write it for the next time when messages may go out. The same text twice is one message.
+
+    Raises NotFound; BadInput for the text; IllegalMove if no text of ours reaches the number; TooSoon after
+    MAX_ANSWERS_A_DAY; BudgetSpent.
+    """
+    async with services.database.transaction(scope) as tx:
+        contract = (await _question(tx, asked.staff_task)).contract.id
+    async with alarm_if_spent(services), services.database.transaction(scope) as tx:
+        await tx.contracts.locked(contract)
+        question = await _question(tx, asked.staff_task)
+        await tx.sessions.one_at_a_time(question.signer.person)
+        text = _check_text(services, question, asked.text)
+        key = compute_answer_key(asked.staff_task, text)
+        if before := next((each for each in question.answers if each.key == key), None):
+            return before
+        draft = await _draft(services, tx, question, text)
+        wait = draft.until - tx.planning_now if draft.until else timedelta(0)
+        message = NewMessage(Purpose.REPLY, key, variables={"reply": text}, wait=wait)
+        sent = await send_at_once(services, tx, question.contract, question.signer, message)
+        assert sent, "the draft has found a channel, and the key is new"
+        facts = {"signer": str(question.signer.id), "staff_task": str(asked.staff_task), "delivery": str(sent.id)}
+        await tx.record.append(contract, question.contract.campus, ANSWERED, actor, facts | {"text": text})
+        return sent
+
+
+def compute_answer_key(staff_task: UUID, text: str) -> str:
+    return f"{answer_prefix(staff_task)}{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def answer_prefix(staff_task: UUID) -> str:
+    """Return what the keys of all answers to this question begin with."""
+    return f"reply-{staff_task}-"
+
+
+async def _question(tx: Transaction, staff_task: UUID) -> Question:
+    task = await tx.staff_tasks.task(staff_task)
+    if task is None or task.done_at or task.kind not in QUESTIONS or not task.signer or not task.contract:
+        raise NotFound
+    contract, signer = await tx.contracts.get(task.contract), await tx.contracts.signer(task.signer)
+    return Question(task, contract, signer, await list_answers(tx, task))
+
+
+async def list_answers(tx: Transaction, task: StaffTask) -> tuple[Delivery, ...]:
+    """Return the answers to the question of a task, oldest first."""
+    deliveries = await tx.deliveries.of_contract(task.contract) if task.contract else []
+    return tuple(each for each in deliveries if each.key.startswith(answer_prefix(task.id)))
+
+
+def _check_text(services: Services, question: Question, text: str) -> str:
+    """Return the text in one line."""
+    words, language = " ".join(text.split()), question.signer.language
+    template = services.messaging.messages.get(Purpose.REPLY, "sms", language)
+    longest = template.variables["reply"].max_length_in(language)
+    if not words or utf16_units(words) > longest:
+        raise BadInput(f"a text of up to {longest} characters", field="text")
+    if _ADDRESS.search(words):
+        raise BadInput("a text without a web address: links come from the hub alone", field="text")
+    return words
+
+
+async def _draft(services: Services, tx: Transaction, question: Question, text: str) -> AnswerDraft:
+    contract, signer = question.contract, question.signer
+    if not await get_channels(services, tx, signer, Purpose.REPLY):
+        if "sms" in await tx.opt_outs.channels(signer.phone):
+            raise IllegalMove("this number wants no messages any more, so please call")
+        raise IllegalMove("no provider carries a text of our own to this number, so please call")
+    now = tx.planning_now
+    sent = await tx.deliveries.sent_to_person(signer.person, now - A_DAY, [Purpose.REPLY.value])
+    if len(sent) >= MAX_ANSWERS_A_DAY:
+        why = "This person got as many answers today as one may get in a day. Please call."
+        raise TooSoon(why, retry_after=sent[-MAX_ANSWERS_A_DAY] + A_DAY - now, zone=signer.zone)
+    case = MessageCase(Purpose.REPLY, ZoneInfo(signer.zone), spread_of(question.task.id))
+    verdict = may_send(case, "sms", await get_policy(tx, services.messaging.policy, contract), now)
+    message = await preview_message(
+        services, tx, contract, signer, NewMessage(Purpose.REPLY, "", variables={"reply": text})
+    )
+    assert message, "there is a channel"
+    return AnswerDraft(question, message, verdict.until if isinstance(verdict, Wait) else None)

@@ -1,0 +1,77 @@
+"""Answers by text message to signers' questions: written, looked at with length and cost, then sent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.staff.answer_question import (
+    AnswerDraft,
+    AnswerRequest,
+    get_question,
+    preview_answer,
+    send_answer,
+)
+from hub.web.staff.messaging.messages import price_of
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+
+
+async def form(visit: DeskVisit) -> web.Response:
+    return await _page(visit, "")
+
+
+async def _page(
+    visit: DeskVisit, text: str, draft: AnswerDraft | None = None, problem: QiandaError | None = None
+) -> web.Response:
+    question = await get_question(visit.services, visit.scope, _task(visit))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        campus = await tx.school.campus(question.contract.campus)
+    return await show(
+        visit,
+        "staff/answer.html",
+        question=question,
+        at=campus,
+        text=text,
+        draft=draft,
+        price=price_of,
+        problem=problem,
+    )
+
+
+async def preview(visit: DeskVisit) -> web.Response:
+    asked = await _asked(visit)
+    try:
+        draft = await preview_answer(visit.services, visit.scope, asked)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await _page(visit, asked.text, problem=error)
+    return await _page(visit, asked.text, draft)
+
+
+async def send(visit: DeskVisit) -> web.StreamResponse:
+    asked = await _asked(visit)
+    try:
+        sent = await send_answer(visit.services, visit.scope, asked, visit.actor)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await _page(visit, asked.text, problem=error)
+    said = "answer-waits" if sent.not_before else "answered"
+    raise web.HTTPSeeOther(f"/staff/tasks?said={said}")
+
+
+async def _asked(visit: DeskVisit) -> AnswerRequest:
+    text = str((await visit.request.post()).get("text", ""))
+    words = "".join(each if each.isprintable() else " " for each in text)
+    return AnswerRequest(_task(visit), words)
+
+
+def _task(visit: DeskVisit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["task"])
+    except ValueError:
+        raise NotFound from None
