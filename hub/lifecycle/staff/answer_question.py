@@ -25,7 +25,6 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_length import utf16_units
 from hub.model.reminders.may_send import MessageCase, Wait, may_send
-from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import Scope, StaffTask
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
@@ -150,7 +149,8 @@ async def _draft(services: Services, tx: Transaction, question: Question, text: 
     if len(sent) >= MAX_ANSWERS_A_DAY:
         why = "This person got as many answers today as one may get in a day. Please call."
         raise TooSoon(why, retry_after=sent[-MAX_ANSWERS_A_DAY] + A_DAY - now, zone=signer.zone)
-    case = MessageCase(Purpose.REPLY, ZoneInfo(signer.zone), spread_of(question.task.id))
+    # One answer need not be spread over the day: it goes as soon as the window opens.
+    case = MessageCase(Purpose.REPLY, ZoneInfo(signer.zone), spread=0.0)
     verdict = may_send(case, "sms", await get_policy(tx, services.messaging.policy, contract), now)
     message = await preview_message(
         services, tx, contract, signer, NewMessage(Purpose.REPLY, "", variables={"reply": text})
