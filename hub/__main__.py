@@ -46,6 +46,8 @@ app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
 app.command("pause")(command_backup.pause_command)
 app.command("resume")(command_backup.resume_command)
+app.command("backup")(command_backup.backup_command)
+app.command("restore")(command_backup.restore_command)
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
 Result = TypeVar("Result")

@@ -33,6 +33,8 @@ from channels.applink import (
 PACKED = Path(str(importlib.resources.files("hub")))
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
+# Not a setting: the passphrase of `qianda backup` and `restore`.
+BACKUP_PASSPHRASE = f"{PREFIX}BACKUP_PASSPHRASE"
 # What `qianda init --from` writes into the data folder.
 CONFIGURATION = "qianda.toml"
 DEFAULT_DATA = Path("data")

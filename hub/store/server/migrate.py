@@ -108,6 +108,16 @@ async def is_current(dsn: str) -> bool:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 
+async def schema_of(connection: asyncpg.Connection) -> str:
+    """Return the newest migration of this database."""
+    return str(await connection.fetchval(_VERSION))
+
+
+def knows_schema(revision: str) -> bool:
+    """Return whether this version has that migration, so that it can bring such a database to its own schema."""
+    return revision in {step.revision for step in _chain(SCRIPTS)}
+
+
 @dataclass(frozen=True)
 class Step:
     """A migration. `revision`: a number of four digits, so that revisions sort in order.

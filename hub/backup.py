@@ -1,0 +1,175 @@
+"""Back a hub up into one file, and restore it elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.command_database import Dsns
+from hub.data_folder import check_folder, installation_of, master_key
+from hub.errors import BadInput, UnreadableFile
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.model.staff.accounts import EVERYTHING
+from hub.settings import Settings, own_file
+from hub.store.backup.after_restore import check_empty, mark_restored
+from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup
+from hub.store.backup.dump import access_to, load
+from hub.store.kernel.durable_files import sync_folder
+from hub.store.kernel.keys import Keys
+from hub.store.server.connections import check_owner, connected
+from hub.store.server.embedded import EmbeddedPostgres
+from hub.store.server.installation import find_binding
+from hub.store.server.migrate import knows_schema, migrate, schema_of
+from hub.store.transaction import Database
+
+# Who restored, in the school's record.
+ACTOR = "command-line"
+# The names that `name_in` gives: they sort by time.
+NAMED = re.compile(r"qianda-\d{8}T\d{6}Z\.backup")
+
+
+def back_up(
+    settings: Settings, dsns: Dsns, server: EmbeddedPostgres | None, target: Path, passphrase: str
+) -> AboutBackup:
+    """Write a backup of this data folder and this database. Raises WrongInstallation if they do not belong together."""
+    check_folder(settings.data, asyncio.run(find_binding(dsns.owner)))
+    schema, major = asyncio.run(_versions(dsns.owner))
+    files = _files_folder(settings)
+    about = AboutBackup(datetime.now(UTC).isoformat(), str(installation_of(settings.data)), schema, files is not None)
+    source = BackupSource(settings.data, files, own_file(), access_to(dsns.owner, server, major), about)
+    write_backup(target, passphrase, source)
+    return about
+
+
+async def _versions(owner_dsn: str) -> tuple[str, int]:
+    """Return the schema of the database and the major version of its server."""
+    async with connected(owner_dsn) as connection:
+        return await schema_of(connection), int(connection.get_server_version().major)
+
+
+def _files_folder(settings: Settings) -> Path | None:
+    address = settings.files.removeprefix("file://")
+    if "://" in address:
+        return None
+    return Path(address) if address else settings.data / "files"
+
+
+def name_in(folder: Path) -> Path:
+    """Return the path of a new backup in this folder, named by the present moment."""
+    return folder / f"qianda-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
+
+
+def delete_older(folder: Path, keep: int) -> int:
+    """Delete all but the newest backups that were named by `name_in`. Return the number of those deleted."""
+    found = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
+    for path in found[:-keep]:
+        path.unlink()
+    return len(found[:-keep])
+
+
+# ---- restore
+
+
+@dataclass(frozen=True)
+class _Unpacked:
+    """A backup that was read and checked as a whole. `folder`: the data folder to be, on the file system of `data`."""
+
+    data: Path
+    folder: Path
+    dump: Path
+    about: AboutBackup
+
+    @property
+    def made_at(self) -> datetime:
+        return datetime.fromisoformat(self.about.made_at)
+
+
+def restore_embedded(data: Path, source: Path, passphrase: str) -> AboutBackup:
+    """Restore into an empty data folder, with a database of its own. After any error nothing is there."""
+    with _unpacked(data, source, passphrase) as unpacked:
+        server = EmbeddedPostgres(_made(unpacked.folder / "database"))
+        try:
+            with server:
+                dsns = Dsns(server.dsn("owner"), server.dsn("app"))
+                _fill(unpacked, dsns, server)
+        except BaseException:
+            server.start().stop(remove=True)
+            raise
+        _put_in_place(unpacked)
+        return unpacked.about
+
+
+def restore_into(data: Path, source: Path, passphrase: str, dsns: Dsns) -> AboutBackup:
+    """Restore into an empty data folder and the empty database of a server.
+
+    Raises DatabaseUnavailable for a database that is not empty. After an error before the database was loaded nothing
+    has changed; after a later one the database has to be made anew, and no hub starts on it.
+    """
+    asyncio.run(check_owner(dsns.owner))
+    asyncio.run(check_empty(dsns.owner))
+    with _unpacked(data, source, passphrase) as unpacked:
+        _fill(unpacked, dsns, None)
+        _put_in_place(unpacked)
+        return unpacked.about
+
+
+@contextlib.contextmanager
+def _unpacked(data: Path, source: Path, passphrase: str) -> Iterator[_Unpacked]:
+    """Read and check the whole backup into a folder beside `data`, which is removed at the end."""
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise BadInput(f"{data.absolute()} is not empty: a backup is restored into a new data folder", field="data")
+    data.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{data.name}-restoring-", dir=data.parent))
+    try:
+        folder, dump = _made(beside / "data"), beside / "qianda.dump"
+        about = unpack(source, passphrase, folder, dump)
+        if not knows_schema(about.schema):
+            raise UnreadableFile(
+                f"the backup has the schema {about.schema}, which this version does not know: install a newer version"
+            )
+        yield _Unpacked(data, folder, dump, about)
+    finally:
+        shutil.rmtree(beside)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _fill(unpacked: _Unpacked, dsns: Dsns, server: EmbeddedPostgres | None) -> None:
+    """Load the database, bring it to the current schema, and note the restore in it."""
+    major = asyncio.run(check_empty(dsns.owner))
+    load(access_to(dsns.owner, server, major), unpacked.dump)
+    asyncio.run(_note_restore(unpacked, dsns))
+
+
+async def _note_restore(unpacked: _Unpacked, dsns: Dsns) -> None:
+    await migrate(dsns.owner)
+    check_folder(unpacked.folder, await find_binding(dsns.owner))
+    await mark_restored(dsns.owner, datetime.now(UTC), unpacked.made_at)
+    database = Database(dsns.app, Keys.load(master_key(unpacked.folder)), lambda: datetime.now(UTC))
+    try:
+        async with database.transaction(EVERYTHING) as tx:
+            headquarters = await tx.school.headquarters()
+            campus = headquarters.id if headquarters else ""
+            await record_act(tx, campus, "restored", ACTOR, {"backup_made_at": unpacked.about.made_at})
+    finally:
+        await database.close()
+
+
+def _put_in_place(unpacked: _Unpacked) -> None:
+    """Give the folder its name once all of it is on the disk."""
+    os.sync()
+    if unpacked.data.exists():
+        unpacked.data.rmdir()  # it is empty, or this fails
+    unpacked.folder.rename(unpacked.data)
+    sync_folder(unpacked.data.parent)

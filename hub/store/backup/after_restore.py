@@ -1,0 +1,49 @@
+"""What a restored database has to know before anybody works with it: it stands still, and others may have messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+
+from hub.errors import DatabaseUnavailable
+from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
+from hub.store.server.connections import DATABASE_OWNER, connected
+
+_PAUSE = """
+INSERT INTO sending_pause (one, since, restored_from) VALUES (true, $1, $2)
+ON CONFLICT (one) DO UPDATE SET since = excluded.since, restored_from = excluded.restored_from
+"""
+# Whatever was open: the providers may have been called after the backup was made.
+_MARK = """
+INSERT INTO restored_delivery SELECT id FROM delivery WHERE state IN ('sending', 'unknown') ON CONFLICT DO NOTHING
+"""
+# Only the first start of such a job sends without asking.
+_STARTED = """
+INSERT INTO job_start (job, starts) SELECT id, 1 FROM pgqueuer WHERE entrypoint = ANY($1::text[])
+ON CONFLICT (job) DO UPDATE SET starts = greatest(job_start.starts, 1)
+"""
+_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+
+
+async def check_empty(owner_dsn: str) -> int:
+    """Return the server's major version. Raises DatabaseUnavailable unless the database has no table."""
+    async with connected(owner_dsn, DATABASE_OWNER) as connection:
+        if await connection.fetchval(_TABLES):
+            raise DatabaseUnavailable(
+                "the database is not empty: a backup is restored into a new one (docs/operating.md has the statements)"
+            )
+        return int(connection.get_server_version().major)
+
+
+async def mark_restored(owner_dsn: str, now: datetime, made_at: datetime) -> None:
+    """Pause sending, and mark the messages whose fate is open. As the role `owner`, before a worker can start."""
+    connection = await asyncpg.connect(owner_dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(_PAUSE, now, made_at)
+            await connection.execute(_MARK)
+            await connection.execute(_STARTED, [DELIVER, DELIVER_CODE])
+            await connection.execute("DELETE FROM worker_heartbeat")
+    finally:
+        await connection.close()
