@@ -73,6 +73,8 @@ _ALIASES: Mapping[str, str] = {
 _BESIDE = "问题problems 序号 性别 年龄 备注 学校 年级 日期 报名日期 金额 学费 费用 地址 住址 no sex age remarks note"
 _NOTE = re.compile(r"[(\[【〔].*?[)\]】〕]|[*:：#]")
 _GROUP_ENDING = re.compile(r"(的)?(基本)?(信息|情况|资料|details|information|info)$")
+# Characters of a title that are read.
+MAX_TITLE_LENGTH = 60
 # How alike a title and an alias have to be (0 to 1) to be offered.
 MIN_LIKENESS = 0.5
 # Titles that are offered for one that is not known.
@@ -121,10 +123,14 @@ class UnknownTitle:
 
 @dataclass(frozen=True)
 class RosterHeader:
-    """The row of titles. `columns`: the place of each column that was found, from 0."""
+    """The row of titles. `columns`: the place of each column that was found, from 0.
+
+    `keys`: by what each title is remembered; with the group above it where it needs that to be told apart.
+    """
 
     row: int
     titles: tuple[str, ...]
+    keys: tuple[str, ...]
     columns: Mapping[str, int]
     unknown: tuple[UnknownTitle, ...]
 
@@ -153,29 +159,36 @@ def find_header(rows: Sequence[NumberedRow], chosen: Mapping[str, str]) -> Roste
 
     `chosen`: columns by folded title, as people chose them before; `IGNORED` for a title to be left out.
     """
-    headers = [
-        _header(number, cells, rows[place - 1][1] if place else [], chosen)
+    lines = [
+        _Titles(number, cells, rows[place - 1][1] if place else (), chosen)
         for place, (number, cells) in enumerate(rows[:MAX_ROWS_ABOVE])
     ]
-    return max(headers, key=lambda each: len(each.columns), default=RosterHeader(1, (), {}, ()))
+    best = max(lines, key=lambda each: len(each.columns), default=_Titles(1, (), (), chosen))
+    unknown = tuple(UnknownTitle(each, best.shown[each], _candidates(best.folded[each])) for each in best.unknown)
+    return RosterHeader(best.number, best.shown, best.keys, best.columns, unknown)
 
 
-def _header(number: int, cells: Sequence[Cell], above: Sequence[Cell], chosen: Mapping[str, str]) -> RosterHeader:
-    titles = tuple(" ".join(str(cell or "").split()) for cell in cells)
-    folded = [fold_title(each) for each in titles]
-    groups = list(_groups(above, len(cells)))
-    known = {**ALIASES, **chosen}
-    columns: dict[str, int] = {}
-    unknown = []
-    for index, title in enumerate(folded):
-        if not title:
-            continue
-        column = known.get(groups[index] + title, known.get(title))
-        if column is None:
-            unknown.append(UnknownTitle(index, titles[index], _candidates(title)))
-        elif column != IGNORED:
-            columns.setdefault(column, index)
-    return RosterHeader(number, titles, columns, tuple(unknown))
+class _Titles:
+    """One row, read as if it were that of the titles."""
+
+    def __init__(self, number: int, cells: Sequence[Cell], above: Sequence[Cell], chosen: Mapping[str, str]) -> None:
+        self.number = number
+        self.shown = tuple(" ".join(str(cell or "").split())[:MAX_TITLE_LENGTH] for cell in cells)
+        self.folded = [fold_title(each) for each in self.shown]
+        known = {**ALIASES, **chosen}
+        grouped = [group + title for group, title in zip(_groups(above, len(cells)), self.folded, strict=True)]
+        twice = {title for title in self.folded if self.folded.count(title) > 1}
+        self.keys = tuple(
+            long if long in known or title in twice else title for long, title in zip(grouped, self.folded, strict=True)
+        )
+        self.columns: dict[str, int] = {}
+        self.unknown: list[int] = []
+        for index, title in enumerate(self.folded):
+            column = known.get(self.keys[index], known.get(title))
+            if column is None or (column in self.columns and column != IGNORED):
+                self.unknown += [index] if title else []
+            elif column != IGNORED:
+                self.columns[column] = index
 
 
 def _groups(above: Sequence[Cell], width: int) -> Iterator[str]:

@@ -146,6 +146,16 @@ def test_a_group_above_says_whose_name_it_is() -> None:
     }
 
 
+def test_titles_of_two_groups_are_remembered_apart_and_a_second_one_alike_is_named() -> None:
+    rows = [(1, ["学生信息", "", "家长信息", ""]), (2, ["姓名", "号码", "姓名", "号码"])]
+    header = find_header(rows, {"学生号码": "student_id_number"})  # type: ignore[arg-type]
+    assert header.keys == ("学生姓名", "学生号码", "家长姓名", "家长号码")
+    assert header.columns == {"student_name": 0, "student_id_number": 1, "guardian_name": 2}
+    assert [each.cell(header.row) for each in header.unknown] == ["D2"]
+    alike = find_header([(1, ["姓名", "身份证号", "姓名"])], {})
+    assert [each.cell(1) for each in alike.unknown] == ["C1"] and alike.columns["student_name"] == 0
+
+
 def test_what_is_not_known_is_named_with_what_it_could_be() -> None:
     header = find_header([(1, ["校区", "课程", "学员姓名", "证件编号", "乘车路线"])], {})
     unknown = {each.cell(header.row): each for each in header.unknown}

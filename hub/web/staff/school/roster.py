@@ -24,6 +24,8 @@ from hub.web.i18n import language_of
 from hub.web.staff.render import printable, show
 from hub.web.staff.staff.access import DeskVisit
 
+# Titles that are remembered for a campus.
+MAX_REMEMBERED_TITLES = 500
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -85,15 +87,14 @@ async def choose_columns(visit: DeskVisit) -> web.Response:
     roster, _ = await _roster(visit)
     entered = await visit.request.post()
     titles, columns = entered.getall("title", []), entered.getall("column", [])
-    chosen = {
-        fold_title(printable(str(title))): str(column)
-        for title, column in zip(titles, columns, strict=False)
-        if column in COLUMNS or column == IGNORED
-    }
+    chosen: dict[str, str] = {}
+    for title, column in zip(titles, columns, strict=False):
+        if column in COLUMNS or column == IGNORED:  # of two titles that are alike the first one counts
+            chosen.setdefault(fold_title(printable(str(title))), str(column))
     async with visit.services.database.transaction(visit.scope) as tx:
         known = await tx.rosters.get_titles(visit.staff.campus) | chosen
         own = {title: column for title, column in known.items() if title and ALIASES.get(title) != column}
-        await tx.rosters.put_titles(visit.staff.campus, own)
+        await tx.rosters.put_titles(visit.staff.campus, dict(list(own.items())[-MAX_REMEMBERED_TITLES:]))
     raise web.HTTPSeeOther(f"/staff/import/{roster.id}")
 
 
