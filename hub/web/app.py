@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from hub.web.departed import ClosingIsNoError, departed
 from hub.web.i18n import Catalogues
 from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
-from hub.web.pages import STATIC
+from hub.web.pages import RENDERED, STATIC
 from hub.web.problems import problems
 from hub.web.rate_limit import Brakes
 from hub.web.scripts import SCRIPTS, Scripts, published
@@ -54,6 +55,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
     app[LOGO] = logo_path(hub) or f"{app[STATIC]}/seal.svg"
+    app[RENDERED] = OrderedDict()
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(PACKED / "templates" / "pages"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,12 @@ from hub.web.scripts import SCRIPTS
 
 # Path of the static files, with a version so that they can be cached for ever.
 STATIC = web.AppKey("static", str)
+# Pages that are the same for all who get the same values, as they were rendered.
+RENDERED = web.AppKey("rendered", OrderedDict[tuple[object, ...], bytes])
+# Each has about 10 KB. There are as many as languages, kinds of devices and states of the page.
+MAX_KEPT_PAGES = 64
+# Characters of the query of a page that is kept: an address with more in it is nobody's but its inventor's.
+MAX_KEPT_QUERY = 40
 
 
 def translator(request: web.Request, language: str | None = None) -> Translate:
@@ -42,6 +49,26 @@ def page(
     }
     response = aiohttp_jinja2.render_template(template, request, known | context, status=status)
     remember_choice(request, response)
+    return response
+
+
+def page_for_all(request: web.Request, template: str, **context: Any) -> web.Response:
+    """Render a page that has nothing in it but these values, which can be hashed: whoever gets the same values gets the
+    same bytes, which are kept. A changed template shows after a restart."""
+    lang = language_of(request)
+    other = _in_other_language(request, lang)
+    key = (template, lang, other, *sorted(context.items()))
+    kept = request.config_dict[RENDERED]
+    if key in kept:
+        kept.move_to_end(key)
+        response = web.Response(body=kept[key], content_type="text/html", charset="utf-8")
+        remember_choice(request, response)
+        return response
+    response = page(request, template, language=lang, **context)
+    if len(other) <= MAX_KEPT_QUERY and isinstance(response.body, bytes):
+        kept[key] = response.body
+        if len(kept) > MAX_KEPT_PAGES:
+            kept.popitem(last=False)
     return response
 
 

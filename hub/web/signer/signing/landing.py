@@ -19,7 +19,7 @@ from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
-from hub.web.pages import page
+from hub.web.pages import page, page_for_all
 from hub.web.security import COOKIE
 from hub.web.signer.user_agent import recognised, way_to_the_app
 
@@ -58,7 +58,7 @@ async def landing(request: web.Request) -> web.Response:
         opened, going_on = await _known(request, secret, ticket)
     if going_on is not None:
         raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
-    return page(
+    return page_for_all(
         request, "signer/landing.html", opened=opened, can_read_aloud=can_read_aloud(request), **offered(request)
     )
 
