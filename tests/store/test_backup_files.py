@@ -81,6 +81,16 @@ def test_chunks_in_another_order_or_left_out_are_noticed(tmp_path: Path) -> None
     assert refused(tmp_path, head + one + one + two + rest)
 
 
+def test_the_stream_alone_notices_another_order() -> None:
+    """Without the tar and its manifests, which would notice it too."""
+    whole = sealed(bytes(3 * CHUNK_BYTES))
+    first, second, third = boundaries(whole)[:3]
+    swapped = whole[:first] + whole[second:third] + whole[first:second] + whole[third:]
+    reader = OpeningReader(io.BytesIO(swapped), PASSPHRASE)
+    with pytest.raises(UnreadableFile, match="wrong passphrase, or the file is damaged"):
+        reader.read(1)
+
+
 def test_another_passphrase_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, backup_of(), "correct horse batterie") == "wrong passphrase, or the file is damaged"
     assert refused(tmp_path, b"%PDF-2.0\n" * 1000) == "this is no backup of Qianda"
