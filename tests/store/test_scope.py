@@ -42,7 +42,7 @@ SHARED = {
     # number that opted out did so towards every campus.
     "api_key", "budget", "campus", "chat_account", "contract_number", "demo_clock", "idempotency", "installation",
     "job_start", "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
-    "schema_compatibility", "school_day", "staff", "staff_session",
+    "schema_compatibility", "school_day", "sending_pause", "staff", "staff_session",
     "worker_heartbeat",
 }  # fmt: skip
 
@@ -88,6 +88,12 @@ async def a_story_in_hefei(running: Running) -> None:
     _, ticket = await make_poster(running)
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # other campuses have some
+    await tamper(running.hub.database.dsn, "INSERT INTO restored_delivery SELECT id FROM delivery LIMIT 1")
+    await import_roster(running)
+
+
+async def import_roster(running: Running) -> None:
+    """Store an enrolment, an uploaded roster, and the titles of its columns."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.execute(
             text(
@@ -145,6 +151,7 @@ async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract()
             "callback",
             "inbound_message",
             "duty",
+            "restored_delivery",
         }:  # tables of the hub, or of a person
             async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
                 assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
