@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from channels import Channel, FixedTexts, Message
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
-from hub.model.messaging.message import BY_SMS_ALONE, NOT_BY_VOICE, Purpose
+from hub.model.messaging.message import ANSWERS, BY_SMS_ALONE, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
 from hub.store.transaction import Transaction
 
@@ -122,7 +122,8 @@ class Carriers:
         """
         if purpose in BY_SMS_ALONE:
             able = self.list_able("sms", signer.phone, signer.language)
-            return ["sms"] if "sms" not in unwanted and can_send(able, purpose, signer.language) else []
+            wanted = purpose in ANSWERS or "sms" not in unwanted
+            return ["sms"] if wanted and can_send(able, purpose, signer.language) else []
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
             phones = [channel for channel in ("sms", "voice") if self._has_provider(signer, channel)]

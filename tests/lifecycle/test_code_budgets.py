@@ -138,6 +138,7 @@ def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
         Purpose.COMPLETED,
         Purpose.WITHDRAWN,
         Purpose.EXPIRED,
+        Purpose.REPLY,
     }
     assert causes[Purpose.CODE] is Cause.CODE
     kinds = {}
