@@ -191,12 +191,8 @@ async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
 def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
     """Write what `qianda verify` trusts by default: the authority, and the timestamp service's own certificate,
     pinned."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, certificate in (("authority", root), ("timestamp", timestamp)):
-        path = folder / f"builtin-{name}.pem"
-        pem = ssl.DER_cert_to_PEM_cert(certificate)
-        if not path.exists() or path.read_text() != pem:
-            path.write_text(pem)
+        _put(folder, f"builtin-{name}", certificate)
 
 
 def trust_origin(folder: Path, origin: str) -> None:
@@ -228,10 +224,16 @@ def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
 
 
 def _trust(settings: Settings, name: str, certificate: bytes) -> None:
-    folder = settings.data / "trust"
+    _put(settings.data / "trust", name, certificate)
+
+
+def _put(folder: Path, name: str, certificate: bytes) -> None:
+    """Write a trusted certificate. An earlier one of this name stays beside it, for what was signed under it."""
     folder.mkdir(parents=True, exist_ok=True)
     path, pem = folder / f"{name}.pem", ssl.DER_cert_to_PEM_cert(certificate)
-    if not path.exists() or path.read_text() != pem:
+    if path.exists() and (before := path.read_text()) != pem:
+        path.rename(path.with_stem(f"{name}-{fingerprint(ssl.PEM_cert_to_DER_cert(before))[:16]}"))
+    if not path.exists():
         path.write_text(pem)
 
 

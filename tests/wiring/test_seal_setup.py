@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hub.bootstrap import put_seal_down
+from hub.bootstrap import put_seal_down, trust_authority
 from hub.doctor import examine
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid, WrongInstallation
 from hub.initialise import initialise, renew
@@ -248,3 +248,13 @@ async def test_a_seal_at_a_signing_service_gets_its_certificates_there(place: Pl
         await request_seal(remote)
     with pytest.raises(BadInput, match="at a signing service"):
         await install_seal(remote, place.dsns.owner, [])
+
+
+def test_an_authority_that_has_a_new_root_leaves_the_earlier_one_trusted(tmp_path: Path) -> None:
+    """What was signed or sealed under the earlier root is still to be checked."""
+    settings = Settings.load(data=tmp_path)
+    roots = [Licensed().root.public_bytes(serialization.Encoding.DER) for _ in range(2)]
+    for root in (roots[0], roots[1], roots[1], roots[0]):
+        trust_authority(settings, "seal", (root,))
+        assert root in {each.dump() for each in Trust.load(list_trust_files(tmp_path / "trust")).authorities}
+    assert {each.dump() for each in Trust.load(list_trust_files(tmp_path / "trust")).authorities} == set(roots)
