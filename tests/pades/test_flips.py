@@ -46,9 +46,9 @@ def test_a_sample_of_the_bytes(figures: Callable[..., None]) -> None:
 
 @pytest.mark.real
 def test_every_byte(figures: Callable[..., None]) -> None:
-    """Each byte with all of its bits turned, and with one of them."""
+    """Each byte with one of its bits turned, which is the least that can be changed."""
     file, expected = good().final, expected_of(good())
-    changes = ((place, bits) for place in range(len(file)) for bits in (0xFF, 1 << place % 8))
+    changes = ((place, 1 << place % 8) for place in range(len(file)))
     tried, taken = accepted(expected, file, changes)
     figures(file=len(file), tried=tried, accepted=len(taken))
-    assert tried == 2 * len(file) and taken == []
+    assert tried == len(file) and taken == []
