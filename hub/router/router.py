@@ -82,7 +82,7 @@ class Router:
         """Return the channels to try for this message, in order. `first`: channels that the reminder policy puts first.
 
         A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
-        Channels that the number opted out of are left out, except for codes and replies.
+        Channels that the number opted out of are left out, except for codes and answers to commands such as STOP.
         """
         return self.carriers.list_channels(signer, purpose, first, await tx.opt_outs.channels(signer.phone))
 

@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from hub.store.kernel.connection import Driver
 
-# Seconds that somebody waits for a connection when all are in use.
+# How long a transaction waits for a connection when all are in use, in seconds.
 TAKE_TIMEOUT = 30.0
 
 
 class ConnectionPool:
-    """At most `size` connections, each opened when it is first needed. asyncpg's own pool asks the server to reset a
-    connection whenever it comes back; after a transaction there is nothing to reset."""
+    """At most `size` connections, each opened when it is first needed.
+
+    asyncpg's own pool has to be made inside a running event loop, and cannot be used again after it was closed.
+    """
 
     def __init__(self, connect: Callable[[], Awaitable[Driver]], size: int) -> None:
         self._connect = connect
@@ -26,9 +28,9 @@ class ConnectionPool:
         return len(self._taken)
 
     async def take(self) -> Driver:
-        """Return the connection that came back last. Raises TimeoutError when all are in use for too long.
+        """Return the connection that was given back last. Raises TimeoutError if all are in use for TAKE_TIMEOUT.
 
-        One that its server has ended is not handed out. That costs no question: the socket has told us.
+        A connection that the server has closed is not returned. Its socket shows this, without asking the server.
         """
         async with asyncio.timeout(TAKE_TIMEOUT):
             await self._slots.acquire()
@@ -45,7 +47,7 @@ class ConnectionPool:
         return driver
 
     def give_back(self, driver: Driver) -> None:
-        """Keep the connection for the next one; not one that is in a transaction still, or was open at `close`."""
+        """Keep a connection for the next transaction, unless it still has one open or was taken before `close`."""
         self._slots.release()
         if driver not in self._taken or driver.is_closed() or driver.is_in_transaction():
             driver.terminate()
@@ -54,7 +56,7 @@ class ConnectionPool:
         self._taken.discard(driver)
 
     async def close(self) -> None:
-        """Close what is idle; what is in use ends when it is given back. Whoever takes one later gets a new one."""
+        """Close idle connections, and those in use when they are given back. A later `take` opens a new one."""
         idle, self._idle = self._idle, []
         self._taken.clear()
         for driver in idle:

@@ -1,4 +1,4 @@
-"""Statements about rows of a table, by the names of their columns: INSERT of any number of rows, UPDATE of one."""
+"""Statements for rows of a table, made from column names: INSERT of any number of rows, UPDATE of one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 def insert_many(table: Table, columns: Sequence[str], ending: str = "") -> SqlStatement:
     """Return an INSERT into these columns of `table`, in the order of its rows; `ending`: ON CONFLICT, RETURNING.
 
-    Each column goes as one array; the values are those of `arrays_of`. Values of columns of JSON are text already, and
-    there are no arrays.
+    Its values are those of `arrays_of`, one array for each column. JSON values have to be text, and the table may have
+    no array columns.
     """
     chosen = [table.c[name] for name in columns]
     names = ", ".join(f'"{column.name}"' for column in chosen)
@@ -36,23 +36,23 @@ def arrays_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict
 
 
 def insert_row(table: Table, columns: Iterable[str], *, passing_over: bool = False) -> SqlStatement:
-    """Return an INSERT of one row into these columns. With `passing_over`, a row that is there is left as it is."""
+    """Return an INSERT of one row into these columns. With `passing_over`, an existing row stays as it is."""
     return SqlStatement(insert(table).on_conflict_do_nothing() if passing_over else insert(table), columns)
 
 
 @cache
 def update_row(table: Table, *columns: str) -> SqlStatement:
-    """Return an UPDATE of these columns of the row with one `id`; the values are those of `changed`."""
+    """Return an UPDATE of these columns in the row with a given `id`. Its values are those of `changed`."""
     return SqlStatement(table.update().where(table.c.id == bindparam("row")).values(new_values(*columns)))
 
 
 def new_values(*columns: str) -> dict[str, Any]:
-    """Return what an UPDATE writes into these columns, as `changed` names it."""
+    """Return the SET values of an UPDATE of these columns, under the names that `changed` gives them."""
     return {name: bindparam(f"new_{name}") for name in columns}
 
 
 def changed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of `update_row`: the row's id, and what is written into its columns."""
+    """Return the arguments of `update_row`: the id of the row and the new values of its columns."""
     return {"row": row} | {f"new_{name}": value for name, value in values.items()}
 
 

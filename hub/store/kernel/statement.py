@@ -17,7 +17,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
-# Text of ours that gives rows.
+# The beginning of a text statement that returns rows.
 _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
 _MISSING = object()
 
@@ -26,10 +26,11 @@ class SqlStatement:
     """A statement as text for asyncpg, and how its values become the arguments.
 
     `of` is a statement of SQLAlchemy Core, or text with `:name` for each value. `keys`: the columns that an INSERT
-    writes, where they are not all. `takes_arrays`: it inserts any number of rows, and each value is a column of them.
-    `is_once`: it is run once, and its own values are somebody's, so they are arguments. Else they are constants of ours
-    and stand in the text: only so a plan for all arguments can use an index of a part of a table (`state = 'OPEN'`),
-    and the server need not plan anew each time.
+    writes, if not all of them. `takes_arrays`: the statement inserts any number of rows, one array for each column.
+
+    `is_once`: the statement is built for one run, and values inside it may come from users, so they are passed as
+    arguments. Otherwise values inside it are constants of the program and are written into the text: PostgreSQL can
+    then reuse one plan for all arguments, and that plan can use a partial index (`state = 'OPEN'`).
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class SqlStatement:
 
     @cached_property
     def _expanded(self) -> ExpandedState:
-        """The text with as many places as a list of values has, which stands in the statement itself."""
+        """The text, with one placeholder for each value of a list inside the statement."""
         unknown = {name: None for name, bind in self._compiled.binds.items() if bind.required}
         return self._compiled.construct_expanded_state(unknown, escape_names=False)
 
@@ -64,15 +65,15 @@ class SqlStatement:
 
     @cached_property
     def gives_rows(self) -> bool:
-        """Whether it has rows; of one that has none the server says how many rows it touched."""
+        """Whether the statement returns rows. For any other one the server reports how many rows it changed."""
         if self._compiled.effective_returning or isinstance(self._of, SelectBase):
             return True
         return bool(isinstance(self._of, TextClause) and _GIVES_ROWS.match(self.sql))
 
     @cached_property
     def _places(self) -> list[tuple[str, Any, Any]]:
-        """For each place of the text the name of its value, the value that the statement itself has, and how it is
-        converted."""
+        """For each placeholder in the text: the name of its value, its default value, and the conversion to be
+        applied."""
         found, own = [], dict(self._expanded.parameters)
         for column in self._compiled.insert_prefetch:
             assert isinstance(column.default, ColumnDefault) and column.default.is_scalar, column
@@ -85,7 +86,7 @@ class SqlStatement:
         return found
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values by place. Raises KeyError where one is missing."""
+        """Return the values in the order of their placeholders. Raises KeyError if one is missing."""
         found = []
         for name, default, convert in self._places:
             value = values.get(name, default)
@@ -96,7 +97,7 @@ class SqlStatement:
 
 
 def _with_constants(of: Any) -> Any:
-    """Return this statement with its own values as text, and places only for those that it is run with."""
+    """Return this statement with its own values written into the text, and placeholders only for the arguments."""
 
     def write_out(bind: BindParameter[Any]) -> None:
         bind.literal_execute = not bind.required

@@ -1,4 +1,4 @@
-"""Writes that wait, so that several of them become one statement.
+"""Writes that are kept for a moment, so that several of them become one statement.
 
 Most transactions end with a handful of writes, of which none reads what another one writes. PostgreSQL runs them as
 parts of one statement (`WITH … AS (UPDATE …)`), which saves a round trip and the work around it for each.
@@ -19,11 +19,11 @@ _PLACE = re.compile(r"\$(\d+)")
 
 
 class WaitingWrites:
-    """The writes of one transaction that were not run yet.
+    """The writes of one transaction that have not run yet.
 
-    The parts of one statement do not see each other, and run in no certain order. So an UPDATE or DELETE is not taken
-    together with what was written to its table before it, nor an INSERT with another INSERT; rows of the same INSERT
-    are.
+    The parts of one statement do not see each other and have no fixed order. So an UPDATE or DELETE is never combined
+    with an earlier write to the same table, nor an INSERT with a different INSERT into it. Rows of the same INSERT are
+    combined.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class WaitingWrites:
         return bool(self._arguments or self._channels)
 
     def add(self, statement: SqlStatement, values: Mapping[str, Any]) -> bool:
-        """Keep this write; False if those that wait have to be run before it."""
+        """Keep this write. Return False, without keeping it, if those kept before have to run first."""
         arguments = statement.arguments(values)
         if statement.takes_arrays and (known := self._arguments.get(statement)):
             self._arguments[statement] = [[*old, *new] for old, new in zip(known, arguments, strict=True)]
@@ -49,11 +49,11 @@ class WaitingWrites:
         return True
 
     def add_notify(self, channel: str) -> None:
-        """Have whoever listens to this channel told at the commit."""
+        """Keep a NOTIFY on this channel, which is sent at the commit."""
         self._channels[channel] = None
 
     def take(self) -> tuple[str, list[Any]]:
-        """Return all of them as one statement, the last one as its main part, and its arguments."""
+        """Return all kept writes as one statement, whose main part is the last one, with its arguments."""
         parts = self._take_parts()
         if self._channels:
             parts.append(("SELECT " + ", ".join(f"pg_notify('{channel}', '')" for channel in self._channels), []))
@@ -61,7 +61,7 @@ class WaitingWrites:
         return _joined(parts)
 
     def take_with(self, statement: SqlStatement, values: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
-        """Return this write as the main part of all of them; None if those that wait have to be run before it."""
+        """Return all kept writes as one statement whose main part is this write; None if they have to run before it."""
         if statement in self._arguments or not self.add(statement, values):
             return None
         return _joined(self._take_parts())
@@ -77,7 +77,7 @@ class WaitingWrites:
 
 
 def read_write(sql: str) -> Sequence[str]:
-    """Return what is done to which table. Raises ValueError for what is no plain INSERT, UPDATE or DELETE."""
+    """Return the command and the table of a plain INSERT, UPDATE or DELETE. Raises ValueError for any other text."""
     found = _TABLE.match(sql)
     if found is None:
         raise ValueError("no INSERT, UPDATE or DELETE")
@@ -91,7 +91,7 @@ def _joined(parts: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
 
 @lru_cache(maxsize=300)
 def join(parts: Sequence[tuple[str, int]]) -> str:
-    """Return statements, each with the number of its arguments, as one that takes the arguments of all of them."""
+    """Return the text that joins these statements. Each comes with the number of its arguments."""
     texts, before = [], 0
     for sql, number in parts:
         texts.append(_moved(sql, before))

@@ -1,4 +1,4 @@
-"""What has to be known before a message to a signer is written, read in one statement."""
+"""The facts that a message to a signer depends on, read in one statement."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FROM signer JOIN campus ON campus.id = signer.campus WHERE signer.id = :signer
 
 @dataclass(frozen=True)
 class MessageFacts:
-    """`silent`: the channels by which this number does not want to hear from us. `is_written`: the intent of this
-    message has an attempt already. `links`: the lasting links of the signer."""
+    """The facts for one message. `silent`: channels that the number has opted out of. `is_written`: an attempt for this
+    intent exists. `links`: the signer's lasting links."""
 
     campus: Campus
     silent: frozenset[str]
@@ -41,7 +41,7 @@ class MessageFactsReader:
         self._cipher = cipher
 
     async def get(self, signer: Signer, key: str) -> MessageFacts:
-        """Return what is to be known for a message of this intent (`key`) to this signer."""
+        """Return the facts for a message with the intent `key`. Raises BadInput if the campus is unknown."""
         values = {"signer": signer.id, "key": key, "number": self._cipher.found_by("phone", signer.phone)}
         row = (await self._connection.execute(_FACTS, values)).first()
         if row is None:
