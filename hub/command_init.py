@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from hub.command_database import made_database, opened_database
 from hub.command_hub import check_current, real_settings, said_of_settings, say, with_hub
 from hub.command_school import say_comparison
-from hub.command_staff import ACTOR, password_from
+from hub.command_staff import password_from
 from hub.data_folder import check_installation
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
 from hub.errors import BadInput
 from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
+from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
 from hub.store.kernel.private_files import write_private
 from hub.store.server.connections import check_owner
@@ -148,8 +149,9 @@ def _account_faults(file: SchoolFile) -> list[SchoolFault]:
 
 def _first_staff(file: SchoolFile, headquarters: str) -> NewStaff:
     from hub.lifecycle.staff.accounts import NewStaff
+    from hub.model.staff.roles import StaffRole
 
-    return NewStaff(file.staff["login"], file.staff.get("name") or file.staff["login"], headquarters, "manager")
+    return NewStaff(file.staff["login"], file.staff.get("name") or file.staff["login"], headquarters, StaffRole.OWNER)
 
 
 def _password_file(file: SchoolFile) -> Path | None:
@@ -185,7 +187,7 @@ async def _first_day(hub: Hub, file: SchoolFile, password: str) -> _FirstDay:
     from hub.lifecycle.school.apply_school import apply_school
     from hub.seal_setup import seal_status
 
-    compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), ACTOR)
+    compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), COMMAND_LINE.actor)
     if compared.faults:
         return _FirstDay(compared, False, [], [])
     is_new = await _add_first_account(hub, file, password)
@@ -198,12 +200,12 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     from hub.lifecycle.staff.accounts import add_staff, list_staff
     from hub.model.staff.accounts import EVERYTHING
 
-    if any(each.staff.login == file.staff["login"] for each in await list_staff(hub.services)):
+    if any(each.staff.login == file.staff["login"] for each in await list_staff(hub.services, COMMAND_LINE)):
         return False
     async with hub.database.transaction(EVERYTHING) as tx:
         headquarters = await tx.school.headquarters()
     assert headquarters is not None  # the file was applied
-    await add_staff(hub.services, _first_staff(file, headquarters.id), password, ACTOR)
+    await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE)
     return True
 
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.command_hub import said_plainly, say, with_hub
+from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.roles import StaffRole
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
-# Who did it, in the school's record.
-ACTOR = "command-line"
+ROLE_HELP = "What the account may do: docs/operating.md says what each role may."
 
 Login = Annotated[str, typer.Argument(help="The account's login.")]
 PasswordFile = Annotated[
@@ -29,7 +30,7 @@ def add_staff_command(
     login: Login,
     name: Annotated[str, typer.Option(help="The person's name, as colleagues see it.")],
     campus: Annotated[str, typer.Option(help="The account sees this campus and all below it.")],
-    role: Annotated[str, typer.Option(help="clerk, or manager: whom tasks of the campus climb to.")] = "clerk",
+    role: Annotated[StaffRole, typer.Option(help=ROLE_HELP)] = StaffRole.CLERK,
     password_file: PasswordFile = None,
 ) -> None:
     """Add an account."""
@@ -38,7 +39,7 @@ def add_staff_command(
     with said_plainly():
         password = password_from(password_file)
         new = NewStaff(login, name, campus, role)
-        with_hub(lambda hub: add_staff(hub.services, new, password, ACTOR))
+        with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE))
         say(f"Added: {login}, {role} at {campus}.")
         _say_password(password, password_file)
 
@@ -49,7 +50,7 @@ def list_staff_command() -> None:
     from hub.lifecycle.staff.accounts import list_staff
 
     with said_plainly():
-        for each in with_hub(lambda hub: list_staff(hub.services)):
+        for each in with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE)):
             staff = each.staff
             state = f"disabled since {_time(each.disabled_at)}" if each.disabled_at else f"{each.sessions} sessions"
             say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
@@ -61,7 +62,7 @@ def disable_staff_command(login: Login) -> None:
     from hub.lifecycle.staff.accounts import disable_staff
 
     with said_plainly():
-        with_hub(lambda hub: disable_staff(hub.services, login, ACTOR))
+        with_hub(lambda hub: disable_staff(hub.services, login, COMMAND_LINE))
         say(f"Disabled: {login}.")
 
 
@@ -71,7 +72,7 @@ def enable_staff_command(login: Login) -> None:
     from hub.lifecycle.staff.accounts import enable_staff
 
     with said_plainly():
-        with_hub(lambda hub: enable_staff(hub.services, login, ACTOR))
+        with_hub(lambda hub: enable_staff(hub.services, login, COMMAND_LINE))
         say(f"Enabled: {login}.")
 
 
@@ -82,18 +83,18 @@ def reset_staff_command(login: Login, password_file: PasswordFile = None) -> Non
 
     with said_plainly():
         password = password_from(password_file)
-        with_hub(lambda hub: reset_password(hub.services, login, password, ACTOR))
+        with_hub(lambda hub: reset_password(hub.services, login, password, COMMAND_LINE))
         say(f"Password set, sessions ended: {login}.")
         _say_password(password, password_file)
 
 
 @staff_app.command("role")
-def role_command(login: Login, role: Annotated[str, typer.Argument(help="clerk or manager.")]) -> None:
+def role_command(login: Login, role: Annotated[StaffRole, typer.Argument(help=ROLE_HELP)]) -> None:
     """Give an account another role."""
     from hub.lifecycle.staff.accounts import change_role
 
     with said_plainly():
-        with_hub(lambda hub: change_role(hub.services, login, role, ACTOR))
+        with_hub(lambda hub: change_role(hub.services, login, role, COMMAND_LINE))
         say(f"{login} is {role} now.")
 
 
@@ -106,9 +107,9 @@ def sessions_command(
 
     with said_plainly():
         if end:
-            say(f"{with_hub(lambda hub: end_sessions(hub.services, login, ACTOR))} sessions ended: {login}.")
+            say(f"{with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))} sessions ended: {login}.")
             return
-        for each in with_hub(lambda hub: list_sessions(hub.services, login)):
+        for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
             say(f"begun {_time(each.created_at)}, ends {_time(each.expires_at)}")
 
 
@@ -125,7 +126,7 @@ def add_key_command(
 
     async def act(hub: Hub) -> tuple[str, str]:
         where = campus or await _headquarters(hub)
-        return where, await add_key(hub.services, name, where, ACTOR)
+        return where, await add_key(hub.services, name, where, COMMAND_LINE.actor)
 
     with said_plainly():
         where, secret = with_hub(act)
@@ -149,7 +150,7 @@ def revoke_key_command(name: Annotated[str, typer.Argument(help="The key's name.
     from hub.lifecycle.staff.api_keys import revoke_key
 
     with said_plainly():
-        with_hub(lambda hub: revoke_key(hub.services, name, ACTOR))
+        with_hub(lambda hub: revoke_key(hub.services, name, COMMAND_LINE.actor))
         say(f"Revoked: {name}.")
 
 

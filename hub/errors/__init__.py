@@ -19,6 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from hub.errors.accounts import AccessDenied as AccessDenied
+from hub.errors.accounts import AccountNotFound as AccountNotFound
+from hub.errors.accounts import LastOwner as LastOwner
+from hub.errors.accounts import LoginRequired as LoginRequired
+from hub.errors.accounts import OwnAccount as OwnAccount
+from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
+from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
 from hub.errors.files import ManyChecks as ManyChecks
 from hub.errors.files import ManyFiles as ManyFiles
 from hub.errors.files import UnreadableFile as UnreadableFile
@@ -109,16 +116,6 @@ class NotForAgents(NotAllowed):
 class KeyNotValid(NotAllowed):
     code = "api-key-not-valid"
     sentence = "The API key is missing or not valid."
-
-
-class LoginRequired(NotAllowed):
-    code = "login-required"
-    sentence = "Please log in."
-
-
-class AccessDenied(NotAllowed):
-    code = "access-denied"
-    sentence = "This account is not allowed to do this."
 
 
 class OwnApproval(NotAllowed):

@@ -47,6 +47,7 @@ PAGES = {
     "link-not-valid": "signer/link_not_valid.html",
     "session-not-valid": "signer/session_ended.html",
     "not-verified": "signer/session_ended.html",
+    "role-not-allowed": "staff/role_not_allowed.html",
 }
 
 BARE = {

@@ -19,6 +19,7 @@ from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff, StaffTask
+from hub.model.staff.roles import StaffRole
 from hub.store.reminders.policies import PolicyPlace
 from tests.alerts.hook import hook
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
@@ -27,15 +28,15 @@ from tests.lifecycle.signing import person, signed, tasks_of
 from tests.running import Running, minor_with_guardian
 
 PEOPLE = (
-    ("wang", "hefei", "clerk"),
-    ("li", "hefei", "clerk"),
-    ("zhao", "hefei", "manager"),
-    ("sun", "beijing", "clerk"),
+    ("wang", "hefei", StaffRole.CLERK),
+    ("li", "hefei", StaffRole.CLERK),
+    ("zhao", "hefei", StaffRole.CAMPUS_MANAGER),
+    ("sun", "beijing", StaffRole.CLERK),
 )
 WEEKS = timedelta(days=29)
 
 
-async def staffed(running: Running, people: Sequence[tuple[str, str, str]] = PEOPLE) -> dict[str, UUID]:
+async def staffed(running: Running, people: Sequence[tuple[str, str, StaffRole]] = PEOPLE) -> dict[str, UUID]:
     found = {}
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for login, campus, role in people:

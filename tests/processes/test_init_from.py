@@ -75,7 +75,7 @@ def test_a_school_is_there_after_one_command(machine: Machine) -> None:
     request = x509.load_pem_x509_csr((machine.data / "seal.csr").read_bytes())
     assert request.is_signature_valid and "52340100MJ00000015" in request.subject.rfc4514_string()
     assert (machine.data / "qianda.toml").stat().st_mode & 0o777 == 0o600
-    assert "office  周示范  hq  manager" in machine.run("staff", "list").stdout
+    assert "office  周示范  hq  owner" in machine.run("staff", "list").stdout
     examined = machine.run("doctor").stdout
     assert "the seal key 'school-seal' on the token signs" in examined
 

@@ -89,14 +89,14 @@ def test_every_fault_is_named_and_nothing_is_changed(operator: Operator) -> None
 
 
 def test_an_account_from_its_first_day_to_its_last(operator: Operator) -> None:
-    made = operator.said("staff", "add", "zhou", "--name", "周示范", "--campus", "hq", "--role", "manager")
+    made = operator.said("staff", "add", "zhou", "--name", "周示范", "--campus", "hq", "--role", "headquarters")
     assert re.search(r"Password, which is not shown again: (\w{4}-){3}\w{4}\n", made)
     again = operator.run("staff", "add", "zhou", "--name", "周示范", "--campus", "hq")
     assert again.returncode == 2 and "there is an account zhou already" in again.stderr
     (operator.folder / "password").write_text("a long enough one\n", "utf-8")
     reset = operator.said("staff", "reset", "zhou", "--password-file", str(operator.folder / "password"))
     assert reset == "Password set, sessions ended: zhou.\n"
-    assert "zhou  周示范  hq  manager  0 sessions" in operator.said("staff", "list")
+    assert "zhou  周示范  hq  headquarters  0 sessions" in operator.said("staff", "list")
     assert operator.said("staff", "sessions", "zhou") == ""
     assert operator.said("staff", "sessions", "zhou", "--end") == "0 sessions ended: zhou.\n"
     assert operator.said("staff", "role", "zhou", "clerk") == "zhou is clerk now.\n"

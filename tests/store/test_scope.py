@@ -3,6 +3,7 @@ statement."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -21,15 +22,16 @@ from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.messaging.sms_commands import SmsCommand
+from hub.model.school.course import Campus
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope, Staff
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.tables import metadata
-from tests.database import tamper
+from tests.database import fresh_database, tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import mother
 from tests.lifecycle.signing import completed, person, signed
@@ -37,14 +39,36 @@ from tests.poster_visits import make_poster
 from tests.running import GUARDIAN_PHONE, Running
 
 FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
-SHARED = {
-    # These tables contain nothing of a campus; or, for accounts and keys, they are queried before there is a scope. A
-    # number that opted out did so towards every campus.
-    "api_key", "budget", "campus", "chat_account", "contract_number", "demo_clock", "idempotency", "installation",
-    "job_start", "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
-    "schema_compatibility", "school_day", "sending_pause", "staff", "staff_session",
-    "worker_heartbeat",
+# Tables that every campus may read, and only acts of the whole school (or of the campus itself) change.
+READ_BY_ALL = {"campus", "reminder_policy", "school_day", "sending_pause"}
+# Tables without row-level security, and why nothing of a campus is in them.
+WITHOUT = {
+    "alembic_version": "the number of the schema",
+    "budget": "counts under hashes, which every act adds to, whichever campus it is for",
+    "contract_number": "the last number of a year",
+    "demo_clock": "how far a demo's clock is ahead",
+    "installation": "what the database is for; the role app only reads it",
+    "job_start": "how often a job began",
+    "opt_out": "hashes of numbers that want no messages, from any campus",
+    "outbox_message": "keys of deliveries that the demo's outbox took",
+    "pgqueuer": "ids of rows",
+    "pgqueuer_log": "ids of rows",
+    "pgqueuer_schedules": "names of schedules",
+    "pgqueuer_statistics": "counts",
+    "provider": "how well a provider of the whole school works",
+    "provider_lane": "until when a provider is busy",
+    "schema_compatibility": "the number of a schema",
+    "worker_heartbeat": "when a worker was last there",
+}
+# Only the hub itself sees these: they are read before it is known who asks, or belong to a person and no campus.
+OF_THE_HUB = {
+    "callback", "duty", "inbound_message", "login_failure", "one_time_code", "passkey", "restored_delivery", "visitor",
+    "wrong_answer",
 }  # fmt: skip
+_SECURED = """
+SELECT relname, relrowsecurity FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+"""
 
 
 async def a_story_in_hefei(running: Running) -> None:
@@ -90,6 +114,22 @@ async def a_story_in_hefei(running: Running) -> None:
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # other campuses have some
     await tamper(running.hub.database.dsn, "INSERT INTO restored_delivery SELECT id FROM delivery LIMIT 1")
     await import_roster(running)
+    await accounts_of_hefei(running)
+
+
+async def accounts_of_hefei(running: Running) -> None:
+    """Store an account with all that belongs to it, an API key, and answers that are kept for both."""
+    staff, key = Staff(uuid4(), "wang", "王示范", "hefei"), ApiKey(uuid4(), "crm", "hefei")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.put_staff(staff, "hash", tx.now)
+        await tx.accounts.begin_session(staff.id, "secret", tx.now, timedelta(hours=1))
+        await tx.accounts.add_login_failure("wang", tx.now)
+        await tx.chats.put("wecom", "wang", staff.id, tx.now)
+        await tx.api_keys.add(key, "key", tx.now)
+        await tx.idempotency.replay(key.id, "once", b"asked", tx.now)
+        await tx.connection.execute(
+            text("INSERT INTO staff_recovery_code (staff, code_hash) VALUES (:staff, '\\x00')"), {"staff": staff.id}
+        )
 
 
 async def import_roster(running: Running) -> None:
@@ -115,7 +155,55 @@ async def heard_from_outside(running: Running) -> None:
 
 
 def scoped_tables() -> list[str]:
-    return sorted(set(metadata.tables) - SHARED)
+    return sorted(set(metadata.tables) - set(WITHOUT) - READ_BY_ALL)
+
+
+async def test_every_table_has_row_level_security_or_a_reason_to_have_none() -> None:
+    async with fresh_database() as dsns:
+        owner = await asyncpg.connect(dsns.owner)
+        secured = {name: bool(on) for name, on in await owner.fetch(_SECURED)}
+        await owner.close()
+    assert {name for name, on in secured.items() if not on} == set(WITHOUT)
+
+
+async def test_a_campus_neither_makes_nor_moves_one() -> None:
+    async with quiet_hub() as running:
+        for statement in ("UPDATE campus SET parent = NULL", "UPDATE campus SET name = 'x'"):
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                assert (await tx.connection.execute(text(statement))).rowcount == 0
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                await tx.school.put_campus(Campus("x", "hq", "x", "x", "Asia/Shanghai"))
+
+
+async def test_an_account_is_neither_made_nor_moved_across_campuses() -> None:
+    async with quiet_hub() as running:
+        await accounts_of_hefei(running)
+        take_over = "UPDATE staff SET campus = 'beijing', password_hash = 'known' WHERE login = 'wang'"
+        async with running.hub.database.transaction(FOREIGN) as tx:
+            assert (await tx.connection.execute(text(take_over))).rowcount == 0
+            assert await tx.accounts.staff_by_login("wang") is None
+            assert list((await tx.accounts.staff_names([(await _of_login(running, "wang")).id])).values()) == ["王示范"]
+        for row in (Staff(uuid4(), "wang-2", "王示范", "hefei"), Staff(uuid4(), "wang-3", "王示范", "hq")):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+                async with running.hub.database.transaction(FOREIGN) as tx:
+                    await tx.accounts.put_staff(row, "hash", tx.now)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                await tx.accounts.begin_session((await _of_login(running, "wang")).id, "x", tx.now, timedelta(hours=1))
+
+
+async def _of_login(running: Running, login: str) -> Staff:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.owners.named(login)
+    assert found is not None
+    return found
+
+
+async def test_the_directory_of_staff_has_no_secrets() -> None:
+    async with quiet_hub() as running, running.hub.database.transaction(FOREIGN) as tx:
+        (row,) = await tx.connection.execute(text("SELECT row_to_json(one) FROM staff_directory AS one"))
+        assert json.loads(row[0]).keys() == {"id", "login", "name", "campus", "role", "disabled_at"}
 
 
 async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_a_scope() -> None:
@@ -143,16 +231,7 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
 async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract() -> None:
     async with quiet_hub() as running:
         await a_story_in_hefei(running)
-        for table in set(scoped_tables()) - {
-            "one_time_code",
-            "wrong_answer",
-            "passkey",
-            "visitor",
-            "callback",
-            "inbound_message",
-            "duty",
-            "restored_delivery",
-        }:  # tables of the hub, or of a person
+        for table in set(scoped_tables()) - OF_THE_HUB:
             async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
                 assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
 

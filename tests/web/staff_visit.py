@@ -12,6 +12,7 @@ from uuid import uuid4
 from argon2 import PasswordHasher
 
 from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.roles import StaffRole
 from tests.running import Running
 
 COOKIE = "__Host-qianda-staff"
@@ -68,9 +69,15 @@ class Desk:
         return await self.post("/staff/login", {"login": login, "password": password or self.running.password})
 
 
-async def add_staff(running: Running, login: str, campus: str, hasher: PasswordHasher | None = None) -> None:
+async def add_staff(
+    running: Running,
+    login: str,
+    campus: str,
+    hasher: PasswordHasher | None = None,
+    role: StaffRole = StaffRole.CLERK,
+) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        staff = Staff(uuid4(), login, login.title(), campus)
+        staff = Staff(uuid4(), login, login.title(), campus, role)
         await tx.accounts.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), tx.now)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from hub.doctor_records import examine_records
-from hub.errors import BadInput
+from hub.errors import AccountNotFound, BadInput, LastOwner, OwnAccount, RoleAboveOwn
 from hub.lifecycle.staff.accounts import (
     NewStaff,
     add_staff,
@@ -25,12 +25,14 @@ from hub.lifecycle.staff.accounts import (
 )
 from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.administration import COMMAND_LINE, Administrator
+from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk
 
-ACTOR = "command-line"
 PASSWORD = "correct-horse-battery"
+CLERK = StaffRole.CLERK
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def added(running: Running, login: str = "zhou", campus: str = "hefei") -> None:
-    await add_staff(running.hub.services, NewStaff(login, "周示范", campus), PASSWORD, ACTOR)
+    await add_staff(running.hub.services, NewStaff(login, "周示范", campus), PASSWORD, COMMAND_LINE)
 
 
 async def logged_in(running: Running, login: str = "zhou", password: str = PASSWORD) -> Desk | None:
@@ -65,10 +67,10 @@ async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -
     assert desk is not None and await is_inside(desk)
     assert (await desk.get("/staff?campus=beijing")).status == 403
     (entry,) = await acts(running)
-    assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", ACTOR, "clerk")
+    assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", "command-line", "clerk")
     assert "zhou" not in str(entry.facts)  # the record has only a commitment to the login, which can be erased
     assert str(UUID(entry.facts["staff"])) == entry.facts["staff"]
-    found = {each.staff.login: each for each in await list_staff(running.hub.services)}
+    found = {each.staff.login: each for each in await list_staff(running.hub.services, COMMAND_LINE)}
     assert (found["zhou"].staff.campus, found["zhou"].sessions, found["zhou"].disabled_at) == ("hefei", 1, None)
 
 
@@ -80,13 +82,14 @@ async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -
         (NewStaff("demo", "周示范", "hefei"), PASSWORD, "login"),
         (NewStaff("zhou", " ", "hefei"), PASSWORD, "name"),
         (NewStaff("zhou", "周示范", "nowhere"), PASSWORD, "campus"),
-        (NewStaff("zhou", "周示范", "hefei", "king"), PASSWORD, "role"),
+        (NewStaff("zhou", "周示范", "hefei", StaffRole.OWNER), PASSWORD, "role"),
+        (NewStaff("zhou", "周示范", "hefei", StaffRole.HEADQUARTERS), PASSWORD, "role"),
         (NewStaff("zhou", "周示范", "hefei"), "too-short", "password"),
     ],
 )
 async def test_what_cannot_be_an_account_is_refused(running: Running, new: NewStaff, password: str, field: str) -> None:
     with pytest.raises(BadInput) as refused:
-        await add_staff(running.hub.services, new, password, ACTOR)
+        await add_staff(running.hub.services, new, password, COMMAND_LINE)
     assert refused.value.field == field
     assert await acts(running) == []
 
@@ -101,9 +104,9 @@ async def test_a_disabled_account_is_outside_at_once_and_comes_back_without_its_
     await added(running)
     desk = await logged_in(running)
     assert desk is not None
-    await disable_staff(running.hub.services, "zhou", ACTOR)
+    await disable_staff(running.hub.services, "zhou", COMMAND_LINE)
     assert not await is_inside(desk) and await logged_in(running) is None
-    await enable_staff(running.hub.services, "zhou", ACTOR)
+    await enable_staff(running.hub.services, "zhou", COMMAND_LINE)
     assert not await is_inside(desk)
     assert await logged_in(running) is not None
     assert [each.kind for each in await acts(running)] == ["staff-added", "staff-disabled", "staff-enabled"]
@@ -118,7 +121,7 @@ async def test_a_reset_ends_sessions_and_the_lock_after_wrong_passwords(running:
     assert (await Desk(running).log_in("zhou", PASSWORD)).status == 429
     made_up = new_password()
     assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", made_up)
-    await reset_password(running.hub.services, "zhou", made_up, ACTOR)
+    await reset_password(running.hub.services, "zhou", made_up, COMMAND_LINE)
     assert not await is_inside(desk)
     assert await logged_in(running) is None
     assert await logged_in(running, password=made_up) is not None
@@ -128,28 +131,81 @@ async def test_sessions_are_listed_and_ended(running: Running) -> None:
     await added(running)
     first, second = await logged_in(running), await logged_in(running)
     assert first is not None and second is not None
-    assert len(await list_sessions(running.hub.services, "zhou")) == 2
-    assert await end_sessions(running.hub.services, "zhou", ACTOR) == 2
+    assert len(await list_sessions(running.hub.services, "zhou", COMMAND_LINE)) == 2
+    assert await end_sessions(running.hub.services, "zhou", COMMAND_LINE) == 2
     assert not await is_inside(first) and not await is_inside(second)
-    assert await list_sessions(running.hub.services, "zhou") == []
+    assert await list_sessions(running.hub.services, "zhou", COMMAND_LINE) == []
 
 
 async def test_a_role_is_changed(running: Running) -> None:
     await added(running)
-    await change_role(running.hub.services, "zhou", "manager", ACTOR)
-    assert {each.staff.login: each.staff.role for each in await list_staff(running.hub.services)}["zhou"] == "manager"
-    with pytest.raises(BadInput):
-        await change_role(running.hub.services, "zhou", "king", ACTOR)
-    assert (await acts(running))[-1].facts["staff_role"] == "manager"
+    await change_role(running.hub.services, "zhou", StaffRole.CAMPUS_MANAGER, COMMAND_LINE)
+    found = {each.staff.login: each.staff.role for each in await list_staff(running.hub.services, COMMAND_LINE)}
+    assert found["zhou"] is StaffRole.CAMPUS_MANAGER
+    with pytest.raises(BadInput, match="only accounts of headquarters"):
+        await change_role(running.hub.services, "zhou", StaffRole.HEADQUARTERS, COMMAND_LINE)
+    assert (await acts(running))[-1].facts["staff_role"] == "campus-manager"
+
+
+async def test_the_last_owner_stays(running: Running) -> None:
+    services = running.hub.services
+    for act in (disable_staff(services, "demo", COMMAND_LINE), change_role(services, "demo", CLERK, COMMAND_LINE)):
+        with pytest.raises(LastOwner):
+            await act
+    await add_staff(services, NewStaff("second", "周示范", "hq", StaffRole.OWNER), PASSWORD, COMMAND_LINE)
+    both = await asyncio.gather(
+        disable_staff(services, "demo", COMMAND_LINE),
+        change_role(services, "second", CLERK, COMMAND_LINE),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in both if isinstance(each, Exception)] == [LastOwner]
+
+
+async def test_a_manager_manages_accounts_below_them_and_none_that_can_do_more(running: Running) -> None:
+    services = running.hub.services
+    for new in (
+        NewStaff("boss", "周示范", "hefei", StaffRole.CAMPUS_MANAGER),
+        NewStaff("colleague", "周示范", "hefei", StaffRole.CLERK),
+        NewStaff("lawyer", "周示范", "hefei", StaffRole.LEGAL),
+        NewStaff("elsewhere", "周示范", "beijing", StaffRole.CLERK),
+    ):
+        await add_staff(services, new, PASSWORD, COMMAND_LINE)
+    found = {each.staff.login: each.staff for each in await list_staff(services, COMMAND_LINE)}
+    boss = Administrator("staff:x", StaffRole.CAMPUS_MANAGER, Scope(frozenset({"hefei"})), found["boss"].id)
+    assert [each.staff.login for each in await list_staff(services, boss)] == ["boss", "colleague", "lawyer"]
+    for login, refusal in (
+        ("boss", OwnAccount),
+        ("lawyer", RoleAboveOwn),
+        ("elsewhere", AccountNotFound),
+        ("demo", AccountNotFound),
+        ("nobody", AccountNotFound),
+    ):
+        for act in (disable_staff, enable_staff, end_sessions):
+            with pytest.raises(refusal):
+                await act(services, login, boss)
+        with pytest.raises(refusal):
+            await reset_password(services, login, PASSWORD, boss)
+        with pytest.raises(refusal):
+            await change_role(services, login, StaffRole.AUDITOR, boss)
+    with pytest.raises(AccountNotFound):
+        await list_sessions(services, "elsewhere", boss)
+    for role in set(StaffRole) - {StaffRole.CAMPUS_MANAGER, StaffRole.CLERK, StaffRole.AUDITOR}:
+        with pytest.raises(RoleAboveOwn if role not in ROLES_OF_HEADQUARTERS else BadInput):
+            await change_role(services, "colleague", role, boss)
+    with pytest.raises(BadInput, match="there is no campus beijing"):
+        await add_staff(services, NewStaff("other", "周示范", "beijing"), PASSWORD, boss)
+    await change_role(services, "colleague", StaffRole.AUDITOR, boss)
+    await disable_staff(services, "colleague", boss)
+    assert [each.actor for each in (await acts(running))[-2:]] == ["staff:x", "staff:x"]
 
 
 async def test_nobody_is_no_account(running: Running) -> None:
     services = running.hub.services
     for act in (disable_staff, enable_staff, end_sessions):
-        with pytest.raises(BadInput, match="there is no account nobody"):
-            await act(services, "nobody", ACTOR)
-    with pytest.raises(BadInput, match="there is no account nobody"):
-        await reset_password(services, "nobody", PASSWORD, ACTOR)
+        with pytest.raises(AccountNotFound, match="there is no account nobody"):
+            await act(services, "nobody", COMMAND_LINE)
+    with pytest.raises(AccountNotFound, match="there is no account nobody"):
+        await reset_password(services, "nobody", PASSWORD, COMMAND_LINE)
     assert await acts(running) == []
 
 
@@ -164,15 +220,15 @@ async def api_status(running: Running, secret: str) -> int:
 
 
 async def test_a_key_counts_until_it_is_revoked(running: Running) -> None:
-    secret = await add_key(running.hub.services, "crm", "hefei", ACTOR)
+    secret = await add_key(running.hub.services, "crm", "hefei", "command-line")
     assert secret.startswith("qdk_") and await api_status(running, secret) == 200
     with pytest.raises(BadInput, match="there is a key crm already"):
-        await add_key(running.hub.services, "crm", "hefei", ACTOR)
-    await revoke_key(running.hub.services, "crm", ACTOR)
+        await add_key(running.hub.services, "crm", "hefei", "command-line")
+    await revoke_key(running.hub.services, "crm", "command-line")
     assert await api_status(running, secret) == 401
     with pytest.raises(BadInput, match="there is no key crm that counts"):
-        await revoke_key(running.hub.services, "crm", ACTOR)
-    again = await add_key(running.hub.services, "crm", "hq", ACTOR)
+        await revoke_key(running.hub.services, "crm", "command-line")
+    again = await add_key(running.hub.services, "crm", "hq", "command-line")
     assert again != secret and await api_status(running, again) == 200 and await api_status(running, secret) == 401
     listed = [
         (each.key.name, each.key.campus, each.revoked_at is None) for each in await list_keys(running.hub.services)
@@ -185,12 +241,12 @@ async def test_a_key_counts_until_it_is_revoked(running: Running) -> None:
 @pytest.mark.parametrize(("name", "campus", "field"), [("c r m", "hefei", "name"), ("crm", "nowhere", "campus")])
 async def test_what_cannot_be_a_key_is_refused(running: Running, name: str, campus: str, field: str) -> None:
     with pytest.raises(BadInput) as refused:
-        await add_key(running.hub.services, name, campus, ACTOR)
+        await add_key(running.hub.services, name, campus, "command-line")
     assert refused.value.field == field
 
 
 async def test_the_record_of_these_acts_is_whole(running: Running) -> None:
     await added(running)
-    await add_key(running.hub.services, "crm", "hefei", ACTOR)
+    await add_key(running.hub.services, "crm", "hefei", "command-line")
     findings = [each async for each in examine_records(running.hub, lambda _: None)]
     assert all(each.well for each in findings) and findings[0].words.startswith("2 entries of 0 contracts")

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -20,6 +19,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.staff.dashboard import BoardFilter
 from tests.chats.platforms import DingTalkPlatform, FeishuPlatform, Sent, WeComPlatform
 from tests.chats.servers import AnswerServer, answer_server
+from tests.database import tamper
 from tests.running import GUARDIAN_PHONE, Running, running_hub, until
 from tests.web.staff_visit import add_staff, desk_of
 
@@ -140,9 +140,7 @@ async def test_an_account_that_is_disabled_hears_nothing(running: Running) -> No
     await add_staff(running, "leaver", "hefei")
     await mapped(running, "leaving", "leaver")
     assert await asked(running, "leaving", "status")
-    connection = await asyncpg.connect(running.hub.database.dsn)
-    await connection.execute("UPDATE staff SET disabled_at = now() WHERE login = 'leaver'")
-    await connection.close()
+    await tamper(running.hub.database.dsn, "UPDATE staff SET disabled_at = now() WHERE login = 'leaver'")
     assert await asked(running, "leaving", "status") == ""
 
 

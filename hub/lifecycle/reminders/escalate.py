@@ -6,6 +6,7 @@ manager. The contract is reminded further until it reaches a final state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from hub.model.reminders.due_step import Due
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
+from hub.model.staff.roles import Permission, may
 from hub.router.policy import get_policy, get_policy_at
 from hub.store.staff.task_assignment import Load
 from hub.store.transaction import Transaction
@@ -89,8 +91,12 @@ async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> St
     candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
     if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):
         candidates.append(await tx.owners.active(issuer))
-    found = next((each for each in candidates if each is not None and each.campus in above), None)
+    found = next((each for each in candidates if each is not None and _may_own(each, above)), None)
     return found or await tx.owners.manager(above)
+
+
+def _may_own(staff: Staff, above: Sequence[str]) -> bool:
+    return staff.campus in above and may(staff.role, Permission.SETTLE_TASK)
 
 
 async def _above(tx: Transaction, campus: str) -> list[str]:
@@ -164,11 +170,12 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
 
 async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
     """Return the staff to whom a task of this campus can be handed, sorted by name."""
-    return await tx.owners.at(await _above(tx, campus))
+    there = await tx.owners.at(await _above(tx, campus))
+    return [each for each in there if may(each.role, Permission.SETTLE_TASK)]
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
-    """Raise BadInput if a policy names a login that does not exist or may not see this campus."""
+    """Raise BadInput if a policy names a login that does not exist, or may not settle tasks of this campus."""
     staff = await tx.owners.named(login) if login else None
-    if login and (staff is None or staff.campus not in await _above(tx, campus)):
+    if login and (staff is None or not _may_own(staff, await _above(tx, campus))):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

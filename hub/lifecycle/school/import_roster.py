@@ -27,6 +27,7 @@ from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.school.school_names import SchoolNames
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]
@@ -93,13 +94,16 @@ def _campus(values: Mapping[str, str]) -> Campus:
 
 
 async def put_staff_and_key(database: Database, *, login: str, password: str, api_key: str) -> None:
-    """Create the first account and API key, both of headquarters. Raises BadInput if no campus is loaded yet."""
+    """Create the first account, an owner, and API key, both of headquarters.
+
+    Raises BadInput before a school is loaded.
+    """
     password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
     async with database.transaction(EVERYTHING) as tx:
         headquarters = next((each.id for each in await tx.school.campuses() if each.parent is None), None)
         if headquarters is None:
             raise BadInput("load the school first", field="campus")
-        await tx.accounts.put_staff(Staff(uuid4(), login, login, headquarters, "manager"), password_hash, tx.now)
+        await tx.accounts.put_staff(Staff(uuid4(), login, login, headquarters, StaffRole.OWNER), password_hash, tx.now)
         await tx.api_keys.put_api_key(login, api_key, headquarters, tx.now)
 
 

@@ -6,16 +6,18 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from argon2 import PasswordHasher
 
-from hub.errors import BadInput
+from hub.errors import AccountNotFound, BadInput
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.contract.person import normalise_name
-from hub.model.staff.accounts import EVERYTHING, ROLES, Staff, StaffAccount, StaffSession
+from hub.model.staff.accounts import EVERYTHING, Staff, StaffAccount, StaffSession
+from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
+from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Transaction
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
@@ -33,7 +35,7 @@ class NewStaff:
     login: str
     name: str
     campus: str
-    role: str = "clerk"
+    role: StaffRole = StaffRole.CLERK
 
 
 def new_password() -> str:
@@ -53,99 +55,123 @@ def check_account(new: NewStaff, password: str) -> None:
             field="login",
         )
     normalise_name(new.name, field="name")
-    _role(new.role)
     _check_password(password)
 
 
-async def add_staff(services: Services, new: NewStaff, password: str, actor: str) -> Staff:
-    """Add an account. Raises BadInput (with the field) for what cannot be one, and for a login that is taken."""
+async def add_staff(services: Services, new: NewStaff, password: str, by: Administrator) -> Staff:
+    """Add an account.
+
+    Raises BadInput (with the field) for what cannot be one, and for a login that is taken; RoleAboveOwn.
+    """
     check_account(new, password)
-    staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, _role(new.role))
+    staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, new.role)
     password_hash = await _hash(password)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.guess_alone(new.login)  # nor does anybody else add it meanwhile
-        await tx.school.campus(new.campus)
+        await _check_may_give(tx, by, new.role, new.campus)
         if await tx.accounts.lock(new.login):
             raise BadInput(f"there is an account {new.login} already", field="login")
         await tx.accounts.put_staff(staff, password_hash, tx.now)
-        await _record(tx, "staff-added", staff, actor)
+        await _record(tx, "staff-added", staff, by)
     return staff
 
 
-async def list_staff(services: Services) -> Sequence[StaffAccount]:
-    async with services.database.transaction(EVERYTHING) as tx:
+async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAccount]:
+    """Return the accounts that this administrator may see, by login."""
+    async with services.database.transaction(by.scope) as tx:
         return await tx.accounts.accounts(tx.now)
 
 
-async def disable_staff(services: Services, login: str, actor: str) -> Staff:
-    """Disable the account and end its sessions at once. Raises BadInput for a login that nobody has."""
+async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
+    """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner and as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _locked(tx, login)
+        staff = await _lock_managed(tx, login, by)
+        await _check_owner_remains(tx, staff)
         await tx.accounts.change(staff.id, disabled_at=tx.now)
         await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-disabled", staff, actor)
+        await _record(tx, "staff-disabled", staff, by)
     return staff
 
 
-async def enable_staff(services: Services, login: str, actor: str) -> Staff:
-    """Let the account log in again, with the password that it had. Raises BadInput for a login that nobody has."""
+async def enable_staff(services: Services, login: str, by: Administrator) -> Staff:
+    """Let the account log in again, with the password that it had. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _locked(tx, login)
+        staff = await _lock_managed(tx, login, by)
         await tx.accounts.change(staff.id, disabled_at=None)
-        await _record(tx, "staff-enabled", staff, actor)
+        await _record(tx, "staff-enabled", staff, by)
     return staff
 
 
-async def reset_password(services: Services, login: str, password: str, actor: str) -> Staff:
+async def reset_password(services: Services, login: str, password: str, by: Administrator) -> Staff:
     """Set another password, end all sessions, and forget failed logins: who was locked out may try at once.
 
-    Raises BadInput for a login that nobody has, or a password that is too short.
+    Raises as check_may_manage, and BadInput for a password that is too short.
     """
     password_hash = await _hash(password)
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _locked(tx, login)
+        staff = await _lock_managed(tx, login, by)
         await tx.accounts.change(staff.id, password_hash=password_hash)
         await tx.accounts.end_sessions(staff.id)
         await tx.accounts.forget_login_failures(login)
-        await _record(tx, "staff-password-reset", staff, actor)
+        await _record(tx, "staff-password-reset", staff, by)
     return staff
 
 
-async def change_role(services: Services, login: str, role: str, actor: str) -> Staff:
-    """Give the account another role. Raises BadInput for a login that nobody has, or a role that does not exist."""
+async def change_role(services: Services, login: str, role: StaffRole, by: Administrator) -> Staff:
+    """Give the account another role, which counts from its next request on.
+
+    Raises as check_may_manage; BadInput for a role that its campus does not have, RoleAboveOwn, LastOwner.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _locked(tx, login)
-        await tx.accounts.change(staff.id, role=_role(role))
-        changed = Staff(staff.id, staff.login, staff.name, staff.campus, role)
-        await _record(tx, "staff-role-changed", changed, actor)
+        staff = await _lock_managed(tx, login, by)
+        await _check_may_give(tx, by, role, staff.campus)
+        if role is not StaffRole.OWNER:
+            await _check_owner_remains(tx, staff)
+        changed = replace(staff, role=role)
+        await tx.accounts.change(staff.id, role=role)
+        await _record(tx, "staff-role-changed", changed, by)
     return changed
 
 
-async def list_sessions(services: Services, login: str) -> Sequence[StaffSession]:
-    """Return the open sessions, the newest first. Raises BadInput for a login that nobody has."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        return await tx.accounts.sessions((await _locked(tx, login)).id, tx.now)
+async def list_sessions(services: Services, login: str, by: Administrator) -> Sequence[StaffSession]:
+    """Return the open sessions, the newest first. Raises AccountNotFound."""
+    async with services.database.transaction(by.scope) as tx:
+        found = await tx.accounts.accounts(tx.now, login)
+        if not found:
+            raise AccountNotFound(f"there is no account {login}")
+        return await tx.accounts.sessions(found[0].staff.id, tx.now)
 
 
-async def end_sessions(services: Services, login: str, actor: str) -> int:
-    """End all sessions of the account; returns how many there were. Raises BadInput for a login that nobody has."""
+async def end_sessions(services: Services, login: str, by: Administrator) -> int:
+    """End all sessions of the account; return how many there were. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _locked(tx, login)
+        staff = await _lock_managed(tx, login, by)
         ended = await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-sessions-ended", staff, actor)
+        await _record(tx, "staff-sessions-ended", staff, by)
     return ended
 
 
-async def _locked(tx: Transaction, login: str) -> Staff:
+async def _lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
     staff = await tx.accounts.lock(login)
     if staff is None:
-        raise BadInput(f"there is no account {login}", field="login")
+        raise AccountNotFound(f"there is no account {login}")
+    check_may_manage(by, staff)
     return staff
 
 
-async def _record(tx: Transaction, kind: str, staff: Staff, actor: str) -> None:
+async def _check_may_give(tx: Transaction, by: Administrator, role: StaffRole, campus: str) -> None:
+    found = await tx.school.campus(campus)
+    check_may_give(by, role, campus, at_headquarters=found.parent is None)
+
+
+async def _check_owner_remains(tx: Transaction, staff: Staff) -> None:
+    if staff.role is StaffRole.OWNER:
+        check_owner_remains(staff, await tx.accounts.lock_owners())
+
+
+async def _record(tx: Transaction, kind: str, staff: Staff, by: Administrator) -> None:
     facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, kind, actor, facts)
+    await record_act(tx, staff.campus, kind, by.actor, facts)
 
 
 def _check_password(password: str) -> None:
@@ -156,9 +182,3 @@ def _check_password(password: str) -> None:
 async def _hash(password: str) -> str:
     _check_password(password)
     return await asyncio.to_thread(PasswordHasher().hash, password)
-
-
-def _role(role: str) -> str:
-    if role not in ROLES:
-        raise BadInput(f"there is no role {role}; there are {', '.join(ROLES)}", field="role")
-    return role

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hub.model.staff.roles import StaffRole
+
 # Key of `{"committed": "<hex>"}`, which replaces a personal value in an entry.
 COMMITTED = "committed"
 
@@ -21,6 +23,8 @@ _WORD = r"[a-z][a-z-]{0,60}"
 # Without five digits in a row, so that it cannot be a phone or document number.
 _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
+# `manager` stands in entries of version 0.1.
+_STAFF_ROLE = "|".join([*StaffRole, "manager"])
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
 
 FORMS: Mapping[str, str] = {
@@ -30,7 +34,7 @@ FORMS: Mapping[str, str] = {
     "kind": _WORD, "purpose": _WORD, "door": _WORD, "result": _WORD, "method": "[A-Za-z][A-Za-z ,-]{0,120}",
     "state": "[A-Za-z_]{1,30}",
     "attestation": _WORD, "level": _NAME, "platform": _NAME, "reasons": r"[a-z][a-z0-9-]{0,80}", "reported_by": "page",
-    "keys": r"[a-z_]+(, [a-z_]+)*", "change": "added|changed", "staff_role": "clerk|manager",
+    "keys": r"[a-z_]+(, [a-z_]+)*", "change": "added|changed", "staff_role": _STAFF_ROLE,
     # actors
     "asked_by": _ACTOR, "approved_by": _ACTOR, "approval": _ACTOR,
     # names from the configuration, the roster's courses and the templates, and of the software that we run

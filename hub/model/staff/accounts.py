@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from hub.model.staff.roles import StaffRole
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -32,11 +34,7 @@ class Staff:
     login: str
     name: str
     campus: str
-    role: str = "clerk"
-
-
-# `manager`: whom tasks of the campus climb to.
-ROLES = ("clerk", "manager")
+    role: StaffRole = StaffRole.CLERK
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff
 from hub.store.kernel.connection import Connection
+from hub.store.staff.accounts import read_staff
 from hub.store.tables import ChatAccountRow, StaffRow, table_of
 
 ACCOUNT: Table = table_of(ChatAccountRow)
@@ -37,7 +38,7 @@ class Chats:
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
         statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
         row = (await self._connection.execute(statement)).first()
-        return Staff(**{name: row[name] for name in Staff.__dataclass_fields__}) if row else None
+        return read_staff(row) if row else None
 
     async def accounts(self) -> list[ChatAccount]:
         columns = (ACCOUNT.c.chat, ACCOUNT.c.person, *STAFF.c)
@@ -47,7 +48,7 @@ class Chats:
             ChatAccount(
                 row["chat"],
                 row["person"],
-                Staff(**{name: row[name] for name in Staff.__dataclass_fields__}),
+                read_staff(row),
                 row["disabled_at"] is not None,
             )
             for row in rows

@@ -53,13 +53,22 @@ DELETABLE = (
     "roster_upload",
     "school_day",
     "sending_pause",
+    "staff_recovery_code",
     "staff_session",
     "visitor",
     "worker_heartbeat",
     "wrong_answer",
 )
 
-READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation", "restored_delivery")
+# `staff_directory` is a view: who may write it would write accounts of every campus.
+READ_ONLY = (
+    "alembic_version",
+    "schema_compatibility",
+    "record_head",
+    "installation",
+    "restored_delivery",
+    "staff_directory",
+)
 
 _QUEUE = """
 DO $$ DECLARE name text; BEGIN

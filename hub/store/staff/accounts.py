@@ -12,8 +12,10 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
+from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import (
+    STAFF_DIRECTORY,
     LoginFailureRow,
     StaffRow,
     StaffSessionRow,
@@ -47,10 +49,11 @@ class Accounts:
         """Return an active account and its password hash, or None."""
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
         row = (await self._connection.execute(select(STAFF).where(found))).first()
-        return (_staff(row), row["password_hash"]) if row else None
+        return (read_staff(row), row["password_hash"]) if row else None
 
     async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
-        statement = select(STAFF.c.id, STAFF.c.name).where(STAFF.c.id.in_(staff))
+        """Return the names of these accounts, whatever their campus."""
+        statement = select(STAFF_DIRECTORY.c.id, STAFF_DIRECTORY.c.name).where(STAFF_DIRECTORY.c.id.in_(staff))
         return {row.id: row.name for row in await self._connection.execute(statement)}
 
     async def begin_session(self, staff: UUID, secret: str, now: datetime, life: timedelta) -> None:
@@ -63,7 +66,7 @@ class Accounts:
         )
         statement = select(STAFF).join(SESSION, SESSION.c.staff == STAFF.c.id).where(live)
         row = (await self._connection.execute(statement)).first()
-        return _staff(row) if row else None
+        return read_staff(row) if row else None
 
     async def end_session(self, secret: str) -> None:
         await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
@@ -77,13 +80,19 @@ class Accounts:
         statement = select(STAFF, sessions).order_by(STAFF.c.login)
         statement = statement if login is None else statement.where(STAFF.c.login == login)
         rows = await self._connection.execute(statement)
-        return [StaffAccount(_staff(row), row["created_at"], row["disabled_at"], row["sessions"]) for row in rows]
+        return [StaffAccount(read_staff(row), row["created_at"], row["disabled_at"], row["sessions"]) for row in rows]
 
     async def lock(self, login: str) -> Staff | None:
         """The account, disabled or not, which nobody else changes until this transaction ends."""
         statement = select(STAFF).where(STAFF.c.login == login).with_for_update()
         row = (await self._connection.execute(statement)).first()
-        return _staff(row) if row else None
+        return read_staff(row) if row else None
+
+    async def lock_owners(self) -> list[UUID]:
+        """Lock and return the owners who are not disabled. Two who end each other's ownership wait for each other."""
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('owners', 3))"))
+        owners = STAFF.select().where(STAFF.c.role == StaffRole.OWNER, STAFF.c.disabled_at.is_(None))
+        return [row["id"] for row in await self._connection.execute(owners)]
 
     async def change(self, staff: UUID, **values: Any) -> None:
         await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(values))
@@ -124,5 +133,6 @@ class Accounts:
         return int(await self._connection.scalar(statement) or 0)
 
 
-def _staff(row: Row | Mapping[str, Any]) -> Staff:
-    return Staff(**{name: row[name] for name in Staff.__dataclass_fields__})
+def read_staff(row: Row | Mapping[str, Any]) -> Staff:
+    """Return the member of staff in a row that has their columns, among others."""
+    return Staff(row["id"], row["login"], row["name"], row["campus"], StaffRole(row["role"]))

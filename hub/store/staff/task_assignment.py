@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, Table, exists, func, or_, select
 
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import Staff, StaffTask
+from hub.model.staff.roles import LEADING_ROLES
 from hub.store.kernel.connection import Connection
-from hub.store.tables import SigningTaskRow, StaffRow, StaffTaskRow, table_of
+from hub.store.staff.accounts import read_staff
+from hub.store.tables import STAFF_DIRECTORY, SigningTaskRow, StaffRow, StaffTaskRow, table_of
 
 TASK: Table = table_of(StaffTaskRow)
 STAFF: Table = table_of(StaffRow)
@@ -35,31 +37,32 @@ class Owners:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    # ---- staff
+    # ---- staff who are not disabled, of whichever campus
 
     async def named(self, login: str) -> Staff | None:
-        return await self._one((STAFF.c.login == login) & _ACTIVE)
+        return await self._one(STAFF_DIRECTORY.c.login == login)
 
     async def active(self, staff: UUID) -> Staff | None:
-        return await self._one((STAFF.c.id == staff) & _ACTIVE)
+        return await self._one(STAFF_DIRECTORY.c.id == staff)
 
     async def manager(self, campuses: Sequence[str]) -> Staff | None:
-        """Return the manager of the first of these campuses that has one."""
+        """Return the manager of the first of these campuses that has one; at headquarters also its other leaders."""
         for campus in campuses:
-            if found := await self._one((STAFF.c.campus == campus) & (STAFF.c.role == "manager") & _ACTIVE):
-                return found
+            for role in LEADING_ROLES:
+                if found := await self._one((STAFF_DIRECTORY.c.campus == campus) & (STAFF_DIRECTORY.c.role == role)):
+                    return found
         return None
 
     async def at(self, campuses: Sequence[str]) -> list[Staff]:
         """Return the active staff of these campuses, sorted by name."""
-        there = select(*_STAFF).where(_ACTIVE, STAFF.c.campus.in_(campuses))
-        rows = await self._connection.execute(there.order_by(STAFF.c.name, STAFF.c.login))
-        return [Staff(**row) for row in rows]
+        there = select(STAFF_DIRECTORY).where(_LISTED, STAFF_DIRECTORY.c.campus.in_(campuses))
+        rows = await self._connection.execute(there.order_by(STAFF_DIRECTORY.c.name, STAFF_DIRECTORY.c.login))
+        return [read_staff(row) for row in rows]
 
     async def _one(self, found: ColumnElement[bool]) -> Staff | None:
-        statement = select(*_STAFF).where(found).order_by(STAFF.c.login).limit(1)
+        statement = select(STAFF_DIRECTORY).where(found, _LISTED).order_by(STAFF_DIRECTORY.c.login).limit(1)
         row = (await self._connection.execute(statement)).first()
-        return Staff(**row) if row else None
+        return read_staff(row) if row else None
 
     # ---- tasks
 
@@ -118,7 +121,7 @@ class Owners:
         rows = await self._connection.execute(statement)
         return [
             Load(
-                Staff(*(row[each.name] for each in _STAFF)),
+                read_staff(row),
                 row["open"],
                 row["overdue"],
                 row["first_owned_at"],
@@ -135,5 +138,6 @@ class Owners:
 
 
 _ACTIVE = STAFF.c.disabled_at.is_(None)
+_LISTED = STAFF_DIRECTORY.c.disabled_at.is_(None)
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]

@@ -54,18 +54,21 @@ from hub.store.tables.signing import (
     WrongAnswerRow,
 )
 from hub.store.tables.staff import (
+    STAFF_DIRECTORY,
     AlertRow,
     ApiKeyRow,
     ChatAccountRow,
     IdempotencyRow,
     LoginFailureRow,
     PhoneChangeRow,
+    StaffRecoveryCodeRow,
     StaffRow,
     StaffSessionRow,
     StaffTaskRow,
 )
 
 __all__ = [
+    "STAFF_DIRECTORY",
     "AlertRow",
     "ApiKeyRow",
     "AppKeyRow",
@@ -118,6 +121,7 @@ __all__ = [
     "SignerRow",
     "SigningSessionRow",
     "SigningTaskRow",
+    "StaffRecoveryCodeRow",
     "StaffRow",
     "StaffSessionRow",
     "StaffTaskRow",

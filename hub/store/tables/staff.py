@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, TableClause, column, table
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -15,6 +15,12 @@ from hub.store.tables.columns import bytes_, counter, json_, moment, words
 
 
 class StaffRow(SQLModel, table=True):
+    """An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
+
+    `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
+    `totp_step`: the time step of the last code that was accepted; it and earlier ones count no more.
+    """
+
     __tablename__ = "staff"
     id: UUID = Field(primary_key=True)
     login: str = words(unique=True)
@@ -25,14 +31,39 @@ class StaffRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     disabled_at: datetime | None = moment()
     digest_on: date | None = None
+    password_expires_at: datetime | None = moment()
+    totp_sealed: bytes | None = bytes_()
+    totp_since: datetime | None = moment()
+    totp_step: int | None = Field(default=None, sa_type=BigInteger)
+
+
+# A view of all accounts without their secrets: whoever may see a contract may know which colleague acted on it.
+STAFF_DIRECTORY: TableClause = table(
+    "staff_directory", *(column(name) for name in ("id", "login", "name", "campus", "role", "disabled_at"))
+)
 
 
 class StaffSessionRow(SQLModel, table=True):
+    """A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
+    second factor has not been given yet."""
+
     __tablename__ = "staff_session"
     secret_hash: bytes = bytes_(nullable=False, primary_key=True)
-    staff: UUID = Field(foreign_key="staff.id")
+    staff: UUID = Field(foreign_key="staff.id", index=True)
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
+    id: UUID = Field(unique=True, sa_column_kwargs={"server_default": sql("gen_random_uuid()")})
+    seen_at: datetime = moment(nullable=False, sa_column_kwargs={"server_default": sql("now()")})
+    browser: str = words(default="", sa_column_kwargs={"server_default": ""})
+    pending: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+
+
+class StaffRecoveryCodeRow(SQLModel, table=True):
+    """A code that takes the place of the authenticator app once. It is deleted when it is used."""
+
+    __tablename__ = "staff_recovery_code"
+    staff: UUID = Field(primary_key=True, foreign_key="staff.id")
+    code_hash: bytes = bytes_(nullable=False, primary_key=True)
 
 
 class LoginFailureRow(SQLModel, table=True):

@@ -10,6 +10,7 @@ from aiohttp import web
 from hub.errors import BadInput, QiandaError
 from hub.model.contract.person import format_id_type, format_phone, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
+from hub.model.staff.roles import Permission
 from hub.web.i18n import language_of
 from hub.web.pages import page, translator
 from hub.web.problems import status_of
@@ -72,6 +73,7 @@ async def show(
         "visit": visit,
         "say": spoken,
         "words": labels,
+        "may": lambda name: visit.may(Permission(name)),
         "open_tasks": open_tasks,
         "problem": problem,
         "problem_words": problem_words(spoken, problem, visit.zone) if problem else "",

@@ -8,15 +8,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import NamedTuple
 
 from aiohttp import web
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from hub.errors import AccessDenied, Locked, LoginRequired
+from hub.errors import AccessDenied, Locked, LoginRequired, RoleNotAllowed
 from hub.lifecycle.services import Services
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.model.staff.roles import Permission, may
 from hub.web.app_keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import retry_seconds
@@ -53,12 +55,26 @@ class DeskVisit:
     def actor(self) -> str:
         return f"staff:{self.staff.id}"
 
+    def may(self, permission: Permission) -> bool:
+        return may(self.staff.role, permission)
+
 
 Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
 
 
-def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Require a login. Without it a GET is redirected to the login page, and a form is refused."""
+class StaffRoute(NamedTuple):
+    """What answers a route of the console, and what somebody's role has to permit for it."""
+
+    permission: Permission
+    handler: Handler
+
+
+def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Require a login, and a role that permits the route.
+
+    Without a login a GET is redirected to the login page, and a form is refused. A role is refused before anything is
+    looked up, so that the answer says nothing about what there is.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
@@ -67,7 +83,9 @@ def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.Stream
             if request.method not in ("GET", "HEAD") or "part" in request.query:
                 raise
             raise web.HTTPSeeOther(request.app.router["login"].url_for().with_query(next=request.path_qs)) from None
-        return await handler(visit)
+        if not visit.may(route.permission):
+            raise RoleNotAllowed
+        return await route.handler(visit)
 
     return guarded
 

@@ -1,0 +1,107 @@
+"""What each role may do in the console. The campus of an account says on which rows: see `Scope`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class StaffRole(StrEnum):
+    """The function of a member of staff."""
+
+    OWNER = "owner"
+    HEADQUARTERS = "headquarters"
+    CAMPUS_MANAGER = "campus-manager"
+    CLERK = "clerk"
+    SEAL_KEEPER = "seal-keeper"
+    LEGAL = "legal"
+    AUDITOR = "auditor"
+
+
+class Permission(StrEnum):
+    """One kind of act. Each route of the console asks for exactly one."""
+
+    OWN_ACCOUNT = "own-account"
+    """One's own password, sessions and second factor."""
+    READ_CONTRACT = "read-contract"
+    """Contracts with their records, enrolments, tasks, posters and policies: everything that only shows."""
+    READ_RECORD = "read-record"
+    """The school's own record: who changed accounts, keys, campuses and the seal."""
+    REVEAL_NUMBER = "reveal-number"
+    HAND_OUT_LINK = "hand-out-link"
+    """A signer's link or code, with which a visit begins."""
+    ISSUE = "issue"
+    """Issue, and withdraw for a corrected contract in its place."""
+    IMPORT = "import"
+    REMIND = "remind"
+    EXTEND = "extend"
+    VOID = "void"
+    """End a contract: withdrawn, or signed on paper."""
+    CHANGE_PHONE = "change-phone"
+    REVOKE_DEVICE = "revoke-device"
+    SETTLE_TASK = "settle-task"
+    """Take, hand on and finish staff tasks, and answer questions."""
+    MAKE_POSTER = "make-poster"
+    EDIT_POLICIES = "edit-policies"
+    EDIT_TEMPLATES = "edit-templates"
+    EDIT_CHATS = "edit-chats"
+    MANAGE_ACCOUNTS = "manage-accounts"
+    MANAGE_KEYS = "manage-keys"
+    SET_UP = "set-up"
+    """The school, its campuses and courses, and what `qianda doctor` says."""
+    USE_SEAL = "use-seal"
+    """The seal's certificate and key."""
+
+
+_EVERYBODY = frozenset({Permission.OWN_ACCOUNT, Permission.READ_CONTRACT})
+_CLERK = _EVERYBODY | {
+    Permission.REVEAL_NUMBER,
+    Permission.HAND_OUT_LINK,
+    Permission.ISSUE,
+    Permission.IMPORT,
+    Permission.REMIND,
+    Permission.EXTEND,
+    Permission.VOID,
+    Permission.CHANGE_PHONE,
+    Permission.REVOKE_DEVICE,
+    Permission.SETTLE_TASK,
+    Permission.MAKE_POSTER,
+}
+_CAMPUS_MANAGER = _CLERK | {Permission.EDIT_POLICIES, Permission.MANAGE_ACCOUNTS, Permission.READ_RECORD}
+_ALL = frozenset(Permission)
+
+PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
+    StaffRole.OWNER: _ALL,
+    StaffRole.HEADQUARTERS: _ALL - {Permission.USE_SEAL},
+    StaffRole.CAMPUS_MANAGER: _CAMPUS_MANAGER,
+    StaffRole.CLERK: _CLERK,
+    StaffRole.SEAL_KEEPER: _EVERYBODY | {Permission.READ_RECORD, Permission.USE_SEAL},
+    StaffRole.LEGAL: _EVERYBODY
+    | {Permission.READ_RECORD, Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
+    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD},
+}
+# Whose tasks climb to them, the first of a campus before the next.
+LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)
+# Roles that concern the whole school: accounts of headquarters alone have them.
+ROLES_OF_HEADQUARTERS = frozenset({StaffRole.OWNER, StaffRole.HEADQUARTERS})
+# Roles that can do most harm in wrong hands: they need a second factor, unless a setting says otherwise.
+SECOND_FACTOR_ROLES = frozenset({StaffRole.OWNER, StaffRole.HEADQUARTERS, StaffRole.SEAL_KEEPER})
+
+
+def may(role: StaffRole, permission: Permission) -> bool:
+    """Return whether this role may do such an act."""
+    return permission in PERMISSIONS[role]
+
+
+def may_grant(own: StaffRole, role: StaffRole) -> bool:
+    """Return whether somebody of the role `own` may give `role`, and manage accounts that have it.
+
+    Nobody gives what they do not have: else a manager would become headquarters by the password of its account.
+    """
+    return may(own, Permission.MANAGE_ACCOUNTS) and PERMISSIONS[role] <= PERMISSIONS[own]
+
+
+def list_grantable_roles(own: StaffRole, *, at_headquarters: bool) -> tuple[StaffRole, ...]:
+    """Return the roles that somebody may give to an account. `at_headquarters`: where the account is."""
+    there = (role for role in StaffRole if at_headquarters or role not in ROLES_OF_HEADQUARTERS)
+    return tuple(role for role in there if may_grant(own, role))

@@ -1,0 +1,172 @@
+"""Every route of the console, with every role, at its own campus and at a foreign one.
+
+The routes are those of the table, so that a new one is tried without a line here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
+
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff import change_phone
+from hub.model.contract.contract import Contract
+from hub.model.school.roster_upload import RosterUpload
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
+from hub.web.staff import ACTS, PAGES
+from tests.everything_stored import changed, fingerprint
+from tests.lifecycle.signing import person
+from tests.poster_visits import make_poster
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ROUTES = [("GET", path) for path in PAGES] + [("POST", path) for path in ACTS]
+# Blanks in addresses for which everybody has to ask about something that exists.
+BLANK = re.compile(r"\{(\w+)\}")
+# A dozen people log in.
+QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+# Forms lead there as well: no routes of the table.
+OUTSIDE = {"/staff/logout", "/staff/login"}
+
+
+@dataclass
+class Story:
+    """A hub with something of each kind at one campus, and a browser for each role there and elsewhere.
+
+    `blanks`: the value of each blank in an address.
+    """
+
+    running: Running
+    contract: Contract
+    blanks: dict[str, str]
+    own: dict[StaffRole, Desk] = field(default_factory=dict)
+    foreign: dict[StaffRole, Desk] = field(default_factory=dict)
+
+    def address(self, path: str, blanks: dict[str, str] | None = None) -> str:
+        known = blanks if blanks is not None else self.blanks
+        return BLANK.sub(lambda found: known.get(found[1], str(uuid4())), path)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def story() -> AsyncIterator[Story]:
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        signer = await person(running, contract)
+        await signer.land()
+        await ask(running.hub.services, signer.secret, "question", "when does it begin?")
+        wanted = change_phone.PhoneRequest(contract.id, signer.signer.id, "+8619000000999", "lost")
+        await change_phone.ask(running.hub.services, EVERYTHING, wanted, f"staff:{uuid4()}")
+        poster, _ = await make_poster(running)
+        upload = uuid4()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.rosters.add_upload(RosterUpload(upload, "hefei", "staff:x", "roster.csv", tx.now, b"x"))
+            tasks = await tx.staff_tasks.open_tasks()
+            (waiting,) = await tx.phone_changes.waiting(tx.now)
+        question = next(each.id for each in tasks if each.kind == "question")
+        blanks: dict[str, UUID | str] = {"id": contract.id, "signer": signer.signer.id, "poster": poster.id}
+        blanks |= {"upload": upload, "task": question, "change": waiting.id, "number": "1"}
+        found = Story(running, contract, {name: str(value) for name, value in blanks.items()})
+        for role in StaffRole:
+            own = "hq" if role in ROLES_OF_HEADQUARTERS else "hefei"
+            await add_staff(running, f"{role}-own", own, QUICK, role)
+            found.own[role] = await desk_of(running, f"{role}-own")
+            if role not in ROLES_OF_HEADQUARTERS:
+                await add_staff(running, f"{role}-foreign", "beijing", QUICK, role)
+                found.foreign[role] = await desk_of(running, f"{role}-foreign")
+        yield found
+
+
+def permission_of(method: str, path: str) -> Permission:
+    return (PAGES if method == "GET" else ACTS)[path].permission
+
+
+async def asked(desk: Desk, method: str, address: str) -> Page:
+    return await (desk.get(address) if method == "GET" else desk.post(address, {}))
+
+
+def is_refused(page: Page) -> bool:
+    return page.status == 403 and "Your role is not allowed to do this." in page.words
+
+
+async def test_a_role_without_the_permission_is_refused_and_nothing_changes(story: Story) -> None:
+    """Whether what the address names exists or not, and whose it is: the answer does not say."""
+    database = story.running.hub.database
+    before, let_in = await fingerprint(database), []
+    for method, path in ROUTES:
+        for role in StaffRole:
+            if permission_of(method, path) in PERMISSIONS[role]:
+                continue
+            ways = [(story.own[role], story.address(path)), (story.own[role], story.address(path, {}))]
+            ways += [(story.foreign[role], story.address(path))] if role in story.foreign else []
+            let_in += [(role, method, path) for each in ways if not is_refused(await asked(each[0], method, each[1]))]
+    assert let_in == []
+    assert changed(before, await fingerprint(database)) == []
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{" in route[1]])
+async def test_what_is_of_a_foreign_campus_answers_as_what_does_not_exist(story: Story, method: str, path: str) -> None:
+    for role, desk in story.foreign.items():
+        if permission_of(method, path) not in PERMISSIONS[role]:
+            continue
+        theirs = await asked(desk, method, story.address(path))
+        nothing = await asked(desk, method, story.address(path, {}))
+        assert (theirs.status, theirs.location) == (nothing.status, nothing.location), role
+        assert _without_ids(theirs.text) == _without_ids(nothing.text), role
+        assert story.contract.number not in theirs.text and "陈小满" not in theirs.text, role
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_role_with_the_permission_sees_the_page_and_no_way_to_what_it_may_not(story: Story, path: str) -> None:
+    """Each form and link of a page leads to a route that this role may use."""
+    for role, desk in story.own.items():
+        if PAGES[path].permission not in PERMISSIONS[role]:
+            continue
+        page = await desk.get(story.address(path))
+        assert not is_refused(page) and page.status < 500, role
+        for method, address in ways_on(page.text):
+            permission = permission_of(method, route_of(method, address))
+            assert permission in PERMISSIONS[role], f"{role} is shown {method} {address}"
+
+
+async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
+    desk = Desk(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
+    page = await desk.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
+    assert page.status == 403 and "您的角色无权进行此操作" in page.words and "返回工作台" in page.words
+
+
+async def test_a_role_that_was_taken_away_counts_at_the_next_request(story: Story) -> None:
+    await add_staff(story.running, "was-clerk", "hefei", QUICK)
+    desk = await desk_of(story.running, "was-clerk")
+    assert (await desk.get("/staff/import")).status == 200
+    await add_staff(story.running, "was-clerk", "hefei", QUICK, StaffRole.AUDITOR)
+    assert is_refused(await desk.get("/staff/import"))
+
+
+def ways_on(text: str) -> list[tuple[str, str]]:
+    """Return the addresses of the console to which a page's links (GET) and forms (POST) lead."""
+    found = [("GET", each) for each in re.findall(r'<a [^>]*href="(/staff[^"]*)"', text)]
+    forms = re.findall(r'<form method="post" action="(/staff[^"]*)"', text)
+    forms += re.findall(r'formaction="(/staff[^"]*)"', text)
+    ways = found + [("POST", each) for each in forms]
+    plain = [(method, re.split(r"[?#]", address)[0]) for method, address in ways]
+    return [(method, address) for method, address in plain if address not in OUTSIDE]
+
+
+def route_of(method: str, address: str) -> str:
+    """Return the path of the table to which an address belongs; one without blanks before others."""
+    table = PAGES if method == "GET" else ACTS
+    fitting = [path for path in table if re.fullmatch(BLANK.sub("[^/]+", path), address)]
+    assert fitting, f"no route for {method} {address}"
+    return min(fitting, key=lambda path: path.count("{"))
+
+
+def _without_ids(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", text)
