@@ -22,6 +22,7 @@ from hub.settings import Settings
 from hub.store.server.installation import kind_of
 
 if TYPE_CHECKING:
+    from hub.store.transaction import Database
     from hub.wiring import Hub
 
 Result = TypeVar("Result")
@@ -31,22 +32,44 @@ def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
     """Run one act on a hub of its own. The demo's database is allowed as well, since nothing is served."""
     check_environment(os.environ)
     settings = load_settings()
-
-    async def run(dsns: Dsns) -> Result:
-        from hub.wiring import build
-
-        demo = await kind_of(dsns.app) == "demo"
-        if not demo:
-            check_real(settings)
-        await check_current(dsns.app)
-        hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
-        try:
-            return await act(hub)
-        finally:
-            await hub.close()
-
     with opened_database(settings) as (_, dsns):
-        return asyncio.run(run(dsns))
+        return asyncio.run(_run(settings, dsns, act))
+
+
+def with_hub_and_owner(act: Callable[[Hub, Database], Coroutine[Any, Any, Result]]) -> Result:
+    """Run one act on a hub of its own, beside which it has the database as the role `owner`, which may change evidence.
+
+    Row-level security does not limit the owner.
+    """
+    check_environment(os.environ)
+    settings = load_settings()
+
+    with opened_database(settings, as_owner=True) as (_, dsns):
+
+        async def run(hub: Hub) -> Result:
+            from hub.store.transaction import Database
+
+            owner = Database(dsns.owner, hub.database.keys, hub.database.clock, pool_size=2)
+            try:
+                return await act(hub, owner)
+            finally:
+                await owner.close()
+
+        return asyncio.run(_run(settings, dsns, run))
+
+
+async def _run(settings: Settings, dsns: Dsns, act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
+    from hub.wiring import build
+
+    demo = await kind_of(dsns.app) == "demo"
+    if not demo:
+        check_real(settings)
+    await check_current(dsns.app)
+    hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
+    try:
+        return await act(hub)
+    finally:
+        await hub.close()
 
 
 async def check_current(dsn: str) -> None:

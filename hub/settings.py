@@ -207,10 +207,11 @@ class BudgetSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """For how many days data are kept that no contract needs: calls of providers, and what people wrote to us."""
+    """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least."""
 
     calls_days: int = Field(default=30, ge=1)
     inbound_days: int = Field(default=180, ge=1)
+    contracts_days: int = Field(default=1096, ge=1)
 
 
 class Settings(BaseSettings):

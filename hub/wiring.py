@@ -333,7 +333,8 @@ def _budgets(settings: Settings, demo: bool) -> BudgetLimits:
 
 
 def _retention(settings: Settings) -> Retention:
-    return Retention(timedelta(days=settings.retention.calls_days), timedelta(days=settings.retention.inbound_days))
+    days = settings.retention
+    return Retention(*(timedelta(days=each) for each in (days.calls_days, days.inbound_days, days.contracts_days)))
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:

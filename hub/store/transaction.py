@@ -22,6 +22,8 @@ from hub.model.staff.accounts import Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
+from hub.store.evidence.person_erasure import PersonErasure
+from hub.store.evidence.person_rows import PersonRows
 from hub.store.evidence.record import Record
 from hub.store.inbound.callback_writer import Inlet
 from hub.store.inbound.callbacks import Callbacks
@@ -268,6 +270,14 @@ class Transaction:
     @cached_property
     def posters(self) -> Posters:
         return Posters(self.connection, self._keys)
+
+    @cached_property
+    def persons(self) -> PersonRows:
+        return PersonRows(self.connection, self.cipher, self.contracts)
+
+    @cached_property
+    def person_erasure(self) -> PersonErasure:
+        return PersonErasure(self.connection, self.cipher)
 
     @cached_property
     def visitors(self) -> Visitors:

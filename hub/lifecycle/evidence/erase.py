@@ -36,7 +36,7 @@ async def erase_words(services: Services, scope: Scope, contract_id: UUID, seque
         words = await tx.record.erase_words(contract.id, sequence)
         if not words:
             raise NotFound("this entry has no text that could be erased")
-        await _forget_copies(tx, contract, words)
+        await forget_copies(tx, contract, words)
         await tx.record.append(contract.id, contract.campus, "words-erased", actor, {"entry": sequence})
 
 
@@ -51,11 +51,12 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
         signer = next((each for each in await tx.contracts.signers(contract.id) if each.field == field), None)
         if signer is None:
             raise NotFound("the contract has no such signer")
-        await _forget_copies(tx, contract, await tx.record.erase(signer.id))
+        await forget_copies(tx, contract, await tx.record.erase(signer.id))
         await tx.record.append(contract.id, contract.campus, "signer-erased", actor, {"signer": str(signer.id)})
 
 
-async def _forget_copies(tx: Transaction, contract: Contract, words: Sequence[str]) -> None:
+async def forget_copies(tx: Transaction, contract: Contract, words: Sequence[str]) -> None:
+    """Erase the copies of these texts in the contract, staff tasks, phone changes and replies."""
     if contract.reason in words:
         await tx.contracts.change(contract, reason=None)
     await tx.staff_tasks.forget_words(contract.id, words)

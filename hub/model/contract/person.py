@@ -131,7 +131,9 @@ def normalise_phone(text: str, *, region: str = "CN", field: str = "") -> str:
 
 
 def mask_phone(e164: str) -> str:
-    """Mask a number: +8619000000001 → +86 190****0001."""
+    """Mask a number: +8619000000001 → +86 190****0001. One that was erased is a dash."""
+    if not e164:
+        return "–"
     import phonenumbers
 
     number = phonenumbers.parse(e164)
@@ -141,7 +143,9 @@ def mask_phone(e164: str) -> str:
 
 
 def format_phone(e164: str) -> str:
-    """Return a whole number in groups: +8619000000001 → +86 190 0000 0001."""
+    """Return a whole number in groups: +8619000000001 → +86 190 0000 0001. One that was erased is a dash."""
+    if not e164:
+        return "–"
     import phonenumbers
 
     return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)

@@ -21,7 +21,10 @@ class Retention:
 
     `calls`: processed webhooks of providers; their content is deleted at once, their time and result are kept.
     `inbound`: messages that people sent us, which are personal data.
+    `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
+    民法典 art. 188: three years).
     """
 
     calls: timedelta = timedelta(days=30)
     inbound: timedelta = timedelta(days=180)
+    contracts: timedelta = timedelta(days=1096)

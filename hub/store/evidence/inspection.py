@@ -70,6 +70,7 @@ _RECORDS = SqlStatement(
     )
     .order_by(_THESE.c.id, ENTRY.c.sequence)
 )
+# Of a contract from which a person was erased all files are gone.
 _FILES = SqlStatement(
     text("""
 SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', ') AS what FROM (
@@ -79,6 +80,7 @@ SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', 
             WHERE state <> 'LAPSED'
 ) AS named JOIN contract ON contract.id = named.contract
 WHERE named.contract = ANY(:ids) AND (:sha256 = '' OR sha256 = :sha256)
+  AND NOT EXISTS (SELECT FROM document_version AS gone WHERE gone.contract = contract.id AND gone.erased_at IS NOT NULL)
 GROUP BY contract.number, sha256 ORDER BY contract.number, sha256
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("sha256", type_=Text()))
 )

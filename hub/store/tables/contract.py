@@ -121,7 +121,10 @@ class SigningTaskRow(SQLModel, table=True):
 
 
 class DocumentVersionRow(SQLModel, table=True):
-    """A file of a contract, by its hash: draft, issued, prepared, signed, …, final."""
+    """A file of a contract, by its hash: draft, issued, prepared, signed, …, final.
+
+    `erased_at`: when it was deleted because a person was erased.
+    """
 
     __tablename__ = "document_version"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -130,3 +133,4 @@ class DocumentVersionRow(SQLModel, table=True):
     sha256: str = words()
     size: int
     created_at: datetime = moment(nullable=False)
+    erased_at: datetime | None = moment()

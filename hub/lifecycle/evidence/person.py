@@ -1,0 +1,200 @@
+"""Find, give out and erase what is kept about one person, who asked for it (个人信息保护法 art. 44 to 47).
+
+Each act is an entry of the school's own record, with its reason; the reason loses the person's name and numbers first.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.errors import BadInput, NotFound
+from hub.lifecycle.evidence.erase import forget_copies
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import ContractState
+from hub.model.evidence.person_data import (
+    KnownPerson,
+    PersonData,
+    PersonInContract,
+    SoughtPerson,
+    list_words,
+    redact,
+)
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.transaction import Database, Transaction
+
+# What the archive of an export says of itself.
+README = """这个文件包里是本校保存的、关于一个人的全部资料（个人信息保护法第四十五条）。
+person.json 是资料本身；contracts/ 里是本人参与签署、已经完成的合同全文。
+
+This archive holds everything that the school keeps about one person.
+person.json has the data; contracts/ has each completed contract to which the person is a party, in full.
+"""
+_FACTS_OF_CONTRACT = ("number", "campus", "state", "title", "created_at", "completed_at", "ended_at")
+
+
+@dataclass(frozen=True)
+class PersonAct:
+    """Who is sought, within what, and why; the reason is recorded. `campus`: of the entry in the school's record."""
+
+    sought: SoughtPerson
+    scope: Scope
+    actor: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.reason.strip():
+            raise BadInput("a reason is needed: it is recorded", field="reason")
+
+
+@dataclass(frozen=True)
+class ErasedPerson:
+    """What was erased, or would be: numbers of contracts, and how many rows elsewhere. `kept`: number and reason of
+    each contract that stays."""
+
+    person: KnownPerson
+    contracts: Sequence[str]
+    enrolments: int
+    messages: int
+    kept: Mapping[str, str]
+
+
+async def find_persons(services: Services, act: PersonAct) -> list[PersonData]:
+    """Return everybody who fits, with all that stands about each."""
+    async with services.database.transaction(act.scope) as tx:
+        found = [await _collect(tx, person) for person in await tx.persons.identify(act.sought)]
+    await _record(services, act, "person-found", found)
+    return found
+
+
+async def export_person(services: Services, act: PersonAct) -> bytes:
+    """Return a ZIP with one JSON file and the person's completed contracts. Raises NotFound, BadInput."""
+    data = await _get_one(services, act)
+    files = {}
+    for part in data.contracts:
+        if part.state is ContractState.COMPLETED and part.document:
+            files[f"contracts/{part.number}.pdf"] = await services.files.get(part.document)
+    await _record(services, act, "person-exported", [data])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        archive.writestr("person.json", json.dumps(describe_person(data), ensure_ascii=False, indent=2, default=str))
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+async def plan_erasure(services: Services, act: PersonAct) -> ErasedPerson:
+    """Return what `erase_person` would do. Changes nothing and records nothing."""
+    return _planned(services, await _get_one(services, act))
+
+
+async def erase_person(services: Services, owner: Database, act: PersonAct) -> ErasedPerson:
+    """Erase what may be erased now, a transaction for each contract. Run again after it was killed, it goes on.
+
+    `owner`: as the role `owner`, since the hub's own role changes no evidence. The files of a contract go first: were
+    they deleted after the commit, a kill in between would leave them for good. Raises NotFound, BadInput.
+    """
+    data = await _get_one(services, act)
+    plan = _planned(services, data)
+    await _record(services, act, "person-erased", [data], kept=len(plan.kept))
+    words = list_words(data.person)
+    for part in data.contracts:
+        if part.number not in plan.kept:
+            await _erase_contract(services, owner, act, (part, data.person), words)
+    async with owner.transaction(EVERYTHING) as tx:
+        for line in _erasable_lines(data, plan):
+            await tx.person_erasure.erase_enrolment(line, data.person, words)
+        if act.scope == EVERYTHING:  # messages and keys belong to no campus
+            await tx.person_erasure.erase_messages(data.person)
+        if act.scope == EVERYTHING and not plan.kept:
+            await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
+    return plan
+
+
+async def _erase_contract(
+    services: Services,
+    owner: Database,
+    act: PersonAct,
+    whose: tuple[PersonInContract, KnownPerson],
+    words: Sequence[str],
+) -> None:
+    part, person = whose
+    async with owner.transaction(EVERYTHING) as tx:
+        files = await tx.person_erasure.list_files(part.contract)
+    for sha256 in sorted(files):
+        await services.files.delete(sha256)
+    async with owner.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.locked(part.contract)
+        if part.signer:
+            await forget_copies(tx, contract, await tx.record.erase(part.signer))
+        await tx.person_erasure.erase_contract(part, person, words, tx.now)
+        facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
+        await tx.record.append(contract.id, contract.campus, "signer-erased", act.actor, facts)
+
+
+async def _get_one(services: Services, act: PersonAct) -> PersonData:
+    async with services.database.transaction(act.scope) as tx:
+        persons = await tx.persons.identify(act.sought)
+        if len(persons) > 1:
+            raise BadInput(f"{len(persons)} people fit: give the ID number as well", field="id_number")
+        data = await _collect(tx, persons[0]) if persons else None
+    if data is None or not (data.contracts or any(data.others.values())):
+        raise NotFound("nothing is kept about such a person")
+    return data
+
+
+async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
+    contracts = await tx.persons.list_contracts(person)
+    others = {"enrolments": await tx.persons.list_enrolments(person)}
+    return PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
+
+
+def _planned(services: Services, data: PersonData) -> ErasedPerson:
+    kept = data.keep_reasons(services.documents.retention, services.clock())
+    gone = [part.number for part in data.contracts if part.number not in kept]
+    plan = ErasedPerson(data.person, gone, 0, 0, kept)
+    messages = len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
+    return ErasedPerson(data.person, gone, len(_erasable_lines(data, plan)), messages, kept)
+
+
+def _erasable_lines(data: PersonData, plan: ErasedPerson) -> list[Mapping[str, Any]]:
+    """Return the lines of the roster whose contract is not kept."""
+    kept = {part.contract for part in data.contracts if part.number in plan.kept}
+    return [line for line in data.others["enrolments"] if line["contract"] not in kept]
+
+
+def describe_person(data: PersonData) -> dict[str, Any]:
+    """Return what an export says, as JSON; only what is the person's own."""
+    person = data.person
+    return {
+        "person": {
+            "names": sorted(person.names),
+            "phones": sorted(person.phones),
+            "emails": sorted(person.emails),
+            "id_type": person.id_type,
+            "id_number": person.id_number,
+        },
+        "contracts": [
+            {name: getattr(part, name) for name in _FACTS_OF_CONTRACT}
+            | {"as": part.signs_as or "student", "on_file": dict(part.on_file)}
+            for part in data.contracts
+        ],
+        "shared_phones": sorted(person.shared),
+        **{kind: list(rows) for kind, rows in data.others.items()},
+    }
+
+
+async def _record(services: Services, act: PersonAct, kind: str, found: Sequence[PersonData], **more: int) -> None:
+    words = [word for data in found for word in list_words(data.person)]
+    contracts = [str(part.contract) for data in found for part in data.contracts]
+    async with services.database.transaction(EVERYTHING) as tx:
+        headquarters = await tx.school.headquarters()
+        campus = headquarters.id if headquarters else ""
+        facts = {"reason": redact(act.reason.strip(), words), "contracts": contracts, "persons": len(found)}
+        await record_act(tx, campus, kind, act.actor, facts | more)

@@ -1,0 +1,186 @@
+"""What is kept about one person, what of it may be erased now, and how their words are taken out of texts. Pure.
+
+A person is known by an identity document; a phone number alone may belong to a whole family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.errors import BadInput
+from hub.model.contract.contract import ContractState
+from hub.model.contract.person import (
+    IdType,
+    format_phone,
+    mask_id,
+    mask_name,
+    mask_phone,
+    normalise_name,
+    normalise_phone,
+    parse_id_document,
+    same_name,
+    strip_separators,
+)
+from hub.model.evidence.retention import Retention
+
+# What stands where a value was erased.
+ERASED = "–"
+# States in which both sides are bound: such a contract is kept after its end.
+CONCLUDED = (ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER)
+_OF_PERSON = ("name", "phone", "id_number", "email", "relation", "birth_date")
+
+
+@dataclass(frozen=True)
+class SoughtPerson:
+    """What is known of the person who is sought; all that is given has to fit. `phone`: E.164."""
+
+    phone: str = ""
+    id_number: str = ""
+    name: str = ""
+
+    @classmethod
+    def typed(cls, phone: str, id_number: str, name: str) -> SoughtPerson:
+        """Return what somebody typed, normalised. Raises BadInput, which quotes no number."""
+        if not (phone or id_number or name):
+            raise BadInput("give a phone number, an ID number or a name")
+        number = strip_separators(id_number).upper()
+        if number and not any(_is_number(kind, number) for kind in IdType):
+            raise BadInput("This is not a valid number of any identity document.", field="id_number")
+        return cls(normalise_phone(phone) if phone else "", number, normalise_name(name) if name else "")
+
+    def fits(self, values: Mapping[str, Any]) -> bool:
+        """Return whether these values of a person agree with everything that is sought."""
+        return (
+            (not self.phone or values.get("phone") == self.phone)
+            and (not self.id_number or str(values.get("id_number", "")).upper() == self.id_number)
+            and (not self.name or same_name(str(values.get("name", "")), self.name))
+        )
+
+
+def _is_number(kind: IdType, number: str) -> bool:
+    try:
+        parse_id_document(kind, number)
+    except BadInput:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class KnownPerson:
+    """A person by document, with all names, phones (E.164) and mail addresses under which they are on file.
+
+    `id_number` is empty for somebody of whom nothing but a phone number is known. `shared`: phones that somebody else
+    has as well, so that what came from there cannot be said to be this person's.
+    """
+
+    id_type: str
+    id_number: str
+    names: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
+    emails: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+
+    @property
+    def own_phones(self) -> list[str]:
+        return sorted(self.phones - self.shared)
+
+    @property
+    def masked(self) -> str:
+        """Return who it is, as far as a screen may show it."""
+        parts = [mask_name(name) for name in sorted(self.names)] + [mask_phone(phone) for phone in sorted(self.phones)]
+        return ", ".join(parts + ([mask_id(self.id_number)] if self.id_number else []))
+
+
+@dataclass(frozen=True)
+class PersonInContract:
+    """The part of a person in one contract. `signer`, `signs_as`: none for a student who does not sign."""
+
+    contract: UUID
+    number: str
+    campus: str
+    state: ContractState
+    title: str
+    created_at: datetime
+    completed_at: datetime | None = None
+    ended_at: datetime | None = None
+    document: str | None = None
+    enrolment: UUID | None = None
+    signer: UUID | None = None
+    signs_as: str = ""
+    is_student: bool = False
+    on_file: Mapping[str, Any] = field(default_factory=dict)
+
+    def why_kept(self, retention: Retention, now: datetime) -> str:
+        """Return why it may not be erased now, as a sentence; empty if it may."""
+        if not self.state.final:
+            return f"it is in course ({self.state}): withdraw it first, or wait for its end"
+        if self.state not in CONCLUDED:
+            return ""
+        ended = self.completed_at or self.ended_at or now
+        if now < ended + retention.contracts:
+            return f"it was concluded, and is kept until {ended + retention.contracts:%Y-%m-%d} ([retention])"
+        return ""
+
+
+@dataclass(frozen=True)
+class PersonData:
+    """Everything that stands in the database about a person. `others`: rows by kind, as they may be shown to them."""
+
+    person: KnownPerson
+    contracts: Sequence[PersonInContract]
+    others: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def keep_reasons(self, retention: Retention, now: datetime) -> dict[str, str]:
+        """Return number and reason of each contract that has to stay."""
+        reasons = {each.number: each.why_kept(retention, now) for each in self.contracts}
+        return {number: reason for number, reason in reasons.items() if reason}
+
+
+def list_words(person: KnownPerson) -> list[str]:
+    """Return all forms in which this person's values may stand in a text, the longest first."""
+    words = {*person.names, *person.emails}
+    for phone in person.phones:
+        words |= {phone, phone.removeprefix("+86"), format_phone(phone), mask_phone(phone)}
+    if person.id_number:
+        words |= {person.id_number, mask_id(person.id_number)}
+    return sorted((word for word in words if word and word != ERASED), key=len, reverse=True)
+
+
+def redact(value: Any, words: Sequence[str]) -> Any:
+    """Return JSON with the person's words replaced in all its texts. A word of one letter counts as a whole text."""
+    if isinstance(value, str):
+        for word in words:
+            value = value.replace(word, ERASED) if len(word) > 1 else (ERASED if value == word else value)
+        return value
+    if isinstance(value, Mapping):
+        return {key: redact(each, words) for key, each in value.items()}
+    return [redact(each, words) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def redact_people(people: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> dict[str, Any]:
+    """Return `student` and `signers` of an enrolment or contract without this person: what is theirs is a dash."""
+
+    def without(values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if str(values.get("id_number", "")).upper() != person.id_number:
+            return values
+        return dict(values) | {name: ERASED for name in _OF_PERSON if values.get(name)}
+
+    changed: dict[str, Any] = dict(people)
+    changed["student"] = without(people.get("student") or {})
+    changed["signers"] = [without(each) for each in people.get("signers") or ()]
+    plain: dict[str, Any] = redact(changed, words)
+    return plain
+
+
+def list_people(people: Mapping[str, Any]) -> Iterable[tuple[bool, Mapping[str, Any]]]:
+    """Yield each person of an enrolment or contract, and whether it is the student."""
+    student = people.get("student")
+    if isinstance(student, Mapping):
+        yield True, student
+    for each in people.get("signers") or ():
+        if isinstance(each, Mapping):
+            yield False, each

@@ -1,0 +1,203 @@
+"""Takes a person out of rows, evidence included. Only the role `owner` may: the hub itself changes no evidence.
+
+Rows stay, with their ids, times and states; what named the person is empty, a dash, or a random value where a keyed
+hash stood. Numbers that opted out stay as hashes, so that nobody writes to them again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection
+from hub.store.tables import (
+    AppKeyRow,
+    ContractRow,
+    DeliveryRow,
+    DeliveryShareRow,
+    DocumentVersionRow,
+    EnrolmentRow,
+    InboundMessageRow,
+    IssuedCertificateRow,
+    OneTimeCodeRow,
+    PairingRow,
+    PasskeyRow,
+    PersonalValueRow,
+    PhoneChangeRow,
+    PosterScanRow,
+    SignatureRequestRow,
+    SignerRow,
+    SigningSessionRow,
+    SigningTaskRow,
+    StaffTaskRow,
+    VisitorRow,
+    WrongAnswerRow,
+    table_of,
+)
+
+CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
+VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
+DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
+SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
+CERTIFICATE, CHANGE, STAFF_TASK = table_of(IssuedCertificateRow), table_of(PhoneChangeRow), table_of(StaffTaskRow)
+VALUE, ENROLMENT, INBOUND = table_of(PersonalValueRow), table_of(EnrolmentRow), table_of(InboundMessageRow)
+VISITOR, SCAN, APP_KEY, PASSKEY = (table_of(row) for row in (VisitorRow, PosterScanRow, AppKeyRow, PasskeyRow))
+CODE, WRONG = table_of(OneTimeCodeRow), table_of(WrongAnswerRow)
+HASH_BYTES = 32
+
+
+def _no_hash() -> bytes:
+    """Return a value that no keyed hash equals, in place of one."""
+    return os.urandom(HASH_BYTES)
+
+
+def _nobody() -> str:
+    return f"erased:{uuid4().hex}"
+
+
+class PersonErasure:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    # ---- in one contract
+
+    async def list_files(self, contract: UUID) -> set[str]:
+        """Return the SHA-256 (hex) of every file of a contract: all of them show its people."""
+        prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
+        current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
+        versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
+        rows = await self._connection.execute(versions.union(prepared, current))
+        return {row[0] for row in rows}
+
+    async def erase_contract(
+        self, part: PersonInContract, person: KnownPerson, words: Sequence[str], now: datetime
+    ) -> None:
+        """Take the person out of the rows of one contract, which the caller has locked; its files are gone."""
+        await self._run(
+            VERSION.update().where(VERSION.c.contract == part.contract, VERSION.c.erased_at.is_(None)), erased_at=now
+        )
+        await self._redact_contract(part, person, words)
+        await self._redact_texts(part, words)
+        await self._run(VALUE.delete().where(VALUE.c.contract == part.contract, VALUE.c.signer.is_(None)))
+        if part.signer:
+            await self._erase_signer(part.signer)
+            await self._erase_proofs(part.contract, part.signer)
+            await self._erase_phone_changes(part.signer)
+
+    async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
+        mine = CONTRACT.c.id == part.contract
+        sealed = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
+        data = self._cipher.open_json(sealed)
+        # The words of the contract go with its files.
+        data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
+        data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
+        values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data)}
+        await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
+
+    async def _redact_texts(self, part: PersonInContract, words: Sequence[str]) -> None:
+        """Messages about the contract and staff tasks: those to the person are emptied, others lose their name."""
+        sent = select(DELIVERY).where(or_(DELIVERY.c.contract == part.contract, _shares(part.contract)))
+        for row in await self._connection.execute(sent):
+            mine = DELIVERY.update().where(DELIVERY.c.id == row["id"])
+            if part.signer and row["signer"] == part.signer:
+                await self._run(mine, **self._emptied_message())
+                continue
+            text, variables = redact([row["text"], row["variables"]], words)
+            if (text, variables) != (row["text"], row["variables"]):
+                await self._run(mine, text=text, variables=variables)
+        for row in await self._connection.execute(
+            select(STAFF_TASK.c.id, STAFF_TASK.c.text).where(STAFF_TASK.c.contract == part.contract)
+        ):
+            if (text := redact(row["text"], words)) != row["text"]:
+                await self._run(STAFF_TASK.update().where(STAFF_TASK.c.id == row["id"]), text=text, once=None)
+
+    def _emptied_message(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"to_sealed": self._cipher.seal(""), "to_hash": _no_hash(), "text": ERASED}
+        return values | {"variables": {}, "failure": None, "person": None}
+
+    async def _erase_signer(self, signer: UUID) -> None:
+        seal = self._cipher.seal
+        values: dict[str, Any] = {
+            "name": ERASED,
+            "phone_sealed": seal(""),
+            "phone_hash": _no_hash(),
+            "phone_tail_hash": None,
+        }
+        values |= {"id_number_sealed": seal(""), "id_tail_hash": _no_hash(), "person": _nobody()}
+        values |= {"email_sealed": None, "relation": None, "salt": None}
+        await self._run(SIGNER.update().where(SIGNER.c.id == signer), **values)
+
+    async def _erase_proofs(self, contract: UUID, signer: UUID) -> None:
+        """Certificates name their holder. Signatures stay: without certificate and file they say nothing of anybody."""
+        mine = select(TASK.c.id).where(TASK.c.signer == signer)
+        await self._run(REQUEST.update().where(REQUEST.c.task.in_(mine)), chain=[], confirmation=None)
+        sessions = select(SESSION.c.id).where(SESSION.c.signer == signer)
+        await self._run(PAIRING.update().where(PAIRING.c.session.in_(sessions)), certificate=None)
+        await self._run(SESSION.update().where(SESSION.c.signer == signer), certificate_chain=[], key_spki=None)
+        issued = (CERTIFICATE.c.contract == contract) & (CERTIFICATE.c.signer == signer)
+        await self._run(CERTIFICATE.update().where(issued), certificate=b"")
+
+    async def _erase_phone_changes(self, signer: UUID) -> None:
+        for change in await self._connection.scalars(select(CHANGE.c.id).where(CHANGE.c.signer == signer)):
+            values: dict[str, Any] = {
+                "new_sealed": self._cipher.seal(""),
+                "new_hash": _no_hash(),
+                "old_hash": _no_hash(),
+            }
+            values |= {"reason": ERASED, "person": _nobody()}
+            await self._run(CHANGE.update().where(CHANGE.c.id == change), **values)
+
+    # ---- elsewhere
+
+    async def erase_enrolment(self, line: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> None:
+        """Delete the line of a student; take a guardian out of the line of another."""
+        mine = ENROLMENT.c.id == line["id"]
+        if line["is_student"]:
+            await self._run(ENROLMENT.delete().where(mine))
+            return
+        sealed = await self._connection.scalar(select(ENROLMENT.c.people_sealed).where(mine).with_for_update())
+        people = redact_people(self._cipher.open_json(sealed), person, words)
+        people["signers"] = [each for each in people["signers"] if each.get("name") != ERASED]
+        await self._run(ENROLMENT.update().where(mine), people_sealed=self._cipher.seal_json(people))
+
+    async def erase_messages(self, person: KnownPerson) -> None:
+        """Delete what came from the person's own phones, their visits, and what was sent there about no contract."""
+        hashes = [self._cipher.found_by("phone", phone) for phone in person.own_phones]
+        await self._run(INBOUND.delete().where(INBOUND.c.sender_hash.in_(hashes)))
+        await self._run(VISITOR.delete().where(VISITOR.c.phone_hash.in_(hashes)))
+        loose = select(DELIVERY.c.id).where(DELIVERY.c.to_hash.in_(hashes), DELIVERY.c.contract.is_(None))
+        for delivery in await self._connection.scalars(loose):
+            await self._run(DELIVERY.update().where(DELIVERY.c.id == delivery), **self._emptied_message())
+
+    async def erase_keys(self, person: KnownPerson, keys: Sequence[str], now: datetime) -> None:
+        """Delete passkeys and wrong answers, and end device keys, of somebody of whom no contract is kept."""
+        await self._run(PASSKEY.delete().where(PASSKEY.c.person.in_(keys)))
+        await self._run(WRONG.delete().where(WRONG.c.person.in_(keys)))
+        await self._run(CODE.update().where(CODE.c.person.in_(keys)), person=_nobody())
+        for row in await self._connection.execute(select(APP_KEY.c.id).where(APP_KEY.c.person.in_(keys))):
+            ended: dict[str, Any] = {
+                "label_sealed": self._cipher.seal(""),
+                "evidence": None,
+                "challenge": None,
+                "person": _nobody(),
+            }
+            ended |= {"revoked_at": func.coalesce(APP_KEY.c.revoked_at, now), "certificates_due_at": None}
+            await self._run(APP_KEY.update().where(APP_KEY.c.id == row["id"]), **ended)
+        if person.id_number:
+            scanned = SCAN.c.student_hash == self._cipher.found_by("poster-student", person.id_number)
+            await self._run(SCAN.update().where(scanned), student_hash=None)
+
+    async def _run(self, statement: Any, **values: Any) -> None:
+        await self._connection.execute(statement.values(**values) if values else statement)
+
+
+def _shares(contract: UUID) -> ColumnElement[bool]:
+    return DELIVERY.c.id.in_(select(SHARE.c.delivery).where(SHARE.c.contract == contract))

@@ -1,0 +1,222 @@
+"""What is kept about a person is found, given out and erased: in every table, sealed values and files included."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
+from uuid import uuid4
+
+import pytest
+
+from channels import Inbound
+from hub.doctor_records import examine_files, examine_records
+from hub.errors import BadInput, NotFound, UnreadableFile
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person, find_persons, plan_erasure
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing.questions import ask
+from hub.model.contract.contract import Contract
+from hub.model.contract.person import format_phone
+from hub.model.evidence.person_data import SoughtPerson
+from hub.model.messaging.sms_commands import SmsCommand
+from hub.model.school.course import Enrolment
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.tables import metadata
+from hub.store.transaction import Database
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
+from tests.lifecycle.signing import deliver, person, signed
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub
+from tests.store.test_record import dumped, superuser
+from tests.web.staff_visit import desk_of
+
+FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"
+WHY = "asked by letter on 20 November"
+WROTE = "Please call me in the evening"
+RETENTION = timedelta(days=1100)
+
+
+def about(id_number: str = "", *, phone: str = "", name: str = "", scope: Scope = EVERYTHING) -> PersonAct:
+    return PersonAct(SoughtPerson.typed(phone, id_number, name), scope, "command-line", WHY)
+
+
+@asynccontextmanager
+async def owner_of(running: Running) -> AsyncIterator[Database]:
+    database = running.hub.database
+    owner = Database(database.dsn.replace("//app@", "//owner@"), database.keys, database.clock, pool_size=2)
+    try:
+        yield owner
+    finally:
+        await owner.close()
+
+
+async def family(running: Running) -> tuple[Contract, Contract]:
+    """Issue two contracts of a family: one completed, one withdrawn; the father wrote, and stands on the roster."""
+    done = await running.issue_minor(signers=(father(), mother()))
+    for number in range(2):
+        await signed(running, done, number)
+        await advance(running.hub.services, done.id)
+    ended = await running.issue_minor(signers=(father(), mother()))
+    somebody = await person(running, ended)
+    running.clock.advance(timedelta(minutes=2))
+    await somebody.enter()
+    await ask(running.hub.services, somebody.secret, "question", f"{FATHER}: {WROTE}")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await remind_by_hand(running.hub.services, tx, ended.id, "staff:test")
+    await deliver(running)
+    await void(running.hub.services, EVERYTHING, ended.id, f"{FATHER} called", "staff:x")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        people = {
+            "student": {"name": CHILD, "id_type": "cn-id", "id_number": MINOR_ID, "birth_date": "2012-09-01"},
+            "signers": [
+                {"role": "guardian", "name": FATHER, "phone": GUARDIAN_PHONE, "id_type": "cn-id"}
+                | {"id_number": GUARDIAN_ID, "relation": "父亲"}
+            ],
+        }
+        line = Enrolment(uuid4(), "hefei", "math-a", CHILD, people, None)
+        assert await tx.school.add_enrolment(line, tx.cipher.person("cn-id", MINOR_ID), tx.now)
+        await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, WROTE), SmsCommand.OTHER, tx.now)
+    return done, ended
+
+
+async def stands(running: Running, *words: str) -> set[str]:
+    """Return each table and column in which one of these words stands, also below the seal of a column."""
+    found = {table for table, rows in (await dumped(running)).items() if any(w in row for row in rows for w in words)}
+    async with superuser(running) as connection:
+        for table in metadata.tables.values():
+            for column in (each for each in table.c if each.name.endswith("_sealed")):
+                for row in await connection.fetch(f'SELECT * FROM "{table.name}"'):
+                    if (sealed := row[column.name]) is not None:
+                        plain = running.hub.database.cipher.open_bytes(sealed).decode("utf-8", "replace")
+                        found |= {f"{table.name}.{column.name}" for word in words if word in plain}
+    return found
+
+
+async def test_a_person_is_found_by_phone_document_or_name() -> None:
+    async with quiet_hub() as running:
+        await family(running)
+        for act in (about(GUARDIAN_ID), about(phone="190 0000 0101"), about(name=FATHER)):
+            (data,) = await find_persons(running.hub.services, act)
+            assert (data.person.id_number, data.person.names) == (GUARDIAN_ID, frozenset({FATHER}))
+            assert [part.signs_as for part in data.contracts] == ["guardian-1", "guardian-1"]
+            assert [line["is_student"] for line in data.others["enrolments"]] == [False]
+            assert [each["text"] for each in data.others["messages_from_them"]] == [WROTE]
+            assert data.others["signing_sessions"] and data.others["certificates"] and data.others["messages_to_them"]
+        (child,) = await find_persons(running.hub.services, about(MINOR_ID))
+        assert [(part.is_student, part.signer) for part in child.contracts] == [(True, None)] * 2
+        assert [line["is_student"] for line in child.others["enrolments"]] == [True]
+        assert await find_persons(running.hub.services, about(GUARDIAN_ID, name=MOTHER)) == []
+        elsewhere = about(GUARDIAN_ID, scope=Scope(frozenset({"nanjing"})))
+        assert await find_persons(running.hub.services, elsewhere) == []
+
+
+async def test_an_export_has_the_persons_own_data_and_nobody_elses() -> None:
+    async with quiet_hub() as running:
+        done, _ = await family(running)
+        with zipfile.ZipFile(io.BytesIO(await export_person(running.hub.services, about(GUARDIAN_ID)))) as archive:
+            text = archive.read("person.json").decode()
+            final = archive.read(f"contracts/{done.number}.pdf")
+            assert len(archive.namelist()) == 3
+        for own in (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, WROTE):
+            assert own in text
+        for foreign in (MOTHER, MOTHER_ID, MOTHER_PHONE, MINOR_ID, CHILD):
+            assert foreign not in text
+        assert json.loads(text)["contracts"][0]["number"] == done.number
+        assert final.startswith(b"%PDF") and b"guardian-1" in final
+
+
+async def test_whoever_shares_a_phone_is_told_apart_by_the_document() -> None:
+    async with quiet_hub() as running:
+        await running.issue_minor(signers=(father(),))
+        await running.issue_minor(signers=(replace(mother(), phone=GUARDIAN_PHONE),))
+        assert len(await find_persons(running.hub.services, about(phone=GUARDIAN_PHONE))) == 2
+        with pytest.raises(BadInput, match="2 people fit"):
+            await export_person(running.hub.services, about(phone=GUARDIAN_PHONE))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, WROTE), SmsCommand.OTHER, tx.now)
+        (data,) = await find_persons(running.hub.services, about(MOTHER_ID))
+        assert data.person.shared == {GUARDIAN_PHONE} and data.others["messages_from_them"] == []
+
+
+async def test_what_is_kept_stays_and_is_named_with_its_reason() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        course = await running.issue_minor(signers=(father(), mother()))
+        async with owner_of(running) as owner:
+            plan = await plan_erasure(running.hub.services, about(GUARDIAN_ID))
+            assert await erase_person(running.hub.services, owner, about(GUARDIAN_ID)) == plan
+        assert list(plan.contracts) == [ended.number] and set(plan.kept) == {done.number, course.number}
+        assert "kept until 2029-11-" in plan.kept[done.number] and "in course (ISSUED)" in plan.kept[course.number]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            for contract in (done, course):
+                assert [each.name for each in await tx.contracts.signers(contract.id)] == [FATHER, MOTHER]
+            gone = await tx.contracts.signers(ended.id)
+        assert [(each.name, each.phone) for each in gone] == [("–", ""), (MOTHER, MOTHER_PHONE)]
+        running.clock.advance(timedelta(minutes=2))
+        await signed(running, course, 0)  # what is in course goes on
+
+
+async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay_whole() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        running.clock.advance(RETENTION)
+        files = {}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            for contract in (done, ended):
+                files[contract.id] = [each["sha256"] for each in await tx.contracts.versions(contract.id)]
+        of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
+        assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
+        async with owner_of(running) as owner:
+            await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+            assert await stands(running, *of_father) == set()
+            with pytest.raises(NotFound):
+                await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+            assert {"signer", "signer.phone_sealed"} <= await stands(running, MOTHER, MOTHER_PHONE)
+            for who in (MINOR_ID, MOTHER_ID):
+                await erase_person(running.hub.services, owner, about(who))
+        assert await stands(running, CHILD, MINOR_ID, MOTHER, MOTHER_ID, MOTHER_PHONE) == set()
+        for sha256 in chain.from_iterable(files.values()):
+            with pytest.raises(UnreadableFile):
+                await running.hub.services.files.get(sha256)
+        for look in (examine_records, examine_files):
+            findings = [each async for each in look(running.hub, lambda _: None)]
+            assert all(each.well for each in findings), findings
+
+
+async def test_each_act_stands_in_the_schools_record_with_its_reason_and_without_the_persons_name() -> None:
+    async with quiet_hub() as running:
+        await family(running)
+        act = PersonAct(SoughtPerson.typed("", GUARDIAN_ID, ""), EVERYTHING, "command-line", f"{FATHER}: {WHY}")
+        await export_person(running.hub.services, act)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            installation = await tx.school.installation()
+            assert installation is not None
+            entry = (await tx.record.entries(installation))[-1]
+            values = await tx.record.values(installation)
+        assert (entry.kind, entry.actor, entry.facts["persons"]) == ("person-exported", "command-line", 1)
+        assert len(entry.facts["contracts"]) == 2 and GUARDIAN_ID not in str(entry)
+        assert values[entry.facts["reason"]["committed"]] == ("reason", f"–: {WHY}")
+        with pytest.raises(BadInput, match="reason"):
+            PersonAct(act.sought, EVERYTHING, "command-line", " ")
+        with pytest.raises(BadInput):
+            SoughtPerson.typed("", "340104198501010010", "")
+
+
+async def test_staff_still_see_a_contract_of_erased_people_as_one() -> None:
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, contract.id, "mistyped", "staff:x")
+        async with owner_of(running) as owner:
+            for who in (GUARDIAN_ID, MINOR_ID):
+                await erase_person(running.hub.services, owner, about(who))
+        desk = await desk_of(running)
+        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        assert contract.number in page and "personal data behind the record erased" in page
+        assert FATHER not in page and CHILD not in page
