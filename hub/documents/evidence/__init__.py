@@ -1,0 +1,4 @@
+"""The evidence package as files: container, signature, evidence record, report and CHECK.md.
+
+`container` writes what `qianda.evidence` reads.
+"""

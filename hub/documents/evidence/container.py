@@ -1,0 +1,103 @@
+"""Write an ASiC-E container with CAdES: manifest, what is signed of it, and the ZIP file. ETSI EN 319 162-1."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+from hub.documents.pades.cms import assembled, attributes_to_sign
+from qianda import der
+from qianda.cms_parts import attribute, object_identifier
+from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF, PROOF_MANIFEST, SIGNATURE, SIGNED_MANIFEST
+from qianda.evidence.manifest import ASIC, SHA256_URI, XMLDSIG
+
+SIGNING_TIME: Final = object_identifier("1.2.840.113549.1.9.5")
+UTC_TIME: Final = 0x17
+_MEDIA_TYPES: Final = {
+    "pdf": "application/pdf",
+    "json": "application/json",
+    "html": "text/html",
+    "md": "text/markdown",
+    "txt": "text/plain",
+    "pem": "application/x-pem-file",
+    "crl": "application/pkix-crl",
+    "der": "application/octet-stream",
+    "tst": "application/vnd.etsi.timestamp-token",
+    "xml": "text/xml",
+}
+_SIGNATURE_TYPE, _RECORD_TYPE = "application/pkcs7-signature", "application/octet-stream"
+_PERMISSIONS: Final = 0o100644 << 16  # a plain file that everybody may read
+
+
+def signed_manifest(items: Mapping[str, bytes]) -> bytes:
+    """Return the manifest of these items, which the signature is over."""
+    return _manifest(SIGNATURE, _SIGNATURE_TYPE, items)
+
+
+def proof_manifest(items: Mapping[str, bytes]) -> bytes:
+    """Return the manifest of what the evidence record is about."""
+    return _manifest(PROOF, _RECORD_TYPE, items)
+
+
+def signed_attributes(manifest: bytes, certificate: bytes, at: datetime) -> bytes:
+    """Return the signed attributes over a manifest, DER with the SET tag: what the seal's key signs.
+
+    CAdES demands the signing time, which PAdES forbids (EN 319 122-1, 6.3).
+    """
+    three = der.read(attributes_to_sign(hashlib.sha256(manifest).digest(), certificate)).children(der.SET)
+    time = der.encode(UTC_TIME, f"{at.astimezone(UTC):%y%m%d%H%M%SZ}".encode("ascii"))
+    return der.encode(der.SET, b"".join(sorted([*(one.whole for one in three), attribute(SIGNING_TIME, time)])))
+
+
+def signature_file(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], timestamp: bytes) -> bytes:
+    """Return the CAdES signature with its timestamp (CAdES-B-T)."""
+    return assembled(to_be_signed, signature, chain, timestamp)
+
+
+def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes, at: datetime) -> bytes:
+    """Return the package: its items, the manifest, and the signature over it. `at`: the time that its files show."""
+    return _zip({MIMETYPE: ASIC_E, **items, SIGNED_MANIFEST: manifest, SIGNATURE: signature}, at)
+
+
+def with_proof(items: Mapping[str, bytes], manifest: bytes, record: bytes, at: datetime) -> bytes:
+    """Return version 2 of a package, with all its `items` and an evidence record: nothing signed changes."""
+    return _zip({**items, PROOF_MANIFEST: manifest, PROOF: record}, at)
+
+
+def _manifest(about: str, kind: str, items: Mapping[str, bytes]) -> bytes:
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<asic:ASiCManifest xmlns:asic="{ASIC}" xmlns:ds="{XMLDSIG}">',
+        f'<asic:SigReference URI="{about}" MimeType="{kind}"/>',
+    ]
+    for name, content in items.items():
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+        lines += [
+            f"<asic:DataObjectReference URI={quoteattr(name)} MimeType={quoteattr(_media_type(name))}>",
+            f'<ds:DigestMethod Algorithm="{SHA256_URI}"/>',
+            f"<ds:DigestValue>{digest}</ds:DigestValue>",
+            "</asic:DataObjectReference>",
+        ]
+    return "\n".join([*lines, "</asic:ASiCManifest>", ""]).encode()
+
+
+def _media_type(name: str) -> str:
+    return _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+
+
+def _zip(items: Mapping[str, bytes], at: datetime) -> bytes:
+    """Return a ZIP file with these items in this order. `mimetype` is stored as it is, the rest is packed."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as package:
+        for name, content in items.items():
+            info = zipfile.ZipInfo(name, at.astimezone(UTC).timetuple()[:6])
+            info.external_attr, info.create_system = _PERMISSIONS, 3
+            info.compress_type = zipfile.ZIP_STORED if name == MIMETYPE else zipfile.ZIP_DEFLATED
+            package.writestr(info, content)
+    return file.getvalue()

@@ -1,0 +1,112 @@
+"""A hash tree over many leaves, and evidence records from it. RFC 4998, 4.2 and 5.2 (renewal).
+
+A node is the SHA-256 of its two children in ascending order. A level with an odd number of nodes takes its last one up
+as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from qianda.evidence.record_form import EvidenceRecord, combine
+
+ALGORITHM = "sha256"
+
+
+class HashTree:
+    """All levels of the tree over these leaves, each 32 bytes. Raises ValueError without leaves."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        if not leaves:
+            raise ValueError("a hash tree needs a leaf")
+        self._levels = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            below = self._levels[-1]
+            paired = [combine(ALGORITHM, below[at : at + 2]) for at in range(0, len(below), 2)]
+            self._levels.append(paired)
+
+    @property
+    def root(self) -> bytes:
+        return self._levels[-1][0]
+
+    def path(self, leaf: int) -> list[bytes]:
+        """Return the neighbours on the way from this leaf (by its number) to the root."""
+        neighbours = []
+        for level in self._levels[:-1]:
+            beside = leaf ^ 1
+            if beside < len(level):
+                neighbours.append(level[beside])
+            leaf >>= 1
+        return neighbours
+
+
+def group_leaf(digests: Sequence[bytes]) -> bytes:
+    """Return the leaf of a group of files, given their SHA-256."""
+    return combine(ALGORITHM, list(digests))
+
+
+def evidence_record(digests: Sequence[bytes], path: Sequence[bytes], timestamp: bytes) -> bytes:
+    """Return the evidence record (DER) of a group of files. `timestamp`: the token over the root of the tree."""
+    archived = {
+        "digest_algorithm": {"algorithm": ALGORITHM},
+        "reduced_hashtree": [sorted(digests), *([neighbour] for neighbour in path)],
+        "time_stamp": _content_info(timestamp),
+    }
+    return _encoded([ALGORITHM], [[archived]])
+
+
+def with_renewed_timestamp(record: bytes, timestamp: bytes) -> bytes:
+    """Return the record with another timestamp, over the last one that it has (RFC 4998, 5.2, "timestamp renewal")."""
+    chains, algorithms = _chains_of(record)
+    chains[-1].append({"digest_algorithm": {"algorithm": algorithms[-1]}, "time_stamp": _content_info(timestamp)})
+    return _encoded(algorithms, chains)
+
+
+def last_timestamp_digest(record: bytes) -> bytes:
+    """Return what the timestamp for `with_renewed_timestamp` has to be over."""
+    newest = EvidenceRecord.load(record, strict=True)["archive_time_stamp_sequence"][-1][-1]
+    return hashlib.sha256(newest["time_stamp"].dump()).digest()
+
+
+def renewed_digests(record: bytes, files: Sequence[bytes], algorithm: str) -> list[bytes]:
+    """Return the group of a renewal of the whole tree with another hash: each file, and with it all that proved it."""
+    above = EvidenceRecord.load(record, strict=True)["archive_time_stamp_sequence"].dump()
+    proven = hashlib.new(algorithm, above).digest()
+    return [hashlib.new(algorithm, hashlib.new(algorithm, file).digest() + proven).digest() for file in files]
+
+
+def with_renewed_tree(record: bytes, digests: Sequence[bytes], algorithm: str, timestamp: bytes) -> bytes:
+    """Return the record with a new chain over `digests` (`renewed_digests`), whose group hash `timestamp` is over."""
+    chains, algorithms = _chains_of(record)
+    archived = {
+        "digest_algorithm": {"algorithm": algorithm},
+        "reduced_hashtree": [sorted(digests)],
+        "time_stamp": _content_info(timestamp),
+    }
+    return _encoded(list(dict.fromkeys([*algorithms, algorithm])), [*chains, [archived]])
+
+
+def _chains_of(record: bytes) -> tuple[list[list[Any]], list[str]]:
+    read = EvidenceRecord.load(record, strict=True)
+    chains = [list(chain) for chain in read["archive_time_stamp_sequence"]]
+    return chains, [str(each["algorithm"].native) for each in read["digest_algorithms"]]
+
+
+def _content_info(timestamp: bytes) -> Any:
+    from asn1crypto import cms
+
+    return cms.ContentInfo.load(timestamp, strict=True)
+
+
+def _encoded(algorithms: Sequence[str], chains: Sequence[Sequence[Any]]) -> bytes:
+    record = EvidenceRecord(
+        {
+            "version": 1,
+            "digest_algorithms": [{"algorithm": algorithm} for algorithm in algorithms],
+            "archive_time_stamp_sequence": [list(chain) for chain in chains],
+        }
+    )
+    encoded: bytes = record.dump()
+    return encoded

@@ -1,0 +1,100 @@
+"""Manifests of an ASiC-E container: which items belong to it, and the digest of each. ETSI EN 319 162-1, annex A.4."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from qianda.evidence import reasons
+from qianda.evidence.reasons import BadPackage
+
+ASIC: Final = "http://uri.etsi.org/02918/v1.2.1#"
+XMLDSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
+SHA256_URI: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
+_HASHES: Final = {
+    SHA256_URI: "sha256",
+    "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384",
+    "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
+}
+MAX_MANIFEST_BYTES = 4 << 20
+_PROLOGUE = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ListedItem:
+    """An item, and the digest that it has to have. `algorithm`: a name of hashlib."""
+
+    name: str
+    algorithm: str
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one manifest says. `about`: the item that speaks about the manifest (a signature or an evidence record)."""
+
+    about: str
+    references: tuple[ListedItem, ...]
+
+
+def read_manifest(name: str, data: bytes) -> Manifest:
+    """Read a manifest. Raises BadPackage."""
+    if len(data) > MAX_MANIFEST_BYTES or _PROLOGUE.search(data):
+        raise _unreadable(name, "a document type, or too long")
+    try:
+        # Without a document type there are no entities to be expanded, and nothing outside is fetched.
+        root = ElementTree.fromstring(data)  # noqa: S314
+        about = [element.attrib["URI"] for element in root.findall(_asic("SigReference"))]
+        references = tuple(_reference(element) for element in root.findall(_asic("DataObjectReference")))
+    except (ElementTree.ParseError, KeyError, ValueError, binascii.Error) as error:
+        raise _unreadable(name, type(error).__name__) from error
+    if root.tag != _asic("ASiCManifest") or len(about) != 1 or not references:
+        raise _unreadable(name, "not an ASiCManifest")
+    names = [reference.name for reference in references]
+    if len(set(names)) != len(names):
+        raise _unreadable(name, "an item is listed twice")
+    return Manifest(unquote(about[0]), references)
+
+
+def check_references(manifest: Manifest, items: Mapping[str, bytes]) -> None:
+    """Check that each listed item is there, with its digest. Raises BadPackage."""
+    for reference in manifest.references:
+        if reference.name not in items:
+            raise BadPackage(reasons.ITEM_MISSING.about(name=reference.name))
+        if hashlib.new(reference.algorithm, items[reference.name]).digest() != reference.digest:
+            raise BadPackage(reasons.ITEM_CHANGED.about(name=reference.name))
+
+
+def check_complete(manifest: Manifest, items: Iterable[str]) -> None:
+    """Check that the manifest lists each of these items. Raises BadPackage."""
+    listed = {reference.name for reference in manifest.references}
+    for name in items:
+        if name not in listed:
+            raise BadPackage(reasons.ITEM_UNLISTED.about(name=name))
+
+
+def _reference(element: ElementTree.Element) -> ListedItem:
+    method = element.find(f"{{{XMLDSIG}}}DigestMethod")
+    value = element.find(f"{{{XMLDSIG}}}DigestValue")
+    if method is None or value is None:
+        raise ValueError("a reference without a digest")
+    algorithm = method.attrib["Algorithm"]
+    if algorithm not in _HASHES:
+        raise BadPackage(reasons.HASH_UNKNOWN.about(what=algorithm[:80]))
+    digest = base64.b64decode("".join((value.text or "").split()), validate=True)
+    return ListedItem(unquote(element.attrib["URI"]), _HASHES[algorithm], digest)
+
+
+def _asic(tag: str) -> str:
+    return f"{{{ASIC}}}{tag}"
+
+
+def _unreadable(name: str, what: str) -> BadPackage:
+    return BadPackage(reasons.MANIFEST_UNREADABLE.about(name=name, what=what))

@@ -1,0 +1,57 @@
+"""What can be wrong with an evidence package, in both languages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qianda.verify.findings import Reason
+
+
+class BadPackage(Exception):
+    """The package is not believed. `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.en)
+        self.reason = reason
+
+
+NO_ZIP: Final = Reason("不是规范的 ZIP 文件: {what}", "not a well-formed ZIP file: {what}")
+NAME_REFUSED: Final = Reason("条目名称不允许: {name}", "an item has a name that is not allowed: {name}")
+NAME_TWICE: Final = Reason("条目出现两次: {name}", "an item is there twice: {name}")
+HEADERS_DIFFER: Final = Reason(
+    "条目 {name} 在中央目录和文件头中的记载不同", "the central directory and the local header disagree about {name}"
+)
+TOO_MUCH: Final = Reason("压缩包超过限制: {what}", "the package exceeds a limit: {what}")
+CONTENT_BROKEN: Final = Reason(
+    "条目 {name} 无法解压或校验和不符", "{name} cannot be unpacked, or its checksum is wrong"
+)
+MIMETYPE_WRONG: Final = Reason(
+    "第一个条目不是未压缩的 mimetype, 或类型不符",
+    "the first item is not the mimetype, stored as it is, of an ASiC-E package",
+)
+MANIFEST_UNREADABLE: Final = Reason("清单 {name} 无法读取: {what}", "the manifest {name} cannot be read: {what}")
+MANIFEST_MISSING: Final = Reason("压缩包中没有清单", "there is no manifest in the package")
+ITEM_MISSING: Final = Reason("缺少清单所列的条目 {name}", "{name} is in the manifest and not in the package")
+ITEM_UNLISTED: Final = Reason("条目 {name} 不在清单中", "{name} is in the package and not in the manifest")
+ITEM_CHANGED: Final = Reason("条目 {name} 已被更改", "{name} is not what the manifest says: it was changed")
+HASH_UNKNOWN: Final = Reason("不接受的摘要算法: {what}", "a digest algorithm that is not accepted: {what}")
+SIGNATURE_WRONG: Final = Reason("清单的签名无效: {why}", "the signature over the manifest is wrong: {why}")
+SIGNATURE_MISSING: Final = Reason("没有对清单的签名", "nothing signs the manifest")
+SIGNER_UNKNOWN: Final = Reason("签名者不受信任: {what}", "whoever signed the package is not trusted: {what}")
+TIME_UNKNOWN: Final = Reason("时间戳机构不受信任", "the timestamp is of an authority that is not trusted")
+RECORD_UNREADABLE: Final = Reason("证据记录无法读取", "the evidence record cannot be read (RFC 4998)")
+RECORD_MISSES: Final = Reason("证据记录不包含 {name}", "the evidence record does not cover {name}")
+RECORD_HASH: Final = Reason(
+    "证据记录的散列树与时间戳不符", "the hash tree of the evidence record does not lead to its timestamp"
+)
+RECORD_TIME: Final = Reason("证据记录中的时间戳无效: {why}", "a timestamp in the evidence record is wrong: {why}")
+RECORD_ORDER: Final = Reason(
+    "证据记录中时间戳的顺序不对", "the timestamps of the evidence record are not in the order of time"
+)
+RECORD_GROUP: Final = Reason(
+    "证据记录还包含其他文件", "the evidence record proves another group of files than this one"
+)
+RECORD_LATE: Final = Reason(
+    "证据记录的续期晚于前一时间戳证书的有效期",
+    "the evidence record was renewed only after the certificate of the timestamp before had run out",
+)

@@ -1,0 +1,98 @@
+"""Whose signature a package has, and since when it is there: chain, revocation and timestamp, offline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from asn1crypto import crl, x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import PathError, ValidationError
+
+from qianda.evidence import reasons
+from qianda.evidence.container import Container
+from qianda.evidence.evidence_record import ProvenFiles
+from qianda.evidence.reasons import BadPackage
+from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
+from qianda.verify.trust import Trust
+
+CRL_FOLDER = "trust/"
+
+
+@dataclass(frozen=True)
+class PackageSigner:
+    """Who made the package. `trial`: a certificate of the built-in authority or timestamp service was used."""
+
+    name: str
+    organisation: str
+    signed_at: datetime
+    trial: bool
+
+
+def check_signer(container: Container, trust: Trust) -> PackageSigner:
+    """Check that an organisation's trusted seal made the package, at a time that a trusted authority states.
+
+    Runs an event loop: call it where none is running. Raises BadPackage.
+    """
+    for proof in container.proofs.values():
+        _check_proof(proof, trust)
+    signers = [_check_one(checked, container.items, trust) for checked in container.signatures.values()]
+    if not signers:
+        raise BadPackage(reasons.SIGNATURE_MISSING)
+    return signers[0]
+
+
+def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) -> PackageSigner:
+    try:
+        stamp = signature_timestamp(checked)
+    except BadCmsSignature as error:
+        raise BadPackage(error.reason) from error
+    _check_stamp(stamp, trust)
+    if not trust.is_seal(checked.certificate):
+        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="not an organisation's seal"))
+    asyncio.run(_check_chain(checked, _revocation_lists(items), trust, stamp.time))
+    subject = checked.certificate.subject.native
+    trial = trust.is_trial(checked.certificate, checked.certificates) or trust.is_trial(stamp.certificate)
+    return PackageSigner(str(subject["common_name"]), str(subject.get("organization_name", "")), stamp.time, trial)
+
+
+async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], trust: Trust, moment: datetime) -> None:
+    """Check that a path leads to a trusted authority, and that nothing on it was revoked at that moment."""
+    context = ValidationContext(
+        trust_roots=list(trust.authorities),
+        other_certs=list(checked.certificates),
+        crls=lists,
+        moment=moment,
+        allow_fetching=False,
+        revocation_mode="hard-fail",
+    )
+    try:
+        await CertificateValidator(checked.certificate, validation_context=context).async_validate_path()
+    except (PathError, ValidationError) as error:
+        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what=type(error).__name__)) from error
+
+
+def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
+    try:
+        return [
+            crl.CertificateList.load(content, strict=True)
+            for name, content in items.items()
+            if name.startswith(CRL_FOLDER) and name.endswith(".crl")
+        ]
+    except ValueError as error:
+        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="a revocation list cannot be read")) from error
+
+
+def _check_proof(proof: ProvenFiles, trust: Trust) -> None:
+    for stamp in proof.timestamps:
+        _check_stamp(stamp, trust)
+
+
+def _check_stamp(stamp: CheckedTimestamp, trust: Trust) -> None:
+    certificate: x509.Certificate = stamp.certificate
+    if not trust.pins(stamp.encoded_certificate):
+        raise BadPackage(reasons.TIME_UNKNOWN)
+    if not certificate.not_valid_before <= stamp.time <= certificate.not_valid_after:
+        raise BadPackage(reasons.TIME_UNKNOWN)

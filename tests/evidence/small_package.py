@@ -1,0 +1,67 @@
+"""A small genuine package, made with the product's own writer and a built-in authority with soft keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.documents.evidence.container import (
+    proof_manifest,
+    signature_file,
+    signed_attributes,
+    signed_manifest,
+    signed_package,
+    with_proof,
+)
+from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
+from qianda.evidence.container import MIMETYPE
+from qianda.evidence.zip_form import read_items
+from qianda.verify.trust import Trust
+from tests.signing_parts import Pki
+
+ITEMS = {
+    "contract/final.pdf": b"%PDF-1.7 a finished contract",
+    "record/record.json": b'{"entries": []}',
+    "report/report-zh.html": "<p>报告</p>".encode(),
+    "CHECK.md": b"# How to check\n",
+}
+
+
+@dataclass(frozen=True)
+class SmallPackage:
+    """A package with what was used to make it. `proven`: version 2, with an evidence record."""
+
+    file: bytes
+    proven: bytes
+    pki: Pki
+    trust: Trust
+
+
+async def small_package(folder: Path, items: Mapping[str, bytes] | None = None, pki: Pki | None = None) -> SmallPackage:
+    pki = pki or await Pki.make()
+    file = await package_of(items or ITEMS, pki)
+    trust = Trust.load([pki.write_trust(folder / "trust.pem")])
+    return SmallPackage(file, await proven(file, pki), pki, trust)
+
+
+async def package_of(items: Mapping[str, bytes], pki: Pki, *, manifest: bytes | None = None) -> bytes:
+    """Make a package. `manifest`: another one than that of its items."""
+    inside = {**items, "trust/authority.crl": await pki.authority.revocation_list([])}
+    listed = manifest or signed_manifest(inside)
+    attributes = signed_attributes(listed, pki.seal.chain[0], pki.clock())
+    signature = await pki.seal_key.sign(attributes)
+    token = await pki.timestamps.timestamp(hashlib.sha256(signature).digest())
+    return signed_package(inside, listed, signature_file(attributes, signature, pki.seal.chain, token), pki.clock())
+
+
+async def proven(file: bytes, pki: Pki, neighbours: int = 6) -> bytes:
+    """Return version 2 of a package: it is the third leaf of a tree with `neighbours` others."""
+    items = {item.name: item.content for item in read_items(file)}
+    covered = {name: content for name, content in items.items() if name != MIMETYPE}
+    digests = [hashlib.sha256(content).digest() for content in covered.values()]
+    others = [hashlib.sha256(bytes([number])).digest() for number in range(neighbours)]
+    tree = HashTree([*others[:2], group_leaf(digests), *others[2:]])
+    record = evidence_record(digests, tree.path(min(2, len(others))), await pki.timestamps.timestamp(tree.root))
+    return with_proof(items, proof_manifest(covered), record, pki.clock())

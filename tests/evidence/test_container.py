@@ -1,0 +1,85 @@
+"""A package that the product wrote is accepted, and each thing that is changed in it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+from asn1crypto import pem
+
+from qianda.evidence.container import open_container
+from qianda.evidence.reasons import BadPackage
+from qianda.evidence.signer import check_signer
+from qianda.evidence.zip_form import read_items
+from qianda.verify.trust import Trust
+from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven, small_package
+from tests.signing_parts import Pki
+
+
+@pytest.mark.parametrize("version", ["file", "proven"])
+def test_accepts_what_the_product_wrote(package: SmallPackage, version: str) -> None:
+    container = open_container(getattr(package, version))
+    assert ITEMS.items() <= container.items.items()
+    signer = check_signer(container, package.trust)
+    assert (signer.name, signer.trial) == ("示范学校", True)
+    assert len(container.proofs) == (version == "proven")
+
+
+def test_version_two_changes_nothing_that_is_signed(package: SmallPackage) -> None:
+    before = {item.name: item.content for item in read_items(package.file)}
+    after = {item.name: item.content for item in read_items(package.proven)}
+    assert before.items() <= after.items()
+    assert set(after) - set(before) == {
+        "META-INF/ASiCEvidenceRecordManifest001.xml",
+        "META-INF/evidencerecord001.ers",
+    }
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 2, 5, 6, 7, 40])
+async def test_proves_in_trees_of_every_shape(package: SmallPackage, neighbours: int) -> None:
+    (proof,) = open_container(await proven(package.file, package.pki, neighbours)).proofs.values()
+    assert proof.renewals == 0
+
+
+def test_refuses_a_package_of_an_unknown_authority_with_the_same_names(package: SmallPackage, tmp_path: Path) -> None:
+    other = asyncio.run(small_package(tmp_path))
+    with pytest.raises(BadPackage, match="authority that is not trusted"):
+        check_signer(open_container(other.file), package.trust)
+    mixed = Trust(package.trust.authorities, (*package.trust.timestamp_authorities, *other.trust.timestamp_authorities))
+    with pytest.raises(BadPackage, match="whoever signed"):
+        check_signer(open_container(other.file), mixed)
+
+
+def test_refuses_a_signer_in_place_of_the_seal(package: SmallPackage) -> None:
+    pki = package.pki
+
+    async def forge() -> bytes:
+        person = await pki.authority.enrol(pki.seal_key.spki, "示范学校", "P0")
+        return await package_of(ITEMS, Pki(pki.authority, pki.timestamps, pki.seal_key, person, pki.clock))
+
+    forged = asyncio.run(forge())
+    with pytest.raises(BadPackage, match="seal"):
+        check_signer(open_container(forged), package.trust)
+
+
+def test_openssl_and_unzip_read_it(package: SmallPackage, tmp_path: Path) -> None:
+    (tmp_path / "evidence.zip").write_bytes(package.proven)
+    (tmp_path / "root.pem").write_bytes(pem.armor("CERTIFICATE", package.pki.authority.root))
+    subprocess.run(["unzip", "-q", "evidence.zip"], cwd=tmp_path, check=True)
+    verify = ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "META-INF/signature001.p7s"]
+    verify += [
+        "-content",
+        "META-INF/ASiCManifest001.xml",
+        "-CAfile",
+        "root.pem",
+        "-purpose",
+        "any",
+        "-out",
+        "/dev/null",
+    ]
+    assert subprocess.run(verify, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    manifest = tmp_path / "META-INF/ASiCManifest001.xml"
+    manifest.write_bytes(manifest.read_bytes().replace(b"CHECK.md", b"check.md"))
+    assert subprocess.run(verify, cwd=tmp_path, capture_output=True, check=False).returncode != 0

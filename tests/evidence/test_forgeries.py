@@ -1,0 +1,117 @@
+"""Forty forged packages of ten kinds are refused, forty genuine ones accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed_timestamp
+from qianda.evidence import zip_form
+from qianda.evidence.container import PROOF, open_container
+from qianda.evidence.reasons import BadPackage
+from qianda.evidence.signer import check_signer
+from qianda.verify.trust import Trust
+from tests.evidence.forged_packages import forgeries, items_of, zipped
+from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven
+
+GENUINE = 40
+
+
+def accept(file: bytes, trust: Trust) -> None:
+    check_signer(open_container(file), trust)
+
+
+def is_refused(file: bytes, trust: Trust) -> bool:
+    try:
+        accept(file, trust)
+    except BadPackage:
+        return True
+    return False
+
+
+def test_refuses_forty_forgeries_of_ten_kinds(package: SmallPackage) -> None:
+    made = asyncio.run(forgeries(package))
+    assert [len(files) for files in made.values()] == [4] * 10
+    for kind, files in made.items():
+        for number, file in enumerate(files):
+            assert is_refused(file, package.trust), f"accepted: {kind} {number}"
+
+
+def test_accepts_forty_genuine_ones(package: SmallPackage) -> None:
+    async def make(number: int) -> bytes:
+        items = {**ITEMS, f"contract/version-{number}.pdf": bytes([number]) * number * 1000}
+        file = await package_of(items, package.pki)
+        return await proven(file, package.pki, number) if number % 2 else file
+
+    for number in range(GENUINE):
+        accept(asyncio.run(make(number)), package.trust)
+
+
+def test_the_way_of_packing_does_not_matter(package: SmallPackage) -> None:
+    """The control of the forgeries: their ZIP writer alone changes no verdict."""
+    accept(zipped(items_of(package.proven).items()), package.trust)
+    accept(zipped(items_of(package.proven).items(), packed=False), package.trust)
+
+
+def test_every_byte_counts(package: SmallPackage) -> None:
+    """Each byte of the record and of the signature is changed once. Bits that mean nothing are refused as well."""
+    items = items_of(package.proven)
+    for name in (PROOF, "META-INF/signature001.p7s"):
+        content = items[name]
+        for at in range(0, len(content), 7):
+            changed = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+            forged = zipped({**items, name: changed}.items())
+            assert is_refused(forged, package.trust), f"accepted: {name} with another byte {at}"
+
+
+def test_accepts_a_renewed_timestamp(package: SmallPackage) -> None:
+    items = items_of(package.proven)
+    token = asyncio.run(package.pki.timestamps.timestamp(last_timestamp_digest(items[PROOF])))
+    renewed = open_container(zipped({**items, PROOF: with_renewed_timestamp(items[PROOF], token)}.items()))
+    assert [proof.renewals for proof in renewed.proofs.values()] == [1]
+
+
+def test_refuses_bombs(package: SmallPackage, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = items_of(package.file)
+    with pytest.raises(BadPackage, match="limit"):
+        open_container(zipped([*items.items(), ("zeros", bytes(8 << 20))]))
+    many = zipped([*items.items(), *((f"{number}", b"") for number in range(zip_form.MAX_ITEMS))], packed=False)
+    with pytest.raises(BadPackage, match="limit"):
+        open_container(many)
+    # What the header says is what is unpacked, not a byte more: a member that grows further is refused.
+    bomb = zipped([*items.items(), ("zeros", bytes(1 << 20))])
+    lying = bomb.replace((1 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
+    with pytest.raises(BadPackage, match="unpacked"):
+        open_container(lying)
+    monkeypatch.setattr(zip_form, "MAX_TOTAL_BYTES", 1000)
+    with pytest.raises(BadPackage, match="limit"):
+        open_container(package.file)
+
+
+def test_refuses_a_symbolic_link(package: SmallPackage) -> None:
+    file = BytesIO(package.file)
+    with zipfile.ZipFile(file, "a") as opened:
+        link = zipfile.ZipInfo("contract/link")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        opened.writestr(link, "/etc/passwd")
+    with pytest.raises(BadPackage, match="not allowed"):
+        open_container(file.getvalue())
+
+
+def test_refuses_a_manifest_that_asks_for_more() -> None:
+    from qianda.evidence.manifest import read_manifest
+
+    for text in (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', b"<a/>", b"", b"<a>" * 100_000):
+        with pytest.raises(BadPackage, match="cannot be read"):
+            read_manifest("META-INF/ASiCManifest001.xml", text)
+
+
+def test_the_manifest_is_signed_as_it_is(package: SmallPackage) -> None:
+    container = open_container(package.file)
+    ((name, checked),) = container.signatures.items()
+    attributes = checked.to_be_signed
+    assert hashlib.sha256(container.items[name]).digest() in attributes
