@@ -56,7 +56,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The PDF to check.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The PDF or OFD to check.", show_default=False)],
     trust: Annotated[
         list[Path] | None,
         typer.Option(
@@ -132,13 +132,13 @@ class VerifyArguments:
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
-    from qianda.verify.findings import UnreadablePdf  # imported here so that the command starts quickly
+    from qianda.verify.findings import UnreadableDocument  # imported here so that the command starts quickly
     from qianda.verify.guard import verify_guarded
     from qianda.verify.trust import UnreadableTrust
 
     try:
         report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
-    except UnreadablePdf as error:
+    except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
         typer.echo(f"{asked.file}: {error.strerror or error}", err=True)

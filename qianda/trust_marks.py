@@ -12,6 +12,9 @@ TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
 # Certificate policy "the seal of the organisation": the built-in authority gives it to no person.
 SEAL_POLICY_OID: Final = "2.25.80970136730102162814577989914041284804"
 
+# Certificate policy "makes electronic seals" (GB/T 38540): such a certificate signs seals, and is no seal itself.
+SEAL_MAKER_POLICY_OID: Final = "2.25.246829797968674546976065227379095465771"
+
 # Attribute of a subject: the passkey that may confirm what the certificate's key signs (`qianda.passkey_binding`).
 PASSKEY_BINDING_OID: Final = "2.25.150163826585966368932947276595832730945"
 

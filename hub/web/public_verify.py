@@ -23,7 +23,7 @@ from hub.web.problems import wants_page
 from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
 from qianda.verify.elements import VerificationReport
-from qianda.verify.findings import UnreadablePdf
+from qianda.verify.findings import UnreadableDocument
 from qianda.verify.guard import verify_guarded
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
@@ -120,7 +120,7 @@ async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoo
     try:
         report: VerificationReport | None = await asyncio.get_running_loop().run_in_executor(threads, check)
         said = as_json(report) | {"file": name} if report else {}
-    except UnreadablePdf as error:
+    except UnreadableDocument as error:
         report, said = None, unreadable_json(name, error.reason)
     except TimeoutError as error:  # says nothing about the file
         raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error

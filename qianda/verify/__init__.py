@@ -11,20 +11,24 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf, Word
+from qianda.verify.findings import Element, Finding, Reason, UnreadableDocument, UnreadablePdf, Word
 
 if TYPE_CHECKING:
     from qianda.verify.elements import VerificationReport
     from qianda.verify.expectation import Expectation
     from qianda.verify.trust import Trust
 
-__all__ = ["Element", "Finding", "Reason", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
+__all__ = ["Element", "Finding", "Reason", "UnreadableDocument", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
+
+# How every ZIP file begins, and so every OFD.
+ZIP_START = b"PK"
 
 
 def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -> VerificationReport:
-    """Check one PDF, and whether it is the one that was expected.
+    """Check one PDF or OFD, and whether it is the one that was expected.
 
-    Raises UnreadablePdf, or OSError if the file cannot be opened. Runs an event loop: call it where none is running.
+    Raises UnreadableDocument, or OSError if the file cannot be opened. Runs an event loop: call it where none is
+    running.
     """
     from qianda.verify import reasons
     from qianda.verify.signed_file import MAX_FILE_BYTES
@@ -37,7 +41,11 @@ def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -
 def verify_bytes(
     pdf: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = ""
 ) -> VerificationReport:
-    """Check a PDF in memory, as `verify_file` does. Raises UnreadablePdf."""
+    """Check a PDF or OFD in memory, as `verify_file` does. Raises UnreadableDocument."""
+    if pdf.startswith(ZIP_START):
+        from qianda.verify.ofd import verify_ofd
+
+        return verify_ofd(pdf, trust, expected, name=name)
     from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
     from qianda.verify.elements import VerificationReport, altered_report, judge, of_document, trust_findings

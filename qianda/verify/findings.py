@@ -49,9 +49,17 @@ class Finding:
         return f"{self.field or 'document'}: {self.element}: {self.reason.en}"
 
 
-class UnreadablePdf(Exception):
-    """The file cannot be read as a PDF, or exceeds the limits. `reason` says which."""
+class UnreadableDocument(Exception):
+    """The file cannot be read, or exceeds the limits. `reason` says which."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.en)
         self.reason = reason
+
+
+class UnreadablePdf(UnreadableDocument):
+    """The file cannot be read as a PDF."""
+
+
+class UnreadableOfd(UnreadableDocument):
+    """The file cannot be read as an OFD."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qianda.verify import reasons
-from qianda.verify.findings import Reason, UnreadablePdf
+from qianda.verify.findings import Reason, UnreadableDocument
 
 if TYPE_CHECKING:
     from qianda.verify.elements import VerificationReport
@@ -37,8 +37,8 @@ def verify_guarded(
 ) -> VerificationReport:
     """Check a file as `verify_file` does, in a child process with low priority and a limit of CPU time.
 
-    Raises UnreadablePdf (also if the child used up its time or crashed), TimeoutError if there was no answer within
-    `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
+    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer
+    within `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
     importable without side effects (multiprocessing, start method "spawn").
     """
     context = multiprocessing.get_context("spawn")
@@ -53,7 +53,7 @@ def verify_guarded(
     except EOFError as error:
         child.join()
         used_up = child.exitcode is not None and -child.exitcode == USED_UP
-        raise UnreadablePdf(
+        raise UnreadableDocument(
             reasons.TOO_SLOW.about(seconds=round(cpu_seconds)) if used_up else reasons.CRASHED
         ) from error
     finally:
@@ -65,7 +65,7 @@ def verify_guarded(
 def _told(receiver: Connection) -> VerificationReport:
     kind, value = receiver.recv()
     if isinstance(value, Reason):
-        raise UnreadablePdf(value)
+        raise UnreadableDocument(value)
     if kind == "error":
         raise value
     report: VerificationReport = value
@@ -84,7 +84,7 @@ def _child(
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     try:
         sender.send(("report", verify_file(path, Trust.load(trust_files), expected)))
-    except UnreadablePdf as error:
+    except UnreadableDocument as error:
         sender.send(("unreadable", error.reason))
     except (UnreadableTrust, OSError) as error:
         sender.send(("error", error))

@@ -12,6 +12,12 @@ VERDICT_GENUINE: Final = Reason(
     "{contract}由{signers}签署, {seal}盖章, 此后未被改动。",
     "{contract} was signed by {signers} and sealed by {seal}, and has not been changed since.",
 )
+VERDICT_SEALED: Final = Reason(
+    "{contract}由{seal}盖章, 此后未被改动。", "{contract} was sealed by {seal}, and has not been changed since."
+)
+VERDICT_SIGNED: Final = Reason(
+    "{contract}由{signers}签署, 此后未被改动。", "{contract} was signed by {signers}, and has not been changed since."
+)
 VERDICT_TRIAL: Final = Reason(
     "但证书由内置机构签发, 仅供试用: 它不能证明签署的是谁。",
     "But its certificates are of the built-in authority, for trial use: they do not prove who signed.",
@@ -87,8 +93,8 @@ NOT_CERTIFIED: Final = Reason(
     "第一个签名不是限定后续修改的认证签名。", "The first signature is not a certification that limits later changes."
 )
 HIDDEN_SIGNATURE: Final = Reason(
-    "文件里有一个签名不属于任何签名域, 可能有签名域被移除。",
-    "A signature in the file belongs to no field: a field may have been removed.",
+    "文件里有一个签名不属于任何签名域或未列入签名清单, 可能已被移除。",
+    "A signature in the file belongs to no field or is on no list: it may have been removed.",
 )
 SAME_CERTIFICATE: Final = Reason(
     "印章与某位签署人使用了同一张证书。", "The seal was made with the certificate of one of the signers."

@@ -61,7 +61,7 @@ class Trust:
         Without this check anybody with a certificate of the same authority could make "the organisation's" seal.
         Whether the authority is trusted is checked with the chain.
         """
-        return _says(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
+        return has_policy(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
         """Tell whether the certificate, or one above it, says that it is for trial and internal use."""
@@ -104,10 +104,10 @@ def _list_files(path: Path) -> list[Path]:
 
 
 def says_trial(certificate: x509.Certificate) -> bool:
-    return _says(certificate, TRIAL_POLICY_OID)
+    return has_policy(certificate, TRIAL_POLICY_OID)
 
 
-def _says(certificate: x509.Certificate, oid: str) -> bool:
+def has_policy(certificate: x509.Certificate, oid: str) -> bool:
     policies = certificate.certificate_policies_value or ()
     return any(policy["policy_identifier"].dotted == oid for policy in policies)
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qianda.verify import reasons
-from qianda.verify.elements import SigningParty, VerificationReport
+from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Reason, Word
+
+# By whether there are signers, and seals. A PDF that did not fail has both; an OFD may have one of them.
+_SENTENCES = {
+    (True, True): reasons.VERDICT_GENUINE,
+    (False, True): reasons.VERDICT_SEALED,
+    (True, False): reasons.VERDICT_SIGNED,
+}
 
 
 def verdict(report: VerificationReport) -> tuple[Reason, ...]:
@@ -20,10 +27,11 @@ def _sentences(report: VerificationReport) -> Iterator[Reason]:
             yield Reason(*(sentence.format(reason=reason) for sentence, reason in _both(answer.reason)))
             return
     signers = [party.name for party in report.parties if not party.is_seal]
-    seal = _of_seal(report.parties)
+    seals = [party.name or party.organisation for party in report.parties if party.is_seal]
+    sentence = _SENTENCES[bool(signers), bool(seals)]
     yield Reason(
-        reasons.VERDICT_GENUINE.zh.format(contract=contract_name(report).zh, signers="、".join(signers), seal=seal),
-        reasons.VERDICT_GENUINE.en.format(contract=contract_name(report).en, signers=_and(signers), seal=seal),
+        sentence.zh.format(contract=contract_name(report).zh, signers="、".join(signers), seal="、".join(seals)),
+        sentence.en.format(contract=contract_name(report).en, signers=_and(signers), seal=_and(seals)),
     )
     if report.trial:
         yield reasons.VERDICT_TRIAL
@@ -41,10 +49,6 @@ def contract_name(report: VerificationReport) -> Reason:
 
 def _both(reason: Reason) -> tuple[tuple[str, str], tuple[str, str]]:
     return (reasons.VERDICT_FAILED.zh, reason.zh), (reasons.VERDICT_FAILED.en, reason.en)
-
-
-def _of_seal(parties: Sequence[SigningParty]) -> str:
-    return next((party.name or party.organisation for party in parties if party.is_seal), "-")
 
 
 def _and(names: Sequence[str]) -> str:

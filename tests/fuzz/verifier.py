@@ -19,7 +19,7 @@ import atheris
 
 with atheris.instrument_imports(include=["qianda.pdf", "qianda.verify"]):
     from qianda.pdf import NotOurForm, read_revisions
-    from qianda.verify.findings import UnreadablePdf
+    from qianda.verify.findings import UnreadableDocument
     from qianda.verify.structure import examine
 
 from tests.browser.update_files import last_revision
@@ -52,7 +52,7 @@ def one_input(genuine: set[bytes]) -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
         try:
             findings = examine(data, FIELDS).findings
-        except (UnreadablePdf, NotOurForm):
+        except (UnreadableDocument, NotOurForm):
             return
         if not findings and data not in genuine:
             raise Accepted(f"{len(data)} bytes")

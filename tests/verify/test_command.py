@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from qianda.verify import UnreadablePdf, reasons
+from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.guard import NICENESS, verify_guarded
 from tests.commands import run_command
 from tests.documents.contract_samples import contract_pdf
@@ -225,7 +225,7 @@ def test_a_check_lets_others_go_first_and_is_ended_when_its_time_is_used(contrac
                     limit, _ = resource.prlimit(pid, resource.RLIMIT_CPU)
                     if (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid), limit) == wanted:
                         os.kill(pid, signal.SIGXCPU)
-    with pytest.raises(UnreadablePdf) as ended:
+    with pytest.raises(UnreadableDocument) as ended:
         checking.result()
     assert ended.value.reason == reasons.TOO_SLOW.about(seconds=7)
 

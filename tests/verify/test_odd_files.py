@@ -8,7 +8,7 @@ import pytest
 
 from qianda.checks import RefusedToSign
 from qianda.update import check_update
-from qianda.verify import UnreadablePdf, verify_bytes
+from qianda.verify import UnreadableDocument, verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
@@ -82,5 +82,5 @@ def verdict(pdf: bytes, trust: Trust) -> set[Element] | str:
     """Return the elements that fail, or NOT_OURS if the file is recognised as foreign, not as damaged."""
     try:
         return failed(verify_bytes(pdf, trust, Expectation(FIELDS)))
-    except UnreadablePdf as refused:
+    except UnreadableDocument as refused:
         return NOT_OURS if NOT_OURS in refused.reason.en else refused.reason.en

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qianda.verify import UnreadablePdf, verify_bytes, verify_file
+from qianda.verify import UnreadableDocument, verify_bytes, verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
 from qianda.verify.structure import check_finished, examine
@@ -141,7 +141,7 @@ def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trus
         assert check_finished(changed, FIELDS), place
         try:
             assert verify_bytes(changed, trust).failed, place
-        except UnreadablePdf:
+        except UnreadableDocument:
             pass
 
 
@@ -164,7 +164,7 @@ def test_bytes_behind_the_document_timestamp_fail(contract: FinishedParts, trust
     ids=["empty", "text", "header", "no table", "deep", "huge table"],
 )
 def test_garbage_is_unreadable(garbage: bytes, trust: Trust) -> None:
-    with pytest.raises(UnreadablePdf):
+    with pytest.raises(UnreadableDocument):
         verify_bytes(garbage, trust)
     assert check_finished(garbage, FIELDS)
 

@@ -1,0 +1,118 @@
+"""A built-in authority for SM2 certificates, for trial and internal use: of seals, of who makes seals, of signers.
+
+It issues the certificates that an OFD needs, and says in each that it is for trial. It publishes no revocation list: an
+OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with SM2 (GB/T 33560 has the identifiers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from asn1crypto import keys, x509
+
+from hub.authorities import Clock
+from hub.authorities.builtin import CLOCK_TOLERANCE, ROOT_LIFE, SEAL_LIFE, SIGNER_LIFE, AuthorityKey, new_serial
+from hub.authorities.profile import KeyHolder, name, point_in_time, shorten_text
+from hub.errors import BadInput
+from qianda import sm2
+from qianda.trust_marks import SEAL_MAKER_POLICY_OID, SEAL_POLICY_OID, TRIAL_POLICY_OID
+
+_ALGORITHM: Final = {"algorithm": sm2.SIGNATURE_OID}
+
+
+async def make_sm2_root(
+    key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
+) -> bytes:
+    """Return the self-signed root certificate of an SM2 authority in DER, valid for 20 years."""
+    subject = name(organisation, f"{shorten_text(organisation, 40)} SM2 Root")
+    life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
+    extensions = [
+        _extension("basic_constraints", {"ca": True, "path_len_constraint": 0}, critical=True),
+        _extension("key_usage", {"key_cert_sign", "crl_sign"}, critical=True),
+        _extension("key_identifier", _key_identifier(key.spki)),
+        _extension("certificate_policies", [{"policy_identifier": TRIAL_POLICY_OID}]),
+    ]
+    return await _signed(_body(subject, KeyHolder(subject, key.spki), serial(), life, extensions), key)
+
+
+class Sm2Authority:
+    """The authority with its root, which `make_sm2_root` gave for this key (else ValueError)."""
+
+    trial = True
+
+    def __init__(self, key: AuthorityKey, root: bytes, clock: Clock, organisation: str) -> None:
+        self.root = root
+        self._root = x509.Certificate.load(root)
+        if self._root.public_key.dump() != key.spki:
+            raise ValueError("the root certificate is not for this key")
+        self._key, self._clock, self._organisation = key, clock, organisation
+
+    async def issue_seal(self, spki: bytes, common_name: str) -> bytes:
+        """Return the certificate (DER) of an organisation's seal key. Raises BadInput for a key that is no SM2 key."""
+        return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_POLICY_OID])
+
+    async def issue_seal_maker(self, spki: bytes, common_name: str) -> bytes:
+        """Return the certificate (DER) of who makes seals. Raises BadInput for a key that is no SM2 key."""
+        return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_MAKER_POLICY_OID])
+
+    async def issue_signer(self, spki: bytes, common_name: str) -> bytes:
+        """Return the certificate (DER) of a person. Raises BadInput for a key that is no SM2 key."""
+        return await self._issue(spki, common_name, SIGNER_LIFE, [])
+
+    async def _issue(self, spki: bytes, common_name: str, life: timedelta, policies: Sequence[str]) -> bytes:
+        if sm2.read_spki(spki) is None:
+            raise BadInput("the public key is no SM2 key", field="spki")
+        holder = KeyHolder(name(self._organisation, common_name), spki)
+        now = self._clock()
+        extensions = [
+            _extension("basic_constraints", {"ca": False}, critical=True),
+            _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
+            _extension("key_identifier", _key_identifier(spki)),
+            _extension("authority_key_identifier", {"key_identifier": _key_identifier(self._key.spki)}),
+            _extension("certificate_policies", [{"policy_identifier": each} for each in (TRIAL_POLICY_OID, *policies)]),
+        ]
+        body = _body(self._root.subject, holder, new_serial(), (now - CLOCK_TOLERANCE, now + life), extensions)
+        return await _signed(body, self._key)
+
+
+def _body(
+    issuer: x509.Name,
+    holder: KeyHolder,
+    serial: int,
+    life: tuple[datetime, datetime],
+    extensions: Sequence[dict[str, Any]],
+) -> x509.TbsCertificate:
+    return x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": serial,
+            "signature": _ALGORITHM,
+            "issuer": issuer,
+            "validity": {"not_before": point_in_time(life[0]), "not_after": point_in_time(life[1])},
+            "subject": holder.name,
+            "subject_public_key_info": keys.PublicKeyInfo.load(holder.spki),
+            "extensions": list(extensions),
+        }
+    )
+
+
+async def _signed(body: x509.TbsCertificate, key: AuthorityKey) -> bytes:
+    signature = await key.sign(body.dump())
+    return bytes(
+        x509.Certificate(
+            {"tbs_certificate": body, "signature_algorithm": _ALGORITHM, "signature_value": signature}
+        ).dump()
+    )
+
+
+def _extension(extn_id: str, value: Any, *, critical: bool = False) -> dict[str, Any]:
+    return {"extn_id": extn_id, "critical": critical, "extn_value": value}
+
+
+def _key_identifier(spki: bytes) -> bytes:
+    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It is a name, not a protection."""
+    bits = keys.PublicKeyInfo.load(spki)["public_key"].contents[1:]
+    return hashlib.sha1(bits, usedforsecurity=False).digest()

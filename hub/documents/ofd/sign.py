@@ -1,0 +1,162 @@
+"""Sign and seal an OFD: prepare the file, have the key sign, put the value in.
+
+The order matters. `OFD.xml` gets its way to the list of signatures before anything is hashed. Every member is hashed
+but the list, to which later signatures are added, and the new signature's own two files. Then `Signature.xml` is
+hashed, and this hash is what the key signs. Sources: GB/T 33190, 18; GB/T 38540, 7; GB/T 35275, 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from hub.documents.ofd.package import change_package
+from hub.documents.ofd.seal import SM2_WITH_SM3, VERSION, bits, integer, location, moment, octets, sequence
+from hub.documents.ofd.signature_files import (
+    NewOfdSignature,
+    StampPlace,
+    list_signature,
+    name_list,
+    next_number,
+    signature_xml,
+)
+from hub.errors import BadInput
+from qianda import der, sm2
+from qianda.cms_parts import CertificateNames, object_identifier
+from qianda.ofd import NotAnOfd
+from qianda.ofd.container import Container
+from qianda.ofd.signature_parts import ROOT, SEAL, SIGN, DocumentParts, read_document
+from qianda.verify.ofd.coverage import coverage_faults
+
+_SIGNED_DATA = object_identifier("1.2.156.10197.6.1.4.2.2")
+_DATA = object_identifier("1.2.156.10197.6.1.4.2.1")
+_SM3 = sequence(object_identifier(sm2.SM3_OID))
+_CONTEXT_0 = 0xA0
+_SET = 0x31
+
+
+@dataclass(frozen=True)
+class PreparedOfd:
+    """An OFD that only lacks the value of its new signature. The key signs `to_be_signed` with SM2 and SM3."""
+
+    to_be_signed: bytes
+    _container: Container
+    _changed: dict[str, bytes]
+    _value_member: str
+    _value: Callable[[bytes, bytes | None], bytes]
+
+    def finish(self, signature: bytes, timestamp: bytes | None = None) -> bytes:
+        """Return the finished file. `timestamp`: a token of RFC 3161 over the signature; it may be missing.
+
+        Raises BadInput for a value that is no SM2 signature.
+        """
+        encoded = sm2.der_signature(signature)
+        if encoded is None:
+            raise BadInput("This is no SM2 signature.", field="signature")
+        value = self._value(encoded, timestamp)
+        return change_package(self._container, self._changed | {self._value_member: value})
+
+
+def prepare_seal(
+    ofd: bytes, seal: bytes, certificate: bytes, signed_at: datetime, places: Sequence[StampPlace]
+) -> PreparedOfd:
+    """Prepare a seal (GB/T 38540). `seal`: the SESeal in DER. `certificate`: of the key that seals, in DER.
+
+    Raises BadInput if the file is no OFD, or cannot be sealed without breaking what is there.
+    """
+    container, document = _open(ofd)
+    new = _new_signature(container, document, SEAL, signed_at, tuple(places))
+    if not places:
+        raise BadInput("A seal must be shown somewhere.", field="places")
+    changed, description = _describe(container, document, new, {new.seal: seal})
+    about = (moment(signed_at), bits(sm2.sm3(description)), location(f"/{new.member}"))
+    to_sign = sequence(integer(VERSION), seal, *about)
+    return PreparedOfd(to_sign, container, changed, new.value, partial(_seal_value, to_sign, certificate))
+
+
+def prepare_signature(ofd: bytes, certificate: bytes, signed_at: datetime) -> PreparedOfd:
+    """Prepare a signature without a seal (GB/T 35275): its content is the hash of `Signature.xml`, without attributes.
+
+    Raises BadInput if the file is no OFD, or cannot be signed without breaking what is there.
+    """
+    container, document = _open(ofd)
+    new = _new_signature(container, document, SIGN, signed_at, ())
+    changed, description = _describe(container, document, new, {})
+    to_sign = sm2.sm3(description)
+    return PreparedOfd(to_sign, container, changed, new.value, partial(_signature_value, to_sign, certificate))
+
+
+def _open(ofd: bytes) -> tuple[Container, DocumentParts]:
+    """Return the file's parts. Raises BadInput if an earlier signature does not hold, or would not any more."""
+    try:
+        container = Container(ofd)
+        document = read_document(container)
+        for part in document.signatures:
+            if fault := next(coverage_faults(container, document, part), None):
+                raise BadInput(f"An earlier signature of the file does not hold: {fault.en}", field="file")
+            if any(one.member == document.signatures_member for one in part.references):
+                raise BadInput("An earlier signature forbids further ones: it covers the list of them.", field="file")
+    except NotAnOfd as error:
+        raise BadInput(f"The file cannot be read as an OFD: {error.what}", field="file") from error
+    return container, document
+
+
+def _new_signature(
+    container: Container, document: DocumentParts, kind: str, signed_at: datetime, places: tuple[StampPlace, ...]
+) -> NewOfdSignature:
+    """Return the new signature in a folder that is not there yet."""
+    listed = document.signatures_member or _list_member(document)
+    base, taken = listed.rpartition("/")[0], {name.casefold() for name in container}
+    for index in range(len(container) + 1):
+        folder = f"{base}/Sign_{index}"
+        if not any(name.startswith(folder.casefold() + "/") for name in taken):
+            return NewOfdSignature(folder, kind, next_number(container, document), signed_at, places)
+    raise AssertionError("unreachable")
+
+
+def _list_member(document: DocumentParts) -> str:
+    folder = document.root.rpartition("/")[0]
+    return f"{folder}/Signs/Signatures.xml" if folder else "Signs/Signatures.xml"
+
+
+def _describe(
+    container: Container, document: DocumentParts, new: NewOfdSignature, added: dict[str, bytes]
+) -> tuple[dict[str, bytes], bytes]:
+    """Return the members that change, without the value, and the description of the signature."""
+    listed = document.signatures_member or _list_member(document)
+    changed = dict(added)
+    if not document.signatures_member:
+        changed[ROOT] = name_list(container, listed)
+    covered = [name for name in (*container, *added) if name != listed]
+    hashes = {name: sm2.sm3(changed[name] if name in changed else container.read(name)) for name in covered}
+    changed[new.member] = description = signature_xml(new, hashes)
+    changed[listed] = list_signature(container, listed, new)
+    return changed, description
+
+
+def _seal_value(to_sign: bytes, certificate: bytes, signature: bytes, timestamp: bytes | None) -> bytes:
+    """Return SES_Signature (GB/T 38540, 7.1)."""
+    stamp = [der.encode(_CONTEXT_0, bits(timestamp))] if timestamp else []
+    return sequence(to_sign, octets(certificate), SM2_WITH_SM3, bits(signature), *stamp)
+
+
+def _signature_value(content: bytes, certificate: bytes, signature: bytes, _timestamp: bytes | None) -> bytes:
+    """Return SignedData of GB/T 35275. It has no place for a timestamp."""
+    names = CertificateNames.read(certificate)
+    signer = sequence(
+        integer(1),
+        sequence(names.issuer, names.serial),
+        _SM3,
+        sequence(SM2_WITH_SM3),
+        octets(signature),
+    )
+    signed = sequence(
+        integer(1),
+        der.encode(_SET, _SM3),
+        sequence(_DATA, der.encode(_CONTEXT_0, octets(content))),
+        der.encode(_CONTEXT_0, certificate),
+        der.encode(_SET, signer),
+    )
+    return sequence(_SIGNED_DATA, der.encode(_CONTEXT_0, signed))

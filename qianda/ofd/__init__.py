@@ -1,0 +1,18 @@
+"""OFD (GB/T 33190), the Chinese format for fixed layout: its container, its signatures and its electronic seals.
+
+This package reads, and judges nothing: `qianda.verify.ofd` does. An OFD is a ZIP file of XML parts and resources.
+"""
+
+from __future__ import annotations
+
+
+class NotAnOfd(Exception):
+    """The bytes cannot be read as an OFD, or in more than one way. `what` says why, in a few words of English."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class OfdTooLarge(NotAnOfd):
+    """The file, or what it unpacks to, exceeds the limits."""

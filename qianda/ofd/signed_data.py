@@ -1,0 +1,174 @@
+"""The value of a signature without a seal: SignedData of GB/T 35275, which is that of CMS (RFC 5652) with content types
+of its own.
+
+Makers write it in two shapes: with signed attributes, whose message digest is the hash of `Signature.xml`; or without
+attributes, and the hash itself is the content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from asn1crypto import core, x509
+
+from qianda.ofd import NotAnOfd
+from qianda.ofd.moments import read_moment
+from qianda.sm2 import SIGNATURE_OID, SM3_OID
+
+DATA_OID, SIGNED_DATA_OID = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
+# Some libraries keep the content types of CMS itself.
+_DATA_OIDS: Final = frozenset({DATA_OID, "1.2.840.113549.1.7.1"})
+_SIGNED_DATA_OIDS: Final = frozenset({SIGNED_DATA_OID, "1.2.840.113549.1.7.2"})
+CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
+# Makers name SM2 signatures by one of these: the signature, the signing key, the curve.
+_SM2_OIDS: Final = frozenset({SIGNATURE_OID, "1.2.156.10197.1.301.1", "1.2.156.10197.1.301"})
+
+
+@dataclass(frozen=True)
+class PlainValue:
+    """What a signature without a seal says; the fields are those of `qianda.ofd.values.SignatureValue`."""
+
+    certificate: bytes
+    others: tuple[bytes, ...]
+    algorithm: str
+    signed: bytes
+    data_hash: bytes
+    signature: bytes
+    moment: datetime | None
+
+
+class ContentInfo(core.Sequence):  # type: ignore[misc]
+    """What was signed."""
+
+    _fields = [  # noqa: RUF012
+        ("content_type", core.ObjectIdentifier),
+        ("content", core.OctetString, {"explicit": 0, "optional": True}),
+    ]
+
+
+class Algorithm(core.Sequence):  # type: ignore[misc]
+    _fields = [("algorithm", core.ObjectIdentifier), ("parameters", core.Any, {"optional": True})]  # noqa: RUF012
+
+
+class AlgorithmSet(core.SetOf):  # type: ignore[misc]
+    _child_spec = Algorithm
+
+
+class AnySet(core.SetOf):  # type: ignore[misc]
+    _child_spec = core.Any
+
+
+class Attribute(core.Sequence):  # type: ignore[misc]
+    _fields = [("type", core.ObjectIdentifier), ("values", AnySet)]  # noqa: RUF012
+
+
+class AttributeSet(core.SetOf):  # type: ignore[misc]
+    _child_spec = Attribute
+
+
+class IssuerAndSerial(core.Sequence):  # type: ignore[misc]
+    _fields = [("issuer", x509.Name), ("serial", core.Integer)]  # noqa: RUF012
+
+
+class SignerInfo(core.Sequence):  # type: ignore[misc]
+    _fields = [  # noqa: RUF012
+        ("version", core.Integer),
+        ("signer", IssuerAndSerial),
+        ("digest_algorithm", Algorithm),
+        ("signed_attributes", AttributeSet, {"implicit": 0, "optional": True}),
+        ("signature_algorithm", Algorithm),
+        ("signature", core.OctetString),
+        ("unsigned_attributes", AttributeSet, {"implicit": 1, "optional": True}),
+    ]
+
+
+class SignerInfoSet(core.SetOf):  # type: ignore[misc]
+    _child_spec = SignerInfo
+
+
+class CertificateSet(core.SetOf):  # type: ignore[misc]
+    _child_spec = x509.Certificate
+
+
+class SignedData(core.Sequence):  # type: ignore[misc]
+    _fields = [  # noqa: RUF012
+        ("version", core.Integer),
+        ("digest_algorithms", AlgorithmSet),
+        ("content_info", ContentInfo),
+        ("certificates", CertificateSet, {"implicit": 0, "optional": True}),
+        ("revocations", AnySet, {"implicit": 1, "optional": True}),
+        ("signers", SignerInfoSet),
+    ]
+
+
+class SignedDataInfo(core.Sequence):  # type: ignore[misc]
+    _fields = [("content_type", core.ObjectIdentifier), ("content", SignedData, {"explicit": 0})]  # noqa: RUF012
+
+
+def read_signed_data(data: bytes) -> PlainValue:
+    """Read the value. Raises NotAnOfd, or what asn1crypto raises for bytes that are none: ValueError, TypeError."""
+    outer = SignedDataInfo.load(data, strict=True)
+    if outer["content_type"].dotted not in _SIGNED_DATA_OIDS:
+        raise NotAnOfd("a signature value of an unknown type")
+    signed = outer["content"]
+    if len(signed["signers"]) != 1:
+        raise NotAnOfd("a signature value of several signers")
+    signer = signed["signers"][0]
+    certificates = tuple(one.dump() for one in signed["certificates"])
+    certificate = _certificate_of(signer["signer"], certificates)
+    if signer["digest_algorithm"]["algorithm"].dotted != SM3_OID:
+        raise NotAnOfd("a signature value that is not made with SM3")
+    over, data_hash, moment = _read_signed(signed["content_info"], signer["signed_attributes"])
+    named = signer["signature_algorithm"]["algorithm"].dotted
+    return PlainValue(
+        certificate=certificate,
+        others=tuple(one for one in certificates if one != certificate),
+        algorithm=SIGNATURE_OID if named in _SM2_OIDS else named,
+        signed=over,
+        data_hash=data_hash,
+        signature=signer["signature"].native,
+        moment=moment,
+    )
+
+
+def _read_signed(content_info: Any, attributes: Any) -> tuple[bytes, bytes, datetime | None]:
+    """Return the signed bytes, the hash in them, and the time if they state one."""
+    if content_info["content_type"].dotted not in _DATA_OIDS:
+        raise NotAnOfd("a signature value over an unknown content")
+    content: bytes | None = content_info["content"].native
+    if isinstance(attributes, core.Void):
+        if content is None:
+            raise NotAnOfd("a signature value without the hash")
+        return content, content, None
+    # Signed as SET, stored as [0] (RFC 5652, 5.4).
+    over = b"\x31" + attributes.dump()[1:]
+    data_hash, moment = _read_attributes(attributes)
+    if content not in (None, data_hash):
+        raise NotAnOfd("a signature value whose content is not what its attributes say")
+    return over, data_hash, moment
+
+
+def _certificate_of(named: Any, certificates: tuple[bytes, ...]) -> bytes:
+    for encoded in certificates:
+        certificate = x509.Certificate.load(encoded)
+        same_serial = certificate.serial_number == named["serial"].native
+        if same_serial and certificate.issuer.dump() == named["issuer"].dump():
+            return encoded
+    raise NotAnOfd("a signature value without the signer's certificate")
+
+
+def _read_attributes(attributes: Any) -> tuple[bytes, datetime | None]:
+    found: dict[str, Any] = {}
+    for attribute in attributes:
+        kind = attribute["type"].dotted
+        if kind in found or len(attribute["values"]) != 1:
+            raise NotAnOfd("a signature value with a doubled attribute")
+        found[kind] = attribute["values"][0].parse()
+    if MESSAGE_DIGEST not in found:
+        raise NotAnOfd("a signature value without the hash")
+    if CONTENT_TYPE in found and found[CONTENT_TYPE].dotted not in _DATA_OIDS:
+        raise NotAnOfd("a signature value over an unknown content")
+    moment = read_moment(found[SIGNING_TIME].contents.decode("ascii")) if SIGNING_TIME in found else None
+    return found[MESSAGE_DIGEST].native, moment

@@ -1,0 +1,216 @@
+"""The value of a signature: a sealed one of GM/T 0031 or GB/T 38540, or a plain one of GB/T 35275."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from asn1crypto import core
+
+from qianda.ofd import NotAnOfd
+from qianda.ofd.moments import read_moment
+from qianda.ofd.seal_syntax import (
+    CertificateDigestList,
+    CertificateList,
+    EncodedSeal,
+    SealInfo,
+    SealProperty,
+    SealPropertyV1,
+    SealSignature,
+    SealSignatureV1,
+    SealV1,
+)
+from qianda.ofd.signed_data import read_signed_data
+
+VERSIONS: Final = (1, 4, 5)
+
+
+@dataclass(frozen=True)
+class ElectronicSeal:
+    """A seal as its maker signed it. `listed`: the certificates (DER) that may use it, `listed_hashes` if it names
+    only their hashes. `signed`: the bytes that the maker signed; which of them depends on the maker."""
+
+    encoded: bytes
+    version: int
+    vendor: str
+    number: str
+    name: str
+    listed: tuple[bytes, ...]
+    listed_hashes: tuple[bytes, ...]
+    created: datetime
+    valid_from: datetime
+    valid_until: datetime
+    picture: tuple[str, bytes, int, int]
+    maker: bytes
+    algorithm: str
+    signed: tuple[bytes, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class SignatureValue:
+    """What a signature's value says. `certificate` (DER) signed `signed`, which holds `data_hash`, the hash of
+    `Signature.xml`. `moment`: when, by the signer's clock; None if it does not say. `timestamp`: DER of RFC 3161."""
+
+    certificate: bytes
+    others: tuple[bytes, ...]
+    algorithm: str
+    signed: bytes
+    data_hash: bytes
+    signature: bytes
+    moment: datetime | None
+    seal: ElectronicSeal | None
+    timestamp: bytes | None = None
+
+
+def read_value(data: bytes, name: str) -> SignatureValue:
+    """Read a signature's value, whatever the list of signatures calls it. Raises NotAnOfd, which names the member."""
+    try:
+        first = _first_part(data)
+        if isinstance(first, core.ObjectIdentifier):
+            return _read_plain(data)
+        version = int(first[0].native)
+        if version not in VERSIONS:
+            raise NotAnOfd(f"{name}: a seal of the unknown version {version}")
+        return _read_sealed_v1(data) if version == 1 else _read_sealed(data)
+    except NotAnOfd:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise NotAnOfd(f"{name}: a signature value that cannot be read") from error
+
+
+def read_seal(data: bytes, name: str) -> ElectronicSeal:
+    """Read a seal of any version. Raises NotAnOfd, which names the member."""
+    try:
+        version = int(SealInfo.load(_first_part(data).dump())["header"]["version"].native)
+        return _seal_v1(SealV1.load(data, strict=True)) if version == 1 else _seal(EncodedSeal.load(data, strict=True))
+    except NotAnOfd:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise NotAnOfd(f"{name}: a seal that cannot be read") from error
+
+
+def _read_plain(data: bytes) -> SignatureValue:
+    signed = read_signed_data(data)
+    return SignatureValue(
+        certificate=signed.certificate,
+        others=signed.others,
+        algorithm=signed.algorithm,
+        signed=signed.signed,
+        data_hash=signed.data_hash,
+        signature=signed.signature,
+        moment=signed.moment,
+        seal=None,
+    )
+
+
+def _read_sealed(data: bytes) -> SignatureValue:
+    value = SealSignature.load(data, strict=True)
+    to_sign = value["to_sign"]
+    return SignatureValue(
+        certificate=value["certificate"].native,
+        others=(),
+        algorithm=value["algorithm"].dotted,
+        signed=to_sign.dump(),
+        data_hash=_bits(to_sign["data_hash"]),
+        signature=_bits(value["signature"]),
+        moment=_moment(to_sign["time"]),
+        seal=_seal(to_sign["seal"]),
+        timestamp=_bits(value["timestamp"]) if value["timestamp"].native is not None else None,
+    )
+
+
+def _read_sealed_v1(data: bytes) -> SignatureValue:
+    value = SealSignatureV1.load(data, strict=True)
+    to_sign = value["to_sign"]
+    noted = _bits(to_sign["time"])
+    # The bits hold a time as text, or a timestamp of RFC 3161.
+    is_text = noted.isascii() and len(noted) <= 32
+    return SignatureValue(
+        certificate=to_sign["certificate"].native,
+        others=(),
+        algorithm=to_sign["algorithm"].dotted,
+        signed=to_sign.dump(),
+        data_hash=_bits(to_sign["data_hash"]),
+        signature=_bits(value["signature"]),
+        moment=_moment_in_bits(noted) if is_text else None,
+        seal=_seal_v1(to_sign["seal"]),
+    )
+
+
+def _moment_in_bits(noted: bytes) -> datetime | None:
+    """Return the time in the bits, with or without the tag of a time in DER around it."""
+    if noted[:1] in (b"\x17", b"\x18") and noted[1:2] == bytes((len(noted) - 2,)):
+        noted = noted[2:]
+    return read_moment(noted.decode("ascii"))
+
+
+def _seal(seal: Any) -> ElectronicSeal:
+    parts = seal["info"].dump(), seal["certificate"].dump(), seal["algorithm"].dump()
+    listed = SealProperty.load(seal["info"]["property"].dump(), strict=True)
+    if listed["list_type"].native == 1:
+        certificates, hashes = CertificateList.load(listed["certificates"].dump(), strict=True).native, ()
+    else:
+        digests = CertificateDigestList.load(listed["certificates"].dump(), strict=True)
+        certificates, hashes = (), tuple(one["value"].native for one in digests)
+    return _whole(seal, listed, (tuple(certificates), hashes), (seal, _maker_bytes(parts)))
+
+
+def _seal_v1(seal: Any) -> ElectronicSeal:
+    made = seal["made"]
+    parts = seal["info"].dump(), made["certificate"].dump(), made["algorithm"].dump()
+    listed = SealPropertyV1.load(seal["info"]["property"].dump(), strict=True)
+    return _whole(seal, listed, (tuple(listed["certificates"].native), ()), (made, _maker_bytes(parts)))
+
+
+def _whole(
+    seal: Any,
+    listed: Any,
+    certificates: tuple[tuple[bytes, ...], tuple[bytes, ...]],
+    made: tuple[Any, tuple[bytes, ...]],
+) -> ElectronicSeal:
+    info, (signature, signed) = seal["info"], made
+    created, start, end = (_moment(listed[name]) for name in ("created", "valid_from", "valid_until"))
+    if created is None or start is None or end is None:
+        raise NotAnOfd("a seal without the times of its life")
+    picture = info["picture"]
+    return ElectronicSeal(
+        encoded=seal.dump(),
+        version=int(info["header"]["version"].native),
+        vendor=info["header"]["vendor"].native,
+        number=info["number"].native,
+        name=listed["name"].native,
+        listed=certificates[0],
+        listed_hashes=certificates[1],
+        created=created,
+        valid_from=start,
+        valid_until=end,
+        picture=(picture["type"].native, picture["data"].native, picture["width"].native, picture["height"].native),
+        maker=signature["certificate"].native,
+        algorithm=signature["algorithm"].dotted,
+        signed=signed,
+        signature=_bits(signature["signature"]),
+    )
+
+
+def _maker_bytes(parts: tuple[bytes, bytes, bytes]) -> tuple[bytes, ...]:
+    """Return what a maker may have signed: the seal's information alone, or with certificate and algorithm."""
+    joined = b"".join(parts)
+    return parts[0], core.Sequence(contents=joined).dump()
+
+
+def _moment(value: Any) -> datetime | None:
+    return read_moment(value.parse().contents.decode("ascii"))
+
+
+def _bits(value: Any) -> bytes:
+    contents: bytes = value.contents
+    if contents[:1] != b"\0":
+        raise NotAnOfd("bits that are no whole bytes")
+    return contents[1:]
+
+
+def _first_part(data: bytes) -> Any:
+    """Return the first part of a sequence, whose other parts may have tags of a context."""
+    return core.Asn1Value.load(core.Sequence.load(data, strict=True).contents)

@@ -1,0 +1,68 @@
+"""XML parts of an OFD, read without document types and entities: what stands there is what counts."""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.etree import ElementTree
+
+from qianda.ofd import NotAnOfd
+
+NAMESPACE: Final = "http://www.ofdspec.org/2016"
+MAX_DEPTH: Final = 200
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Builds the tree, and refuses a document type (so there are no entities) and parts that are nested too deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise NotAnOfd(f"a document type ({name}, {pubid}, {system})")
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise NotAnOfd("XML that is nested too deep")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
+def read_xml(data: bytes, name: str) -> ElementTree.Element:
+    """Return the root element of a part. Raises NotAnOfd, which names the part."""
+    parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - see the import
+    try:
+        parser.feed(data)
+        root: ElementTree.Element = parser.close()
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise NotAnOfd(f"{name}: no XML that can be read") from error
+    except NotAnOfd as error:
+        raise NotAnOfd(f"{name}: {error.what}") from None
+    return root
+
+
+def local_name(element: ElementTree.Element) -> str:
+    """Return the name without its namespace: some makers use another one, or none."""
+    return element.tag.rpartition("}")[2]
+
+
+def children(parent: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [child for child in parent if local_name(child) == name]
+
+
+def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | None:
+    """Return the child of this name, or None. Raises NotAnOfd if there are two: readers would choose differently."""
+    found = children(parent, name)
+    if len(found) > 1:
+        raise NotAnOfd(f"{name} stands there twice")
+    return found[0] if found else None
+
+
+def text_of(parent: ElementTree.Element, name: str) -> str:
+    """Return the text of the child of this name, without spaces around it; empty if there is none."""
+    found = only_child(parent, name)
+    return (found.text or "").strip() if found is not None else ""

@@ -1,0 +1,79 @@
+"""The path from a certificate of an OFD to a trusted authority: names, lives, purposes and SM2 signatures.
+
+Nothing in an OFD tells about revocation, so it is not looked at (the answer says so). Source: RFC 5280, 6; GB/T 20518.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from asn1crypto import x509
+
+from qianda import sm2
+from qianda.verify.findings import Reason
+from qianda.verify.ofd import reasons
+from qianda.verify.trust import Trust
+
+MAX_CHAIN_LENGTH = 8
+
+
+def load_certificate(encoded: bytes) -> x509.Certificate | None:
+    """Return the certificate; None if any part of it cannot be read."""
+    try:
+        certificate = x509.Certificate.load(encoded, strict=True)
+        certificate.native  # noqa: B018 - parses all of it
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+        return None
+    return x509.Certificate.load(encoded)
+
+
+def chain_fault(
+    certificate: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, moment: datetime
+) -> Reason | None:
+    """Return why the certificate leads to no trusted authority; None if it does."""
+    if not _may_sign(certificate):
+        return reasons.PURPOSE_WRONG
+    anchors = {one.dump() for one in trust.authorities}
+    current = certificate
+    for _ in range(MAX_CHAIN_LENGTH):
+        issuer = _find_issuer(current, [*trust.authorities, *others])
+        if issuer is None:
+            return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
+        if not issuer.not_valid_before <= moment <= issuer.not_valid_after:
+            return reasons.ISSUER_LIFE.about(issuer=_common_name(issuer.subject))
+        if not signed_by(current, issuer):
+            return reasons.ISSUER_WRONG.about(issuer=_common_name(issuer.subject))
+        if issuer.dump() in anchors:
+            return None
+        current = issuer
+    return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
+
+
+def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether the issuer's key signed the certificate, with SM2."""
+    algorithms = certificate["signature_algorithm"], certificate["tbs_certificate"]["signature"]
+    if any(one["algorithm"].dotted != sm2.SIGNATURE_OID for one in algorithms):
+        return False
+    body, value = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
+    return sm2.verify(issuer.public_key.dump(), body, value)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate is for signatures: it says so, or says nothing. An authority's own is not."""
+    usage = certificate.key_usage_value
+    return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
+
+
+def _find_issuer(certificate: x509.Certificate, candidates: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    for one in candidates:
+        usage = one.key_usage_value
+        may_issue = one.ca and (usage is None or "key_cert_sign" in usage.native)
+        if may_issue and one.subject.dump() == certificate.issuer.dump():
+            return one
+    return None
+
+
+def _common_name(name: x509.Name) -> str:
+    value = name.native.get("common_name") or name.human_friendly
+    return value if isinstance(value, str) else ", ".join(value)

@@ -1,0 +1,56 @@
+"""What a signature of an OFD covers: each member that it names has its hash, and no member is left over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from qianda import sm2
+from qianda.ofd.container import Container
+from qianda.ofd.signature_parts import CoveredMember, DocumentParts, SignaturePart
+from qianda.verify.findings import Reason
+from qianda.verify.ofd import reasons
+
+_SM3_NAMES = frozenset({sm2.SM3_OID, "SM3"})
+# How the standard names them; the seal has its own check.
+_SIGNATURE_FILES = frozenset({"signature.xml", "signedvalue.dat"})
+MAX_NAMED = 5
+
+
+def coverage_faults(container: Container, document: DocumentParts, part: SignaturePart) -> Iterator[Reason]:
+    """Yield what is wrong with the content that this signature covers. Raises NotAnOfd for a damaged member."""
+    if part.check_method.strip().upper() not in _SM3_NAMES:
+        yield reasons.CHECK_METHOD.about(method=part.check_method or "-")
+        return
+    named = [reference.member for reference in part.references]
+    seen = Counter(named)
+    if doubled := {name for name in named if seen[name] > 1}:
+        yield reasons.MEMBER_TWICE.about(members=_list(doubled))
+    if missing := set(named) - set(container):
+        yield reasons.MEMBER_MISSING.about(members=_list(missing))
+    if altered := {one.member for one in part.references if one.member in container and not _same(container, one)}:
+        yield reasons.MEMBER_ALTERED.about(members=_list(altered))
+    if uncovered := set(container) - set(named) - _exempt(document):
+        yield reasons.MEMBER_UNCOVERED.about(members=_list(uncovered))
+
+
+def has_hidden_signature(container: Container, document: DocumentParts) -> bool:
+    """Tell whether files of a signature are there that the list does not name: somebody took it off the list."""
+    listed = _exempt(document)
+    return any(name not in listed and name.rpartition("/")[2].casefold() in _SIGNATURE_FILES for name in container)
+
+
+def _same(container: Container, reference: CoveredMember) -> bool:
+    return sm2.sm3(container.read(reference.member)) == reference.value
+
+
+def _exempt(document: DocumentParts) -> frozenset[str]:
+    """Return the members that a signature need not cover: the list of signatures, to which later ones are added, and
+    the files of all signatures in it, which their own values protect."""
+    own = (part.own_members for part in document.signatures)
+    return frozenset({document.signatures_member}).union(*own)
+
+
+def _list(names: set[str]) -> str:
+    shown = sorted(names)[:MAX_NAMED]
+    return ", ".join(shown) + (f" (+{len(names) - MAX_NAMED})" if len(names) > MAX_NAMED else "")

@@ -1,0 +1,132 @@
+"""The container of an OFD: files that programs would read in different ways are refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+
+import pytest
+
+from qianda.ofd import NotAnOfd, OfdTooLarge, container
+from qianda.ofd.container import Container
+from qianda.ofd.locations import resolve
+from qianda.ofd.xml_part import read_xml
+from tests.ofd.plain import members_of, plain_ofd
+
+GOOD = plain_ofd()
+
+
+def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    output = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(output, "w", method) as archive:
+        warnings.simplefilter("ignore")  # it warns of doubled names, which are meant
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, method)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "a/../../b", "/a", "a\\b", "c:a", "a//b", "./a", "a\nb", "", "a" * 600], ids=repr
+)
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(NotAnOfd):
+        Container(zipped((name, b"x")))
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "A"), ("a", "a/b"), ("Doc/x", "doc")], ids=repr)
+def test_two_members_of_one_name_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(NotAnOfd):
+        Container(zipped((names[0], b"1"), (names[1], b"2")))
+
+
+def test_what_stands_beside_the_members_is_refused() -> None:
+    for changed in (b"x" + GOOD, GOOD + b"x", GOOD[:-2] + b"\1\0x"):
+        with pytest.raises(NotAnOfd):
+            Container(changed)
+
+
+def test_a_gap_between_members_is_refused() -> None:
+    directory = struct.unpack_from("<L", GOOD, len(GOOD) - 6)[0]
+    moved = GOOD[:directory] + b"hidden" + GOOD[directory:-6] + struct.pack("<LH", directory + 6, 0)
+    with pytest.raises(NotAnOfd, match="belong to no member"):
+        Container(moved)
+
+
+def test_a_header_that_contradicts_the_directory_is_refused() -> None:
+    for at in (8, 14, 18, 22, 30):  # method, checksum, both sizes, the name
+        changed = GOOD[:at] + bytes((GOOD[at] ^ 1,)) + GOOD[at + 1 :]
+        with pytest.raises(NotAnOfd):
+            Container(changed)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "MAX_UNPACKED_BYTES", 1 << 20)
+    bomb = zipped(("a", bytes(2 << 20)))
+    with pytest.raises(OfdTooLarge):
+        Container(bomb)
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_refused() -> None:
+    bomb = bytearray(zipped(("a", bytes(1 << 20))))
+    directory = bomb.index(b"PK\1\2")
+    small = struct.pack("<L", 10)
+    bomb[22:26] = bomb[directory + 24 : directory + 28] = small
+    with pytest.raises(NotAnOfd, match="damaged"):
+        Container(bytes(bomb)).read("a")
+
+
+def test_an_encrypted_member_is_refused() -> None:
+    data = bytearray(GOOD)
+    directory = data.index(b"PK\1\2")
+    data[6] |= 1
+    data[directory + 8] |= 1
+    with pytest.raises(NotAnOfd, match="encrypted"):
+        Container(bytes(data))
+
+
+def test_a_second_name_in_an_extra_field_is_refused() -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        info = zipfile.ZipInfo("a")
+        info.extra = struct.pack("<HHBL", 0x7075, 6, 1, zlib.crc32(b"a")) + b"b"
+        archive.writestr(info, b"x")
+    with pytest.raises(NotAnOfd, match="two names"):
+        Container(output.getvalue())
+
+
+def test_data_descriptors_and_folders_are_read() -> None:
+    class OneWay(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError
+
+    output = OneWay()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/", b"")
+        archive.writestr("a/b.xml", b"x" * 1000)
+    read = Container(output.getvalue())
+    assert (list(read), read.read("a/b.xml")) == (["a/b.xml"], b"x" * 1000)
+
+
+def test_document_types_are_refused() -> None:
+    bomb = b'<!DOCTYPE a [<!ENTITY b "cc"><!ENTITY d "&b;&b;">]><a>&d;</a>'
+    for text in (bomb, bomb.decode().encode("utf-16")):
+        with pytest.raises(NotAnOfd, match="document type"):
+            read_xml(text, "a.xml")
+    with pytest.raises(NotAnOfd, match="nested"):
+        read_xml(b"<a>" * 300 + b"</a>" * 300, "a.xml")
+
+
+def test_locations_are_found_from_root_and_folder() -> None:
+    members = members_of(GOOD)
+    base = "Doc_0/Document.xml"
+    for location in ("/Doc_0/PublicRes.xml", "PublicRes.xml", "./PublicRes.xml", "Doc_0/PublicRes.xml"):
+        assert resolve(location, base, members) == "Doc_0/PublicRes.xml"
+    assert resolve("PublicRes.xml", "Doc_0/Signs/Sign_0/Signature.xml", members) == "Doc_0/PublicRes.xml"
+    with pytest.raises(NotAnOfd):
+        resolve("/../x", base, members)
