@@ -18,7 +18,6 @@ from bench.results import Result, percentile
 from bench.statements import count_statements
 
 ROUNDS = 60
-AT_ONCE = 8
 WARM_UP = 4
 LOOKS = 50
 # So many contracts have their transactions and statements counted, one after the other.
@@ -60,7 +59,7 @@ async def _measured(contracts: int) -> _Measured:
         stopwatch = Stopwatch()
         async with _http(hub, stopwatch) as http, _http(hub) as aside:
             people = People(hub.origin, http, aside)
-            await _in_crowd(people, range(WARM_UP))
+            await people.whole_contracts(range(WARM_UP))
             stopwatch.calls.clear()
             measured = await _timed(hub, people, stopwatch, range(WARM_UP, WARM_UP + contracts))
             first = WARM_UP + contracts
@@ -76,7 +75,7 @@ def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSes
 async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Sequence[int]) -> _Measured:
     measured, before, looked = _Measured(), hub.cpu_seconds(), people.looks
     started, own = time.perf_counter(), time.process_time()
-    measured.stories = await _in_crowd(people, numbers)
+    measured.stories = await people.whole_contracts(numbers)
     measured.seconds = time.perf_counter() - started
     measured.phones_cpu = time.process_time() - own
     after = hub.cpu_seconds()
@@ -93,18 +92,6 @@ async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
     for _ in range(LOOKS):
         await people.messages(phone_of(0))
     return (sum(hub.cpu_seconds().values()) - before) / LOOKS
-
-
-async def _in_crowd(people: People, numbers: Sequence[int]) -> list[Story]:
-    """So many at once; whoever is done begins with the next contract."""
-    waiting, stories = iter(numbers), list[Story]()
-
-    async def one_after_another() -> None:
-        for number in waiting:
-            stories.append(await people.whole_contract(number))
-
-    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
-    return stories
 
 
 def _figures(measured: _Measured) -> dict[str, float]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub import command_backup, command_init, command_person, command_school, command_seal, command_staff
+from hub import command_backup, command_init, command_person, command_prune, command_school, command_seal, command_staff
 from hub.command_database import Dsns, made_database, opened_database
 from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder
@@ -47,6 +47,7 @@ app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
 app.command("pause")(command_backup.pause_command)
 app.command("resume")(command_backup.resume_command)
+app.command("prune")(command_prune.prune_command)
 app.command("backup")(command_backup.backup_command)
 app.command("restore")(command_backup.restore_command)
 DEMO_LOGIN = "demo"

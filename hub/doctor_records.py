@@ -19,6 +19,7 @@ from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.inspection import Inspection, NamedFile
+from hub.store.kernel.files import FilePart
 from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100
@@ -108,16 +109,20 @@ async def _numbers(hub: Hub) -> DoctorFinding:
 
 
 async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
-    """Yield a fault for each file that a row names and that is missing, or has another hash or length."""
+    """Yield a fault for each file that a row names and that is missing, or has another hash or length.
+
+    A version that is the beginning of another file is looked for there.
+    """
     files = faults = 0
     async for batch in _batches(hub):
         async with hub.database.transaction(EVERYTHING) as tx:
             named = await Inspection(tx.connection).files(batch)
         for start in range(0, len(named), FILES_AT_ONCE):
             some = named[start : start + FILES_AT_ONCE]
-            for file, words in zip(some, await asyncio.gather(*(_look(hub, file) for file in some)), strict=True):
+            looked_at = await asyncio.gather(*(_look_at_named(hub, batch, file) for file in some))
+            for file, words in zip(some, looked_at, strict=True):
                 files += 1
-                if words and await _is_named(hub, batch, file):
+                if words:
                     faults += 1
                     yield DoctorFinding(f"file of {file.number}", False, f"{words} ({file.what})")
         progress(f"files: {files}, {faults} faults")
@@ -127,23 +132,32 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFin
     )
 
 
+async def _look_at_named(hub: Hub, batch: list[UUID], file: NamedFile) -> str:
+    """Return what is wrong with the file; empty if nothing is, or if no row names it there any more."""
+    words = await _look(hub, file)
+    if not words:
+        return ""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        now = await Inspection(tx.connection).files(batch, file.sha256)
+    if not now:  # a prepared file that nobody can sign any more was deleted
+        return ""
+    return words if now[0].file == file.file else await _look(hub, now[0])  # it became a part of another file
+
+
 async def _look(hub: Hub, file: NamedFile) -> str:
     """Return what is wrong with the file; empty if nothing is."""
     try:
+        if file.size is not None and file.file != file.sha256:
+            await hub.services.files.get_part(FilePart(file.sha256, file.size, file.file))
+            return ""
         content = await hub.services.files.get(file.sha256)
     except UnreadableFile as error:
         return str(error)
     except (BaseError, OSError) as error:
-        return f"the stored file {file.sha256} cannot be read: {type(error).__name__}"
+        return f"the stored file {file.file} cannot be read: {type(error).__name__}"
     if file.size is not None and len(content) != file.size:
         return f"the stored file {file.sha256} has {len(content)} bytes, its row says {file.size}"
     return ""
-
-
-async def _is_named(hub: Hub, batch: list[UUID], file: NamedFile) -> bool:
-    """Tell whether a row still names the file: files that nobody can sign any more are deleted."""
-    async with hub.database.transaction(EVERYTHING) as tx:
-        return bool(await Inspection(tx.connection).files(batch, file.sha256))
 
 
 async def _batches(hub: Hub) -> AsyncIterator[list[UUID]]:

@@ -80,8 +80,8 @@ from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
 from hub.router.router import Router
 from hub.settings import PACKED, Settings
+from hub.store.file_store import open_files
 from hub.store.kernel.database_clock import DatabaseClock
-from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.messaging.outbox import OutboxLedger
 from hub.store.server.installation import find_binding
@@ -161,7 +161,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     check_seal(seal.chain[0], binding)
     services = Services(
         database=database,
-        files=Files.at(settings.files or str(settings.data / "files")),
+        files=open_files(settings.files or str(settings.data / "files"), database),
         clock=clock,
         origin=settings.public_origin,
         documents=_documents(settings, closing, clock),

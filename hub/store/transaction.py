@@ -22,9 +22,11 @@ from hub.model.staff.accounts import Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
+from hub.store.evidence.old_rows import OldRowStore
 from hub.store.evidence.person_erasure import PersonErasure
 from hub.store.evidence.person_rows import PersonRows
 from hub.store.evidence.record import Record
+from hub.store.evidence.stored_files import StoredFiles
 from hub.store.inbound.callback_writer import Inlet
 from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
@@ -154,6 +156,14 @@ class Transaction:
     @cached_property
     def shares(self) -> Shares:
         return Shares(self.connection)
+
+    @cached_property
+    def stored_files(self) -> StoredFiles:
+        return StoredFiles(self.connection)
+
+    @cached_property
+    def old_rows(self) -> OldRowStore:
+        return OldRowStore(self.connection)
 
     @cached_property
     def reminders(self) -> Reminders:

@@ -43,6 +43,8 @@ class Evidence:
     held_jobs: int
     staff_tasks: int
     final: bytes
+    versions: Sequence[bytes]
+    left_files: Sequence[str]
 
 
 async def evidence(database: Database, files: Files, external_id: str) -> Evidence:
@@ -55,15 +57,20 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
         assert len(ids) == 1, f"{len(ids)} contracts instead of one"
         contract = await tx.contracts.get(ids[0])
         entries = await tx.record.entries(contract.id)
+        versions = [each["sha256"] for each in await tx.contracts.versions(contract.id) if each["kind"] != "draft"]
+        requests = await tx.signatures.of_contract(contract.id)
+        done_with = {sha256 for each in requests if each.signature for sha256 in (each.base, each.prepared)}
         return Evidence(
             contract,
             Counter(entry.kind for entry in entries),
             find_broken_entry(entries),
-            await tx.signatures.of_contract(contract.id),
+            requests,
             [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
             await _count(tx, "SELECT count(*) FROM pgqueuer"),
             len(await tx.staff_tasks.open_tasks(contract.id)),
             await files.get(str(contract.document)),
+            [await files.get(sha256) for sha256 in versions],
+            [sha256 for sha256 in done_with if await files.get_size(sha256)],
         )
 
 
@@ -80,6 +87,8 @@ def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path
     assert {kind: found.kinds[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1)
     assert found.broken is None, f"the record is broken at entry {found.broken}"
     _judge_signatures(found)
+    assert len(found.versions) == 3 and all(found.final.startswith(each) for each in found.versions)
+    assert found.left_files == [], "a file that nobody needs was left for good"
     sealed_over = seal_ledger.read_text().split()
     assert len(set(sealed_over)) == 1, "the seal key was used over different bytes"
     keys = Counter(message["key"] for message in messages)

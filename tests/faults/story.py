@@ -1,4 +1,5 @@
 """The story of one contract in one process: the hub with its worker, and the person who signs. A story can be resumed.
+It ends a day later, when the files are deleted that nobody needs any more.
 
 A person who was interrupted does what people would do: open the link of the invitation again, ask for a new code, and
 sign unless that is done.
@@ -21,6 +22,7 @@ from hub.errors import WrongAnswer
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
+from hub.lifecycle.evidence.delete_files import delete_superseded
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState
@@ -36,6 +38,8 @@ from tests.running import MINOR_ID, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+# By then the files that a signature has superseded go.
+A_DAY_LATER = timedelta(days=1, hours=1)
 PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
 
 
@@ -88,6 +92,8 @@ async def _tell(plan: Plan) -> None:
         await _live(Running(hub, hub.services.origin, clock, worker, http), plan, channel)
         stop.set()
         await working
+        clock.advance(A_DAY_LATER)
+        await delete_superseded(hub.services)
     await hub.close()
 
 

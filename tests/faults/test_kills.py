@@ -24,6 +24,7 @@ from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import MOVES, ContractState
 from hub.model.sealing.finalise import ATTEMPTS
 from hub.settings import PACKED
+from hub.store.file_store import open_files
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
@@ -87,7 +88,7 @@ class Lane:
             await load_school(database, PACKED / "demo" / "seeds")
             provider = await stack.enter_async_context(Provider().serving())
             forking = await stack.enter_async_context(Forking.running())
-            files = Files.at(str(folder / "data" / "files"))
+            files = open_files(str(folder / "data" / "files"), database)
             yield cls(folder, dsns.app, dsns.owner, provider, forking, database, files)
 
     async def story(self, *kills: Boundary) -> list[Boundary]:
@@ -167,6 +168,7 @@ def check_list(boundaries: Sequence[Boundary]) -> None:
     assert moves() <= words, moves() - words
     needed = {f"attempt {kind}" for kind in attempt_kinds() - NOT_THIS_SIGNERS}
     assert needed and needed <= words, needed - words
+    assert {"document_version", "signature_request"} <= words, "files that are deleted later, and that they are"
     assert {"call certificate", "call timestamp", "call seal", "call file", "call send invitation"} <= words
     befores, afters = ({replace(each, side="") for each in boundaries if each.side == side} for side in SIDES)
     assert befores == afters

@@ -71,16 +71,16 @@ async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() 
         same = await guardian.prepare()
         request = await guardian.prepare()
         assert {path.name for path in stored(running) - before} == {old.prepared, same.prepared, request.prepared}
-        assert (await purge(running.hub.services))["prepared"] == 0
+        assert (await purge(running.hub.services))["superseded-files"] == 0
         with pytest.raises(DocumentChanged):
             await sign.prepared_file(running.hub.services, guardian.secret, old.id)
         await guardian.accept(request)
         clock.advance(2 * HOUR)
         made_the_same = "UPDATE signature_request SET prepared = $1 WHERE id = $2"  # as if made in the same second
         await tamper(running.hub.database.dsn, made_the_same, request.prepared, same.id)
-        assert (await purge(running.hub.services))["prepared"] == 2
+        assert (await purge(running.hub.services))["superseded-files"] == 2
         assert {path.name for path in stored(running) - before} == {same.prepared, request.prepared}
-        assert (await purge(running.hub.services))["prepared"] == 0
+        assert (await purge(running.hub.services))["superseded-files"] == 0
         await completed(running, contract)
 
 

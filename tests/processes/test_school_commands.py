@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import asyncpg
 import pytest
 
 from hub.store.server.embedded import EmbeddedPostgres
@@ -17,6 +20,7 @@ from tests.processes import programs
 from tests.school_toml import ORGANISATION, SCHOOL
 
 pytestmark = pytest.mark.real
+DAY = timedelta(days=1)
 
 
 class Operator:
@@ -118,3 +122,23 @@ def test_a_key_is_shown_once(operator: Operator) -> None:
     assert operator.said("key", "revoke", "crm") == "Revoked: crm.\n"
     assert "revoked 20" in operator.said("key", "list")
     assert secret not in operator.said("school", "record")
+
+
+async def _fail_logins(operator: Operator, *ages: int) -> None:
+    """Add failed logins of so many days ago."""
+    with EmbeddedPostgres(operator.data / "database") as server:
+        owner = await asyncpg.connect(server.dsn("owner"))
+        for age in ages:
+            await owner.execute("INSERT INTO login_failure (login, at) VALUES ('x', now() - $1::interval)", age * DAY)
+        await owner.close()
+
+
+def test_what_would_be_pruned_is_said_and_then_pruned(operator: Operator) -> None:
+    asyncio.run(_fail_logins(operator, 1, 31, 32))
+    said = operator.said("prune", "--dry-run")
+    assert re.search(r"^login-failures +30 d +2 +\d+  login_failure$", said, re.MULTILINE)
+    assert re.search(r"^record_entry +kept: it belongs to a contract", said, re.MULTILINE)
+    assert re.search(r"^login-failures +2 deleted$", operator.said("prune"), re.MULTILINE)
+    assert "login-failures" not in operator.said("prune")
+    pruned = [line for line in operator.said("school", "record").splitlines() if "time was over" in line]
+    assert len(pruned) == 1 and '"number_of": 2' in pruned[0] and "command-line" in pruned[0]

@@ -26,8 +26,8 @@ from tests.store.power_cut import ForgetfulDisk, forgetful_disk, put_back
 
 NAMED = text("""
 SELECT document FROM contract WHERE document IS NOT NULL
-UNION SELECT sha256 FROM document_version WHERE kind <> 'draft'
-UNION SELECT prepared FROM signature_request WHERE state <> 'LAPSED'
+UNION SELECT file FROM document_version WHERE file IS NOT NULL
+UNION SELECT prepared FROM signature_request WHERE state IN ('PREPARED', 'ACCEPTED')
 """)
 CALLS = "openat,write,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"
 PUT = """

@@ -24,6 +24,16 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
     await tx.record.append(installation, campus, kind, actor, facts)
 
 
+async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
+    """Append that data of this kind were deleted. Without an actor it was the hub's own hourly round, which is not
+    recorded."""
+    if number and actor is not None:
+        headquarters = await tx.school.headquarters()
+        await record_act(
+            tx, headquarters.id if headquarters else "", "pruned", actor, {"kind": kind, "number_of": number}
+        )
+
+
 async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
     """Append that the seal has this certificate (DER) from now on, unless the record says so last."""
     installation = await tx.school.installation()

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from hub.model.school.roster_upload import ROSTER_RETENTION
 
 # Message counters. No budget has a period longer than a day.
 BUDGET_RETENTION = timedelta(days=7)
 # Job log: long enough to examine failures of a weekend.
 JOB_LOG_RETENTION = timedelta(days=7)
+# Answers kept for an Idempotency-Key count for a day (`REPLAY_LIFE` in `hub.store.staff.idempotency`).
+ANSWER_RETENTION = timedelta(days=2)
+# One-time codes and wrong answers are counted by the day.
+GUESS_RETENTION = timedelta(days=7)
+# Sessions of people who are not on file, counted from their end: they hold phone numbers.
+GUEST_RETENTION = timedelta(days=1)
+# Sessions that have ended, and failed logins: long enough to look into a break-in.
+SESSION_RETENTION = timedelta(days=30)
 
 # A prepared file that was not signed, counted from the end of its lease. This is much longer than preparing takes: the
 # same strokes of the same person within one second give an identical file, which may be in use again.
 PREPARED_FILE_RETENTION = timedelta(hours=1)
+# Files of an earlier version, counted from the signature that superseded it; and files that no row names, counted from
+# when they were written. A backup copies the database first and the files after it: what its rows name is copied by
+# then. It is also much longer than from writing a file to the commit that names it.
+FILE_RETENTION = timedelta(days=1)
+
+# Kinds of what is deleted, beside rows: what requests and earlier versions left, and files that no row names.
+SUPERSEDED_FILES = "superseded-files"
+ORPHAN_FILES = "orphan-files"
 
 
 @dataclass(frozen=True)
@@ -28,3 +47,33 @@ class Retention:
     calls: timedelta = timedelta(days=30)
     inbound: timedelta = timedelta(days=180)
     contracts: timedelta = timedelta(days=1096)
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """What may be deleted by now of one kind. `kept`: how long that kind is kept; `size`: in bytes."""
+
+    kind: str
+    kept: timedelta
+    number: int
+    size: int
+
+
+def list_retention(retention: Retention) -> Mapping[str, timedelta]:
+    """Return how long each kind of rows is kept (`hub.store.evidence.old_rows` says which rows these are)."""
+    return {
+        "calls": retention.calls,
+        "inbound": retention.inbound,
+        "periods": BUDGET_RETENTION,
+        "job-log": JOB_LOG_RETENTION,
+        "job-statistics": JOB_LOG_RETENTION,
+        "job-starts": timedelta(0),
+        "rosters": ROSTER_RETENTION,
+        "answers": ANSWER_RETENTION,
+        "codes": GUESS_RETENTION,
+        "wrong-answers": GUESS_RETENTION,
+        "guests": GUEST_RETENTION,
+        "login-failures": SESSION_RETENTION,
+        "staff-sessions": SESSION_RETENTION,
+        "session-chains": SESSION_RETENTION,
+    }

@@ -21,5 +21,6 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "person-found": "data of a person looked up",
     "person-exported": "data of a person given out",
     "person-erased": "data of a person erased",
+    "pruned": "data deleted whose time was over",
     "restored": "restored from a backup, sending paused",
 }

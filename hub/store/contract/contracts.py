@@ -56,7 +56,8 @@ _LOCK_IDS = SqlStatement(
 _PLAN_HUB_STEP = update_row(CONTRACT, "hub_due_at", "hub_tries")
 _ADD_SIGNER = SqlStatement(insert(SIGNER))
 _SIGNER = SqlStatement(select(SIGNER).where(SIGNER.c.id == bindparam("signer")))
-_VERSION_COLUMNS = ("contract", "kind", "sha256", "size", "created_at")
+_VERSION_COLUMNS = ("contract", "kind", "sha256", "size", "created_at", "file")
+DRAFT = "draft"
 _ADD_VERSION = insert_many(VERSION, _VERSION_COLUMNS)
 
 
@@ -350,10 +351,14 @@ class Contracts:
     # ---- files
 
     async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
+        """List a version. Of a draft no file is stored; every other version has one of its own at first."""
         values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
+        values["file"] = None if kind == DRAFT else sha256
         await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))
 
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
+        """Return the versions of the document, oldest first. `Files.get` reads each that has a `file`, by its
+        SHA-256."""
         statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)
         return [dict(row) for row in (await self._connection.execute(statement))]
 

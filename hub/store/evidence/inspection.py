@@ -73,11 +73,12 @@ _RECORDS = SqlStatement(
 # Of a contract from which a person was erased all files are gone.
 _FILES = SqlStatement(
     text("""
-SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', ') AS what FROM (
-  SELECT contract, sha256, size, kind || ' file' AS what FROM document_version WHERE kind <> 'draft'
-  UNION ALL SELECT id, document, NULL, 'current file' FROM contract WHERE document IS NOT NULL
-  UNION ALL SELECT contract, prepared, NULL, 'prepared file of ' || field FROM signature_request
-            WHERE state <> 'LAPSED'
+SELECT contract.number, sha256, max(size) AS size, coalesce(max(file), sha256) AS file,
+  string_agg(DISTINCT what, ', ') AS what FROM (
+  SELECT contract, sha256, size, file, kind || ' file' AS what FROM document_version WHERE file IS NOT NULL
+  UNION ALL SELECT id, document, NULL, NULL, 'current file' FROM contract WHERE document IS NOT NULL
+  UNION ALL SELECT contract, prepared, NULL, NULL, 'prepared file of ' || field FROM signature_request
+            WHERE state IN ('PREPARED', 'ACCEPTED')
 ) AS named JOIN contract ON contract.id = named.contract
 WHERE named.contract = ANY(:ids) AND (:sha256 = '' OR sha256 = :sha256)
   AND NOT EXISTS (SELECT FROM document_version AS gone WHERE gone.contract = contract.id AND gone.erased_at IS NOT NULL)
@@ -92,11 +93,13 @@ FROM contract_number ORDER BY year
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file named by rows of a contract. `size`: in bytes, if known. `what`: the roles of the file."""
+    """A file named by rows of a contract. `size`: in bytes, if known. `file`: the stored file that begins with it, or
+    itself. `what`: the roles of the file."""
 
     number: str
     sha256: str
     size: int | None
+    file: str
     what: str
 
 

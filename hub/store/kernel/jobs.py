@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
@@ -33,16 +33,6 @@ INSERT INTO job_start (job, starts) VALUES (:job, 1)
 ON CONFLICT (job) DO UPDATE SET starts = job_start.starts + 1 RETURNING starts
 """)
 _FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
-_FORGET_ENDED = SqlStatement("""
-DELETE FROM job_start
-WHERE job IN (SELECT job FROM job_start WHERE NOT EXISTS (SELECT FROM pgqueuer WHERE id = job) LIMIT :limit)
-""")
-# PgQueuer's log and statistics of jobs, which the hub does not read.
-_FORGET = [
-    SqlStatement(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
-    for table in ("pgqueuer_log", "pgqueuer_statistics")
-]
-
 
 # A job that was started more often is not started again: it probably crashes its process.
 MAX_STARTS = 3
@@ -64,16 +54,6 @@ class Jobs:
         body = json.dumps(payload).encode()
         values = ([LANES[entrypoint]], [entrypoint], [body], [timedelta(0)], [dedupe_key], ["{}"])
         return bool(await self._connection.write_text_now(_ENQUEUE, *values))
-
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete old rows of PgQueuer's log, which include traces of errors, and the start counts of jobs that have
-        ended.
-
-        Return the largest number of rows deleted from one table; `limit` is the maximum for each.
-        """
-        ended = (await self._connection.execute(_FORGET_ENDED, {"limit": limit})).rowcount
-        values = {"before": before, "limit": limit}
-        return max([ended, *[(await self._connection.execute(each, values)).rowcount for each in _FORGET]])
 
     async def count_start(self, job: int) -> int:
         """Count a start of this job. Return the number of starts so far. Raises StartedTooOften.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.budget import KINDS
@@ -89,9 +89,3 @@ class Budgets:
         """Return the number of uses in a period, without waiting for locks."""
         mine = (BUDGET.c.kind == kind) & (BUDGET.c.subject == subject) & (BUDGET.c.begins_at == begins_at)
         return int(await self._connection.scalar(select(BUDGET.c.spent).where(mine)) or 0)
-
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete old periods. Return how many, at most `limit`."""
-        key = tuple_(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at)
-        old = select(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at).where(BUDGET.c.begins_at < before)
-        return (await self._connection.execute(BUDGET.delete().where(key.in_(old.limit(limit))))).rowcount

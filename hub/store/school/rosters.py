@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -46,11 +45,6 @@ class Rosters:
 
     async def delete_upload(self, upload: UUID) -> None:
         await self._connection.execute(UPLOAD.delete().where(UPLOAD.c.id == upload))
-
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete rosters that were uploaded before this moment; return how many."""
-        old = select(UPLOAD.c.id).where(UPLOAD.c.created_at < before).limit(limit)
-        return (await self._connection.execute(UPLOAD.delete().where(UPLOAD.c.id.in_(old)))).rowcount
 
     # ---- titles
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 CHANGING: Mapping[str, Sequence[str]] = {
     # what was recorded, said, seen or checked: never changed
     "record_entry": (),
-    "document_version": (),
     "reminder_entry": (),
     "identity_check": (),
     "page_seen": (),
@@ -28,6 +27,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "signature_request": (
         "state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at", "prepared_deleted_at",
     ),
+    "document_version": ("file",),
     "issued_certificate": ("revoked_at", "revocation_reason"),
     "attempt": ("state", "ended_at", "failure"),
     "contract": (
@@ -46,6 +46,7 @@ DELETABLE = (
     "inbound_message",
     "job_start",
     "login_failure",
+    "one_time_code",
     "opt_out",
     "passkey",
     "personal_value",

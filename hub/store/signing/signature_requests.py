@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,16 +52,6 @@ _LAPSE_PREPARED = SqlStatement(
 )
 _BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "state", "started_at"))
 _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
-
-
-@dataclass(frozen=True)
-class LeftBehind:
-    """A request that nobody can sign any more, and its file. `needed`: another request has the same file and needs
-    it."""
-
-    request: UUID
-    prepared: str
-    needed: bool
 
 
 class Signatures:
@@ -122,21 +110,6 @@ class Signatures:
     async def lapse_prepared(self, contract: UUID) -> None:
         """Let all prepared requests of a contract lapse, because its document has a new revision."""
         await self._connection.write(_LAPSE_PREPARED, {"contract": contract})
-
-    async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:
-        """Return signers' lapsed requests whose lease ended by `before` and whose files may still exist."""
-        again = REQUEST.alias()
-        same = (again.c.contract == REQUEST.c.contract) & (again.c.prepared == REQUEST.c.prepared)
-        needed = same & ((again.c.state != RequestState.LAPSED.value) | (again.c.expires_at > before))
-        lapsed = (REQUEST.c.state == RequestState.LAPSED.value) & REQUEST.c.prepared_deleted_at.is_(None)
-        lapsed &= REQUEST.c.task.is_not(None) & (REQUEST.c.expires_at <= before)
-        found = select(REQUEST.c.id, REQUEST.c.prepared, select(again.c.id).where(needed).correlate(REQUEST).exists())
-        rows = await self._connection.execute(found.where(lapsed).order_by(REQUEST.c.expires_at).limit(limit))
-        return [LeftBehind(*row) for row in rows]
-
-    async def prepared_deleted(self, requests: Sequence[UUID], at: datetime) -> None:
-        mine = REQUEST.update().where(REQUEST.c.id.in_(requests))
-        await self._connection.execute(mine.values(prepared_deleted_at=at))
 
     # ---- attempts: one row before each outside call
 

@@ -121,8 +121,9 @@ class SigningTaskRow(SQLModel, table=True):
 
 
 class DocumentVersionRow(SQLModel, table=True):
-    """A file of a contract, by its hash: draft, issued, prepared, signed, …, final.
+    """A version of a contract's document, by its hash: draft, issued, signed, …, final.
 
+    `file`: the stored file that begins with it, which is its own until a later one does. A draft may have none.
     `erased_at`: when it was deleted because a person was erased.
     """
 
@@ -134,3 +135,5 @@ class DocumentVersionRow(SQLModel, table=True):
     size: int
     created_at: datetime = moment(nullable=False)
     erased_at: datetime | None = moment()
+    file: str | None = words(default=None)
+    __table_args__ = (Index("ix_document_version_sha256", "sha256", postgresql_using="hash"),)

@@ -54,7 +54,10 @@ class SigningSessionRow(SQLModel, table=True):
     custody: str | None = words(default=None)
     pairing: UUID | None = None
     certificate_chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
-    __table_args__ = (Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),)
+    __table_args__ = (
+        Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),
+        Index("ix_signing_session_chain", "expires_at", postgresql_where=sql("certificate_chain <> '{}'")),
+    )
 
 
 class OneTimeCodeRow(SQLModel, table=True):
@@ -219,8 +222,14 @@ class SignatureRequestRow(SQLModel, table=True):
         Index("ix_signature_request_contract", "contract", "state"),
         Index(
             "ix_signature_request_left_behind",
-            "expires_at",
-            postgresql_where=sql("state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL"),
+            "id",
+            postgresql_where=sql("state IN ('LAPSED', 'EMBEDDED') AND prepared_deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_signature_request_prepared",
+            "prepared",
+            postgresql_using="hash",
+            postgresql_where=sql("prepared_deleted_at IS NULL"),
         ),
         # A contract has at most one accepted signature, which blocks its revision, and at most one seal that has not
         # lapsed.

@@ -1,0 +1,154 @@
+"""Delete stored files that nobody needs any more.
+
+A version that is the beginning of a later file becomes a part of that one: its row names the later file, and only after
+that commit its own file is deleted. A process that dies in between does no harm: the requests are not marked, and the
+next round begins with them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from uuid import UUID
+
+import structlog
+
+from hub.errors import UnreadableFile
+from hub.lifecycle.evidence.school_acts import record_pruned
+from hub.lifecycle.services import Services
+from hub.model.evidence.file_parts import ContractFiles, StoredVersion, find_beginnings
+from hub.model.evidence.retention import (
+    FILE_RETENTION,
+    ORPHAN_FILES,
+    PREPARED_FILE_RETENTION,
+    SUPERSEDED_FILES,
+)
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.evidence.stored_files import DoneBefore, DoneRequest
+from hub.store.kernel.files import FOLDERS, FoundFile
+
+# Requests in one transaction: the files of their contracts are read between two.
+REQUESTS_AT_ONCE = 200
+BEFORE_ALL = UUID(int=0)
+# Folders of the store that one hourly round looks through, so that all are seen in a day.
+FOLDERS_A_ROUND = 11
+log = structlog.get_logger()
+
+
+# ---- what requests and earlier versions left
+
+
+async def delete_superseded(services: Services, actor: str | None = None) -> int:
+    """Delete the prepared files of requests that are done with, and the files that their signatures superseded.
+
+    `actor`: who asked for it, for the school's record. Return the number of requests.
+    """
+    number, after = 0, BEFORE_ALL
+    while found := await _list_done(services, after):
+        sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
+        superseded = {sha256 for each in sound for sha256 in each.superseded}
+        contracts = {each.contract for each in sound}
+        done = [each for each in found if not each.is_embedded or each.contract in contracts]
+        prepared = {each.prepared for each in done if not each.is_needed}
+        for sha256 in prepared | (superseded & {each.base for each in done if each.is_embedded}):
+            await services.files.delete(sha256)
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.stored_files.mark_deleted([each.id for each in done], tx.now)
+            await record_pruned(tx, SUPERSEDED_FILES, len(done), actor)
+        number, after = number + len(done), found[-1].id
+    return number
+
+
+async def _list_done(services: Services, after: UUID) -> list[DoneRequest]:
+    async with services.database.transaction(EVERYTHING) as tx:
+        before = DoneBefore(tx.now - PREPARED_FILE_RETENTION, tx.now - FILE_RETENTION)
+        return await tx.stored_files.list_done_requests(before, after, REQUESTS_AT_ONCE)
+
+
+async def _make_parts(services: Services, contracts: Iterable[UUID]) -> list[ContractFiles]:
+    """Make the versions of these contracts parts of the present file. Return those contracts of which files may go."""
+    ids = list(contracts)
+    if not ids:
+        return []
+    async with services.database.transaction(EVERYTHING) as tx:
+        found = await tx.stored_files.list_versions(ids)
+    parts: dict[int, str] = {}
+    sound = []
+    for each in found:
+        beginnings = await _find_beginnings(services, each)
+        if beginnings is not None:
+            parts |= {version.id: each.document for version in beginnings}
+            sound.append(each.contract)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.lock(sound)
+        await tx.stored_files.put_parts(parts)
+        return await tx.stored_files.list_versions(sound)
+
+
+async def _find_beginnings(services: Services, contract: ContractFiles) -> list[StoredVersion] | None:
+    """Return the versions that are the beginning of the present file, None if that one cannot be relied on.
+
+    It is read whole even if nothing is left to compare: no other file goes while this one is damaged.
+    """
+    if not contract.is_sound:
+        log.error("the newest version is not the present document", contract=str(contract.contract))
+        return None
+    try:
+        content = await services.files.get(contract.document)
+    except UnreadableFile as error:
+        log.error("a stored file is damaged", contract=str(contract.contract), error=str(error))
+        return None
+    return await asyncio.to_thread(find_beginnings, content, contract.to_compare)
+
+
+async def count_superseded(services: Services) -> tuple[int, int]:
+    """Return the number of requests that are done with, and the bytes of the files that would go with them.
+
+    A version that turns out not to be the beginning of the present file would stay; none is expected.
+    """
+    number, size, after = 0, 0, BEFORE_ALL
+    while found := await _list_done(services, after):
+        files = {each.prepared for each in found if not each.is_needed} | {
+            each.base for each in found if each.is_embedded
+        }
+        sizes = await asyncio.gather(*(services.files.get_size(each) for each in files))
+        number, size, after = number + len(found), size + sum(sizes), found[-1].id
+    return number, size
+
+
+# ---- files that no row names
+
+
+async def delete_orphans(services: Services, folders: Sequence[str] = FOLDERS, actor: str | None = None) -> int:
+    """Delete old files of these folders that no row names. Return how many."""
+    number = 0
+    async for orphan in _find_orphans(services, folders):
+        await services.files.delete_found(orphan.path)
+        log.info("orphan file deleted", path=orphan.path, size=orphan.size)
+        number += 1
+    async with services.database.transaction(EVERYTHING) as tx:
+        await record_pruned(tx, ORPHAN_FILES, number, actor)
+    return number
+
+
+async def count_orphans(services: Services) -> tuple[int, int]:
+    """Return the number and bytes of old files that no row names."""
+    sizes = [orphan.size async for orphan in _find_orphans(services, FOLDERS)]
+    return len(sizes), sum(sizes)
+
+
+def choose_folders(hour: int) -> Sequence[str]:
+    """Return the folders that the hourly round of this hour of the day looks through."""
+    return FOLDERS[hour * FOLDERS_A_ROUND : (hour + 1) * FOLDERS_A_ROUND]
+
+
+async def _find_orphans(services: Services, folders: Iterable[str]) -> AsyncIterator[FoundFile]:
+    """Yield old files that no row names. One that is half written is named by none."""
+    before = services.clock() - FILE_RETENTION
+    for folder in folders:
+        async for found in services.files.list_old(folder, before):
+            async with services.database.transaction(EVERYTHING) as tx:
+                named = await tx.stored_files.list_named([each.sha256 for each in found if each.sha256])
+            for each in found:
+                if each.sha256 not in named:
+                    yield each

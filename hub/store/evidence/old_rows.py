@@ -1,0 +1,141 @@
+"""Rows that are deleted when they are old enough, and why the rows of all other tables are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import DateTime, Integer, bindparam, text
+
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
+
+
+@dataclass(frozen=True)
+class OldRows:
+    """Rows of one table. `condition`: on a row, with `:before` for the moment from which on rows are kept. `emptied`:
+    the assignments of an UPDATE, where the row itself is evidence and only a part of it goes; `freed`: the column."""
+
+    table: str
+    condition: str
+    emptied: str = ""
+    freed: str = ""
+
+    @property
+    def count(self) -> SqlStatement:
+        size = f"pg_column_size(old.{self.freed})" if self.freed else "pg_column_size(old.*)"
+        return _with_types(
+            f"SELECT count(*), coalesce(sum({size}), 0) FROM {self.table} AS old WHERE {self._condition}"  # noqa: S608
+        )
+
+    @property
+    def delete(self) -> SqlStatement:
+        old = f"ctid = ANY(ARRAY(SELECT ctid FROM {self.table} WHERE {self._condition} LIMIT :most))"  # noqa: S608
+        begin = f"UPDATE {self.table} SET {self.emptied}" if self.emptied else f"DELETE FROM {self.table}"  # noqa: S608
+        return _with_types(f"{begin} WHERE {old}", limited=True)
+
+    @property
+    def _condition(self) -> str:
+        return f"({self.condition}) AND CAST(:before AS timestamptz) IS NOT NULL"
+
+
+def _with_types(sql: str, *, limited: bool = False) -> SqlStatement:
+    most = [bindparam("most", type_=Integer())] if limited else []
+    return SqlStatement(text(sql).bindparams(bindparam("before", type_=DateTime(timezone=True)), *most))
+
+
+# By the kinds of `hub.model.evidence.retention.list_retention`.
+OLD_ROWS: Mapping[str, OldRows] = {
+    "calls": OldRows("callback", "due_at IS NULL AND received_at < :before"),
+    "inbound": OldRows("inbound_message", "received_at < :before"),
+    "periods": OldRows("budget", "begins_at < :before"),
+    # PgQueuer's log and statistics of jobs, which the hub does not read; the log includes traces of errors.
+    "job-log": OldRows("pgqueuer_log", "created < :before"),
+    "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
+    "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
+    "rosters": OldRows("roster_upload", "created_at < :before"),
+    "answers": OldRows("idempotency", "created_at < :before"),
+    "codes": OldRows("one_time_code", "created_at < :before AND expires_at < :before"),
+    "wrong-answers": OldRows("wrong_answer", "at < :before"),
+    "guests": OldRows("visitor", "expires_at < :before"),
+    "login-failures": OldRows("login_failure", "at < :before"),
+    "staff-sessions": OldRows("staff_session", "expires_at < :before"),
+    # The certificates of a session that has ended stand in the requests that were signed with them.
+    "session-chains": OldRows(
+        "signing_session",
+        "expires_at < :before AND certificate_chain <> '{}'",
+        emptied="certificate_chain = '{}'",
+        freed="certificate_chain",
+    ),
+}
+
+EVIDENCE = "belongs to a contract, and is kept as long as it"
+SCHOOL = "belongs to the school, and grows with it alone"
+BY_ITSELF = "is deleted by whatever writes it"
+KEPT: Mapping[str, str] = {
+    "contract": EVIDENCE,
+    "signer": EVIDENCE,
+    "signing_task": EVIDENCE,
+    "document_version": EVIDENCE,
+    "record_entry": EVIDENCE,
+    "record_head": EVIDENCE,
+    "personal_value": "belongs to a contract: until it is erased (`qianda erase`)",
+    "sign_link": EVIDENCE,
+    "signing_session": EVIDENCE,
+    "identity_check": EVIDENCE,
+    "page_seen": EVIDENCE,
+    "pairing": EVIDENCE,
+    "issued_certificate": "must be found when it is revoked, and stands in revocation lists",
+    "signature_request": EVIDENCE,
+    "attempt": EVIDENCE,
+    "delivery": EVIDENCE,
+    "delivery_share": EVIDENCE,
+    "outbox_message": "is what the channel of trials has accepted, and keeps a message from going out twice",
+    "reminder_entry": EVIDENCE,
+    "many_reminded": "says of a contract why it was, or was not, reminded with others",
+    "staff_task": "says who answered what",
+    "phone_change": EVIDENCE,
+    "alert": "says what staff were told",
+    "poster_scan": EVIDENCE,
+    "enrolment": "is what a contract was drawn from",
+    "passkey": "belongs to a person: until the last of their contracts is erased",
+    "app_key": "belongs to a person, and may have signed",
+    "opt_out": "must be obeyed for good",
+    "restored_delivery": "is what a restore may not send again",
+    "contract_number": "is one row a year",
+    "campus": SCHOOL,
+    "course": SCHOOL,
+    "school_day": SCHOOL,
+    "poster": SCHOOL,
+    "roster_titles": SCHOOL,
+    "reminder_policy": SCHOOL,
+    "staff": SCHOOL,
+    "api_key": SCHOOL,
+    "chat_account": SCHOOL,
+    "provider": SCHOOL,
+    "provider_lane": SCHOOL,
+    "installation": SCHOOL,
+    "demo_clock": SCHOOL,
+    "schema_compatibility": SCHOOL,
+    "sending_pause": SCHOOL,
+    "duty": SCHOOL,
+    "worker_heartbeat": BY_ITSELF,
+}
+_COUNT = {kind: rows.count for kind, rows in OLD_ROWS.items()}
+_DELETE = {kind: rows.delete for kind, rows in OLD_ROWS.items()}
+
+
+class OldRowStore:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def count_old(self, kind: str, before: datetime) -> tuple[int, int]:
+        """Return how many rows of this kind may go, and their bytes without indexes."""
+        rows = await self._connection.execute(_COUNT[kind], {"before": before})
+        number, size = rows.one()
+        return int(number), int(size)
+
+    async def delete_old(self, kind: str, before: datetime, limit: int) -> int:
+        """Delete rows of this kind, or empty them where they are evidence. Return how many, at most `limit`."""
+        return (await self._connection.execute(_DELETE[kind], {"before": before, "most": limit})).rowcount

@@ -1,0 +1,126 @@
+"""Which stored files rows need, and which nobody needs any more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
+
+from hub.model.evidence.file_parts import ContractFiles, StoredVersion
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.files import FilePart
+from hub.store.kernel.statement import SqlStatement
+
+# The condition on `state` and `prepared_deleted_at` is that of an index, which holds only what is left to do.
+_DONE_WITH = SqlStatement(
+    text("""
+SELECT request.id, request.contract, request.base, request.prepared, request.state = 'EMBEDDED' AS is_embedded,
+  EXISTS (SELECT FROM signature_request AS again
+    WHERE again.contract = request.contract AND again.prepared = request.prepared AND (
+      again.state IN ('PREPARED', 'ACCEPTED') OR again.state = 'LAPSED' AND again.expires_at > :lapsed_before
+      OR again.state = 'EMBEDDED' AND again.embedded_at > :embedded_before)) AS is_needed
+FROM signature_request AS request
+WHERE request.state IN ('LAPSED', 'EMBEDDED') AND request.prepared_deleted_at IS NULL AND request.id > :after
+  AND CASE request.state WHEN 'LAPSED' THEN request.expires_at <= :lapsed_before
+    ELSE request.embedded_at <= :embedded_before END
+ORDER BY request.id LIMIT :most
+""").bindparams(
+        bindparam("after", type_=Uuid()),
+        bindparam("lapsed_before", type_=DateTime(timezone=True)),
+        bindparam("embedded_before", type_=DateTime(timezone=True)),
+        bindparam("most", type_=Integer()),
+    )
+)
+_VERSIONS = SqlStatement(
+    text("""
+SELECT version.id, version.contract, version.sha256, version.size, version.file, contract.document
+FROM document_version AS version JOIN contract ON contract.id = version.contract
+WHERE version.contract = ANY(:contracts) ORDER BY version.id
+""").bindparams(bindparam("contracts", type_=ARRAY(Uuid())))
+)
+# A file is only named that still is the whole of a version: another process may have put that one into a later file.
+_PUT_PARTS = SqlStatement(
+    text("""
+UPDATE document_version SET file = found.file
+FROM unnest(CAST(:versions AS bigint[]), CAST(:files AS text[])) AS found (version, file), document_version AS whole
+WHERE document_version.id = found.version AND whole.contract = document_version.contract
+  AND whole.sha256 = found.file AND whole.file = whole.sha256
+""")
+)
+_FIND_PART = SqlStatement(
+    text("SELECT sha256, size, file FROM document_version WHERE sha256 = :sha256 AND file IS NOT NULL").bindparams(
+        bindparam("sha256", type_=Text())
+    )
+)
+_NAMED = SqlStatement(
+    text("""
+SELECT sha256 FROM document_version WHERE sha256 = ANY(:files) AND file = sha256
+UNION SELECT prepared FROM signature_request WHERE prepared = ANY(:files) AND prepared_deleted_at IS NULL
+""").bindparams(bindparam("files", type_=ARRAY(Text())))
+)
+_MARK_DELETED = SqlStatement(
+    text("UPDATE signature_request SET prepared_deleted_at = :at WHERE id = ANY(:requests)").bindparams(
+        bindparam("at", type_=DateTime(timezone=True)), bindparam("requests", type_=ARRAY(Uuid()))
+    )
+)
+
+
+@dataclass(frozen=True)
+class DoneRequest:
+    """A signature request whose prepared file nobody can sign any more. `is_needed`: another request has the same file
+    and needs it. `is_embedded`: its signature is in the file that came after `base`."""
+
+    id: UUID
+    contract: UUID
+    base: str
+    prepared: str
+    is_embedded: bool
+    is_needed: bool
+
+
+@dataclass(frozen=True)
+class DoneBefore:
+    """Moments: requests that lapsed, and signatures that were embedded, before these are done with."""
+
+    lapsed: datetime
+    embedded: datetime
+
+
+class StoredFiles:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_done_requests(self, before: DoneBefore, after: UUID, limit: int) -> list[DoneRequest]:
+        """Return requests whose files are not known to be deleted, by id, those behind the id `after`."""
+        values = {"lapsed_before": before.lapsed, "embedded_before": before.embedded, "after": after, "most": limit}
+        return [DoneRequest(**row) for row in await self._connection.execute(_DONE_WITH, values)]
+
+    async def mark_deleted(self, requests: Sequence[UUID], at: datetime) -> None:
+        """Note that the files of these requests are gone."""
+        await self._connection.execute(_MARK_DELETED, {"requests": list(requests), "at": at})
+
+    async def list_versions(self, contracts: Iterable[UUID]) -> list[ContractFiles]:
+        """Return the versions of these contracts, each contract once."""
+        found: defaultdict[tuple[UUID, str], list[StoredVersion]] = defaultdict(list)
+        for row in await self._connection.execute(_VERSIONS, {"contracts": list(set(contracts))}):
+            values = {name: row[name] for name in StoredVersion.__dataclass_fields__}
+            found[row["contract"], row["document"]].append(StoredVersion(**values))
+        return [ContractFiles(contract, document, versions) for (contract, document), versions in found.items()]
+
+    async def put_parts(self, parts: Mapping[int, str]) -> None:
+        """Write that these versions (by id) are the beginning of these files. The caller has locked their contracts."""
+        if parts:
+            await self._connection.execute(_PUT_PARTS, {"versions": list(parts), "files": list(parts.values())})
+
+    async def find_part(self, sha256: str) -> FilePart | None:
+        """Return where the version with this SHA-256 is stored."""
+        row = (await self._connection.execute(_FIND_PART, {"sha256": sha256})).first()
+        return FilePart(**row) if row else None
+
+    async def list_named(self, files: Iterable[str]) -> set[str]:
+        """Return those of these files (SHA-256) that a row names."""
+        return set(await self._connection.scalars(_NAMED, {"files": list(files)}))

@@ -1,0 +1,17 @@
+"""The stored files of one database: contents that are the beginning of another file are found by its rows."""
+
+from __future__ import annotations
+
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.files import FilePart, Files
+from hub.store.transaction import Database
+
+
+def open_files(address: str, database: Database) -> Files:
+    """Open the store at this address (see `Files.at`), whose contents the rows of `database` name."""
+
+    async def find_part(sha256: str) -> FilePart | None:
+        async with database.transaction(EVERYTHING) as tx:
+            return await tx.stored_files.find_part(sha256)
+
+    return Files.at(address, find_part)
