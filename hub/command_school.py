@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
 from hub.command_hub import said_plainly, say, with_hub
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.evidence.school_record import SCHOOL_KINDS
+from hub.model.school.roster_import import RosterImport
+from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH
 from hub.model.staff.accounts import EVERYTHING
 
 if TYPE_CHECKING:
-    from hub.lifecycle.school.import_roster import LoadReport
+    from hub.lifecycle.school.import_roster import ImportOptions, LoadReport
     from hub.model.evidence.record import RecordEntry
     from hub.model.school.school_change import SchoolComparison, SchoolFault
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, help="Set the school up: campuses and courses from a file, and back.")
 FAULTS_FOUND = 1
+ACTOR = "command-line"
 
 
 @app.command()
@@ -46,7 +51,7 @@ def apply(
         async def act(hub: Hub) -> SchoolComparison:
             organisation = hub.settings.school.model_dump()
             only_compare = dry_run or bool(faults)
-            return await apply_school(hub.services, described, organisation, "command-line", dry_run=only_compare)
+            return await apply_school(hub.services, described, organisation, ACTOR, dry_run=only_compare)
 
         compared = with_hub(act)
         say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)
@@ -109,6 +114,18 @@ def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
     return f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {what}, by {entry.actor}  {said}".rstrip()
 
 
+async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOptions:
+    """Begin an import of headquarters, which staff see and can undo. Without a school there is nothing to add to."""
+    from hub.lifecycle.school.import_roster import begin_import
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        top = await tx.school.headquarters()
+        if top is None:
+            return options
+        wanted = RosterImport(uuid4(), top.id, ACTOR, name[-MAX_FILE_NAME_LENGTH:], tx.now)
+        return replace(options, roster_import=await begin_import(tx, wanted))
+
+
 def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
     """Load a roster, or only name its faults; `marked`: a new file for the sheet with its faults.
 
@@ -124,7 +141,8 @@ def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
             sheet = await mark_roster(hub.database, hub.services.clock, content, EVERYTHING, options)
             with marked.open("xb") as new:
                 new.write(sheet)
-        return await load_roster(hub.database, hub.services.clock, content, EVERYTHING, options)
+        begun = options if dry_run else await _begin_import(hub, file.name, options)
+        return await load_roster(hub.database, hub.services.clock, content, EVERYTHING, begun)
 
     report = with_hub(act)
     for title in report.header.unknown:

@@ -26,6 +26,8 @@ from hub.errors.accounts import LoginRequired as LoginRequired
 from hub.errors.accounts import OwnAccount as OwnAccount
 from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
 from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
+from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
+from hub.errors.enrolments import ImportUndone as ImportUndone
 from hub.errors.files import ManyChecks as ManyChecks
 from hub.errors.files import ManyFiles as ManyFiles
 from hub.errors.files import UnreadableFile as UnreadableFile

@@ -54,8 +54,10 @@ from hub.store.reminders.ledger import Reminders
 from hub.store.reminders.plans import Plans
 from hub.store.reminders.policies import Policies
 from hub.store.school.campuses import School
+from hub.store.school.enrolments import Enrolments
 from hub.store.school.guests import Visitors
 from hub.store.school.posters import Posters
+from hub.store.school.roster_imports import RosterImports
 from hub.store.school.rosters import Rosters
 from hub.store.signing.device_keys import AppKeys
 from hub.store.signing.issued_certificates import Certificates
@@ -172,6 +174,14 @@ class Transaction:
     @cached_property
     def school(self) -> School:
         return School(self.connection, self.cipher)
+
+    @cached_property
+    def enrolments(self) -> Enrolments:
+        return Enrolments(self.connection, self.cipher)
+
+    @cached_property
+    def roster_imports(self) -> RosterImports:
+        return RosterImports(self.connection)
 
     @cached_property
     def rosters(self) -> Rosters:

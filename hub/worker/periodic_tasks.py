@@ -23,6 +23,8 @@ from hub.worker.loops import Loop, log_errors, sleep_or_stop
 # The provider is asked about a message whose outcome has been unknown for so long.
 SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
+# Enrolments of earlier versions that one round makes findable by phone number.
+FOUND_AT_ONCE = 500
 # After this time an unfinished bulk reminder gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 
@@ -120,7 +122,8 @@ class PeriodicTasks:
             await asyncio.gather(*(work(each) for each in new))
 
     async def upkeep(self) -> None:
-        """Give contracts, alerts, revoked keys and parked jobs that are due another try, and attend to staff tasks."""
+        """Give contracts, alerts, revoked keys and parked jobs that are due another try, attend to staff tasks, and
+        make some enrolments of earlier versions findable."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.hub_due(tx.now)):
                 await ask_again(tx, contract)
@@ -129,4 +132,5 @@ class PeriodicTasks:
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN)
+            await tx.enrolments.make_findable(FOUND_AT_ONCE)
         await log_errors(attend(self._services))

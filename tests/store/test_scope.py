@@ -23,6 +23,7 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Campus
+from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
@@ -133,7 +134,7 @@ async def accounts_of_hefei(running: Running) -> None:
 
 
 async def import_roster(running: Running) -> None:
-    """Store an enrolment, an uploaded roster, and the titles of its columns."""
+    """Store an enrolment with what hangs on it, an import, an uploaded roster, and the titles of its columns."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.execute(
             text(
@@ -143,6 +144,13 @@ async def import_roster(running: Running) -> None:
         )
         await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "staff:x", "roster.csv", tx.now, b"x"))
         await tx.rosters.put_titles("hefei", {"x": "phone"})
+        for statement in (
+            "INSERT INTO enrolment_phone SELECT '\\x00', id, 'hefei' FROM enrolment",
+            "INSERT INTO issue_act VALUES (gen_random_uuid(), 'hefei', 'x', now(), 'now')",
+            "INSERT INTO issue_item SELECT issue_act.id, enrolment.id, 'hefei', 0 FROM issue_act, enrolment",
+        ):
+            await tx.connection.execute(text(statement))
+        await tx.roster_imports.begin(RosterImport(uuid4(), "hefei", "staff:x", "roster.csv", tx.now))
 
 
 async def heard_from_outside(running: Running) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -78,6 +78,14 @@ async def draw_contract(
         number, now.replace(microsecond=0), on, services.documents.school, campus, course, student, signers, asked.data
     )
     return DrawnContract(asked, terms, language, now, deadline, contract_data(terms, language))
+
+
+def check_people(asked: NewContract, on: date) -> None:
+    """Check the student and those who sign as `draw_contract` does. `on`: the day at the campus. Raises BadInput,
+    GuardianRequired."""
+    signers, student = _checked_signers(asked.signers), _checked_student(asked)
+    check_student(student, signers)
+    check_age(student, signers, on)
 
 
 def _checked_student(asked: NewContract) -> DrawnStudent:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 
@@ -23,8 +23,10 @@ from hub.documents.roster_sheets import MarkedSheet, template_sheet
 from hub.documents.spreadsheet import NumberedRow, SpreadsheetReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
+from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
+from hub.model.school.roster_import import RosterImport
 from hub.model.school.school_names import SchoolNames
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.model.staff.roles import StaffRole
@@ -39,11 +41,13 @@ MAX_LISTED_FAULTS = 1000
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """`dry_run`: check, and add nothing. `chosen`: columns by folded title, as people chose them before."""
+    """`dry_run`: check, and add nothing. `chosen`: columns by folded title, as people chose them before.
+    `roster_import`: the import that counts what is added, so that it can be undone."""
 
     language: str = "zh"
     dry_run: bool = False
     chosen: Mapping[str, str] = field(default_factory=dict)
+    roster_import: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,21 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
 # ---- rosters
 
 
+async def begin_import(tx: Transaction, wanted: RosterImport) -> UUID:
+    """Begin an import, and record it; return its id. An import of the same upload that was interrupted goes on."""
+    standing = await tx.roster_imports.begin(wanted)
+    if standing == wanted.id:
+        await record_act(tx, wanted.campus, "roster-imported", wanted.created_by, {"import": str(standing)})
+    return standing
+
+
 async def load_roster(
     database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions = DEFAULT_OPTIONS
 ) -> LoadReport:
     """Import enrolments from a spreadsheet. Invalid rows are reported and skipped.
 
     An import that was killed goes on when it is begun again: what is there already is not added twice. Raises
-    UnreadableFile if the file as a whole cannot be read.
+    UnreadableFile if the file as a whole cannot be read, ImportUndone if somebody undoes it meanwhile.
     """
     added = already = faults = refused = 0
     problems: list[RowProblem] = []
@@ -124,13 +136,14 @@ async def load_roster(
         async for batch in checked.batches():
             rows = [row for _, row, _ in batch if row is not None]
             async with database.transaction(scope) as tx:
-                lines = [_line(tx, row) for row in rows]
-                add = tx.school.count_new_enrolments if options.dry_run else tx.school.add_enrolments
-                new = await add(lines, tx.now)
+                new = await _add(tx, rows, options)
             added, already, refused = added + new, already + len(rows) - new, refused + len(batch) - len(rows)
             found = [problem for _, _, problems_of_row in batch for problem in problems_of_row]
             faults += len(found)
             problems += found[: MAX_LISTED_FAULTS - len(problems)]
+    if options.roster_import and not options.dry_run:
+        async with database.transaction(scope) as tx:
+            await tx.roster_imports.finish(options.roster_import, added + already, refused)
     return LoadReport(added, already, tuple(problems), faults, refused, checked.roster.header)
 
 
@@ -207,8 +220,23 @@ async def _open(
         await asyncio.to_thread(spreadsheets.close)
 
 
-def _line(tx: Transaction, row: RosterRow) -> tuple[Enrolment, str]:
-    enrolment = Enrolment(uuid4(), row.campus, row.course, row.student.name, _people(row), row.external_id)
+async def _add(tx: Transaction, rows: Sequence[RosterRow], options: ImportOptions) -> int:
+    """Add a batch of rows; return how many are new. In a dry run only count them."""
+    if options.dry_run:
+        return await tx.school.count_new_enrolments([_line(tx, row) for row in rows], tx.now)
+    if options.roster_import:
+        await tx.roster_imports.lock_standing(options.roster_import)
+    added = await tx.school.add_enrolments([_line(tx, row, options.roster_import) for row in rows], tx.now)
+    if options.roster_import and added:
+        await tx.roster_imports.count_added(options.roster_import, added)
+    return added
+
+
+def _line(tx: Transaction, row: RosterRow, roster_import: UUID | None = None) -> tuple[Enrolment, str]:
+    people = _people(row)
+    enrolment = Enrolment(
+        uuid4(), row.campus, row.course, row.student.name, people, row.external_id, roster_import=roster_import
+    )
     return enrolment, tx.cipher.person(row.student.id_type, row.student.id_number)
 
 

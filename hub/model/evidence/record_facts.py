@@ -35,6 +35,7 @@ FORMS: Mapping[str, str] = {
     "state": "[A-Za-z_]{1,30}",
     "attestation": _WORD, "level": _NAME, "platform": _NAME, "reasons": r"[a-z][a-z0-9-]{0,80}", "reported_by": "page",
     "keys": r"[a-z_]+(, [a-z_]+)*", "change": "added|changed", "staff_role": _STAFF_ROLE,
+    "fields": r"((student|signers\[\d\])\.)?[a-z_]{1,30}",
     # actors
     "asked_by": _ACTOR, "approved_by": _ACTOR, "approval": _ACTOR,
     # names from the configuration, the roster's courses and the templates, and of the software that we run

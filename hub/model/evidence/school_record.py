@@ -22,5 +22,10 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "person-exported": "data of a person given out",
     "person-erased": "data of a person erased",
     "pruned": "data deleted whose time was over",
+    "roster-imported": "roster imported",
+    "import-undone": "import of a roster undone",
+    "enrolment-changed": "enrolment changed",
+    "enrolment-deleted": "enrolment deleted",
+    "contracts-issued": "contracts issued together",
     "restored": "restored from a backup, sending paused",
 }

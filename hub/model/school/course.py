@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,8 @@ class Course:
 class Enrolment:
     """A line of the roster: one student, one course, and the people who sign.
 
-    `people`: JSON as in the API. `contract`: the contract drawn from it.
+    `people`: JSON as in the API. `contract`: the contract drawn from it. `roster_import`: the import that added it.
+    `changed_at`, `changed_by`: the last change at the desk.
     """
 
     id: UUID
@@ -64,3 +66,6 @@ class Enrolment:
     people: Mapping[str, Any]
     external_id: str | None = None
     contract: UUID | None = None
+    roster_import: UUID | None = None
+    changed_at: datetime | None = None
+    changed_by: str | None = None

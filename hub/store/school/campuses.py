@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, bindparam, func, select, text, tuple_
@@ -15,9 +14,10 @@ from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Connection
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
+from hub.store.school.enrolments import ADD_PHONES, PHONE_COLUMNS, enrolment_of_row, phone_rows
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
@@ -112,14 +112,7 @@ class School:
     async def add_enrolment(self, enrolment: Enrolment, person: str, at: datetime) -> bool:
         """Add an enrolment. Return False if this student is already enrolled in this course, so that importing a roster
         twice adds nothing."""
-        values: dict[str, Any] = {name: getattr(enrolment, name) for name in _PLAIN}
-        values |= {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at}
-        values |= {"student_hash": self._cipher.found_by("enrolment", person)}
-        statement = insert(ENROLMENT).values(values)
-        done = await self._connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["campus", "course", "student_hash"])
-        )
-        return done.rowcount == 1
+        return await self.add_enrolments([(enrolment, person)], at) == 1
 
     async def add_enrolments(self, lines: Sequence[tuple[Enrolment, str]], at: datetime) -> int:
         """Add all but those that are enrolled already; return how many. Each comes with its `Cipher.person`."""
@@ -127,12 +120,15 @@ class School:
             return 0
         rows = [
             {name: getattr(enrolment, name) for name in _PLAIN}
-            | {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at}
+            | {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at, "findable": True}
             | {"student_hash": self._cipher.found_by("enrolment", person)}
             for enrolment, person in lines
         ]
-        done = await self._connection.execute(_ADD_MANY, arrays_of(_COLUMNS, rows))
-        return int(done.rowcount)
+        added = set(await self._connection.scalars(_ADD_MANY, arrays_of(_COLUMNS, rows)))
+        phones = phone_rows(self._cipher, [enrolment for enrolment, _ in lines if enrolment.id in added])
+        if phones:
+            await self._connection.execute(ADD_PHONES, arrays_of(PHONE_COLUMNS, phones))
+        return len(added)
 
     async def count_new_enrolments(self, lines: Sequence[tuple[Enrolment, str]], _at: datetime) -> int:
         """Return how many of these `add_enrolments` would add."""
@@ -146,14 +142,14 @@ class School:
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
             raise NotFound(f"there is no enrolment {enrolment}")
-        return self._enrolment(row)
+        return enrolment_of_row(self._cipher, row)
 
     async def enrolment_of(self, campus: str, course: str, person: str) -> Enrolment | None:
         """Return this student's enrolment in this course, or None. `person` is as `Cipher.person` returns it."""
         same = (ENROLMENT.c.campus == campus) & (ENROLMENT.c.course == course)
         found = same & (ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person))
         row = (await self._connection.execute(select(ENROLMENT).where(found))).first()
-        return self._enrolment(row) if row else None
+        return enrolment_of_row(self._cipher, row) if row else None
 
     async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
         """Return the enrolments without a contract, oldest first."""
@@ -163,7 +159,7 @@ class School:
         if campus:
             statement = statement.where(ENROLMENT.c.campus == campus)
         rows = await self._connection.execute(statement.limit(limit))
-        return [self._enrolment(row) for row in rows]
+        return [enrolment_of_row(self._cipher, row) for row in rows]
 
     async def count_open_enrolments(self) -> int:
         statement = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.contract.is_(None))
@@ -172,11 +168,7 @@ class School:
     async def contract_drawn(self, enrolment: UUID, contract: UUID) -> None:
         await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))
 
-    def _enrolment(self, row: Row) -> Enrolment:
-        values = {name: row[name] for name in _PLAIN}
-        return Enrolment(**values, people=self._cipher.open_json(row["people_sealed"]))
 
-
-_PLAIN = set(Enrolment.__dataclass_fields__) - {"people"}
-_COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "student_hash")
-_ADD_MANY = insert_many(ENROLMENT, _COLUMNS, "ON CONFLICT (campus, course, student_hash) DO NOTHING")
+_PLAIN = {name for name in Enrolment.__dataclass_fields__ if name not in ("people", "changed_at", "changed_by")}
+_COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "findable", "student_hash")
+_ADD_MANY = insert_many(ENROLMENT, _COLUMNS, "ON CONFLICT (campus, course, student_hash) DO NOTHING RETURNING id")

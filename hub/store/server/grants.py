@@ -42,6 +42,8 @@ DELETABLE = (
     "budget",
     "callback",
     "chat_account",
+    "enrolment",
+    "enrolment_phone",
     "idempotency",
     "inbound_message",
     "job_start",

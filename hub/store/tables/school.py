@@ -1,4 +1,4 @@
-"""Campuses, courses, enrolments, the school's calendar, posters and their visitors."""
+"""Campuses, courses, enrolments and their imports, the school's calendar, posters and their visitors."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, json_, moment, words
+from hub.store.tables.columns import bytes_, counter, json_, moment, words
 
 
 class CampusRow(SQLModel, table=True):
@@ -46,9 +46,88 @@ class EnrolmentRow(SQLModel, table=True):
     external_id: str | None = words(default=None)
     contract: UUID | None = None
     created_at: datetime = moment(nullable=False)
+    place: int = Field(sa_column=Column(BigInteger, Identity(), nullable=False))
+    """The order in which they came: that of the rows in their roster."""
+    roster_import: UUID | None = None
+    changed_at: datetime | None = moment()
+    changed_by: str | None = words(default=None)
+    findable: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    """Whether its phone numbers are in `enrolment_phone`."""
     __table_args__ = (
         Index("ix_enrolment_open", "campus", "created_at", postgresql_where=sql("contract IS NULL")),
         Index("uq_enrolment_line", "campus", "course", "student_hash", unique=True),
+        Index("uq_enrolment_place", "place", unique=True),
+        Index("ix_enrolment_waiting", "place", postgresql_where=sql("contract IS NULL")),
+        Index("ix_enrolment_issued", "place", postgresql_where=sql("contract IS NOT NULL")),
+        Index("ix_enrolment_changed", "place", postgresql_where=sql("changed_at IS NOT NULL")),
+        Index("ix_enrolment_course", "campus", "course", "place"),
+        Index("ix_enrolment_name", sql('student_name COLLATE "C"')),
+        Index("ix_enrolment_external", "external_id", postgresql_where=sql("external_id IS NOT NULL")),
+        Index("ix_enrolment_import", "roster_import", "place", postgresql_where=sql("roster_import IS NOT NULL")),
+        Index("ix_enrolment_unfindable", "id", postgresql_where=sql("NOT findable")),
+    )
+
+
+class EnrolmentPhoneRow(SQLModel, table=True):
+    """The keyed hash of a phone number that an enrolment names, to find it by."""
+
+    __tablename__ = "enrolment_phone"
+    phone_hash: bytes = bytes_(nullable=False, primary_key=True)
+    enrolment: UUID = Field(primary_key=True, foreign_key="enrolment.id", ondelete="CASCADE", index=True)
+    campus: str = words()
+
+
+class RosterImportRow(SQLModel, table=True):
+    """An import of a roster, with what became of its rows. `removed`: enrolments that its undoing deleted."""
+
+    __tablename__ = "roster_import"
+    id: UUID = Field(primary_key=True)
+    upload: UUID | None = None
+    campus: str = words(foreign_key="campus.id")
+    created_by: str = words()
+    name: str = words()
+    created_at: datetime = moment(nullable=False)
+    added: int = counter()
+    already: int = counter()
+    refused: int = counter()
+    undone_at: datetime | None = moment()
+    undone_by: str | None = words(default=None)
+    removed: int = counter()
+    __table_args__ = (
+        Index("ix_roster_import_created_at", "created_at", "id"),
+        Index("uq_roster_import_upload", "upload", unique=True, postgresql_where=sql("undone_at IS NULL")),
+    )
+
+
+class IssueActRow(SQLModel, table=True):
+    """Contracts that staff issue together. `deadline`: a day, which ends where each campus is."""
+
+    __tablename__ = "issue_act"
+    id: UUID = Field(primary_key=True)
+    campus: str = words(foreign_key="campus.id")
+    asked_by: str = words()
+    asked_at: datetime = moment(nullable=False)
+    send: str = words()
+    deadline: date | None = None
+    __table_args__ = (Index("ix_issue_act_asked_at", "asked_at"),)
+
+
+class IssueItemRow(SQLModel, table=True):
+    """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
+    contract."""
+
+    __tablename__ = "issue_item"
+    act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
+    enrolment: UUID = Field(primary_key=True)
+    campus: str = words(foreign_key="campus.id")
+    place: int
+    tries: int = counter()
+    outcome: str | None = words(default=None)
+    failure_sealed: bytes | None = bytes_()
+    ended_at: datetime | None = moment()
+    __table_args__ = (
+        Index("ix_issue_item_left", "act", "place", postgresql_where=sql("outcome IS NULL")),
+        Index("ix_issue_item_enrolment", "enrolment", postgresql_where=sql("outcome IS NULL")),
     )
 
 

@@ -11,7 +11,7 @@ from hub.web.staff.contract import contract, issuing, reading, revealing
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
-from hub.web.staff.school import posters, roster
+from hub.web.staff.school import enrolments, imports, posters, roster
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import answers, dashboard, phone_changes, tasks
 from hub.web.staff.staff.access import StaffRoute, login_routes, staff_only
@@ -19,15 +19,19 @@ from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
 _ROSTER = "/staff/import/{upload}"
+_IMPORT = "/staff/imports/{import}"
+_ENROLMENT = "/staff/enrolments/{enrolment}"
 _POSTER = "/staff/posters/{poster}"
 PAGES: dict[str, StaffRoute] = {
     "/staff": StaffRoute(Permission.READ_CONTRACT, dashboard.board),
-    "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, issuing.enrolments),
+    "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, enrolments.enrolments),
+    _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.form),
     "/staff/issue": StaffRoute(Permission.ISSUE, issuing.form),
     "/staff/import": StaffRoute(Permission.IMPORT, roster.form),
     "/staff/import/template.xlsx": StaffRoute(Permission.IMPORT, roster.template),
     _ROSTER: StaffRoute(Permission.IMPORT, roster.check),
     f"{_ROSTER}/marked.xlsx": StaffRoute(Permission.IMPORT, roster.marked),
+    _IMPORT: StaffRoute(Permission.IMPORT, imports.imported),
     "/staff/tasks": StaffRoute(Permission.READ_CONTRACT, tasks.tasks),
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.form),
     "/staff/messages": StaffRoute(Permission.READ_CONTRACT, messages.messages),
@@ -56,12 +60,15 @@ PAGES: dict[str, StaffRoute] = {
 ACTS: dict[str, StaffRoute] = {
     "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issuing.preview),
     "/staff/enrolments/issue": StaffRoute(Permission.ISSUE, issuing.issue_many),
+    _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.change),
+    f"{_ENROLMENT}/delete": StaffRoute(Permission.IMPORT, enrolments.delete),
     "/staff/issue": StaffRoute(Permission.ISSUE, issuing.issue_by_hand),
     "/staff/issue/preview": StaffRoute(Permission.ISSUE, issuing.preview_by_hand),
     "/staff/issue/change": StaffRoute(Permission.ISSUE, issuing.change),
     "/staff/import": StaffRoute(Permission.IMPORT, roster.take_in),
     _ROSTER: StaffRoute(Permission.IMPORT, roster.bring_in),
     f"{_ROSTER}/columns": StaffRoute(Permission.IMPORT, roster.choose_columns),
+    f"{_IMPORT}/undo": StaffRoute(Permission.IMPORT, imports.undo),
     "/staff/tasks/{task}/done": StaffRoute(Permission.SETTLE_TASK, tasks.done),
     "/staff/tasks/{task}/answer/preview": StaffRoute(Permission.SETTLE_TASK, answers.preview),
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.send),

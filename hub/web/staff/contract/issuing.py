@@ -26,6 +26,7 @@ from hub.model.school.course import Campus, Enrolment
 from hub.web.app_keys import BRAKES
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
+from hub.web.staff.school.enrolments import enrolments
 from hub.web.staff.staff.access import DeskVisit
 
 MAX_AT_ONCE = 500
@@ -37,23 +38,6 @@ ONCE = "once"
 
 
 # ---- from enrolments
-
-
-async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
-    async with visit.services.database.transaction(visit.shown) as tx:
-        waiting = await tx.school.open_enrolments(limit=MAX_AT_ONCE)
-        count = await tx.school.count_open_enrolments()
-        courses = {(course.campus, course.id): course for course in await tx.school.courses()}
-    campuses = {campus.id: campus for campus in visit.campuses}
-    return await show(
-        visit,
-        "staff/enrolments.html",
-        waiting=waiting,
-        count=count,
-        courses=courses,
-        campuses_by_id=campuses,
-        problem=problem,
-    )
 
 
 async def preview(visit: DeskVisit) -> web.Response:

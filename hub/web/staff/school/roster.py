@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -10,18 +11,21 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.documents.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
-from hub.errors import BadInput, NotFound, QiandaError, UnreadableFile
+from hub.errors import BadInput, ImportUndone, NotFound, QiandaError, UnreadableFile
 from hub.lifecycle.school.import_roster import (
     ImportOptions,
     LoadReport,
+    begin_import,
     load_roster,
     mark_roster,
     read_titles,
     roster_template,
 )
+from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
 from hub.web.i18n import language_of
 from hub.web.staff.render import printable, show
+from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
 # Titles that are remembered for a campus.
@@ -33,7 +37,11 @@ async def form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Resp
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
         uploads = await tx.rosters.list_uploads()
-    return await show(visit, "staff/import.html", problem=problem, courses=courses, uploads=uploads)
+        imports = await tx.roster_imports.list_imports()
+        names = await names_of(tx, [each.created_by for each in imports])
+    return await show(
+        visit, "staff/import.html", problem=problem, courses=courses, uploads=uploads, imports=imports, names=names
+    )
 
 
 async def take_in(visit: DeskVisit) -> web.Response:
@@ -73,13 +81,22 @@ async def bring_in(visit: DeskVisit) -> web.Response:
     roster, options = await _roster(visit)
     database, clock = visit.services.database, visit.services.clock
     try:
+        _, missing = await read_titles(database, roster.data, visit.scope, options.chosen)
+        if not missing:
+            options = await _begun(visit, roster, options)
         report = await load_roster(database, clock, roster.data, visit.scope, options)
-    except UnreadableFile as error:
+    except (UnreadableFile, ImportUndone) as error:
         return await form(visit, error)
     if not report.refused:
         async with database.transaction(visit.scope) as tx:
             await tx.rosters.delete_upload(roster.id)
-    return await _page(visit, roster, report.header, report=report, done=True)
+    return await _page(visit, roster, report.header, report=report, done=True, imported=options.roster_import)
+
+
+async def _begun(visit: DeskVisit, roster: RosterUpload, options: ImportOptions) -> ImportOptions:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        wanted = RosterImport(uuid4(), visit.staff.campus, visit.actor, roster.name, tx.now, roster.id)
+        return replace(options, roster_import=await begin_import(tx, wanted))
 
 
 async def choose_columns(visit: DeskVisit) -> web.Response:
@@ -128,7 +145,7 @@ async def _page(
     which = 0 if language_of(visit.request) == "zh" else 1
     names = {column: titles[which] for column, titles in COLUMNS.items()}
     meant = {index: column for column, index in header.columns.items()}
-    values: dict[str, Any] = {"missing": (), "done": False} | context
+    values: dict[str, Any] = {"missing": (), "done": False, "imported": None} | context
     return await show(
         visit,
         "staff/roster.html",

@@ -1,0 +1,93 @@
+"""What staff change about an enrolment before its contract is issued. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hub.errors import BadInput
+from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
+from hub.model.school.course import Enrolment
+
+
+@dataclass(frozen=True)
+class PersonChange:
+    """What was entered about a person. None stays as it is; so does an empty number, which the page does not show."""
+
+    name: str | None = None
+    id_type: str | None = None
+    id_number: str = ""
+    phone: str = ""
+    relation: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class EnrolmentChange:
+    """What was entered. `birth_date`: as 2012-09-01. `signers`: in the order of the enrolment's."""
+
+    course: str | None = None
+    external_id: str | None = None
+    birth_date: str | None = None
+    student: PersonChange = PersonChange()
+    signers: Sequence[PersonChange] = field(default_factory=tuple)
+
+
+def apply_change(enrolment: Enrolment, wanted: EnrolmentChange) -> Enrolment:
+    """Return the enrolment as it shall be, its values normalised. Raises BadInput with the field."""
+    people, signers = enrolment.people, enrolment.people["signers"]
+    if len(wanted.signers) > len(signers):
+        raise BadInput("this enrolment names fewer people who sign", field="signers")
+    student = _changed_person(people["student"], wanted.student, "student")
+    document = parse_id_document(student["id_type"], student["id_number"], field="student.id_number")
+    born = document.birth_date.isoformat() if document.birth_date else wanted.birth_date
+    student["birth_date"] = people["student"].get("birth_date") if born is None else born or None
+    entered = [*wanted.signers, *([PersonChange()] * (len(signers) - len(wanted.signers)))]
+    changed = [
+        _changed_person(signer, change, f"signers[{number}]")
+        for number, (signer, change) in enumerate(zip(signers, entered, strict=True))
+    ]
+    return replace(
+        enrolment,
+        course=enrolment.course if wanted.course is None else wanted.course,
+        external_id=enrolment.external_id if wanted.external_id is None else wanted.external_id or None,
+        student_name=student["name"],
+        people=dict(people) | {"student": student, "signers": _same_person(student, changed)},
+    )
+
+
+def list_changed(before: Enrolment, after: Enrolment) -> list[str]:
+    """Return the names of what differs, without any value."""
+    fields = [name for name in ("course", "external_id") if getattr(before, name) != getattr(after, name)]
+    fields += _differing("student", before.people["student"], after.people["student"])
+    for number, (old, new) in enumerate(zip(before.people["signers"], after.people["signers"], strict=True)):
+        fields += _differing(f"signers[{number}]", old, new)
+    return fields
+
+
+def _differing(whose: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [f"{whose}.{name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def _changed_person(person: Mapping[str, Any], change: PersonChange, where: str) -> dict[str, Any]:
+    changed = dict(person)
+    if change.name is not None:
+        changed["name"] = normalise_name(change.name, field=f"{where}.name")
+    if change.id_type is not None or change.id_number:
+        id_type, number = change.id_type or person["id_type"], change.id_number or person["id_number"]
+        document = parse_id_document(id_type, number, field=f"{where}.id_number")
+        changed |= {"id_type": document.id_type.value, "id_number": document.number}
+    if change.phone:
+        changed["phone"] = normalise_phone(change.phone, field=f"{where}.phone")
+    if change.relation is not None:
+        changed["relation"] = change.relation or None
+    if change.language is not None:
+        changed["language"] = change.language
+    return changed
+
+
+def _same_person(student: Mapping[str, Any], signers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the signers; a student who signs is the student of the enrolment, so their name and document follow."""
+    same = {name: student[name] for name in ("name", "id_type", "id_number")}
+    return [signer | same if signer["role"] == "student" else signer for signer in signers]

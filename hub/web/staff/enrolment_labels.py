@@ -1,0 +1,11 @@
+"""Labels of enrolments, of imports, and of what became of each when many are issued."""
+
+from __future__ import annotations
+
+ENROLMENTS = {"waiting": "not issued", "issued": "issued", "changed": "changed at the desk"}
+# Why an enrolment stays when its import is undone.
+KEPT = {
+    "issued": "its contract was issued",
+    "changed": "it was changed at the desk",
+    "being-issued": "its contract is being issued",
+}

@@ -1,0 +1,23 @@
+"""Names of those who did something, where they are staff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from hub.store.transaction import Transaction
+
+
+async def names_of(tx: Transaction, actors: Iterable[str | None]) -> dict[str, str]:
+    """Return the names of those of these actors (`staff:…`) who have an account; programs and commands have none."""
+    accounts = {actor: account for actor in actors if actor and (account := _account_of(actor))}
+    found = await tx.accounts.staff_names(list(accounts.values()))
+    return {actor: found[account] for actor, account in accounts.items() if account in found}
+
+
+def _account_of(actor: str) -> UUID | None:
+    kind, _, account = actor.partition(":")
+    try:
+        return UUID(account) if kind == "staff" else None
+    except ValueError:
+        return None

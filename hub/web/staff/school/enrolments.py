@@ -1,0 +1,182 @@
+"""The enrolments: searched, filtered and in pages; one of them changed or deleted before its contract is issued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.school.change_enrolment import change_enrolment, delete_enrolment
+from hub.model.contract.person import IdType
+from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
+from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.staff.access import DeskVisit
+
+PAGE = 50
+# More are not counted: "more than 10,000" is as good.
+MAX_COUNTED = 10_000
+# A place in the list has at most so many digits.
+MAX_DIGITS = 15
+FILTERS = ("campus", "state", "course", "import", "order", "q")
+EVERY_STATE = "all"
+NEWEST = "newest"
+PATH = "/staff/enrolments"
+
+
+@dataclass(frozen=True)
+class EnrolmentQuery:
+    """The filters in an address. `kept`: as they stand there."""
+
+    wanted: EnrolmentFilter
+    kept: Entered
+
+    @property
+    def newest(self) -> bool:
+        return self.kept["order"] == NEWEST
+
+    def link(self, path: str = PATH, **changes: object) -> str:
+        values = {name: str(value) for name, value in {**self.kept, **changes}.items() if value}
+        return path + (f"?{urlencode(values)}" if values else "")
+
+
+def read_query(visit: DeskVisit) -> EnrolmentQuery:
+    """Return the filters of this request. Without a state, those that wait for their contract. Raises BadInput."""
+    entered = Entered({name: printable(visit.request.query.get(name, "")) for name in FILTERS})
+    state, (campus, _, course) = entered["state"], entered["course"].partition("/")
+    if state not in ("", EVERY_STATE, *EnrolmentState):
+        raise BadInput("unknown state", field="state")
+    wanted = EnrolmentFilter(
+        state=None if state == EVERY_STATE else EnrolmentState(state or EnrolmentState.WAITING),
+        course=(campus, course) if course else None,
+        search=entered["q"][:MAX_SEARCH_LENGTH],
+        roster_import=uuid_or_none(entered["import"], "import"),
+    )
+    return EnrolmentQuery(wanted, Entered({name: value for name, value in entered.items() if value}))
+
+
+async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    query = read_query(visit)
+    page = EnrolmentPage(_after(visit), query.newest, PAGE + 1)
+    async with visit.services.database.transaction(visit.shown) as tx:
+        lines = await tx.enrolments.list_page(query.wanted, page)
+        count = await tx.enrolments.count(query.wanted, MAX_COUNTED + 1)
+        courses = [course for course in await tx.school.courses() if visit.shown.covers(course.campus)]
+        imported = await tx.roster_imports.find(query.wanted.roster_import) if query.wanted.roster_import else None
+        names = await names_of(tx, [each.enrolment.changed_by for each in lines])
+    return await show(
+        visit,
+        "staff/enrolments.html",
+        lines=lines[:PAGE],
+        count=count,
+        most=MAX_COUNTED,
+        courses=courses,
+        courses_by_id={(course.campus, course.id): course for course in courses},
+        campuses_by_id={campus.id: campus for campus in visit.campuses},
+        query=query,
+        states=list(EnrolmentState),
+        next_page=query.link(after=lines[PAGE - 1].place) if len(lines) > PAGE else None,
+        imported=imported,
+        names=names,
+        problem=problem,
+    )
+
+
+def _after(visit: DeskVisit) -> int | None:
+    text = visit.request.query.get("after", "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        raise BadInput("invalid cursor", field="cursor")
+    return int(text) if text else None
+
+
+# ---- one enrolment
+
+
+async def form(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+    """Show an enrolment with its numbers masked, and what can be done about it."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        enrolment = await tx.school.enrolment(_enrolment(visit))
+        contract = await tx.contracts.get(enrolment.contract) if enrolment.contract else None
+        courses = await tx.school.courses(enrolment.campus)
+        campus = await tx.school.campus(enrolment.campus)
+    return await show(
+        visit,
+        "staff/enrolment.html",
+        enrolment=enrolment,
+        contract=contract,
+        courses=courses,
+        campus=campus,
+        id_types=list(IdType),
+        entered=entered or Entered(),
+        problem=problem,
+    )
+
+
+async def change(visit: DeskVisit) -> web.StreamResponse:
+    sent = await visit.request.post()
+    try:
+        async with visit.services.database.transaction(visit.scope) as tx:
+            await change_enrolment(tx, _enrolment(visit), _entered_change(sent), visit.actor)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        values = {name: printable(value) for name, value in sent.items() if isinstance(value, str)}
+        return await form(visit, error, Entered(values))
+    raise web.HTTPSeeOther(f"{PATH}/{_enrolment(visit)}?said=enrolment-changed")
+
+
+async def delete(visit: DeskVisit) -> web.StreamResponse:
+    try:
+        async with visit.services.database.transaction(visit.scope) as tx:
+            await delete_enrolment(tx, _enrolment(visit), visit.actor)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await form(visit, error)
+    raise web.HTTPSeeOther(f"{PATH}?said=enrolment-deleted")
+
+
+def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
+    def value(name: str) -> str | None:
+        found = sent.get(name)
+        return printable(found) if isinstance(found, str) else None
+
+    def person(who: str) -> PersonChange:
+        return PersonChange(
+            name=value(f"{who}_name"),
+            id_type=value(f"{who}_id_type"),
+            id_number=value(f"{who}_id_number") or "",
+            phone=value(f"{who}_phone") or "",
+            relation=value(f"{who}_relation"),
+            language=value(f"{who}_language"),
+        )
+
+    signers = 0
+    while f"signer{signers}_phone" in sent:
+        signers += 1
+    return EnrolmentChange(
+        course=value("course"),
+        external_id=value("external_id"),
+        birth_date=value("birth_date"),
+        student=person("student"),
+        signers=tuple(person(f"signer{number}") for number in range(signers)),
+    )
+
+
+def _enrolment(visit: DeskVisit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["enrolment"])
+    except ValueError:
+        raise NotFound from None
+
+
+def uuid_or_none(text: str, field: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise BadInput("invalid id", field=field) from None

@@ -1,0 +1,41 @@
+"""Imports of rosters: what each added, and its undoing by one click."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import NotFound
+from hub.lifecycle.school.undo_import import undo_import
+from hub.web.staff.render import show
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.staff.access import DeskVisit
+
+# Enrolments that stay and are named; the rest is counted.
+MAX_KEPT_NAMED = 200
+
+
+async def imported(visit: DeskVisit) -> web.Response:
+    """Show an import: its counts, what undoing it would leave, or has left, and why."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.roster_imports.find(_import(visit))
+        if found is None:
+            raise NotFound("there is no such import")
+        kept = await tx.roster_imports.list_kept(found.id, MAX_KEPT_NAMED)
+        count_kept = await tx.roster_imports.count_kept(found.id)
+        names = await names_of(tx, [found.created_by, found.undone_by or ""])
+    return await show(visit, "staff/imported.html", imported=found, kept=kept, count_kept=count_kept, names=names)
+
+
+async def undo(visit: DeskVisit) -> web.StreamResponse:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        await undo_import(tx, _import(visit), visit.actor)
+    raise web.HTTPSeeOther(f"/staff/imports/{_import(visit)}?said=import-undone")
+
+
+def _import(visit: DeskVisit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["import"])
+    except ValueError:
+        raise NotFound("there is no such import") from None

@@ -1,0 +1,96 @@
+"""The list of enrolments with fifty thousand of them: each search and each page by an index, within 100 ms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentPage, EnrolmentState
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.kernel.connection import Connection, Rows
+from hub.store.kernel.keys import Keys
+from hub.store.kernel.statement import SqlStatement
+from hub.store.transaction import Database
+from tests.database import Dsns, tamper
+from tests.running import prepare_school
+
+ROWS = 50_000
+LIMIT_MS = 100
+HEFEI, XIANGTAN = Scope(frozenset({"hefei"})), Scope(frozenset({"xiangtan"}))
+# Nine of ten are in one campus, half of them have a contract, one of a hundred was changed.
+FILL = """
+INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, external_id, contract, created_at,
+  changed_at, findable)
+SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN 'beijing' ELSE 'hefei' END,
+  CASE WHEN n % 3 = 0 THEN 'math-a' ELSE 'english-b' END, chr(19968 + n % 500) || '小满' || n, int4send(n), $1,
+  '2026-' || n, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, now(), CASE WHEN n % 101 = 0 THEN now() END, true
+FROM generate_series(1, $2::integer) AS n
+"""
+PHONES = "INSERT INTO enrolment_phone SELECT sha256(int4send((place / 2)::integer)), id, campus FROM enrolment"
+PEOPLE = {"student": {}, "signers": [{"phone": "+8619000000101"}]}
+LISTS: Mapping[str, tuple[Scope, EnrolmentFilter, EnrolmentPage]] = {
+    "first page": (EVERYTHING, EnrolmentFilter(EnrolmentState.WAITING), EnrolmentPage()),
+    "last page": (EVERYTHING, EnrolmentFilter(), EnrolmentPage(after=ROWS - 60)),
+    "newest first": (HEFEI, EnrolmentFilter(EnrolmentState.ISSUED), EnrolmentPage(newest=True)),
+    "changed": (HEFEI, EnrolmentFilter(EnrolmentState.CHANGED), EnrolmentPage()),
+    "a campus with none": (XIANGTAN, EnrolmentFilter(EnrolmentState.WAITING), EnrolmentPage()),
+    "course": (HEFEI, EnrolmentFilter(course=("hefei", "math-a")), EnrolmentPage(after=9000)),
+    "no such course": (HEFEI, EnrolmentFilter(course=("hefei", "go")), EnrolmentPage()),
+    "name": (HEFEI, EnrolmentFilter(search="丁小满"), EnrolmentPage()),
+    "no such name": (HEFEI, EnrolmentFilter(search="龘"), EnrolmentPage()),
+    "number": (HEFEI, EnrolmentFilter(search="2026-4711"), EnrolmentPage()),
+    "phone": (HEFEI, EnrolmentFilter(search="19000000101"), EnrolmentPage()),
+}
+
+
+async def filled(dsns: Dsns, folder: Path) -> Database:
+    database = Database(dsns.app, Keys.load_or_create(folder / "master.key"), lambda: datetime.now(UTC))
+    await prepare_school(database)
+    async with database.transaction(EVERYTHING) as tx:
+        await tx.connection.fetch(FILL, tx.cipher.seal_json(PEOPLE), ROWS)
+        await tx.connection.fetch(PHONES)
+        mine = "UPDATE enrolment_phone SET phone_hash = $1 FROM enrolment WHERE id = enrolment AND place = 77"
+        await tx.connection.fetch(mine, tx.cipher.found_by("phone", "+8619000000101"))
+    for table in ("enrolment", "enrolment_phone"):
+        await tamper(dsns.app, f"ANALYZE {table}")
+    return database
+
+
+@pytest.mark.real
+async def test_every_list_uses_an_index_and_is_quick(
+    database: Dsns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Callable[..., None]
+) -> None:
+    store = await filled(database, tmp_path)
+    asked: list[tuple[SqlStatement, Mapping[str, Any]]] = []
+    execute = Connection.execute
+
+    async def noted(self: Connection, statement: Any, values: Mapping[str, Any] = {}) -> Rows:
+        known = isinstance(statement, SqlStatement)
+        made = statement if known else SqlStatement(statement, values or None, is_once=True)
+        asked.append((made, values))
+        return await execute(self, made, values)
+
+    monkeypatch.setattr(Connection, "execute", noted)
+    slowest = 0.0
+    for name, (scope, wanted, page) in LISTS.items():
+        async with store.transaction(scope) as tx:
+            await tx.enrolments.list_page(wanted, page)  # plans and caches
+            asked.clear()
+            begun = time.perf_counter()
+            lines = await tx.enrolments.list_page(wanted, page)
+            ((made, values),) = asked
+            count = await tx.enrolments.count(wanted, 10_001)  # which reads no further than that
+            took = (time.perf_counter() - begun) * 1000
+            plan = await tx.connection.fetch(f"EXPLAIN {made.sql}", *made.arguments(values))
+        text = "\n".join(row[0] for row in plan)
+        assert "Seq Scan on enrolment" not in text, f"{name}\n{text}"
+        slowest = max(slowest, took)
+        assert (len(lines) == 0) == (count == 0) == (name in ("a campus with none", "no such course", "no such name"))
+        assert took <= LIMIT_MS, name
+    figures(slowest_ms=slowest)
+    await store.close()

@@ -1,0 +1,250 @@
+"""The list of enrolments at the desk: found, in pages, changed and deleted, until a contract is issued."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.school.import_roster import new_contract
+from hub.model.school.course import Enrolment
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.staff.school import enrolments
+from tests.database import tamper
+from tests.poster_visits import Family, cn_id
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        await add_staff(hub, "clerk", "hefei")
+        await add_staff(hub, "elsewhere", "beijing")
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running, "clerk")
+
+
+async def enrolled(running: Running, name: str, family: Family | None = None, **changes: Any) -> Enrolment:
+    family = family or Family()
+    child = {"name": name, "id_type": "cn-id", "id_number": family.child_id, "birth_date": None}
+    parent = {"role": "guardian", "name": family.parent, "phone": family.phone, "id_number": family.parent_id}
+    people = {"student": child, "signers": [parent | {"id_type": "cn-id", "relation": "父亲", "language": "zh"}]}
+    enrolment = replace(Enrolment(uuid4(), "hefei", "math-a", name, people), **changes)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        person = tx.cipher.person("cn-id", family.child_id)
+        assert await tx.school.add_enrolment(enrolment, person, running.clock())
+    return enrolment
+
+
+async def read(running: Running, enrolment: Enrolment) -> Enrolment:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.school.enrolment(enrolment.id)
+
+
+def names(page: Page) -> list[str]:
+    return re.findall(r'<a href="/staff/enrolments/[0-9a-f-]{36}"><b>([^<]*)</b>', page.text)
+
+
+async def acts(running: Running, kind: str, enrolment: UUID) -> list[dict[str, Any]]:
+    """Return the facts of the entries of this kind about an enrolment in the school's record."""
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation
+        entries = await tx.record.entries(installation)
+    return [dict(each.facts) for each in entries if each.kind == kind and each.facts.get("enrolment") == str(enrolment)]
+
+
+async def test_one_is_found_by_name_whole_phone_and_number(running: Running, desk: Desk) -> None:
+    family = Family()
+    await enrolled(running, "欧阳小满", family, external_id="2026-0117")
+    await enrolled(running, "欧阳大满")
+    national = family.phone.removeprefix("+86")
+    for search in (national, family.phone, f"{national[:3]} {national[3:7]} {national[7:]}", "2026-0117", "欧阳小"):
+        assert names(await desk.get(f"/staff/enrolments?q={search.replace('+', '%2B')}")) == ["欧阳小满"], search
+    assert names(await desk.get("/staff/enrolments?q=欧阳")) == ["欧阳小满", "欧阳大满"]
+    assert names(await desk.get("/staff/enrolments?q=欧阳&order=newest")) == ["欧阳大满", "欧阳小满"]
+    for search in (national[:-1], "小满", "2026", "%", "'", "9" * 200):
+        page = await desk.get(f"/staff/enrolments?q={search.replace('%', '%25')}")
+        assert page.status == 200 and "欧阳小满" not in names(page), search
+    abroad = await desk_of(running, "elsewhere")
+    for search in (national, "2026-0117", "欧阳"):
+        assert names(await abroad.get(f"/staff/enrolments?q={search}")) == []
+
+
+async def test_enrolments_of_earlier_versions_become_findable(running: Running, desk: Desk) -> None:
+    family = Family()
+    await enrolled(running, "夏侯小满", family)
+    await tamper(running.hub.database.dsn, "DELETE FROM enrolment_phone")
+    await tamper(running.hub.database.dsn, "UPDATE enrolment SET findable = false")
+    address = f"/staff/enrolments?q={family.phone.removeprefix('+86')}"
+    assert names(await desk.get(address)) == []
+    await running.worker.periodic.upkeep()
+    assert names(await desk.get(address)) == ["夏侯小满"]
+
+
+async def test_pages_follow_each_other_without_gap_or_repetition(
+    running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolments, "PAGE", 3)
+    expected = [f"上官{number}" for number in range(8)]
+    for name in expected:
+        await enrolled(running, name)
+    for order in ("", "newest"):
+        address: str | None = f"/staff/enrolments?q=上官&order={order}"
+        found: list[str] = []
+        pages = 0
+        while address:
+            page = await desk.get(address)
+            found, pages = found + names(page), pages + 1
+            following = re.search(r'href="(/staff/enrolments\?[^"]*after=\d+)"', page.text)
+            address = following[1].replace("&amp;", "&") if following else None
+            if pages == 1:
+                await enrolled(running, f"上官后来{order}")  # who comes meanwhile moves nobody to another page
+        assert pages >= 3 and [name for name in found if "后来" not in name] == expected[:: -1 if order else 1]
+    for cursor in ("x", "-1", "1" * 30, "٣"):
+        assert (await desk.get(f"/staff/enrolments?after={cursor}")).status == 422
+    assert (await desk.get("/staff/enrolments?state=lost")).status == 422
+    assert (await desk.get("/staff/enrolments?import=x")).status == 422
+
+
+async def test_states_and_courses_are_told_apart(running: Running, desk: Desk) -> None:
+    waiting = await enrolled(running, "司马一")
+    issued = await enrolled(running, "司马二", course="english-b")
+    contract = await issue(running.hub.services, EVERYTHING, new_contract(issued), "test")
+    await desk.post(f"/staff/enrolments/{waiting.id}", {"external_id": "77"})
+    for state, expected in (
+        ("", ["司马一"]),
+        ("waiting", ["司马一"]),
+        ("issued", ["司马二"]),
+        ("changed", ["司马一"]),
+        ("all", ["司马一", "司马二"]),
+    ):
+        assert names(await desk.get(f"/staff/enrolments?q=司马&state={state}")) == expected, state
+    page = await desk.get("/staff/enrolments?q=司马&state=all&course=hefei/english-b")
+    assert names(page) == ["司马二"] and contract.number in page.words and "to be signed" in page.words
+    assert "changed today" in (await desk.get("/staff/enrolments?state=changed&q=司马")).words
+    nothing = await desk.get("/staff/enrolments?q=司马二")
+    assert names(nothing) == [] and "Search in all states" in nothing.words
+
+
+async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(running: Running, desk: Desk) -> None:
+    family = Family()
+    enrolment = await enrolled(running, "诸葛小满", family)
+    page = await desk.get(f"/staff/enrolments/{enrolment.id}")
+    assert page.status == 200 and 'value="诸葛小满"' in page.text
+    for secret in (family.child_id, family.parent_id, family.phone.removeprefix("+86")):
+        assert secret not in page.text, "whole numbers are shown for a reason alone"
+    new_id, new_phone = cn_id("20130501"), "19000000777"
+    form = {
+        "course": "english-b",
+        "student_name": "诸葛大满",
+        "student_id_type": "cn-id",
+        "student_id_number": new_id,
+        "signer0_name": "诸葛 建国",
+        "signer0_relation": "祖父",
+        "signer0_id_type": "cn-id",
+        "signer0_id_number": "",
+        "signer0_phone": new_phone,
+    }
+    assert (await desk.post(page_of(enrolment), form)).status == 303
+    now = await read(running, enrolment)
+    assert (now.course, now.student_name, now.people["student"]["id_number"]) == ("english-b", "诸葛大满", new_id)
+    assert now.people["student"]["birth_date"] == "2013-05-01"
+    signer = now.people["signers"][0]
+    assert (signer["relation"], signer["phone"]) == ("祖父", f"+86{new_phone}")
+    assert signer["id_number"] == family.parent_id, "an empty number stays"
+    (facts,) = await acts(running, "enrolment-changed", enrolment.id)
+    assert "student.id_number" in facts["fields"] and "signers[0].phone" in facts["fields"]
+    assert not any(value in json.dumps(facts, ensure_ascii=False) for value in (new_id, new_phone, "诸葛"))
+    assert names(await desk.get(f"/staff/enrolments?q={new_phone}")) == ["诸葛大满"]
+    assert names(await desk.get(f"/staff/enrolments?q={family.phone.removeprefix('+86')}")) == []
+    assert (await desk.post(page_of(enrolment), form)).status == 303
+    assert len(await acts(running, "enrolment-changed", enrolment.id)) == 1, "what changes nothing is no change"
+
+
+def page_of(enrolment: Enrolment) -> str:
+    return f"/staff/enrolments/{enrolment.id}"
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"student_name": ""}, 422),
+        ({"student_id_number": "12"}, 422),
+        ({"student_id_type": "moon"}, 422),
+        ({"signer0_phone": "12"}, 422),
+        ({"signer0_language": "xx", "signer0_phone": ""}, 422),
+        ({"course": "alchemy"}, 422),
+        ({"signer0_phone": "", "signer1_phone": "19000000777"}, 422),
+        ({"student_id_number": "TAKEN"}, 409),
+    ],
+)
+async def test_what_could_not_be_issued_is_not_saved(
+    running: Running, desk: Desk, form: dict[str, str], status: int
+) -> None:
+    other, enrolment = Family(), await enrolled(running, "公孙小满")
+    await enrolled(running, "公孙大满", other)
+    sent = {name: other.child_id if value == "TAKEN" else value for name, value in form.items()}
+    page = await desk.post(page_of(enrolment), sent)
+    assert page.status == status and 'role="alert"' in page.text
+    assert await read(running, enrolment) == enrolment and not await acts(running, "enrolment-changed", enrolment.id)
+
+
+async def test_once_issued_it_is_neither_changed_nor_deleted(running: Running, desk: Desk) -> None:
+    enrolment = await enrolled(running, "慕容小满")
+    contract = await issue(running.hub.services, EVERYTHING, new_contract(enrolment), "test")
+    page = await desk.get(page_of(enrolment))
+    assert "reissue the contract" in page.words and f'href="/staff/contracts/{contract.id}"' in page.text
+    for address in (page_of(enrolment), f"{page_of(enrolment)}/delete"):
+        refused = await desk.post(address, {"student_name": "别人"})
+        assert refused.status == 409 and "reissue the contract" in refused.words
+    assert (await read(running, enrolment)).student_name == "慕容小满"
+
+
+async def test_one_that_is_not_issued_is_deleted_and_that_recorded(running: Running, desk: Desk) -> None:
+    family = Family()
+    enrolment = await enrolled(running, "令狐小满", family)
+    gone = await desk.post(f"{page_of(enrolment)}/delete")
+    assert gone.status == 303 and names(await desk.get("/staff/enrolments?q=令狐&state=all")) == []
+    assert len(await acts(running, "enrolment-deleted", enrolment.id)) == 1
+    assert (await desk.post(f"{page_of(enrolment)}/delete")).status == 404
+    await enrolled(running, "令狐小满", family)  # it can come again
+
+
+async def test_another_campus_gets_the_answer_of_an_unknown_one(running: Running) -> None:
+    enrolment = await enrolled(running, "西门小满")
+    abroad = await desk_of(running, "elsewhere")
+    for address in (page_of(enrolment), f"/staff/enrolments/{uuid4()}", "/staff/enrolments/none"):
+        assert (await abroad.get(address)).status == 404
+        assert (await abroad.post(address, {"student_name": "别人"})).status == 404
+        assert (await abroad.post(f"{address}/delete")).status == 404
+    assert (await read(running, enrolment)).student_name == "西门小满"
+    stranger = await Desk(running).post(f"{page_of(enrolment)}/delete")
+    assert stranger.status in (303, 401)
+    foreign = await (await desk_of(running, "clerk")).post(
+        f"{page_of(enrolment)}/delete", origin="https://evil.example"
+    )
+    assert foreign.status == 403
+    await read(running, enrolment)
+
+
+async def test_the_list_speaks_chinese(running: Running) -> None:
+    desk = await desk_of(running, "clerk", language="zh")
+    enrolment = await enrolled(running, "东方小满")
+    for address in ("/staff/enrolments", "/staff/enrolments?q=无此人", page_of(enrolment)):
+        words = re.sub(r"Qianda|English", "", (await desk.get(address)).words)
+        assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), words
