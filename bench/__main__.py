@@ -11,7 +11,20 @@ import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "peers", "verify", "chain", "land", "channels", "reminders", "faults", "busy", "import", "disk")
+READY = (
+    "seal",
+    "peers",
+    "verify",
+    "chain",
+    "land",
+    "channels",
+    "reminders",
+    "faults",
+    "busy",
+    "import",
+    "disk",
+    "board",
+)
 # Where the module has another name than the bench.
 MODULES = {"import": "rosters"}
 WRONG_NAME = 2

@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.staff.dashboard import BoardFilter
+from hub.store.staff.board_filter import BoardFilter
 from tests.chats.platforms import DingTalkPlatform, FeishuPlatform, Sent, WeComPlatform
 from tests.chats.servers import AnswerServer, answer_server
 from tests.database import tamper
@@ -112,9 +112,8 @@ async def test_past_deadlines_are_counted() -> None:
         async with hub.hub.database.transaction(EVERYTHING) as tx:
             planning = tx.planning_now
             (row,) = await tx.board.rows(BoardFilter())
-            assert await tx.board.overdue(planning) == 0
-            assert await tx.board.overdue(row.deadline) == 0
-            assert await tx.board.overdue(row.deadline.replace(year=row.deadline.year + 1)) == 1
+            for moment, overdue in ((planning, 0), (row.deadline, 0), (row.deadline + timedelta(days=1), 1)):
+                assert (await tx.board.counts(moment))[1]["overdue"] == overdue
 
 
 async def test_whoever_is_not_mapped_hears_nothing(running: Running) -> None:

@@ -47,7 +47,7 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
 async def _standing(services: Services, scope: Scope) -> ContractCounts:
     """Count the contracts within the scope, which row-level security enforces."""
     async with services.database.transaction(scope) as tx:
-        counts, overdue = await tx.board.counts(), await tx.board.overdue(tx.planning_now)
+        _, counts = await tx.board.counts(tx.planning_now)
     return ContractCounts(
         issued=counts["issued"],
         signed=counts["signed"],
@@ -55,7 +55,7 @@ async def _standing(services: Services, scope: Scope) -> ContractCounts:
         pending=counts["pending"],
         delivered=counts["reached"],
         opened=counts["read"],
-        overdue=overdue,
+        overdue=counts["overdue"],
         stuck=counts["stuck"],
     )
 

@@ -3,63 +3,25 @@ next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, not_, or_, select, true, union_all
+from sqlalchemy import Select, Table, func, select, true, tuple_
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
-from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.tables import (
-    CampusRow,
-    ContractRow,
-    CourseRow,
-    DeliveryRow,
-    DeliveryShareRow,
-    SignerRow,
-    SigningTaskRow,
-    table_of,
-)
+from hub.store.staff.board_counts import count_board
+from hub.store.staff.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
+from hub.store.tables import CampusRow, CourseRow, table_of
 
-CONTRACT: Table = table_of(ContractRow)
-TASK: Table = table_of(SigningTaskRow)
-SIGNER: Table = table_of(SignerRow)
-DELIVERY: Table = table_of(DeliveryRow)
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)
-SHARE: Table = table_of(DeliveryShareRow)
-TAIL = 4
-_SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
-# Each message appears once for every contract that it is about.
-MESSAGE = union_all(
-    select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
-    select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)
-    .join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
-    .where(SHARE.c.contract != DELIVERY.c.contract),
-).subquery("said")
-FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
-
-
-@dataclass(frozen=True)
-class BoardFilter:
-    """What staff search for.
-
-    `view`: pending, reached, opened, unreached or stuck. `state`: of a contract. `search`: a name, a contract number, a
-    phone number, or the last four digits of a phone or identity document.
-    """
-
-    view: str | None = None
-    state: str | None = None
-    course: str | None = None
-    created_before: datetime | None = None
-    search: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,121 +78,32 @@ class Board:
         self._connection = connection
         self._cipher = cipher
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return the numbers of contracts in the scope, by name.
-
-        The funnel: issued, sent, delivered, opened, signed, completed. Of those to be signed: pending, reached, read,
-        unreached. Also: stuck.
-        """
-        pending, done = CONTRACT.c.state == "ISSUED", CONTRACT.c.state.in_(["SIGNED", "COMPLETED"])
-        facts = (
-            select(
-                pending.label("pending"),
-                done.label("signed"),
-                (CONTRACT.c.state == "COMPLETED").label("completed"),
-                _sent().label("sent"),
-                _delivered().label("delivered"),
-                _opened().label("opened"),
-                _failed().label("failed"),
-                CONTRACT.c.stuck_since.is_not(None).label("stuck"),
-            )
-            .where(CONTRACT.c.state != "DRAFT")
-            .subquery()
-        )
-        f = facts.c
-        counted = {
-            "issued": true(),
-            "sent": f.sent,
-            "delivered": f.delivered,
-            "opened": f.opened,
-            "signed": f.signed,
-            "completed": f.completed,
-            "pending": f.pending,
-            "reached": and_(f.pending, f.delivered),
-            "read": and_(f.pending, f.opened),
-            "unreached": and_(f.pending, f.failed),
-            "stuck": f.stuck,
-        }
-        columns = [func.count().filter(condition).label(name) for name, condition in counted.items()]
-        row = (await self._connection.execute(select(*columns).select_from(facts))).one()
-        return {name: int(value) for name, value in row.items()}
-
-    async def overdue(self, now: datetime) -> int:
-        """Return how many contracts are still to be signed after their deadline. `now` is on the planning clock."""
-        mine = (CONTRACT.c.state == "ISSUED") & (CONTRACT.c.deadline < now)
-        return int(await self._connection.scalar(select(func.count()).select_from(CONTRACT).where(mine)) or 0)
+    async def counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        return await count_board(self._connection, now)
 
     async def rows(
-        self, wanted: BoardFilter, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
+        self,
+        wanted: BoardFilter,
+        *,
+        sort: BoardSort = BoardSort.NEWEST,
+        after: tuple[Any, UUID] | None = None,
+        limit: int = 50,
     ) -> list[BoardRow]:
-        """Return contracts, newest first. `after`: creation time and id of the last one on the page before."""
+        """Return contracts in this order. `after`: what the last one on the page before is sorted by, and its id."""
         message, upcoming, progress = _last_message(), _upcoming(), _progress()
-        statement = _columns(message, upcoming, progress).where(*self._conditions(wanted))
+        statement = _columns(message, upcoming, progress).where(*wanted.conditions(self._cipher))
+        column, key = SORT_COLUMNS[sort], tuple_(SORT_COLUMNS[sort], CONTRACT.c.id)
         if after:
-            created_at, last = after
-            same = (CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)
-            statement = statement.where((CONTRACT.c.created_at < created_at) | same)
-        statement = statement.order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
-        found = await self._connection.execute(statement)
+            last = tuple_(*after, types=[column.type, CONTRACT.c.id.type])
+            statement = statement.where(key < last if sort is BoardSort.NEWEST else key > last)
+        order = (column.desc(), CONTRACT.c.id.desc()) if sort is BoardSort.NEWEST else (column, CONTRACT.c.id)
+        found = await self._connection.execute(statement.order_by(*order).limit(limit))
         return [replace(_row(row), readable=self._cipher.opens(row["data_sealed"])) for row in found]
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
         """Return the ids of the contracts that `rows` finds, oldest first."""
-        statement = select(CONTRACT.c.id).where(*self._conditions(wanted)).order_by(CONTRACT.c.created_at)
+        statement = select(CONTRACT.c.id).where(*wanted.conditions(self._cipher)).order_by(CONTRACT.c.created_at)
         return list(await self._connection.scalars(statement.limit(limit)))
-
-    def _conditions(self, wanted: BoardFilter) -> Iterable[ColumnElement[bool]]:
-        pending = CONTRACT.c.state == "ISSUED"
-        views: dict[str, ColumnElement[bool]] = {
-            "pending": pending,
-            "reached": and_(pending, _delivered()),
-            "opened": and_(pending, _opened()),
-            "unreached": and_(pending, _failed()),
-            "stuck": CONTRACT.c.stuck_since.is_not(None),
-        }
-        if wanted.view in views:
-            yield views[wanted.view]
-        if wanted.state:
-            yield CONTRACT.c.state == wanted.state
-        if wanted.course:
-            yield CONTRACT.c.course == wanted.course
-        if wanted.created_before:
-            yield CONTRACT.c.created_at < wanted.created_before
-        if wanted.search and wanted.search.strip():
-            yield self._found(wanted.search.strip())
-
-    def _found(self, text: str) -> ColumnElement[bool]:
-        signer: list[ColumnElement[bool]] = [SIGNER.c.name.icontains(text, autoescape=True)]
-        if text.startswith("+"):
-            signer.append(SIGNER.c.phone_hash == self._cipher.found_by("phone", text))
-        if len(text) == TAIL:
-            signer.append(SIGNER.c.id_tail_hash == self._cipher.found_by("id-tail", text.upper()))
-            signer.append(SIGNER.c.phone_tail_hash == self._cipher.found_by("phone-tail", text))
-        return or_(
-            CONTRACT.c.student_name.icontains(text, autoescape=True),
-            CONTRACT.c.number.icontains(text, autoescape=True),
-            exists().where(SIGNER.c.contract == CONTRACT.c.id, or_(*signer)),
-        )
-
-
-def _messages(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(MESSAGE.c.contract == CONTRACT.c.id, *conditions)
-
-
-def _sent() -> ColumnElement[bool]:
-    return _messages(MESSAGE.c.state != DeliveryState.WITHDRAWN.value)
-
-
-def _delivered() -> ColumnElement[bool]:
-    return _messages(MESSAGE.c.state == DeliveryState.DELIVERED.value)
-
-
-def _failed() -> ColumnElement[bool]:
-    return and_(_messages(MESSAGE.c.state.in_(FAILED)), not_(_delivered()))
-
-
-def _opened() -> ColumnElement[bool]:
-    return exists().where(TASK.c.contract == CONTRACT.c.id, TASK.c.opened_at.is_not(None))
 
 
 # ---- one row for each contract

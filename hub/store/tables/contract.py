@@ -60,6 +60,14 @@ class ContractRow(SQLModel, table=True):
         Index("ix_contract_stuck", "campus", "stuck_since", postgresql_where=sql("stuck_since IS NOT NULL")),
         Index("ix_contract_external", "external_id", postgresql_where=sql("external_id IS NOT NULL")),
         Index("ix_contract_recent", "created_at", "id"),
+        Index(
+            "ix_contract_pending",
+            "deadline",
+            "id",
+            postgresql_include=["campus"],
+            postgresql_where=sql("state = 'ISSUED'"),
+        ),
+        Index("ix_contract_name", "student_name", "id", postgresql_include=["campus"]),
     )
 
 
@@ -86,6 +94,7 @@ class SignerRow(SQLModel, table=True):
     relation: str | None = words(default=None)
     salt: bytes | None = bytes_()
     __table_args__ = (
+        Index("ix_signer_name", "name", postgresql_include=["contract", "campus"]),
         Index("ix_signer_person", "person"),
         Index("ix_signer_phone_hash", "phone_hash"),
         Index("ix_signer_id_tail", "campus", "id_tail_hash"),
@@ -98,7 +107,7 @@ class SigningTaskRow(SQLModel, table=True):
 
     __tablename__ = "signing_task"
     id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    contract: UUID = Field(foreign_key="contract.id")
     signer: UUID = Field(foreign_key="signer.id", index=True)
     campus: str = words()
     state: str = words()
@@ -117,7 +126,10 @@ class SigningTaskRow(SQLModel, table=True):
     accepted_at: datetime | None = moment()
     signed_at: datetime | None = moment()
     paused: bool = False
-    __table_args__ = (Index("ix_signing_task_claimable", "claimable_at", postgresql_where=OPEN_TASKS),)
+    __table_args__ = (
+        Index("ix_signing_task_contract", "contract", postgresql_include=["campus", "opened_at"]),
+        Index("ix_signing_task_claimable", "claimable_at", postgresql_where=OPEN_TASKS),
+    )
 
 
 class DocumentVersionRow(SQLModel, table=True):

@@ -50,7 +50,7 @@ class DeliveryRow(SQLModel, table=True):
     text: str = words()
     variables: dict[str, Any] = json_()
     state: str = words()
-    contract: UUID | None = Field(default=None, index=True)
+    contract: UUID | None = None
     signer: UUID | None = None
     task: UUID | None = Field(default=None, index=True)
     campus: str | None = words(default=None)
@@ -71,6 +71,7 @@ class DeliveryRow(SQLModel, table=True):
     not_before: datetime | None = moment()
     check_at: datetime | None = moment()
     __table_args__ = (
+        Index("ix_delivery_contract", "contract", "state", postgresql_include=["campus", "purpose"]),
         Index("ix_delivery_person", "person", "created_at"),
         Index("ix_delivery_to", "to_hash", "created_at"),
         Index("ix_delivery_reference", "provider_reference", postgresql_where=sql("provider_reference IS NOT NULL")),

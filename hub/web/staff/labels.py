@@ -361,6 +361,9 @@ class Speech:
             return f"{local.day} {local:%b}{year} {local:%H:%M}"
         return f"{f'{local.year}年' if year else ''}{local.month}月{local.day}日 {local:%H:%M}"
 
+    def days(self, days: str) -> str:
+        return self.translate("1 day") if days == "1" else self.translate("{days} days", days=days)
+
     def exactly(self, moment: datetime, zone: str) -> str:
         local = moment.astimezone(ZoneInfo(zone))
         return f"{local:%Y-%m-%d %H:%M:%S} {self.offset(zone)}"

@@ -1,41 +1,52 @@
-"""The dashboard: contracts with their state, last event and next step."""
+"""The board: contracts as a table, with their state, what happened last and what comes next."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from aiohttp import web
 
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
-from hub.store.staff.dashboard import BoardFilter, BoardRow
-from hub.web.api.contracts import cursor, read_cursor
+from hub.store.staff.board_filter import BoardFilter, BoardSort
+from hub.store.staff.dashboard import BoardRow
+from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import DeskVisit
 
-PAGE = 30
+PAGE = 50
+# Days.
 AGES = ("1", "3", "7", "30")
 VIEWS = {
     "pending": "to be signed",
     "reached": "reached",
     "opened": "read",
     "unreached": "not delivered",
+    "overdue": "past the deadline",
     "stuck": "stuck",
 }
-_COUNTS = {"pending": "pending", "reached": "reached", "opened": "read", "unreached": "unreached", "stuck": "stuck"}
-FUNNEL = ("issued", "sent", "delivered", "opened", "signed", "completed")
+_COUNTS = {name: name for name in VIEWS} | {"opened": "read"}
+# These are shown even if there is none: a clerk looks for them.
+_STATES = [state for state in ContractState if state not in (ContractState.DRAFT, ContractState.ISSUED)]
+FUNNEL = ("issued", "delivered", "opened", "signed", "completed")
 FUNNEL_WORDS = {
     "issued": "issued",
-    "sent": "sent",
     "delivered": "delivered",
     "opened": "opened",
     "signed": "signed",
     "completed": "completed",
 }
-FILTERS = ("campus", "view", "state", "course", "age", "q")
+DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
+FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
+# Filters that most people never need stand behind "More filters".
+RARE = ("age", "channel", "receipt", "silent")
 
 
 @dataclass(frozen=True)
@@ -47,25 +58,32 @@ class Bar:
 
 async def board(visit: DeskVisit) -> web.Response:
     query = visit.request.query
-    after = read_cursor(query["cursor"]) if query.get("cursor") else None
+    sort = BoardSort(query["sort"]) if query.get("sort") in set(BoardSort) else BoardSort.NEWEST
+    after = _read_cursor(sort, query["cursor"]) if query.get("cursor") else None
     async with visit.services.database.transaction(visit.shown) as tx:
         wanted = wanted_of(visit, tx.planning_now)
-        counts = await tx.board.counts()
-        rows = await tx.board.rows(wanted, after=after, limit=PAGE + 1)
+        states, counts = await tx.board.counts(tx.planning_now)
+        rows = await tx.board.rows(wanted, sort=sort, after=after, limit=PAGE + 1)
         courses = await tx.school.courses(visit.campus.id if visit.campus else None)
         waiting = await tx.school.count_open_enrolments()
         pause = await tx.pause.get()
         limits = await tx.alerts.limits_reached(visit.shown, tx.now)
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
-    more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
+    more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
     return await show(
         visit,
         "staff/live.html" if query.get("part") == "live" else "staff/board.html",
         rows=rows[:PAGE],
         numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
+        ended=[(state.value, states.get(state.value, 0)) for state in _STATES],
         bars=_bars(counts),
         filters=kept,
-        preview=_link(kept, {}, "/staff/remind/preview"),
+        sort=sort.value,
+        rare=any(kept[name] for name in RARE),
+        deadlines=DEADLINES,
+        channels=list(labels.CHANNELS),
+        receipts=list(labels.DELIVERIES),
+        preview=_link(kept, {"sort": ""}, "/staff/remind/preview"),
         pending=_pending(rows[:PAGE]),
         courses=courses,
         waiting=waiting,
@@ -87,18 +105,52 @@ def _pending(rows: Sequence[BoardRow]) -> int:
 def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
     """Return the filters in the URL, without the campus, which is the scope. Raises BadInput."""
     asked = {name: visit.request.query.get(name, "") for name in FILTERS}
-    if asked["state"] and asked["state"] not in set(ContractState):
-        raise BadInput("unknown state", field="state")
+    for name, known in (("state", ContractState), ("channel", labels.CHANNELS), ("receipt", labels.DELIVERIES)):
+        if asked[name] and asked[name] not in set(known):
+            raise BadInput(f"unknown {name}", field=name)
     if any(not character.isprintable() for value in asked.values() for character in value):
         raise BadInput("it contains characters that cannot be typed", field="q")
-    search = asked["q"].strip()[:100]
     return BoardFilter(
         view=asked["view"] or None,
         state=asked["state"] or None,
         course=asked["course"] or None,
-        search=search or None,
-        created_before=now - timedelta(days=int(asked["age"])) if asked["age"] in AGES else None,
+        search=asked["q"].strip()[:100] or None,
+        created_before=_days(now, asked["age"], -1),
+        deadline_before=now if asked["deadline"] == "past" else _days(now, asked["deadline"], 1),
+        silent_since=_days(now, asked["silent"], -1),
+        channel=asked["channel"] or None,
+        receipt=asked["receipt"] or None,
+        now=now,
     )
+
+
+def _days(now: datetime, days: str, sign: int) -> datetime | None:
+    return now + sign * timedelta(days=int(days)) if days in AGES else None
+
+
+def _cursor(sort: BoardSort, row: BoardRow) -> str:
+    """Return where the next page begins: what this row is sorted by, and its id."""
+    values = {BoardSort.NEWEST: row.created_at, BoardSort.DEADLINE: row.deadline, BoardSort.NAME: row.student_name}
+    value = values[sort]
+    text = value if isinstance(value, str) else value.isoformat()
+    return base64.urlsafe_b64encode(f"{row.id} {text}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
+    """Parse a cursor of `_cursor`. Raises BadInput."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        contract, _, value = decoded.partition(" ")
+        if sort is BoardSort.NAME:
+            if not value.isprintable():
+                raise ValueError("not printable")
+            return value, UUID(contract)
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError("no zone")
+        return at, UUID(contract)
+    except (ValueError, binascii.Error):
+        raise BadInput("invalid cursor", field="cursor") from None
 
 
 def _bars(counts: Mapping[str, int]) -> list[Bar]:

@@ -1,0 +1,158 @@
+"""Which contracts the board shows, and in which order."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, literal, not_, select, union_all
+
+from hub.errors import BadInput
+from hub.model.contract.person import normalise_phone
+from hub.model.messaging.delivery import DeliveryState
+from hub.store.kernel.cipher import Cipher
+from hub.store.tables import ContractRow, DeliveryRow, DeliveryShareRow, SignerRow, SigningTaskRow, table_of
+
+CONTRACT: Table = table_of(ContractRow)
+TASK: Table = table_of(SigningTaskRow)
+SIGNER: Table = table_of(SignerRow)
+DELIVERY: Table = table_of(DeliveryRow)
+SHARE: Table = table_of(DeliveryShareRow)
+# How many last characters of a phone number or identity document are searched for.
+TAIL = 4
+# Fewer digits are no phone number.
+MIN_PHONE_DIGITS = 7
+_FAILED = tuple(state.value for state in (DeliveryState.UNDELIVERED, DeliveryState.REFUSED))
+_DELIVERED = DeliveryState.DELIVERED.value
+_SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
+# Each message appears once for every contract that it is about.
+MESSAGE = union_all(
+    select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
+    select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)
+    .join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
+    .where(SHARE.c.contract != DELIVERY.c.contract),
+).subquery("said")
+
+
+class BoardSort(StrEnum):
+    """What the board is sorted by. `NEWEST` is descending, the others ascending."""
+
+    NEWEST = "newest"
+    DEADLINE = "deadline"
+    NAME = "name"
+
+
+SORT_COLUMNS: dict[BoardSort, ColumnElement[Any]] = {
+    BoardSort.NEWEST: CONTRACT.c.created_at,
+    BoardSort.DEADLINE: CONTRACT.c.deadline,
+    BoardSort.NAME: CONTRACT.c.student_name,
+}
+
+
+@dataclass(frozen=True)
+class BoardFilter:
+    """What staff search for.
+
+    `view`: pending, reached, opened, unreached, overdue or stuck. `state`: of a contract. `deadline_before`: the
+    deadline is earlier. `channel`, `receipt`: at least one message went by this channel, or has this state.
+    `silent_since`: no message has been written since. `search`: a name, a contract number, another system's id, a phone
+    number, or the last four characters of a phone or identity document. `now`: on the planning clock.
+    """
+
+    view: str | None = None
+    state: str | None = None
+    course: str | None = None
+    created_before: datetime | None = None
+    deadline_before: datetime | None = None
+    silent_since: datetime | None = None
+    channel: str | None = None
+    receipt: str | None = None
+    search: str | None = None
+    now: datetime | None = None
+
+    def conditions(self, cipher: Cipher) -> Iterable[ColumnElement[bool]]:
+        if self.view in VIEWS:
+            yield VIEWS[self.view]()
+        if self.view == "overdue":
+            yield and_(is_pending(), CONTRACT.c.deadline < self.now)
+        if self.state:
+            yield CONTRACT.c.state == self.state
+        if self.course:
+            yield CONTRACT.c.course == self.course
+        if self.created_before:
+            yield CONTRACT.c.created_at < self.created_before
+        if self.deadline_before:
+            yield CONTRACT.c.deadline < self.deadline_before
+        if self.silent_since:
+            yield not_(has_message(MESSAGE.c.created_at >= self.silent_since))
+        told = [MESSAGE.c.channel == self.channel] if self.channel else []
+        told += [MESSAGE.c.state == self.receipt] if self.receipt else []
+        if told:
+            yield has_message(*told)
+        if self.search and self.search.strip():
+            yield CONTRACT.c.id.in_(_found(self.search.strip(), cipher))
+
+
+def has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Contracts with a message that fits, alone or in one with other contracts."""
+    return exists().where(MESSAGE.c.contract == CONTRACT.c.id, *conditions)
+
+
+def is_pending() -> ColumnElement[bool]:
+    # A constant in the text: an index of pending contracts alone can be used.
+    return CONTRACT.c.state == literal("ISSUED", literal_execute=True)
+
+
+def _unreached() -> ColumnElement[bool]:
+    return and_(is_pending(), has_message(MESSAGE.c.state.in_(_FAILED)), not_(_delivered()))
+
+
+def _delivered() -> ColumnElement[bool]:
+    return has_message(MESSAGE.c.state == _DELIVERED)
+
+
+def _opened() -> ColumnElement[bool]:
+    return exists().where(TASK.c.contract == CONTRACT.c.id, TASK.c.opened_at.is_not(None))
+
+
+VIEWS: dict[str, Callable[[], ColumnElement[bool]]] = {
+    "pending": is_pending,
+    "reached": lambda: and_(is_pending(), _delivered()),
+    "opened": lambda: and_(is_pending(), _opened()),
+    "unreached": _unreached,
+    "stuck": lambda: CONTRACT.c.stuck_since.is_not(None),
+}
+
+
+def _found(text: str, cipher: Cipher) -> Any:
+    """Select the ids of contracts that a text could mean. Each way uses an index, or reads nothing but an index."""
+    by_signer: list[ColumnElement[bool]] = []
+    if (phone := _phone(text)) is not None:
+        by_signer.append(SIGNER.c.phone_hash == cipher.found_by("phone", phone))
+    if len(text) == TAIL:
+        by_signer.append(SIGNER.c.id_tail_hash == cipher.found_by("id-tail", text.upper()))
+        by_signer.append(SIGNER.c.phone_tail_hash == cipher.found_by("phone-tail", text))
+    ways: list[Select[Any]] = [select(SIGNER.c.contract).where(each) for each in by_signer]
+    if any(character.isdigit() for character in text):
+        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.number.icontains(text, autoescape=True)))
+        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.external_id == text))
+    if not text.isdigit():
+        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.student_name.icontains(text, autoescape=True)))
+        ways.append(select(SIGNER.c.contract).where(SIGNER.c.name.icontains(text, autoescape=True)))
+        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.external_id == text))
+    return union_all(*ways).subquery().select()
+
+
+def _phone(text: str) -> str | None:
+    """Return the phone number that a person may have typed, spaces and dashes included, or None."""
+    digits = sum(character.isdigit() for character in text)
+    if digits < MIN_PHONE_DIGITS or any(unicodedata.category(each).startswith("L") for each in text):
+        return None
+    try:
+        return normalise_phone(text)
+    except BadInput:
+        return None
