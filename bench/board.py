@@ -30,7 +30,8 @@ UPDATE contract SET state = CASE WHEN place < 60 THEN 'COMPLETED' WHEN place < 9
   student_name = substr('陈林黄张李王吴刘蔡杨', 1 + place % 10, 1) || substr('安宁书瑶思齐望舒明澈', 1 + n % 10, 1)
     || chr(19968 + n % 2000),
   created_at = now() - n * interval '1 minute', deadline = now() + (place - 5) * interval '1 day'
-FROM (SELECT id AS mine, (row_number() OVER ())::int AS n, abs(hashtext(id::text)) % 100 AS place FROM contract) AS drawn
+FROM (SELECT id AS mine, (row_number() OVER ())::int AS n, abs(hashtext(id::text)) % 100 AS place
+  FROM contract) AS drawn
 WHERE id = mine;
 UPDATE signing_task SET state = 'SIGNED', signed_at = now(), opened_at = now(), next_step = NULL, next_due_at = NULL
 FROM contract WHERE contract.id = signing_task.contract AND contract.state = 'COMPLETED';
