@@ -17,6 +17,8 @@ from bench.crowd import Crowd
 from bench.results import Result, median, percentile
 from bench.server import Server, made_server
 from hub.lifecycle.staff.accounts import NewStaff, add_staff, new_password
+from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.roles import StaffRole
 from hub.wiring import build
 
 ROUNDS, ASLEEP = 20, 200_000
@@ -96,7 +98,7 @@ async def _staff(server: Server) -> str:
     try:
         password = new_password()
         campus = await server.database.fetchval("SELECT id FROM campus WHERE parent IS NULL")
-        await add_staff(hub.services, NewStaff(LOGIN, "测试", campus, "manager"), password, "bench")
+        await add_staff(hub.services, NewStaff(LOGIN, "测试", campus, StaffRole.HEADQUARTERS), password, COMMAND_LINE)
         return password
     finally:
         await hub.close()

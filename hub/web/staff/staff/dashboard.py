@@ -130,10 +130,12 @@ def _days(now: datetime, days: str, sign: int) -> datetime | None:
 
 def _cursor(sort: BoardSort, row: BoardRow) -> str:
     """Return where the next page begins: what this row is sorted by, and its id."""
-    values = {BoardSort.NEWEST: row.created_at, BoardSort.DEADLINE: row.deadline, BoardSort.NAME: row.student_name}
-    value = values[sort]
-    text = value if isinstance(value, str) else value.isoformat()
-    return base64.urlsafe_b64encode(f"{row.id} {text}".encode()).decode().rstrip("=")
+    texts = {
+        BoardSort.NEWEST: row.created_at.isoformat(),
+        BoardSort.DEADLINE: row.deadline.isoformat(),
+        BoardSort.NAME: row.student_name,
+    }
+    return base64.urlsafe_b64encode(f"{row.id} {texts[sort]}".encode()).decode().rstrip("=")
 
 
 def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
