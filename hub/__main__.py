@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub import command_backup, command_init, command_person, command_prune, command_school, command_seal, command_staff
+from hub import (
+    command_backup,
+    command_init,
+    command_keys,
+    command_person,
+    command_prune,
+    command_school,
+    command_seal,
+    command_staff,
+)
 from hub.command_database import Dsns, made_database, opened_database
 from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder
@@ -43,6 +52,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 app.add_typer(command_school.app, name="school")
 app.add_typer(command_seal.app, name="seal")
 app.add_typer(command_person.app, name="person")
+app.add_typer(command_keys.app, name="keys")
 app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
 app.command("pause")(command_backup.pause_command)

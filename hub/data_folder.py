@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from hub.errors import WrongInstallation
-from hub.store.kernel.keys import Keys
+from hub.store.kernel.keys import Keys, key_id_of
 from hub.store.server.installation import Binding
 
 ID_FILE = "installation.id"
@@ -86,6 +86,11 @@ def check_master_key(data: Path, keys: Keys, binding: Binding) -> None:
         raise WrongInstallation(
             f"{master_key(data)} is not the master key of this database (installation {binding.installation}), and "
             "could read nothing in it: bring the right key back from a backup, or correct QIANDA_DATA"
+        )
+    if binding.sealing_key and binding.sealing_key not in {key_id_of(key).hex() for key in keys.list_sealing_keys()}:
+        raise WrongInstallation(
+            f"the key {binding.sealing_key}, which seals columns now, is missing in {master_key(data).parent}: copy "
+            "that folder from the host on which `qianda keys rotate` ran, or bring it back from a backup"
         )
 
 

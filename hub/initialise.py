@@ -28,7 +28,7 @@ from hub.data_folder import (
 from hub.errors import WrongInstallation
 from hub.settings import Settings
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
+from hub.store.kernel.keys import Keys, key_id_of
 from hub.store.kernel.private_files import write_private
 from hub.store.server.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
 from hub.wiring import Clock, connect_seal, utc_now
@@ -81,7 +81,8 @@ async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
     async with one_at_a_time(settings):
         keys = Keys.load_or_create(master_key(settings.data))
     root, seal = await _make_certificates(settings, clock)
-    return Binding(installation_of(settings.data) or uuid4(), keys.check, root, seal)
+    installation = installation_of(settings.data) or uuid4()
+    return Binding(installation, keys.check, root, seal, key_id_of(keys.columns).hex())
 
 
 async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str]:
@@ -114,9 +115,9 @@ async def _check_free(data: Path, owner_dsn: str) -> None:
     _check_unused(data, await oldest_sealed(owner_dsn))
 
 
-def _check_unused(data: Path, sealed: bytes | None) -> None:
+def _check_unused(data: Path, sealed: tuple[bytes, bytes] | None) -> None:
     if sealed is not None:
-        if not master_key(data).exists() or not _opens(Keys.load(master_key(data)), sealed):
+        if not master_key(data).exists() or not _opens(Keys.load(master_key(data)), *sealed):
             raise WrongInstallation(
                 f"the database holds data that another master key sealed than that of {data.absolute()}: set "
                 "QIANDA_DATA to the data folder with which it was used so far, or bring its keys/master.key back"
@@ -128,9 +129,9 @@ def _check_unused(data: Path, sealed: bytes | None) -> None:
         )
 
 
-def _opens(keys: Keys, sealed: bytes) -> bool:
+def _opens(keys: Keys, sealed: bytes, name: bytes) -> bool:
     try:
-        Cipher(keys).open(sealed)
+        Cipher(keys).open(sealed, name)
     except InvalidTag:
         return False
     return True

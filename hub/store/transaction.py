@@ -10,6 +10,7 @@ Leaving the block commits; an exception rolls back. No outside call is made insi
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from functools import cached_property
 import asyncpg
 
 from hub.errors import BadInput, DatabaseUnavailable
-from hub.model.staff.accounts import Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
@@ -78,6 +79,8 @@ from hub.store.staff.task_assignment import Owners
 Clock = Callable[[], datetime]
 # Seconds until a new connection stands, until a statement is cut off, until a lost transaction is undone.
 CONNECT_TIMEOUT, STATEMENT_TIMEOUT, ROLLBACK_TIMEOUT = 10.0, 30.0, 5.0
+# Seconds for which a process goes on to seal with the key that its last transaction found current.
+SEALING_KEY_KNOWN_FOR = 2.0
 # Errors after which the same transaction may succeed in a moment: the server is down, is stopping (perhaps in the
 # middle of a statement) or starting, has no connection left, or rolled back one of two transactions in a deadlock.
 AWAY = (
@@ -92,7 +95,8 @@ AWAY = (
 
 # One statement, because every transaction begins with it.
 _ENTER = SqlStatement(
-    "SELECT (SELECT clock_offset FROM demo_clock), clock_timestamp() FROM set_config('qianda.scope', :scope, true)"
+    "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
+    " key.refuses_unbound FROM set_config('qianda.scope', :scope, true) LEFT JOIN sealing_key AS key ON key.is_current"
 )
 
 
@@ -314,6 +318,7 @@ class Database:
         self.cipher = Cipher(keys)
         self.inlet = Inlet(self._connect)
         self.pool = ConnectionPool(self._connect, pool_size)
+        self._entered_at = 0.0
 
     async def _connect(self) -> Driver:
         return await open_connection(self.dsn, CONNECT_TIMEOUT, STATEMENT_TIMEOUT)
@@ -326,10 +331,12 @@ class Database:
             try:
                 async with _begun(driver):
                     connection = Connection(driver)
-                    offset, theirs = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
+                    entered = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
                     if isinstance(self.clock, DatabaseClock):
-                        self.clock.observe(theirs)
-                    yield Transaction(self, connection, scope, offset or timedelta(0))
+                        self.clock.observe(entered["theirs"])
+                    self._entered_at = time.monotonic()
+                    self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
+                    yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
                     await connection.flush()
                     await self.before_commit()
             finally:
@@ -342,6 +349,12 @@ class Database:
             if isinstance(error, ValueError):  # a value that does not fit its column: nothing is wrong with the server
                 raise
             raise DatabaseUnavailable(type(error).__name__) from error
+
+    async def know_sealing_key(self) -> None:
+        """Ask which key is current, unless a transaction has in the last moments: for values sealed outside of one."""
+        if time.monotonic() - self._entered_at > SEALING_KEY_KNOWN_FOR:
+            async with self.transaction(EVERYTHING):
+                pass
 
     async def before_commit(self) -> None:
         """Do nothing. A test that kills processes at each commit overrides this."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 
 from channels import Heard
 from hub.store.inbound.callback_writer import StoredCallback
@@ -18,7 +19,9 @@ MAX_TOGETHER = 50
 
 @dataclass(frozen=True)
 class _Waiting:
-    told: StoredCallback
+    provider: str
+    heard: Heard
+    at: datetime
     stored: asyncio.Future[None]
 
 
@@ -30,8 +33,7 @@ class Intake:
 
     async def store(self, provider: str, heard: Heard) -> None:
         """Store a webhook and notify the workers; return after the commit. Raises DatabaseUnavailable."""
-        told = StoredCallback.sealed(self._database.cipher, provider, heard, self._database.clock())
-        waiting = _Waiting(told, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(provider, heard, self._database.clock(), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -42,7 +44,7 @@ class Intake:
             together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
             failure: Exception | None = None
             try:
-                await self._database.inlet.store([each.told for each in together])
+                await self._store(together)
             except Exception as error:
                 failure = error
             for each in together:
@@ -52,3 +54,9 @@ class Intake:
                     each.stored.set_exception(failure)
                 else:
                     each.stored.set_result(None)
+
+    async def _store(self, together: list[_Waiting]) -> None:
+        await self._database.know_sealing_key()
+        cipher = self._database.cipher
+        told = [StoredCallback.sealed(cipher, each.provider, each.heard, each.at) for each in together]
+        await self._database.inlet.store(told)

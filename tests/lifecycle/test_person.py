@@ -30,6 +30,7 @@ from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.cipher import PACKED
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import metadata
 from hub.store.transaction import Database
 from tests.lifecycle.clockwork import quiet_hub
@@ -96,14 +97,15 @@ async def stands(running: Running, *words: str) -> set[str]:
             for column in (each for each in table.c if each.name.endswith("_sealed")):
                 for row in await connection.fetch(f'SELECT * FROM "{table.name}"'):
                     if (sealed := row[column.name]) is not None:
-                        plain = _opened(running, sealed)
+                        name = SealedColumn.of(column).at(*(row[each.name] for each in table.primary_key))
+                        plain = _opened(running, sealed, name)
                         found |= {f"{table.name}.{column.name}" for word in words if word in plain}
     return found
 
 
-def _opened(running: Running, sealed: bytes) -> str:
+def _opened(running: Running, sealed: bytes, name: bytes) -> str:
     """Return what stands in a sealed column; a long text in it is packed."""
-    plain = running.hub.database.cipher.open_bytes(sealed)
+    plain = running.hub.database.cipher.open_bytes(sealed, name)
     return (zlib.decompress(plain) if plain.startswith(PACKED) else plain).decode("utf-8", "replace")
 
 

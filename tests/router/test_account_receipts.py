@@ -19,6 +19,7 @@ from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Health, Provider
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier, Carriers
+from hub.store.inbound.callback_writer import CALL
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_aliyun import called
@@ -142,8 +143,8 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
         assert await here.state(contract) is DeliveryState.DELIVERED
         async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = [each for each in await tx.staff_tasks.open_tasks() if each.kind == "unread"]
-            stored = await tx.connection.fetch("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
-            kept = [tx.cipher.open_json(row.call_sealed)["unread"] for row in stored]
+            stored = await tx.connection.fetch("SELECT id, call_sealed FROM callback WHERE outcome = 'unread'")
+            kept = [tx.cipher.open_json(row.call_sealed, CALL.at(row.id))["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [
             "aliyun",
             "success is no boolean",

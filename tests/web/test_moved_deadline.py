@@ -12,6 +12,7 @@ from hub.lifecycle.contract.terms import SIGN_BY
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.contracts import CONTRACT_DATA
 from qianda.client import SigningClient
 from tests.database import tamper
 from tests.running import Running, running_hub
@@ -62,7 +63,7 @@ async def stored_as_before(running: Running, contract: Contract) -> Contract:
         for language, rows in contract.data["summary"].items()
     }
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        sealed = tx.cipher.seal_json({**contract.data, "summary": summary})
+        sealed = tx.cipher.seal_json({**contract.data, "summary": summary}, CONTRACT_DATA.at(contract.id))
     await tamper(running.hub.database.dsn, "UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, contract.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         stored = await tx.contracts.get(contract.id)

@@ -18,6 +18,8 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "seal-changed": "certificate of the seal changed",
     "sending-paused": "sending paused",
     "sending-resumed": "sending resumed",
+    "sealing-key-made": "new key for sealed columns",
+    "sealing-keys-retired": "earlier keys of sealed columns retired",
     "person-found": "data of a person looked up",
     "person-exported": "data of a person given out",
     "person-erased": "data of a person erased",

@@ -19,6 +19,7 @@ from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
@@ -26,6 +27,10 @@ CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
+CONTRACT_DATA = SealedColumn.of(CONTRACT.c.data_sealed)
+_PHONE, _ID_NUMBER, _EMAIL = (
+    SealedColumn.of(SIGNER.c[name]) for name in ("phone_sealed", "id_number_sealed", "email_sealed")
+)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _SEVERAL = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
 _LOCK, _LOCK_FREE = (
@@ -102,7 +107,7 @@ class Contracts:
     async def add(self, contract: Contract, student_name: str) -> None:
         values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
         values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
-        values |= {"data_sealed": self._cipher.seal_json(contract.data), "hub_tries": 0}
+        values |= {"data_sealed": self._cipher.seal_json(contract.data, CONTRACT_DATA.at(contract.id)), "hub_tries": 0}
         await self._connection.execute(_ADD, values)
 
     async def get(self, contract: UUID) -> Contract:
@@ -147,7 +152,7 @@ class Contracts:
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
         readable, data = True, {}
         try:
-            data = self._cipher.open_json(row["data_sealed"])
+            data = self._cipher.open_json(row["data_sealed"], CONTRACT_DATA.at(row["id"]))
         except (InvalidTag, ValueError):
             readable = False
             if not in_list:
@@ -246,9 +251,10 @@ class Contracts:
         values |= self._phone_hashes(signer.phone)
         values |= {"role": signer.role.value, "channels": list(signer.channels), "salt": salt}
         seal = self._cipher.seal
-        values |= {"phone_sealed": seal(signer.phone), "id_number_sealed": seal(signer.id_number)}
+        values |= {"phone_sealed": seal(signer.phone, _PHONE.at(signer.id))}
+        values |= {"id_number_sealed": seal(signer.id_number, _ID_NUMBER.at(signer.id))}
         values["id_tail_hash"] = self._cipher.found_by("id-tail", signer.id_number[-4:].upper())
-        values["email_sealed"] = seal(signer.email) if signer.email else None
+        values["email_sealed"] = seal(signer.email, _EMAIL.at(signer.id)) if signer.email else None
         await self._connection.write(_ADD_SIGNER, values)
 
     async def signers(self, contract: UUID) -> list[Signer]:
@@ -312,11 +318,9 @@ class Contracts:
 
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
         """Write another phone number (E.164) to these signers."""
-        await self._connection.execute(
-            SIGNER.update()
-            .where(SIGNER.c.id.in_(signers))
-            .values(phone_sealed=self._cipher.seal(phone), **self._phone_hashes(phone))
-        )
+        for signer in sorted(signers):
+            values = {"phone_sealed": self._cipher.seal(phone, _PHONE.at(signer))} | self._phone_hashes(phone)
+            await self._connection.execute(SIGNER.update().where(SIGNER.c.id == signer).values(values))
 
     def _phone_hashes(self, phone: str) -> dict[str, bytes]:
         found_by = self._cipher.found_by
@@ -333,7 +337,7 @@ class Contracts:
         """Return the signer of a row of the signers' table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
-        if not self._cipher.opens(row["phone_sealed"]):
+        if not self._cipher.opens(row["phone_sealed"], _PHONE.at(row["id"])):
             raise ContractUnreadable(f"signer {row['id']}: sealed under another key, or altered")
         return Signer(
             **(
@@ -341,9 +345,9 @@ class Contracts:
                 | {
                     "role": Role(row["role"]),
                     "channels": tuple(row["channels"]),
-                    "phone": opened(row["phone_sealed"]),
-                    "id_number": opened(row["id_number_sealed"]),
-                    "email": opened(row["email_sealed"]) if row["email_sealed"] else None,
+                    "phone": opened(row["phone_sealed"], _PHONE.at(row["id"])),
+                    "id_number": opened(row["id_number_sealed"], _ID_NUMBER.at(row["id"])),
+                    "email": opened(row["email_sealed"], _EMAIL.at(row["id"])) if row["email_sealed"] else None,
                 }
             )
         )

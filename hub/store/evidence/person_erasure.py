@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import (
     AppKeyRow,
     ContractRow,
@@ -51,6 +52,10 @@ VALUE, ENROLMENT, INBOUND = table_of(PersonalValueRow), table_of(EnrolmentRow), 
 VISITOR, SCAN, APP_KEY, PASSKEY = (table_of(row) for row in (VisitorRow, PosterScanRow, AppKeyRow, PasskeyRow))
 CODE, WRONG = table_of(OneTimeCodeRow), table_of(WrongAnswerRow)
 HASH_BYTES = 32
+_DATA, _PEOPLE = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(ENROLMENT.c.people_sealed)
+_PHONE, _ID_NUMBER = SealedColumn.of(SIGNER.c.phone_sealed), SealedColumn.of(SIGNER.c.id_number_sealed)
+_TO, _NEW = SealedColumn.of(DELIVERY.c.to_sealed), SealedColumn.of(CHANGE.c.new_sealed)
+_LABEL = SealedColumn.of(APP_KEY.c.label_sealed)
 
 
 def _no_hash() -> bytes:
@@ -95,11 +100,11 @@ class PersonErasure:
     async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
         mine = CONTRACT.c.id == part.contract
         sealed = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
-        data = self._cipher.open_json(sealed)
+        data = self._cipher.open_json(sealed, _DATA.at(part.contract))
         # The words of the contract go with its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
-        values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data)}
+        values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data, _DATA.at(part.contract))}
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
 
     async def _redact_texts(self, part: PersonInContract, words: Sequence[str]) -> None:
@@ -108,7 +113,7 @@ class PersonErasure:
         for row in await self._connection.execute(sent):
             mine = DELIVERY.update().where(DELIVERY.c.id == row["id"])
             if part.signer and row["signer"] == part.signer:
-                await self._run(mine, **self._emptied_message())
+                await self._run(mine, **self._emptied_message(row["id"]))
                 continue
             text, variables = redact([row["text"], row["variables"]], words)
             if (text, variables) != (row["text"], row["variables"]):
@@ -119,19 +124,23 @@ class PersonErasure:
             if (text := redact(row["text"], words)) != row["text"]:
                 await self._run(STAFF_TASK.update().where(STAFF_TASK.c.id == row["id"]), text=text, once=None)
 
-    def _emptied_message(self) -> dict[str, Any]:
-        values: dict[str, Any] = {"to_sealed": self._cipher.seal(""), "to_hash": _no_hash(), "text": ERASED}
+    def _emptied_message(self, delivery: UUID) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "to_sealed": self._cipher.seal("", _TO.at(delivery)),
+            "to_hash": _no_hash(),
+            "text": ERASED,
+        }
         return values | {"variables": {}, "failure": None, "person": None}
 
     async def _erase_signer(self, signer: UUID) -> None:
         seal = self._cipher.seal
         values: dict[str, Any] = {
             "name": ERASED,
-            "phone_sealed": seal(""),
+            "phone_sealed": seal("", _PHONE.at(signer)),
             "phone_hash": _no_hash(),
             "phone_tail_hash": None,
         }
-        values |= {"id_number_sealed": seal(""), "id_tail_hash": _no_hash(), "person": _nobody()}
+        values |= {"id_number_sealed": seal("", _ID_NUMBER.at(signer)), "id_tail_hash": _no_hash(), "person": _nobody()}
         values |= {"email_sealed": None, "relation": None, "salt": None}
         await self._run(SIGNER.update().where(SIGNER.c.id == signer), **values)
 
@@ -148,7 +157,7 @@ class PersonErasure:
     async def _erase_phone_changes(self, signer: UUID) -> None:
         for change in await self._connection.scalars(select(CHANGE.c.id).where(CHANGE.c.signer == signer)):
             values: dict[str, Any] = {
-                "new_sealed": self._cipher.seal(""),
+                "new_sealed": self._cipher.seal("", _NEW.at(change)),
                 "new_hash": _no_hash(),
                 "old_hash": _no_hash(),
             }
@@ -164,9 +173,11 @@ class PersonErasure:
             await self._run(ENROLMENT.delete().where(mine))
             return
         sealed = await self._connection.scalar(select(ENROLMENT.c.people_sealed).where(mine).with_for_update())
-        people = redact_people(self._cipher.open_json(sealed), person, words)
+        people = redact_people(self._cipher.open_json(sealed, _PEOPLE.at(line["id"])), person, words)
         people["signers"] = [each for each in people["signers"] if each.get("name") != ERASED]
-        await self._run(ENROLMENT.update().where(mine), people_sealed=self._cipher.seal_json(people))
+        await self._run(
+            ENROLMENT.update().where(mine), people_sealed=self._cipher.seal_json(people, _PEOPLE.at(line["id"]))
+        )
 
     async def erase_messages(self, person: KnownPerson) -> None:
         """Delete what came from the person's own phones, their visits, and what was sent there about no contract."""
@@ -175,7 +186,7 @@ class PersonErasure:
         await self._run(VISITOR.delete().where(VISITOR.c.phone_hash.in_(hashes)))
         loose = select(DELIVERY.c.id).where(DELIVERY.c.to_hash.in_(hashes), DELIVERY.c.contract.is_(None))
         for delivery in await self._connection.scalars(loose):
-            await self._run(DELIVERY.update().where(DELIVERY.c.id == delivery), **self._emptied_message())
+            await self._run(DELIVERY.update().where(DELIVERY.c.id == delivery), **self._emptied_message(delivery))
 
     async def erase_keys(self, person: KnownPerson, keys: Sequence[str], now: datetime) -> None:
         """Delete passkeys and wrong answers, and end device keys, of somebody of whom no contract is kept."""
@@ -184,7 +195,7 @@ class PersonErasure:
         await self._run(CODE.update().where(CODE.c.person.in_(keys)), person=_nobody())
         for row in await self._connection.execute(select(APP_KEY.c.id).where(APP_KEY.c.person.in_(keys))):
             ended: dict[str, Any] = {
-                "label_sealed": self._cipher.seal(""),
+                "label_sealed": self._cipher.seal("", _LABEL.at(row["id"])),
                 "evidence": None,
                 "challenge": None,
                 "person": _nobody(),

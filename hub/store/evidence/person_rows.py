@@ -25,6 +25,7 @@ from hub.model.evidence.person_data import (
 from hub.store.contract.contracts import Contracts
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, EnrolmentRow, InboundMessageRow, SignerRow, table_of
 
@@ -33,6 +34,8 @@ SIGNER: Table = table_of(SignerRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 INBOUND: Table = table_of(InboundMessageRow)
 ROWS_AT_ONCE = 200
+_DATA, _PEOPLE = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(ENROLMENT.c.people_sealed)
+_TEXT = SealedColumn.of(INBOUND.c.text_sealed)
 _SHOWN = ("number", "campus", "state", "title", "created_at", "completed_at", "ended_at", "document", "enrolment")
 _CONTRACT_OF_SIGNER = [CONTRACT.c[name].label(f"contract_{name}") for name in _SHOWN]
 _SIGNERS = select(SIGNER, *_CONTRACT_OF_SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract)
@@ -113,9 +116,9 @@ class PersonRows:
         async for _, values in self._signers(sought):
             documents[values["id_type"], values["id_number"]] = None
         if sought.id_number or sought.name:
-            async for _, data in self._opened(_CONTRACTS, "data_sealed"):
+            async for _, data in self._opened(_CONTRACTS, _DATA):
                 _collect(documents, sought, data.get("asked") or {})
-        async for _, people in self._opened(_ENROLMENTS, "people_sealed"):
+        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
             _collect(documents, sought, people)
         found = [await self._know(*each, sought) for each in documents]
         if not found and sought.phone and not (sought.id_number or sought.name):
@@ -127,9 +130,9 @@ class PersonRows:
         theirs: dict[str, set[str]] = {"name": set(), "phone": {sought.phone}, "email": set()}
         async for _, values in self._signers(SoughtPerson(id_number=id_number)):
             _add(theirs, values, id_type)
-        async for _, data in self._opened(_CONTRACTS, "data_sealed"):
+        async for _, data in self._opened(_CONTRACTS, _DATA):
             _add_all(theirs, data.get("asked") or {}, id_type, id_number)
-        async for _, people in self._opened(_ENROLMENTS, "people_sealed"):
+        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
             _add_all(theirs, people, id_type, id_number)
         names, phones, emails = (frozenset(each - {"", ERASED}) for each in theirs.values())
         shared = {phone for phone in phones if await self._is_shared(phone, id_number)}
@@ -139,7 +142,7 @@ class PersonRows:
         async for _, values in self._signers(SoughtPerson(phone=phone)):
             if values["id_number"] != id_number:
                 return True
-        async for _, people in self._opened(_ENROLMENTS, "people_sealed"):
+        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
             for _, named in list_people(people):
                 if named.get("phone") == phone and str(named.get("id_number")).upper() != id_number:
                     return True
@@ -162,11 +165,11 @@ class PersonRows:
             if sought.fits(on_file):
                 yield row, on_file
 
-    async def _opened(self, statement: SqlStatement, column: str) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
+    async def _opened(self, statement: SqlStatement, sealed: SealedColumn) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
         """Yield each row with its sealed JSON. A row that cannot be opened is passed over: `keys check` names it."""
         async for row in self._connection.stream(statement, {}, ROWS_AT_ONCE):
             try:
-                yield row, self._cipher.open_json(row[column])
+                yield row, self._cipher.open_json(row[sealed.column], sealed.at(row["id"]))
             except (InvalidTag, ValueError):
                 continue
 
@@ -180,7 +183,7 @@ class PersonRows:
         async for row, on_file in self._signers(SoughtPerson(id_number=person.id_number)):
             if on_file["id_type"] == person.id_type:
                 found[row["contract"]] = _as_signer(row, on_file)
-        async for row, data in self._opened(_CONTRACTS, "data_sealed"):
+        async for row, data in self._opened(_CONTRACTS, _DATA):
             student = (data.get("asked") or {}).get("student") or {}
             if _is(student, person.id_type, person.id_number):
                 known = found.get(row["id"])
@@ -190,7 +193,7 @@ class PersonRows:
     async def list_enrolments(self, person: KnownPerson) -> list[dict[str, Any]]:
         """Return the lines of the roster that name the person: as the student or not, and what is theirs alone."""
         lines: list[dict[str, Any]] = []
-        async for row, people in self._opened(_ENROLMENTS, "people_sealed"):
+        async for row, people in self._opened(_ENROLMENTS, _PEOPLE):
             for is_student, values in list_people(people):
                 if person.id_number and _is(values, person.id_type, person.id_number):
                     line = {name: row[name] for name in ("id", "campus", "course", "contract", "created_at")}
@@ -215,7 +218,11 @@ class PersonRows:
         }
         wrote = await self._connection.execute(_WROTE, {"phones": phones})
         found["messages_from_them"] = [
-            {"id": row["id"], "received_at": row["received_at"], "text": self._cipher.open(row["text_sealed"])}
+            {
+                "id": row["id"],
+                "received_at": row["received_at"],
+                "text": self._cipher.open(row["text_sealed"], _TEXT.at(row["id"])),
+            }
             for row in wrote
         ]
         return found

@@ -24,6 +24,7 @@ from hub.model.evidence.record_facts import (
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
@@ -31,6 +32,7 @@ ENTRY: Table = table_of(RecordEntryRow)
 VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
+_VALUE = SealedColumn.of(VALUE.c.value_sealed)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
@@ -121,7 +123,11 @@ class Record:
             salt = secrets.token_bytes(SALT_BYTES)
             commitments[words] = compute_commitment(salt, words)
             values = {"contract": new.contract, "commitment": commitments[words], "campus": new.campus, "name": name}
-            values |= {"salt": salt, "signer": _signer(new.facts, new.actor), "value_sealed": self._cipher.seal(words)}
+            values |= {
+                "salt": salt,
+                "signer": _signer(new.facts, new.actor),
+                "value_sealed": self._seal(words, new.contract, commitments[words]),
+            }
             await self._connection.write(_KEEP, values)
         plain: dict[str, Any] = insert_commitments(marked_facts, commitments)
         return plain
@@ -135,7 +141,7 @@ class Record:
                 "campus": value.signer.campus,
                 "signer": value.signer.id,
                 "name": value.name,
-                "value_sealed": self._cipher.seal(value.value),
+                "value_sealed": self._seal(value.value, value.signer.contract, value.commitment),
             }
             for value in values
         ]
@@ -169,7 +175,7 @@ class Record:
     async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Return the values that are not erased, as commitment → (name, value)."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
-        return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows}
+        return {row["commitment"]: (row["name"], self._open(row)) for row in rows}
 
     async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
         """Erase the personal texts of this entry and return them."""
@@ -191,10 +197,16 @@ class Record:
         await self._connection.execute(PASSKEY.delete().where(PASSKEY.c.person == person, ~left))
         return words
 
+    def _seal(self, value: str, contract: UUID, commitment: str) -> bytes:
+        return self._cipher.seal(value, _VALUE.at(contract, commitment))
+
+    def _open(self, row: Row) -> str:
+        return self._cipher.open(row["value_sealed"], _VALUE.at(row["contract"], row["commitment"]))
+
     async def _delete(self, which: ColumnElement[bool]) -> list[str]:
         """Delete values from the side table. Return the texts among them."""
-        gone = await self._connection.execute(VALUE.delete().where(which).returning(VALUE.c.salt, VALUE.c.value_sealed))
-        return [self._cipher.open(row.value_sealed) for row in gone if row.salt is not None]
+        gone = await self._connection.execute(VALUE.delete().where(which).returning(VALUE))
+        return [self._open(row) for row in gone if row.salt is not None]
 
 
 def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:

@@ -20,6 +20,8 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Row
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.tables import CallbackRow, table_of
 
 _GONE = (
     OSError,
@@ -28,6 +30,7 @@ _GONE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server closed the connection while a statement was being sent
 )
+CALL = SealedColumn.of(table_of(CallbackRow).c.call_sealed)
 # The channel of NOTIFY on which workers listen for webhooks.
 CALLS_CAME = "calls_came"
 # A second run with the same ids changes nothing, so a statement whose answer was lost can be repeated.
@@ -58,7 +61,8 @@ class StoredCallback:
             "inbound": [_inbound(each) for each in heard.inbound],
             "unread": [_unread(each) for each in heard.unread],
         }
-        return cls(uuid4(), provider, cipher.seal_json(told), at)
+        identity = uuid4()
+        return cls(identity, provider, cipher.seal_json(told, CALL.at(identity)), at)
 
 
 class Inlet:

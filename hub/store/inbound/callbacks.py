@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
+from hub.store.inbound.callback_writer import CALL
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.messaging.providers import OfProviders
@@ -54,7 +55,7 @@ class Callbacks:
         return [self._read(row) for row in rows]
 
     def _read(self, row: Row) -> Callback:
-        told = self._cipher.open_json(row["call_sealed"])
+        told = self._cipher.open_json(row["call_sealed"], CALL.at(row["id"]))
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
         unread = tuple(Unread(**each) for each in told.get("unread", ()))
         return Callback(
@@ -88,7 +89,7 @@ class Callbacks:
     async def kept(self, callback: Callback, at: datetime) -> None:
         """Mark a webhook as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
-        sealed = self._cipher.seal_json({"reports": [], "inbound": [], "unread": unread})
+        sealed = self._cipher.seal_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
         values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 

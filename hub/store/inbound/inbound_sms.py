@@ -14,9 +14,11 @@ from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import InboundMessageRow, table_of
 
 INBOUND: Table = table_of(InboundMessageRow)
+_SENDER, _TEXT = SealedColumn.of(INBOUND.c.sender_sealed), SealedColumn.of(INBOUND.c.text_sealed)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class InboundMessages:
             "provider": provider,
             "reference": message.reference,
             "received_at": at,
-            "sender_sealed": self._cipher.seal(message.sender),
-            "text_sealed": self._cipher.seal(message.text),
+            "sender_sealed": self._cipher.seal(message.sender, _SENDER.at(identity)),
+            "text_sealed": self._cipher.seal(message.text, _TEXT.at(identity)),
             "sender_hash": self._cipher.found_by("phone", message.sender),
             "wish": wish.value,
         }
@@ -79,5 +81,6 @@ class InboundMessages:
         return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
 
     def _written(self, row: Row) -> Written:
-        sender, text = self._cipher.open(row["sender_sealed"]), self._cipher.open(row["text_sealed"])
+        sender = self._cipher.open(row["sender_sealed"], _SENDER.at(row["id"]))
+        text = self._cipher.open(row["text_sealed"], _TEXT.at(row["id"]))
         return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])

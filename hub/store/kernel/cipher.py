@@ -1,4 +1,13 @@
-"""Encryption of columns (AES-256-GCM, with a random nonce in front), and keyed hashes to find encrypted values by."""
+"""Encryption of columns (AES-256-GCM), and keyed hashes to find encrypted values by.
+
+A bound value is `QS1`, the id of its key (8 bytes), a random nonce (12 bytes), and the ciphertext with its tag; the
+name of its row and column is authenticated with it. An unbound value, as earlier versions wrote them, is nonce and
+ciphertext alone, sealed with the first key.
+
+Which key is current stands in the database; each transaction tells the cipher. Before the first `qianda keys rotate`
+of a hub that earlier versions have written to, none is, and values are written unbound: so old and new processes can
+work on one database.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +16,14 @@ import hmac
 import json
 import os
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.model.contract.signer import DECLARED
-from hub.store.kernel.keys import Keys
+from hub.store.kernel.keys import KEY_ID_BYTES, Keys, key_id_of
 
 NONCE_BYTES = 12
 # Bytes of JSON from which on it is packed (RFC 1950), and how thoroughly.
@@ -21,42 +31,83 @@ PACKED_FROM = 512
 PACKING_LEVEL = 9
 # With this byte begins what `zlib` packs, and no JSON text.
 PACKED = b"\x78"
+BOUND = b"QS1"
+PREFIX_BYTES = len(BOUND) + KEY_ID_BYTES
+
+
+@dataclass(frozen=True)
+class SealingState:
+    """What the database says: id (hex) of the current key, empty for none; whether unbound values are refused."""
+
+    current: str = ""
+    refuses_unbound: bool = False
 
 
 class Cipher:
     def __init__(self, keys: Keys) -> None:
-        self._aead = AESGCM(keys.columns)
+        self._keys = keys
+        self._first = AESGCM(keys.columns)
+        self._opened = {key_id_of(keys.columns): self._first}
         self._lookup = keys.lookup
+        self.state = SealingState()
 
-    def seal(self, value: str) -> bytes:
-        return self.seal_bytes(value.encode())
+    def observe(self, current: str, refuses_unbound: bool) -> None:
+        """Take over which key is current, as the database says."""
+        if (current, refuses_unbound) != (self.state.current, self.state.refuses_unbound):
+            self.state = SealingState(current, refuses_unbound)
 
-    def seal_bytes(self, value: bytes) -> bytes:
+    def seal(self, value: str, name: bytes) -> bytes:
+        """Encrypt a text. `name`: see `SealedColumn.at`."""
+        return self.seal_bytes(value.encode(), name)
+
+    def seal_bytes(self, value: bytes, name: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, value, None)
+        if not self.state.current:
+            return nonce + self._first.encrypt(nonce, value, None)
+        key = bytes.fromhex(self.state.current)
+        return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
-    def open_bytes(self, sealed: bytes) -> bytes:
-        return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+    def open_bytes(self, sealed: bytes, name: bytes) -> bytes:
+        """Decrypt a value. Raises InvalidTag if it was changed, is of another row or column, or its key is missing."""
+        if sealed.startswith(BOUND) and (aead := self._find(sealed[len(BOUND) : PREFIX_BYTES])):
+            body = sealed[PREFIX_BYTES:]
+            return aead.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], name)
+        if self.state.refuses_unbound:
+            raise InvalidTag
+        return self._first.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
 
-    def open(self, sealed: bytes) -> str:
-        return self.open_bytes(sealed).decode()
+    def open(self, sealed: bytes, name: bytes) -> str:
+        return self.open_bytes(sealed, name).decode()
 
-    def seal_json(self, value: Any) -> bytes:
+    def seal_json(self, value: Any, name: bytes) -> bytes:
         """Encrypt a value as JSON. A long one is packed first: the text of a contract becomes a quarter."""
         text = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
-        return self.seal_bytes(text if len(text) < PACKED_FROM else zlib.compress(text, PACKING_LEVEL))
+        return self.seal_bytes(text if len(text) < PACKED_FROM else zlib.compress(text, PACKING_LEVEL), name)
 
-    def opens(self, sealed: bytes) -> bool:
-        """Return whether this value was encrypted with the hub's key and is unchanged."""
+    def opens(self, sealed: bytes, name: bytes) -> bool:
+        """Return whether this value was encrypted for this row and column with a key of the hub, and is unchanged."""
         try:
-            self.open(sealed)
+            self.open_bytes(sealed, name)
         except (InvalidTag, ValueError):
             return False
         return True
 
-    def open_json(self, sealed: bytes) -> Any:
-        text = self.open_bytes(sealed)
+    def open_json(self, sealed: bytes, name: bytes) -> Any:
+        text = self.open_bytes(sealed, name)
         return json.loads(zlib.decompress(text) if text.startswith(PACKED) else text)
+
+    def _key(self, key: bytes) -> AESGCM:
+        if found := self._find(key):
+            return found
+        raise InvalidTag(f"the key {key.hex()} is missing in the folder keys")
+
+    def _find(self, key: bytes) -> AESGCM | None:
+        """Return a key by its id. One that was made after the start of this process is read from its file."""
+        if key not in self._opened:
+            self._opened |= {key_id_of(each): AESGCM(each) for each in self._keys.list_sealing_keys()}
+        return self._opened.get(key)
+
+    # ---- keyed hashes, with a key apart: it does not change when a sealing key does
 
     def found_by(self, kind: str, value: str) -> bytes:
         """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`): equal values have equal

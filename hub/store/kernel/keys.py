@@ -1,17 +1,29 @@
-"""The hub's secrets, all derived from one master key, which is a file beside the data and never in the database."""
+"""The hub's secrets, in files beside the data and never in the database.
+
+One master key gives all of them but further keys for sealing columns: each of these is a file of its own, so that it
+can be replaced (`qianda keys rotate`). The keys of links, codes and keyed hashes stay: what they made could not be made
+anew, since links are printed and hashes are all that is left of a number that opted out.
+"""
 
 from __future__ import annotations
 
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from hub.store.kernel.durable_files import make_folder, sync_folder
+from hub.store.kernel.private_files import write_private
+
 MASTER_BYTES = 32
+# Of a sealing key.
+KEY_BYTES, KEY_ID_BYTES = 32, 8
+# Beside the master key; below `RETIRED` once nothing is sealed with it any more.
+SEALING_FILES, RETIRED = "columns-{}.key", "retired"
 
 
 @dataclass(frozen=True)
@@ -19,7 +31,8 @@ class Keys:
     """The derived keys.
 
     `link` derives tickets, `code` one-time codes; `columns` encrypts columns, `lookup` is for hashes that find
-    encrypted values. `check` (hex) identifies the master key without revealing it; the database stores it.
+    encrypted values. `check` (hex) identifies the master key without revealing it; the database stores it. `folder`:
+    where further sealing keys lie.
     """
 
     link: bytes
@@ -27,6 +40,7 @@ class Keys:
     columns: bytes
     lookup: bytes
     check: str
+    folder: Path | None = field(default=None, compare=False)
 
     @classmethod
     def derived_from(cls, master: bytes) -> Keys:
@@ -58,7 +72,47 @@ class Keys:
         master = path.read_bytes()
         if len(master) != MASTER_BYTES:
             raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")
-        return cls.derived_from(master)
+        return replace(cls.derived_from(master), folder=path.parent)
+
+    def list_sealing_keys(self) -> list[bytes]:
+        """Return every key that sealed columns: the master's own, those in the folder, and retired ones that are kept.
+
+        Raises ValueError for a file that does not hold the key in its name.
+        """
+        found = [self.columns]
+        for folder in (self.folder, self.folder and self.folder / RETIRED):
+            if folder is not None:
+                for path in sorted(folder.glob(SEALING_FILES.format("*"))):
+                    found.append(_checked_key(path))
+        return found
+
+
+def make_sealing_key(folder: Path) -> str:
+    """Make a sealing key, durably, and return its id (hex)."""
+    key = secrets.token_bytes(KEY_BYTES)
+    write_private(folder / SEALING_FILES.format(key_id_of(key).hex()), key)
+    return key_id_of(key).hex()
+
+
+def retire_sealing_key(folder: Path, key_id: str) -> None:
+    """Move a key's file below `retired`. The master's own key has none."""
+    path = folder / SEALING_FILES.format(key_id)
+    if path.exists():
+        make_folder(folder / RETIRED)
+        path.rename(folder / RETIRED / path.name)
+        sync_folder(folder)
+
+
+def key_id_of(key: bytes) -> bytes:
+    """Return the id of a sealing key, which says nothing of the key."""
+    return hmac.digest(key, b"qianda sealing key", "sha256")[:KEY_ID_BYTES]
+
+
+def _checked_key(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES or path.name != SEALING_FILES.format(key_id_of(key).hex()):
+        raise ValueError(f"{path} does not hold the key in its name: bring the file back from a backup")
+    return key
 
 
 def _derive(master: bytes, purpose: str) -> bytes:

@@ -17,7 +17,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.school.enrolments import ADD_PHONES, PHONE_COLUMNS, enrolment_of_row, phone_rows
+from hub.store.school.enrolments import ADD_PHONES, PEOPLE, PHONE_COLUMNS, enrolment_of_row, phone_rows
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
@@ -120,7 +120,11 @@ class School:
             return 0
         rows = [
             {name: getattr(enrolment, name) for name in _PLAIN}
-            | {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at, "findable": True}
+            | {
+                "people_sealed": self._cipher.seal_json(enrolment.people, PEOPLE.at(enrolment.id)),
+                "created_at": at,
+                "findable": True,
+            }
             | {"student_hash": self._cipher.found_by("enrolment", person)}
             for enrolment, person in lines
         ]

@@ -70,6 +70,7 @@ READ_ONLY = (
     "record_head",
     "installation",
     "restored_delivery",
+    "sealing_key",
     "staff_directory",
 )
 

@@ -7,21 +7,31 @@ create. A data folder with other keys is refused, because nobody else could decr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from hub.errors import DatabaseUnavailable, WrongInstallation
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.server.connections import connected
 
 _BIND = """
 UPDATE installation SET installation_id = $1, master_check = $2, root_sha256 = $3, seal_sha256 = $4
 """
+# In a database that nobody has written to yet every sealed value bears the id of its key from the beginning.
+_FIRST_KEY = """
+INSERT INTO sealing_key (id, current_since, is_current, refuses_unbound)
+SELECT $1, clock_timestamp(), true, true WHERE NOT EXISTS (SELECT FROM contract) AND NOT EXISTS (SELECT FROM enrolment)
+  AND NOT EXISTS (SELECT FROM inbound_message) AND NOT EXISTS (SELECT FROM callback)
+  AND NOT EXISTS (SELECT FROM sealing_key)
+"""
+_CURRENT_KEY = "SELECT id FROM sealing_key WHERE is_current"
 # The oldest row with encrypted data: rows written with a wrong data folder are newer.
 _OLDEST_SEALED = """
-SELECT sealed FROM (
-  SELECT created_at, data_sealed AS sealed FROM contract UNION ALL SELECT created_at, people_sealed FROM enrolment
+SELECT named, id, sealed FROM (
+  SELECT created_at, 'contract.data_sealed' AS named, id, data_sealed AS sealed FROM contract
+  UNION ALL SELECT created_at, 'enrolment.people_sealed', id, people_sealed FROM enrolment
 ) AS rows ORDER BY created_at LIMIT 1
 """
 
@@ -31,13 +41,15 @@ class Binding:
     """What must be the same in the database and in the data folder.
 
     `installation`: a random id, created by `qianda init`. `master_check`: see `Keys`. `root`, `seal`: SHA-256 (hex) of
-    the built-in authority's certificate and of the certificate of the school's seal, both DER.
+    the built-in authority's certificate and of the certificate of the school's seal, both DER. `sealing_key`: id (hex)
+    of the key that seals columns at present, which the folder has to have.
     """
 
     installation: UUID
     master_check: str
     root: str
     seal: str
+    sealing_key: str = field(default="", compare=False)
 
 
 async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
@@ -80,6 +92,7 @@ async def bind(owner_dsn: str, make: Callable[[], Awaitable[Binding]]) -> Bindin
             return known
         made = await make()
         await connection.execute(_BIND, made.installation, made.master_check, made.root, made.seal)
+        await connection.execute(_FIRST_KEY, made.sealing_key)
         return made
 
 
@@ -94,10 +107,15 @@ async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
         raise WrongInstallation("the database was bound to another data folder meanwhile")
 
 
-async def oldest_sealed(owner_dsn: str) -> bytes | None:
-    """Return a value that was encrypted with the database's first master key; None if there is no such value."""
+async def oldest_sealed(owner_dsn: str) -> tuple[bytes, bytes] | None:
+    """Return a value that was encrypted with the database's first master key, with its name (see `SealedColumn.at`);
+    None if there is no such value."""
     async with connected(owner_dsn) as connection:
-        return cast(bytes | None, await connection.fetchval(_OLDEST_SEALED))
+        row = await connection.fetchrow(_OLDEST_SEALED)
+    if row is None:
+        return None
+    table, column = row["named"].split(".")
+    return row["sealed"], SealedColumn(table, column).at(row["id"])
 
 
 async def _row(dsn: str) -> dict[str, Any]:
@@ -106,10 +124,14 @@ async def _row(dsn: str) -> dict[str, Any]:
         if not await connection.fetchval("SELECT to_regclass('installation') IS NOT NULL"):
             return {}
         row = await connection.fetchrow("SELECT * FROM installation")
-        return dict(row) if row else {}
+        has_keys = await connection.fetchval("SELECT to_regclass('sealing_key') IS NOT NULL")
+        current = await connection.fetchval(_CURRENT_KEY) if has_keys else None
+        return dict(row) | {"sealing_key": current or ""} if row else {}
 
 
 def _binding(row: dict[str, Any]) -> Binding | None:
     if row.get("installation_id") is None:
         return None
-    return Binding(row["installation_id"], row["master_check"], row["root_sha256"], row["seal_sha256"])
+    return Binding(
+        row["installation_id"], row["master_check"], row["root_sha256"], row["seal_sha256"], row.get("sealing_key", "")
+    )

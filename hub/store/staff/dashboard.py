@@ -14,6 +14,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
+from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.staff.board_counts import count_board
@@ -98,7 +99,8 @@ class Board:
             statement = statement.where(key < last if sort is BoardSort.NEWEST else key > last)
         order = (column.desc(), CONTRACT.c.id.desc()) if sort is BoardSort.NEWEST else (column, CONTRACT.c.id)
         found = await self._connection.execute(statement.order_by(*order).limit(limit))
-        return [replace(_row(row), readable=self._cipher.opens(row["data_sealed"])) for row in found]
+        opens = self._cipher.opens
+        return [replace(_row(row), readable=opens(row["data_sealed"], CONTRACT_DATA.at(row["id"]))) for row in found]
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
         """Return the ids of the contracts that `rows` finds, oldest first."""

@@ -41,6 +41,7 @@ from hub.store.tables.server import (
     JobStartRow,
     RestoredDeliveryRow,
     SchemaRow,
+    SealingKeyRow,
     SendingPauseRow,
     WorkerHeartbeatRow,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "RosterUploadRow",
     "SchemaRow",
     "SchoolDayRow",
+    "SealingKeyRow",
     "SendingPauseRow",
     "SignLinkRow",
     "SignatureRequestRow",

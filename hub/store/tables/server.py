@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Interval
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Interval
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import moment, words
@@ -26,6 +27,22 @@ class InstallationRow(SQLModel, table=True):
     master_check: str | None = words(default=None)
     root_sha256: str | None = words(default=None)
     seal_sha256: str | None = words(default=None)
+
+
+class SealingKeyRow(SQLModel, table=True):
+    """A key that seals columns, or did. `id`: see `key_id_of`, in hex. One is current; none in a database of an earlier
+    version, until `qianda keys rotate`.
+
+    `refuses_unbound`: set in the current row once every value bears the id of its key. Only the role `owner` writes it.
+    """
+
+    __tablename__ = "sealing_key"
+    id: str = words(primary_key=True)
+    current_since: datetime = moment(nullable=False)
+    is_current: bool
+    refuses_unbound: bool = False
+    retired_at: datetime | None = moment()
+    __table_args__ = (Index("uq_sealing_key_current", "is_current", unique=True, postgresql_where=sql("is_current")),)
 
 
 class DemoClockRow(SQLModel, table=True):

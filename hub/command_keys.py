@@ -1,0 +1,110 @@
+"""`qianda keys rotate` and `check`: the key that seals columns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from hub.command_database import opened_database
+from hub.command_hub import check_current, real_settings, said_plainly, say
+from hub.data_folder import check_folder, master_key
+from hub.store.kernel.keys import RETIRED, Keys
+from hub.store.server.installation import find_binding
+
+if TYPE_CHECKING:
+    from hub.key_rotation import Progress
+    from hub.model.evidence.sealing_keys import SealedFaults
+    from hub.store.kernel.sealed_column import SealedColumn
+    from hub.store.transaction import Database
+
+app = typer.Typer(no_args_is_help=True, help="The key that seals columns.")
+Result = TypeVar("Result")
+
+
+@app.command()
+def rotate(
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Make the next key without using it, to copy it to other hosts first.")
+    ] = False,
+) -> None:
+    """Seal everything with a new key, while the hub works. Killed, it is run again, and goes on."""
+    from hub.key_rotation import prepare_key, rotate_keys
+
+    with said_plainly():
+        if prepare:
+            folder = master_key(real_settings().data).parent
+            made = prepare_key(Keys.load(folder / "master.key"))
+            say(f"Made: {folder}/columns-{made}.key. Copy it to the other hosts; then run `qianda keys rotate`.")
+            return
+        with _progress() as progress:
+            current, faults = _with_database(lambda owner: rotate_keys(owner, progress), as_owner=True)
+        _say_faults(faults)
+        say(f"Everything is sealed with {current}. Earlier keys of their own files are in keys/{RETIRED}.")
+
+
+@app.command()
+def check() -> None:
+    """Open every sealed value; name those that do not open by table, column and row, never what they say."""
+    from hub.key_rotation import check_sealed, list_sealing_keys
+
+    with said_plainly():
+        for key in _with_database(list_sealing_keys):
+            state = "current" if key.is_current else f"retired {key.retired_at:%Y-%m-%d}" if key.retired_at else "old"
+            say(f"{key.id}  {state}  since {key.current_since:%Y-%m-%d}")
+        with _progress() as progress:
+            faults = _with_database(lambda database: check_sealed(database, progress))
+        _say_faults(faults)
+        say(f"{faults.checked} sealed values are whole.")
+
+
+def _say_faults(faults: SealedFaults) -> None:
+    for name in faults.names:
+        say(f"cannot be opened: {name}")
+    if faults.names:
+        say(f"{len(faults.names)} values cannot be opened: another key sealed them, or they were changed or moved.")
+        raise typer.Exit(1)
+
+
+def _with_database(act: Callable[[Database], Coroutine[Any, Any, Result]], *, as_owner: bool = False) -> Result:
+    """Run one act on the database of a bound data folder, without building a hub."""
+    from datetime import UTC, datetime
+
+    from hub.store.transaction import Database
+
+    settings = real_settings()
+
+    async def run(dsn: str) -> Result:
+        await check_current(dsn)
+        check_folder(settings.data, await find_binding(dsn))
+        keys = Keys.load(master_key(settings.data))
+        database = Database(dsn, keys, lambda: datetime.now(UTC), pool_size=2)
+        try:
+            return await act(database)
+        finally:
+            await database.close()
+
+    with opened_database(settings, as_owner=as_owner) as (_, dsns):
+        return asyncio.run(run(dsns.owner if as_owner else dsns.app))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show on standard error how far it is; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        bars: dict[str, Any] = {}
+
+        def show(column: SealedColumn, done: int) -> None:
+            name = f"{column.table}.{column.column}"
+            if name not in bars:
+                bars[name] = shown.add_task(name, total=None)
+            shown.advance(bars[name], done)
+
+        yield show

@@ -1,0 +1,186 @@
+"""`qianda keys rotate` and `check`: a new key for sealed columns, while the hub works.
+
+1. A key is made in the folder `keys`, and becomes current in the database: from then on it seals.
+2. Every value that another key has sealed is sealed anew, a transaction for each batch.
+3. What transactions that began before 1 have written meanwhile is sealed anew as well.
+4. The keys before are retired: their files move to `keys/retired`, and values that bear no key's id are refused.
+
+Killed anywhere it is run again, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.errors import BadInput, DatabaseUnavailable
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.model.evidence.sealing_keys import SealedFaults, SealingKeyEntry, is_unfinished
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.server.connections import DATABASE_OWNER, connected
+from hub.store.server.sealing_keys import SEALED_COLUMNS, SealingKeys
+from hub.store.transaction import SEALING_KEY_KNOWN_FOR, Database, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ACTOR = "command-line"
+# Seconds. A process that seals outside of transactions knows the new key by then: see `Database.know_sealing_key`.
+SWITCH_TIMEOUT = 2 * SEALING_KEY_KNOWN_FOR
+# Seconds to wait for transactions and rows that somebody holds.
+HELD_TIMEOUT = 120.0
+POLL_INTERVAL = 0.1
+# Called with a column and how many of its values were done.
+Progress = Callable[[SealedColumn, int], None]
+
+
+def prepare_key(keys: Keys) -> str:
+    """Make the next key without using it, so that it can be copied to other hosts first; return its id."""
+    assert keys.folder is not None
+    return make_sealing_key(keys.folder)
+
+
+async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, SealedFaults]:
+    """Rotate to a key that was prepared, or to a new one; or go on with a rotation. Return the current key's id.
+
+    With faults nothing was retired. `owner`: as the role `owner`. Raises BadInput while another rotation runs.
+    """
+    folder = _folder(owner)
+    async with _alone(owner.dsn):
+        keys = await _list_keys(owner)
+        _move_retired(folder, keys)
+        if not keys or not is_unfinished(keys):
+            await _switch(owner, _next_key(folder, keys))
+        began = time.monotonic()
+        faults = await _reseal_all(owner, progress)
+        async with owner.transaction(EVERYTHING) as tx:
+            before = await _of(tx).list_running()
+        await _outlive(owner, before, began + SWITCH_TIMEOUT)
+        faults = await _reseal_all(owner, progress) if not faults.names else faults
+        if not faults.names:
+            await _retire(owner)
+            _move_retired(folder, await _list_keys(owner))
+        return owner.cipher.state.current, faults
+
+
+async def check_sealed(database: Database, progress: Progress) -> SealedFaults:
+    """Open every sealed value, and name those that do not open. The hub may be at work."""
+    found = SealedFaults()
+    for column in SEALED_COLUMNS:
+        after: tuple[object, ...] = ()
+        while True:
+            async with database.transaction(EVERYTHING) as tx:
+                batch = await _of(tx).check(column, after)
+            if not batch.last:
+                break
+            found.checked += batch.done
+            found.names += batch.faults
+            after = tuple(batch.last)
+            progress(column, batch.done)
+    return found
+
+
+async def list_sealing_keys(database: Database) -> list[SealingKeyEntry]:
+    return await _list_keys(database)
+
+
+def _of(tx: Transaction) -> SealingKeys:
+    return SealingKeys(tx.connection, tx.cipher)
+
+
+def _folder(database: Database) -> Path:
+    if database.keys.folder is None:
+        raise BadInput("the keys have no folder")
+    return database.keys.folder
+
+
+async def _list_keys(database: Database) -> list[SealingKeyEntry]:
+    async with database.transaction(EVERYTHING) as tx:
+        return await _of(tx).list_keys()
+
+
+@asynccontextmanager
+async def _alone(dsn: str) -> AsyncIterator[None]:
+    async with connected(dsn, DATABASE_OWNER) as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('qianda-keys'))"):
+            raise BadInput("another `qianda keys rotate` is at work on this database")
+        yield
+
+
+def _next_key(folder: Path, keys: list[SealingKeyEntry]) -> str:
+    """Return the id of a key in the folder that the database does not know: prepared, or made just before a kill."""
+    begin, end = SEALING_FILES.split("{}")
+    lying = {path.name.removeprefix(begin).removesuffix(end) for path in folder.glob(SEALING_FILES.format("*"))}
+    unused = sorted(lying - {key.id for key in keys})
+    return unused[0] if unused else make_sealing_key(folder)
+
+
+async def _switch(owner: Database, key: str) -> None:
+    async with owner.transaction(EVERYTHING) as tx:
+        await _of(tx).make_current(key, key_id_of(owner.keys.columns).hex(), tx.now)
+        await _record(tx, "sealing-key-made", key)
+
+
+async def _retire(owner: Database) -> None:
+    async with owner.transaction(EVERYTHING) as tx:
+        await _of(tx).retire_others(tx.now)
+        await _record(tx, "sealing-keys-retired", owner.cipher.state.current)
+
+
+async def _record(tx: Transaction, kind: str, key: str) -> None:
+    headquarters = await tx.school.headquarters()
+    await record_act(tx, headquarters.id if headquarters else "", kind, ACTOR, {"key": key})
+
+
+async def _reseal_all(owner: Database, progress: Progress) -> SealedFaults:
+    """Seal every value anew that needs it; return those that cannot be opened."""
+    found = SealedFaults()
+    for column in SEALED_COLUMNS:
+        deadline = time.monotonic() + HELD_TIMEOUT
+        while True:
+            faults = await _pass_over(owner, column, progress)
+            async with owner.transaction(EVERYTHING) as tx:
+                left = await _of(tx).count_left(column)
+            if left <= len(faults):
+                found.names += faults
+                break
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"{left} rows of {column.table} are held by others: run it again")
+            await asyncio.sleep(POLL_INTERVAL)  # until somebody lets go of the rest
+    return found
+
+
+async def _pass_over(owner: Database, column: SealedColumn, progress: Progress) -> list[str]:
+    faults: list[str] = []
+    after: tuple[object, ...] = ()
+    while True:
+        async with owner.transaction(EVERYTHING) as tx:
+            batch = await _of(tx).reseal(column, after)
+        faults += batch.faults
+        if not batch.last:
+            return faults
+        after = tuple(batch.last)
+        progress(column, batch.done)
+
+
+async def _outlive(owner: Database, before: set[str], moment: float) -> None:
+    """Wait until these transactions have ended, and this moment has passed. Raises DatabaseUnavailable."""
+    deadline = time.monotonic() + HELD_TIMEOUT
+    while before or time.monotonic() < moment:
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable("a transaction has been open since before the new key: end it, and run it again")
+        await asyncio.sleep(POLL_INTERVAL)
+        async with owner.transaction(EVERYTHING) as tx:
+            before &= await _of(tx).list_running()
+
+
+def _move_retired(folder: Path, keys: list[SealingKeyEntry]) -> None:
+    for key in keys:
+        if key.retired_at is not None:
+            retire_sealing_key(folder, key.id)

@@ -1,0 +1,33 @@
+"""The keys that seal columns, one after the other: which one is current, and when those before it are retired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class SealingKeyEntry:
+    """A key by its id (hex). `refuses_unbound`: values without the id of a key are opened no more."""
+
+    id: str
+    current_since: datetime
+    is_current: bool
+    refuses_unbound: bool
+    retired_at: datetime | None
+
+
+@dataclass
+class SealedFaults:
+    """Values that cannot be opened, by table, column and key of the row; never what they say."""
+
+    checked: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+def is_unfinished(keys: Sequence[SealingKeyEntry]) -> bool:
+    """Return whether a rotation was begun and has not retired the keys before it."""
+    return any(not key.is_current and key.retired_at is None for key in keys) or any(
+        key.is_current and not key.refuses_unbound for key in keys
+    )

@@ -1,0 +1,38 @@
+"""The name of a sealed value: table, column and key of its row. It is authenticated with the value, so that nobody who
+can write to the database moves a value to another row or column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, MetaData
+
+ENDING = "_sealed"
+
+
+@dataclass(frozen=True)
+class SealedColumn:
+    """A column whose values are encrypted. `keys`: the columns of the table's primary key, in its order."""
+
+    table: str
+    column: str
+    keys: tuple[str, ...] = ("id",)
+
+    @classmethod
+    def of(cls, column: Column[Any]) -> SealedColumn:
+        return cls(column.table.name, column.name, tuple(each.name for each in column.table.primary_key))
+
+    def at(self, *key: UUID | str) -> bytes:
+        """Return the name of the value in the row with this primary key."""
+        if len(key) != len(self.keys):
+            raise ValueError(f"{self.table} has the key {self.keys}")
+        return f"{self.table}.{self.column}/{'/'.join(map(str, key))}".encode()
+
+
+def list_sealed_columns(tables: MetaData) -> list[SealedColumn]:
+    """Return every sealed column of these tables: its name says so."""
+    return [
+        SealedColumn.of(column) for table in tables.sorted_tables for column in table.c if column.name.endswith(ENDING)
+    ]

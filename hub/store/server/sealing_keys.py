@@ -1,0 +1,148 @@
+"""Which key seals columns, and the sealed values themselves, a batch at a time. Writing needs the role `owner`.
+
+A batch locks rows that nobody holds and passes over the others, so it waits for nobody, and nobody for long. Whatever
+bears the current key's id is done: a rotation that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+
+from hub.model.evidence.sealing_keys import SealingKeyEntry
+from hub.store.kernel.cipher import BOUND, PREFIX_BYTES, Cipher
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn, list_sealed_columns
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import SealingKeyRow, metadata, table_of
+
+KEY = table_of(SealingKeyRow)
+BATCH = 500
+_LIST = SqlStatement(KEY.select().order_by(KEY.c.current_since))
+_NOT_CURRENT = SqlStatement("UPDATE sealing_key SET is_current = false WHERE is_current RETURNING refuses_unbound")
+_ADD = SqlStatement("""
+INSERT INTO sealing_key (id, current_since, is_current, refuses_unbound)
+VALUES (:id, CAST(:at AS timestamptz), :is_current, :refuses_unbound) ON CONFLICT DO NOTHING
+""")
+_RETIRE = SqlStatement("""
+UPDATE sealing_key SET refuses_unbound = is_current OR refuses_unbound,
+  retired_at = CASE WHEN is_current THEN NULL ELSE coalesce(retired_at, CAST(:at AS timestamptz)) END
+""")
+# Each transaction that runs has a virtual id, and a lock on it: that of CREATE INDEX CONCURRENTLY.
+_RUNNING = SqlStatement("""
+SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid()
+  AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
+""")
+SEALED_COLUMNS = list_sealed_columns(metadata)
+
+
+@dataclass
+class SealedBatch:
+    """Values that were looked at together. `last`: key of the last row, empty at the end. `faults`: see
+    `SealedFaults`."""
+
+    last: Sequence[Any] = ()
+    done: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class SealingKeys:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    # ---- keys
+
+    async def list_keys(self) -> list[SealingKeyEntry]:
+        return [SealingKeyEntry(**row) for row in await self._connection.execute(_LIST)]
+
+    async def make_current(self, key: str, first: str, at: datetime) -> None:
+        """Seal with this key from now on. `first`: the master's own, by which everything is sealed before."""
+        known = await self.list_keys()
+        if not known:
+            await self._add(first, at, is_current=False, refuses_unbound=False)
+        refuses = bool(await self._connection.scalar(_NOT_CURRENT))
+        await self._add(key, at, is_current=True, refuses_unbound=refuses)
+
+    async def _add(self, key: str, at: datetime, *, is_current: bool, refuses_unbound: bool) -> None:
+        values = {"id": key, "at": at, "is_current": is_current, "refuses_unbound": refuses_unbound}
+        await self._connection.execute(_ADD, values)
+
+    async def retire_others(self, at: datetime) -> None:
+        """Retire all keys but the current one, and refuse values that bear the id of no key."""
+        await self._connection.execute(_RETIRE, {"at": at})
+
+    async def list_running(self) -> set[str]:
+        """Return the transactions of this database that run now, but for this one."""
+        return {row[0] for row in await self._connection.execute(_RUNNING)}
+
+    # ---- values
+
+    async def count_left(self, column: SealedColumn) -> int:
+        """Return how many values another key than the current one has sealed."""
+        sql = f'SELECT count(*) FROM "{column.table}" WHERE {_is_left(column)}'  # noqa: S608 - names of ours
+        return int((await self._connection.fetch(sql, self._prefix))[0][0])
+
+    async def reseal(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
+        """Seal a batch of values anew, in rows behind `after`. One that cannot be opened stays, and is named."""
+        rows = await self._page(column, after, f"{_is_left(column)} AND", "FOR NO KEY UPDATE SKIP LOCKED")
+        fresh: list[tuple[Any, ...]] = []
+        batch = SealedBatch(_last(column, rows))
+        for row in rows:
+            key = _key_of(column, row)
+            try:
+                plain = self._cipher.open_bytes(row[column.column], column.at(*key))
+            except InvalidTag:
+                batch.faults.append(column.at(*key).decode())
+                continue
+            fresh.append((self._cipher.seal_bytes(plain, column.at(*key)), *key))
+        keys = " AND ".join(f'"{name}" = ${place}' for place, name in enumerate(column.keys, 2))
+        if fresh:
+            await self._connection.driver.executemany(
+                f'UPDATE "{column.table}" SET "{column.column}" = $1 WHERE {keys}',  # noqa: S608 - names of ours
+                fresh,
+            )
+        batch.done = len(fresh)
+        return batch
+
+    async def check(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
+        """Open a batch of values, in rows behind `after`, and name those that do not open."""
+        rows = await self._page(column, after, f'"{column.column}" IS NOT NULL AND $1::bytea IS NOT NULL AND', "")
+        batch = SealedBatch(_last(column, rows), len(rows))
+        for row in rows:
+            name = column.at(*_key_of(column, row))
+            try:
+                self._cipher.open_bytes(row[column.column], name)
+            except InvalidTag:
+                batch.faults.append(name.decode())
+        return batch
+
+    async def _page(self, column: SealedColumn, after: Sequence[Any], which: str, lock: str) -> Sequence[Row]:
+        keys = ", ".join(f'"{name}"' for name in column.keys)
+        places = ", ".join(f"${place}" for place in range(2, 2 + len(after)))
+        behind = f"({keys}) > ({places})" if after else "true"
+        sql = (
+            f'SELECT {keys}, "{column.column}" FROM "{column.table}" WHERE {which} {behind}'  # noqa: S608 - as above
+            f" ORDER BY {keys} LIMIT {BATCH} {lock}"
+        )
+        return await self._connection.fetch(sql, self._prefix, *after)
+
+    @property
+    def _prefix(self) -> bytes:
+        return BOUND + bytes.fromhex(self._cipher.state.current)
+
+
+def _is_left(column: SealedColumn) -> str:
+    return f'"{column.column}" IS NOT NULL AND substr("{column.column}", 1, {PREFIX_BYTES}) <> $1'
+
+
+def _key_of(column: SealedColumn, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in column.keys)
+
+
+def _last(column: SealedColumn, rows: Sequence[Row]) -> tuple[Any, ...]:
+    return _key_of(column, rows[-1]) if rows else ()
