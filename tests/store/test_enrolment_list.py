@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.connection import Connection, Rows
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.statement import SqlStatement
+from hub.store.school.enrolments import PEOPLE as SEALED
 from hub.store.transaction import Database
 from tests.database import Dsns, tamper
 from tests.running import prepare_school
@@ -26,10 +28,10 @@ HEFEI, XIANGTAN = Scope(frozenset({"hefei"})), Scope(frozenset({"xiangtan"}))
 FILL = """
 INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, external_id, contract, created_at,
   changed_at, findable)
-SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN 'beijing' ELSE 'hefei' END,
-  CASE WHEN n % 3 = 0 THEN 'math-a' ELSE 'english-b' END, chr(19968 + n % 500) || '小满' || n, int4send(n), $1,
+SELECT id, CASE WHEN n % 10 = 0 THEN 'beijing' ELSE 'hefei' END,
+  CASE WHEN n % 3 = 0 THEN 'math-a' ELSE 'english-b' END, chr(19968 + n % 500) || '小满' || n, int4send(n::integer), sealed,
   '2026-' || n, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, now(), CASE WHEN n % 101 = 0 THEN now() END, true
-FROM generate_series(1, $2::integer) AS n
+FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS made (id, sealed, n)
 """
 PHONES = "INSERT INTO enrolment_phone SELECT sha256(int4send((place / 2)::integer)), id, campus FROM enrolment"
 PEOPLE = {"student": {}, "signers": [{"phone": "+8619000000101"}]}
@@ -52,7 +54,8 @@ async def filled(dsns: Dsns, folder: Path) -> Database:
     database = Database(dsns.app, Keys.load_or_create(folder / "master.key"), lambda: datetime.now(UTC))
     await prepare_school(database)
     async with database.transaction(EVERYTHING) as tx:
-        await tx.connection.fetch(FILL, tx.cipher.seal_json(PEOPLE), ROWS)
+        ids = [uuid4() for _ in range(ROWS)]
+        await tx.connection.fetch(FILL, ids, [tx.cipher.seal_json(PEOPLE, SEALED.at(each)) for each in ids])
         await tx.connection.fetch(PHONES)
         mine = "UPDATE enrolment_phone SET phone_hash = $1 FROM enrolment WHERE id = enrolment AND place = 77"
         await tx.connection.fetch(mine, tx.cipher.found_by("phone", "+8619000000101"))
