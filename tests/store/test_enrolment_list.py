@@ -29,8 +29,11 @@ INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_se
   changed_at, findable)
 SELECT id, CASE WHEN n % 10 = 0 THEN 'beijing' ELSE 'hefei' END,
   CASE WHEN n % 3 = 0 THEN 'math-a' ELSE 'english-b' END, chr(19968 + n % 500) || '小满' || n, int4send(n),
-  sealed, '2026-' || n, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, now(), CASE WHEN n % 101 = 0 THEN now() END, true
-FROM (SELECT id, sealed, n::integer FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS given (id, sealed, n)) AS made
+  sealed, '2026-' || n, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, now(),
+  CASE WHEN n % 101 = 0 THEN now() END, true
+FROM (
+  SELECT id, sealed, n::integer FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS given (id, sealed, n)
+) AS made
 """
 PHONES = "INSERT INTO enrolment_phone SELECT sha256(int4send((place / 2)::integer)), id, campus FROM enrolment"
 PEOPLE = {"student": {}, "signers": [{"phone": "+8619000000101"}]}
@@ -64,7 +67,7 @@ async def filled(dsns: Dsns, folder: Path) -> Database:
 
 
 @pytest.mark.real
-async def test_every_list_uses_an_index_and_is_quick(
+async def test_every_list_uses_an_index(
     database: Dsns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Callable[..., None]
 ) -> None:
     store = await filled(database, tmp_path)
