@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import pickle
 import secrets
 import socket
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -40,10 +42,11 @@ from hub.demo.guard import (
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings
 from hub.store.kernel.private_files import kept
 from hub.store.server.installation import find_binding, kind_of, mark
-from hub.supervisor import DatabaseKeeper, Job, Supervisor, Welcome
+from hub.supervisor import Greeting, SupervisorPlan, become_supervisor
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
@@ -75,20 +78,14 @@ def demo() -> None:
         settings = at_its_own_address(load_settings())
         check_demo(settings)
         _check_port(settings)
-        with made_database(settings) as (server, dsns):
+        with made_database(settings) as (_, dsns):
             asyncio.run(_prepare_demo_database(dsns))
             certificates = make_certificates(settings, datetime.now(UTC))
             greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
-            keeper = DatabaseKeeper(server, say)
-            welcome = Welcome(settings, greeting, say)
-
-            def tend() -> None:
-                keeper.keep()
-                welcome.say_once_served()
-
-            web = Job("web", settings, dsns.app, True, certificates)
-            Supervisor([web, Job("work", settings, dsns.app, True)], say, tend).run()
-        say("Stopped.")
+            web = ServiceJob("web", pickle.dumps(settings), dsns.app, True, settings.data, certificates)
+            jobs = (web, replace(web, kind="work", certificates=None))
+            address = (settings.host, settings.port)
+            become_supervisor(SupervisorPlan(jobs, settings.data, Greeting(address, greeting)))
 
 
 @app.command()
@@ -206,10 +203,9 @@ def _run_elsewhere(kind: str) -> None:
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
             asyncio.run(check_current(dsns.app))
             check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
-            jobs = [Job(kind, settings, dsns.app, False)] * (settings.workers if kind == "work" else 1)
-            keeper = DatabaseKeeper(server, say) if server else None
-            Supervisor(jobs, say, keeper.keep if keeper else lambda: None).run()
-        say("Stopped.")
+            data = settings.data if server else None
+            job = ServiceJob(kind, pickle.dumps(settings), dsns.app, False, data)
+            become_supervisor(SupervisorPlan((job,) * (settings.workers if kind == "work" else 1), data))
 
 
 def _check_port(settings: Settings) -> None:

@@ -14,7 +14,6 @@ from hub.errors import BadInput, DatabaseUnavailable
 from hub.settings import Settings
 from hub.store.server.connections import DATABASE, DATABASE_OWNER, address_of, check_server, not_the_owner
 from hub.store.server.embedded import EmbeddedPostgres
-from hub.supervisor import embedded_database
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def opened_database(settings: Settings, *, as_owner: bool = False) -> Iterator[t
 @contextmanager
 def made_database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, Dsns]]:
     """Open the embedded database of the data folder. Create it if there is none."""
-    with embedded_database(settings) as server:
+    with EmbeddedPostgres.in_data_folder(settings.data) as server:
         yield server, Dsns(server.dsn("owner"), server.dsn("app"))
 
 

@@ -4,66 +4,64 @@ Children are spawned, not forked: a PKCS#11 session must not be inherited. Each 
 supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
 child uses the embedded database as well: the last of them stops it, even if the supervisor was killed.
 
-The supervisor itself stays small: what a child runs is imported only by that child.
+The supervisor itself stays small: the command that has checked everything hands it a plan and is replaced by it
+(`become_supervisor`). It imports nothing but the start of the database, and a child alone imports what it runs
+(`hub.service_process`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO, NoReturn
 
-import structlog
-
-from hub.demo.tls import server_context
-from hub.errors import QiandaError, TemplateFailed, WrongInstallation
-from hub.settings import Settings, configured_by
+from hub.errors import QiandaError
+from hub.service_job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
 from hub.store.server.embedded import EmbeddedPostgres
 
 # Seconds before a child that died young is started again.
 RESTART_PAUSE = 1.0
-# Seconds in which children may finish their work. The database then stops in what is left of twenty seconds.
-STOP_TIMEOUT = 14.0
-# EX_CONFIG of sysexits.h: starting such a child again would end in the same way.
-CANNOT_START = 78
+# Exit codes of a refused start, and of one that was interrupted.
+REFUSED, INTERRUPTED = 2, 130
+PROGRAM = Path(__file__).with_name("supervise.py")
 _LOOK_EVERY = 0.5
 _SPAWN = multiprocessing.get_context("spawn")
-log = structlog.get_logger()
-
-
-class NotConfigured(ValueError):
-    """Something that the configuration names does not exist, or is impossible: only editing it helps."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """The work of a child (`web` or `work`); all of it can be sent to another process.
+class Greeting:
+    """What the demo says once its pages are served at this address (host, port): any earlier, the first click would
+    fail."""
 
-    `certificates`: a folder of `hub.demo.tls`, if the web is to serve HTTPS.
-    """
+    address: tuple[str, int]
+    text: str
 
-    kind: str
-    settings: Settings
-    dsn: str
-    demo: bool
-    certificates: Path | None = None
+
+@dataclass(frozen=True)
+class SupervisorPlan:
+    """What a supervisor runs. `data`: the data folder, if it keeps the embedded database in it running."""
+
+    jobs: tuple[ServiceJob, ...]
+    data: Path | None = None
+    greeting: Greeting | None = None
 
 
 @dataclass
 class _Child:
-    job: Job
+    job: ServiceJob
     process: BaseProcess
     lifeline: Connection
     started: float = field(default_factory=time.monotonic)
@@ -73,9 +71,8 @@ class Supervisor:
     """The jobs as child processes that are kept running. `tend` is called about twice a second, for other things to
     keep running."""
 
-    def __init__(self, jobs: list[Job], say: Callable[[str], None], tend: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, jobs: tuple[ServiceJob, ...], tend: Callable[[], None]) -> None:
         self._jobs = jobs
-        self._say = say
         self._tend = tend
         self._children: list[_Child] = []
         self._stopping = False
@@ -106,7 +103,7 @@ class Supervisor:
                 continue
             if child.process.exitcode == CANNOT_START:
                 raise NotConfigured(f"{child.job.kind} cannot start with this configuration; the reason stands above")
-            self._say(f"{child.job.kind} ended ({_ending(child.process.exitcode)}); starting it again")
+            _say(f"{child.job.kind} ended ({_ending(child.process.exitcode)}); starting it again")
             child.lifeline.close()
             if time.monotonic() - child.started < RESTART_PAUSE * 5:
                 time.sleep(RESTART_PAUSE)
@@ -127,29 +124,27 @@ class Supervisor:
 class DatabaseKeeper:
     """The part that starts the embedded database again after it died. `keep` is for a supervisor's `tend`."""
 
-    def __init__(self, server: EmbeddedPostgres, say: Callable[[str], None]) -> None:
+    def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
-        self._say = say
         self._not_before = 0.0
 
     def keep(self) -> None:
         if self._server.answers() or time.monotonic() < self._not_before:
             return
-        self._say("the database ended; starting it again")
+        _say("the database ended; starting it again")
         try:
             self._server.start()
         except QiandaError as error:
             self._not_before = time.monotonic() + 5
-            self._say(f"the database does not start: {error}")
+            _say(f"the database does not start: {error}")
 
 
 class Welcome:
-    """The demo's greeting, printed once its pages are served: any earlier, the first click would fail."""
+    """The part that says a greeting once the pages are served."""
 
-    def __init__(self, settings: Settings, text: str, say: Callable[[str], None]) -> None:
-        self._address = (settings.host, settings.port)
-        self._text: str | None = text
-        self._say = say
+    def __init__(self, greeting: Greeting) -> None:
+        self._address = greeting.address
+        self._text: str | None = greeting.text
 
     def say_once_served(self) -> None:
         if self._text is None:
@@ -158,14 +153,68 @@ class Welcome:
             socket.create_connection(self._address, timeout=1).close()
         except OSError:
             return
-        self._say(self._text)
+        _say(self._text)
         self._text = None
 
 
-def embedded_database(settings: Settings) -> EmbeddedPostgres:
-    """Return the embedded database of the data folder, not started. Only for settings that name no other database."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    return EmbeddedPostgres(settings.data / "database")
+# ---- from the command to the supervisor
+
+
+def become_supervisor(plan: SupervisorPlan) -> NoReturn:
+    """Replace this process, with all that it has imported, by a supervisor of this plan. Its id stays the same.
+
+    The plan contains secrets of the settings, so it is handed over in memory, or in a file that has no name.
+    """
+    with _nameless_file() as file:
+        pickle.dump(sys.path, file)
+        pickle.dump(plan, file)
+        file.seek(0)
+        os.set_inheritable(file.fileno(), True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # -P: what lies in the present folder is not imported.
+        os.execv(sys.executable, [sys.executable, "-P", str(PROGRAM), str(file.fileno())])  # noqa: S606
+
+
+def _nameless_file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("qianda-plan"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def supervise(plan: SupervisorPlan) -> int:
+    """Run the plan to its end. Return the exit code. What goes wrong is said in a sentence."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        with contextlib.ExitStack() as stack:
+            tends: list[Callable[[], None]] = []
+            if plan.data is not None:
+                server = stack.enter_context(EmbeddedPostgres.in_data_folder(plan.data))
+                tends.append(DatabaseKeeper(server).keep)
+            if plan.greeting is not None:
+                tends.append(Welcome(plan.greeting).say_once_served)
+            Supervisor(plan.jobs, lambda: _run_all(tends)).run()
+    except KeyboardInterrupt:
+        print("qianda: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (QiandaError, OSError, ValueError) as error:
+        print(f"qianda: {error}", file=sys.stderr)
+        return REFUSED
+    _say("Stopped.")
+    return 0
+
+
+def _run_all(acts: Sequence[Callable[[], None]]) -> None:
+    for act in acts:
+        act()
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _ending(code: int | None) -> str:
@@ -173,13 +222,22 @@ def _ending(code: int | None) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
-def _start(job: Job) -> _Child:
+# ---- children
+
+
+def _start(job: ServiceJob) -> _Child:
     theirs, ours = _SPAWN.Pipe(duplex=False)
-    process = _SPAWN.Process(target=run_job, args=(job, theirs), name=f"qianda-{job.kind}")
+    process = _SPAWN.Process(target=_be_child, args=(job, theirs), name=f"qianda-{job.kind}")
     with _deaf_to_ctrl_c():
         process.start()
     theirs.close()
     return _Child(job, process, ours)
+
+
+def _be_child(job: ServiceJob, lifeline: Connection) -> None:
+    from hub.service_process import run_job  # loads what the job needs, which the supervisor does not
+
+    run_job(job, lifeline)
 
 
 @contextlib.contextmanager
@@ -194,68 +252,3 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def run_job(job: Job, lifeline: Connection) -> None:
-    """Run the job in its own process, until told to stop or until the supervisor is gone."""
-    quiet_logs()
-    try:
-        with contextlib.nullcontext() if job.settings.database else embedded_database(job.settings):
-            asyncio.run(_run(job, lifeline))
-    except NotConfigured as error:
-        print(f"qianda: {error}", file=sys.stderr)
-        sys.exit(CANNOT_START)
-    except (QiandaError, OSError) as error:
-        log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
-        sys.exit(1)
-
-
-async def _run(job: Job, lifeline: Connection) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
-    from hub.wiring import build
-
-    try:
-        hub = await build(job.settings, job.dsn, demo=job.demo)
-    except WrongInstallation as error:
-        raise NotConfigured(str(error)) from error
-    except (ValueError, TemplateFailed, FileNotFoundError) as error:
-        raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
-    try:
-        if job.kind == "web":
-            from hub.web.app import run_web
-
-            tls = server_context(job.certificates) if job.certificates else None
-            await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop, tls=tls)
-        else:
-            from hub.worker.worker import Worker
-
-            await Worker(hub).run(stop)
-    finally:
-        await hub.close()
-
-
-def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
-    """Stop the job, and end the process after STOP_TIMEOUT at the latest.
-
-    Nothing is ever sent through the pipe: if it is readable, its other end is closed.
-    """
-    loop.remove_reader(lifeline.fileno())
-    stop.set()
-    loop.call_later(STOP_TIMEOUT, os._exit, 1)
-
-
-def quiet_logs() -> None:
-    """Log one line of JSON per event on standard error; libraries log only warnings and errors."""
-    logging.basicConfig(level=logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

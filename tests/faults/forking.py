@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hub.documents.fonts import FONT_FOLDER, ContractFont
 from hub.documents.typesetting import typefaces
-from hub.supervisor import quiet_logs
+from hub.service_process import quiet_logs
 from tests.checkout import ROOT
 from tests.faults.story import Plan, tell
 

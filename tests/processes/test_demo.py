@@ -35,6 +35,8 @@ from tests.processes.programs import (
     run,
 )
 
+# Memory of a supervisor in KB (resident, shared pages included).
+SMALL_KB = 30_000
 KEY, PASSWORD, PHONE = "a key, verbatim", "a password, verbatim", "+8619000000101"
 
 
@@ -173,6 +175,14 @@ def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None
     place.issue(f"after {victim}")
     # Long before the worker would look by itself, so it is notified of new work again.
     eventually(lambda: place.invitations() == before + 1, 25, demo)
+
+
+def test_the_supervisor_stays_small(place: Place) -> None:
+    demo = place.running()
+    lines = Path(f"/proc/{demo.process.pid}/status").read_text().splitlines()
+    resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    assert len(children_of(demo.process.pid)) == 2  # it is the supervisor, not the command that became it
+    assert resident < SMALL_KB
 
 
 @pytest.mark.real

@@ -106,6 +106,11 @@ class EmbeddedPostgres:
         self.durable = durable
         self._user_lock: IO[str] | None = None
 
+    @classmethod
+    def in_data_folder(cls, data: Path) -> Self:
+        """Return the database of a data folder, not started. Only where the settings name no other database."""
+        return cls(data / "database")
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -1,0 +1,89 @@
+"""The web or a worker in a process of its own, until told to stop or until its supervisor is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+import structlog
+
+from hub.errors import QiandaError, TemplateFailed, WrongInstallation
+from hub.service_job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
+from hub.settings import Settings, configured_by
+from hub.store.server.embedded import EmbeddedPostgres
+
+log = structlog.get_logger()
+
+
+def run_job(job: ServiceJob, lifeline: Connection) -> None:
+    """Run the job in its own process, until told to stop or until the supervisor is gone."""
+    quiet_logs()
+    settings: Settings = pickle.loads(job.settings)  # noqa: S301 - packed by the command that started us
+    database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()
+    try:
+        with database:
+            asyncio.run(_run(job, settings, lifeline))
+    except NotConfigured as error:
+        print(f"qianda: {error}", file=sys.stderr)
+        sys.exit(CANNOT_START)
+    except (QiandaError, OSError) as error:
+        log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
+        sys.exit(1)
+
+
+async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
+    from hub.wiring import build
+
+    try:
+        hub = await build(settings, job.dsn, demo=job.demo)
+    except WrongInstallation as error:
+        raise NotConfigured(str(error)) from error
+    except (ValueError, TemplateFailed, FileNotFoundError) as error:
+        raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
+    try:
+        if job.kind == "web":
+            from hub.demo.tls import server_context
+            from hub.web.app import run_web
+
+            tls = server_context(job.certificates) if job.certificates else None
+            await run_web(hub, host=settings.host, port=settings.port, stop=stop, tls=tls)
+        else:
+            from hub.worker.worker import Worker
+
+            await Worker(hub).run(stop)
+    finally:
+        await hub.close()
+
+
+def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
+    """Stop the job, and end the process after STOP_TIMEOUT at the latest.
+
+    Nothing is ever sent through the pipe: if it is readable, its other end is closed.
+    """
+    loop.remove_reader(lifeline.fileno())
+    stop.set()
+    loop.call_later(STOP_TIMEOUT, os._exit, 1)
+
+
+def quiet_logs() -> None:
+    """Log one line of JSON per event on standard error; libraries log only warnings and errors."""
+    logging.basicConfig(level=logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
