@@ -65,6 +65,8 @@ app.command("backup")(command_backup.backup_command)
 app.command("restore")(command_backup.restore_command)
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
+MAX_PORT = 65535
+_OTHER_PORT = "QIANDA_PORT (or `make run PORT=…`; of a worker QIANDA_WORK_PORT) names another port"
 Result = TypeVar("Result")
 
 
@@ -77,7 +79,7 @@ def demo() -> None:
     with said_plainly():
         settings = at_its_own_address(load_settings())
         check_demo(settings)
-        _check_port(settings)
+        _check_port(settings.host, settings.port)
         with made_database(settings) as (_, dsns):
             asyncio.run(_prepare_demo_database(dsns))
             certificates = make_certificates(settings, datetime.now(UTC))
@@ -197,31 +199,44 @@ def erase(
 def _run_elsewhere(kind: str) -> None:
     with said_plainly():
         settings = real_settings()
-        if kind == "web":
-            _check_port(settings)
+        processes = [settings] if kind == "web" else _settings_of_workers(settings)
+        for each in processes:
+            _check_port(each.host, each.port) if kind == "web" else _check_port(each.work_host, each.work_port)
         with opened_database(settings) as (server, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
             asyncio.run(check_current(dsns.app))
             check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
             data = settings.data if server else None
-            job = ServiceJob(kind, pickle.dumps(settings), dsns.app, False, data)
-            become_supervisor(SupervisorPlan((job,) * (settings.workers if kind == "work" else 1), data))
+            jobs = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for each in processes]
+            become_supervisor(SupervisorPlan(tuple(jobs), data))
 
 
-def _check_port(settings: Settings) -> None:
-    """Raise BadInput if another process listens on the port. A process that is just ending gets PORT_TIMEOUT
-    seconds."""
+def _settings_of_workers(settings: Settings) -> list[Settings]:
+    """Return the settings of each worker: the ports for health follow each other. Raises BadInput without room for
+    them."""
+    first, number = settings.work_port, settings.workers
+    if first + number - 1 > MAX_PORT:
+        raise BadInput(f"work_port: {number} workers need as many ports from {first} on", field="work_port")
+    ports = [first + place if first else 0 for place in range(number)]
+    return [settings.model_copy(update={"work_port": port}) for port in ports]
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise BadInput if another process listens on the port; 0 is none. A process that is just ending gets
+    PORT_TIMEOUT seconds."""
+    if not port:
+        return
     deadline = time.monotonic() + PORT_TIMEOUT
     while True:
         try:
-            with socket.create_server((settings.host, settings.port), family=_family(settings.host)):
+            with socket.create_server((host, port), family=_family(host)):
                 return
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise BadInput(f"this machine has no address {settings.host}: name one of its own") from error
+                raise BadInput(f"this machine has no address {host}: name one of its own") from error
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                reason = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
-                raise BadInput(f"{reason}; QIANDA_PORT (or `make run PORT=…`) names another port") from error
+                reason = f"cannot listen on {host}:{port} ({error.strerror})"
+                raise BadInput(f"{reason}; {_OTHER_PORT}") from error
         time.sleep(0.1)
 
 

@@ -21,9 +21,12 @@ from hub.model.messaging.message_rules import list_message_faults
 from hub.model.messaging.provider import Provider
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.signing.link import TICKET_LENGTH
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier
 from hub.router.rendering import Renderer
 from hub.settings import CARRIERS, ChannelSettings
+from hub.store.messaging.outbox import OutboxLedger
+from hub.store.transaction import Database
 
 # The value of `kind` in `[seal]` while the seal's key is on the token, which is the default.
 ON_THE_TOKEN = "token"
@@ -106,6 +109,21 @@ def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carr
         settings.currency,
     )
     return Carrier(provider, channel)
+
+
+class DatabaseLedger:
+    """The outbox's own ledger, which is committed separately from the transaction that sends."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, key: str) -> None:
+        async with self._database.transaction(EVERYTHING) as tx:
+            await OutboxLedger(tx.connection).accept(key)
+
+    async def accepted(self, key: str) -> bool:
+        async with self._database.transaction(EVERYTHING) as tx:
+            return await OutboxLedger(tx.connection).accepted(key)
 
 
 def demo_outbox(place: ChannelContext) -> list[Carrier]:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -237,6 +237,11 @@ class Settings(BaseSettings):
     options of that module of `hub/tokens`). `attestations`: what reads the statements of phones about the keys of the
     school's apps.
 
+    `work_host` and `work_port`: where a worker answers `/healthz`, `/readyz` and `/metrics`; without a port nowhere.
+    Several `workers` take the ports after it. `metrics_token`, or the first line of `metrics_token_file`: the
+    credential for `/metrics` alone, at `serve` and `work`. `tls_certificate`: the PEM file of the proxy in front, whose
+    end is among the metrics.
+
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring, usually on a token, besides
     the configured authority. `token_only_policies`: certificate policies (OIDs) under which these issue only for keys
     on tokens.
@@ -287,6 +292,11 @@ class Settings(BaseSettings):
     templates_dir: Path | None = None
     reminders: dict[str, Any] = Field(default_factory=dict)
     workers: int = Field(default=1, ge=1, le=64)
+    work_host: str = "127.0.0.1"
+    work_port: int = Field(default=0, ge=0, le=65535)
+    metrics_token: SecretStr = SecretStr("")
+    metrics_token_file: Path | None = None
+    tls_certificate: Path | None = None
 
     @property
     def public_origin(self) -> str:

@@ -56,6 +56,7 @@ from hub.lifecycle.services import (
     Services,
     SigningServices,
 )
+from hub.metrics_access import MetricsAccess
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
@@ -63,13 +64,13 @@ from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
-from hub.model.staff.accounts import EVERYTHING
 from hub.plugins import (
     ATTESTORS,
     AUTHORITIES,
     CHATS,
     IDENTITIES,
     ROSTER,
+    DatabaseLedger,
     carrier,
     check_messages,
     connect_plugin,
@@ -83,7 +84,6 @@ from hub.settings import PACKED, Settings
 from hub.store.file_store import open_files
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.keys import Keys
-from hub.store.messaging.outbox import OutboxLedger
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
 from hub.wiring_timestamps import connect_timestamps
@@ -109,6 +109,7 @@ class Hub:
     closing: AsyncExitStack
     chats: Mapping[str, chats.Chat] = field(default_factory=dict)
     logo: bytes | None = None
+    metrics_access: MetricsAccess = field(default_factory=MetricsAccess)
 
     @property
     def database(self) -> Database:
@@ -116,21 +117,6 @@ class Hub:
 
     async def close(self) -> None:
         await self.closing.aclose()
-
-
-class _DatabaseLedger:
-    """The outbox's own ledger, which is committed separately from the transaction that sends."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def accept(self, key: str) -> None:
-        async with self._database.transaction(EVERYTHING) as tx:
-            await OutboxLedger(tx.connection).accept(key)
-
-    async def accepted(self, key: str) -> bool:
-        async with self._database.transaction(EVERYTHING) as tx:
-            return await OutboxLedger(tx.connection).accepted(key)
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock | None = None) -> Hub:
@@ -183,7 +169,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         ),
     )
     chats_by_name, logo = _chats(settings, http, clock), read_logo(settings.own_logo())
-    return Hub(settings, services, pki, app_link, demo, closing, chats_by_name, logo)
+    access = MetricsAccess.from_settings(settings)
+    return Hub(settings, services, pki, app_link, demo, closing, chats_by_name, logo, access)
 
 
 def _signing(
@@ -276,7 +263,7 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
 
     def place(name: str) -> ChannelContext:
         callbacks = f"{settings.public_origin}/callbacks/{name}"
-        return ChannelContext(name, callbacks, around.http, _DatabaseLedger(around.database), around.clock)
+        return ChannelContext(name, callbacks, around.http, DatabaseLedger(around.database), around.clock)
 
     if around.demo:
         return demo_outbox(place("outbox"))

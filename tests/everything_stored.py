@@ -8,7 +8,15 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Database
 
 # Tables that change while nobody does anything.
-ALIVE = ("worker_heartbeat", "duty", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")
+ALIVE = (
+    "worker_heartbeat",
+    "duty",
+    "row_count",
+    "pgqueuer",
+    "pgqueuer_log",
+    "pgqueuer_statistics",
+    "pgqueuer_schedules",
+)
 _TABLES = text(
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
     "AND has_table_privilege(oid, 'SELECT') ORDER BY 1"

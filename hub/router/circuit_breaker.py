@@ -85,6 +85,7 @@ class CircuitBreaker:
             health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
             if health.broken_at is not None and not health.until_delivered:
                 await tx.providers.put(health.close_breaker())
+                log.info("provider works again", provider=carrier.name)
 
     async def record_filtered(self, tx: Transaction, carrier: Carrier) -> None:
         """Record a message filtered as spam. FILTERED_STORM of them open the circuit breaker."""
@@ -101,6 +102,8 @@ class CircuitBreaker:
         health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
         if health.broken_at is None:
             await tx.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, tx.now)
+            # Once for each time that the breaker opens: every further message would say the same.
+            log.warning("provider refuses everything", provider=carrier.name, reason=reason)
         await tx.providers.put(health.open_breaker(reason, tx.now, until_delivered=until_delivered))
 
 
@@ -112,3 +115,4 @@ async def record_arrival(tx: Transaction, carrier: Carrier, began: datetime | No
     if health and health.broken_at and health.until_delivered and began >= health.broken_at:
         health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
         await tx.providers.put(health.close_breaker())
+        log.info("provider works again", provider=carrier.name)

@@ -45,12 +45,16 @@ class Booked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A call that is committed and ready to be made. `claimed_at`: real time."""
+    """A call that is committed and ready to be made.
+
+    `claimed_at`: real time. `due_at`: by the planning clock, when the step behind the message was due, if there is one.
+    """
 
     delivery: Delivery
     booked: Booked
     message: Message
     claimed_at: datetime
+    due_at: datetime | None = None
 
     @property
     def carrier(self) -> Carrier:

@@ -12,12 +12,12 @@ from uuid import UUID
 import structlog
 
 from channels import Fate, Receipt
-from hub.model.messaging.delivery import DeliveryState, compute_check_time, earliest_start, merge_states
+from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time, earliest_start, merge_states
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.router.receipts import SAY_MORE, convert_receipt
-from hub.store.messaging.reported_deliveries import Learnt
+from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
 from hub.store.transaction import Database, Transaction
 
 MAX_BATCH = 50
@@ -113,11 +113,23 @@ async def _apply_receipts(tx: Transaction, batch: Sequence[_Report]) -> dict[UUI
         learnt.append(now)
         if each.receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
             arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
-        log.info("delivery", id=str(delivery.id), purpose=delivery.purpose, state=state.value)
+        log_state(delivery, state)
     await tx.reported_deliveries.learn(learnt, tx.planning_now)
     for carrier in {each.carrier.name: each.carrier for each in batch}.values():
         await record_arrival(tx, carrier, arrivals.get(carrier.name))
     return after
+
+
+def log_state(delivery: Delivery | ReportedDelivery, state: DeliveryState) -> None:
+    """Log the state of a delivery, with the contract that it is about (of several: the first)."""
+    log.info(
+        "delivery",
+        id=str(delivery.id),
+        contract=str(delivery.contract) if delivery.contract else None,
+        provider=delivery.provider,
+        purpose=delivery.purpose,
+        state=state.value,
+    )
 
 
 def _set_result(noted: asyncio.Future[DeliveryState], state: DeliveryState) -> None:

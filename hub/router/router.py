@@ -29,6 +29,7 @@ from channels import (
     Shape,
 )
 from hub.errors import Unavailable
+from hub.measures import begin_provider_series
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import CALL_START_TIMEOUT, Delivery, DeliveryState, StateReport
 from hub.model.reminders.may_send import Drop, Wait
@@ -37,12 +38,13 @@ from hub.model.signing.link import SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
+from hub.router.measured_call import send_measured
 from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of, can_send
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
-from hub.router.reports import OutcomeBatcher
+from hub.router.reports import OutcomeBatcher, log_state
 from hub.store.transaction import Database, Transaction
 
 # Claims older than this have expired. The leases of workers are longer.
@@ -64,6 +66,7 @@ class Router:
         self.renderer = renderer
         self._policy = policy
         self._breaker = CircuitBreaker(database)
+        begin_provider_series(carriers.names)
         self._outcomes = OutcomeBatcher(database, self.apply_receipt)
 
     @property
@@ -271,11 +274,11 @@ class Router:
                 if held is None:
                     return call.delivery.state  # the claim expired, and another process has claimed it
                 call = held
-                receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), CALL_TIMEOUT)
+                receipt = await send_measured(call, self._database.clock)
             except MessageRefused as error:
                 if error.failure is Failure.CONTENT and self._list_untried(call.delivery, tried):
                     await self._release_call(call)  # this provider lacks the template; another may have it
-                    following = await self._call_another(call.delivery, tried)
+                    following = await self._call_another(call.delivery, tried, call.due_at)
                     continue
                 receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
                 return await self._record_receipt(call.delivery.id, call.carrier, receipt, DeliveryState.REFUSED)
@@ -284,7 +287,7 @@ class Router:
                 return await self._mark_unknown(call, str(error) or "no reply in time")
             except NotNow as error:
                 await self._handle_refusal(call, error)
-                following = await self._call_another(call.delivery, tried)
+                following = await self._call_another(call.delivery, tried, call.due_at)
             else:
                 if call.booked.probe:
                     await self._breaker.record_accepted(call.carrier)
@@ -322,12 +325,16 @@ class Router:
         await self._release_call(call)
         await self._breaker.record_refusal(call.carrier, error)
 
-    async def _call_another(self, delivery: Delivery, tried: Collection[str]) -> Begun | DeliveryState:
+    async def _call_another(
+        self, delivery: Delivery, tried: Collection[str], due_at: datetime | None
+    ) -> Begun | DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             at = tx.planning_now
             if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
                 return delivery.state
-            return await self._book_call(tx, replace(delivery, state_at=at, provider=None), fresh=True, tried=tried)
+            moved = replace(delivery, state_at=at, provider=None)
+            following = await self._book_call(tx, moved, fresh=True, tried=tried)
+            return replace(following, due_at=due_at) if isinstance(following, Begun) else following
 
     # ---- outcome
 
@@ -335,7 +342,7 @@ class Router:
         async with self._database.transaction(EVERYTHING) as tx:
             unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
             delivery = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
-        self._log_state(delivery)
+        log_state(delivery, delivery.state)
         return delivery.state
 
     async def _record_receipt(
@@ -357,7 +364,7 @@ class Router:
             await self._breaker.record_account_trouble(tx, carrier, receipt.detail)
         if receipt.fate is Fate.DELIVERED:
             await record_arrival(tx, carrier, delivery.earliest_start)
-        self._log_state(delivery)
+        log_state(delivery, delivery.state)
         return delivery.state
 
     async def record_overdue_receipt(self, tx: Transaction, carrier: Carrier) -> None:
@@ -383,16 +390,6 @@ class Router:
         rules = carrier.channel.rules
         asked = rules.queryable and not rules.signed  # the report is only a hint: the provider's answer counts
         return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
-
-    @staticmethod
-    def _log_state(delivery: Delivery) -> None:
-        log.info(
-            "delivery",
-            id=str(delivery.id),
-            channel=delivery.channel,
-            purpose=delivery.purpose,
-            state=delivery.state.value,
-        )
 
     async def reconcile(self, before: datetime) -> int:
         """Reconcile the messages whose outcome is unknown since `before`; returns their number."""

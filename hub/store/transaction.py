@@ -38,6 +38,7 @@ from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.heartbeats import Operations
 from hub.store.kernel.jobs import Jobs
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.operator_figures import OperatorFigures
 from hub.store.kernel.periodic_tasks import Duties
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.statement import SqlStatement
@@ -226,6 +227,10 @@ class Transaction:
     @cached_property
     def operations(self) -> Operations:
         return Operations(self.connection)
+
+    @cached_property
+    def figures(self) -> OperatorFigures:
+        return OperatorFigures(self.connection)
 
     @cached_property
     def owners(self) -> Owners:

@@ -5,20 +5,30 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from structlog.contextvars import clear_contextvars
 
+from hub.measures import count_request
+from hub.web.request_ids import id_of
+
+# One route for all static files: the prefix changes with their content.
+STATIC_ROUTE = "/static"
+NO_ROUTE = "none"
 log = structlog.get_logger()
 
 
 class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        count_request(request.method, route_of(request), response.status, time)
         log.info(
             "request",
+            request=id_of(request),
             method=request.method,
             route=route_of(request),
             status=response.status,
             bytes=response.body_length,
             ms=round(time * 1000, 1),
         )
+        clear_contextvars()  # the next thing on this connection may be no request that can be read
 
     @property
     def enabled(self) -> bool:
@@ -27,5 +37,10 @@ class AccessLog(AbstractAccessLogger):
 
 def route_of(request: web.BaseRequest) -> str:
     """Return the route pattern of the request, such as `/s/{ticket}`."""
-    resource = request.match_info.route.resource if isinstance(request, web.Request) else None
-    return resource.canonical if resource is not None else "none"
+    # What cannot be read as a request, such as an unknown method, gets its answer before the application sees it.
+    if not isinstance(request, web.Request) or id_of(request) is None:
+        return NO_ROUTE
+    resource = request.match_info.route.resource
+    if resource is None:
+        return NO_ROUTE
+    return STATIC_ROUTE if isinstance(resource, web.StaticResource) else str(resource.canonical)

@@ -27,6 +27,7 @@ from hub.web.page_images import PageImages
 from hub.web.pages import RENDERED, STATIC
 from hub.web.problems import problems
 from hub.web.rate_limit import Brakes
+from hub.web.request_ids import name_request
 from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
@@ -43,7 +44,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     """Return the application with all routes. `patience`: seconds that a client may keep the server waiting."""
     slow = SlowClients(patience)
     app = web.Application(
-        middlewares=[departed, slow.middleware(), problems, public_address, same_origin],
+        middlewares=[name_request, departed, slow.middleware(), problems, public_address, same_origin],
         client_max_size=MAX_BODY_BYTES,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )

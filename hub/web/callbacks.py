@@ -13,8 +13,10 @@ from aiohttp import web
 
 from channels import CallbackAnswer, CallbackRequest, NotGenuine, Reporting
 from hub.errors import AccessDenied
+from hub.measures import SecurityEvent
 from hub.web.app_keys import HUB
 from hub.web.callback_batcher import Intake
+from hub.web.security_events import report_event
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 1 << 20  # a bounce may contain the original e-mail
@@ -40,6 +42,7 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
         heard = carrier.channel.read(await _call(request))
     except NotGenuine as error:
         log.warning("a call was refused", channel=name, reason=str(error))
+        report_event(request, SecurityEvent.CALL_REFUSED, channel=name)
         raise AccessDenied from None
     if heard.reports or heard.inbound or heard.unread:
         await intake.store(name, heard)

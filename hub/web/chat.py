@@ -16,7 +16,9 @@ from aiohttp import web
 from chats import Chat, ChatQuestion, ChatRequest, ForgedQuestion, NotSent, Reply
 from hub.errors import AccessDenied
 from hub.lifecycle.inbound.chat_replies import answer_chat_question
+from hub.measures import SecurityEvent
 from hub.web.app_keys import HUB
+from hub.web.security_events import report_event
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 64 * 1024
@@ -81,6 +83,7 @@ class ChatDesk:
             asked = chat.read(await _call(request))
         except ForgedQuestion as error:
             log.warning("a call was refused", chat=name, reason=str(error))
+            report_event(request, SecurityEvent.CALL_REFUSED, chat=name)
             raise AccessDenied from None
         return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))
 

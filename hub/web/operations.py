@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from hub.errors import QiandaError
+from hub.measures import SecurityEvent
 from hub.model.staff.accounts import EVERYTHING
+from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
 from hub.store.server.migrate import is_current
-from hub.web.rate_limit import remote_address
 from hub.web.security import bearer
+from hub.web.security_events import report_event
 from hub.wiring import Hub
 
-# How long after its last heartbeat a worker counts as alive. Workers send one every five seconds.
-WORKER_SILENCE = timedelta(seconds=30)
 LOOK_TIMEOUT = 5.0
 KEPT_SECONDS = 1.0
-HELP = {
-    "contracts": "Contracts by state",
-    "signing_tasks": "Signing tasks by state",
-    "deliveries": "Messages by state",
-    "staff_tasks": "Open staff tasks by kind",
-    "jobs": "Queued jobs by kind and status",
-    "stuck": "Signed contracts that the hub could not finish yet, by reason",
-}
 log = structlog.get_logger()
 
 
@@ -91,30 +82,24 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         return web.json_response({"ready": all(found.values())} | found, status=200 if all(found.values()) else 503)
 
     async def metrics(request: web.Request) -> web.Response:
-        if not await _may_count(hub, request):
-            raise web.HTTPNotFound
-        return web.Response(body=await _metrics(hub), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        if not await _may_read_metrics(hub, request):
+            report_event(request, SecurityEvent.METRICS_REFUSED)
+            return _refused(hub)
+        return web.Response(body=await render_hub_metrics(hub), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
 
 
-async def _may_count(hub: Hub, request: web.Request) -> bool:
-    """Return whether the metrics may be read: from this machine, or with an API key of headquarters."""
-    if remote_address(request, hub.settings.trusted_proxies) is None:
+async def _may_read_metrics(hub: Hub, request: web.Request) -> bool:
+    """Return whether the metrics may be read: see `hub.metrics_access`, or with an API key of headquarters."""
+    if hub.metrics_access.allows(request.remote, request.headers):
         return True
     async with hub.database.transaction(EVERYTHING) as tx:
         key = await tx.api_keys.api_key(bearer(request) or "")
         return key is not None and await tx.school.scope_below(key.campus) == EVERYTHING
 
 
-async def _metrics(hub: Hub) -> bytes:
-    async with hub.database.transaction(EVERYTHING) as tx:
-        counts = await tx.operations.counts()
-        workers = await tx.operations.workers_seen(tx.now - WORKER_SILENCE)
-    registry = CollectorRegistry()
-    for name, states in counts.items():
-        gauge = Gauge(f"qianda_{name}", HELP[name], ["state"], registry=registry)
-        for state, count in states.items():
-            gauge.labels(state).set(count)
-    Gauge("qianda_workers", "Workers that were heard of lately", registry=registry).set(workers)
-    return generate_latest(registry)
+def _refused(hub: Hub) -> web.Response:
+    if not hub.metrics_access.is_credential_wanted:
+        raise web.HTTPNotFound
+    return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})

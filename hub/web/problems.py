@@ -1,8 +1,9 @@
 """HTTP responses for the hub's errors: problem+json (RFC 9457) for programs, a page for people.
 
 Only this module knows HTTP statuses. `type` is `/problems/<code>`. Besides the members of the RFC there are `code`
-(stable), `retry` (the same request can succeed later) and, if one field is wrong, `field`. Retry-After is in whole
-seconds. If the person's time zone is known, `until` is the same moment in it, and `detail` says it in words.
+(stable), `retry` (the same request can succeed later), `request_id` (as in the log) and, if one field is wrong,
+`field`. Retry-After is in whole seconds. If the person's time zone is known, `until` is the same moment in it, and
+`detail` says it in words.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from hub.model.messaging.message import format_moment
 from hub.web.app_keys import HUB
 from hub.web.i18n import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator
+from hub.web.request_ids import id_of
+from hub.web.security_events import report_error
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 # The first matching class wins.
@@ -72,6 +75,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except QiandaError as error:
+        report_error(request, error)
         if status_of(error) >= 500:
             log.warning("unavailable", code=error.code, reason=str(error)[:300])
         return _answer(request, status_of(error), error)
@@ -133,6 +137,7 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
         "detail": error.detail,
         "code": error.code,
         "retry": error.retry,
+        "request_id": id_of(request),
     }
     if isinstance(error, errors.BadInput) and error.field:
         body["field"] = error.field

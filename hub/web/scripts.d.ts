@@ -17,7 +17,9 @@ interface Revision { start: number; end: number; table: number; objects: PdfObje
 // ---- the signing protocol
 
 /** Of problem+json. `until`: when the same request may succeed, which `detail` then says in words. */
-interface ProblemSaid { code?: string; title?: string; detail?: string; until?: string; field?: string }
+interface ProblemSaid {
+  code?: string; title?: string; detail?: string; until?: string; field?: string; request_id?: string;
+}
 
 interface ListedContract { id: string; title: string; state: string; task: string }
 interface Opened { school: string; campus: string | null }

@@ -12,9 +12,12 @@ from aiohttp import web, web_response
 from aiohttp.typedefs import Handler
 
 from hub.errors import AccessDenied
+from hub.measures import SecurityEvent
 from hub.web.app_keys import HUB
 from hub.web.pages import STATIC
 from hub.web.problems import PROGRAMS
+from hub.web.request_ids import HEADER, id_of
+from hub.web.security_events import report_event
 
 COOKIE = "__Host-qianda"
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
@@ -41,6 +44,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add headers to every response. Responses are not cached unless a handler says so; static files are."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if (request_id := id_of(request)) is not None:
+        response.headers.setdefault(HEADER, request_id)
     if response.status in (200, 304) and request.path.startswith(request.app[STATIC] + "/"):
         response.headers["Cache-Control"] = FOR_EVER
     elif request.path.startswith("/static/"):
@@ -55,6 +60,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
     if request.method not in SAFE_METHODS and not _from_here(request):
+        report_event(request, SecurityEvent.OTHER_SITE)
         raise AccessDenied("this request came from another site")
     return await handler(request)
 
@@ -66,6 +72,7 @@ def refuse_other_sites(request: web.Request) -> None:
     could cause is a link that only staff see, and a line in the audit record.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        report_event(request, SecurityEvent.OTHER_SITE)
         raise AccessDenied("this was opened from another site: open it from the contract's page")
 
 
@@ -92,6 +99,7 @@ async def public_address(request: web.Request, handler: Handler) -> web.StreamRe
     """
     public = urlsplit(request.app[HUB].services.origin)
     if "://" in request.raw_path.partition("?")[0] and urlsplit(request.raw_path).netloc not in ("", public.netloc):
+        report_event(request, SecurityEvent.FOREIGN_ADDRESS)
         raise web.HTTPMisdirectedRequest  # absolute form (RFC 9112 3.2.2) with a foreign URL
     page = request.method in ("GET", "HEAD") and not request.path.startswith(PROGRAMS)
     if page and public.hostname in LOOPBACK and request.headers.get("Host", public.netloc) != public.netloc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from hub.lifecycle.inbound.process_callbacks import process_callback, process_callback_batch
 from hub.store.inbound.callback_writer import CALLS_CAME
@@ -15,9 +16,10 @@ GATHER_CALLS = 0.1
 
 class CallbackLoop:
     """The loop that processes stored webhooks, woken by NOTIFY. `rest`: seconds until it looks for them without a
-    NOTIFY."""
+    NOTIFY. `beat` is told in each turn how many seconds it sleeps at most."""
 
-    def __init__(self, hub: Hub, rest: float) -> None:
+    def __init__(self, hub: Hub, rest: float, beat: Callable[[float], None]) -> None:
+        self._beat = beat
         self._hub = hub
         self._services = hub.services
         self._rest = rest
@@ -27,7 +29,9 @@ class CallbackLoop:
         async with listening(self._hub.database, CALLS_CAME, self._calls_came) as listener:
             while not stop.is_set():
                 self._calls_came.clear()
-                if await self.process_callbacks():
+                number = await self.process_callbacks()
+                self._beat(self._rest)
+                if number:
                     await sleep_or_stop(stop, GATHER_CALLS)
                 else:
                     await wait_for_either(self._calls_came, stop, self._rest)

@@ -6,10 +6,11 @@ The next step of a task is stored in the task's row. The loop sleeps until the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from channels import CALL_TIMEOUT
 from hub.errors import Unavailable
@@ -32,9 +33,13 @@ log = structlog.get_logger()
 
 
 class DueStepLoop:
-    """The loop that runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY."""
+    """The loop that runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY.
 
-    def __init__(self, hub: Hub) -> None:
+    `beat` is told after each turn, and before each sleep, how many seconds it sleeps.
+    """
+
+    def __init__(self, hub: Hub, beat: Callable[[float], None]) -> None:
+        self._beat = beat
         self._hub = hub
         self._services = hub.services
         self._plan_changed = asyncio.Event()
@@ -51,6 +56,7 @@ class DueStepLoop:
             while not stop.is_set():
                 self._plan_changed.clear()
                 await self._take(stop)
+                self._beat(0.0)
                 check_listener(listener)
 
     async def _take(self, stop: asyncio.Event) -> None:
@@ -96,6 +102,7 @@ class DueStepLoop:
 
     async def _finish(self, begun: Begun) -> None:
         """Make a committed call. If it fails, the periodic task `reconcile` tries it again."""
+        bind_contextvars(contract=str(begun.delivery.contract))  # each call is a task of its own
         try:
             await self._services.messaging.router.make_call(begun)
         except Unavailable as error:
@@ -105,6 +112,7 @@ class DueStepLoop:
 
     async def _run(self, claimed: ClaimedTask) -> None:
         """Run one step. After an error its lease expires, and the step is tried again."""
+        bind_contextvars(contract=str(claimed.task.contract))
         try:
             if delivery := await run_step(self._services, claimed):
                 await self._services.messaging.router.send_delivery(delivery, fresh=True)
@@ -117,4 +125,6 @@ class DueStepLoop:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             earliest, now = await tx.tasks.earliest_due(), tx.planning_now
         pause = min(earliest - now, MAX_SLEEP) if earliest else MAX_SLEEP
-        await wait_for_either(self._plan_changed, stop, max(pause.total_seconds(), 0.01))
+        seconds = max(pause.total_seconds(), 0.01)
+        self._beat(seconds)
+        await wait_for_either(self._plan_changed, stop, seconds)

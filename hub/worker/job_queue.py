@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import asyncpg
 import structlog
-from pgqueuer import PgQueuer
+from pgqueuer import AsyncpgPoolDriver, PgQueuer
 from pgqueuer.models import Job
+from structlog.contextvars import bound_contextvars
 
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.bulk_remind import remind_many
@@ -26,14 +28,28 @@ from hub.wiring import Hub
 log = structlog.get_logger()
 
 
+class _BeatingDriver(AsyncpgPoolDriver):
+    """The driver of the queue, which says whenever it has fetched jobs, or found none."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], beat: Callable[[], None]) -> None:
+        super().__init__(pool)
+        self._beat = beat
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        rows = await super().fetch(query, *args)
+        self._beat()
+        return rows
+
+
 class JobQueue:
     """The runner of jobs of all kinds.
 
     `heartbeat`: another worker picks up a job that has had no heartbeat for so long. `rest`: how long the queue sleeps
-    before it looks for such jobs.
+    before it looks for such jobs. `beat` is told whenever it has looked, with `rest` in seconds.
     """
 
-    def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta) -> None:
+    def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta, beat: Callable[[float], None]) -> None:
+        self._beat = beat
         self._hub = hub
         self._services = hub.services
         self._heartbeat = heartbeat
@@ -41,7 +57,7 @@ class JobQueue:
 
     async def run_jobs(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
-            queue = PgQueuer.from_asyncpg_pool(pool)
+            queue = PgQueuer(_BeatingDriver(pool, partial(self._beat, self._rest.total_seconds())))
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
@@ -58,7 +74,9 @@ class JobQueue:
     async def _finalise(self, job: Job) -> None:
         from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which not every worker needs
 
-        await advance(self._services, UUID(_payload(job)["contract"]), int(job.id))
+        contract = UUID(_payload(job)["contract"])
+        with bound_contextvars(contract=str(contract)):
+            await advance(self._services, contract, int(job.id))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
         """Return the handler of jobs about one row. The verb itself plans what is left to do."""

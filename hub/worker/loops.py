@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 
 from hub.errors import Unavailable
+from hub.measures import LOOP_RESTARTS
 from hub.store.transaction import Database
 
 Loop = Callable[[asyncio.Event], Awaitable[None]]
@@ -27,6 +28,7 @@ async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
             pause = 0.5
         except Exception as error:
             log.warning("worker loop restarts", loop=loop.__name__, error=repr(error)[:300])
+            LOOP_RESTARTS.labels(loop.__name__).inc()
             await sleep_or_stop(stop, pause)
             pause = min(pause * 2, 15.0)
 

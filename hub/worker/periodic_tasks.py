@@ -14,8 +14,10 @@ from hub.lifecycle.messaging.fallback import next_way
 from hub.lifecycle.reminders.escalate import attend
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
 from hub.store.kernel.jobs import ALERT, REMIND_MANY, REPLAN, REVOKE
+from hub.store.kernel.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
 from hub.worker.loops import Loop, log_errors, sleep_or_stop
@@ -31,9 +33,16 @@ MANY_AGAIN = timedelta(minutes=1)
 
 class PeriodicTasks:
     """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due webhooks
-    once."""
+    once; `expect`: is told after each round in how many seconds the next one begins."""
 
-    def __init__(self, hub: Hub, pause: float, process_callbacks: Callable[[], Awaitable[int]]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        pause: float,
+        process_callbacks: Callable[[], Awaitable[int]],
+        expect: Callable[[str, float], None],
+    ) -> None:
+        self._expect = expect
         self._hub = hub
         self._services = hub.services
         self._pause = pause
@@ -44,12 +53,18 @@ class PeriodicTasks:
     def loops(self) -> list[Loop]:
         """One loop for each task: after a provider's outage, its rate limit may keep a task busy for long."""
         rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
-        return [self._live, *(self._repeated(each) for each in rounds), self._repeated(self.purge, PURGED_EVERY)]
+        return [
+            self.heartbeat,
+            *(self._repeated(each) for each in rounds),
+            self._repeated(self.count_rows, MIN_COUNT_INTERVAL),
+            self._repeated(self.purge, PURGED_EVERY),
+        ]
 
-    async def _live(self, stop: asyncio.Event) -> None:
+    async def heartbeat(self, stop: asyncio.Event) -> None:
         """Write this worker's heartbeat regularly."""
         while not stop.is_set():
             await self._say_it_lives()
+            self._expect(self.heartbeat.__name__, self._pause)
             await sleep_or_stop(stop, self._pause)
 
     async def _say_it_lives(self) -> None:
@@ -66,19 +81,30 @@ class PeriodicTasks:
                     mine = await tx.duties.take(work.__name__, pause)
                 if mine:
                     await work()
+                self._expect(work.__name__, pause.total_seconds())
                 await sleep_or_stop(stop, pause.total_seconds())
 
         repeated.__name__ = work.__name__
         return repeated
 
     async def look_after(self) -> None:
-        """Run all periodic tasks once, apart from `purge`."""
+        """Run all periodic tasks once, apart from `purge` and `count_rows`."""
         await self._say_it_lives()
         for work in (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep):
             await work()
 
     async def purge(self) -> None:
         await log_errors(purge(self._services))
+
+    async def count_rows(self) -> None:
+        """Count the rows of large tables by state, for the metrics: the rarer, the longer it takes."""
+        for figure in COUNTED:
+            await log_errors(self._count_rows(figure))
+
+    async def _count_rows(self, figure: str) -> None:
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            if is_count_due((await tx.figures.get_row_counts()).get(figure), tx.now):
+                await tx.figures.count_rows(figure, tx.now)
 
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished bulk reminders another job."""

@@ -14,7 +14,7 @@ from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
 from tests.statements import noted_statements
 
-DUTIES = {"settle", "reroute", "hear_again", "upkeep", "purge"}
+DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge"}
 
 
 class Counting(PeriodicTasks):
@@ -34,6 +34,9 @@ class Counting(PeriodicTasks):
     async def upkeep(self) -> None:
         self.rounds["upkeep"] += 1
 
+    async def count_rows(self) -> None:
+        self.rounds["count_rows"] += 1
+
     async def purge(self) -> None:
         self.rounds["purge"] += 1
 
@@ -46,8 +49,8 @@ async def test_three_workers_do_each_round_once() -> None:
             asked.extend(["duty"] * ("INSERT INTO duty" in statement))
 
         stop, rounds = asyncio.Event(), Counter[str]()
-        callbacks = CallbackLoop(running.hub, 3600.0)
-        workers = [Counting(running.hub, 3600.0, callbacks.process_callbacks) for _ in range(3)]
+        callbacks = CallbackLoop(running.hub, 3600.0, lambda _: None)
+        workers = [Counting(running.hub, 3600.0, callbacks.process_callbacks, lambda *_: None) for _ in range(3)]
         for worker in workers:
             worker.rounds = rounds
 

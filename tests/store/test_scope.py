@@ -64,7 +64,8 @@ WITHOUT = {
 }
 # Only the hub itself sees these: they are read before it is known who asks, or belong to a person and no campus.
 OF_THE_HUB = {
-    "callback", "duty", "inbound_message", "login_failure", "one_time_code", "passkey", "restored_delivery", "visitor",
+    "callback", "duty", "inbound_message", "login_failure", "one_time_code", "passkey", "restored_delivery", "row_count",
+    "visitor",
     "wrong_answer",
 }  # fmt: skip
 _SECURED = """
@@ -155,12 +156,13 @@ async def import_roster(running: Running) -> None:
 
 
 async def heard_from_outside(running: Running) -> None:
-    """Store what providers and people sent, and alerts for staff."""
+    """Store what providers and people sent, alerts for staff, and figures for operators."""
     database = running.hub.database
     await database.inlet.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
     async with database.transaction(EVERYTHING) as tx:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), SmsCommand.OTHER, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
+        await tx.figures.count_rows("contracts", tx.now)
 
 
 def scoped_tables() -> list[str]:

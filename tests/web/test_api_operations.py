@@ -87,6 +87,7 @@ async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
             async with running.http.get(f"{running.origin}/metrics", headers=headers) as answer:
                 return answer.status, await answer.text()
 
+        await running.worker.periodic.count_rows()
         status, text = await figures({})
         assert status == 200 and 'qianda_contracts{state="ISSUED"} 1.0' in text and "qianda_workers 0.0" in text
         outside = {"X-Forwarded-For": "203.0.113.9"}

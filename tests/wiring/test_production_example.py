@@ -24,7 +24,7 @@ async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     shutil.copy(EXAMPLE, own)
     (tmp_path / "secret").write_text("0123456789abcdef" * 2 + "\n", "utf-8")
     own.write_text(own.read_text("utf-8").replace("/run/secrets/", f"{tmp_path}/"), "utf-8")
-    for name in ("aliyun", "aliyun-callback", "twilio", "smtp", "mail-callback"):
+    for name in ("metrics", "aliyun", "aliyun-callback", "twilio", "smtp", "mail-callback"):
         shutil.copy(tmp_path / "secret", tmp_path / name)
     monkeypatch.setenv("QIANDA_CONFIG", str(own))
     settings = Settings.load(data=tmp_path)

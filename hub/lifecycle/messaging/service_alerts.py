@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from hub.errors import QiandaError
+from hub.measures import SERVICE_TROUBLE
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Database
 
@@ -20,6 +21,7 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
     `kind` is one of `hub.model.staff.alert_texts`; `more` are the further values that its text needs.
     """
     log.warning("service in trouble", kind=kind, service=service)
+    SERVICE_TROUBLE.labels(kind, service).inc()
     try:
         async with database.transaction(EVERYTHING) as tx:
             hour = tx.now.replace(minute=0, second=0, microsecond=0)

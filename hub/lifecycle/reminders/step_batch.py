@@ -258,7 +258,11 @@ class StepBatch:
                 self._tx, [(draft.delivery, draft.link) for draft in drafts]
             )
             drafts = [replace(draft, delivery=stored) for draft, (stored, _) in zip(drafts, begun, strict=True)]
-            calls = [call for _, call in begun if call]
+            calls = [
+                replace(call, due_at=message.dues[0].step.due_at)
+                for message, (_, call) in zip(self._messages, begun, strict=True)
+                if call
+            ]
         self.delivery_ids = [each.id for each in await store_messages(self._tx, drafts)]
         if len(self.delivery_ids) < len(drafts):
             raise StepsChanged("a message was written already")

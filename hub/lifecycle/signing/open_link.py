@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from structlog.contextvars import bind_contextvars
+
 from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
@@ -163,4 +165,5 @@ async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:
         party = case.find_person((await tx.contracts.signer(session.signer)).person)
     if party is None:
         raise ContractNotFound
+    bind_contextvars(contract=str(case.contract.id))
     return Visit(session, case, party)

@@ -32,7 +32,7 @@ LONG_PAUSE = timedelta(minutes=10)
 # A lane that is booked this much further ahead than `patience` allows was booked before the clock was set back.
 BOOKED_IN_ERROR = timedelta(minutes=1)
 
-CODE_LANE, MESSAGE_LANE = "code", "message"
+LANES = CODE_LANE, MESSAGE_LANE = "code", "message"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
-"""Figures for operators: which workers are alive, and how many rows there are by state."""
+"""Heartbeats: which workers are alive."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.connection import Connection
@@ -14,14 +13,6 @@ from hub.store.tables import WorkerHeartbeatRow, table_of
 
 HEARTBEAT: Table = table_of(WorkerHeartbeatRow)
 FORGOTTEN_AFTER = timedelta(hours=1)
-_COUNTS = {
-    "contracts": "SELECT state, count(*) FROM contract GROUP BY state",
-    "signing_tasks": "SELECT state, count(*) FROM signing_task GROUP BY state",
-    "deliveries": "SELECT state, count(*) FROM delivery GROUP BY state",
-    "staff_tasks": "SELECT kind, count(*) FROM staff_task WHERE done_at IS NULL GROUP BY kind",
-    "jobs": "SELECT entrypoint || ' ' || status, count(*) FROM pgqueuer GROUP BY 1",
-    "stuck": "SELECT coalesce(stuck_reason, ''), count(*) FROM contract WHERE stuck_since IS NOT NULL GROUP BY 1",
-}
 
 
 class Operations:
@@ -36,10 +27,3 @@ class Operations:
     async def workers_seen(self, since: datetime) -> int:
         statement = select(func.count()).select_from(HEARTBEAT).where(HEARTBEAT.c.at >= since)
         return int(await self._connection.scalar(statement) or 0)
-
-    async def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Return the number of rows by table and state, within the transaction's scope."""
-        return {
-            name: {str(state): int(count) for state, count in await self._connection.execute(text(statement))}
-            for name, statement in _COUNTS.items()
-        }

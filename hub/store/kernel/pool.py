@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from hub.store.kernel.connection import Driver
 
 # How long a transaction waits for a connection when all are in use, in seconds.
 TAKE_TIMEOUT = 30.0
+
+
+@dataclass
+class PoolWaits:
+    """How many transactions wait for a connection now; how many have waited since the start, and how long together."""
+
+    waiting: int = 0
+    number: int = 0
+    seconds: float = 0.0
 
 
 class ConnectionPool:
@@ -22,6 +33,8 @@ class ConnectionPool:
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Driver] = []
         self._taken: set[Driver] = set()
+        self.size = size
+        self.waits = PoolWaits()
 
     @property
     def in_use(self) -> int:
@@ -32,7 +45,9 @@ class ConnectionPool:
 
         A connection that the server has closed is not returned. Its socket shows this, without asking the server.
         """
-        async with asyncio.timeout(TAKE_TIMEOUT):
+        if self._slots.locked():
+            await self._wait_for_slot()
+        else:
             await self._slots.acquire()
         try:
             while self._idle:
@@ -45,6 +60,17 @@ class ConnectionPool:
             raise
         self._taken.add(driver)
         return driver
+
+    async def _wait_for_slot(self) -> None:
+        began = time.monotonic()
+        self.waits.waiting += 1
+        try:
+            async with asyncio.timeout(TAKE_TIMEOUT):
+                await self._slots.acquire()
+        finally:
+            self.waits.waiting -= 1
+            self.waits.number += 1
+            self.waits.seconds += time.monotonic() - began
 
     def give_back(self, driver: Driver) -> None:
         """Keep a connection for the next transaction, unless it still has one open or was taken before `close`."""

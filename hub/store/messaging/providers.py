@@ -34,6 +34,7 @@ WHERE provider = booked.name AND lane = :lane
 """)
 
 
+_BOOKED = SqlStatement(select(LANE).where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text())))))
 _HEALTHS = SqlStatement(select(PROVIDER).where(PROVIDER.c.name == any_(bindparam("names", type_=ARRAY(Text())))))
 
 
@@ -64,6 +65,11 @@ class Providers:
     async def healths(self, names: Sequence[str]) -> dict[str, Health]:
         rows = await self._connection.execute(_HEALTHS, {"names": list(names)})
         return {row["name"]: Health(**row) for row in rows}
+
+    async def list_booked(self, names: Sequence[str]) -> dict[tuple[str, str], datetime]:
+        """Return until when the lanes of these providers are booked, by provider and lane."""
+        rows = await self._connection.execute(_BOOKED, {"names": list(names)})
+        return {(row["provider"], row["lane"]): row["booked_until"] for row in rows}
 
     async def locked(self, name: str, weight: float, now: datetime) -> Health:
         """Lock the health of a provider, which the caller is about to change, and return it."""

@@ -44,6 +44,7 @@ class ReportedDelivery:
     purpose: str
     state: DeliveryState
     called_at: datetime | None
+    contract: UUID | None = None
 
 
 @dataclass(frozen=True)

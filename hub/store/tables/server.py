@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Interval
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import moment, words
+from hub.store.tables.columns import json_, moment, words
 
 
 class InstallationRow(SQLModel, table=True):
@@ -76,6 +77,16 @@ class WorkerHeartbeatRow(SQLModel, table=True):
     __tablename__ = "worker_heartbeat"
     worker: UUID = Field(primary_key=True)
     at: datetime = moment(nullable=False)
+
+
+class RowCountRow(SQLModel, table=True):
+    """The rows of one table by state, as a worker counted them last, and how many seconds that took."""
+
+    __tablename__ = "row_count"
+    figure: str = words(primary_key=True)
+    counts: dict[str, Any] = json_()
+    counted_at: datetime = moment(nullable=False)
+    seconds: float
 
 
 class JobStartRow(SQLModel, table=True):

@@ -19,6 +19,7 @@ from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
+from hub.web.security_events import report_error
 
 MAX_BODY_BYTES = 256 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -88,6 +89,7 @@ class Operation:
         try:
             key, scope = await _caller(request)
         except KeyNotValid as error:
+            report_error(request, error)
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused

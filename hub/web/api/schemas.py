@@ -310,4 +310,5 @@ class Problem(BaseModel):
     detail: str
     code: str
     retry: bool = Field(description="Whether the very same request can succeed later.")
+    request_id: str = Field(description="The hub's name for this request, as in the header `X-Request-Id` and its log.")
     field: str | None = Field(None, description="The part of the request that is to blame, e.g. `signers[0].phone`.")

@@ -16,6 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import AccessDenied, Locked, LoginRequired, RoleNotAllowed
 from hub.lifecycle.services import Services
+from hub.measures import SecurityEvent
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.model.staff.roles import Permission, may
@@ -23,6 +24,7 @@ from hub.web.app_keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import retry_seconds
 from hub.web.security import cookie
+from hub.web.security_events import report_login
 from hub.wiring import Hub
 
 COOKIE = "__Host-qianda-staff"
@@ -134,10 +136,12 @@ class LoginDoor:
         try:
             staff = await self._known(request.app[HUB].services, login, password)
         except Locked as locked:
+            report_login(request, SecurityEvent.LOGIN_LOCKED, login)
             response = page(request, "staff/login.html", status=429, problem="locked", login=login)
             response.headers["Retry-After"] = str(retry_seconds(locked))
             return response
         if staff is None:
+            report_login(request, SecurityEvent.LOGIN_FAILED, login)
             return page(request, "staff/login.html", status=403, problem="wrong", login=login)
         return await self._begin(request, staff)
 

@@ -1,0 +1,110 @@
+"""What this process counts and times, for `/metrics`. No label holds anything that a request or a person chose freely.
+
+Metrics of one process start anew with it, which Prometheus expects of counters. What the database knows is read by
+`hub.operator_metrics` when it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+
+REGISTRY = CollectorRegistry()
+# Methods that are counted by name. A client may send any other word as a method, so those share one label.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "other"
+
+
+class SecurityEvent(StrEnum):
+    """Something that an attacker causes as well, now and then: one is nothing, many of them are a sign."""
+
+    LOGIN_FAILED = "login-failed"
+    LOGIN_LOCKED = "login-locked"
+    ANSWER_WRONG = "answer-wrong"
+    SIGNER_LOCKED = "signer-locked"
+    KEY_REFUSED = "api-key-refused"
+    ACCESS_REFUSED = "access-refused"
+    OTHER_SITE = "other-site"
+    FOREIGN_ADDRESS = "foreign-address"
+    CALL_REFUSED = "call-refused"
+    METRICS_REFUSED = "metrics-refused"
+    TOO_MANY_REQUESTS = "too-many-requests"
+
+
+class CallOutcome(StrEnum):
+    """What became of a call of a messaging provider."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """It refuses this message: the number, the text."""
+    UNKNOWN = "unknown"
+    """Nobody knows whether it took the message."""
+    NOT_NOW = "not-now"
+    ACCOUNT = "account"
+    """It refuses us: the credential (HTTP 401 or 403), the account, the sender."""
+
+
+ProcessCollector(registry=REGISTRY)
+HTTP_REQUESTS = Counter(
+    "qianda_http_requests", "Requests by method, route and status", ["method", "route", "status"], registry=REGISTRY
+)
+HTTP_SECONDS = Histogram(
+    "qianda_http_request_seconds",
+    "Time from the head of a request to the end of its answer, by method and route",
+    ["method", "route"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+DUE_TO_SENT_SECONDS = Histogram(
+    "qianda_due_to_sent_seconds",
+    "Time from the moment at which a message was due until a provider took it, by purpose",
+    ["purpose"],
+    buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+    registry=REGISTRY,
+)
+PROVIDER_CALLS = Counter(
+    "qianda_provider_calls", "Calls of messaging providers by outcome", ["provider", "outcome"], registry=REGISTRY
+)
+PROVIDER_SECONDS = Histogram(
+    "qianda_provider_call_seconds",
+    "Duration of calls of messaging providers",
+    ["provider"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+    registry=REGISTRY,
+)
+SERVICE_TROUBLE = Counter(
+    "qianda_service_trouble",
+    "Times that an outside service was away or wrong (authority, timestamp service, identity provider), by kind",
+    ["kind", "service"],
+    registry=REGISTRY,
+)
+SECURITY_EVENTS = Counter(
+    "qianda_security_events", "Failed logins, locks, refusals and the like", ["event"], registry=REGISTRY
+)
+LOOP_RESTARTS = Counter(
+    "qianda_worker_loop_restarts", "Times that a loop of a worker failed and began anew", ["loop"], registry=REGISTRY
+)
+for _event in SecurityEvent:  # an increase from nothing to 1 is visible only if the series begins at 0
+    SECURITY_EVENTS.labels(_event.value)
+
+
+def begin_provider_series(providers: Iterable[str]) -> None:
+    """Begin the series of these providers at 0."""
+    for provider in providers:
+        PROVIDER_SECONDS.labels(provider)
+        for outcome in CallOutcome:
+            PROVIDER_CALLS.labels(provider, outcome.value)
+
+
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request. `route`: the pattern, never the path, which may hold a ticket."""
+    known = method if method in METHODS else OTHER_METHOD
+    HTTP_REQUESTS.labels(known, route, str(status)).inc()
+    HTTP_SECONDS.labels(known, route).observe(seconds)
+
+
+def count_call(provider: str, outcome: CallOutcome, seconds: float) -> None:
+    PROVIDER_CALLS.labels(provider, outcome.value).inc()
+    PROVIDER_SECONDS.labels(provider).observe(seconds)

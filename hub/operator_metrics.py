@@ -1,0 +1,210 @@
+"""The metrics of a hub as Prometheus reads them: of the whole hub (`serve`), and of one worker (`work`).
+
+What the database knows is the same wherever it is asked, so `serve` alone says it, and rules take the `max` of it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+import structlog
+from cryptography import x509
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from hub.measures import REGISTRY
+from hub.model.messaging.provider import LANES, Health
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.operator_figures import QueueLag, compute_lag
+from hub.router.providers import Carrier
+from hub.store.kernel.operator_figures import COUNTED
+from hub.store.transaction import Transaction
+from hub.wiring import Hub
+
+# How long after its last heartbeat a worker counts as alive. Workers send one every five seconds.
+WORKER_SILENCE = timedelta(seconds=30)
+HELP = {
+    "contracts": "Contracts by state, counted by a worker now and then",
+    "signing_tasks": "Signing tasks by state, counted by a worker now and then",
+    "staff_tasks": "Open staff tasks by kind, 1000 at most",
+    "jobs": "The 1000 oldest queued jobs by kind and status",
+    "stuck": "Signed contracts that the hub could not finish yet, by reason, 1000 at most",
+}
+log = structlog.get_logger()
+
+
+async def render_hub_metrics(hub: Hub) -> bytes:
+    """Return the metrics of the whole hub, with those of this process."""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        figures = [*await _list_figures(tx), *await _list_queues(hub, tx), *await _list_providers(hub, tx)]
+    return _render([*figures, *_list_process_metrics(hub)])
+
+
+def render_process_metrics(hub: Hub, more: Iterable[Metric] = ()) -> bytes:
+    """Return the metrics of this process alone."""
+    return _render([*_list_process_metrics(hub), *more])
+
+
+class _Collected:
+    """The collector of metrics that were built already."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics
+
+
+def _render(metrics: Iterable[Metric]) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Collected(metrics))
+    return generate_latest(registry) + generate_latest(REGISTRY)
+
+
+def gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """Return a gauge with one label, and its value for each value of the label."""
+    family = GaugeMetricFamily(f"qianda_{name}", about, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+async def _list_figures(tx: Transaction) -> list[Metric]:
+    counted = await tx.figures.get_row_counts()
+    counts = {name: counted[name].counts if name in counted else {} for name in COUNTED} | dict(
+        await tx.figures.count_some()
+    )
+    counted_at = {name: each.counted_at.timestamp() for name, each in counted.items()}
+    workers = await tx.operations.workers_seen(tx.now - WORKER_SILENCE)
+    paused = await tx.pause.get() is not None
+    return [
+        *(gauge(name, HELP[name], "state", states) for name, states in counts.items()),
+        gauge("rows_counted_timestamp_seconds", "When a worker counted these rows last", "figure", counted_at),
+        GaugeMetricFamily("qianda_workers", "Workers that were heard of lately", workers),
+        GaugeMetricFamily("qianda_sending_paused", "1 while sending is paused", int(paused)),
+    ]
+
+
+async def _list_queues(hub: Hub, tx: Transaction) -> list[Metric]:
+    lags = await tx.figures.list_lags(tx.now, tx.planning_now)
+    if not hub.services.messaging.addressees:  # alerts are sent to nobody, and stay due
+        lags = [each for each in lags if each.queue != "alert"]
+    waiting = GaugeMetricFamily(
+        "qianda_queue_due", "Entries of a queue that are due, of each kind at most 1000", labels=["queue", "kind"]
+    )
+    late = GaugeMetricFamily(
+        "qianda_queue_lag_seconds", "For how long the oldest entry of a queue has been due", labels=["queue", "kind"]
+    )
+    for lag in lags:
+        waiting.add_metric([lag.queue, lag.kind], lag.waiting)
+        late.add_metric([lag.queue, lag.kind], compute_lag(lag, _clock_of(tx, lag)))
+    return [waiting, late]
+
+
+def _clock_of(tx: Transaction, lag: QueueLag) -> datetime:
+    return tx.planning_now if lag.queue in ("step", "fallback", "delivery") else tx.now
+
+
+async def _list_providers(hub: Hub, tx: Transaction) -> list[Metric]:
+    carriers = list(hub.services.messaging.router.carriers)
+    names = [each.name for each in carriers]
+    healths, booked = await tx.providers.healths(names), await tx.providers.list_booked(names)
+    ahead = GaugeMetricFamily(
+        "qianda_provider_booked_seconds",
+        "How far ahead the rate limit of a provider is booked, by lane",
+        labels=["provider", "lane"],
+    )
+    for name in names:
+        for lane in LANES:
+            until = booked.get((name, lane), tx.now)
+            ahead.add_metric([name, lane], max(0.0, (until - tx.now).total_seconds()))
+    return [
+        gauge(
+            "provider_circuit_open",
+            "1 while the circuit breaker of a provider is open: it takes nothing, or nothing arrives",
+            "provider",
+            {each.name: int(_is_open(healths.get(each.name))) for each in carriers},
+        ),
+        gauge(
+            "provider_pause_seconds",
+            "What is left of the pause that a provider asked for",
+            "provider",
+            {name: (healths[name].usable_from(tx.now) - tx.now).total_seconds() for name in names if name in healths},
+        ),
+        gauge(
+            "provider_health",
+            "Present weight of a provider as a share of the configured one: errors lower it",
+            "provider",
+            {each.name: _health_share(each, healths.get(each.name), tx.now) for each in carriers},
+        ),
+        ahead,
+    ]
+
+
+def _is_open(health: Health | None) -> bool:
+    return health is not None and health.broken_at is not None
+
+
+def _health_share(carrier: Carrier, health: Health | None, now: datetime) -> float:
+    weight = carrier.provider.weight
+    return health.compute_weight(weight, now) / weight if health else 1.0
+
+
+# ---- of this process
+
+
+def _list_process_metrics(hub: Hub) -> list[Metric]:
+    pool = hub.database.pool
+    build = GaugeMetricFamily("qianda_build_info", "Version of this process", labels=["version", "python"])
+    build.add_metric([version("qianda"), platform.python_version()], 1)
+    ends = {name: moment.timestamp() for name, moment in list_certificate_ends(hub).items()}
+    return [
+        build,
+        GaugeMetricFamily("qianda_database_pool_size", "Connections that this process may open", pool.size),
+        GaugeMetricFamily("qianda_database_pool_in_use", "Connections in use", pool.in_use),
+        GaugeMetricFamily(
+            "qianda_database_pool_waiting", "Transactions that wait for a connection now", pool.waits.waiting
+        ),
+        CounterMetricFamily(
+            "qianda_database_pool_waits", "Transactions that have waited for a connection", pool.waits.number
+        ),
+        CounterMetricFamily(
+            "qianda_database_pool_wait_seconds", "How long they have waited together", pool.waits.seconds
+        ),
+        gauge("certificate_end_timestamp_seconds", "When a certificate ends, with those above it", "certificate", ends),
+    ]
+
+
+def list_certificate_ends(hub: Hub) -> dict[str, datetime]:
+    """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps, authorities,
+    and of the TLS of the proxy, if it is configured and can be read."""
+    services = hub.services
+    chains = {
+        "seal": services.sealing.seal.chain,
+        "root": (hub.pki.authority.root,),
+        "timestamp": tuple(services.sealing.timestamps.certificates),
+        **{f"authority {name}": each.chain for name, each in services.signing.authorities.by_name.items()},
+    }
+    ends = {name: min(_end_of(each) for each in chain) for name, chain in chains.items() if chain}
+    if (tls := _tls_end(hub)) is not None:
+        ends["tls"] = tls
+    return ends
+
+
+def _end_of(certificate: bytes) -> datetime:
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+
+
+def _tls_end(hub: Hub) -> datetime | None:
+    """Read the file each time, since whoever renews it tells nobody."""
+    path = hub.settings.tls_certificate
+    if path is None:
+        return None
+    try:
+        return min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        log.warning("tls_certificate cannot be read", reason=repr(error)[:200])
+        return None

@@ -1,0 +1,113 @@
+"""Figures for operators, read without a scan of a whole table: each statement follows an index and stops at BOUND rows.
+
+Only the rows of whole tables by state are counted in full. A worker does so now and then, and stores the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from hub.model.staff.operator_figures import QueueLag, RowCounts
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.jobs import LANES
+from hub.store.kernel.statement import SqlStatement
+
+# The most rows of one queue that are counted. Of a longer queue the oldest are.
+BOUND = 1000
+_QUEUES = {
+    "step": ("next_step", "claimable_at", "signing_task WHERE state = 'OPEN' AND claimable_at <= :planning_now"),
+    "callback": ("provider", "due_at", "callback WHERE due_at <= :now"),
+    "contract": ("'finish'", "hub_due_at", "contract WHERE hub_due_at <= :now"),
+    "fallback": ("channel", "check_at", "delivery WHERE check_at <= :planning_now"),
+    "alert": ("kind", "due_at", "alert WHERE due_at <= :now"),
+    "revocation": ("'certificates'", "certificates_due_at", "app_key WHERE certificates_due_at <= :now"),
+}
+# The index of unsettled deliveries is by their creation, so those that wait for a moment to come are left out of BOUND.
+_UNSETTLED = f"""
+SELECT 'delivery', state, count(*), min(due) FROM (
+  SELECT state, greatest(created_at, not_before) AS due FROM delivery
+  WHERE state IN ('sending', 'unknown') ORDER BY created_at LIMIT {BOUND}
+) AS oldest WHERE due <= :planning_now GROUP BY state
+"""  # noqa: S608 - a number of ours
+_WAITING_JOBS = f"""
+SELECT 'job', kind, count(*), min(execute_after) FROM unnest(CAST(:kinds AS text[])) AS kind, LATERAL (
+  SELECT execute_after FROM pgqueuer WHERE status = 'queued' AND entrypoint = kind
+  ORDER BY priority DESC, id LIMIT {BOUND}
+) AS waiting WHERE execute_after <= :now GROUP BY kind
+"""  # noqa: S608 - a number of ours
+
+
+def _lag_of(queue: str, kind: str, due: str, rows: str) -> str:
+    return f"""
+SELECT '{queue}', kind, count(*), min(due) FROM (
+  SELECT {kind} AS kind, {due} AS due FROM {rows} ORDER BY {due} LIMIT {BOUND}
+) AS oldest GROUP BY kind
+"""  # noqa: S608 - names of ours
+
+
+_LAGS = SqlStatement(
+    "UNION ALL".join([*(_lag_of(queue, *parts) for queue, parts in _QUEUES.items()), _UNSETTLED, _WAITING_JOBS])
+)
+# What is counted at once, because it stays few, or else up to BOUND.
+_COUNTS = {
+    "jobs": SqlStatement(f"""
+SELECT entrypoint || ' ' || status, count(*)
+FROM (SELECT entrypoint, status FROM pgqueuer ORDER BY id LIMIT {BOUND}) AS oldest GROUP BY 1
+"""),  # noqa: S608
+    "staff_tasks": SqlStatement(f"""
+SELECT kind, count(*) FROM (
+  SELECT kind FROM staff_task WHERE done_at IS NULL ORDER BY campus, created_at LIMIT {BOUND}
+) AS open GROUP BY kind
+"""),  # noqa: S608
+    "stuck": SqlStatement(f"""
+SELECT coalesce(stuck_reason, ''), count(*) FROM (
+  SELECT stuck_reason FROM contract WHERE stuck_since IS NOT NULL ORDER BY campus, stuck_since LIMIT {BOUND}
+) AS stuck GROUP BY 1
+"""),  # noqa: S608
+}
+# What is counted in full, by a worker.
+COUNTED = ("contracts", "signing_tasks")
+_TABLES = {"contracts": "contract", "signing_tasks": "signing_task"}
+_COUNT_ALL = {
+    figure: SqlStatement(f"""
+WITH counted AS MATERIALIZED (
+  SELECT coalesce(jsonb_object_agg(state, number), '{{}}') AS counts
+  FROM (SELECT state, count(*) AS number FROM {table} GROUP BY state) AS by_state
+)
+INSERT INTO row_count (figure, counts, counted_at, seconds)
+SELECT '{figure}', counts, CAST(:now AS timestamptz),
+  extract(epoch FROM clock_timestamp() - statement_timestamp())
+FROM counted
+ON CONFLICT (figure) DO UPDATE
+SET counts = excluded.counts, counted_at = excluded.counted_at, seconds = excluded.seconds
+""")  # noqa: S608 - names of ours
+    for figure, table in _TABLES.items()
+}
+_COUNTED = SqlStatement("SELECT figure, counts, counted_at, seconds FROM row_count")
+
+
+class OperatorFigures:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_lags(self, now: datetime, planning_now: datetime) -> list[QueueLag]:
+        """Return the queues in which something is due, by kind. `planning_now`: for what is planned by that clock."""
+        values = {"now": now, "planning_now": planning_now, "kinds": list(LANES)}
+        return [QueueLag(*row) for row in await self._connection.execute(_LAGS, values)]
+
+    async def count_some(self) -> Mapping[str, Mapping[str, int]]:
+        """Return the number of jobs, open staff tasks and stuck contracts by state: of each at most BOUND."""
+        return {
+            name: {str(state): int(count) for state, count in await self._connection.execute(statement)}
+            for name, statement in _COUNTS.items()
+        }
+
+    async def get_row_counts(self) -> dict[str, RowCounts]:
+        """Return what `count_rows` stored, by figure."""
+        rows = await self._connection.execute(_COUNTED)
+        return {row["figure"]: RowCounts(**row) for row in rows}
+
+    async def count_rows(self, figure: str, now: datetime) -> None:
+        """Count all rows of a table of COUNTED by state, and store the result. Its time grows with the table."""
+        await self._connection.execute(_COUNT_ALL[figure], {"now": now})

@@ -1,0 +1,40 @@
+"""A name for each request: in every line of the log that it causes, in its answer's header, in problem details."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+HEADER = "X-Request-Id"
+REQUEST_ID = web.RequestKey("request_id", str)
+ID_BYTES = 8
+# Routes whose `{id}` is a contract.
+OF_CONTRACTS = ("/api/v1/contracts/{id}", "/staff/contracts/{id}")
+
+
+@web.middleware
+async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id of ours. One that the client sends is never taken: it could forge lines of the log."""
+    request[REQUEST_ID] = secrets.token_hex(ID_BYTES)
+    clear_contextvars()  # a connection that is kept open serves several requests in one task
+    bind_contextvars(request=request[REQUEST_ID], **_contract_of(request))
+    return await handler(request)
+
+
+def id_of(request: web.BaseRequest) -> str | None:
+    """Return the id; None for what could not be read as a request."""
+    return request.get(REQUEST_ID)
+
+
+def _contract_of(request: web.Request) -> dict[str, str]:
+    resource = request.match_info.route.resource
+    if resource is None or not resource.canonical.startswith(OF_CONTRACTS):
+        return {}
+    try:
+        return {"contract": str(UUID(request.match_info["id"]))}
+    except ValueError:
+        return {}

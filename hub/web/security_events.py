@@ -1,0 +1,45 @@
+"""Security events of requests: which errors are one, and their report to the log."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub import errors
+from hub.errors import QiandaError
+from hub.measures import SecurityEvent
+from hub.security_log import hash_value, log_security_event
+from hub.web.app_keys import BRAKES, HUB
+
+REPORTED = web.RequestKey("security_event", SecurityEvent)
+# The first matching class wins. A limit on bursts is a `TooMany` itself; its subclasses are everyday limits.
+EVENTS: tuple[tuple[type[QiandaError], SecurityEvent], ...] = (
+    (errors.Locked, SecurityEvent.SIGNER_LOCKED),
+    (errors.WrongAnswer, SecurityEvent.ANSWER_WRONG),
+    (errors.KeyNotValid, SecurityEvent.KEY_REFUSED),
+    (errors.AccessDenied, SecurityEvent.ACCESS_REFUSED),
+)
+
+
+def report_event(request: web.Request, event: SecurityEvent, **facts: str) -> None:
+    """Log and count an event of this request: of several the first, which knows most."""
+    if REPORTED in request:
+        return
+    request[REPORTED] = event
+    cipher = request.config_dict[HUB].database.cipher
+    log_security_event(cipher, event, request.config_dict[BRAKES].address(request), **facts)
+
+
+def report_error(request: web.Request, error: QiandaError) -> None:
+    """Report this error if it is a security event."""
+    event = SecurityEvent.TOO_MANY_REQUESTS if type(error) is errors.TooMany else _event_of(error)
+    if event is not None:
+        report_event(request, event)
+
+
+def report_login(request: web.Request, event: SecurityEvent, login: str) -> None:
+    """Report a refused login. Its name is hashed: people type passwords into that field."""
+    report_event(request, event, login=hash_value(request.config_dict[HUB].database.cipher, "login", login))
+
+
+def _event_of(error: QiandaError) -> SecurityEvent | None:
+    return next((event for kind, event in EVENTS if isinstance(error, kind)), None)

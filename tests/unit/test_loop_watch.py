@@ -1,0 +1,28 @@
+"""A loop that was not heard of by its time is late, until it is heard of again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.worker.loop_watch import LoopWatch
+
+
+@dataclass
+class Seconds:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_loop_is_late_only_after_its_time() -> None:
+    clock = Seconds()
+    watch = LoopWatch(clock)
+    watch.expect("remind", 120)
+    watch.expect("upkeep", 300)
+    clock.now = 120
+    assert watch.list_lateness() == {"remind": 0, "upkeep": 0}
+    clock.now = 150
+    assert watch.list_lateness() == {"remind": 30, "upkeep": 0}
+    watch.expect("remind", 120)
+    assert watch.list_lateness() == {"remind": 0, "upkeep": 0}
