@@ -64,10 +64,17 @@ WITHOUT = {
 }
 # Only the hub itself sees these: they are read before it is known who asks, or belong to a person and no campus.
 OF_THE_HUB = {
-    "callback", "duty", "inbound_message", "login_failure", "one_time_code", "passkey", "restored_delivery", "row_count",
+    "callback",
+    "duty",
+    "inbound_message",
+    "login_failure",
+    "one_time_code",
+    "passkey",
+    "restored_delivery",
+    "row_count",
     "visitor",
     "wrong_answer",
-}  # fmt: skip
+}
 _SECURED = """
 SELECT relname, relrowsecurity FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
