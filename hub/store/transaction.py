@@ -58,6 +58,7 @@ from hub.store.reminders.policies import Policies
 from hub.store.school.campuses import School
 from hub.store.school.enrolments import Enrolments
 from hub.store.school.guests import Visitors
+from hub.store.school.issue_acts import IssueActs
 from hub.store.school.posters import Posters
 from hub.store.school.roster_imports import RosterImports
 from hub.store.school.rosters import Rosters
@@ -187,6 +188,10 @@ class Transaction:
     @cached_property
     def roster_imports(self) -> RosterImports:
         return RosterImports(self.connection)
+
+    @cached_property
+    def issue_acts(self) -> IssueActs:
+        return IssueActs(self.connection, self.cipher)
 
     @cached_property
     def rosters(self) -> Rosters:

@@ -22,7 +22,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
+from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
 from hub.wiring import Hub
 
 log = structlog.get_logger()
@@ -63,6 +63,7 @@ class JobQueue:
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
+            queue.entrypoint(ISSUE_MANY, on_failure="hold", concurrency_limit=1)(self._issue_many)
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
@@ -102,6 +103,15 @@ class JobQueue:
         if await remind_many(self._services, act):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
+
+    async def _issue_many(self, job: Job) -> None:
+        from hub.lifecycle.school.issue_enrolments import issue_enrolments  # loads what lays out documents
+
+        await self._started(job)
+        act = UUID(_payload(job)["act"])
+        if await issue_enrolments(self._services, act):
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}-after-{job.id}")
 
     async def _replan(self, job: Job) -> None:
         """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it

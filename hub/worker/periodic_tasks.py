@@ -16,7 +16,7 @@ from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
-from hub.store.kernel.jobs import ALERT, REMIND_MANY, REPLAN, REVOKE
+from hub.store.kernel.jobs import ALERT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
 from hub.store.kernel.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
@@ -27,7 +27,7 @@ SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # Enrolments of earlier versions that one round makes findable by phone number.
 FOUND_AT_ONCE = 500
-# After this time an unfinished bulk reminder gets another job, unless one is waiting or running.
+# After this time an unfinished act about many contracts gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 
 
@@ -107,10 +107,12 @@ class PeriodicTasks:
                 await tx.figures.count_rows(figure, tx.now)
 
     async def reconcile(self) -> None:
-        """Reconcile messages whose outcome is unknown, and give unfinished bulk reminders another job."""
+        """Reconcile messages whose outcome is unknown, and give unfinished acts about many contracts another job."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+            for act in await tx.issue_acts.list_stalled(tx.now - MANY_AGAIN):
+                await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
             now = tx.planning_now
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 

@@ -29,7 +29,7 @@ async def logged_in(running: Running, page: Page) -> Page:
 
 
 @pytest.mark.real
-async def test_many_contracts_are_issued_page_by_page(running: Running, new_page: NewPage, shot: Shot) -> None:
+async def test_many_contracts_are_issued_by_the_worker(running: Running, new_page: NewPage, shot: Shot) -> None:
     data = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.services.clock, data, EVERYTHING)
     page = await logged_in(running, await new_page(**DESK))
@@ -41,7 +41,7 @@ async def test_many_contracts_are_issued_page_by_page(running: Running, new_page
     await page.locator("button.primary").first.click()
     await shot(page, "staff-preview")
     await page.locator("button.primary").click()
-    await expect(page.locator("h1")).to_contain_text("已签发 5 份合同")
+    await expect(page.locator("h1")).to_contain_text("全部处理完毕，共 5 条")
     await page.goto(f"{running.origin}/staff")
     await expect(page.locator(".row")).to_have_count(5)
     # The board updates itself: meanwhile the worker delivers the messages.

@@ -88,7 +88,7 @@ async def test_what_somebody_has_used_stays_and_is_named(running: Running) -> No
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.fetch(
             "WITH act AS (INSERT INTO issue_act VALUES ($1, 'hefei', 'x', now(), 'now') RETURNING id) "
-            "INSERT INTO issue_item (act, enrolment, campus, place) VALUES ($1, $2, 'hefei', 0)",
+            "INSERT INTO issue_item (act, enrolment, campus, ordinal) VALUES ($1, $2, 'hefei', 0)",
             uuid4(),
             being_issued.id,
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -21,14 +22,19 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import load_school
+from hub.lifecycle.school.issue_enrolments import begin_issuing
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
+from hub.model.school.course import Enrolment
+from hub.model.school.enrolment_list import EnrolmentFilter
+from hub.model.school.issue_many import IssueAct, IssueOutcome, IssueProgress, IssueSelection
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED, ChannelSettings, Settings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import fresh_database, scratch_folder
+from tests.poster_visits import cn_id
 from tests.processes.programs import Program, real_school
 from tests.running import token_settings, until
 
@@ -146,3 +152,46 @@ async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(
     assert site.twilio.requests == 1 and await site.deliveries(left) == []
     async with site.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 10)  # no worker has claimed it
+
+
+@pytest.mark.real
+async def test_a_worker_killed_amid_many_contracts_leaves_each_to_be_issued_once(site: Site) -> None:
+    enrolments = [await enrolled(site, number) for number in range(12)]
+    selection = IssueSelection(EnrolmentFilter(), [each.id for each in enrolments])
+    async with site.hub.database.transaction(EVERYTHING) as tx:
+        act = IssueAct(uuid4(), "hefei", "staff:x", tx.now, send="none")
+        await begin_issuing(tx, selection, act)
+
+    async def progress() -> IssueProgress:
+        async with site.hub.database.transaction(EVERYTHING) as tx:
+            return await tx.issue_acts.get_progress(act)
+
+    async def some() -> bool:
+        return (await progress()).done >= 2
+
+    async def all_of_them() -> bool:
+        return (await progress()).left == 0
+
+    with site.worker() as killed:
+        await until(some, 90)
+        killed.process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(killed.process.wait)
+    before = await progress()
+    assert before.left, "it was killed in the middle"
+    with site.worker():
+        await until(all_of_them, 90)
+    assert (await progress()).counts == {IssueOutcome.ISSUED: len(enrolments)}
+    async with site.hub.database.transaction(EVERYTHING) as tx:
+        drawn = await tx.connection.execute(text("SELECT enrolment, count(*) FROM contract GROUP BY enrolment"))
+    assert {row[0]: row[1] for row in drawn} == {each.id: 1 for each in enrolments}
+
+
+async def enrolled(site: Site, number: int) -> Enrolment:
+    student = {"name": "陈小满", "id_type": "cn-id", "id_number": cn_id("20120901", number), "birth_date": None}
+    parent = {"role": "guardian", "name": "陈建国", "id_type": "passport", "id_number": f"E4555{number:04}"}
+    people = {"student": student, "signers": [parent | {"phone": f"+1202555{number:04}", "relation": "父亲"}]}
+    enrolment = Enrolment(uuid4(), "hefei", "math-a", "陈小满", people)
+    async with site.hub.database.transaction(EVERYTHING) as tx:
+        person = tx.cipher.person("cn-id", student["id_number"] or "")
+        assert await tx.school.add_enrolment(enrolment, person, tx.now)
+    return enrolment

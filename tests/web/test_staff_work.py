@@ -6,13 +6,14 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
 from hub.doctor_records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
+from hub.lifecycle.school.issue_enrolments import issue_enrolments
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, StaffTask
@@ -135,22 +136,29 @@ async def test_many_are_issued_after_a_preview(running: Running, desk: Desk) -> 
     chosen = ids[:6]
     preview = await desk.post("/staff/enrolments/preview", [("enrolment", each) for each in chosen])
     assert "6 contracts will be drawn" in preview.words
-    form = [("enrolment", each) for each in chosen] + [("send", "policy"), ("deadline", "")]
-    page = await desk.post("/staff/enrolments/issue", form)
-    while "Continue" in page.words:
-        form = [(name, value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)]
-        page = await desk.post("/staff/enrolments/issue", form)
-    assert "6 contracts are issued" in page.words, page.words
+    form = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', preview.text)
+    begun = [await desk.post("/staff/enrolments/issue", [*form, ("send", "policy")]) for _ in range(2)]
+    assert begun[0].status == 303 and begun[0].location == begun[1].location, "a second click is the same act"
+    assert "Issuing: 0 of 6" in (await desk.get(begun[0].location)).words
+    assert "Being issued: 0 of 6" in (await desk.get("/staff/enrolments")).words
+    act = UUID(begun[0].location.rpartition("/")[2])
+    assert not await issue_enrolments(running.hub.services, act)
+    done = (await desk.get(f"{begun[0].location}?part=live")).words
+    assert "Done with all 6 6 contracts are issued" in done
     left = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', (await desk.get("/staff/enrolments")).text)
     assert not set(chosen) & set(left)
     again = await desk.post("/staff/enrolments/preview", [("enrolment", each) for each in chosen])
     assert "have a contract already" in again.words
 
 
-async def test_what_cannot_be_issued_is_told_and_stops_nothing(running: Running, desk: Desk) -> None:
-    page = await desk.post("/staff/enrolments/issue", [("enrolment", str(uuid4())), ("enrolment", "none")])
-    assert "0 contracts are issued" in page.words and "2 could not be issued" in page.words
+async def test_what_cannot_be_issued_is_not_begun(running: Running, desk: Desk) -> None:
+    for unknown in (str(uuid4()), "none"):
+        form = [("enrolment", unknown), ("act", str(uuid4()))]
+        assert (await desk.post("/staff/enrolments/issue", form)).status == 404
+    assert (await desk.post("/staff/enrolments/issue", {"act": str(uuid4())})).status == 422
+    assert (await desk.post("/staff/enrolments/issue", {})).status == 404, "without a key two clicks would be two acts"
     assert (await desk.post("/staff/enrolments/preview", [])).status == 422
+    assert (await desk.get(f"/staff/issued/{uuid4()}")).status == 404
 
 
 async def test_one_is_issued_by_hand(running: Running, desk: Desk) -> None:

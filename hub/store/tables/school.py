@@ -120,13 +120,13 @@ class IssueItemRow(SQLModel, table=True):
     act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
     enrolment: UUID = Field(primary_key=True)
     campus: str = words(foreign_key="campus.id")
-    place: int
+    ordinal: int
     tries: int = counter()
     outcome: str | None = words(default=None)
     failure_sealed: bytes | None = bytes_()
     ended_at: datetime | None = moment()
     __table_args__ = (
-        Index("ix_issue_item_left", "act", "place", postgresql_where=sql("outcome IS NULL")),
+        Index("ix_issue_item_left", "act", "ordinal", postgresql_where=sql("outcome IS NULL")),
         Index("ix_issue_item_enrolment", "enrolment", postgresql_where=sql("outcome IS NULL")),
     )
 

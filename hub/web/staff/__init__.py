@@ -11,7 +11,7 @@ from hub.web.staff.contract import contract, issuing, reading, revealing
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
-from hub.web.staff.school import enrolments, imports, posters, roster
+from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import answers, dashboard, phone_changes, tasks
 from hub.web.staff.staff.access import StaffRoute, login_routes, staff_only
@@ -27,6 +27,7 @@ PAGES: dict[str, StaffRoute] = {
     "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, enrolments.enrolments),
     _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.form),
     "/staff/issue": StaffRoute(Permission.ISSUE, issuing.form),
+    "/staff/issued/{act}": StaffRoute(Permission.READ_CONTRACT, issue_many.progress),
     "/staff/import": StaffRoute(Permission.IMPORT, roster.form),
     "/staff/import/template.xlsx": StaffRoute(Permission.IMPORT, roster.template),
     _ROSTER: StaffRoute(Permission.IMPORT, roster.check),
@@ -58,8 +59,8 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
 }
 ACTS: dict[str, StaffRoute] = {
-    "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issuing.preview),
-    "/staff/enrolments/issue": StaffRoute(Permission.ISSUE, issuing.issue_many),
+    "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issue_many.preview),
+    "/staff/enrolments/issue": StaffRoute(Permission.ISSUE, issue_many.begin),
     _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.change),
     f"{_ENROLMENT}/delete": StaffRoute(Permission.IMPORT, enrolments.delete),
     "/staff/issue": StaffRoute(Permission.ISSUE, issuing.issue_by_hand),

@@ -9,3 +9,11 @@ KEPT = {
     "changed": "it was changed at the desk",
     "being-issued": "its contract is being issued",
 }
+# What became of an enrolment of many.
+ISSUED = {
+    "issued": "contracts are issued",
+    "already": "had their contract already",
+    "gone": "were deleted meanwhile",
+    "failed": "could not be issued",
+}
+NOT_ISSUED = {"already": "has a contract already", "gone": "was deleted meanwhile"}

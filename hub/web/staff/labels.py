@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from hub.model.staff.accounts import StaffTask
 from hub.web.i18n import Translate
 from hub.web.problems import known_problems
-from hub.web.staff.enrolment_labels import ENROLMENTS, KEPT
+from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.record_labels import RECORDS, REVEAL_CHOICES
 
 STATES = {
@@ -299,7 +299,7 @@ POSTER_MODE_HINTS = {
     "ask": "You get a task; the contract goes out when you issue it.",
 }
 ALL: tuple[Mapping[str, str], ...] = (
-    ENROLMENTS, KEPT,
+    ENROLMENTS, ISSUED, KEPT, NOT_ISSUED,
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,

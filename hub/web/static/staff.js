@@ -1,4 +1,4 @@
-// The console works without this: here are only the board that keeps itself fresh, "select all", copying, and going on.
+// The console works without this: here are only the board that keeps itself fresh, "select all", and copying.
 
 const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
@@ -54,6 +54,3 @@ for (const button of document.querySelectorAll("button")) {
     button.textContent = button.dataset.copied ?? "";
   });
 }
-
-const onward = document.getElementById("go-on");
-if (onward instanceof HTMLFormElement) onward.requestSubmit();

@@ -1,82 +1,46 @@
-"""Issuing contracts from enrolments, hundreds at once, or one contract manually."""
+"""Issuing one contract by hand, and what a preview of a contract shows."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.contract.issue import issue, issue_prepared, prepare_contract
+from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
-from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
+from hub.lifecycle.school.issue_enrolments import end_of_day
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Campus, Enrolment
+from hub.model.school.course import Campus
 from hub.web.app_keys import BRAKES
 from hub.web.staff.messaging.messages import price_of
-from hub.web.staff.render import Entered, printable, problem_words, show, speech
-from hub.web.staff.school.enrolments import enrolments
+from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
-MAX_AT_ONCE = 500
-# Seconds of issuing per request; then the page shows the progress. This avoids request timeouts.
-STEP_SECONDS = 4.0
 SENDS = ("now", "policy", "none")
-# Field of a preview that makes its second click the same act. It comes from us, and is no more than a key.
+# Field of a page that makes its second click the same act. It comes from us, and is no more than a key.
 ONCE = "once"
 
 
-# ---- from enrolments
+# ---- the preview
 
 
-async def preview(visit: DeskVisit) -> web.Response:
-    """Show what would be issued from the selected enrolments, and the first contract as its signers will see it."""
-    form = await visit.request.post()
-    selected = [str(value) for value in form.getall("enrolment", [])][:MAX_AT_ONCE]
-    if not selected:
-        return await enrolments(visit, BadInput("choose at least one enrolment"))
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = [await tx.school.enrolment(_uuid(each)) for each in selected]
-    fresh = family_first([each for each in found if each.contract is None])
-    entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline")})
-    problem, seen = None, None
-    try:
-        seen = await _first_one(visit, fresh[0], entered) if fresh else None
-    except QiandaError as error:
-        problem = error
-    return await show(
-        visit,
-        "staff/preview.html",
-        fresh=fresh,
-        signers=sum(len(each.people["signers"]) for each in fresh),
-        already=len(found) - len(fresh),
-        entered=entered,
-        problem=problem,
-        **as_seen(seen),
-    )
-
-
-async def _first_one(visit: DeskVisit, enrolment: Enrolment, entered: Entered) -> ContractPreview:
-    async with visit.services.database.transaction(visit.scope) as tx:
-        campus = await tx.school.campus(enrolment.campus)
-    deadline, send = _deadline(entered["deadline"], campus), _send(entered["send"] or "now")
-    return await _look_at(visit, new_contract(enrolment, deadline=deadline, send=send))
+async def slow_down_looks(visit: DeskVisit) -> None:
+    """Each address may draw contracts to look at as often as it may read contracts."""
+    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
 
 
 async def _look_at(visit: DeskVisit, asked: NewContract) -> ContractPreview:
-    """Draw a contract to look at. Each address may do so as often as it may read contracts."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await slow_down_looks(visit)
     return await preview_contract(visit.services, visit.scope, asked)
 
 
@@ -84,49 +48,6 @@ def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
     """Return what `as_seen.html` shows. The images are part of the page, so that they are nowhere else."""
     images = [f"data:image/png;base64,{base64.b64encode(image).decode()}" for image in seen.images] if seen else []
     return {"seen": seen, "seen_pages": images, "price": price_of}
-
-
-@dataclass
-class _Progress:
-    """Progress of a bulk issue. It is kept in the page, so nothing is lost if the page is closed."""
-
-    left: list[str]
-    done: int
-    failed: list[tuple[str, str]]
-
-    @property
-    def total(self) -> int:
-        return len(self.left) + self.done + len(self.failed)
-
-
-async def issue_many(visit: DeskVisit) -> web.Response:
-    form = await visit.request.post()
-    left = [str(value) for value in form.getall("enrolment", [])][:MAX_AT_ONCE]
-    failed = [(str(value).partition("\t")[0], str(value).partition("\t")[2]) for value in form.getall("failed", [])]
-    progress = _Progress(left, _whole(form.get("done")), failed)
-    send, day = str(form.get("send", "now")), str(form.get("deadline", ""))
-    until = asyncio.get_running_loop().time() + STEP_SECONDS
-    while progress.left and asyncio.get_running_loop().time() < until:
-        await _issue_one(visit, progress, progress.left.pop(0), send, day)
-    return await show(visit, "staff/progress.html", progress=progress, send=send, deadline=day)
-
-
-async def _issue_one(visit: DeskVisit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
-    name = ""
-    try:
-        async with visit.services.database.transaction(visit.scope) as tx:
-            enrolment = await tx.school.enrolment(_uuid(enrolment_id))
-            name = enrolment.student_name
-            following = await tx.school.enrolment(_uuid(progress.left[0])) if progress.left else None
-            campus = await tx.school.campus(enrolment.campus)
-        if enrolment.contract is None:
-            asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
-            # A person who also signs the next contract gets one message for both.
-            hold = following is not None and following.contract is None and share_a_signer(enrolment, following)
-            await issue(visit.services, visit.scope, asked, visit.actor, hold=hold)
-        progress.done += 1
-    except QiandaError as error:
-        progress.failed.append((name, problem_words(await speech(visit), error, visit.zone)))
 
 
 # ---- by hand
@@ -143,6 +64,7 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
     return await show(
         visit,
         "staff/issue.html",
+        once=uuid4(),
         entered=Entered(entered),
         courses=courses,
         campuses_by_id=campuses,
@@ -183,7 +105,7 @@ async def _entered(visit: DeskVisit) -> dict[str, str]:
 
 
 async def _issue_once(visit: DeskVisit, asked: NewContract, once: str) -> UUID:
-    """Issue a contract. A second click on the same preview gives the contract that the first one issued."""
+    """Issue a contract. A second click on the same page gives the contract that the first one issued."""
     prepared = await prepare_contract(visit.services, visit.scope, asked)
     digest = hashlib.sha256(repr(asked).encode()).digest()
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -204,7 +126,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
     campus_id, _, course = value("course").partition("/")
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(campus_id)
-    born = _day(value("birth_date"))
+    born = read_day(value("birth_date"))
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)
     return NewContract(
@@ -212,7 +134,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
         course=course,
         student=student,
         signers=signers,
-        send=_send(value("send")),
+        send=read_send(value("send")),
         deadline=_deadline(value("deadline"), campus),
         representative=value("representative") == "yes",
     )
@@ -247,29 +169,17 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
 
 def _deadline(day: str, campus: Campus) -> datetime | None:
     """Return the end of a day in the time zone of the campus; None (the default deadline) if nothing was entered."""
-    wanted = _day(day, "deadline")
-    return datetime.combine(wanted, time(23, 59), ZoneInfo(campus.zone)) if wanted else None
+    return end_of_day(read_day(day, "deadline"), campus)
 
 
-def _day(text: str, field: str = "birth_date") -> date | None:
+def read_day(text: str, field: str = "birth_date") -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise BadInput("a date like 2026-12-31", field=field) from None
 
 
-def _send(text: str) -> FirstSend:
+def read_send(text: str) -> FirstSend:
     if text not in SENDS:
         raise BadInput("now, policy or none", field="send")
     return cast(FirstSend, text)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadInput("invalid enrolment", field="enrolment") from None
-
-
-def _whole(value: object) -> int:
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 6 else 0

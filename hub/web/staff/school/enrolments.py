@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from hub.lifecycle.school.change_enrolment import change_enrolment, delete_enrol
 from hub.model.contract.person import IdType
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
+from hub.model.school.issue_many import MAX_AT_ONCE
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
@@ -21,6 +23,8 @@ from hub.web.staff.staff.access import DeskVisit
 PAGE = 50
 # More are not counted: "more than 10,000" is as good.
 MAX_COUNTED = 10_000
+# How long an act is shown above the list.
+RECENT = timedelta(days=1)
 # A place in the list has at most so many digits.
 MAX_DIGITS = 15
 FILTERS = ("campus", "state", "course", "import", "order", "q")
@@ -68,6 +72,7 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
         count = await tx.enrolments.count(query.wanted, MAX_COUNTED + 1)
         courses = [course for course in await tx.school.courses() if visit.shown.covers(course.campus)]
         imported = await tx.roster_imports.find(query.wanted.roster_import) if query.wanted.roster_import else None
+        acts = await tx.issue_acts.list_recent(tx.now - RECENT)
         names = await names_of(tx, [each.enrolment.changed_by for each in lines])
     return await show(
         visit,
@@ -79,6 +84,8 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
         courses_by_id={(course.campus, course.id): course for course in courses},
         campuses_by_id={campus.id: campus for campus in visit.campuses},
         query=query,
+        acts=acts,
+        at_once=MAX_AT_ONCE,
         states=list(EnrolmentState),
         next_page=query.link(after=lines[PAGE - 1].place) if len(lines) > PAGE else None,
         imported=imported,

@@ -66,14 +66,14 @@ CREATE TABLE issue_item (
   act uuid NOT NULL CONSTRAINT fk_issue_item_act REFERENCES issue_act (id),
   enrolment uuid NOT NULL,
   campus text NOT NULL CONSTRAINT fk_issue_item_campus REFERENCES campus (id),
-  place integer NOT NULL,
+  ordinal integer NOT NULL,
   tries integer NOT NULL DEFAULT 0,
   outcome text,
   failure_sealed bytea,
   ended_at timestamptz,
   CONSTRAINT pk_issue_item PRIMARY KEY (act, enrolment)
 );
-CREATE INDEX ix_issue_item_left ON issue_item (act, place) WHERE outcome IS NULL;
+CREATE INDEX ix_issue_item_left ON issue_item (act, ordinal) WHERE outcome IS NULL;
 CREATE INDEX ix_issue_item_enrolment ON issue_item (enrolment) WHERE outcome IS NULL;
 """
 

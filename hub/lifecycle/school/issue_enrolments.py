@@ -1,0 +1,138 @@
+"""Issue the contracts of many enrolments: one act, and a job that goes on whatever becomes of its worker.
+
+The outcome of an enrolment is written in the transaction of its contract, under the enrolment's lock. So a job that was
+killed, or that runs twice, goes on with what is left, and issues nothing twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, time
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from hub.errors import BadInput, NotFound, QiandaError, Unavailable
+from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
+from hub.lifecycle.services import Services
+from hub.model.school.course import Campus, Enrolment
+from hub.model.school.enrolment_list import EnrolmentState
+from hub.model.school.issue_many import (
+    MAX_AT_ONCE,
+    IssueAct,
+    IssueFailure,
+    IssueOutcome,
+    IssueSelection,
+)
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.jobs import ISSUE_MANY
+from hub.store.transaction import Transaction
+
+# Contracts of one job. A worker that has to stop waits for no more.
+AT_A_TIME = 20
+# An enrolment that was begun more often probably crashes its process.
+MAX_TRIES = 5
+log = structlog.get_logger()
+
+
+async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enrolment]:
+    """Return the selected enrolments, families together. Raises BadInput for none, NotFound for unknown ones and those
+    outside the scope."""
+    if selection.chosen is None:
+        found = await tx.enrolments.list_fitting(selection.fitting, MAX_AT_ONCE)
+    else:
+        chosen = list(dict.fromkeys(selection.chosen))[:MAX_AT_ONCE]
+        found = await tx.enrolments.list_chosen(chosen)
+        if len(found) < len(chosen):
+            raise NotFound
+    if not found:
+        raise BadInput("choose at least one enrolment", field="enrolment")
+    return family_first(found)
+
+
+async def begin_issuing(tx: Transaction, selection: IssueSelection, act: IssueAct) -> None:
+    """Begin an act, and record it. An act that was begun before stays as it is. Raises as `list_selected` does."""
+    waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
+    found = await list_selected(tx, replace(selection, fitting=waiting))
+    if await tx.issue_acts.begin(act, found):
+        await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act.id)}, f"{ISSUE_MANY}-{act.id}")
+        await record_act(tx, act.campus, "contracts-issued", act.asked_by, {"act": str(act.id), "count": len(found)})
+
+
+async def issue_enrolments(services: Services, act_id: UUID, most: int = AT_A_TIME) -> bool:
+    """Issue up to `most` contracts of an act. Return whether some may be left."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        act = await tx.issue_acts.find(act_id)
+        left = await tx.issue_acts.list_left(act_id, most + 1)
+    if act is None:
+        return False
+    for number, enrolment in enumerate(left[:most]):
+        following = left[number + 1] if number + 1 < len(left) else None
+        while not await _issue_one(services, act, enrolment, following):
+            pass  # it was changed at the desk while its contract was drawn; MAX_TRIES ends this
+    return len(left) > most
+
+
+async def _issue_one(services: Services, act: IssueAct, enrolment_id: UUID, following: UUID | None) -> bool:
+    """Issue one contract, or note why not. Return False if the enrolment has to be read again. Raises Unavailable."""
+    try:
+        async with services.database.transaction(EVERYTHING) as tx:
+            tries = await tx.issue_acts.count_try(act.id, enrolment_id)
+        if tries is None:
+            return True
+        if tries > MAX_TRIES:
+            raise QiandaError
+        return await _draw_and_issue(services, act, enrolment_id, following)
+    except Unavailable:  # the job goes on later
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.issue_acts.forget_try(act.id, enrolment_id)
+        raise
+    except NotFound:
+        await _end(services, act, enrolment_id, IssueOutcome.GONE)
+    except QiandaError as error:
+        failure = IssueFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
+        await _end(services, act, enrolment_id, IssueOutcome.FAILED, failure)
+    except Exception:
+        log.exception("contract of many failed", act=str(act.id), enrolment=str(enrolment_id))
+        await _end(services, act, enrolment_id, IssueOutcome.FAILED, IssueFailure(QiandaError.code))
+    return True
+
+
+async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID, following: UUID | None) -> bool:
+    async with services.database.transaction(EVERYTHING) as tx:
+        read = await tx.school.enrolment(enrolment_id)
+        campus = await tx.school.campus(read.campus)
+        after = await tx.enrolments.list_chosen([following] if following else [])
+    if read.contract is not None:
+        await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
+        return True
+    asked = new_contract(read, deadline=end_of_day(act.deadline, campus), send=act.send)
+    prepared = await prepare_contract(services, EVERYTHING, asked)
+    async with services.database.transaction(EVERYTHING) as tx:
+        if not await tx.issue_acts.lock_item(act.id, enrolment_id):
+            return True
+        now = await tx.school.enrolment(enrolment_id, lock=True)
+        if now.contract is None and now != read:
+            return False
+        if now.contract is None:
+            # A person who also signs the next contract gets one message for both.
+            hold = any(each.contract is None and share_a_signer(now, each) for each in after)
+            await issue_prepared(services, tx, prepared, act.asked_by, hold=hold)
+        outcome = IssueOutcome.ISSUED if now.contract is None else IssueOutcome.ALREADY
+        await tx.issue_acts.end(act.id, enrolment_id, outcome, tx.now)
+    return True
+
+
+async def _end(
+    services: Services, act: IssueAct, enrolment: UUID, outcome: IssueOutcome, failure: IssueFailure | None = None
+) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.issue_acts.end(act.id, enrolment, outcome, tx.now, failure)
+
+
+def end_of_day(day: date | None, campus: Campus) -> datetime | None:
+    """Return the end of a day in the time zone of the campus; None (the default deadline) without a day."""
+    return datetime.combine(day, time(23, 59), ZoneInfo(campus.zone)) if day else None

@@ -1,0 +1,64 @@
+"""Show what issuing many contracts would do, before it is begun. Nothing is stored or sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hub.lifecycle.contract.preview import ContractPreview, preview_contract
+from hub.lifecycle.school.import_roster import new_contract
+from hub.lifecycle.school.issue_enrolments import end_of_day
+from hub.lifecycle.services import Services
+from hub.model.reminders.schedule import into_window
+from hub.model.school.course import Enrolment
+from hub.model.school.issue_many import IssueAct
+from hub.model.staff.accounts import Scope
+from hub.router.policy import get_policy_at
+
+
+@dataclass(frozen=True)
+class IssueForecast:
+    """What would happen. `seen`: the first contract with its messages. `waits`: when the first messages go out at each
+    campus where they may not go out now."""
+
+    seen: ContractPreview
+    messages: int
+    waits: Mapping[str, datetime]
+
+
+async def forecast_issuing(
+    services: Services, scope: Scope, enrolments: Sequence[Enrolment], act: IssueAct
+) -> IssueForecast:
+    """Draw the first of these contracts, and count. Raises as `preview_contract` does."""
+    first = enrolments[0]
+    async with services.database.transaction(scope) as tx:
+        campuses = {campus: await tx.school.campus(campus) for campus in {each.campus for each in enrolments}}
+        opened = {
+            campus.id: into_window(
+                await get_policy_at(tx, services.messaging.policy, campus.id, None),
+                tx.planning_now,
+                ZoneInfo(campus.zone),
+                0.0,
+            )
+            for campus in campuses.values()
+        }
+        now = tx.planning_now
+    asked = new_contract(first, deadline=end_of_day(act.deadline, campuses[first.campus]), send=act.send)
+    seen = await preview_contract(services, scope, asked)
+    messages = 0 if act.send == "none" else count_first_messages(enrolments)
+    waits = {campus: at for campus, at in opened.items() if at > now} if act.send == "now" else {}
+    return IssueForecast(seen, messages, waits)
+
+
+def count_first_messages(enrolments: Sequence[Enrolment]) -> int:
+    """Return how many people get a first message: those whose turn is first. Families may share some."""
+    orders = [[int(signer.get("order", 1)) for signer in each.people["signers"]] for each in enrolments]
+    return sum(order.count(min(order)) for order in orders if order)
+
+
+def count_by_course(enrolments: Sequence[Enrolment]) -> Counter[tuple[str, str]]:
+    """Return the number of enrolments by campus and course."""
+    return Counter((each.campus, each.course) for each in enrolments)

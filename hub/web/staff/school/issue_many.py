@@ -1,0 +1,142 @@
+"""Many contracts issued by one act: looked at before, then its progress, which any worker makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.school.issue_enrolments import begin_issuing, list_selected
+from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
+from hub.model.school.enrolment_list import EnrolmentState
+from hub.model.school.issue_many import MAX_AT_ONCE, FailedItem, IssueAct, IssueSelection
+from hub.model.staff.accounts import Scope
+from hub.web.problems import known_problems
+from hub.web.staff import labels
+from hub.web.staff.contract.issuing import as_seen, read_day, read_send, slow_down_looks
+from hub.web.staff.enrolment_labels import NOT_ISSUED
+from hub.web.staff.render import Entered, printable, problem_words, show, speech
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
+from hub.web.staff.staff.access import DeskVisit
+
+# Enrolments that were not issued and are named with the reason.
+MAX_FAILED_NAMED = 500
+FITTING = "fitting"
+
+
+async def preview(visit: DeskVisit) -> web.Response:
+    """Show what would be issued, and the first contract with its messages as its signers will see them."""
+    form = await visit.request.post()
+    entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline", FITTING, "until")})
+    selection = _selection(visit, form.getall("enrolment", []), entered)
+    try:
+        async with visit.services.database.transaction(_scope(visit, selection)) as tx:
+            if selection.chosen is None and selection.fitting.until is None:
+                until = await tx.enrolments.last_place()  # who comes meanwhile is no part of it
+                selection = replace(selection, fitting=replace(selection.fitting, until=until))
+            found = await list_selected(tx, selection)
+            courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    except BadInput as error:
+        return await enrolments(visit, error)
+    fresh = [each for each in found if each.contract is None]
+    problem, forecast = None, None
+    try:
+        await slow_down_looks(visit)
+        act = await _act(visit, entered, uuid4())
+        forecast = await forecast_issuing(visit.services, visit.scope, fresh, act) if fresh else None
+    except QiandaError as error:
+        problem = error
+    return await show(
+        visit,
+        "staff/preview.html",
+        fresh=fresh,
+        already=len(found) - len(fresh),
+        signers=sum(len(each.people["signers"]) for each in fresh),
+        forecast=forecast,
+        by_course=count_by_course(fresh).most_common(),
+        courses=courses,
+        campuses_by_id={campus.id: campus for campus in visit.campuses},
+        entered=entered,
+        selection=selection,
+        query=read_query(visit),
+        act=uuid4(),
+        most=MAX_AT_ONCE,
+        problem=problem,
+        **as_seen(forecast.seen if forecast else None),
+    )
+
+
+async def begin(visit: DeskVisit) -> web.StreamResponse:
+    """Begin the act. A second click on the same preview leads to the act that the first one began."""
+    form = await visit.request.post()
+    entered = Entered({name: printable(str(value)) for name, value in form.items() if isinstance(value, str)})
+    selection = _selection(visit, form.getall("enrolment", []), entered)
+    try:
+        act = await _act(visit, entered, _uuid(entered["act"]))
+        async with visit.services.database.transaction(_scope(visit, selection)) as tx:
+            await begin_issuing(tx, selection, act)
+    except BadInput as error:
+        return await enrolments(visit, error)
+    raise web.HTTPSeeOther(f"/staff/issued/{act.id}")
+
+
+async def progress(visit: DeskVisit) -> web.Response:
+    """Show how far an act is, and row by row what could not be issued."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        act = await tx.issue_acts.find(_uuid(visit.request.match_info["act"]))
+        if act is None:
+            raise NotFound
+        found = await tx.issue_acts.get_progress(act)
+        failed = await tx.issue_acts.list_not_issued(act.id, MAX_FAILED_NAMED)
+        names = await names_of(tx, [act.asked_by])
+    part = visit.request.query.get("part") == "live"
+    say = await speech(visit)
+    return await show(
+        visit,
+        "staff/issued_live.html" if part else "staff/issued.html",
+        progress=found,
+        counts={outcome.value: count for outcome, count in sorted(found.counts.items())},
+        failed=[(each, why(say, each, visit.zone)) for each in failed],
+        names=names,
+    )
+
+
+def why(say: labels.Speech, item: FailedItem, zone: str) -> str:
+    """Return why this enrolment was not issued."""
+    if item.failure is None:
+        return say.word(NOT_ISSUED, item.outcome)
+    error = BadInput(item.failure.detail, field=item.failure.field)
+    error.code = item.failure.code
+    error.sentence = known_problems().get(item.failure.code, QiandaError.sentence)
+    return problem_words(say, error, zone)
+
+
+def _scope(visit: DeskVisit, selection: IssueSelection) -> Scope:
+    """All that fit are those of the campus that is shown; who was chosen one by one may be of any campus of theirs."""
+    return visit.shown if selection.chosen is None else visit.scope
+
+
+def _selection(visit: DeskVisit, chosen: Iterable[object], entered: Mapping[str, str]) -> IssueSelection:
+    fitting = replace(read_query(visit).wanted, state=EnrolmentState.WAITING)
+    if not entered[FITTING]:
+        return IssueSelection(fitting, [_uuid(str(value)) for value in chosen])
+    until = entered["until"]
+    known = until.isascii() and until.isdecimal() and len(until) <= MAX_DIGITS
+    return IssueSelection(replace(fitting, until=int(until) if known else None))
+
+
+async def _act(visit: DeskVisit, entered: Mapping[str, str], act: UUID) -> IssueAct:
+    deadline, send = read_day(entered["deadline"], "deadline"), read_send(entered["send"] or "now")
+    async with visit.services.database.transaction(visit.scope) as tx:
+        return IssueAct(act, visit.staff.campus, visit.actor, tx.now, send, deadline)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
