@@ -28,6 +28,7 @@ from hub import (
     command_prune,
     command_school,
     command_seal,
+    command_setup,
     command_staff,
 )
 from hub.command_database import Dsns, made_database, opened_database
@@ -121,13 +122,25 @@ def init_command(
         Path | None,
         typer.Option("--from", help="Set a whole school up from its file (docs/operating.md, The school's file)."),
     ] = None,
+    by_page: Annotated[
+        bool, typer.Option("--page", help="Set a school up by a page, behind a one-time address; then serve and work.")
+    ] = False,
 ) -> None:
-    """Make the keys and certificates of the data folder and bind it to the database. Run it once, after `migrate`."""
+    """Set a school up: by questions in the terminal, by a page (--page), or from a file (--from).
+
+    Where a configuration exists, make the keys and certificates of the data folder and bind it to the database, once,
+    after `migrate`.
+    """
     with said_plainly():
-        if renew and from_file:
-            raise BadInput("give either --renew or --from")
+        if renew + bool(from_file) + by_page > 1:
+            raise BadInput("give one of --renew, --from and --page")
         if from_file:
             command_init.set_up(from_file)
+        elif by_page:
+            unset = command_setup.check_unset()
+            _check_port(unset.host, unset.port)
+            command_setup.set_up_by_page()
+            _run_elsewhere("web", "work")
         else:
             say(command_init.bind_database(real_settings(), renew=renew))
 
@@ -196,24 +209,26 @@ def erase(
 # ---- shared by the commands
 
 
-def _run_elsewhere(kind: str) -> None:
+def _run_elsewhere(*kinds: str) -> None:
     with said_plainly():
         settings = real_settings()
-        processes = [settings] if kind == "web" else _settings_of_workers(settings)
-        for each in processes:
+        jobs = [(kind, each) for kind in kinds for each in _settings_of_jobs(kind, settings)]
+        for kind, each in jobs:
             _check_port(each.host, each.port) if kind == "web" else _check_port(each.work_host, each.work_port)
         with opened_database(settings) as (server, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
             asyncio.run(check_current(dsns.app))
             check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
             data = settings.data if server else None
-            jobs = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for each in processes]
-            become_supervisor(SupervisorPlan(tuple(jobs), data))
+            packed = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for kind, each in jobs]
+            become_supervisor(SupervisorPlan(tuple(packed), data))
 
 
-def _settings_of_workers(settings: Settings) -> list[Settings]:
-    """Return the settings of each worker: the ports for health follow each other. Raises BadInput without room for
-    them."""
+def _settings_of_jobs(kind: str, settings: Settings) -> list[Settings]:
+    """Return the settings of each process of a kind. The ports for the health of workers follow each other. Raises
+    BadInput without room for them."""
+    if kind == "web":
+        return [settings]
     first, number = settings.work_port, settings.workers
     if first + number - 1 > MAX_PORT:
         raise BadInput(f"work_port: {number} workers need as many ports from {first} on", field="work_port")

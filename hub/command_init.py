@@ -11,6 +11,7 @@ import asyncio
 import os
 import tempfile
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,8 +72,8 @@ def bind_database(settings: Settings, *, renew: bool = False) -> str:
 
 
 @dataclass(frozen=True)
-class _FirstDay:
-    """What was made. `is_new`: whether the account was added now."""
+class InstalledSchool:
+    """What was made. `is_new`: whether the account was added now. `seal`, `missing`: sentences for people."""
 
     compared: SchoolComparison
     is_new: bool
@@ -86,40 +87,55 @@ def set_up(path: Path) -> None:
 
     check_environment(os.environ)
     file, faults = read_school(path.read_text("utf-8"))
-    _check(file, [*faults, *_first_faults(file)])
-    _write_configuration(file)
-    settings = real_settings()
-    migrate_database(settings)
-    say(bind_database(settings))
+    if found := [*faults, *_first_faults(file)] if faults else find_install_faults(file):
+        say_comparison(SchoolComparison(), found, dry_run=False)
     password = password_from(_password_file(file))
-    done = with_hub(lambda hub: _first_day(hub, file, password))
+    done = install_school(file, password, say)
     say_comparison(done.compared, list(done.compared.faults), dry_run=False)
-    say(f"{settings.public_origin}/staff: log in as {file.staff['login']}.")
+    say_installed(real_settings(), file, done)
     if done.is_new and _password_file(file) is None:
         say(f"Password, which is not shown again: {password}")
-    for line in done.seal:
-        say(line)
-    _request_seal(settings, file)
-    for line in done.missing:
-        say(f"still missing: {line}")
     say("Then: qianda doctor, qianda serve, qianda work (docs/operating.md). Back the data folder up first.")
 
 
-def _check(file: SchoolFile, faults: list[SchoolFault]) -> None:
-    """Say every fault that shows without a database. Raises typer's Exit with 1 where there are any."""
+def say_installed(settings: Settings, file: SchoolFile, done: InstalledSchool) -> None:
+    say(f"{settings.public_origin}/staff: log in as {file.staff['login']}.")
+    for line in done.seal:
+        say(line)
+    for line in done.missing:
+        say(f"still missing: {line}")
+
+
+def install_school(file: SchoolFile, password: str, tell: Callable[[str], None]) -> InstalledSchool:
+    """Make the configuration, the database, the keys, and the school with its first account; say each step by `tell`.
+
+    The file has no faults that show without a database: see `find_install_faults`. Where the database shows others,
+    they are returned, and nothing of the school is there. Killed in between, it is run again.
+    """
+    _write_configuration(file, tell)
+    settings = real_settings()
+    migrate_database(settings)
+    tell(bind_database(settings))
+    done = with_hub(lambda hub: _first_day(hub, file, password))
+    if not done.compared.faults:
+        _request_seal(settings, file, tell)
+    return done
+
+
+def find_install_faults(file: SchoolFile) -> list[SchoolFault]:
+    """Return every fault that shows without a database. Raises BadInput for a configuration with which no hub may
+    start."""
     from hub.documents.contract_templates import ContractTemplates
     from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
 
-    if faults:
-        say_comparison(SchoolComparison(), faults, dry_run=False)
+    if found := _first_faults(file):
+        return found
     settings = _settings(file)
     check_real(settings)
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
     found = find_content_faults(templates, file)
     found += find_place_faults(file, {each.id: each for each in file.campuses})
-    found += _account_faults(file)
-    if found:
-        say_comparison(SchoolComparison(), found, dry_run=False)
+    return found + _account_faults(file)
 
 
 def _settings(file: SchoolFile) -> Settings:
@@ -167,7 +183,7 @@ def _configuration(file: SchoolFile) -> dict[str, Any]:
     return {"origin": file.origin, "school": dict(file.organisation)} | dict(file.configuration)
 
 
-def _write_configuration(file: SchoolFile) -> None:
+def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
     """Into the data folder; a file of one's own has to say the same. Raises BadInput where it says something else."""
     from hub.documents.toml_text import write_toml
 
@@ -179,20 +195,20 @@ def _write_configuration(file: SchoolFile) -> None:
         return
     written_file().parent.mkdir(parents=True, exist_ok=True)
     write_private(written_file(), write_toml(wanted).encode())
-    say(f"{written_file()}: the configuration.")
+    tell(f"{written_file()}: the configuration.")
 
 
-async def _first_day(hub: Hub, file: SchoolFile, password: str) -> _FirstDay:
+async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledSchool:
     from hub.doctor import examine
     from hub.lifecycle.school.apply_school import apply_school
     from hub.seal_setup import seal_status
 
     compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), COMMAND_LINE.actor)
     if compared.faults:
-        return _FirstDay(compared, False, [], [])
+        return InstalledSchool(compared, False, [], [])
     is_new = await _add_first_account(hub, file, password)
     missing = [f"{each.part}: {each.words}" for each in await examine(hub) if not each.well]
-    return _FirstDay(compared, is_new, seal_status(hub).lines(), missing)
+    return InstalledSchool(compared, is_new, seal_status(hub).lines(), missing)
 
 
 async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
@@ -209,7 +225,7 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     return True
 
 
-def _request_seal(settings: Settings, file: SchoolFile) -> None:
+def _request_seal(settings: Settings, file: SchoolFile, tell: Callable[[str], None]) -> None:
     """The request is made anew each time, for the same key."""
     from hub.seal_setup import request_seal
 
@@ -217,4 +233,4 @@ def _request_seal(settings: Settings, file: SchoolFile) -> None:
         return
     path = settings.data / REQUEST_FILE
     path.write_bytes(asyncio.run(request_seal(settings)))
-    say(f"{path}: send it to your certificate authority; then `qianda seal install` what it issues, with its issuers.")
+    tell(f"{path}: send it to your certificate authority; then `qianda seal install` what it issues, with its issuers.")

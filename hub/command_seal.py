@@ -79,12 +79,12 @@ def _change(act: Callable[[Settings, str], Coroutine[Any, Any, str]]) -> None:
     with opened_database(settings, as_owner=True) as (_, dsns):
         asyncio.run(check_current(dsns.owner))
         said = asyncio.run(act(settings, dsns.owner))
-    for line in with_hub(_record):
+    for line in with_hub(record_seal_change):
         say(line)
     say(said)
 
 
-async def _record(hub: Hub) -> list[str]:
+async def record_seal_change(hub: Hub) -> list[str]:
     """Write it into the school's record, unless it stands there already; what the seal is from now on."""
     from hub.lifecycle.evidence.school_acts import record_seal
     from hub.seal_setup import seal_status

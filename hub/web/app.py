@@ -24,7 +24,7 @@ from hub.web.departed import ClosingIsNoError, departed
 from hub.web.i18n import Catalogues
 from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
-from hub.web.pages import RENDERED, STATIC
+from hub.web.pages import RENDERED, SITE, STATIC, SiteFacts
 from hub.web.problems import problems
 from hub.web.rate_limit import Brakes
 from hub.web.request_ids import name_request
@@ -50,12 +50,21 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     )
     server_logger.addFilter(CLOSING_IS_NO_ERROR)
     app[HUB] = hub
-    app[CATALOGUES] = _catalogues()
+    add_pages(app, SiteFacts(hub.services.origin, hub.settings.school.named, hub.demo), logo_path(hub))
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
+    app.cleanup_ctx.append(slow.watch)
+    app.add_routes(_routes(hub))
+    return app
+
+
+def add_pages(app: web.Application, site: SiteFacts, logo_of_school: str | None) -> None:
+    """Add what every page needs: templates in both languages, static files, security headers."""
+    app[SITE] = site
+    app[CATALOGUES] = _catalogues()
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
-    app[LOGO] = logo_path(hub) or f"{app[STATIC]}/seal.svg"
+    app[LOGO] = logo_of_school or f"{app[STATIC]}/seal.svg"
     app[RENDERED] = OrderedDict()
     aiohttp_jinja2.setup(
         app,
@@ -65,12 +74,9 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    app.cleanup_ctx.append(slow.watch)
     app.on_response_prepare.append(add_headers)
-    app.add_routes(_routes(hub))
     app.router.add_static(app[STATIC], STATIC_FOLDER)
     app.router.add_static("/static", STATIC_FOLDER)
-    return app
 
 
 @cache

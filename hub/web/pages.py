@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from hub.web.app_keys import CATALOGUES, HUB
+from hub.web.app_keys import CATALOGUES
 from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.logo import LOGO
 from hub.web.scripts import SCRIPTS
@@ -24,6 +26,18 @@ MAX_KEPT_PAGES = 64
 MAX_KEPT_QUERY = 40
 
 
+@dataclass(frozen=True)
+class SiteFacts:
+    """What the head of every page says. `named`: the school's name by language."""
+
+    origin: str
+    named: Callable[[str], str]
+    demo: bool = False
+
+
+SITE = web.AppKey("site", SiteFacts)
+
+
 def translator(request: web.Request, language: str | None = None) -> Translate:
     return request.config_dict[CATALOGUES].translator(language or language_of(request))
 
@@ -34,7 +48,7 @@ def page(
     """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `lang`, `static`, `logo`,
     `scripts`, `origin`, `school` and `demo`."""
     lang = language or language_of(request)
-    hub = request.config_dict[HUB]
+    site = request.config_dict[SITE]
     known = {
         "_": translator(request, lang),
         "lang": lang,
@@ -42,9 +56,9 @@ def page(
         "static": request.config_dict[STATIC],
         "scripts": request.config_dict[SCRIPTS],
         "logo": request.config_dict[LOGO],
-        "origin": hub.services.origin,
-        "school": hub.settings.school.named(lang),
-        "demo": hub.demo,
+        "origin": site.origin,
+        "school": site.named(lang),
+        "demo": site.demo,
         "other_language": _in_other_language(request, lang),
     }
     response = aiohttp_jinja2.render_template(template, request, known | context, status=status)

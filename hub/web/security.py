@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 from hub.errors import AccessDenied
 from hub.measures import SecurityEvent
 from hub.web.app_keys import HUB
-from hub.web.pages import STATIC
+from hub.web.pages import SITE, STATIC
 from hub.web.problems import PROGRAMS
 from hub.web.request_ids import HEADER, id_of
 from hub.web.security_events import report_event
@@ -52,14 +52,14 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Cache-Control"] = "no-cache"
     else:
         response.headers.setdefault("Cache-Control", "no-store")
-    if request.app[HUB].services.origin.startswith("https://"):
+    if request.app[SITE].origin.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
-    if request.method not in SAFE_METHODS and not _from_here(request):
+    if request.method not in SAFE_METHODS and not comes_from(request, request.app[SITE].origin):
         report_event(request, SecurityEvent.OTHER_SITE)
         raise AccessDenied("this request came from another site")
     return await handler(request)
@@ -76,8 +76,8 @@ def refuse_other_sites(request: web.Request) -> None:
         raise AccessDenied("this was opened from another site: open it from the contract's page")
 
 
-def _from_here(request: web.Request) -> bool:
-    """Return whether a request comes from our own pages or from a program.
+def comes_from(request: web.Request, own: str) -> bool:
+    """Return whether a request comes from our own pages or from a program. `own`: our origin.
 
     A program sends neither header, and no cookie, or a bearer that no other site can make a browser send. Our own forms
     may send `Origin: null`, because our pages send no referrer; then Sec-Fetch-Site decides.
@@ -86,7 +86,7 @@ def _from_here(request: web.Request) -> bool:
     if site is not None and site != "same-origin":
         return False
     if origin is not None and origin != "null":
-        return origin == request.app[HUB].services.origin
+        return origin == own
     return site is not None or (origin is None and ("Cookie" not in request.headers or bearer(request) is not None))
 
 

@@ -17,11 +17,13 @@ from hub.model.school.issue_many import FailedItem, IssueAct, IssueFailure, Issu
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
 
 ACT: Table = table_of(IssueActRow)
 ITEM: Table = table_of(IssueItemRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
+_FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
 _LEFT = ITEM.c.outcome.is_(None)
 _COLUMNS = ("act", "enrolment", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
@@ -71,11 +73,11 @@ class IssueActs:
         joined = ITEM.outerjoin(ENROLMENT, ENROLMENT.c.id == ITEM.c.enrolment)
         mine = (ITEM.c.act == act) & ITEM.c.outcome.is_not(None) & (ITEM.c.outcome != IssueOutcome.ISSUED.value)
         statement = select(*columns).select_from(joined).where(mine).order_by(ITEM.c.ordinal).limit(limit)
-        return [self._failed(row) for row in await self._connection.execute(statement)]
+        return [self._failed(act, row) for row in await self._connection.execute(statement)]
 
-    def _failed(self, row: Row) -> FailedItem:
+    def _failed(self, act: UUID, row: Row) -> FailedItem:
         sealed = row["failure_sealed"]
-        failure = IssueFailure(**self._cipher.open_json(sealed)) if sealed else None
+        failure = IssueFailure(**self._cipher.open_json(sealed, _FAILURE.at(act, row["enrolment"]))) if sealed else None
         return FailedItem(row["enrolment"], row["student_name"], IssueOutcome(row["outcome"]), failure)
 
     # ---- one enrolment of an act
@@ -102,7 +104,7 @@ class IssueActs:
     ) -> None:
         """Write the outcome, in the transaction of the contract."""
         mine = (ITEM.c.act == act) & (ITEM.c.enrolment == enrolment) & _LEFT
-        sealed = self._cipher.seal_json(asdict(failure)) if failure else None
+        sealed = self._cipher.seal_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
         values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": sealed}
         await self._connection.execute(ITEM.update().where(mine).values(values))
 

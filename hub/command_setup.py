@@ -1,0 +1,115 @@
+"""`qianda init --page`, and `qianda init` in a terminal: a school set up by questions, then served right away.
+
+Both ask what `hub.setup.questions` says, and install what `qianda init --from` would: see `SchoolInstaller`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.command_database import opened_database
+from hub.command_hub import check_current, load_settings, say, with_hub
+from hub.command_init import REQUEST_FILE, find_install_faults, install_school
+from hub.demo.guard import check_environment
+from hub.errors import BadInput
+from hub.settings import Settings, own_file, written_file
+
+if TYPE_CHECKING:
+    from hub.setup.answers import SetupAnswers
+    from hub.setup.installer import SetupResult
+
+# In the data folder: what `qianda init --from` would take, so that the installation can be repeated.
+SCHOOL_FILE = "school.toml"
+
+
+def check_unset() -> Settings:
+    """Return the settings of a hub without a school. Raises BadInput where there is one: nothing may be set up twice.
+
+    A set-up that was killed in between has kept its answers, and goes on.
+    """
+    from hub.setup.answers_file import FILE
+
+    check_environment(os.environ)
+    settings = load_settings()
+    if own := own_file():
+        is_own = own != written_file() or not (settings.data / FILE).exists()
+        if is_own:
+            raise BadInput(f"there is a configuration already ({own}): run `qianda migrate`, then `qianda init`")
+    return settings
+
+
+def set_up_by_page() -> None:
+    """Print the one-time address, and serve the page there until it is finished."""
+    from hub.web.setup.access import TOKEN_LIFE
+    from hub.web.setup.app import serve_setup
+    from hub.web.setup.state import SetupState
+
+    settings = check_unset()
+    address = settings.public_origin
+    state = SetupState.begin(settings.data, SchoolInstaller(settings.data), lambda: datetime.now(UTC))
+    say(f"{address}/setup/{state.access.token}")
+    hours = int(TOKEN_LIFE.total_seconds() // 3600)
+    say(
+        f"Open this address within {hours} h: whoever begins there sets the school up. Ctrl-C stops, and keeps answers."
+    )
+    if settings.host in ("127.0.0.1", "localhost", "::1"):
+        say(f"From another machine: ssh -L {settings.port}:127.0.0.1:{settings.port} THIS-MACHINE, then open it there.")
+    serve_setup(state, host=settings.host, port=settings.port, address=address)
+
+
+class SchoolInstaller:
+    """Installs what was answered. What it makes is what `qianda init --from` makes of `school.toml`."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def install(self, answers: SetupAnswers, tell: Callable[[str], None]) -> SetupResult:
+        """See `hub.setup.installer.SetupInstaller`."""
+        from hub.documents.school_file import read_school
+        from hub.documents.toml_text import write_toml
+        from hub.lifecycle.staff.accounts import new_password
+        from hub.setup.answers import compose_school
+        from hub.setup.answers_file import AnswersFile
+        from hub.setup.installer import SetupResult
+        from hub.store.kernel.private_files import write_private
+
+        kept = AnswersFile(self._data)
+        composed = compose_school(answers, kept.keys)
+        text = write_toml(composed.values)
+        file, faults = read_school(text)
+        if found := faults or find_install_faults(file):
+            raise BadInput("\n".join(map(str, dict.fromkeys(found))))
+        written_file().unlink(missing_ok=True)  # of an earlier try: see `check_unset`
+        kept.write_files(composed.files)
+        write_private(self._data / SCHOOL_FILE, text.encode())
+        given = answers["account"].get("password", "")
+        password = given or new_password()
+        done = install_school(file, password, tell)
+        if done.compared.faults:
+            raise BadInput("\n".join(map(str, dict.fromkeys(done.compared.faults))))
+        kept.remove()
+        request = self._data / REQUEST_FILE
+        return SetupResult(
+            origin=file.origin,
+            login=file.staff["login"],
+            password=password if done.is_new and not given else "",
+            request=request.read_bytes() if file.seal.get("kind") == "request" else b"",
+            seal=tuple(done.seal),
+            missing=tuple(done.missing),
+        )
+
+    def install_certificate(self, files: Sequence[tuple[str, bytes]]) -> list[str]:
+        """See `hub.setup.installer.SetupInstaller`."""
+        from hub.command_seal import record_seal_change
+        from hub.seal_setup import install_seal
+
+        settings = load_settings()
+        with opened_database(settings, as_owner=True) as (_, dsns):
+            asyncio.run(check_current(dsns.owner))
+            asyncio.run(install_seal(settings, dsns.owner, files))
+        return with_hub(record_seal_change)

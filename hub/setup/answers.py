@@ -1,0 +1,158 @@
+"""The answers of a set-up, and the school's file that they stand for. Pure.
+
+What a person typed is kept as text, by step and question. A school's file names secrets and certificates by the paths
+of files; these are made when the file is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hub.setup.questions import STEPS, SetupStep, find_step
+from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, campus_entry, course_entry, read_table
+
+# In the data folder, below `keys`, so that a backup has them.
+SECRETS_FOLDER = "setup"
+# By step: what a person has answered, by question.
+SetupAnswers = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class ComposedSchool:
+    """A school's file as values, and the files that it names, by their path."""
+
+    values: Mapping[str, Any]
+    files: Mapping[Path, bytes] = field(default_factory=dict)
+
+
+def compose_school(answers: SetupAnswers, keys: Path) -> ComposedSchool:
+    """Return the file that these answers stand for, as far as they go. `keys`: the folder of secrets."""
+    files: dict[Path, bytes] = {}
+
+    def put(step: str, name: str) -> str:
+        """Plan a file with an answer; return its path."""
+        path = keys / SECRETS_FOLDER / f"{step}-{name}"
+        files[path] = f"{_answers(answers, step)[name]}\n".encode()
+        return str(path)
+
+    values: dict[str, Any] = {}
+    if origin := _answers(answers, "origin").get("origin"):
+        values["origin"] = origin.rstrip("/")
+    if organisation := _answers(answers, "organisation"):
+        values["school"] = {name: value for name, value in organisation.items() if value}
+    values["campus"] = compose_campuses(answers)
+    values["course"] = compose_courses(answers)
+    if template := _answers(answers, "courses").get("template"):
+        values["templates"] = [template]
+    if account := _answers(answers, "account"):
+        values["staff"] = {name: account[name] for name in ("login", "name") if account.get(name)}
+    configuration = {
+        "seal": _seal(answers, put),
+        "timestamps": _timestamps(answers, put),
+        "channels": _channels(answers, put),
+        "reminders": _reminders(answers),
+    }
+    if kind := _answers(answers, "seal").get("kind"):
+        values["seal"] = {"kind": "request" if kind == "request" else "builtin"}
+    values["configuration"] = {name: value for name, value in configuration.items() if value}
+    return ComposedSchool({name: value for name, value in values.items() if value}, files)
+
+
+def compose_campuses(answers: SetupAnswers) -> list[dict[str, Any]]:
+    rows, _ = read_table(_answers(answers, "campuses").get("table", ""), CAMPUS_TITLES)
+    return [campus_entry(row) for row in rows]
+
+
+def compose_courses(answers: SetupAnswers) -> list[dict[str, Any]]:
+    given = _answers(answers, "courses")
+    if not given.get("table", "").strip():
+        return []
+    rows, _ = read_table(given["table"], COURSE_TITLES)
+    return [course_entry(row, given.get("template", "")) for row in rows]
+
+
+def channel_entry(answers: SetupAnswers) -> dict[str, Any]:
+    """Return the options of the one provider, its secrets included; empty without one."""
+    given = _answers(answers, "messages")
+    match given.get("kind"):
+        case "email":
+            entry = _given(given, "host", "security", "username", "password") | {"sender": given.get("mail_sender", "")}
+            port = given.get("port", "")
+            return entry | ({"port": int(port) if port.isdecimal() else port} if port else {})
+        case "sms_twilio":
+            return _given(given, "account", "auth_token", "base_url") | {"sender": given.get("sms_sender", "")}
+    return {}
+
+
+def is_complete(answers: SetupAnswers) -> bool:
+    """Return whether every step was answered."""
+    return next_step(answers) is None
+
+
+def next_step(answers: SetupAnswers) -> SetupStep | None:
+    """Return the first step that was not answered; None if all were."""
+    return next((each for each in STEPS if each.name not in answers), None)
+
+
+def kept_answers(step: SetupStep, entered: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """Return what is kept of a form: answers to questions that are asked.
+
+    A secret or a certificate that was left empty stays as it was, since neither is shown again.
+    """
+    found = {each.name: entered.get(each.name, "").strip() for each in step.questions}
+    for each in step.questions:
+        if each.kind in ("secret", "pem") and not found[each.name]:
+            found[each.name] = before.get(each.name, "")
+    asked = {each.name for each in step.asked(found)}
+    return {name: value for name, value in found.items() if name in asked and value}
+
+
+def missing_answers(step: SetupStep, given: Mapping[str, str]) -> list[str]:
+    """Return the names of questions that have to be answered and were not."""
+    return [each.name for each in step.asked(dict(given)) if each.required and not given.get(each.name)]
+
+
+def _seal(answers: SetupAnswers, put: Any) -> dict[str, Any]:
+    given = _answers(answers, "seal")
+    if given.get("kind") != "csc":
+        return {}
+    entry: dict[str, Any] = {"kind": "csc"} | _given(given, "url", "credential", "token_url", "client_id")
+    entry |= {f"{name}_file": put("seal", name) for name in ("client_secret", "pin") if given.get(name)}
+    return entry | ({"trusted": [put("seal", "trusted")]} if given.get("trusted") else {})
+
+
+def _timestamps(answers: SetupAnswers, put: Any) -> dict[str, Any]:
+    given = _answers(answers, "timestamps")
+    if given.get("kind") != "rfc3161":
+        return {}
+    certificates = [put("timestamps", "certificates")] if given.get("certificates") else []
+    return {"kind": "rfc3161", "url": given.get("url", ""), "certificates": certificates}
+
+
+def _channels(answers: SetupAnswers, put: Any) -> dict[str, Any]:
+    entry = channel_entry(answers)
+    if not entry:
+        return {}
+    for name in ("password", "auth_token"):
+        if entry.pop(name, None):
+            entry[f"{name}_file"] = put("messages", name)
+    return {_answers(answers, "messages")["kind"]: entry}
+
+
+def _reminders(answers: SetupAnswers) -> dict[str, Any]:
+    """Where mail is all there is, it comes first for everybody."""
+    if _answers(answers, "messages").get("kind") != "email":
+        return {}
+    return {f"{name}_through": ["email"] for name in ("invitation", "reminders", "last_call")}
+
+
+def _given(values: Mapping[str, str], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name)}
+
+
+def _answers(answers: SetupAnswers, step: str) -> Mapping[str, str]:
+    assert find_step(step) is not None
+    return answers.get(step, {})

@@ -1,0 +1,60 @@
+"""The answers of a set-up that is under way, sealed in the data folder, so that it goes on after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+
+from hub.data_folder import master_key
+from hub.errors import BadInput
+from hub.setup.answers import SetupAnswers
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.keys import Keys
+from hub.store.kernel.private_files import write_private
+
+FILE = "setup.sealed"
+
+
+class AnswersFile:
+    """The answers, encrypted under the master key of the data folder, which is made with the first answer."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._path = data / FILE
+
+    @property
+    def keys(self) -> Path:
+        """The folder of secrets, with its whole path."""
+        return (self._data / "keys").resolve()
+
+    def read(self) -> dict[str, dict[str, str]]:
+        """Return the answers; none before the first was kept. Raises BadInput for a file of another master key."""
+        if not self._path.exists():
+            return {}
+        try:
+            found: dict[str, dict[str, str]] = self._cipher().open_json(self._path.read_bytes())
+        except (InvalidTag, ValueError):
+            raise BadInput(
+                f"{self._path} was sealed with another master key: bring keys/master.key back, or remove that file "
+                "and answer anew"
+            ) from None
+        return found
+
+    def keep(self, answers: SetupAnswers) -> None:
+        values = {step: dict(given) for step, given in answers.items()}
+        self._data.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_private(self._path, self._cipher().seal_json(values))
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def write_files(self, files: Mapping[Path, bytes]) -> None:
+        """Write the secrets and certificates that the configuration names, readable by their owner alone."""
+        for path, content in files.items():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(path, content)
+
+    def _cipher(self) -> Cipher:
+        return Cipher(Keys.load_or_create(master_key(self._data)))

@@ -1,0 +1,152 @@
+"""What is wrong with the answers of a step: judged by what judges a school's file, never by rules of its own."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from pydantic import ValidationError
+
+from hub.demo.guard import check_real
+from hub.documents.contract_templates import ContractTemplates
+from hub.documents.school_file import read_school
+from hub.documents.toml_text import write_toml
+from hub.errors import BadInput
+from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
+from hub.lifecycle.staff.accounts import NewStaff, check_account, new_password
+from hub.model.school.school_change import SchoolFault, SchoolFile
+from hub.settings import PACKED, Settings
+from hub.setup.answers import SetupAnswers, compose_school, missing_answers
+from hub.setup.questions import STEPS, SetupStep
+from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, read_table
+
+# By step: how places of a school's file begin that are about it.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "origin": ("origin",),
+    "organisation": ("school",),
+    "campuses": ("campus",),
+    "account": ("staff",),
+    "courses": ("course", "templates"),
+    "seal": ("seal",),
+    "timestamps": ("timestamps",),
+    "messages": ("channels",),
+}
+# Steps whose answers contracts are drawn from.
+DRAWN = ("campuses", "courses")
+_ENTRY = re.compile(r"(campus|course) (\d+)( \([^)]*\))?")
+
+
+@dataclass(frozen=True)
+class AnswerFault:
+    """What is wrong with an answer. `question`: its name; empty for the step as a whole."""
+
+    question: str
+    words: str
+
+
+def find_step_faults(step: SetupStep, answers: SetupAnswers, keys: Path) -> list[AnswerFault]:
+    """Return every fault of the answers of one step, with those of the other steps as they are.
+
+    `keys`: where secrets would lie; nothing is written there.
+    """
+    given = answers.get(step.name, {})
+    faults = [AnswerFault(name, "is missing") for name in missing_answers(step, given)]
+    if step.name in ("campuses", "courses") and given.get("table"):
+        _, wrong = read_table(given["table"], CAMPUS_TITLES if step.name == "campuses" else COURSE_TITLES)
+        if wrong:
+            return [*faults, *(AnswerFault("table", each) for each in wrong)]
+    if step.name == "account" and not faults:
+        faults += _account_faults(given)
+    faults += _certificate_faults(step, given)
+    known = {each.question for each in faults}
+    named = {each.name for each in step.questions}
+    drawn = step.name in DRAWN
+    found = [each for each in find_file_faults(answers, keys, drawn) if each.place.startswith(PLACES[step.name])]
+    about = [_about(each, named, step, answers) for each in dict.fromkeys(found)]
+    return [*faults, *(each for each in about if each.question not in known)]
+
+
+def find_file_faults(answers: SetupAnswers, keys: Path, drawn: bool) -> list[SchoolFault]:
+    """Return every fault of the school's file that the answers stand for, as far as they go.
+
+    `drawn`: whether to look for templates that do not exist and characters that no contract can show as well, which
+    reads the fonts.
+    """
+    composed = compose_school(answers, keys)
+    file, faults = read_school(write_toml(composed.values))
+    settings, found = _read_settings(file)
+    faults += found
+    if settings is not None and drawn:
+        templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
+        faults += find_content_faults(templates, file)
+    if file.campuses:
+        faults += find_place_faults(file, {each.id: each for each in file.campuses})
+    return faults
+
+
+def _read_settings(file: SchoolFile) -> tuple[Settings | None, list[SchoolFault]]:
+    """Return the settings that a hub would have by this file, and what is wrong with them."""
+    values: dict[str, Any] = {"school": dict(file.organisation)} if file.organisation else {}
+    values |= {"origin": file.origin} if file.origin else {}
+    with tempfile.TemporaryDirectory() as folder:  # for our eyes alone
+        tried = Path(folder) / "tried.toml"
+        tried.write_text(write_toml(values | dict(file.configuration)), "utf-8")
+        try:
+            settings = Settings.of_file(tried)
+        except ValidationError as error:
+            return None, [
+                SchoolFault(", ".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "))
+                for each in error.errors()
+            ]
+    if not (file.organisation and file.origin):
+        return settings, []
+    try:
+        check_real(settings)
+    except BadInput as error:
+        return settings, [SchoolFault(error.field, str(error))]
+    return settings, []
+
+
+def _about(fault: SchoolFault, named: set[str], step: SetupStep, answers: SetupAnswers) -> AnswerFault:
+    """Return a fault by the question that it is about, or by the row of the table."""
+    last = fault.place.rpartition(", ")[2]
+    if "table" in named and (entry := _ENTRY.match(fault.place)):
+        titles = CAMPUS_TITLES if step.name == "campuses" else COURSE_TITLES
+        rows, _ = read_table(answers[step.name]["table"], titles)
+        place = fault.place[entry.end() :].removeprefix(", ").removeprefix("details, ")
+        where = f"row {rows[int(entry[2]) - 1].number}{entry[3] or ''}" + (f", {place}" if place else "")
+        return AnswerFault("table", f"{where}: {fault.words}")
+    if fault.place in ("templates", "origin"):
+        return AnswerFault("template" if fault.place == "templates" else "origin", fault.words)
+    name = last if last in named else ("table" if "table" in named else "")
+    return AnswerFault(name, fault.words if name else str(fault))
+
+
+def _account_faults(given: Mapping[str, str]) -> list[AnswerFault]:
+    account = NewStaff(given["login"], given["name"], "", "manager")
+    try:
+        check_account(account, given.get("password") or new_password())
+    except BadInput as error:
+        return [AnswerFault(error.field, str(error))]
+    return []
+
+
+def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[AnswerFault]:
+    found = []
+    for each in step.asked(dict(given)):
+        if each.kind == "pem" and given.get(each.name):
+            try:
+                x509.load_pem_x509_certificates(given[each.name].encode())
+            except ValueError:
+                found.append(AnswerFault(each.name, "is no certificate in PEM (-----BEGIN CERTIFICATE-----)"))
+    return found
+
+
+def find_first_faulty_step(answers: SetupAnswers, keys: Path) -> SetupStep | None:
+    """Return the first step that was not answered, or not rightly; None where all of it may be installed."""
+    return next((each for each in STEPS if each.name not in answers or find_step_faults(each, answers, keys)), None)

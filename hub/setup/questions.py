@@ -1,0 +1,264 @@
+"""What is asked when a school is set up: the steps in their order, with the questions of each. Pure.
+
+All words are English; `templates/languages/setup.zh.po` has the Chinese.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "secret", "table", "pem", "choice"]
+
+
+@dataclass(frozen=True)
+class SetupChoice:
+    """One of several. `hint`: what follows from it."""
+
+    value: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class SetupQuestion:
+    """One question. `kinds`: answers to the step's choice for which it is asked; empty: always.
+
+    `secret` is never shown again. `table` takes a spreadsheet, or rows that are typed; `pem` certificates.
+    """
+
+    name: str
+    words: str
+    hint: str = ""
+    kind: Kind = "text"
+    required: bool = False
+    default: str = ""
+    choices: tuple[SetupChoice, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def is_asked(self, chosen: str) -> bool:
+        """Return whether it is asked, with this answer to the step's choice."""
+        return not self.kinds or chosen in self.kinds
+
+
+@dataclass(frozen=True)
+class SetupStep:
+    name: str
+    title: str
+    words: str
+    questions: tuple[SetupQuestion, ...]
+
+    @property
+    def choice(self) -> SetupQuestion | None:
+        """The question on which others depend: the first choice; None if there is none."""
+        return next((each for each in self.questions if each.kind == "choice"), None)
+
+    def asked(self, answers: dict[str, str]) -> list[SetupQuestion]:
+        """Return the questions that are asked, with these answers so far."""
+        choice = self.choice
+        chosen = answers.get(choice.name, choice.default) if choice else ""
+        return [each for each in self.questions if each.is_asked(chosen)]
+
+
+ORIGIN = SetupStep(
+    "origin",
+    "Address",
+    "Every link in a message is built from this address, so it has to lead here from outside. "
+    "A proxy in front (Caddy, nginx) ends TLS.",
+    (
+        SetupQuestion(
+            "origin",
+            "Public address",
+            "Like https://sign.school.example, without a path. For a trial on this machine alone: http://127.0.0.1:8080.",
+            required=True,
+        ),
+    ),
+)
+ORGANISATION = SetupStep(
+    "organisation",
+    "Organisation",
+    "Party A of every contract, and the name on the seal.",
+    (
+        SetupQuestion("name", "Full name, as registered", required=True),
+        SetupQuestion(
+            "credit_code", "Unified social credit code", "18 characters; its check digit is checked.", required=True
+        ),
+        SetupQuestion("licence", "Number of the operating permit", required=True),
+        SetupQuestion("representative", "Legal representative"),
+        SetupQuestion("short_name", "Short name", "For messages: the shorter, the cheaper."),
+        SetupQuestion("name_en", "Name in English"),
+        SetupQuestion("short_name_en", "Short name in English"),
+    ),
+)
+CAMPUSES = SetupStep(
+    "campuses",
+    "Campuses",
+    "Exactly one has no parent: the headquarters. Whoever works at a campus sees it and all below it.",
+    (
+        SetupQuestion(
+            "table",
+            "Campuses",
+            "The first row holds titles: id, parent, name, and if you like English name, time zone, address, "
+            "English address, phone. One campus a row.",
+            kind="table",
+            required=True,
+            default="id, parent, name, address, phone\nhq, , , , ",
+        ),
+    ),
+)
+ACCOUNT = SetupStep(
+    "account",
+    "First account",
+    "It belongs to headquarters and may do everything. Others are added with it.",
+    (
+        SetupQuestion(
+            "login", "Login name", "2 to 40 small letters, digits, dots, dashes, underscores or @.", required=True
+        ),
+        SetupQuestion("name", "Your name", "As colleagues see it.", required=True),
+        SetupQuestion(
+            "password", "Password", "10 characters or more. Left empty, one is made up and shown once.", kind="secret"
+        ),
+    ),
+)
+COURSES = SetupStep(
+    "courses",
+    "Courses and contract",
+    "Contracts are drawn from courses. You may leave them out, and add them later.",
+    (
+        SetupQuestion(
+            "template",
+            "Contract template",
+            "Templates of your own lie in the data folder, below templates/contracts.",
+            default="course",
+            required=True,
+        ),
+        SetupQuestion(
+            "table",
+            "Courses",
+            "The first row holds titles: campus, id, name, subject, lessons, minutes, starts, ends, schedule, place, "
+            "class size, teacher, price, refunds (like “before the first lesson 100; later 80”).",
+            kind="table",
+        ),
+    ),
+)
+SEAL = SetupStep(
+    "seal",
+    "Seal",
+    "The school's key stays on a token and seals every contract. Who certifies it decides what a contract proves.",
+    (
+        SetupQuestion(
+            "kind",
+            "Certificate of the seal",
+            kind="choice",
+            required=True,
+            default="builtin",
+            choices=(
+                SetupChoice("builtin", "Built-in authority, for a trial"),
+                SetupChoice("request", "A certificate of your own, for the key on the token"),
+                SetupChoice("csc", "A signing service (CSC)"),
+            ),
+        ),
+        SetupQuestion("url", "Address of the service", "It ends with /v1 or /v2.", required=True, kinds=("csc",)),
+        SetupQuestion("credential", "Credential", kinds=("csc",)),
+        SetupQuestion("token_url", "Address for access tokens (OAuth 2.0)", required=True, kinds=("csc",)),
+        SetupQuestion("client_id", "Client id", required=True, kinds=("csc",)),
+        SetupQuestion("client_secret", "Client secret", kind="secret", required=True, kinds=("csc",)),
+        SetupQuestion("pin", "PIN of the credential", kind="secret", kinds=("csc",)),
+        SetupQuestion(
+            "trusted", "Certificates of the authority above the seal (PEM)", kind="pem", required=True, kinds=("csc",)
+        ),
+    ),
+)
+TIMESTAMPS = SetupStep(
+    "timestamps",
+    "Timestamps",
+    "A timestamp shows when a contract was signed, as long as its service is trusted.",
+    (
+        SetupQuestion(
+            "kind",
+            "Timestamp service",
+            kind="choice",
+            required=True,
+            default="builtin",
+            choices=(
+                SetupChoice("builtin", "Built-in, for a trial", "`qianda verify` will say of the time: not shown."),
+                SetupChoice(
+                    "rfc3161", "A timestamp service (RFC 3161)", "`qianda verify` will say of the time: shown."
+                ),
+            ),
+        ),
+        SetupQuestion("url", "Address of the service", required=True, kinds=("rfc3161",)),
+        SetupQuestion(
+            "certificates", "Certificates by which it is known (PEM)", kind="pem", required=True, kinds=("rfc3161",)
+        ),
+    ),
+)
+MESSAGES = SetupStep(
+    "messages",
+    "Reaching people",
+    "One way to reach people. Others, and several of one kind, are added in the configuration.",
+    (
+        SetupQuestion(
+            "kind",
+            "Provider",
+            kind="choice",
+            required=True,
+            default="email",
+            choices=(
+                SetupChoice("email", "Mail (SMTP)"),
+                SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
+                SetupChoice("none", "None yet", "Nobody can be written to: links can only be handed out."),
+            ),
+        ),
+        SetupQuestion("host", "Mail server", required=True, kinds=("email",)),
+        SetupQuestion("port", "Port", "Left empty: the usual one.", kinds=("email",)),
+        SetupQuestion(
+            "security",
+            "Encryption",
+            "starttls, tls, or none (on this machine alone).",
+            default="starttls",
+            kinds=("email",),
+        ),
+        SetupQuestion("username", "User name", kinds=("email",)),
+        SetupQuestion("password", "Password", kind="secret", kinds=("email",)),
+        SetupQuestion(
+            "mail_sender", "Sender", "Like Mingde School <sign@school.example>.", required=True, kinds=("email",)
+        ),
+        SetupQuestion("account", "Account SID", required=True, kinds=("sms_twilio",)),
+        SetupQuestion("auth_token", "Auth token", kind="secret", required=True, kinds=("sms_twilio",)),
+        SetupQuestion("sms_sender", "Sender", "A number or name of the account.", required=True, kinds=("sms_twilio",)),
+        SetupQuestion("base_url", "Regional endpoint", "Left empty: the usual one.", kinds=("sms_twilio",)),
+        SetupQuestion(
+            "to",
+            "Your own mailbox or phone",
+            "A real message goes there now, with a code that you type in here. Phones like +8613800000000.",
+            required=True,
+            kinds=("email", "sms_twilio"),
+        ),
+    ),
+)
+STEPS: tuple[SetupStep, ...] = (
+    ORIGIN,
+    ORGANISATION,
+    CAMPUSES,
+    ACCOUNT,
+    COURSES,
+    SEAL,
+    TIMESTAMPS,
+    MESSAGES,
+)
+
+
+def find_step(name: str) -> SetupStep | None:
+    return next((each for each in STEPS if each.name == name), None)
+
+
+def list_texts() -> set[str]:
+    """Return every text that a person sees, for the check of the translations."""
+    found: set[str] = set()
+    for step in STEPS:
+        found |= {step.title, step.words}
+        for question in step.questions:
+            found |= {question.words, question.hint} | ({question.default} if question.kind == "table" else set())
+            found |= {text for choice in question.choices for text in (choice.words, choice.hint)}
+    return found - {""}

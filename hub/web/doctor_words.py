@@ -1,0 +1,61 @@
+"""What `qianda doctor` finds and what is said of the seal, by the shape of each sentence."""
+
+from __future__ import annotations
+
+from hub.web.i18n import Translate
+from hub.web.shaped_sentences import ShapedSentences
+
+# The parts of a hub, as `hub.doctor` names them.
+PARTS: tuple[str, ...] = (
+    "database",
+    "clock",
+    "fonts",
+    "token",
+    "seal certificate",
+    "authorities",
+    "timestamp service",
+    "identity",
+    "channels",
+    "sending",
+    "school",
+    "address",
+    "worker",
+)
+SHAPES: tuple[str, ...] = (
+    "seal of {subject}, of the built-in authority; its key is on the token",
+    "seal of {subject}, issued by {issuer}; its key is on the token",
+    "seal of {subject}, issued by {issuer}; its key is at a signing service",
+    "serial number {serial}, valid from {begins} until {ends}",
+    "`qianda verify` will say of it: {element}: {word}. {reason}",
+    "reachable, schema current",
+    "the schema is not current: run `qianda migrate`",
+    "differs from the database's by {seconds}: set up time synchronisation",
+    "agrees with the database's",
+    "the contract font draws rare characters",
+    "the contract font lacks {characters}",
+    "the seal key {key} on the token signs",
+    "the seal key {key} at the remote service signs",
+    "ends on {day}: renew it",
+    "valid until {day}; built-in authority, for trial and internal use",
+    "valid until {day}, not revoked; issued by {issuer}",
+    "was revoked: nothing can be sealed with it",
+    "answers; built-in, for trial and internal use",
+    "the school's own roster",
+    "the roster, then {provider} ({method})",
+    "builtin: the key signs; for trial and internal use",
+    "none is configured: nobody can be written to, links can only be handed out",
+    "goes on",
+    "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",
+)
+_SENTENCES = ShapedSentences(SHAPES)
+
+
+def say_found(words: str, translate: Translate) -> str:
+    """Return one sentence about a part, in the reader's language."""
+    return _SENTENCES.say(words, translate)
+
+
+def say_finding(line: str, translate: Translate) -> str:
+    """Return one line `PART: WORDS` in the reader's language."""
+    part, _, words = line.partition(": ")
+    return f"{translate(part)}: {say_found(words, translate)}"

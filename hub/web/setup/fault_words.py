@@ -1,0 +1,51 @@
+"""What may be wrong with an answer, by the shape of each sentence: what judges a school's file says it in English."""
+
+from __future__ import annotations
+
+from hub.web.i18n import Translate
+from hub.web.shaped_sentences import ShapedSentences
+
+SHAPES: tuple[str, ...] = (
+    "row {place}: {words}",
+    "is missing",
+    "is empty",
+    "{code} is no unified social credit code: a digit is wrong or missing",
+    "has to be one line of at most {count} characters",
+    "has to be letters, digits, dot, dash and underscore, 40 at most",
+    "has to be a whole number above 0, not {value}",
+    "has to be a day like 2027-03-01, not {value}",
+    "has to be an amount in yuan like 2880.00, not {value}",
+    "has to be a list of steps, each with when and share",
+    "has to be a whole number from 0 to 100: percent of the fee not yet used",
+    "is before the course starts",
+    "{name} stands here more than once",
+    "there is no time zone {name}; did you mean {near}?",
+    "there is no time zone {name}",
+    "there is no campus {name}",
+    "there is no contract template {name}; there are {known}",
+    "every campus has one; exactly one campus, the headquarters, has no parent",
+    "{count} have none ({names}); exactly one campus, the headquarters, has no parent",
+    "the campus would be above itself",
+    "the login {login} has to be 2 to 40 small letters, digits, dots, dashes, underscores or @",
+    "a password has {least} to {most} characters",
+    "the origin is {origin}, and has to begin with https://: {rest}",
+    "there is no column {title}; there are {known}",
+    "the column {name} stands there twice",
+    "has more than {count} rows",
+    "it is neither a spreadsheet nor text in UTF-8 or GBK",
+    "a quotation mark is not closed, or one value is too long",
+    "is no certificate in PEM (-----BEGIN CERTIFICATE-----)",
+    "the provider did not take it: {reason}",
+    "these options are wrong: {names}",
+    "this code counts no more: send another message",
+    "this is not the code of the last message",
+    "ten messages were sent already: start the set-up again to send more",
+    "one was sent just now: wait a moment",
+    "choose a file first",
+)
+_SENTENCES = ShapedSentences(SHAPES)
+
+
+def say_fault(words: str, translate: Translate) -> str:
+    """Return what is wrong with an answer, in the reader's language."""
+    return _SENTENCES.say(words, translate)
