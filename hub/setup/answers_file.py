@@ -15,6 +15,8 @@ from hub.store.kernel.keys import Keys
 from hub.store.kernel.private_files import write_private
 
 FILE = "setup.sealed"
+# The name that is authenticated with the content.
+NAME = FILE.encode()
 
 
 class AnswersFile:
@@ -34,7 +36,7 @@ class AnswersFile:
         if not self._path.exists():
             return {}
         try:
-            found: dict[str, dict[str, str]] = self._cipher().open_json(self._path.read_bytes())
+            found: dict[str, dict[str, str]] = self._cipher().open_json(self._path.read_bytes(), NAME)
         except (InvalidTag, ValueError):
             raise BadInput(
                 f"{self._path} was sealed with another master key: bring keys/master.key back, or remove that file "
@@ -45,7 +47,7 @@ class AnswersFile:
     def keep(self, answers: SetupAnswers) -> None:
         values = {step: dict(given) for step, given in answers.items()}
         self._data.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_private(self._path, self._cipher().seal_json(values))
+        write_private(self._path, self._cipher().seal_json(values, NAME))
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)

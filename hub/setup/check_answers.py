@@ -20,6 +20,7 @@ from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
 from hub.lifecycle.staff.accounts import NewStaff, check_account, new_password
 from hub.model.school.school_change import SchoolFault, SchoolFile
+from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED, Settings
 from hub.setup.answers import SetupAnswers, compose_school, missing_answers
 from hub.setup.questions import STEPS, SetupStep
@@ -128,7 +129,7 @@ def _about(fault: SchoolFault, named: set[str], step: SetupStep, answers: SetupA
 
 
 def _account_faults(given: Mapping[str, str]) -> list[AnswerFault]:
-    account = NewStaff(given["login"], given["name"], "", "manager")
+    account = NewStaff(given["login"], given["name"], "", StaffRole.OWNER)
     try:
         check_account(account, given.get("password") or new_password())
     except BadInput as error:

@@ -23,6 +23,7 @@ from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, IssueSelection
 from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.lifecycle.clockwork import quiet_hub
 from tests.poster_visits import Family
@@ -136,7 +137,7 @@ async def test_what_cannot_be_issued_is_named_and_stops_nothing(running: Running
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.enrolments.delete(gone.id)
         people = {"student": bad.people["student"], "signers": []}
-        sealed = tx.cipher.seal_json(people)
+        sealed = tx.cipher.seal_json(people, PEOPLE.at(bad.id))
         await tx.connection.execute(
             text("UPDATE enrolment SET people_sealed = :sealed WHERE id = :id"), {"sealed": sealed, "id": bad.id}
         )
@@ -163,6 +164,7 @@ async def test_a_change_while_the_contract_is_drawn_is_in_the_contract(
 ) -> None:
     enrolment = await enrolled(running, "改名前")
     act = await begun(running, [enrolment])
+
     async def prepare_while_somebody_changes(*arguments: object) -> object:
         prepared = await prepare_contract(*arguments)  # type: ignore[arg-type]
         if not changed:
