@@ -1,4 +1,4 @@
-"""Shared by the tests of OFD: the people who sign and seal, and a sealed file."""
+"""SM2 identities, and a signed and sealed OFD, for the tests of this folder."""
 
 from __future__ import annotations
 
