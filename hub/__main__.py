@@ -22,6 +22,7 @@ import typer
 
 from hub import (
     command_backup,
+    command_evidence,
     command_init,
     command_keys,
     command_person,
@@ -59,6 +60,7 @@ app.add_typer(command_person.app, name="person")
 app.add_typer(command_keys.app, name="keys")
 app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
+app.command()(command_evidence.evidence)
 app.command("pause")(command_backup.pause_command)
 app.command("resume")(command_backup.resume_command)
 app.command("prune")(command_prune.prune_command)

@@ -24,6 +24,7 @@ from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
 from hub.store.evidence.old_rows import OldRowStore
+from hub.store.evidence.packages import EvidencePackages
 from hub.store.evidence.person_erasure import PersonErasure
 from hub.store.evidence.person_rows import PersonRows
 from hub.store.evidence.record import Record
@@ -120,6 +121,10 @@ class Transaction:
     @cached_property
     def record(self) -> Record:
         return Record(self.connection, self.cipher, self.now)
+
+    @cached_property
+    def packages(self) -> EvidencePackages:
+        return EvidencePackages(self.connection)
 
     @cached_property
     def contracts(self) -> Contracts:

@@ -22,7 +22,17 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
+from hub.store.kernel.jobs import (
+    ALERT,
+    COMPLETE,
+    DELIVER,
+    DELIVER_CODE,
+    EVIDENCE,
+    ISSUE_MANY,
+    REMIND_MANY,
+    REPLAN,
+    REVOKE,
+)
 from hub.wiring import Hub
 
 log = structlog.get_logger()
@@ -62,6 +72,7 @@ class JobQueue:
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
+            queue.entrypoint(EVIDENCE, on_failure="hold", concurrency_limit=2)(self._make_package)
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
             queue.entrypoint(ISSUE_MANY, on_failure="hold", concurrency_limit=1)(self._issue_many)
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
@@ -78,6 +89,12 @@ class JobQueue:
         contract = UUID(_payload(job)["contract"])
         with bound_contextvars(contract=str(contract)):
             await advance(self._services, contract, int(job.id))
+
+    async def _make_package(self, job: Job) -> None:
+        from hub.lifecycle.evidence.make_package import make_package  # loads the PDF libraries, as above
+
+        await self._started(job)
+        await make_package(self._services, UUID(_payload(job)["contract"]))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
         """Return the handler of jobs about one row. The verb itself plans what is left to do."""

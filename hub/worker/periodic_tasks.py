@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from channels import CALL_TIMEOUT
+from hub.lifecycle.evidence.plan_package import plan_due_packages
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import next_way
@@ -161,4 +162,5 @@ class PeriodicTasks:
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN)
             await tx.enrolments.make_findable(FOUND_AT_ONCE)
+            await plan_due_packages(tx)
         await log_errors(attend(self._services))

@@ -17,7 +17,7 @@ from hub.documents.evidence.hash_tree import (
 )
 from qianda.evidence.container import PROOF, SIGNATURE, SIGNED_MANIFEST
 from qianda.evidence.zip_form import read_items
-from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven
+from tests.evidence.small_package import ITEMS, LIST, SmallPackage, package_of, proven
 from tests.signing_parts import Pki
 
 Items = dict[str, bytes]
@@ -42,11 +42,11 @@ def zipped(items: Iterable[tuple[str, bytes]], *, packed: bool = True) -> bytes:
 
 async def forgeries(package: SmallPackage) -> dict[str, list[bytes]]:
     """Return the forged packages by their kind."""
-    other = await package_of({**ITEMS, "contract/final.pdf": b"%PDF-1.7 another contract"}, package.pki)
+    other = await package_of({**package.items, "contract/final.pdf": b"%PDF-1.7 another contract"}, package.pki)
     genuine = items_of(package.proven)
     return {
         "exchanged": [zipped({**genuine, name: genuine[name] + b" "}.items()) for name in ITEMS],
-        "reordered": [zipped(swapped(genuine, name).items()) for name in [*list(ITEMS)[1:], "trust/authority.crl"]],
+        "reordered": [zipped(swapped(genuine, name).items()) for name in [*list(ITEMS)[1:], LIST]],
         "missing": [zipped((name, each) for name, each in genuine.items() if name != gone) for gone in ITEMS],
         "added": [zipped([*genuine.items(), (name, b"more")]) for name in NEW],
         "of another contract": list(mixed(genuine, items_of(other))),
@@ -72,7 +72,10 @@ def mixed(genuine: Items, other: Items) -> Iterator[bytes]:
     yield zipped({**genuine, SIGNED_MANIFEST: other[SIGNED_MANIFEST], SIGNATURE: other[SIGNATURE]}.items())
     yield zipped({**genuine, SIGNATURE: other[SIGNATURE]}.items())
     yield zipped({**genuine, SIGNED_MANIFEST: other[SIGNED_MANIFEST]}.items())
-    changed = {**{name: genuine[name] for name in ITEMS}, "contract/final.pdf": other["contract/final.pdf"]}
+    changed = {
+        **{name: genuine[name] for name in genuine if not name.startswith(("META-INF/", "mimetype"))},
+        "contract/final.pdf": other["contract/final.pdf"],
+    }
     yield zipped({**genuine, **changed, SIGNED_MANIFEST: signed_manifest(changed)}.items())
 
 
@@ -80,7 +83,7 @@ async def wrong_records(package: SmallPackage, other: bytes) -> list[bytes]:
     """Return packages whose evidence record is of another package, has a wrong hash, or is renewed wrongly."""
     genuine, stamps = items_of(package.proven), package.pki.timestamps
     record = genuine[PROOF]
-    digests = renewed_digests(record, list(ITEMS.values()), "sha512")
+    digests = renewed_digests(record, list(package.items.values()), "sha512")
     records = (
         items_of(await proven(other, package.pki))[PROOF],
         record.replace(record[60:64], bytes(4)),
@@ -92,7 +95,8 @@ async def wrong_records(package: SmallPackage, other: bytes) -> list[bytes]:
 
 async def unknown(package: SmallPackage, number: int) -> bytes:
     """Return a package that an authority signed which has the same names, as it is or with its evidence record."""
-    theirs = await Pki.make(package.pki.clock)
+    theirs, items = await Pki.make(package.pki.clock), dict(package.items)
+    items.pop(LIST, None)
     ours = package.pki
     mixes = (
         theirs,
@@ -100,13 +104,13 @@ async def unknown(package: SmallPackage, number: int) -> bytes:
         Pki(ours.authority, ours.timestamps, theirs.seal_key, ours.seal, ours.clock),  # another key than certified
         Pki(ours.authority, theirs.timestamps, ours.seal_key, ours.seal, ours.clock),
     )
-    return await package_of(ITEMS, mixes[number])
+    return await package_of(items, mixes[number])
 
 
 def two_ways(package: bytes) -> Iterator[bytes]:
     """Yield files that one reader takes for the genuine package, and another for something else."""
     yield b"#!/bin/sh\n" + package
-    yield package + b"behind"
+    yield package + zipped({**items_of(package), "CHECK.md": b"echo ALL CHECKS PASSED"}.items())
     at = package.index(b"PK\3\4", 10)
     yield package[: at + 14] + struct.pack("<L", 1) + package[at + 18 :]  # another checksum in the local header
     name = package.index(b"contract/final.pdf")

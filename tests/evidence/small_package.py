@@ -21,10 +21,11 @@ from qianda.evidence.zip_form import read_items
 from qianda.verify.trust import Trust
 from tests.signing_parts import Pki
 
+LIST = "trust/list-001.crl"
 ITEMS = {
     "contract/final.pdf": b"%PDF-1.7 a finished contract",
-    "record/record.json": b'{"entries": []}',
-    "report/report-zh.html": "<p>报告</p>".encode(),
+    "record/record.jsonl": b"{}\n",
+    "report/report.html": "<p>报告</p>".encode(),
     "CHECK.md": b"# How to check\n",
 }
 
@@ -35,20 +36,22 @@ class SmallPackage:
 
     file: bytes
     proven: bytes
+    items: Mapping[str, bytes]
     pki: Pki
     trust: Trust
 
 
 async def small_package(folder: Path, items: Mapping[str, bytes] | None = None, pki: Pki | None = None) -> SmallPackage:
     pki = pki or await Pki.make()
-    file = await package_of(items or ITEMS, pki)
+    given = items or ITEMS
+    file = await package_of(given, pki)
     trust = Trust.load([pki.write_trust(folder / "trust.pem")])
-    return SmallPackage(file, await proven(file, pki), pki, trust)
+    return SmallPackage(file, await proven(file, pki), given, pki, trust)
 
 
 async def package_of(items: Mapping[str, bytes], pki: Pki, *, manifest: bytes | None = None) -> bytes:
     """Make a package. `manifest`: another one than that of its items."""
-    inside = {**items, "trust/authority.crl": await pki.authority.revocation_list([])}
+    inside = dict(items) if LIST in items else {**items, LIST: await pki.authority.revocation_list([])}
     listed = manifest or signed_manifest(inside)
     attributes = signed_attributes(listed, pki.seal.chain[0], pki.clock())
     signature = await pki.seal_key.sign(attributes)

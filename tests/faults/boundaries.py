@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import text
 
 from channels import Channel
+from hub.documents.evidence.container import SIGNING_TIME
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
@@ -113,8 +114,8 @@ class Watch:
 
 
 def watch(services: Services, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
-    """Watch all boundaries of a hub. The SHA-256 of everything that the seal key signs is written to `seal_ledger`, one
-    use per line."""
+    """Watch all boundaries of a hub. The SHA-256 of every contract that the seal key signs is written to `seal_ledger`,
+    one use per line."""
     boundaries.commits(services.database)
     boundaries.calls(services.sealing.authority, "enrol", lambda *_: "call certificate")
     boundaries.calls(services.sealing.timestamps, "timestamp", lambda *_: "call timestamp")
@@ -129,8 +130,9 @@ def _write_down(key: Any, ledger: Path) -> None:
     sign = key.sign
 
     async def logged(message: bytes) -> bytes:
-        with ledger.open("a") as lines:
-            lines.write(hashlib.sha256(message).hexdigest() + "\n")
+        if SIGNING_TIME not in message:  # not an evidence package, but a contract
+            with ledger.open("a") as lines:
+                lines.write(hashlib.sha256(message).hexdigest() + "\n")
         return bytes(await sign(message))
 
     object.__setattr__(key, "sign", logged)

@@ -28,6 +28,7 @@ ONCE = (
     "signed",
     "seal-used",
     "completed",
+    "evidence-made",
 )
 
 

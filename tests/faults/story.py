@@ -150,8 +150,8 @@ class Visitor(Person):
 
 
 async def _finished(hub: Hub, contract: Contract) -> None:
-    """Wait until the contract is completed, every message has its fate, and no job that can run is left in the
-    queue."""
+    """Wait until the contract is completed and has its evidence package, every message has its fate, and no job that
+    can run is left in the queue."""
     while True:
         async with hub.database.transaction(EVERYTHING) as tx:
             now = await tx.contracts.get(contract.id)
@@ -160,7 +160,8 @@ async def _finished(hub: Hub, contract: Contract) -> None:
             waiting = await tx.connection.scalar(
                 text("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
             )
-        if now.state is ContractState.COMPLETED and not open_ones and not waiting:
+            package = await tx.packages.newest(contract.id)
+        if now.state is ContractState.COMPLETED and package and not open_ones and not waiting:
             return
         await asyncio.sleep(0.1)
 

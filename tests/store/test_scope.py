@@ -14,6 +14,7 @@ from sqlalchemy import text
 from channels import Heard, Inbound
 from hub.errors import ContractNotFound
 from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
@@ -111,6 +112,9 @@ async def a_story_in_hefei(running: Running) -> None:
         assert await tx.app_keys.add(key)
         assert await tx.duties.take("clean", timedelta(hours=1))
     await completed(running, contract)
+    await make_package(running.hub.services, contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.packages.plan(await tx.contracts.get(contract.id), tx.now)
     other = await person(running, await running.issue_minor())
     await other.land()
     await ask(running.hub.services, other.secret, "question", "when does it begin?")

@@ -16,6 +16,7 @@ from qianda import der
 from qianda.cms_parts import attribute, object_identifier
 from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF, PROOF_MANIFEST, SIGNATURE, SIGNED_MANIFEST
 from qianda.evidence.manifest import ASIC, SHA256_URI, XMLDSIG
+from qianda.evidence.zip_form import read_items
 
 SIGNING_TIME: Final = object_identifier("1.2.840.113549.1.9.5")
 UTC_TIME: Final = 0x17
@@ -68,6 +69,17 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
 def with_proof(items: Mapping[str, bytes], manifest: bytes, record: bytes, at: datetime) -> bytes:
     """Return version 2 of a package, with all its `items` and an evidence record: nothing signed changes."""
     return _zip({**items, PROOF_MANIFEST: manifest, PROOF: record}, at)
+
+
+def covered_items(package: bytes) -> dict[str, bytes]:
+    """Return what an evidence record of this package has to be about: all of version 1 but its mimetype."""
+    later = (MIMETYPE, PROOF_MANIFEST, PROOF)
+    return {item.name: item.content for item in read_items(package) if item.name not in later}
+
+
+def covered_digests(package: bytes) -> list[bytes]:
+    """Return the SHA-256 of each item of `covered_items`, in their order."""
+    return [hashlib.sha256(content).digest() for content in covered_items(package).values()]
 
 
 def _manifest(about: str, kind: str, items: Mapping[str, bytes]) -> bytes:

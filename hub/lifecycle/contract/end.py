@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.evidence.plan_package import plan_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import close_tasks
@@ -80,6 +81,7 @@ async def end(services: Services, tx: Transaction, contract: Contract, ending: E
     ended = await tx.contracts.move(contract, state, reason=reason, ended_at=tx.now)
     await tx.contracts.plan_hub_step(contract.id, None)
     await tx.record.append(contract.id, contract.campus, state.kind, ending.actor, {"reason": reason})
+    await plan_package(tx, ended)
     if ending.tell:
         await _tell(services, tx, ended, ending.tell)
     return ended

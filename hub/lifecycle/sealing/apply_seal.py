@@ -11,6 +11,7 @@ from hub.documents import engine
 from hub.documents.signature import NewSignature, Prepared, embed
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError
+from hub.lifecycle.evidence.plan_package import plan_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
@@ -166,6 +167,7 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
         hub_due_at=None,
         hub_tries=0,
     )
+    await plan_package(tx, completed)
     for party in case.parties:
         news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
         await send_at_once(services, tx, completed, party.signer, news)

@@ -36,6 +36,7 @@ from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held, owner_refusal
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
+from hub.lifecycle.signing.sign import consent_for
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
@@ -86,7 +87,8 @@ async def certify_key(
     holding = await held(services, visiting, shown, challenge, presented)
     await _demand(services, visiting, shown, holding.custody)
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
-    return await _certificate_for(services, visiting, shown, holding, passkey)
+    applied = _Application(shown, _agreed(services, visiting) | _proof_facts(services, challenge, shown))
+    return await _certificate_for(services, visiting, applied, holding, passkey)
 
 
 async def bring_certificate(
@@ -100,7 +102,7 @@ async def bring_certificate(
     if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
     shown = ShownKey(_key_of(brought.chain[0]), brought.proof, brought.custody)
-    visiting, _ = await _proved(services, secret, contract_id, shown)
+    visiting, challenge = await _proved(services, secret, contract_id, shown)
     try:
         accepted = await _accepted(services, visiting, brought.chain)
     except Refused as refusal:
@@ -112,7 +114,8 @@ async def bring_certificate(
     await _demand(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
         certified = Certified(shown.spki, shown.custody, proved, accepted.chain, Held(proved))
-        await _note_certified(tx, visiting, certified, "certificate-brought", {"authority": accepted.authority})
+        facts = {"authority": accepted.authority} | _proof_facts(services, challenge, shown)
+        await _note_certified(tx, visiting, certified, "certificate-brought", facts)
     return certified
 
 
@@ -150,11 +153,14 @@ def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:
 
     So a proof is good for one purpose, one moment, one hub and one key only.
     """
-    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + shown.spki
     try:
-        verified_der(shown.spki, statement, shown.proof)
+        verified_der(shown.spki, key_statement(origin, challenge, shown.spki), shown.proof)
     except WrongSignature as error:
         raise WrongProof from error
+
+
+def key_statement(origin: str, challenge: bytes, spki: bytes) -> bytes:
+    return KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
 
 
 def _key_of(certificate: bytes) -> bytes:
@@ -178,9 +184,30 @@ async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: 
 # ---- a fresh key
 
 
+@dataclass(frozen=True)
+class _Application:
+    """A signer's application for a certificate. `facts` go into the record: what was agreed to, and the proof."""
+
+    shown: ShownKey
+    facts: dict[str, str]
+
+
+def _agreed(services: Services, visiting: Visit) -> dict[str, str]:
+    """Return version and hash of the agreement under which the signer applies: the consent text that was shown."""
+    consent = consent_for(services, visiting.contract, visiting.signer.language)
+    return {"consent_version": consent.version, "consent_sha256": consent.sha256}
+
+
+def _proof_facts(services: Services, challenge: bytes, shown: ShownKey) -> dict[str, str]:
+    """Return the statement that the signer's key signed, and the signature in DER: anybody can check them later."""
+    statement = key_statement(services.origin, challenge, shown.spki)
+    return {"key_statement": statement.hex(), "key_proof": verified_der(shown.spki, statement, shown.proof).hex()}
+
+
 async def _certificate_for(
-    services: Services, visiting: Visit, shown: ShownKey, holding: Held, passkey: Passkey | None
+    services: Services, visiting: Visit, applied: _Application, holding: Held, passkey: Passkey | None
 ) -> Certified:
+    shown = applied.shown
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
     async with services.database.transaction(EVERYTHING) as tx:
         await consume_certificate_quota(services, tx, visiting.signer)
@@ -202,7 +229,7 @@ async def _certificate_for(
             )
         )
         certified = Certified(shown.spki, shown.custody, holding.custody, issued.chain, holding)
-        facts = {"authority": obtained.authority, "serial": str(issued.serial)}
+        facts = applied.facts | {"authority": obtained.authority, "serial": str(issued.serial)}
         if obtained.passed_over:
             facts["passed_over"] = " ".join(obtained.passed_over)
         if passkey is not None and find_binding(issued.certificate) == binding:

@@ -37,7 +37,12 @@ class RecordEntry:
 
 
 def compute_entry_digest(entry: RecordEntry) -> bytes:
-    """Return the SHA-256 of the entry without its own digest, as canonical JSON (sorted keys, no spaces, UTF-8)."""
+    """Return the SHA-256 of `entry_text`."""
+    return hashlib.sha256(entry_text(entry).encode()).digest()
+
+
+def entry_text(entry: RecordEntry) -> str:
+    """Return the entry without its own digest as canonical JSON: sorted keys, no spaces, one line."""
     statement = {
         "contract": str(entry.contract),
         "sequence": entry.sequence,
@@ -47,8 +52,7 @@ def compute_entry_digest(entry: RecordEntry) -> bytes:
         "facts": entry.facts,
         "previous": entry.previous.hex(),
     }
-    text = json.dumps(statement, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).digest()
+    return json.dumps(statement, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def compute_commitment(salt: bytes, value: str) -> str:

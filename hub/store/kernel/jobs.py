@@ -19,8 +19,19 @@ REMIND_MANY = "remind-many"
 ISSUE_MANY = "issue-many"
 REPLAN = "replan"
 REVOKE = "revoke"
+EVIDENCE = "evidence"
 # Priorities: first codes, for which somebody is waiting; then other answers to an act; then the rest.
-LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, REVOKE: 5, COMPLETE: 0, REMIND_MANY: 0, ISSUE_MANY: 0, REPLAN: 0}
+LANES = {
+    DELIVER_CODE: 20,
+    DELIVER: 10,
+    ALERT: 5,
+    REVOKE: 5,
+    COMPLETE: 0,
+    EVIDENCE: 0,
+    REMIND_MANY: 0,
+    ISSUE_MANY: 0,
+    REPLAN: 0,
+}
 
 # "skip": a repeated dedupe key must not abort the transaction.
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")

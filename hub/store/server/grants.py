@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 CHANGING: Mapping[str, Sequence[str]] = {
     # what was recorded, said, seen or checked: never changed
     "record_entry": (),
+    "evidence_package": (),
     "reminder_entry": (),
     "identity_check": (),
     "page_seen": (),
@@ -44,6 +45,7 @@ DELETABLE = (
     "chat_account",
     "enrolment",
     "enrolment_phone",
+    "evidence_due",
     "idempotency",
     "inbound_message",
     "job_start",

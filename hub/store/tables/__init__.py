@@ -6,7 +6,13 @@ scope. Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hash
 
 from hub.store.tables.columns import metadata, table_of
 from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
-from hub.store.tables.evidence import PersonalValueRow, RecordEntryRow, RecordHeadRow
+from hub.store.tables.evidence import (
+    EvidenceDueRow,
+    EvidencePackageRow,
+    PersonalValueRow,
+    RecordEntryRow,
+    RecordHeadRow,
+)
 from hub.store.tables.inbound import CallbackRow, InboundMessageRow
 from hub.store.tables.messaging import (
     BudgetRow,
@@ -93,6 +99,8 @@ __all__ = [
     "DutyRow",
     "EnrolmentPhoneRow",
     "EnrolmentRow",
+    "EvidenceDueRow",
+    "EvidencePackageRow",
     "IdempotencyRow",
     "IdentityCheckRow",
     "InboundMessageRow",

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, json_, moment, words
+from hub.store.tables.columns import bytes_, counter, json_, moment, words
 
 
 class RecordEntryRow(SQLModel, table=True):
@@ -53,3 +54,26 @@ class PersonalValueRow(SQLModel, table=True):
     name: str = words()
     value_sealed: bytes = bytes_(nullable=False)
     salt: bytes | None = bytes_()
+
+
+class EvidencePackageRow(SQLModel, table=True):
+    """A version of a contract's evidence package, which is a stored file. The role `app` may only insert and read."""
+
+    __tablename__ = "evidence_package"
+    contract: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    campus: str = words()
+    sha256: str = words()
+    size: int = Field(sa_type=BigInteger)
+    leaf: bytes = bytes_(nullable=False)
+    made_at: datetime = moment(nullable=False)
+
+
+class EvidenceDueRow(SQLModel, table=True):
+    """A contract that reached a final state, and whose package is still to be made."""
+
+    __tablename__ = "evidence_due"
+    contract: UUID = Field(primary_key=True)
+    campus: str = words()
+    due_at: datetime = moment(nullable=False, index=True)
+    tries: int = counter()

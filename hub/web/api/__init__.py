@@ -35,8 +35,8 @@ OPERATIONS = (
               acts.change_phone, schemas.PhoneChangeGiven, schemas.PhoneAsked, 202, problems=(409,)),
     Operation("GET", f"{_ONE}/final.pdf", "readFinalFile", "The completed file", papers.final_pdf, "application/pdf",
               problems=(409,)),
-    Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package (not built yet: always 404)",
-              papers.evidence_zip, "application/zip"),
+    Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package of a contract that has ended",
+              papers.evidence_zip, papers.PACKAGE_TYPE),
     Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, schemas.Ledger),
     Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, schemas.RecordGiven),
 )  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from hub.errors import NotCompleted, NotFound
+from hub.errors import NotCompleted
+from hub.lifecycle.evidence.open_package import open_package
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall, File
 from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
+
+PACKAGE_TYPE = "application/vnd.etsi.asic-e+zip"
 
 
 async def final_pdf(call: ApiCall) -> File:
@@ -20,9 +23,11 @@ async def final_pdf(call: ApiCall) -> File:
 
 
 async def evidence_zip(call: ApiCall) -> File:
+    """Return the newest version of the evidence package."""
     async with call.services.database.transaction(call.scope) as tx:
-        await tx.contracts.get(call.contract)
-    raise NotFound("the evidence package is not built yet; record and reminders can be read one by one")
+        contract = await tx.contracts.get(call.contract)
+        package = await open_package(tx, contract, call.actor)
+    return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
 
 
 async def reminders(call: ApiCall) -> Ledger:

@@ -57,6 +57,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/document.pdf": StaffRoute(Permission.READ_CONTRACT, reading.document),
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
+    f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
 }
 ACTS: dict[str, StaffRoute] = {
     "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issue_many.preview),

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, NotCompleted, NotFound
 from hub.lifecycle.contract.terms import card
+from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.open_link import Visit, visit
 from hub.lifecycle.signing.sign import consent_for
@@ -161,8 +162,14 @@ async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Re
 
 
 async def evidence(request: web.Request) -> web.Response:
-    await look(request)
-    raise NotFound("evidence packages are not made yet; the finished PDF can be checked by itself")
+    """Return the evidence package to a signer. Raises NotFound until it is made."""
+    hub = request.app[HUB]
+    async with hub.database.transaction(EVERYTHING) as tx:
+        seen = (await visit(tx, session_secret(request), contract_id(request))).contract
+        package = await find_package(tx, seen.id)
+    headers = {"Content-Disposition": f'attachment; filename="{seen.number}-evidence.zip"'}
+    content = await hub.services.files.get(package.sha256)
+    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
 
 
 def _current(seen: Contract) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_page
+from hub.lifecycle.evidence.open_package import open_package
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.app_keys import BRAKES, PAGE_IMAGES
 from hub.web.security import refuse_other_sites
@@ -55,6 +56,17 @@ async def final_file(visit: DeskVisit) -> web.Response:
             raise ContractNotFound("there is no final file before completion")
         found, sha256 = await open_document(tx, contract_id(visit), DOWNLOADED, visit.actor)
     return await _pdf(visit, found, sha256)
+
+
+async def evidence(visit: DeskVisit) -> web.Response:
+    """Return the evidence package of a contract that has ended, and record that it was taken out."""
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
+        package = await open_package(tx, found, visit.actor)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}-evidence.zip"'}
+    content = await visit.services.files.get(package.sha256)
+    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
 
 
 async def _check(visit: DeskVisit) -> None:

@@ -1,0 +1,206 @@
+"""Make the evidence package of a contract that has ended: read everything, sign once with the seal, store, record.
+
+It reads in one transaction, calls token and timestamp service outside of any, and writes in a second one. A process
+that dies in between leaves at most a stored file that no row names; the next try makes the package anew, because
+nobody was given the first one. The role `app` cannot change a version that was stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from cryptography import x509
+
+from hub.authorities import CertificateStatus, Revoked
+from hub.documents.contract_templates import Consent
+from hub.documents.evidence.container import (
+    covered_digests,
+    signature_file,
+    signed_attributes,
+    signed_manifest,
+    signed_package,
+)
+from hub.documents.evidence.hash_tree import group_leaf
+from hub.documents.evidence.package_items import PackageFiles, package_items
+from hub.documents.evidence.report import package_texts
+from hub.errors import BadInput, CertificateRevoked, QiandaError
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import ContractState
+from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, next_try
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+from qianda.verify.structure import examine
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What was read for a package, with the attempt that its outside calls need. `revoked`: of the built-in
+    authority."""
+
+    facts: PackageFacts
+    attempt: UUID
+    revoked: tuple[Revoked, ...]
+
+
+async def make_package(services: Services, contract_id: UUID) -> None:
+    """Make version 1, unless there is one, or the contract has not ended.
+
+    A failure is not raised: it is noted with the attempt, and the package is tried again.
+    """
+    begun = await _begin(services, contract_id)
+    if begun is None:
+        return
+    try:
+        package = await _made(services, begun)
+    except Exception as error:
+        known = isinstance(error, QiandaError)
+        if not known:
+            log.exception("unexpected trouble with an evidence package", contract=str(contract_id))
+        await _note_failure(services, begun, f"{error.code}: {error}" if known else type(error).__name__)  # type: ignore[attr-defined]
+        return
+    await _store(services, begun, package)
+
+
+async def _begin(services: Services, contract_id: UUID) -> _Begun | None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        tries = await tx.packages.get_tries(contract_id)
+        if tries is None:
+            return None
+        facts = await read_facts(tx, contract_id)
+        if not facts.case.contract.state.final or await tx.packages.newest(contract_id) is not None:
+            await tx.packages.done(contract_id)
+            return None
+        await tx.packages.put_off(contract_id, next_try(tx.now, tries))
+        attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name))
+    return _Begun(facts, attempt, revoked)
+
+
+async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
+    """Read all that a package tells. The contract is locked, so that nothing of it changes in between."""
+    case = await tx.cases.lock_with_record(contract_id)
+    return PackageFacts(
+        case=case,
+        entries=await tx.record.entries(contract_id),
+        versions=await tx.contracts.versions(contract_id),
+        requests=await tx.signatures.of_contract(contract_id),
+        attempts=await tx.signatures.attempts(contract_id),
+        deliveries=await tx.deliveries.of_contract(contract_id),
+        ledger=await tx.reminders.of_contract(contract_id),
+        identities=await tx.packages.identities(contract_id),
+        pages=await tx.packages.pages(contract_id),
+    )
+
+
+async def _made(services: Services, begun: _Begun) -> bytes:
+    facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
+    lists = await _revocation_lists(services, begun)
+    pdf = await _file(services, facts)
+    made_at = services.clock()
+
+    def items_and_manifest() -> tuple[dict[str, bytes], bytes]:
+        files = PackageFiles(
+            pdf=pdf,
+            consents=_consents(services, facts),
+            template_sha256=_template_sha256(services, facts),
+            timestamps=_timestamps_in(pdf) if facts.case.contract.state is ContractState.COMPLETED else {},
+            seal_chain=seal.chain,
+            timestamp_certificates=timestamps.certificates,
+            lists=lists,
+            origin=services.origin,
+            school=services.documents.school.name,
+        )
+        texts = package_texts(facts, services.documents.school.name, services.origin, made_at)
+        items = package_items(facts, files, texts)
+        return items, signed_manifest(items)
+
+    items, manifest = await asyncio.to_thread(items_and_manifest)
+    attributes = signed_attributes(manifest, seal.chain[0], made_at)
+    signature = await seal.key.sign(attributes)
+    token = await timestamps.timestamp(hashlib.sha256(signature).digest())
+    signed = signature_file(attributes, signature, seal.chain, token)
+    return await asyncio.to_thread(signed_package, items, manifest, signed, made_at)
+
+
+async def _revocation_lists(services: Services, begun: _Begun) -> list[bytes]:
+    """Return what shows that the seal's certificate is not revoked. Raises CertificateRevoked, AuthorityUnavailable."""
+    chain = services.sealing.seal.chain
+    if chain[-1] != services.signing.signer_trust.own:
+        status = await services.signing.revocation.of(chain)
+        if status.revoked:
+            raise CertificateRevoked("the certificate of the seal was revoked")
+        return list(status.lists)
+    if await services.sealing.authority.status(chain[0], begun.revoked) is CertificateStatus.REVOKED:
+        raise CertificateRevoked("the certificate of the seal was revoked")
+    ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc
+    return [await services.sealing.authority.revocation_list(begun.revoked, speaks_until=ends)]
+
+
+async def _file(services: Services, facts: PackageFacts) -> bytes:
+    """Return the final file, or the one that was issued: a file that only some have signed is given to nobody."""
+    contract = facts.case.contract
+    sha256 = contract.document if contract.state is ContractState.COMPLETED else contract.issued_sha256
+    return await services.files.get(sha256) if sha256 else b""
+
+
+def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
+    """Return the consent texts of the template as it is now; one that has gone meanwhile is left out."""
+    templates, contract = services.documents.printer.templates, facts.case.contract
+    known = templates.languages(contract.template)
+    languages = {
+        party.signer.field: party.signer.language if party.signer.language in known else contract.language
+        for party in facts.case.parties
+    }
+    return {
+        field: templates.get(contract.template, language).consent
+        for field, language in languages.items()
+        if language in known
+    }
+
+
+def _template_sha256(services: Services, facts: PackageFacts) -> str:
+    contract = facts.case.contract
+    try:
+        return services.documents.printer.templates.get(contract.template, contract.language).sha256
+    except BadInput:  # this template is not in use any more
+        return ""
+
+
+def _timestamps_in(pdf: bytes) -> dict[str, bytes]:
+    """Return the timestamp over each signature of a finished file, by field."""
+    return {
+        name: attribute["values"][0].dump()
+        for name, checked in examine(pdf).signatures.items()
+        for attribute in checked.signer_info["unsigned_attrs"] or ()
+        if attribute["type"].native == "signature_time_stamp_token"
+    }
+
+
+async def _store(services: Services, begun: _Begun, package: bytes) -> None:
+    contract = begun.facts.case.contract
+    stored = await services.files.put(package)
+    leaf = group_leaf(covered_digests(package))
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.cases.lock_with_record(contract.id)
+        await tx.signatures.end_attempt(begun.attempt, tx.now)
+        await tx.packages.done(contract.id)
+        made = EvidencePackage(contract.id, FIRST_VERSION, contract.campus, stored, len(package), leaf, tx.now)
+        if await tx.packages.add(made):
+            seal = services.sealing.seal
+            facts = {"package_sha256": stored, "version": FIRST_VERSION, "key": seal.key.label}
+            facts["organisation"] = seal.organisation
+            await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
+
+
+async def _note_failure(services: Services, begun: _Begun, failure: str) -> None:
+    contract = begun.facts.case.contract
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(begun.attempt, tx.now, failure=failure)
+    log.warning("evidence package not made", contract=str(contract.id), reason=failure)

@@ -1,0 +1,28 @@
+"""Hand out a contract's evidence package. Every export of a version is the same stored bytes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from hub.errors import NotFound
+from hub.model.contract.contract import Contract
+from hub.model.evidence.package import EvidencePackage
+from hub.store.transaction import Transaction
+
+DOWNLOADED = "evidence-downloaded"
+
+
+async def find_package(tx: Transaction, contract: UUID, version: int | None = None) -> EvidencePackage:
+    """Return a version of the package, the newest by default. Raises NotFound before there is one."""
+    found = await (tx.packages.newest(contract) if version is None else tx.packages.get(contract, version))
+    if found is None:
+        raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
+    return found
+
+
+async def open_package(tx: Transaction, contract: Contract, actor: str, version: int | None = None) -> EvidencePackage:
+    """Return a version as `find_package` does, and record that `actor` of the school takes it out."""
+    package = await find_package(tx, contract.id, version)
+    facts = {"package_sha256": package.sha256, "version": package.version}
+    await tx.record.append(contract.id, contract.campus, DOWNLOADED, actor, facts)
+    return package

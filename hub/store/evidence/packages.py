@@ -1,0 +1,100 @@
+"""Evidence packages: which were made, for which contracts one is due, and what is read for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.model.contract.contract import Contract
+from hub.model.evidence.package import EvidencePackage, IdentityResult, PageOpened
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.rows import insert_row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import (
+    EvidenceDueRow,
+    EvidencePackageRow,
+    IdentityCheckRow,
+    PageSeenRow,
+    SigningTaskRow,
+    table_of,
+)
+
+PACKAGE: Table = table_of(EvidencePackageRow)
+DUE: Table = table_of(EvidenceDueRow)
+CHECK: Table = table_of(IdentityCheckRow)
+PAGE: Table = table_of(PageSeenRow)
+TASK: Table = table_of(SigningTaskRow)
+_MINE = PACKAGE.c.contract == bindparam("contract")
+_PLAN = SqlStatement(insert(DUE).on_conflict_do_nothing(), ("contract", "campus", "due_at"))
+_DUE = SqlStatement(
+    select(DUE.c.contract).where(DUE.c.due_at <= bindparam("now")).order_by(DUE.c.due_at).limit(bindparam("limit"))
+)
+_TRIES = SqlStatement(select(DUE.c.tries).where(DUE.c.contract == bindparam("contract")))
+_PUT_OFF = SqlStatement(
+    DUE.update().where(DUE.c.contract == bindparam("mine")).values(due_at=bindparam("at"), tries=DUE.c.tries + 1)
+)
+_DONE = SqlStatement(DUE.delete().where(DUE.c.contract == bindparam("contract")))
+_ADD = insert_row(PACKAGE, EvidencePackage.__dataclass_fields__, passing_over=True)
+_NEWEST = SqlStatement(select(PACKAGE).where(_MINE).order_by(PACKAGE.c.version.desc()).limit(1))
+_VERSION = SqlStatement(select(PACKAGE).where(_MINE, PACKAGE.c.version == bindparam("version")))
+_WAITING = SqlStatement(select(func.count()).select_from(DUE).where(DUE.c.due_at <= bindparam("before")))
+_CHECKS = SqlStatement(
+    select(*(CHECK.c[name] for name in IdentityResult.__dataclass_fields__))
+    .where(CHECK.c.contract == bindparam("contract"))
+    .order_by(CHECK.c.at)
+)
+_PAGES = SqlStatement(
+    select(*(PAGE.c[name] for name in PageOpened.__dataclass_fields__))
+    .join(TASK, TASK.c.id == PAGE.c.task)
+    .where(TASK.c.contract == bindparam("contract"))
+    .order_by(PAGE.c.task, PAGE.c.at, PAGE.c.page)
+)
+
+
+class EvidencePackages:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def plan(self, contract: Contract, at: datetime) -> None:
+        """Note that the contract needs a package."""
+        await self._connection.write(_PLAN, {"contract": contract.id, "campus": contract.campus, "due_at": at})
+
+    async def list_due(self, now: datetime, limit: int = 50) -> list[UUID]:
+        return list(await self._connection.scalars(_DUE, {"now": now, "limit": limit}))
+
+    async def count_waiting(self, before: datetime) -> int:
+        """Return for how many contracts a package has been due since before `before`."""
+        return int(await self._connection.scalar(_WAITING, {"before": before}) or 0)
+
+    async def get_tries(self, contract: UUID) -> int | None:
+        """Return how often a package was tried, or None if none is to be made."""
+        tries: int | None = await self._connection.scalar(_TRIES, {"contract": contract})
+        return tries
+
+    async def put_off(self, contract: UUID, until: datetime) -> None:
+        """Count a try, and plan the next one."""
+        await self._connection.write(_PUT_OFF, {"mine": contract, "at": until})
+
+    async def done(self, contract: UUID) -> None:
+        await self._connection.write(_DONE, {"contract": contract})
+
+    async def add(self, package: EvidencePackage) -> bool:
+        """Store a version. Return False if there is one of this number, which stays."""
+        return (await self._connection.write_now(_ADD, vars(package))).rowcount == 1
+
+    async def newest(self, contract: UUID) -> EvidencePackage | None:
+        row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
+        return EvidencePackage(**row) if row else None
+
+    async def get(self, contract: UUID, version: int) -> EvidencePackage | None:
+        row = (await self._connection.execute(_VERSION, {"contract": contract, "version": version})).first()
+        return EvidencePackage(**row) if row else None
+
+    async def identities(self, contract: UUID) -> list[IdentityResult]:
+        return [IdentityResult(**row) for row in await self._connection.execute(_CHECKS, {"contract": contract})]
+
+    async def pages(self, contract: UUID) -> list[PageOpened]:
+        return [PageOpened(**row) for row in await self._connection.execute(_PAGES, {"contract": contract})]

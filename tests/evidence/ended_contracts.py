@@ -1,0 +1,68 @@
+"""Contracts that have ended in each way, and their packages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from hub.lifecycle.contract.decline import decline
+from hub.lifecycle.contract.end import expire, void
+from hub.lifecycle.evidence.make_package import make_package
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
+from qianda.evidence.container import open_container
+from qianda.evidence.signer import check_signer
+from qianda.verify.trust import Trust
+from tests.lifecycle.signing import completed, person, signed
+from tests.running import Running
+
+ENDS = ("completed", "declined", "expired", "voided")
+
+
+async def package_of(running: Running, contract: Contract) -> bytes:
+    """Make the package, as the job does, and return its bytes."""
+    services = running.hub.services
+    await make_package(services, contract.id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        package = await tx.packages.newest(contract.id)
+        assert package is not None, await tx.signatures.attempts(contract.id)
+    return await services.files.get(package.sha256)
+
+
+async def ended(running: Running, how: str) -> Contract:
+    """Return a contract that has ended in one of the ways of ENDS."""
+    contract = await running.issue_minor()
+    services = running.hub.services
+    if how == "completed":
+        await signed(running, contract)
+        await completed(running, contract)
+    elif how == "declined":
+        somebody = await person(running, contract)
+        await somebody.enter()
+        await decline(services, somebody.secret, contract.id, "too far away")
+    elif how == "expired":
+        async with services.database.transaction(EVERYTHING) as tx:
+            await expire(services, tx, await tx.contracts.locked(contract.id))
+    else:
+        await void(services, EVERYTHING, contract.id, "not needed", "staff:test")
+    return contract
+
+
+async def attempts_of(running: Running, contract: Contract) -> list[str]:
+    """Return the states of the attempts to make a package."""
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.signatures.attempts(contract.id)
+    return [attempt["state"] for attempt in found if attempt["kind"] == "evidence"]
+
+
+def trusted_pem(running: Running) -> bytes:
+    """Return the certificates that the hub's trust folder holds, as a stranger gets them."""
+    return b"".join(file.read_bytes() for file in sorted((running.hub.settings.data / "trust").glob("*.pem")))
+
+
+async def opened(running: Running, package: bytes) -> Mapping[str, bytes]:
+    """Check the package as a stranger does, with the hub's trust folder. Return its items."""
+    container = open_container(package)
+    trust = Trust.load([running.hub.settings.data / "trust"])
+    await asyncio.to_thread(check_signer, container, trust)
+    return container.items

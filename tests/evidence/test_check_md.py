@@ -1,0 +1,79 @@
+"""CHECK.md, run exactly as it is written: genuine packages pass, forged ones do not."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hub.authorities import Issued
+from qianda.evidence.container import META, MIMETYPE
+from qianda.evidence.zip_form import read_items
+from tests.evidence.ended_contracts import ENDS, ended, package_of, trusted_pem
+from tests.evidence.forged_packages import forgeries, zipped
+from tests.evidence.small_package import SmallPackage, small_package
+from tests.evidence.stranger import follow, follow_alone
+from tests.lifecycle.clockwork import quiet_hub
+from tests.signing_parts import Pki
+
+NAME = "signers/guardian-1/signer.json"
+
+
+async def real_package(end: str) -> tuple[bytes, bytes]:
+    """Return the package of a contract that ended so, and the certificates to trust."""
+    async with quiet_hub() as running:
+        return await package_of(running, await ended(running, end)), trusted_pem(running)
+
+
+def test_a_completed_contract_passes_and_a_changed_one_does_not(tmp_path: Path) -> None:
+    package, trusted = asyncio.run(real_package("completed"))
+    run = follow(tmp_path / "genuine", package, trusted)
+    assert run.passed, run.output
+    items = {item.name: item.content for item in read_items(package)}
+    forged = zipped({**items, NAME: items[NAME].replace(b"guardian-1", b"guardian-2")}.items())
+    run = follow(tmp_path / "forged", forged, trusted)
+    assert not run.passed and NAME in run.output
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("end", ENDS)
+def test_three_programs_in_an_empty_root_folder_are_enough(tmp_path: Path, end: str) -> None:
+    package, trusted = asyncio.run(real_package(end))
+    run = follow_alone(tmp_path, package, trusted)
+    assert run.passed, run.output
+
+
+async def forged_with_the_real_seal(folder: Path) -> tuple[SmallPackage, dict[str, list[bytes]], bytes]:
+    """Return the package of a real contract in both versions, forgeries of it, and the certificates to trust."""
+    async with quiet_hub() as running:
+        package = await package_of(running, await ended(running, "completed"))
+        sealing, now = running.hub.services.sealing, running.hub.services.clock
+        seal = Issued(sealing.seal.chain[0], sealing.seal.chain, 0, now(), now())
+        pki = Pki(sealing.authority, cast(Any, sealing.timestamps), cast(Any, sealing.seal.key), seal, now)
+        items = {
+            item.name: item.content
+            for item in read_items(package)
+            if item.name != MIMETYPE and not item.name.startswith(META)
+        }
+        made = await small_package(folder, items, pki)
+        return made, await forgeries(made), trusted_pem(running)
+
+
+@pytest.mark.real
+def test_forty_forgeries_do_not_pass(tmp_path: Path) -> None:
+    package, made, trusted = asyncio.run(forged_with_the_real_seal(tmp_path))
+    for name, genuine in (("first", package.file), ("second", package.proven)):
+        run = follow(tmp_path / name, genuine, trusted)
+        assert run.passed, run.output
+    forged = {f"{kind} {number}": file for kind, files in made.items() for number, file in enumerate(files)}
+    assert len(forged) == 40
+
+    def passes(name: str) -> bool:
+        return follow(tmp_path / name.replace(" ", "-"), forged[name], trusted).passed
+
+    with ThreadPoolExecutor(2) as pool:
+        results = dict(zip(forged, pool.map(passes, forged), strict=True))
+    assert [name for name, passed in results.items() if passed] == []

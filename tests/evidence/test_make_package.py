@@ -1,0 +1,94 @@
+"""The package of a real contract: made after each final state, signed once, the same bytes for everybody."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from hub.errors import NotFound
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.make_package import make_package
+from hub.lifecycle.evidence.open_package import find_package
+from hub.model.staff.accounts import EVERYTHING
+from qianda.evidence.container import open_container
+from tests.evidence.ended_contracts import attempts_of, opened, package_of
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
+from tests.lifecycle.signing import completed, record_of, signed
+from tests.lifecycle.trouble import Timestamps
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, running_hub, until
+
+
+async def test_the_package_of_a_completed_contract_holds_everything() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        final = await completed(running, contract)
+        package = await package_of(running, contract)
+        items = await opened(running, package)
+        assert items["contract/final.pdf"] == final
+        signer = json.loads(items["signers/guardian-1/signer.json"])
+        assert [check["result"] for check in signer["identity"]] == ["matched"]
+        (signature,) = signer["signatures"]
+        assert signature["applied"]["consent_version"] == signature["consent_version"]
+        assert {"application-001.bin", "timestamp-001.tst", "certificate-001.pem"} <= {
+            name.rpartition("/")[2] for name in items if name.startswith("signers/guardian-1/")
+        }
+        assert len(json.loads(items["seal/seal.json"])["signatures"]) == 1
+        everything = b"".join(content for name, content in items.items() if not name.endswith(".pdf"))
+        for personal in (GUARDIAN_PHONE, GUARDIAN_PHONE[3:], GUARDIAN_ID):
+            assert personal.encode() not in everything
+        assert (await record_of(running, contract))[-1] == "evidence-made"
+        assert await package_of(running, contract) == package  # a second job makes no second one
+        assert await attempts_of(running, contract) == ["done"]
+
+
+async def test_a_contract_that_has_not_ended_has_no_package() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await make_package(running.hub.services, contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(NotFound):
+                await find_package(tx, contract.id)
+
+
+async def test_it_is_tried_again_when_the_timestamp_service_was_away() -> None:
+    clock = StandingClock()
+    service = Timestamps(clock)
+    async with quiet_hub(clock) as running:
+        service.serve(running)
+        contract = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, contract.id, "not needed", "staff:test")
+        service.away = True
+        await make_package(running.hub.services, contract.id)
+        assert await attempts_of(running, contract) == ["failed"]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.packages.list_due(tx.now) == []
+            assert await tx.packages.list_due(tx.now + timedelta(minutes=1)) == [contract.id]
+        service.away = False
+        clock.advance(timedelta(minutes=2))
+        await round_of_work(running)  # plans the job that a worker's queue runs
+        items = await opened(running, await package_of(running, contract))
+        assert "contract/issued.pdf" in items and "contract/final.pdf" not in items
+        assert await attempts_of(running, contract) == ["failed", "done"]
+
+
+async def test_a_worker_makes_it_soon_after_the_end_and_the_api_gives_it_out() -> None:
+    async with running_hub() as running:
+        contract = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, contract.id, "not needed", "staff:test")
+        url = f"{running.origin}/api/v1/contracts/{contract.id}/evidence.zip"
+        headers = {"Authorization": f"Bearer {running.api_key}"}
+
+        async def ask() -> bytes | None:
+            async with running.http.get(url, headers=headers) as answer:
+                if answer.status == 404:
+                    return None
+                assert answer.headers["Content-Type"] == "application/vnd.etsi.asic-e+zip"
+                return await answer.read()
+
+        package = await until(ask)
+        assert "contract/issued.pdf" in open_container(package).items
+        assert await ask() == package
+        assert (await record_of(running, contract)).count("evidence-downloaded") == 2
