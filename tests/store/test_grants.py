@@ -22,7 +22,7 @@ EVIDENCE = (
     "evidence_package", "record_entry", "record_head", "document_version", "reminder_entry", "identity_check",
     "page_seen", "poster_scan", "delivery", "delivery_share", "outbox_message", "signature_request",
     "issued_certificate", "attempt", "contract", "signer", "signing_task", "sign_link", "phone_change", "app_key",
-    "installation", "alembic_version",
+    "installation", "alembic_version", "shared_certificate",
 )  # fmt: skip
 FIXED = {
     "delivery": ("id", "key", "purpose", "channel", "to_sealed", "to_hash", "contract", "signer", "task", "link",
@@ -38,6 +38,7 @@ FIXED = {
                  "created_at", "replaces"),
     "signer": ("name", "person", "role", "order", "field", "id_number_sealed", "id_tail_hash", "contract"),
     "personal_value": ("value_sealed", "name", "commitment", "signer"),
+    "shared_certificate": ("sha256", "certificate"),
     "installation": ("kind", "created_at", "installation_id", "master_check", "root_sha256", "seal_sha256"),
 }  # fmt: skip
 LATER = (

@@ -60,6 +60,7 @@ WITHOUT = {
     "provider": "how well a provider of the whole school works",
     "provider_lane": "until when a provider is busy",
     "schema_compatibility": "the number of a schema",
+    "shared_certificate": "certificates of authorities, and of the seal",
     "worker_heartbeat": "when a worker was last there",
 }
 # Only the hub itself sees these: they are read before it is known who asks, or belong to a person and no campus.

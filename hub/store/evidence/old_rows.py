@@ -88,6 +88,7 @@ KEPT: Mapping[str, str] = {
     "pairing": EVIDENCE,
     "issued_certificate": "must be found when it is revoked, and stands in revocation lists",
     "signature_request": EVIDENCE,
+    "shared_certificate": "is of the seal or of an authority, and stands in signature requests",
     "attempt": EVIDENCE,
     "delivery": EVIDENCE,
     "delivery_share": EVIDENCE,

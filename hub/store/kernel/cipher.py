@@ -26,8 +26,10 @@ from hub.model.contract.signer import DECLARED
 from hub.store.kernel.keys import KEY_ID_BYTES, Keys, key_id_of
 
 NONCE_BYTES = 12
-# Bytes of JSON from which on it is packed (RFC 1950), and how thoroughly.
+# Characters of JSON from which on it is packed (RFC 1950), how thoroughly, and its encoding then: GB 18030 has all of
+# Unicode, and two bytes for a Chinese character where UTF-8 has three.
 PACKED_FROM = 512
+PACKED_AS = "gb18030"
 PACKING_LEVEL = 9
 # With this byte begins what `zlib` packs, and no JSON text.
 PACKED = b"\x78"
@@ -80,9 +82,11 @@ class Cipher:
         return self.open_bytes(sealed, name).decode()
 
     def seal_json(self, value: Any, name: bytes) -> bytes:
-        """Encrypt a value as JSON. A long one is packed first: the text of a contract becomes a quarter."""
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
-        return self.seal_bytes(text if len(text) < PACKED_FROM else zlib.compress(text, PACKING_LEVEL), name)
+        """Encrypt a value as JSON. A long one is packed first: the text of a contract becomes a third."""
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if len(text) < PACKED_FROM:
+            return self.seal(text, name)
+        return self.seal_bytes(zlib.compress(text.encode(PACKED_AS), PACKING_LEVEL), name)
 
     def opens(self, sealed: bytes, name: bytes) -> bool:
         """Return whether this value was encrypted for this row and column with a key of the hub, and is unchanged."""
@@ -93,8 +97,8 @@ class Cipher:
         return True
 
     def open_json(self, sealed: bytes, name: bytes) -> Any:
-        text = self.open_bytes(sealed, name)
-        return json.loads(zlib.decompress(text) if text.startswith(PACKED) else text)
+        content = self.open_bytes(sealed, name)
+        return json.loads(zlib.decompress(content).decode(PACKED_AS) if content.startswith(PACKED) else content)
 
     def _key(self, key: bytes) -> AESGCM:
         if found := self._find(key):

@@ -20,6 +20,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "delivery_share": (),
     "outbox_message": (),
     "personal_value": (),
+    "shared_certificate": (),
     # what may change later
     "delivery": (
         "state", "state_at", "provider", "provider_reference", "failure", "failure_kind", "shape", "text", "variables",

@@ -1,23 +1,37 @@
-"""Signature requests, and attempts to call outside services such as token and timestamp authority."""
+"""Signature requests, and attempts to call outside services such as token and timestamp authority.
+
+The chain of a request holds the signer's own certificate. Those of authorities, and all of the seal, are stored once
+for all requests: the chain has their SHA-256, which is told from a certificate by its length.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, literal_column, select
 
 from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.rows import changed, insert_row, update_row
+from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import AttemptRow, SignatureRequestRow, SigningSessionRow, table_of
+from hub.store.tables import AttemptRow, SharedCertificateRow, SignatureRequestRow, SigningSessionRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
 SESSION: Table = table_of(SigningSessionRow)
+_SHARED = ("sha256", "certificate")
+_SHARE = insert_many(table_of(SharedCertificateRow), _SHARED, "ON CONFLICT DO NOTHING")
+_WHOLE_CHAIN: ColumnElement[Any] = literal_column(
+    """ARRAY(SELECT coalesce(shared.certificate, part)
+FROM unnest(signature_request.chain) WITH ORDINALITY AS element (part, place)
+LEFT JOIN shared_certificate AS shared ON octet_length(part) = 32 AND shared.sha256 = part ORDER BY place)""",
+    ARRAY(LargeBinary()),
+).label("chain")
+_COLUMNS = [*(column for column in REQUEST.c if column.name != "chain"), _WHOLE_CHAIN]
 _UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
 _MINE = REQUEST.c.id == bindparam("request")
 _OF_CONTRACT = REQUEST.c.contract == bindparam("contract")
@@ -26,10 +40,10 @@ _IS_ACCEPTED = REQUEST.c.state == RequestState.ACCEPTED.value
 _FIELDS = set(SignatureRequest.__dataclass_fields__)
 _ADD = insert_row(REQUEST, _FIELDS - {"gap"} | {"gap_start", "gap_end"})
 _ASKED_FOR = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == bindparam("secret"))
-_GET = SqlStatement(select(REQUEST).where(_MINE))
-_GET_OF_SESSION = SqlStatement(select(REQUEST).join(SESSION, _ASKED_FOR).where(_MINE))
-_ALL = SqlStatement(select(REQUEST).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
-_ALL_UNFINISHED = SqlStatement(select(REQUEST).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
+_GET = SqlStatement(select(*_COLUMNS).where(_MINE))
+_GET_OF_SESSION = SqlStatement(select(*_COLUMNS).join(SESSION, _ASKED_FOR).where(_MINE))
+_ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
+_ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
 _ACCEPT = SqlStatement(
     REQUEST.update()
@@ -60,7 +74,12 @@ class Signatures:
 
     async def add(self, request: SignatureRequest) -> None:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
-        values |= {"state": request.state.value, "chain": list(request.chain)}
+        shared = {
+            each: hashlib.sha256(each).digest() for each in (request.chain if request.is_seal else request.chain[1:])
+        }
+        rows = [{"sha256": sha256, "certificate": each} for each, sha256 in sorted(shared.items())]
+        await self._connection.write(_SHARE, arrays_of(_SHARED, rows))
+        values |= {"state": request.state.value, "chain": [shared.get(each, each) for each in request.chain]}
         values |= {"gap_start": request.gap[0], "gap_end": request.gap[1]}
         await self._connection.write(_ADD, values)
 
@@ -95,7 +114,7 @@ class Signatures:
         """Store that the browser key of this session was deleted. Return the requests it signed, sorted by contract."""
         theirs = (REQUEST.c.session == session) & (REQUEST.c.custody == Custody.BROWSER.value)
         theirs &= REQUEST.c.key_deleted_at.is_(None) & REQUEST.c.signature.is_not(None)
-        statement = REQUEST.update().where(theirs).values(key_deleted_at=at).returning(REQUEST)
+        statement = REQUEST.update().where(theirs).values(key_deleted_at=at).returning(*_COLUMNS)
         found = [_request(row) for row in (await self._connection.execute(statement))]
         return sorted(found, key=lambda request: request.contract)
 

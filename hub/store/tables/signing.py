@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, UniqueConstraint, Uuid
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -191,7 +191,18 @@ class IssuedCertificateRow(SQLModel, table=True):
     revocation_reason: str | None = words(default=None)
 
 
+class SharedCertificateRow(SQLModel, table=True):
+    """A certificate (DER) that many signature requests share: of the seal, or of an authority."""
+
+    __tablename__ = "shared_certificate"
+    sha256: bytes = bytes_(nullable=False, primary_key=True)
+    certificate: bytes = bytes_(nullable=False)
+    __table_args__ = (CheckConstraint("sha256 = sha256(certificate)", name="hash"),)
+
+
 class SignatureRequestRow(SQLModel, table=True):
+    """A signature request. `chain`: certificates (DER), or their SHA-256 where they are shared ones."""
+
     __tablename__ = "signature_request"
     id: UUID = Field(primary_key=True)
     contract: UUID = Field(foreign_key="contract.id")

@@ -1,4 +1,5 @@
-"""Versions of a document that are the beginning of a later file, and an index for the files that nobody needs.
+"""Versions of a document that are the beginning of a later file, an index for the files that nobody needs, and
+certificates that many requests share. These are no secret and belong to no campus: the table has no row security.
 
 It does not only expand: a hub of the schema before looks for a file of its own for each version, and cannot open the
 packed data of contracts that are issued from now on.
@@ -22,6 +23,11 @@ CREATE INDEX ix_signature_request_left_behind ON signature_request (id)
   WHERE state IN ('LAPSED', 'EMBEDDED') AND prepared_deleted_at IS NULL;
 CREATE INDEX ix_signature_request_prepared ON signature_request USING hash (prepared)
   WHERE prepared_deleted_at IS NULL;
+CREATE TABLE shared_certificate (
+  sha256 bytea CONSTRAINT pk_shared_certificate PRIMARY KEY,
+  certificate bytea NOT NULL,
+  CONSTRAINT ck_shared_certificate_hash CHECK (sha256 = sha256(certificate))
+);
 CREATE INDEX ix_signing_session_chain ON signing_session (expires_at) WHERE certificate_chain <> '{}';
 """
 
