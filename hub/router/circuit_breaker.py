@@ -61,9 +61,10 @@ class CircuitBreaker:
     ) -> None:
         """Lower the weight of a provider in this transaction, and pause it for `rest`."""
         health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
+        if health.is_well(carrier.provider.weight, tx.now):  # a line for each message would say the same
+            log.warning("provider in trouble", provider=carrier.name, reason=reason)
         health = health.lower_weight(carrier.provider.weight, tx.now)
         await tx.providers.put(health.pause_for(rest, tx.now) if rest else health)
-        log.warning("provider in trouble", provider=carrier.name, reason=reason)
         if rest and rest > LONG_PAUSE:
             await self._alert_about_pause(tx, carrier, min(rest, MAX_PAUSE))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
-from structlog.contextvars import clear_contextvars
 
 from hub.measures import count_request
 from hub.web.request_ids import id_of
@@ -28,7 +27,6 @@ class AccessLog(AbstractAccessLogger):
             bytes=response.body_length,
             ms=round(time * 1000, 1),
         )
-        clear_contextvars()  # the next thing on this connection may be no request that can be read
 
     @property
     def enabled(self) -> bool:

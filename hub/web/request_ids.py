@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -20,7 +20,7 @@ OF_CONTRACTS = ("/api/v1/contracts/{id}", "/staff/contracts/{id}")
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id of ours. One that the client sends is never taken: it could forge lines of the log."""
     request[REQUEST_ID] = secrets.token_hex(ID_BYTES)
-    clear_contextvars()  # a connection that is kept open serves several requests in one task
+    # Each request is a task of its own, so what is bound ends with it.
     bind_contextvars(request=request[REQUEST_ID], **_contract_of(request))
     return await handler(request)
 

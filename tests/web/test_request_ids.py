@@ -12,6 +12,7 @@ from structlog.testing import LogCapture
 
 from hub.measures import SECURITY_EVENTS, SecurityEvent
 from tests.running import running_hub
+from tests.web.signer_visits import verified
 
 FORGED = "00000000ffffffff"
 
@@ -49,6 +50,20 @@ async def test_a_request_has_one_name_everywhere(lines: list[Any]) -> None:
         async with running.http.get(f"{running.origin}/healthz") as answer:
             assert answer.headers["X-Request-Id"] not in names
         assert "contract" not in [line for line in lines if line["event"] == "request"][-1]
+        async with running.http.request("BREW", f"{running.origin}/healthz") as answer:
+            assert answer.status == 400  # what cannot be read as a request has no name, and its line no contract
+        last = [line for line in lines if line["event"] == "request"][-1]
+        assert last["request"] is None and "contract" not in last
+
+
+async def test_lines_about_a_signers_visit_name_the_contract(lines: list[Any]) -> None:
+    async with running_hub() as running:
+        contract = await running.issue_minor()
+        async with verified(running, contract) as client:
+            lines.clear()
+            await client.contract()
+        requests = [line for line in lines if line["event"] == "request"]
+        assert requests and all(line["contract"] == str(contract.id) for line in requests)
 
 
 async def test_refusals_are_logged_with_a_hash_of_the_address_and_counted(lines: list[Any]) -> None:

@@ -16,6 +16,8 @@ from hub.model.messaging.message import Purpose
 LOWERED_BY = 0.5
 # Lowest weight, as a share of the configured one. Some traffic has to remain, or a recovery would go unnoticed.
 MIN_WEIGHT_SHARE = 0.02
+# A provider with this share of its weight is well again after errors.
+WELL_SHARE = 0.9
 # Time in which a weight rises from zero to the configured one.
 BACK_AFTER = timedelta(hours=1)
 # Time after which a broken provider is tried again with one message, the probe.
@@ -86,6 +88,10 @@ class Health:
         """Return the weight at `now`, at most the `configured` one."""
         back = configured * max(0.0, (now - self.changed_at) / BACK_AFTER)
         return min(configured, self.weight + back)
+
+    def is_well(self, configured: float, now: datetime) -> bool:
+        """Return whether the last errors are long ago: then the next one is news."""
+        return self.compute_weight(configured, now) >= configured * WELL_SHARE
 
     def lower_weight(self, configured: float, now: datetime) -> Health:
         weight = max(self.compute_weight(configured, now) * LOWERED_BY, configured * MIN_WEIGHT_SHARE)
