@@ -29,6 +29,7 @@ from hub import (
     command_prune,
     command_school,
     command_seal,
+    command_server,
     command_setup,
     command_staff,
 )
@@ -58,6 +59,7 @@ app.add_typer(command_school.app, name="school")
 app.add_typer(command_seal.app, name="seal")
 app.add_typer(command_person.app, name="person")
 app.add_typer(command_keys.app, name="keys")
+app.add_typer(command_server.app, name="database")
 app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_staff.key_app, name="key")
 app.command()(command_evidence.evidence)

@@ -35,6 +35,8 @@ PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
 # Not a setting: the passphrase of `qianda backup` and `restore`.
 BACKUP_PASSPHRASE = f"{PREFIX}BACKUP_PASSPHRASE"
+# Not a setting either: the address of a server's administrator, for `qianda database create-roles --execute`.
+DATABASE_ADMIN = f"{PREFIX}DATABASE_ADMIN"
 # What `qianda init --from` writes into the data folder.
 CONFIGURATION = "qianda.toml"
 DEFAULT_DATA = Path("data")

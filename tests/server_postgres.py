@@ -33,11 +33,15 @@ START_TIMEOUT = 60
 
 @dataclass(frozen=True)
 class ServerPostgres:
-    """`owner` and `app` are addresses with passwords; `programs` is the folder of pg_dump and pg_restore."""
+    """`owner`, `app` and `admin` are addresses with passwords; `programs` is the folder of pg_dump and pg_restore.
+
+    `admin` may create roles and databases.
+    """
 
     owner: str
     app: str
     programs: Path
+    admin: str = ""
 
     def variables(self, *, as_owner: bool) -> dict[str, str]:
         """The settings that an operator exports; those who serve never see the owner's."""
@@ -53,8 +57,8 @@ def debian_programs() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def server_postgres() -> AsyncIterator[ServerPostgres]:
-    """Serve until the end, in a folder of its own."""
+async def server_postgres(*, prepared: bool = True) -> AsyncIterator[ServerPostgres]:
+    """Serve until the end, in a folder of its own. Unless `prepared` it has neither our roles nor the database."""
     programs, port = debian_programs(), free_port()
     folder = Path(tempfile.mkdtemp(prefix="qianda-server-"))
     passwords = {name: secrets.token_hex(12) for name in ("postgres", "owner", "app")}
@@ -72,11 +76,12 @@ async def server_postgres() -> AsyncIterator[ServerPostgres]:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **become)
     try:
         address = "postgresql://{user}:{password}@127.0.0.1:" + str(port) + "/{database}"
-        await _prepare(address.format(user="postgres", password=passwords["postgres"], database="postgres"), passwords)
+        admin = address.format(user="postgres", password=passwords["postgres"], database="postgres")
+        await _prepare(admin, PREPARE.format(**passwords) if prepared else "")
         owner, app = (
             address.format(user=name, password=passwords[name], database="qianda") for name in ("owner", "app")
         )
-        yield ServerPostgres(owner, app, programs)
+        yield ServerPostgres(owner, app, programs, admin)
     finally:
         server.terminate()
         server.wait(START_TIMEOUT)
@@ -88,7 +93,7 @@ def _initialise(command: list[str], folder: Path, become: dict[str, Any]) -> Non
     assert done.returncode == 0, done.stderr
 
 
-async def _prepare(superuser: str, passwords: dict[str, str]) -> None:
+async def _prepare(superuser: str, statements: str) -> None:
     async with asyncio.timeout(START_TIMEOUT):
         while True:
             try:
@@ -97,7 +102,7 @@ async def _prepare(superuser: str, passwords: dict[str, str]) -> None:
             except (OSError, asyncpg.CannotConnectNowError):
                 await asyncio.sleep(0.05)
     try:
-        for statement in PREPARE.format(**passwords).split(";"):
+        for statement in statements.split(";"):
             if statement.strip():
                 await connection.execute(statement)
     finally:

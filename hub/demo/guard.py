@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from hub.errors import BadInput, DatabaseUnavailable, DemoRefused
-from hub.settings import BACKUP_PASSPHRASE, OWN_FILE, PREFIX, Settings, configured_by, shipped_school
+from hub.settings import BACKUP_PASSPHRASE, DATABASE_ADMIN, OWN_FILE, PREFIX, Settings, configured_by, shipped_school
 
 DEMO_VARIABLES = "QIANDA_DEMO"
 # Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: such an address is only valid with the
@@ -78,7 +78,7 @@ def check_demo_database(kind: str) -> None:
 
 def check_environment(environment: Mapping[str, str]) -> None:
     """Raise BadInput for a `QIANDA_…` variable that is no setting: it would be ignored, and a default used."""
-    known = [*Settings.variables(), BACKUP_PASSPHRASE]
+    known = [*Settings.variables(), BACKUP_PASSPHRASE, DATABASE_ADMIN]
     for name in sorted(environment):
         upper = name.upper()
         section = upper.partition("__")[0]

@@ -15,6 +15,7 @@ OURS = {
     *("hub.errors", "hub.errors.accounts", "hub.errors.enrolments", "hub.errors.files", "hub.errors.kinds"),
     *("hub.service_job", "hub.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),
+    *("hub.store.server.moved_database", "hub.store.kernel", "hub.store.kernel.durable_files"),
 }
 
 

@@ -18,6 +18,7 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "seal-changed": "certificate of the seal changed",
     "sending-paused": "sending paused",
     "sending-resumed": "sending resumed",
+    "database-moved": "database moved to a server",
     "sealing-key-made": "new key for sealed columns",
     "sealing-keys-retired": "earlier keys of sealed columns retired",
     "person-found": "data of a person looked up",

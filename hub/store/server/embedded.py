@@ -27,6 +27,7 @@ from typing import IO, Literal, Self
 from urllib.parse import quote
 
 from hub.errors import DatabaseUnavailable
+from hub.store.server.moved_database import check_not_moved
 from hub.store.server.system_account import STATE_FOLDER, DatabaseOwner
 
 # `superuser` creates databases, `owner` owns the schema and migrates, the product runs as `app`.
@@ -108,7 +109,11 @@ class EmbeddedPostgres:
 
     @classmethod
     def in_data_folder(cls, data: Path) -> Self:
-        """Return the database of a data folder, not started. Only where the settings name no other database."""
+        """Return the database of a data folder, not started. Only where the settings name no other database.
+
+        Raises DatabaseUnavailable if it was moved to a server.
+        """
+        check_not_moved(data)
         return cls(data / "database")
 
     def __enter__(self) -> Self:
@@ -160,6 +165,18 @@ class EmbeddedPostgres:
                 self.home.with_name(self.home.name + ".folder").unlink(missing_ok=True)
                 shutil.rmtree(self.home)
             return True
+
+    def has_other_users(self) -> bool:
+        """Return whether another process uses the server. While it is used here, nobody else can stop it."""
+        assert self._user_lock is not None
+        with self._one_at_a_time():
+            try:
+                fcntl.flock(self._user_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                fcntl.flock(self._user_lock, fcntl.LOCK_SH)  # a conversion that fails loses the lock
+            return False
 
     def dsn(self, role: Role, database: str = DATABASE) -> str:
         """Return the address for asyncpg and SQLAlchemy (`postgresql://…`). It contains no secret."""

@@ -1,0 +1,117 @@
+"""`qianda database move`: from the embedded database of the data folder to a PostgreSQL server.
+
+1. The embedded database is marked as being moved: no command starts it from then on.
+2. It is dumped, and loaded into the empty database of the server, in one transaction.
+3. Rows of every table and the roots of all records are compared.
+4. The mark says that it was moved, and where to.
+
+Killed anywhere it is run again: a server that holds the same already is taken as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.command_database import Dsns
+from hub.data_folder import check_folder, master_key
+from hub.demo.guard import check_not_demo
+from hub.errors import BadInput, DatabaseUnavailable
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.model.staff.accounts import EVERYTHING
+from hub.settings import Settings
+from hub.store.backup.archive import COPY_BYTES
+from hub.store.backup.compare import count_connections, summarise_database
+from hub.store.backup.dump import access_to, dumped, load
+from hub.store.kernel.keys import Keys
+from hub.store.server.connections import DATABASE, DATABASE_OWNER, address_of, check_owner, check_server, connected
+from hub.store.server.embedded import EmbeddedPostgres
+from hub.store.server.installation import find_binding, kind_of
+from hub.store.server.migrate import is_current, migrate
+from hub.store.server.moved_database import is_moved, mark_move, unmark_move
+from hub.store.transaction import Database
+
+ACTOR = "command-line"
+
+
+def move_database(settings: Settings) -> dict[str, str]:
+    """Move the embedded database to the server that the settings name; return what was compared.
+
+    Raises BadInput, DatabaseUnavailable or WrongInstallation; then the embedded one is still the hub's database.
+    """
+    target = Dsns(settings.database_owner, settings.database)
+    _check_asked(settings)
+    for dsn, setting in ((target.owner, DATABASE_OWNER), (target.app, DATABASE)):
+        asyncio.run(check_server(dsn, setting))
+    asyncio.run(check_owner(target.owner))
+    with EmbeddedPostgres(settings.data / "database") as server:
+        source = server.dsn("owner")
+        asyncio.run(_check_source(settings.data, source))
+        mark_move(settings.data, address_of(target.app), done=False)
+        try:
+            return _copy(settings, server, target)
+        except BaseException:
+            unmark_move(settings.data)
+            raise
+
+
+def _check_asked(settings: Settings) -> None:
+    if not (settings.database and settings.database_owner):
+        raise BadInput(f"set {DATABASE} and {DATABASE_OWNER} to the server to which the database is to go")
+    if is_moved(settings.data):
+        raise BadInput("the database of this data folder was moved already")
+    if not (settings.data / "database").is_dir():
+        raise BadInput(f"there is no embedded database in {settings.data.absolute()}")
+
+
+async def _check_source(data: Path, source: str) -> None:
+    check_not_demo(await kind_of(source))
+    check_folder(data, await find_binding(source))
+    if not await is_current(source):
+        raise DatabaseUnavailable("the embedded database's schema is not current: run `qianda migrate` first")
+
+
+def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[str, str]:
+    source = server.dsn("owner")
+    if server.has_other_users() or asyncio.run(count_connections(source)):
+        raise BadInput("others work on the embedded database: stop `serve` and `work` first")
+    before = asyncio.run(summarise_database(source))
+    there = asyncio.run(summarise_database(target.owner))
+    if len(there) == 0:
+        major = asyncio.run(_major_of(target.owner))
+        with tempfile.TemporaryDirectory(prefix=".moving-", dir=settings.data) as folder:
+            dump = Path(folder) / "qianda.dump"
+            with dumped(access_to(source, server, server.version)) as content, dump.open("xb") as file:
+                while some := content.read(COPY_BYTES):
+                    file.write(some)
+            load(access_to(target.owner, None, major), dump)
+        there = asyncio.run(summarise_database(target.owner))
+    if there != before:
+        unequal = sorted(name for name in before.keys() | there.keys() if before.get(name) != there.get(name))
+        raise DatabaseUnavailable(
+            f"the database {address_of(target.owner)} does not hold what the embedded one holds "
+            f"({', '.join(unequal)}): "
+            "make it anew, empty, and run this again"
+        )
+    asyncio.run(migrate(target.owner))  # sets the rights of the role app
+    asyncio.run(_check_source(settings.data, target.owner))
+    mark_move(settings.data, address_of(target.app), done=True)
+    asyncio.run(_record(settings, target.app))
+    return there
+
+
+async def _major_of(owner_dsn: str) -> int:
+    async with connected(owner_dsn, DATABASE_OWNER) as connection:
+        return int(connection.get_server_version().major)
+
+
+async def _record(settings: Settings, app_dsn: str) -> None:
+    database = Database(app_dsn, Keys.load(master_key(settings.data)), lambda: datetime.now(UTC), pool_size=1)
+    try:
+        async with database.transaction(EVERYTHING) as tx:
+            headquarters = await tx.school.headquarters()
+            await record_act(tx, headquarters.id if headquarters else "", "database-moved", ACTOR, {})
+    finally:
+        await database.close()
