@@ -21,7 +21,7 @@ PROBE = timedelta(minutes=11)
 def value_of(metric: Any, suffix: str, **labels: str) -> float:
     """Return the present value of a series of this process."""
     (family,) = metric.collect()
-    return sum(each.value for each in family.samples if each.name.endswith(suffix) and each.labels == labels)
+    return float(sum(each.value for each in family.samples if each.name.endswith(suffix) and each.labels == labels))
 
 
 def calls(outcome: CallOutcome) -> float:

@@ -337,7 +337,8 @@ def _methods() -> Iterator[tuple[str, _Method]]:
     yield "b*", _paints(fill=True, stroke=True, even_odd=True, close=True)
     yield from {"BT": _Interpreter._begin_text, "Tf": _Interpreter._choose_font}.items()
     yield from {"Tm": _Interpreter._set_line, "Td": _Interpreter._move_line, "TD": _Interpreter._move_and_lead}.items()
-    yield from {"T*": _Interpreter._next_line, "Tj": _Interpreter._show, "TJ": _Interpreter._show_adjusted}.items()
+    yield "T*", _Interpreter._next_line
+    yield from {"Tj": _Interpreter._show, "TJ": _Interpreter._show_adjusted}.items()
     yield "'", _Interpreter._show_next
     yield from {"Tc": _set("char_space"), "Tw": _set("word_space")}.items()
     yield from {"TL": _set("leading"), "Ts": _set("rise"), "Tr": _set("mode", int)}.items()
