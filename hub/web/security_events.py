@@ -21,11 +21,15 @@ EVENTS: tuple[tuple[type[QiandaError], SecurityEvent], ...] = (
 
 
 def report_event(request: web.Request, event: SecurityEvent, **facts: str) -> None:
-    """Log and count an event of this request: of several the first, which knows most."""
-    if REPORTED in request:
+    """Log and count an event of this request: of several the first, which knows most.
+
+    A set-up has no key yet by which an address is hashed, so its events are not reported.
+    """
+    hub = request.config_dict.get(HUB)
+    if hub is None or REPORTED in request:
         return
     request[REPORTED] = event
-    cipher = request.config_dict[HUB].database.cipher
+    cipher = hub.database.cipher
     log_security_event(cipher, event, request.config_dict[BRAKES].address(request), **facts)
 
 
