@@ -221,7 +221,8 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     async with hub.database.transaction(EVERYTHING) as tx:
         headquarters = await tx.school.headquarters()
     assert headquarters is not None  # the file was applied
-    await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE)
+    once = _password_file(file) is None
+    await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=once)
     return True
 
 

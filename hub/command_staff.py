@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.command_hub import said_plainly, say, with_hub
+from hub.errors import AccountNotFound
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 
@@ -39,7 +40,7 @@ def add_staff_command(
     with said_plainly():
         password = password_from(password_file)
         new = NewStaff(login, name, campus, role)
-        with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE))
+        with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE, one_time=password_file is None))
         say(f"Added: {login}, {role} at {campus}.")
         _say_password(password, password_file)
 
@@ -83,7 +84,9 @@ def reset_staff_command(login: Login, password_file: PasswordFile = None) -> Non
 
     with said_plainly():
         password = password_from(password_file)
-        with_hub(lambda hub: reset_password(hub.services, login, password, COMMAND_LINE))
+        with_hub(
+            lambda hub: reset_password(hub.services, login, password, COMMAND_LINE, one_time=password_file is None)
+        )
         say(f"Password set, sessions ended: {login}.")
         _say_password(password, password_file)
 
@@ -98,6 +101,35 @@ def role_command(login: Login, role: Annotated[StaffRole, typer.Argument(help=RO
         say(f"{login} is {role} now.")
 
 
+@staff_app.command("second-factor")
+def second_factor_command(
+    login: Login, remove: Annotated[bool, typer.Option("--remove", help="Remove it; all sessions end.")] = False
+) -> None:
+    """Say whether an account has a second factor, or remove it for somebody who has lost phone and recovery codes."""
+    from hub.lifecycle.staff.accounts import list_staff, remove_second_factor
+
+    with said_plainly():
+        if remove:
+            with_hub(lambda hub: remove_second_factor(hub.services, login, COMMAND_LINE))
+            say(f"Second factor removed, sessions ended: {login}.")
+            return
+        found = with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE))
+        has = [each.second_factor for each in found if each.staff.login == login]
+        if not has:
+            raise AccountNotFound(f"there is no account {login}")
+        say("yes" if has[0] else "no")
+
+
+@staff_app.command("unlock")
+def unlock_command(login: Login) -> None:
+    """End a lock after wrong passwords or codes. The password stays."""
+    from hub.lifecycle.staff.accounts import unlock_staff
+
+    with said_plainly():
+        with_hub(lambda hub: unlock_staff(hub.services, login, COMMAND_LINE))
+        say(f"Unlocked: {login}.")
+
+
 @staff_app.command("sessions")
 def sessions_command(
     login: Login, end: Annotated[bool, typer.Option("--end", help="End all of them at once.")] = False
@@ -110,7 +142,8 @@ def sessions_command(
             say(f"{with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))} sessions ended: {login}.")
             return
         for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
-            say(f"begun {_time(each.created_at)}, ends {_time(each.expires_at)}")
+            begun, seen, ends = (_time(each.created_at), _time(each.seen_at), _time(each.expires_at))
+            say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
 
 
 # ---- API keys
@@ -170,7 +203,7 @@ async def _headquarters(hub: Hub) -> str:
 
 def password_from(file: Path | None) -> str:
     """The first line of the file; without one, a password that is made up."""
-    from hub.lifecycle.staff.accounts import new_password
+    from hub.model.staff.password import new_password
 
     return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()
 
@@ -178,6 +211,7 @@ def password_from(file: Path | None) -> str:
 def _say_password(password: str, file: Path | None) -> None:
     if file is None:
         say(f"Password, which is not shown again: {password}")
+        say("It counts for seven days, and has to be changed at the first login.")
 
 
 def _time(moment: datetime) -> str:

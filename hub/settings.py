@@ -216,6 +216,13 @@ class RetentionSettings(_Section):
     contracts_days: int = Field(default=1096, ge=1)
 
 
+class StaffSettings(_Section):
+    """`idle_minutes`: unused, a session ends. `second_factor`: of owners, headquarters and seal keepers."""
+
+    idle_minutes: int = Field(default=60, ge=5, le=720)
+    second_factor: Literal["required", "offered"] = "required"
+
+
 class Settings(BaseSettings):
     """All settings.
 
@@ -285,6 +292,7 @@ class Settings(BaseSettings):
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()
+    staff: StaffSettings = StaffSettings()
     alerts: list[str] = Field(default_factory=list)
     alerts_file: Path | None = None
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -21,11 +21,16 @@ from datetime import datetime, timedelta
 
 from hub.errors.accounts import AccessDenied as AccessDenied
 from hub.errors.accounts import AccountNotFound as AccountNotFound
+from hub.errors.accounts import AccountNotReady as AccountNotReady
 from hub.errors.accounts import LastOwner as LastOwner
 from hub.errors.accounts import LoginRequired as LoginRequired
+from hub.errors.accounts import NoSecondFactor as NoSecondFactor
 from hub.errors.accounts import OwnAccount as OwnAccount
 from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
 from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
+from hub.errors.accounts import SecondFactorThere as SecondFactorThere
+from hub.errors.accounts import WrongPassword as WrongPassword
+from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
 from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
 from hub.errors.enrolments import ImportUndone as ImportUndone
 from hub.errors.files import ManyChecks as ManyChecks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.errors.kinds import Conflict, NotAllowed, NotFound
+from hub.errors.kinds import Conflict, NotAllowed, NotFound, Refused
 
 
 class LoginRequired(NotAllowed):
@@ -42,3 +42,32 @@ class OwnAccount(NotAllowed):
 class LastOwner(Conflict):
     code = "last-owner"
     sentence = "This is the last owner. Make somebody else an owner first."
+
+
+class WrongPassword(Refused):
+    code = "wrong-password"
+    sentence = "The password is wrong."
+
+
+class WrongSecondFactor(Refused):
+    """The code is wrong, of another time, or was used before."""
+
+    code = "wrong-second-factor"
+    sentence = "This code does not fit, or was used already. Please wait for the next one in the app."
+
+
+class SecondFactorThere(Conflict):
+    code = "second-factor-there"
+    sentence = "This account has a second factor already. Remove it first."
+
+
+class NoSecondFactor(Conflict):
+    code = "no-second-factor"
+    sentence = "This account has no second factor. Set one up first."
+
+
+class AccountNotReady(NotAllowed):
+    """A one-time password has to be changed, or a second factor set up, before anything else is done."""
+
+    code = "account-not-ready"
+    sentence = "Please finish setting up your account first, on the page of your account."

@@ -76,6 +76,7 @@ from hub.store.staff.api_keys import ApiKeys
 from hub.store.staff.dashboard import Board
 from hub.store.staff.idempotency import Idempotency
 from hub.store.staff.phone_changes import PhoneChanges
+from hub.store.staff.second_factors import SecondFactors
 from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
 
@@ -205,6 +206,10 @@ class Transaction:
     @cached_property
     def accounts(self) -> Accounts:
         return Accounts(self.connection)
+
+    @cached_property
+    def second_factors(self) -> SecondFactors:
+        return SecondFactors(self.connection, self.cipher)
 
     @cached_property
     def staff_tasks(self) -> StaffTasks:

@@ -16,10 +16,11 @@ import structlog
 from aiohttp import web
 from aiohttp.log import server_logger
 
+from hub.lifecycle.staff.check_password import PasswordGate
 from hub.settings import PACKED
 from hub.web import api, authority, callbacks, chat, demo, home, logo, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
-from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
+from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS
 from hub.web.departed import ClosingIsNoError, departed
 from hub.web.i18n import Catalogues
 from hub.web.logo import LOGO, logo_path
@@ -53,6 +54,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     add_pages(app, SiteFacts(hub.services.origin, hub.settings.school.named, hub.demo), logo_path(hub))
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
+    app[PASSWORDS] = PasswordGate()
     app.cleanup_ctx.append(slow.watch)
     app.add_routes(_routes(hub))
     return app

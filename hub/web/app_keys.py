@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from hub.lifecycle.staff.check_password import PasswordGate
 from hub.web.i18n import Catalogues
 from hub.web.page_images import PageImages
 from hub.web.rate_limit import Brakes
@@ -13,3 +14,4 @@ HUB = web.AppKey("hub", Hub)
 CATALOGUES = web.AppKey("catalogues", Catalogues)
 PAGE_IMAGES = web.AppKey("page_images", PageImages)
 BRAKES = web.AppKey("brakes", Brakes)
+PASSWORDS = web.AppKey("passwords", PasswordGate)

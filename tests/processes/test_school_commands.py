@@ -104,6 +104,10 @@ def test_an_account_from_its_first_day_to_its_last(operator: Operator) -> None:
     assert operator.said("staff", "sessions", "zhou") == ""
     assert operator.said("staff", "sessions", "zhou", "--end") == "0 sessions ended: zhou.\n"
     assert operator.said("staff", "role", "zhou", "clerk") == "zhou is clerk now.\n"
+    assert operator.said("staff", "unlock", "zhou") == "Unlocked: zhou.\n"
+    assert operator.said("staff", "second-factor", "zhou") == "no\n"
+    refused = operator.run("staff", "second-factor", "zhou", "--remove")
+    assert refused.returncode == 2 and "has no second factor" in refused.stderr
     operator.said("staff", "disable", "zhou")
     assert "disabled since 20" in operator.said("staff", "list")
     operator.said("staff", "enable", "zhou")

@@ -30,7 +30,7 @@ from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
-from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope, Staff
+from hub.model.staff.accounts import EVERYTHING, ApiKey, NewStaffSession, Scope, Staff
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.tables import metadata
 from tests.database import fresh_database, tamper
@@ -136,14 +136,12 @@ async def accounts_of_hefei(running: Running) -> None:
     staff, key = Staff(uuid4(), "wang", "王示范", "hefei"), ApiKey(uuid4(), "crm", "hefei")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.accounts.put_staff(staff, "hash", tx.now)
-        await tx.accounts.begin_session(staff.id, "secret", tx.now, timedelta(hours=1))
+        await tx.accounts.begin_session(NewStaffSession(staff.id, "secret", timedelta(hours=1)), tx.now)
         await tx.accounts.add_login_failure("wang", tx.now)
         await tx.chats.put("wecom", "wang", staff.id, tx.now)
         await tx.api_keys.add(key, "key", tx.now)
         await tx.idempotency.replay(key.id, "once", b"asked", tx.now)
-        await tx.connection.execute(
-            text("INSERT INTO staff_recovery_code (staff, code_hash) VALUES (:staff, '\\x00')"), {"staff": staff.id}
-        )
+        await tx.second_factors.replace_codes(staff.id, [b"code"])
 
 
 async def import_roster(running: Running) -> None:
@@ -210,9 +208,10 @@ async def test_an_account_is_neither_made_nor_moved_across_campuses() -> None:
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
                 async with running.hub.database.transaction(FOREIGN) as tx:
                     await tx.accounts.put_staff(row, "hash", tx.now)
+        theirs = NewStaffSession((await _of_login(running, "wang")).id, "x", timedelta(hours=1))
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
             async with running.hub.database.transaction(FOREIGN) as tx:
-                await tx.accounts.begin_session((await _of_login(running, "wang")).id, "x", tx.now, timedelta(hours=1))
+                await tx.accounts.begin_session(theirs, tx.now)
 
 
 async def _of_login(running: Running, login: str) -> Staff:

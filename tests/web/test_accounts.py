@@ -20,13 +20,13 @@ from hub.lifecycle.staff.accounts import (
     end_sessions,
     list_sessions,
     list_staff,
-    new_password,
     reset_password,
 )
 from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.administration import COMMAND_LINE, Administrator
+from hub.model.staff.password import new_password
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import uuid4
 
-from argon2 import PasswordHasher
-
-from hub.errors import AccountNotFound, BadInput
+from hub.errors import AccountNotFound, BadInput, NoSecondFactor
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
+from hub.lifecycle.staff.check_password import hash_password
 from hub.model.contract.person import normalise_name
 from hub.model.staff.accounts import EVERYTHING, Staff, StaffAccount, StaffSession
 from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
+from hub.model.staff.password import check_password
 from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Transaction
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
-# Characters. A shorter one is guessed, a longer one is none that somebody types.
-MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 200
-# Without letters and digits that look alike.
-PASSWORD_CHARACTERS = "abcdefghjkmnpqrstvwxyz23456789"
-PASSWORD_GROUPS, PASSWORD_GROUP_LENGTH = 4, 4
+# How long a one-time password waits for the first login.
+ONE_TIME_LIFE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -38,15 +34,6 @@ class NewStaff:
     role: StaffRole = StaffRole.CLERK
 
 
-def new_password() -> str:
-    """Return a random password of 78 bits that can be read out, like `k7md-2v9q-x4tp-8wzc`."""
-    groups = (
-        "".join(secrets.choice(PASSWORD_CHARACTERS) for _ in range(PASSWORD_GROUP_LENGTH))
-        for _ in range(PASSWORD_GROUPS)
-    )
-    return "-".join(groups)
-
-
 def check_account(new: NewStaff, password: str) -> None:
     """Raise BadInput (with the field) for what cannot be an account, wherever it is added."""
     if not LOGIN.fullmatch(new.login):
@@ -55,23 +42,35 @@ def check_account(new: NewStaff, password: str) -> None:
             field="login",
         )
     normalise_name(new.name, field="name")
-    _check_password(password)
+    check_password(password, (new.login, new.name))
 
 
-async def add_staff(services: Services, new: NewStaff, password: str, by: Administrator) -> Staff:
-    """Add an account.
+def check_new_password(services: Services, staff: Staff, password: str, present: str = "") -> None:
+    """Raise BadInput for a password that this account may not have."""
+    school = services.documents
+    called = (school.school.name, school.school_called("zh"), school.school_called("en"))
+    check_password(password, (staff.login, staff.name, *called))
+    if password == present:
+        raise BadInput("this is the present password", field="password")
+
+
+async def add_staff(
+    services: Services, new: NewStaff, password: str, by: Administrator, *, one_time: bool = False
+) -> Staff:
+    """Add an account. `one_time`: the password has to be changed at the first login, within ONE_TIME_LIFE.
 
     Raises BadInput (with the field) for what cannot be one, and for a login that is taken; RoleAboveOwn.
     """
     check_account(new, password)
     staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, new.role)
-    password_hash = await _hash(password)
+    check_new_password(services, staff, password)
+    password_hash = await hash_password(password)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.guess_alone(new.login)  # nor does anybody else add it meanwhile
         await _check_may_give(tx, by, new.role, new.campus)
         if await tx.accounts.lock(new.login):
             raise BadInput(f"there is an account {new.login} already", field="login")
-        await tx.accounts.put_staff(staff, password_hash, tx.now)
+        await tx.accounts.put_staff(staff, password_hash, tx.now, tx.now + ONE_TIME_LIFE if one_time else None)
         await _record(tx, "staff-added", staff, by)
     return staff
 
@@ -102,18 +101,33 @@ async def enable_staff(services: Services, login: str, by: Administrator) -> Sta
     return staff
 
 
-async def reset_password(services: Services, login: str, password: str, by: Administrator) -> Staff:
+async def reset_password(
+    services: Services, login: str, password: str, by: Administrator, *, one_time: bool = False
+) -> Staff:
     """Set another password, end all sessions, and forget failed logins: who was locked out may try at once.
 
-    Raises as check_may_manage, and BadInput for a password that is too short.
+    `one_time`: as in add_staff. A second factor stays. Raises as check_may_manage, and BadInput for a password that is
+    too short or too common.
     """
-    password_hash = await _hash(password)
+    check_password(password, (login,))
+    password_hash = await hash_password(password)
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await _lock_managed(tx, login, by)
-        await tx.accounts.change(staff.id, password_hash=password_hash)
+        check_new_password(services, staff, password)
+        expires_at = tx.now + ONE_TIME_LIFE if one_time else None
+        await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=expires_at)
         await tx.accounts.end_sessions(staff.id)
         await tx.accounts.forget_login_failures(login)
         await _record(tx, "staff-password-reset", staff, by)
+    return staff
+
+
+async def unlock_staff(services: Services, login: str, by: Administrator) -> Staff:
+    """Forget failed logins, so that the account may log in at once. Raises as check_may_manage."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = await _lock_managed(tx, login, by)
+        await tx.accounts.forget_login_failures(login)
+        await _record(tx, "staff-unlocked", staff, by)
     return staff
 
 
@@ -151,6 +165,21 @@ async def end_sessions(services: Services, login: str, by: Administrator) -> int
     return ended
 
 
+async def remove_second_factor(services: Services, login: str, by: Administrator) -> Staff:
+    """Remove it from the account of somebody who has lost the phone and the recovery codes; end all sessions.
+
+    Raises as check_may_manage, and NoSecondFactor.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = await _lock_managed(tx, login, by)
+        if await tx.second_factors.get(staff.id) is None:
+            raise NoSecondFactor
+        await tx.second_factors.remove(staff.id)
+        await tx.accounts.end_sessions(staff.id)
+        await _record(tx, "staff-second-factor-removed", staff, by)
+    return staff
+
+
 async def _lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
     staff = await tx.accounts.lock(login)
     if staff is None:
@@ -172,13 +201,3 @@ async def _check_owner_remains(tx: Transaction, staff: Staff) -> None:
 async def _record(tx: Transaction, kind: str, staff: Staff, by: Administrator) -> None:
     facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
     await record_act(tx, staff.campus, kind, by.actor, facts)
-
-
-def _check_password(password: str) -> None:
-    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        raise BadInput(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field="password")
-
-
-async def _hash(password: str) -> str:
-    _check_password(password)
-    return await asyncio.to_thread(PasswordHasher().hash, password)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from hub.model.staff.roles import StaffRole
@@ -39,20 +39,58 @@ class Staff:
 
 @dataclass(frozen=True)
 class StaffAccount:
-    """An account as its administrator sees it. `sessions`: number of those that are open."""
+    """An account as its administrator sees it. `sessions`: number of those that are open. `second_factor`: it has one.
+    `password_expires_at`: of a one-time password that was not changed yet."""
 
     staff: Staff
     created_at: datetime
     disabled_at: datetime | None
     sessions: int
+    second_factor: bool = False
+    password_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class StaffLogin:
+    """What decides whether somebody may log in. `one_time`: the password has to be changed first of all."""
+
+    staff: Staff
+    password_hash: str
+    one_time: bool
+    second_factor: bool
 
 
 @dataclass(frozen=True)
 class StaffSession:
-    """An open session of a member of staff."""
+    """An open session of a member of staff. `browser`: as it names itself, in short. `seen_at`: to the minute."""
 
+    id: UUID
     created_at: datetime
     expires_at: datetime
+    seen_at: datetime
+    browser: str
+
+
+@dataclass(frozen=True)
+class NewStaffSession:
+    """A session to begin. `pending`: the second factor has not been given yet, and nothing else may be done."""
+
+    staff: UUID
+    secret: str
+    life: timedelta
+    browser: str = ""
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class CurrentSession:
+    """The session of a request. `one_time`: its password has to be changed. `second_factor`: the account has one."""
+
+    id: UUID
+    staff: Staff
+    pending: bool
+    one_time: bool
+    second_factor: bool
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
+from hub.model.staff.accounts import (
+    CurrentSession,
+    NewStaffSession,
+    Staff,
+    StaffAccount,
+    StaffLogin,
+    StaffSession,
+)
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Connection, Row
 from hub.store.tables import (
@@ -25,6 +32,9 @@ from hub.store.tables import (
 STAFF: Table = table_of(StaffRow)
 SESSION: Table = table_of(StaffSessionRow)
 FAILURE: Table = table_of(LoginFailureRow)
+_STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
+# How exactly it is known when a session was last used.
+SEEN_EVERY = timedelta(minutes=1)
 
 
 def key_hash(secret: str) -> bytes:
@@ -37,9 +47,11 @@ class Accounts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def put_staff(self, staff: Staff, password_hash: str, at: datetime) -> None:
+    async def put_staff(
+        self, staff: Staff, password_hash: str, at: datetime, password_expires_at: datetime | None = None
+    ) -> None:
         values = {name: getattr(staff, name) for name in Staff.__dataclass_fields__}
-        values |= {"password_hash": password_hash, "created_at": at}
+        values |= {"password_hash": password_hash, "created_at": at, "password_expires_at": password_expires_at}
         kept = {name: value for name, value in values.items() if name not in ("id", "created_at")}
         await self._connection.execute(
             insert(STAFF).values(values).on_conflict_do_update(index_elements=["login"], set_=kept)
@@ -51,22 +63,45 @@ class Accounts:
         row = (await self._connection.execute(select(STAFF).where(found))).first()
         return (read_staff(row), row["password_hash"]) if row else None
 
+    async def get_login(self, login: str, now: datetime) -> StaffLogin | None:
+        """Return an active account whose password has not expired, or None."""
+        lasts = or_(STAFF.c.password_expires_at.is_(None), STAFF.c.password_expires_at > now)
+        found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None) & lasts
+        row = (await self._connection.execute(select(STAFF).where(found))).first()
+        if row is None:
+            return None
+        one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
+        return StaffLogin(read_staff(row), row["password_hash"], one_time, factor)
+
     async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of these accounts, whatever their campus."""
         statement = select(STAFF_DIRECTORY.c.id, STAFF_DIRECTORY.c.name).where(STAFF_DIRECTORY.c.id.in_(staff))
         return {row.id: row.name for row in await self._connection.execute(statement)}
 
-    async def begin_session(self, staff: UUID, secret: str, now: datetime, life: timedelta) -> None:
-        values = {"secret_hash": key_hash(secret), "staff": staff, "created_at": now, "expires_at": now + life}
-        await self._connection.execute(insert(SESSION).values(values))
+    async def begin_session(self, session: NewStaffSession, now: datetime) -> None:
+        """Begin a session, and delete those of the account that have expired."""
+        over = (SESSION.c.staff == session.staff) & (SESSION.c.expires_at <= now)
+        await self._connection.execute(SESSION.delete().where(over))
+        values = {"id": uuid4(), "secret_hash": key_hash(session.secret), "staff": session.staff, "created_at": now}
+        values |= {"expires_at": now + session.life, "seen_at": now, "browser": session.browser}
+        await self._connection.execute(insert(SESSION).values(values | {"pending": session.pending}))
 
-    async def staff_by_session(self, secret: str, now: datetime) -> Staff | None:
-        live = (
-            (SESSION.c.secret_hash == key_hash(secret)) & (SESSION.c.expires_at > now) & STAFF.c.disabled_at.is_(None)
-        )
-        statement = select(STAFF).join(SESSION, SESSION.c.staff == STAFF.c.id).where(live)
-        row = (await self._connection.execute(statement)).first()
-        return read_staff(row) if row else None
+    async def current_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
+        """Return the open session of this secret; None after it was not used for as long as `idle`."""
+        live = (SESSION.c.expires_at > now) & (SESSION.c.seen_at > now - idle) & STAFF.c.disabled_at.is_(None)
+        columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending)
+        statement = select(*columns, SESSION.c.id.label("session")).join(SESSION, SESSION.c.staff == STAFF.c.id)
+        found = await self._connection.execute(statement.where(SESSION.c.secret_hash == key_hash(secret), live))
+        row = found.first()
+        if row is None:
+            return None
+        one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
+        return CurrentSession(row["session"], read_staff(row), row["pending"], one_time, factor)
+
+    async def note_seen(self, session: UUID, now: datetime) -> None:
+        """Note a request of this session, to the minute: most requests write nothing."""
+        stale = (SESSION.c.id == session) & (SESSION.c.seen_at <= now - SEEN_EVERY)
+        await self._connection.execute(SESSION.update().where(stale).values(seen_at=now))
 
     async def end_session(self, secret: str) -> None:
         await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
@@ -75,12 +110,27 @@ class Accounts:
 
     async def accounts(self, now: datetime, login: str | None = None) -> list[StaffAccount]:
         """All accounts by login, disabled ones too; or the one of this login."""
-        theirs = (SESSION.c.staff == STAFF.c.id) & (SESSION.c.expires_at > now)
+        theirs = (SESSION.c.staff == STAFF.c.id) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
         sessions = select(func.count()).select_from(SESSION).where(theirs).scalar_subquery().label("sessions")
         statement = select(STAFF, sessions).order_by(STAFF.c.login)
         statement = statement if login is None else statement.where(STAFF.c.login == login)
         rows = await self._connection.execute(statement)
-        return [StaffAccount(read_staff(row), row["created_at"], row["disabled_at"], row["sessions"]) for row in rows]
+        return [
+            StaffAccount(
+                read_staff(row),
+                row["created_at"],
+                row["disabled_at"],
+                row["sessions"],
+                row["totp_since"] is not None,
+                row["password_expires_at"],
+            )
+            for row in rows
+        ]
+
+    async def account_of(self, staff: UUID, now: datetime) -> StaffAccount | None:
+        """Return the account of this id within the scope, or None."""
+        login = await self._connection.scalar(select(STAFF.c.login).where(STAFF.c.id == staff))
+        return (await self.accounts(now, login))[0] if login else None
 
     async def lock(self, login: str) -> Staff | None:
         """The account, disabled or not, which nobody else changes until this transaction ends."""
@@ -99,15 +149,20 @@ class Accounts:
 
     async def sessions(self, staff: UUID, now: datetime) -> list[StaffSession]:
         """Those that are open, the newest first."""
-        theirs = (SESSION.c.staff == staff) & (SESSION.c.expires_at > now)
-        statement = (
-            select(SESSION.c.created_at, SESSION.c.expires_at).where(theirs).order_by(SESSION.c.created_at.desc())
-        )
-        return [StaffSession(**row) for row in await self._connection.execute(statement)]
+        theirs = (SESSION.c.staff == staff) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
+        columns = [SESSION.c[name] for name in StaffSession.__dataclass_fields__]
+        rows = await self._connection.execute(select(*columns).where(theirs).order_by(SESSION.c.created_at.desc()))
+        return [StaffSession(**row) for row in rows]
 
-    async def end_sessions(self, staff: UUID) -> int:
-        """Return how many there were."""
-        return (await self._connection.execute(SESSION.delete().where(SESSION.c.staff == staff))).rowcount
+    async def end_sessions(self, staff: UUID, but: UUID | None = None) -> int:
+        """End all sessions of this account but one; return how many there were."""
+        theirs = (SESSION.c.staff == staff) & (SESSION.c.id.is_distinct_from(but))
+        return (await self._connection.execute(SESSION.delete().where(theirs))).rowcount
+
+    async def end_one_session(self, staff: UUID, session: UUID) -> bool:
+        """Return False if this account has no such session."""
+        its = (SESSION.c.staff == staff) & (SESSION.c.id == session)
+        return (await self._connection.execute(SESSION.delete().where(its))).rowcount == 1
 
     async def forget_login_failures(self, login: str) -> None:
         await self._connection.execute(FAILURE.delete().where(FAILURE.c.login == login))

@@ -13,11 +13,14 @@ from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
 from hub.web.staff.signing import device_keys
-from hub.web.staff.staff import answers, dashboard, phone_changes, tasks
-from hub.web.staff.staff.access import StaffRoute, login_routes, staff_only
+from hub.web.staff.staff import accounts, answers, dashboard, own_account, phone_changes, tasks
+from hub.web.staff.staff.access import StaffRoute, staff_only
+from hub.web.staff.staff.log_in import login_routes
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
+_ACCOUNT = "/staff/accounts/{account}"
+_MINE = "/staff/account"
 _ROSTER = "/staff/import/{upload}"
 _IMPORT = "/staff/imports/{import}"
 _ENROLMENT = "/staff/enrolments/{enrolment}"
@@ -35,6 +38,10 @@ PAGES: dict[str, StaffRoute] = {
     _IMPORT: StaffRoute(Permission.IMPORT, imports.imported),
     "/staff/tasks": StaffRoute(Permission.READ_CONTRACT, tasks.tasks),
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.form),
+    "/staff/accounts": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.list_accounts),
+    _ACCOUNT: StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.account),
+    _MINE: StaffRoute(Permission.OWN_ACCOUNT, own_account.account),
+    f"{_MINE}/second-factor": StaffRoute(Permission.OWN_ACCOUNT, own_account.factor),
     "/staff/messages": StaffRoute(Permission.READ_CONTRACT, messages.messages),
     "/staff/chats": StaffRoute(Permission.EDIT_CHATS, chat_accounts.accounts),
     "/staff/policies": StaffRoute(Permission.READ_CONTRACT, policies.policies),
@@ -76,6 +83,21 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.send),
     "/staff/tasks/{task}/take": StaffRoute(Permission.SETTLE_TASK, tasks.taken),
     "/staff/tasks/{task}/hand": StaffRoute(Permission.SETTLE_TASK, tasks.handed),
+    "/staff/accounts": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.add),
+    f"{_ACCOUNT}/disable": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.disable),
+    f"{_ACCOUNT}/enable": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.enable),
+    f"{_ACCOUNT}/unlock": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.unlock),
+    f"{_ACCOUNT}/role": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.change_role),
+    f"{_ACCOUNT}/reset": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.reset),
+    f"{_ACCOUNT}/end-sessions": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.end_sessions),
+    f"{_ACCOUNT}/second-factor": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.remove_second_factor),
+    f"{_MINE}/password": StaffRoute(Permission.OWN_ACCOUNT, own_account.change_password),
+    f"{_MINE}/sessions/end-others": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_others),
+    f"{_MINE}/sessions/{{session}}/end": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_session),
+    f"{_MINE}/second-factor/begin": StaffRoute(Permission.OWN_ACCOUNT, own_account.begin_factor),
+    f"{_MINE}/second-factor/confirm": StaffRoute(Permission.OWN_ACCOUNT, own_account.confirm_factor),
+    f"{_MINE}/second-factor/codes": StaffRoute(Permission.OWN_ACCOUNT, own_account.renew_codes),
+    f"{_MINE}/second-factor/remove": StaffRoute(Permission.OWN_ACCOUNT, own_account.remove_factor),
     "/staff/chats": StaffRoute(Permission.EDIT_CHATS, chat_accounts.add),
     "/staff/policies": StaffRoute(Permission.EDIT_POLICIES, policies.change),
     "/staff/policies/calendar": StaffRoute(Permission.EDIT_POLICIES, policies.calendar),

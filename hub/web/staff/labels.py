@@ -240,6 +240,7 @@ FIELDS = {
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
     "reason": "reason", "text": "text", "chat": "chat", "person": "person id", "login": "login",
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
+    "password": "password", "role": "role",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip
 POLICY_KEYS = {
@@ -290,6 +291,24 @@ POLICY_GROUPS = {
         "When nobody answers",
     )
 }
+STAFF_ROLES = {
+    "owner": "owner",
+    "headquarters": "headquarters",
+    "campus-manager": "campus manager",
+    "clerk": "clerk",
+    "seal-keeper": "seal keeper",
+    "legal": "legal",
+    "auditor": "auditor",
+}
+STAFF_ROLE_HINTS = {
+    "owner": "Everything, also owners and seal keepers.",
+    "headquarters": "Everything but the seal.",
+    "campus-manager": "As a clerk; and reminder policies and the accounts of the campus.",
+    "clerk": "Import, issue, remind, withdraw, settle tasks.",
+    "seal-keeper": "Reads; the seal's certificate and key.",
+    "legal": "Reads; withdraws and extends; contract templates.",
+    "auditor": "Reads everything of the campus, changes nothing.",
+}
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
@@ -303,7 +322,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, REVEAL_CHOICES,
+    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS,
 )  # fmt: skip
 
 

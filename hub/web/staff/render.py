@@ -42,6 +42,10 @@ SAID = {
     "poster-made": "The poster is ready: print it, or show its code.",
     "poster-revoked": "The poster is revoked. Nobody comes in by it any more.",
     "device-revoked": "The device is revoked. Nothing can be signed with it any more.",
+    "account-changed": "Changed. It stands in the school's record.",
+    "password-changed": "Your password is changed. All other sessions have ended.",
+    "sessions-ended": "The sessions have ended.",
+    "second-factor-removed": "The second factor is removed. All other sessions have ended.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
 }

@@ -1,0 +1,101 @@
+"""Passwords and second factors of staff are checked here, and wrong ones counted: for the login and for one's account.
+
+An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. Wrong codes count with
+wrong passwords. No database connection is held while a password is hashed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from hub.errors import Locked, NoSecondFactor, WrongPassword, WrongSecondFactor
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
+from hub.model.staff.second_factor import find_step, recovery_hash
+from hub.store.transaction import Transaction
+
+MAX_FAILURES = 10
+FAILURES_WITHIN = timedelta(minutes=15)
+HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
+
+
+@cache  # a hash takes a fifth of a second: make it once in a process
+def _nobody() -> str:
+    """Return the hash of a password that nobody knows."""
+    return PasswordHasher().hash(secrets.token_hex(16))
+
+
+async def hash_password(password: str) -> str:
+    return await asyncio.to_thread(PasswordHasher().hash, password)
+
+
+class PasswordGate:
+    """Checks passwords, a few at once. An unknown login takes the same time as a wrong password."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._nobody = _nobody()
+        self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
+
+    async def check(self, services: Services, login: str, password: str) -> StaffLogin:
+        """Return the account of this login. Raises WrongPassword, also for an unknown login; Locked."""
+        async with services.database.transaction(EVERYTHING) as tx:
+            known = await tx.accounts.get_login(login, tx.now)
+        async with counted(services, login):
+            async with self._turns:
+                hashed = known.password_hash if known else self._nobody
+                fits = await asyncio.to_thread(self._fits, hashed, password)
+            if known is None or not fits:
+                raise WrongPassword
+        return known
+
+    def _fits(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+@asynccontextmanager
+async def counted(services: Services, login: str) -> AsyncIterator[None]:
+    """Count what follows as a failed login, unless it ends without an error. Raises Locked after too many."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.guess_alone(login)
+        if await tx.accounts.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
+            raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
+        attempt = await tx.accounts.add_login_failure(login, tx.now)
+    yield
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.forget_login_failure(attempt)
+
+
+async def check_second_factor(services: Services, staff: Staff, code: str) -> None:
+    """Use up a code of the app, or a recovery code, of this account.
+
+    Raises WrongSecondFactor, NoSecondFactor; Locked after too many wrong codes and passwords.
+    """
+    async with counted(services, staff.login), services.database.transaction(EVERYTHING) as tx:
+        await use_code(tx, staff, code)
+
+
+async def use_code(tx: Transaction, staff: Staff, code: str) -> None:
+    """Use up a code in this transaction. The caller counts the attempt. Raises WrongSecondFactor, NoSecondFactor."""
+    factor = await tx.second_factors.get(staff.id)
+    if factor is None or factor.since is None:
+        raise NoSecondFactor
+    step = find_step(factor.secret, code, tx.now, factor.step)
+    if step is not None and await tx.second_factors.use_step(staff.id, step):
+        return
+    if not await tx.second_factors.use_code(staff.id, recovery_hash(code)):
+        raise WrongSecondFactor
+    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
+    await record_act(tx, staff.campus, "staff-recovery-code-used", f"staff:{staff.id}", facts)

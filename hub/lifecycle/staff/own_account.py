@@ -1,0 +1,120 @@
+"""What members of staff do with their own account: password, sessions, second factor. All of it is in the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from hub.errors import NotFound, SecondFactorThere, WrongSecondFactor
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.lifecycle.staff.accounts import check_new_password
+from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor, counted, hash_password
+from hub.model.staff.accounts import EVERYTHING, CurrentSession, Staff
+from hub.model.staff.second_factor import find_step, new_recovery_codes, new_secret, recovery_hash
+from hub.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class PasswordChange:
+    """The present password, and the one that takes its place."""
+
+    present: str
+    new: str
+
+
+async def change_own_password(
+    services: Services, gate: PasswordGate, session: CurrentSession, change: PasswordChange
+) -> None:
+    """Change the password, and end all other sessions.
+
+    Raises WrongPassword, Locked; BadInput for a password that is too short or too common, or is the present one.
+    """
+    staff = session.staff
+    check_new_password(services, staff, change.new, change.present)
+    await gate.check(services, staff.login, change.present)
+    password_hash = await hash_password(change.new)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=None)
+        await tx.accounts.end_sessions(staff.id, but=session.id)
+        await _record(tx, "staff-password-changed", staff)
+
+
+async def begin_second_factor(services: Services, gate: PasswordGate, session: CurrentSession, password: str) -> None:
+    """Make a secret for an authenticator app, to be confirmed by a first code, and end all other sessions.
+
+    Another session could read the secret and confirm it first. Raises WrongPassword, Locked, SecondFactorThere.
+    """
+    staff = session.staff
+    await gate.check(services, staff.login, password)
+    async with services.database.transaction(EVERYTHING) as tx:
+        if not await tx.second_factors.begin(staff.id, new_secret()):
+            raise SecondFactorThere
+        await tx.accounts.end_sessions(staff.id, but=session.id)
+
+
+async def get_unconfirmed_secret(services: Services, staff: Staff) -> str | None:
+    """Return the secret (base 32) that waits for its first code, or None."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        factor = await tx.second_factors.get(staff.id)
+    return factor.secret if factor and factor.since is None else None
+
+
+async def confirm_second_factor(services: Services, session: CurrentSession, code: str) -> tuple[str, ...]:
+    """Take the second factor into use and end all other sessions. Return the recovery codes, which are shown once.
+
+    Raises WrongSecondFactor, SecondFactorThere, Locked.
+    """
+    staff, codes = session.staff, new_recovery_codes()
+    async with counted(services, staff.login), services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.lock(staff.login)
+        factor = await tx.second_factors.get(staff.id)
+        if factor is None or factor.since is not None:
+            raise SecondFactorThere
+        step = find_step(factor.secret, code, tx.now, factor.step)
+        if step is None or not await tx.second_factors.use_step(staff.id, step):
+            raise WrongSecondFactor
+        await tx.second_factors.confirm(staff.id, tx.now)
+        await tx.second_factors.replace_codes(staff.id, [recovery_hash(each) for each in codes])
+        await tx.accounts.end_sessions(staff.id, but=session.id)
+        await _record(tx, "staff-second-factor-added", staff)
+    return codes
+
+
+async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> tuple[str, ...]:
+    """Replace all recovery codes; return the new ones. Raises WrongSecondFactor, NoSecondFactor, Locked."""
+    await check_second_factor(services, staff, code)
+    codes = new_recovery_codes()
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.second_factors.replace_codes(staff.id, [recovery_hash(each) for each in codes])
+        await _record(tx, "staff-recovery-codes-made", staff)
+    return codes
+
+
+async def remove_own_second_factor(services: Services, session: CurrentSession, code: str) -> None:
+    """Remove it, and end all other sessions. Raises WrongSecondFactor, NoSecondFactor, Locked."""
+    await check_second_factor(services, session.staff, code)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.second_factors.remove(session.staff.id)
+        await tx.accounts.end_sessions(session.staff.id, but=session.id)
+        await _record(tx, "staff-second-factor-removed", session.staff)
+
+
+async def end_own_session(services: Services, staff: Staff, session: UUID) -> None:
+    """Raises NotFound if this account has no such session."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        if not await tx.accounts.end_one_session(staff.id, session):
+            raise NotFound
+        await _record(tx, "staff-sessions-ended", staff)
+
+
+async def end_other_sessions(services: Services, session: CurrentSession) -> None:
+    """End all sessions of this account but the present one."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        if await tx.accounts.end_sessions(session.staff.id, but=session.id):
+            await _record(tx, "staff-sessions-ended", session.staff)
+
+
+async def _record(tx: Transaction, kind: str, staff: Staff) -> None:
+    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
+    await record_act(tx, staff.campus, kind, f"staff:{staff.id}", facts)

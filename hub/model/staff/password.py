@@ -1,0 +1,91 @@
+"""Which passwords an account may have: long, and not among those that are tried first."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+
+from hub.errors import BadInput
+from hub.model.staff.common_words import COMMON_WORDS, KEY_ROWS
+
+# Characters. A shorter one is guessed, a longer one is none that somebody types.
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
+# Characters that have to be left once words, rows of keys, years and repetitions are taken away.
+MIN_SURPRISING = 6
+# Of a name or login, whose shorter pieces stand in any text.
+MIN_PERSONAL_LENGTH = 3
+# Neighbouring keys that are no coincidence.
+MIN_ROW_LENGTH = 3
+# Without letters and digits that look alike.
+PASSWORD_CHARACTERS = "abcdefghjkmnpqrstvwxyz23456789"
+PASSWORD_GROUPS, PASSWORD_GROUP_LENGTH = 4, 4
+
+_DISGUISES = str.maketrans("01345789@$!|", "oleastbgasil")
+_YEAR = re.compile(r"(19|20)\d\d")
+_REPEATED = re.compile(r"(.{1,8}?)\1+")
+_TOO_COMMON = (
+    "This password is among those that are tried first. Choose one without names, usual words and rows of keys."
+)
+
+
+def new_password() -> str:
+    """Return a random password of 78 bits that can be read out, like `k7md-2v9q-x4tp-8wzc`."""
+    groups = (
+        "".join(secrets.choice(PASSWORD_CHARACTERS) for _ in range(PASSWORD_GROUP_LENGTH))
+        for _ in range(PASSWORD_GROUPS)
+    )
+    return "-".join(groups)
+
+
+def check_password(password: str, personal: Iterable[str] = ()) -> None:
+    """Raise BadInput for a password that no account may have. `personal`: login, names of the person and the school."""
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise BadInput(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field="password")
+    if count_surprising(password, personal) < MIN_SURPRISING:
+        raise BadInput(_TOO_COMMON, field="password")
+
+
+def count_surprising(password: str, personal: Iterable[str] = ()) -> int:
+    """Return how many characters are left of a password without what guessing programs try first.
+
+    Of the text as it is and with usual disguises (`p4ssw0rd`) undone, the one counts of which less is left.
+    """
+    plain = password.casefold()
+    words = [*_pieces(personal), *COMMON_WORDS]
+    return min(_count_left(text, words) for text in {plain, plain.translate(_DISGUISES)})
+
+
+def _pieces(personal: Iterable[str]) -> list[str]:
+    """Return names as they are and in their parts, the longest first."""
+    found = {piece for each in personal for piece in (each.casefold(), *re.split(r"[\W_]+", each.casefold()))}
+    # A Chinese name of two characters is as much as a word of letters.
+    long = {each for each in found if len(each) >= MIN_PERSONAL_LENGTH or (len(each) == 2 and not each.isascii())}
+    return sorted(long, key=len, reverse=True)
+
+
+def _count_left(text: str, words: Iterable[str]) -> int:
+    for word in words:
+        text = text.replace(word, " ")
+    text = _YEAR.sub(" ", _without_rows(text))
+    return len(re.sub(r"\s", "", _REPEATED.sub(r"\1", text)))
+
+
+def _without_rows(text: str) -> str:
+    """Return the text without runs of at least MIN_ROW_LENGTH keys in a row, in either direction."""
+    left, start = [], 0
+    while start < len(text):
+        end = start + MIN_ROW_LENGTH
+        while end <= len(text) and _is_in_a_row(text[start:end]):
+            end += 1
+        if end > start + MIN_ROW_LENGTH:
+            left.append(" ")
+            start = end - 1
+        else:
+            left.append(text[start])
+            start += 1
+    return "".join(left)
+
+
+def _is_in_a_row(keys: str) -> bool:
+    return any(keys in row or keys[::-1] in row for row in KEY_ROWS)

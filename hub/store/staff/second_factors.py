@@ -1,0 +1,76 @@
+"""Second factors of staff accounts: the sealed secret of an app, the last step that counted, and recovery codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, func, or_, select
+
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.tables import StaffRecoveryCodeRow, StaffRow, table_of
+
+STAFF: Table = table_of(StaffRow)
+_SECRET = SealedColumn.of(STAFF.c.totp_sealed)
+CODE: Table = table_of(StaffRecoveryCodeRow)
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """The secret of an authenticator app (base 32). `since`: None before a first code was right. `step`: of the last
+    code that counted."""
+
+    secret: str
+    since: datetime | None
+    step: int | None
+
+
+class SecondFactors:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def get(self, staff: UUID) -> SecondFactor | None:
+        columns = (STAFF.c.totp_sealed, STAFF.c.totp_since, STAFF.c.totp_step)
+        row = (await self._connection.execute(select(*columns).where(STAFF.c.id == staff))).first()
+        if row is None or row["totp_sealed"] is None:
+            return None
+        return SecondFactor(self._cipher.open(row["totp_sealed"], _SECRET.at(staff)), row["totp_since"], row["totp_step"])
+
+    async def begin(self, staff: UUID, secret: str) -> bool:
+        """Store a secret that is still to be confirmed. Return False if the account has a second factor already."""
+        free = (STAFF.c.id == staff) & STAFF.c.totp_since.is_(None)
+        values = {"totp_sealed": self._cipher.seal(secret, _SECRET.at(staff)), "totp_step": None}
+        return (await self._connection.execute(STAFF.update().where(free).values(values))).rowcount == 1
+
+    async def use_step(self, staff: UUID, step: int) -> bool:
+        """Let the code of a time step count. Return False if it, or a later one, has counted before."""
+        unused = (STAFF.c.id == staff) & or_(STAFF.c.totp_step.is_(None), STAFF.c.totp_step < step)
+        return (await self._connection.execute(STAFF.update().where(unused).values(totp_step=step))).rowcount == 1
+
+    async def confirm(self, staff: UUID, at: datetime) -> None:
+        await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(totp_since=at))
+
+    async def remove(self, staff: UUID) -> None:
+        """Remove the secret and all recovery codes."""
+        nothing = {"totp_sealed": None, "totp_since": None, "totp_step": None}
+        await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(nothing))
+        await self.replace_codes(staff, ())
+
+    async def replace_codes(self, staff: UUID, hashes: Sequence[bytes]) -> None:
+        await self._connection.execute(CODE.delete().where(CODE.c.staff == staff))
+        for each in hashes:
+            await self._connection.execute(CODE.insert().values(staff=staff, code_hash=each))
+
+    async def use_code(self, staff: UUID, code_hash: bytes) -> bool:
+        """Use up a recovery code. Return False if the account has none of this hash."""
+        its = (CODE.c.staff == staff) & (CODE.c.code_hash == code_hash)
+        return (await self._connection.execute(CODE.delete().where(its))).rowcount == 1
+
+    async def count_codes(self, staff: UUID) -> int:
+        statement = select(func.count()).select_from(CODE).where(CODE.c.staff == staff)
+        return int(await self._connection.scalar(statement) or 0)

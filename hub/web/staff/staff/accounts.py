@@ -1,0 +1,144 @@
+"""Accounts of staff, managed by those whose role includes theirs, at their campuses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import AccountNotFound, BadInput, QiandaError
+from hub.lifecycle.staff import accounts
+from hub.lifecycle.staff.accounts import NewStaff
+from hub.model.staff.accounts import StaffAccount
+from hub.model.staff.password import new_password
+from hub.model.staff.roles import StaffRole, list_grantable_roles, may_grant
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+
+async def list_accounts(visit: DeskVisit) -> web.Response:
+    return await _list(visit)
+
+
+async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+    found = await accounts.list_staff(visit.services, visit.administrator)
+    return await show(
+        visit,
+        "staff/accounts.html",
+        problem=problem,
+        accounts=[each for each in found if visit.shown.covers(each.staff.campus)],
+        campus_of={each.id: each for each in visit.campuses},
+        roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, visit.staff.campus)),
+        entered=entered or Entered(campus=visit.staff.campus, role=StaffRole.CLERK),
+    )
+
+
+async def add(visit: DeskVisit) -> web.Response:
+    form = await _form(visit)
+    password = new_password()
+    try:
+        new = NewStaff(form["login"], form["name"], form["campus"], _role(form["role"]))
+        staff = await accounts.add_staff(visit.services, new, password, visit.administrator, one_time=True)
+    except QiandaError as problem:
+        return await _list(visit, problem, form)
+    return await show(visit, "staff/one_time_password.html", account=staff, password=password)
+
+
+async def account(visit: DeskVisit) -> web.Response:
+    return await _show(visit, await _account(visit))
+
+
+async def _show(visit: DeskVisit, found: StaffAccount, problem: QiandaError | None = None) -> web.Response:
+    staff = found.staff
+    return await show(
+        visit,
+        "staff/account.html",
+        problem=problem,
+        found=found,
+        account=staff,
+        at=next(each for each in visit.campuses if each.id == staff.campus),
+        sessions=await accounts.list_sessions(visit.services, staff.login, visit.administrator),
+        roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, staff.campus)),
+        manageable=staff.id != visit.staff.id and may_grant(visit.staff.role, staff.role),
+    )
+
+
+async def disable(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: accounts.disable_staff(visit.services, login, visit.administrator))
+
+
+async def enable(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: accounts.enable_staff(visit.services, login, visit.administrator))
+
+
+async def unlock(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: accounts.unlock_staff(visit.services, login, visit.administrator))
+
+
+async def end_sessions(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: accounts.end_sessions(visit.services, login, visit.administrator))
+
+
+async def remove_second_factor(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: accounts.remove_second_factor(visit.services, login, visit.administrator))
+
+
+async def change_role(visit: DeskVisit) -> web.StreamResponse:
+    form = await _form(visit)
+
+    async def act(login: str) -> object:
+        return await accounts.change_role(visit.services, login, _role(form["role"]), visit.administrator)
+
+    return await _act(visit, act)
+
+
+async def reset(visit: DeskVisit) -> web.StreamResponse:
+    """Make up a password, and show it as the answer to the form, so that it is in no address and no history."""
+    found, password = await _account(visit), new_password()
+    try:
+        staff = await accounts.reset_password(
+            visit.services, found.staff.login, password, visit.administrator, one_time=True
+        )
+    except QiandaError as problem:
+        return await _show(visit, found, problem)
+    return await show(visit, "staff/one_time_password.html", account=staff, password=password)
+
+
+async def _act(visit: DeskVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:
+    """Carry out an act on the account of the address, then show it with a confirmation or with the error."""
+    found = await _account(visit)
+    try:
+        await act(found.staff.login)
+    except QiandaError as problem:
+        return await _show(visit, found, problem)
+    raise web.HTTPSeeOther(f"/staff/accounts/{found.staff.id}?said=account-changed")
+
+
+async def _account(visit: DeskVisit) -> StaffAccount:
+    """Return the account of the address. Raises AccountNotFound for one of another campus as well."""
+    try:
+        wanted = UUID(visit.request.match_info["account"])
+    except ValueError:
+        raise AccountNotFound from None
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.accounts.account_of(wanted, tx.now)
+    if found is None:
+        raise AccountNotFound
+    return found
+
+
+def _is_root(visit: DeskVisit, campus: str) -> bool:
+    return any(each.id == campus and each.parent is None for each in visit.campuses)
+
+
+def _role(text: str) -> StaffRole:
+    try:
+        return StaffRole(text)
+    except ValueError:
+        raise BadInput("there is no such role", field="role") from None
+
+
+async def _form(visit: DeskVisit) -> Entered:
+    sent = (await visit.request.post()).items()
+    return Entered({name: printable(value) for name, value in sent if isinstance(value, str)})

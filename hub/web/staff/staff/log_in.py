@@ -1,0 +1,173 @@
+"""The login: the password, then the second factor of an account that has one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import Locked, LoginRequired, QiandaError, WrongPassword
+from hub.lifecycle.staff.check_password import check_second_factor
+from hub.measures import SecurityEvent
+from hub.model.staff.accounts import EVERYTHING, CurrentSession, NewStaffSession
+from hub.web.app_keys import BRAKES, HUB, PASSWORDS
+from hub.web.pages import page
+from hub.web.problems import retry_seconds, status_of
+from hub.web.security import cookie
+from hub.web.security_events import report_login
+from hub.web.staff.staff.access import COOKIE, MAX_INPUT_LENGTH
+from hub.wiring import Hub
+
+SESSION_LIFE = timedelta(hours=12)
+# Between the password and the code: time to find the phone.
+PENDING_LIFE = timedelta(minutes=5)
+CODE_PAGE = "/staff/login/code"
+MAX_FORM_BYTES = 8 * 1024
+MAX_USER_AGENT_LENGTH = 1000
+# The names that people know, in the order in which they hide in each other's.
+_BROWSERS = (
+    ("MicroMessenger", "WeChat"),
+    ("Edg/", "Edge"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("HarmonyOS", "HarmonyOS"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+async def show_login(request: web.Request) -> web.Response:
+    return page(request, "staff/login.html", problem=None, login="")
+
+
+async def enter_password(request: web.Request) -> web.StreamResponse:
+    await request.app[BRAKES].slow_down(request, "login")
+    login, password = await _read_form(request, "login", "password")
+    try:
+        known = await request.app[PASSWORDS].check(request.app[HUB].services, login, password)
+    except (Locked, WrongPassword) as problem:
+        report_login(request, _event(problem), login)
+        return _refused(request, "staff/login.html", problem, login=login)
+    wanted = _inside(request.query.get("next", ""))
+    secret = await _begin(request, known.staff.id, pending=known.second_factor)
+    where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if known.second_factor else wanted
+    raise _with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if known.second_factor else SESSION_LIFE)
+
+
+async def show_code(request: web.Request) -> web.Response:
+    await _pending(request)
+    return page(request, "staff/login_code.html", problem=None)
+
+
+async def enter_code(request: web.Request) -> web.StreamResponse:
+    """Let somebody in whose password was right. The secret of the session changes with what it may do."""
+    await request.app[BRAKES].slow_down(request, "login")
+    session = await _pending(request)
+    (code,) = await _read_form(request, "code")
+    try:
+        await check_second_factor(request.app[HUB].services, session.staff, code)
+    except QiandaError as problem:
+        report_login(request, _event(problem), session.staff.login)
+        return _refused(request, "staff/login_code.html", problem)
+    secret = await _begin(request, session.staff.id, pending=False)
+    await _end(request)
+    raise _with_cookie(web.HTTPSeeOther(_inside(request.query.get("next", ""))), secret, SESSION_LIFE)
+
+
+async def leave(request: web.Request) -> web.StreamResponse:
+    await _end(request)
+    response = web.HTTPSeeOther("/staff/login")
+    response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+    raise response
+
+
+async def _pending(request: web.Request) -> CurrentSession:
+    """Return the session that waits for its second factor; else redirect to the login."""
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        secret = cookie(request, COOKIE)
+        session = await tx.accounts.current_session(secret, tx.now, PENDING_LIFE) if secret else None
+    if session is None or not session.pending:
+        if request.method == "POST":
+            raise LoginRequired
+        raise web.HTTPSeeOther("/staff/login")
+    return session
+
+
+def _event(problem: QiandaError) -> SecurityEvent:
+    return SecurityEvent.LOGIN_LOCKED if isinstance(problem, Locked) else SecurityEvent.LOGIN_FAILED
+
+
+def _refused(request: web.Request, template: str, problem: QiandaError, login: str = "") -> web.Response:
+    words = {"wrong-password": "wrong", "locked": "locked"}.get(problem.code, "code")
+    response = page(request, template, status=status_of(problem), problem=words, login=login)
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(retry_seconds(problem))
+    return response
+
+
+async def _begin(request: web.Request, staff: UUID, *, pending: bool) -> str:
+    secret = secrets.token_urlsafe(32)
+    life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.begin_session(NewStaffSession(staff, secret, life, browser, pending), tx.now)
+    return secret
+
+
+async def _end(request: web.Request) -> None:
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.end_session(cookie(request, COOKIE))
+
+
+def _with_cookie(response: web.HTTPSeeOther, secret: str, life: timedelta) -> web.HTTPSeeOther:
+    seconds = int(life.total_seconds())
+    response.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="Lax")
+    return response
+
+
+def browser_name(user_agent: str) -> str:
+    """Return browser and system by the names that people know, like `Firefox, Windows`; empty if neither is known.
+
+    Nothing else of what a browser says about itself is kept.
+    """
+    text = user_agent[:MAX_USER_AGENT_LENGTH]
+    found = [next((name for mark, name in known if mark in text), "") for known in (_BROWSERS, _SYSTEMS)]
+    return ", ".join(each for each in found if each)
+
+
+def _inside(address: str) -> str:
+    """Return the page to go to after the login, which is always within the console."""
+    inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
+    return address if inside and not re.search(r"[\\\n]", address) else "/staff"
+
+
+async def _read_form(request: web.Request, *names: str) -> list[str]:
+    form = await request.clone(client_max_size=MAX_FORM_BYTES).post()
+    return [_words(form.get(name)) for name in names]
+
+
+def _words(value: object) -> str:
+    """Return the text of a form field in a form that the database can store."""
+    text = value if isinstance(value, str) else ""
+    return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
+
+
+def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/staff/login", show_login, name="login"),
+        web.post("/staff/login", enter_password),
+        web.get(CODE_PAGE, show_code),
+        web.post(CODE_PAGE, enter_code),
+        web.post("/staff/logout", leave),
+    ]

@@ -1,0 +1,124 @@
+"""One's own account: password, sessions, second factor."""
+
+from __future__ import annotations
+
+import base64
+from uuid import UUID
+
+from aiohttp import web
+
+from channels.qr import svg
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.staff import own_account
+from hub.lifecycle.staff.own_account import PasswordChange
+from hub.model.staff.second_factor import app_address
+from hub.web.app_keys import PASSWORDS
+from hub.web.i18n import language_of
+from hub.web.security import refuse_other_sites
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+
+HERE = "/staff/account"
+FACTOR = f"{HERE}/second-factor"
+MAX_TYPED = 400
+
+
+async def account(visit: DeskVisit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: DeskVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
+    """Show the account. `form`: the one that was refused; the problem stands at it."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        sessions = await tx.accounts.sessions(visit.staff.id, tx.now)
+        codes = await tx.second_factors.count_codes(visit.staff.id)
+        waits = await tx.second_factors.get(visit.staff.id) if not visit.session.second_factor else None
+    return await show(
+        visit, "staff/own_account.html", problem=problem, form=form, sessions=sessions, codes=codes, waits=waits
+    )
+
+
+async def change_password(visit: DeskVisit) -> web.StreamResponse:
+    form = await visit.request.post()
+    change = PasswordChange(_typed(form.get("present")), _typed(form.get("new")))
+    gate = visit.request.app[PASSWORDS]
+    try:
+        await own_account.change_own_password(visit.services, gate, visit.session, change)
+    except QiandaError as problem:
+        return await _page(visit, problem, "password")
+    raise web.HTTPSeeOther(f"{HERE}?said=password-changed")
+
+
+async def end_session(visit: DeskVisit) -> web.StreamResponse:
+    try:
+        session = UUID(visit.request.match_info["session"])
+    except ValueError:
+        raise NotFound from None
+    await own_account.end_own_session(visit.services, visit.staff, session)
+    raise web.HTTPSeeOther(f"{HERE}?said=sessions-ended")
+
+
+async def end_others(visit: DeskVisit) -> web.StreamResponse:
+    await own_account.end_other_sessions(visit.services, visit.session)
+    raise web.HTTPSeeOther(f"{HERE}?said=sessions-ended")
+
+
+# ---- the second factor
+
+
+async def begin_factor(visit: DeskVisit) -> web.StreamResponse:
+    password = _typed((await visit.request.post()).get("password"))
+    try:
+        await own_account.begin_second_factor(visit.services, visit.request.app[PASSWORDS], visit.session, password)
+    except QiandaError as problem:
+        return await _page(visit, problem, "begin")
+    raise web.HTTPSeeOther(FACTOR)
+
+
+async def factor(visit: DeskVisit) -> web.StreamResponse:
+    refuse_other_sites(visit.request)
+    return await _factor_page(visit)
+
+
+async def _factor_page(visit: DeskVisit, problem: QiandaError | None = None) -> web.StreamResponse:
+    """Show the secret as a QR code, until a first code has confirmed it."""
+    secret = await own_account.get_unconfirmed_secret(visit.services, visit.staff)
+    if secret is None:
+        raise web.HTTPSeeOther(HERE)
+    school = visit.services.documents.school_called(language_of(visit.request))
+    image = svg(app_address(secret, visit.staff.login, school))
+    data = f"data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()}"
+    groups = " ".join(secret[each : each + 4] for each in range(0, len(secret), 4))
+    return await show(visit, "staff/second_factor.html", problem=problem, qr_svg=data, secret=groups)
+
+
+async def confirm_factor(visit: DeskVisit) -> web.StreamResponse:
+    code = _typed((await visit.request.post()).get("code"))
+    try:
+        codes = await own_account.confirm_second_factor(visit.services, visit.session, code)
+    except QiandaError as problem:
+        return await _factor_page(visit, problem)
+    return await show(visit, "staff/recovery_codes.html", codes=codes)
+
+
+async def renew_codes(visit: DeskVisit) -> web.Response:
+    code = _typed((await visit.request.post()).get("code"))
+    try:
+        codes = await own_account.renew_recovery_codes(visit.services, visit.staff, code)
+    except QiandaError as problem:
+        return await _page(visit, problem, "codes")
+    return await show(visit, "staff/recovery_codes.html", codes=codes)
+
+
+async def remove_factor(visit: DeskVisit) -> web.StreamResponse:
+    code = _typed((await visit.request.post()).get("code"))
+    try:
+        await own_account.remove_own_second_factor(visit.services, visit.session, code)
+    except QiandaError as problem:
+        return await _page(visit, problem, "remove")
+    raise web.HTTPSeeOther(f"{HERE}?said=second-factor-removed")
+
+
+def _typed(value: object) -> str:
+    """Return a field as it was typed: a password may have spaces at its ends."""
+    return value[:MAX_TYPED] if isinstance(value, str) else ""
