@@ -24,6 +24,7 @@ READY = (
     "import",
     "disk",
     "board",
+    "ofd",
 )
 # Where the module has another name than the bench.
 MODULES = {"import": "rosters"}

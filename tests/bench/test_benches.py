@@ -34,6 +34,12 @@ def test_verify(tmp_path: Path) -> None:
     assert figures["ratio_pyhanko"] == pytest.approx(again, abs=0.001)
 
 
+def test_ofd(tmp_path: Path) -> None:
+    figures, rows = measured("ofd", tmp_path, 1)
+    assert figures["seals_per_s_4kb"] == pytest.approx(1 / cpu(rows, "seal_4kb"), abs=0.001)
+    assert {"seals_per_s_700kb", "bare_sm2_per_s", "verify_4kb_ms", "write_contract_ms"} <= set(figures)
+
+
 @pytest.mark.real
 def test_chain(tmp_path: Path) -> None:
     figures, rows = measured("chain", tmp_path, 3)

@@ -39,7 +39,8 @@ class SecondFactors:
         row = (await self._connection.execute(select(*columns).where(STAFF.c.id == staff))).first()
         if row is None or row["totp_sealed"] is None:
             return None
-        return SecondFactor(self._cipher.open(row["totp_sealed"], _SECRET.at(staff)), row["totp_since"], row["totp_step"])
+        secret = self._cipher.open(row["totp_sealed"], _SECRET.at(staff))
+        return SecondFactor(secret, row["totp_since"], row["totp_step"])
 
     async def begin(self, staff: UUID, secret: str) -> bool:
         """Store a secret that is still to be confirmed. Return False if the account has a second factor already."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from asn1crypto import x509
 
@@ -16,8 +17,10 @@ from qianda.verify.ofd import reasons
 from qianda.verify.trust import Trust
 
 MAX_CHAIN_LENGTH = 8
+KEPT_CERTIFICATES = 64
 
 
+@lru_cache(KEPT_CERTIFICATES)  # one file names the same certificates many times, and parsing one takes a millisecond
 def load_certificate(encoded: bytes) -> x509.Certificate | None:
     """Return the certificate; None if any part of it cannot be read."""
     try:
@@ -25,7 +28,7 @@ def load_certificate(encoded: bytes) -> x509.Certificate | None:
         certificate.native  # noqa: B018 - parses all of it
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None
-    return x509.Certificate.load(encoded)
+    return certificate
 
 
 def chain_fault(

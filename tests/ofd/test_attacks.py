@@ -1,0 +1,50 @@
+"""Every changed byte and every added member is refused; what a file hides in its container is, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from qianda.verify import UnreadableDocument, verify_bytes
+from tests.ofd.changes import changed_files
+from tests.ofd.identities import Identities
+
+SEED = 20261127
+
+
+def _accepted(who: Identities, sealed: bytes, count: int) -> list[str]:
+    trust = who.trust
+    assert not verify_bytes(sealed, trust).failed  # the honest file
+    accepted = []
+    for what, file in changed_files(sealed, count, SEED):
+        try:
+            if not verify_bytes(file, trust).failed:
+                accepted.append(what)
+        except UnreadableDocument:
+            continue
+    return accepted
+
+
+def test_changed_bytes_and_added_members_are_refused(who: Identities, sealed: bytes) -> None:
+    assert _accepted(who, sealed, 200) == []
+
+
+@pytest.mark.real
+def test_two_thousand_changes_are_refused(who: Identities, sealed: bytes) -> None:
+    assert _accepted(who, sealed, 2_000) == []
+
+
+def test_every_byte_of_the_container_but_a_few_is_accounted_for(who: Identities, sealed: bytes) -> None:
+    """Change bytes of the file itself. What may change are versions, dates and attributes in its headers, which no
+    reader shows, and the list of signatures, as long as it still lists them."""
+    accepted, trust = 0, who.trust
+    names = [party.name for party in verify_bytes(sealed, trust).parties]
+    for at in range(0, len(sealed), 29):
+        changed = sealed[:at] + bytes((sealed[at] ^ 0x10,)) + sealed[at + 1 :]
+        try:
+            report = verify_bytes(changed, trust)
+        except UnreadableDocument:
+            continue
+        if not report.failed:
+            accepted += 1
+            assert [party.name for party in report.parties] == names
+    assert accepted <= len(sealed) // 29 // 10
