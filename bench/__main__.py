@@ -12,19 +12,8 @@ import typer
 from bench.results import RESULTS, Result
 
 READY = (
-    "seal",
-    "peers",
-    "verify",
-    "chain",
-    "land",
-    "channels",
-    "reminders",
-    "faults",
-    "busy",
-    "import",
-    "disk",
-    "board",
-    "ofd",
+    *("seal", "peers", "verify", "chain", "land", "channels"),
+    *("reminders", "faults", "busy", "import", "disk", "processes", "board", "ofd"),
 )
 # Where the module has another name than the bench.
 MODULES = {"import": "rosters"}

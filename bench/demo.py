@@ -40,6 +40,11 @@ class DemoHub:
             used[self._part(process)] += process.cpu
         return used
 
+    def parts(self) -> Iterator[tuple[int, str]]:
+        """Yield each process with the part of the hub that it is."""
+        for process in tree(self.pid):
+            yield process.pid, "supervisor" if process.pid == self.pid else self._part(process)
+
     def web_pid(self) -> int:
         """Return the process that serves pages."""
         return next(process.pid for process in tree(self.pid) if self._part(process) == "web")

@@ -66,9 +66,10 @@ async def _measured(contracts: int) -> Result:
         try:
             async with _http(hub) as http, _http(hub) as aside:
                 people = People(hub.origin, http, aside)
-                await people.whole_contracts(range(WARM_UP))
+                warm_up = min(WARM_UP, contracts)
+                await people.whole_contracts(range(warm_up))
                 before = await _look(hub, database), await _look_later(hub, database)
-                await people.whole_contracts(range(WARM_UP, WARM_UP + contracts))
+                await people.whole_contracts(range(warm_up, warm_up + contracts))
                 after = await _look(hub, database), await _look_later(hub, database)
         finally:
             await database.close()

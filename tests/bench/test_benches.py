@@ -53,6 +53,15 @@ def test_chain(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_disk(tmp_path: Path) -> None:
+    figures, rows = measured("disk", tmp_path, 3)
+    kept = [row for row in rows if row["work"] == "kept" and row["table"]]
+    again = sum(float(row["bytes"]) + float(row["index_bytes"]) for row in kept)
+    assert figures["rows_kb"] == pytest.approx(again / 1000, abs=0.02)
+    assert (figures["files_at_first"], figures["files"]) == (5.0, 1.0)
+
+
+@pytest.mark.real
 def test_busy(tmp_path: Path, figures: Callable[..., None]) -> None:
     found, rows = measured("busy", tmp_path, 2)
     seconds = {work: [float(row["wall_s"]) for row in rows if row["work"] == work] for work in ("quiet", "busy")}

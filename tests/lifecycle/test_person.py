@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,7 +28,7 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.kernel.cipher import PACKED
+from hub.store.kernel.packing import FIRST_BYTE, unpack
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import metadata
 from hub.store.transaction import Database
@@ -106,7 +105,7 @@ async def stands(running: Running, *words: str) -> set[str]:
 def _opened(running: Running, sealed: bytes, name: bytes) -> str:
     """Return what stands in a sealed column; a long text in it is packed."""
     plain = running.hub.database.cipher.open_bytes(sealed, name)
-    return (zlib.decompress(plain) if plain.startswith(PACKED) else plain).decode("utf-8", "replace")
+    return unpack(plain) if plain.startswith(FIRST_BYTE) else plain.decode("utf-8", "replace")
 
 
 async def test_a_person_is_found_by_phone_document_or_name() -> None:

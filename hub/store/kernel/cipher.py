@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import json
 import os
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.model.contract.signer import DECLARED
 from hub.store.kernel.keys import KEY_ID_BYTES, Keys, key_id_of
+from hub.store.kernel.packing import pack, unpack
 
 NONCE_BYTES = 12
-# Characters of JSON from which on it is packed (RFC 1950), how thoroughly, and its encoding then: GB 18030 has all of
-# Unicode, and two bytes for a Chinese character where UTF-8 has three.
-PACKED_FROM = 512
-PACKED_AS = "gb18030"
-PACKING_LEVEL = 9
-# With this byte begins what `zlib` packs, and no JSON text.
-PACKED = b"\x78"
 BOUND = b"QS1"
 PREFIX_BYTES = len(BOUND) + KEY_ID_BYTES
 
@@ -82,11 +75,8 @@ class Cipher:
         return self.open_bytes(sealed, name).decode()
 
     def seal_json(self, value: Any, name: bytes) -> bytes:
-        """Encrypt a value as JSON. A long one is packed first: the text of a contract becomes a third."""
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-        if len(text) < PACKED_FROM:
-            return self.seal(text, name)
-        return self.seal_bytes(zlib.compress(text.encode(PACKED_AS), PACKING_LEVEL), name)
+        """Encrypt a value as JSON. A long one is packed first."""
+        return self.seal_bytes(pack(json.dumps(value, ensure_ascii=False, sort_keys=True)), name)
 
     def opens(self, sealed: bytes, name: bytes) -> bool:
         """Return whether this value was encrypted for this row and column with a key of the hub, and is unchanged."""
@@ -97,8 +87,8 @@ class Cipher:
         return True
 
     def open_json(self, sealed: bytes, name: bytes) -> Any:
-        content = self.open_bytes(sealed, name)
-        return json.loads(zlib.decompress(content).decode(PACKED_AS) if content.startswith(PACKED) else content)
+        """Return the value. Raises InvalidTag, ValueError."""
+        return json.loads(unpack(self.open_bytes(sealed, name)))
 
     def _key(self, key: bytes) -> AESGCM:
         if found := self._find(key):
