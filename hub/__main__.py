@@ -24,6 +24,7 @@ from hub import (
     command_backup,
     command_evidence,
     command_init,
+    command_key,
     command_keys,
     command_person,
     command_prune,
@@ -61,7 +62,7 @@ app.add_typer(command_person.app, name="person")
 app.add_typer(command_keys.app, name="keys")
 app.add_typer(command_server.app, name="database")
 app.add_typer(command_staff.staff_app, name="staff")
-app.add_typer(command_staff.key_app, name="key")
+app.add_typer(command_key.app, name="key")
 app.command()(command_evidence.evidence)
 app.command("pause")(command_backup.pause_command)
 app.command("resume")(command_backup.resume_command)

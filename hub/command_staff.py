@@ -1,10 +1,10 @@
-"""`qianda staff …` and `qianda key …`: who may enter the console, and which systems may use the API."""
+"""`qianda staff …`: who may enter the console."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,11 +13,7 @@ from hub.errors import AccountNotFound
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 
-if TYPE_CHECKING:
-    from hub.wiring import Hub
-
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
-key_app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
 ROLE_HELP = "What the account may do: docs/operating.md says what each role may."
 
 Login = Annotated[str, typer.Argument(help="The account's login.")]
@@ -146,59 +142,7 @@ def sessions_command(
             say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
 
 
-# ---- API keys
-
-
-@key_app.command("add")
-def add_key_command(
-    name: Annotated[str, typer.Argument(help="What the key is for, such as the system's name.")],
-    campus: Annotated[str, typer.Option(help="The key sees this campus and all below it. [default: all]")] = "",
-) -> None:
-    """Add an API key and print it: it is shown this once."""
-    from hub.lifecycle.staff.api_keys import add_key
-
-    async def act(hub: Hub) -> tuple[str, str]:
-        where = campus or await _headquarters(hub)
-        return where, await add_key(hub.services, name, where, COMMAND_LINE.actor)
-
-    with said_plainly():
-        where, secret = with_hub(act)
-        say(f"Added: {name}, for {where} and all below it. The key, which is not shown again:\n{secret}")
-
-
-@key_app.command("list")
-def list_keys_command() -> None:
-    """List all API keys: name, campus, since when, and when one was revoked. No secret is kept."""
-    from hub.lifecycle.staff.api_keys import list_keys
-
-    with said_plainly():
-        for each in with_hub(lambda hub: list_keys(hub.services)):
-            state = f"revoked {_time(each.revoked_at)}" if each.revoked_at else "counts"
-            say(f"{each.key.name}  {each.key.campus}  since {_time(each.created_at)}  {state}")
-
-
-@key_app.command("revoke")
-def revoke_key_command(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
-    """Revoke an API key: the next request with it is refused."""
-    from hub.lifecycle.staff.api_keys import revoke_key
-
-    with said_plainly():
-        with_hub(lambda hub: revoke_key(hub.services, name, COMMAND_LINE.actor))
-        say(f"Revoked: {name}.")
-
-
 # ---- what they share
-
-
-async def _headquarters(hub: Hub) -> str:
-    from hub.errors import BadInput
-    from hub.model.staff.accounts import EVERYTHING
-
-    async with hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.school.headquarters()
-    if found is None:
-        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
-    return found.id
 
 
 def password_from(file: Path | None) -> str:

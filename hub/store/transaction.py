@@ -217,7 +217,7 @@ class Transaction:
 
     @cached_property
     def api_keys(self) -> ApiKeys:
-        return ApiKeys(self.connection)
+        return ApiKeys(self.connection, self.now)
 
     @cached_property
     def idempotency(self) -> Idempotency:

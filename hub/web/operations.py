@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from hub.errors import QiandaError
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.key_scopes import KeyScope
 from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
 from hub.store.server.migrate import is_current
 from hub.web.security import bearer
@@ -91,12 +92,15 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _may_read_metrics(hub: Hub, request: web.Request) -> bool:
-    """Return whether the metrics may be read: see `hub.metrics_access`, or with an API key of headquarters."""
+    """Return whether the metrics may be read: see `hub.metrics_access`, or with an API key of headquarters that has
+    the scope for it."""
     if hub.metrics_access.allows(request.remote, request.headers):
         return True
     async with hub.database.transaction(EVERYTHING) as tx:
         key = await tx.api_keys.api_key(bearer(request) or "")
-        return key is not None and await tx.school.scope_below(key.campus) == EVERYTHING
+        if key is None or KeyScope.METRICS not in key.scopes:
+            return False
+        return await tx.school.scope_below(key.campus) == EVERYTHING
 
 
 def _refused(hub: Hub) -> web.Response:

@@ -146,3 +146,14 @@ def test_what_would_be_pruned_is_said_and_then_pruned(operator: Operator) -> Non
     assert "login-failures" not in operator.said("prune")
     pruned = [line for line in operator.said("school", "record").splitlines() if "time was over" in line]
     assert len(pruned) == 1 and '"number_of": 2' in pruned[0] and "command-line" in pruned[0]
+
+
+def test_a_key_has_scopes_and_an_end_and_is_rotated(operator: Operator) -> None:
+    added = operator.said("key", "add", "reports", "--scope", "read", "--scope", "metrics", "--expires", "2199-01-01")
+    rotated = operator.said("key", "rotate", "reports", "--overlap", "2")
+    first, second = (text.splitlines()[-1] for text in (added, rotated))
+    assert first.startswith("qdk_") and second.startswith("qdk_") and first != second
+    listed = [line for line in operator.said("key", "list").splitlines() if line.startswith("reports  ")]
+    assert len(listed) == 2 and all("counts until" in line and line.endswith("metrics, read") for line in listed)
+    wrong = operator.run("key", "add", "other", "--scope", "admin")
+    assert wrong.returncode == 2 and "there is no scope admin" in wrong.stderr

@@ -1,16 +1,20 @@
-"""Keys of other systems: added, listed, revoked. A key's secret is shown once, and kept as a hash alone."""
+"""Keys of other systems: added, listed, rotated, revoked. A key's secret is shown once, and kept as a hash alone."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from hub.errors import BadInput
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, ApiKey, ApiKeyEntry
+from hub.model.staff.key_scopes import KeyTerms, check_overlap, check_terms
+from hub.store.transaction import Transaction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 # In front of every secret, so that whoever finds one knows whose it is.
@@ -18,22 +22,56 @@ SECRET_PREFIX = "qdk_"
 SECRET_BYTES = 32
 
 
-async def add_key(services: Services, name: str, campus: str, actor: str) -> str:
-    """Add a key for this campus and all below it; returns its secret.
+async def add_key(services: Services, name: str, campus: str, actor: str, terms: KeyTerms | None = None) -> str:
+    """Add a key for this campus and all below it; returns its secret. Without `terms` it has the usual scopes and no
+    end.
 
-    Raises BadInput (with the field) for a name that cannot be or that a live key has, and for an unknown campus.
+    Raises BadInput (with the field) for a name that cannot be or that a live key has, for terms that make no sense, and
+    for an unknown campus.
     """
     if not NAME.fullmatch(name):
         raise BadInput(f"the name {name!r} has to be letters, digits, dots, dashes or underscores", field="name")
-    secret = SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    key = ApiKey(uuid4(), name, campus)
+    terms = terms or KeyTerms()
     async with services.database.transaction(EVERYTHING) as tx:
+        check_terms(terms, tx.now)
         await tx.school.change_alone()  # two of one name must not both find it free
         await tx.school.campus(campus)
-        if any(each.key.name == name and each.revoked_at is None for each in await tx.api_keys.all()):
+        if await _list_live(tx, name):
             raise BadInput(f"there is a key {name} already: revoke it first, or take another name", field="name")
-        await tx.api_keys.add(key, secret, tx.now)
-        await record_act(tx, campus, "key-added", actor, {"api_key": str(key.id), "name": name, "campus": campus})
+        key = ApiKey(uuid4(), name, campus, terms.scopes)
+        return await _add(tx, key, terms.expires_at, actor)
+
+
+async def rotate_key(services: Services, name: str, overlap: timedelta, actor: str) -> str:
+    """Give a key a new secret, with the same campus, scopes and end; returns it. The former secret counts for `overlap`
+    longer.
+
+    Raises BadInput where there is no such key, where a rotation is under way, and for an overlap that is too long.
+    """
+    check_overlap(overlap)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.school.change_alone()  # two rotations must not both find one key
+        live = await _list_live(tx, name)
+        if not live:
+            raise BadInput(f"there is no key {name} that counts", field="name")
+        if len(live) > 1:
+            raise BadInput(f"{name} is being rotated: the former secret still counts", field="name")
+        before = live[0]
+        ends = tx.now + overlap
+        await tx.api_keys.expire(before.key.id, min(ends, before.expires_at or ends))
+        return await _add(tx, replace(before.key, id=uuid4()), before.expires_at, actor)
+
+
+async def _list_live(tx: Transaction, name: str) -> list[ApiKeyEntry]:
+    return [each for each in await tx.api_keys.all() if each.key.name == name and each.counts_at(tx.now)]
+
+
+async def _add(tx: Transaction, key: ApiKey, expires_at: datetime | None, actor: str) -> str:
+    secret = SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    await tx.api_keys.add(key, secret, tx.now, expires_at)
+    facts = {"api_key": str(key.id), "name": key.name, "campus": key.campus, "scopes": sorted(key.scopes)}
+    end = {"expires_at": expires_at.isoformat()} if expires_at else {}
+    await record_act(tx, key.campus, "key-added", actor, facts | end)
     return secret
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
 from hub.model.staff.roles import StaffRole
 
 
@@ -95,11 +96,12 @@ class CurrentSession:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """An API key. `campus`: limits its access as for a staff account."""
+    """An API key. `campus`: limits what it sees as for a staff account; `scopes`: what it may do there."""
 
     id: UUID
     name: str
     campus: str
+    scopes: frozenset[KeyScope] = ALL_SCOPES
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,10 @@ class ApiKeyEntry:
     key: ApiKey
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None = None
+
+    def counts_at(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 # Kind of staff task: no channel has reached this signer. Closed automatically when the signer opens the link.

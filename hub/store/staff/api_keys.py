@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import ApiKey, ApiKeyEntry
-from hub.store.kernel.connection import Connection
+from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
 from hub.store.tables import (
@@ -18,12 +19,16 @@ from hub.store.tables import (
 )
 
 KEY: Table = table_of(ApiKeyRow)
-_LIVE = SqlStatement(select(KEY).where(KEY.c.secret_hash == bindparam("secret"), KEY.c.revoked_at.is_(None)))
+_COUNTS = KEY.c.revoked_at.is_(None) & (KEY.c.expires_at.is_(None) | (KEY.c.expires_at > bindparam("now")))
+_LIVE = SqlStatement(select(KEY).where(KEY.c.secret_hash == bindparam("secret"), _COUNTS))
 
 
 class ApiKeys:
-    def __init__(self, connection: Connection) -> None:
+    """The API keys. `now`: real time, after which a key that expires counts no more."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
+        self._now = now
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
         """Store the one key of this name. A new secret replaces the old key; a secret that was replaced before becomes
@@ -31,30 +36,39 @@ class ApiKeys:
         old = KEY.update().where(KEY.c.name == name, KEY.c.secret_hash != key_hash(secret), KEY.c.revoked_at.is_(None))
         await self._connection.execute(old.values(revoked_at=at))
         values = {"id": uuid4(), "name": name, "secret_hash": key_hash(secret), "campus": campus, "created_at": at}
-        again = {"revoked_at": None, "name": name, "campus": campus}
+        again = {"revoked_at": None, "expires_at": None, "name": name, "campus": campus}
         await self._connection.execute(
             insert(KEY).values(values).on_conflict_do_update(index_elements=["secret_hash"], set_=again)
         )
 
-    async def add(self, key: ApiKey, secret: str, at: datetime) -> None:
+    async def add(self, key: ApiKey, secret: str, at: datetime, expires_at: datetime | None = None) -> None:
         values = {"id": key.id, "name": key.name, "secret_hash": key_hash(secret), "campus": key.campus}
-        await self._connection.execute(insert(KEY).values(values | {"created_at": at}))
+        values |= {"scopes": sorted(key.scopes), "created_at": at, "expires_at": expires_at}
+        await self._connection.execute(insert(KEY).values(values))
+
+    async def expire(self, key: UUID, at: datetime) -> None:
+        """Let a key end at this moment."""
+        await self._connection.execute(KEY.update().where(KEY.c.id == key).values(expires_at=at))
 
     async def all(self) -> list[ApiKeyEntry]:
         """Those that count first, by name; then those that were revoked, the newest first."""
         order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
         rows = await self._connection.execute(select(KEY).order_by(*order))
-        return [
-            ApiKeyEntry(ApiKey(row["id"], row["name"], row["campus"]), row["created_at"], row["revoked_at"])
-            for row in rows
-        ]
+        return [ApiKeyEntry(_read(row), row["created_at"], row["revoked_at"], row["expires_at"]) for row in rows]
 
     async def revoke(self, name: str, at: datetime) -> list[ApiKey]:
         """Revoke all live keys of this name; returns them."""
         live = (KEY.c.name == name) & KEY.c.revoked_at.is_(None)
         rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
-        return [ApiKey(row["id"], row["name"], row["campus"]) for row in rows]
+        return [_read(row) for row in rows]
 
     async def api_key(self, secret: str) -> ApiKey | None:
-        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret)})).first()
-        return ApiKey(row["id"], row["name"], row["campus"]) if row else None
+        """Return the key with this secret; None if there is none that counts."""
+        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret), "now": self._now})).first()
+        return _read(row) if row else None
+
+
+def _read(row: Row) -> ApiKey:
+    """Return the key. A scope of a later version is left out."""
+    scopes = frozenset(KeyScope(each) for each in row["scopes"] if each in ALL_SCOPES)
+    return ApiKey(row["id"], row["name"], row["campus"], scopes)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, TableClause, column, table
+from sqlalchemy import ARRAY, BigInteger, Column, Index, TableClause, Text, column, table
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -74,6 +74,10 @@ class LoginFailureRow(SQLModel, table=True):
     __table_args__ = (Index("ix_login_failure_login", "login", "at"),)
 
 
+# What a key may do that was made before there were scopes.
+SCOPES_BEFORE = "'{read,issue,act,metrics}'"
+
+
 class ApiKeyRow(SQLModel, table=True):
     __tablename__ = "api_key"
     id: UUID = Field(primary_key=True)
@@ -82,6 +86,8 @@ class ApiKeyRow(SQLModel, table=True):
     campus: str = words(foreign_key="campus.id")
     created_at: datetime = moment(nullable=False)
     revoked_at: datetime | None = moment()
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=sql(SCOPES_BEFORE)))
+    expires_at: datetime | None = moment()
 
 
 class IdempotencyRow(SQLModel, table=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 
 from aiohttp import web
 
 from hub.web.api import acts, contracts, papers, schemas
 from hub.web.api.description import description
 from hub.web.api.endpoint import Operation
+from hub.web.api.scopes import SCOPES
 from hub.wiring import Hub
 
 _ONE = "/api/v1/contracts/{id}"
@@ -50,7 +51,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
     yield web.get("/api/openapi.json", describe)
     for operation in OPERATIONS:
+        handle = partial(operation.handle, SCOPES[operation.name])
         if operation.method == "GET":
-            yield web.get(operation.path, operation.handle, allow_head=False)
+            yield web.get(operation.path, handle, allow_head=False)
         else:
-            yield web.post(operation.path, operation.handle)
+            yield web.post(operation.path, handle)

@@ -11,9 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
+from hub.web.api.scopes import SCOPES
 
 REASONS = {
     401: "The API key is missing or not valid.",
+    403: "The key has not the scope that this needs.",
     404: "There is no such contract for this key.",
     409: "This is not possible in the contract's present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
@@ -73,6 +75,7 @@ def _described(
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "description": f"Needs a key with the scope `{SCOPES[operation.name]}`.",
         "security": [{"key": []}],
         "responses": _responses(operation, refs),
     }
@@ -102,7 +105,7 @@ def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]
     else:
         content = {"application/json": {"schema": refs[operation.gives]}}
     answers: dict[str, Any] = {str(operation.status): {"description": "Done.", "content": content}}
-    expected = {401, 503, *operation.problems}
+    expected = {401, 403, 503, *operation.problems}
     expected |= {404} if "{id}" in operation.path else set()
     expected |= {413, 422, 429} if operation.method == "POST" else set()
     expected |= {422} if operation.takes else set()

@@ -12,9 +12,10 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
+from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
+from hub.model.staff.key_scopes import KeyScope
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.problems import problem_json, status_of
@@ -85,7 +86,8 @@ class Operation:
     status: int = 200
     problems: tuple[int, ...] = field(default=())
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
+        """Answer a request. `needs`: the scope that its key has to have. Raises AccessDenied without it."""
         try:
             key, scope = await _caller(request)
         except KeyNotValid as error:
@@ -93,6 +95,8 @@ class Operation:
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
+        if needs not in key.scopes:
+            raise AccessDenied(f"this key has not the scope {needs}")
         body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # a longer body is not read completely
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
         call = ApiCall(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)

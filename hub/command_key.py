@@ -1,0 +1,103 @@
+"""`qianda key …`: which systems may use the API, and for what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.command_hub import said_plainly, say, with_hub
+
+if TYPE_CHECKING:
+    from hub.model.staff.accounts import ApiKeyEntry
+    from hub.wiring import Hub
+
+app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
+# Who did it, in the school's record.
+ACTOR = "command-line"
+Name = Annotated[str, typer.Argument(help="The key's name.")]
+
+
+@app.command("add")
+def add_key_command(
+    name: Annotated[str, typer.Argument(help="What the key is for, such as the system's name.")],
+    campus: Annotated[str, typer.Option(help="The key sees this campus and all below it. [default: all]")] = "",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="read, issue, act or metrics; several times for several. [default: read, issue, act]"),
+    ] = None,
+    expires: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) from which on it counts no more. [default: never]"),
+    ] = None,
+) -> None:
+    """Add an API key and print it: it is shown this once."""
+    from hub.lifecycle.staff.api_keys import add_key
+    from hub.model.staff.key_scopes import KeyTerms, parse_scopes
+
+    async def act(hub: Hub) -> tuple[str, str]:
+        where = campus or await _headquarters(hub)
+        terms = KeyTerms(parse_scopes(scope or ()), expires.replace(tzinfo=UTC) if expires else None)
+        return where, await add_key(hub.services, name, where, ACTOR, terms)
+
+    with said_plainly():
+        where, secret = with_hub(act)
+        say(f"Added: {name}, for {where} and all below it. The key, which is not shown again:\n{secret}")
+
+
+@app.command("list")
+def list_keys_command() -> None:
+    """List all API keys: name, campus, since when, whether each counts, and its scopes. No secret is kept."""
+    from hub.lifecycle.staff.api_keys import list_keys
+
+    with said_plainly():
+        for each in with_hub(lambda hub: list_keys(hub.services)):
+            scopes = ", ".join(sorted(each.key.scopes))
+            say(f"{each.key.name}  {each.key.campus}  since {_time(each.created_at)}  {_state(each)}  {scopes}")
+
+
+@app.command("rotate")
+def rotate_key_command(
+    name: Name,
+    overlap: Annotated[int, typer.Option(help="Days for which the former secret counts as well.")] = 7,
+) -> None:
+    """Give a key a new secret, with the same campus, scopes and end, and print it: it is shown this once."""
+    from hub.lifecycle.staff.api_keys import rotate_key
+
+    with said_plainly():
+        secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), ACTOR))
+        say(f"Rotated: {name}; the former secret counts for {overlap} days more. The key, not shown again:\n{secret}")
+
+
+@app.command("revoke")
+def revoke_key_command(name: Name) -> None:
+    """Revoke an API key, with its former secret if it is being rotated: the next request is refused."""
+    from hub.lifecycle.staff.api_keys import revoke_key
+
+    with said_plainly():
+        with_hub(lambda hub: revoke_key(hub.services, name, ACTOR))
+        say(f"Revoked: {name}.")
+
+
+async def _headquarters(hub: Hub) -> str:
+    from hub.errors import BadInput
+    from hub.model.staff.accounts import EVERYTHING
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.school.headquarters()
+    if found is None:
+        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
+    return found.id
+
+
+def _state(entry: ApiKeyEntry) -> str:
+    if entry.revoked_at:
+        return f"revoked {_time(entry.revoked_at)}"
+    if entry.expires_at is None:
+        return "counts"
+    return f"{'counts until' if entry.counts_at(datetime.now(UTC)) else 'ended'} {_time(entry.expires_at)}"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"

@@ -1,0 +1,58 @@
+"""What an API key may do, beside the campus that limits what it sees. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from hub.errors import BadInput
+
+
+class KeyScope(StrEnum):
+    READ = "read"
+    """Read contracts, files and records."""
+    ISSUE = "issue"
+    """Issue contracts, and issue them anew."""
+    ACT = "act"
+    """Hand out links, remind, withdraw, extend, change a phone."""
+    METRICS = "metrics"
+    """Read `/metrics`; only with a key of headquarters."""
+
+
+ALL_SCOPES = frozenset(KeyScope)
+# What a key gets unless it is said otherwise.
+USUAL_SCOPES = frozenset({KeyScope.READ, KeyScope.ISSUE, KeyScope.ACT})
+# For so long the former secret may count beside a new one.
+MAX_OVERLAP = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class KeyTerms:
+    """What a new key may do, and when it ends; None: never."""
+
+    scopes: frozenset[KeyScope] = USUAL_SCOPES
+    expires_at: datetime | None = None
+
+
+def parse_scopes(words: Iterable[str]) -> frozenset[KeyScope]:
+    """Return the scopes with these names; the usual ones for none. Raises BadInput for another name."""
+    wanted = list(words)
+    if unknown := [word for word in wanted if word not in ALL_SCOPES]:
+        raise BadInput(f"there is no scope {unknown[0]}: the scopes are {', '.join(KeyScope)}", field="scope")
+    return frozenset(KeyScope(word) for word in wanted) or USUAL_SCOPES
+
+
+def check_terms(terms: KeyTerms, now: datetime) -> None:
+    """Raise BadInput for a key that could do nothing, or ends at once."""
+    if not terms.scopes:
+        raise BadInput("a key needs at least one scope", field="scope")
+    if terms.expires_at is not None and terms.expires_at <= now:
+        raise BadInput(f"{terms.expires_at:%Y-%m-%d} is over: the end has to be a day to come", field="expires")
+
+
+def check_overlap(overlap: timedelta) -> None:
+    """Raise BadInput for an overlap that is negative or too long."""
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise BadInput(f"the overlap is from 0 to {MAX_OVERLAP.days} days", field="overlap")

@@ -1,0 +1,23 @@
+"""The scope that a key needs for each operation of the API. An operation without one is not routed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.model.staff.key_scopes import KeyScope
+
+SCOPES: Mapping[str, KeyScope] = {
+    "issueContract": KeyScope.ISSUE,
+    "reissueContract": KeyScope.ISSUE,
+    "listContracts": KeyScope.READ,
+    "readContract": KeyScope.READ,
+    "readFinalFile": KeyScope.READ,
+    "readEvidence": KeyScope.READ,
+    "readReminders": KeyScope.READ,
+    "readRecord": KeyScope.READ,
+    "handOutLink": KeyScope.ACT,
+    "remind": KeyScope.ACT,
+    "voidContract": KeyScope.ACT,
+    "extendDeadline": KeyScope.ACT,
+    "changePhone": KeyScope.ACT,
+}

@@ -1,0 +1,100 @@
+"""What an API key may do: each operation with each scope, an end, and a new secret beside the former one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from hub.errors import BadInput
+from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key, rotate_key
+from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms, parse_scopes
+from hub.web.api import OPERATIONS
+from hub.web.api.scopes import SCOPES
+from tests.running import Running, running_hub
+
+ACTOR = "command-line"
+
+
+async def status(running: Running, secret: str, path: str = "/api/v1/contracts", method: str = "GET") -> int:
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with running.http.request(method, running.origin + path, json={}, headers=headers) as answer:
+        return answer.status
+
+
+async def test_each_operation_wants_its_scope_and_no_other_one_will_do() -> None:
+    assert {operation.name for operation in OPERATIONS} == SCOPES.keys()
+    async with running_hub(with_worker=False, configured={"metrics_token": "metrics-of-this-hub-alone"}) as running:
+        keys = {
+            scope: await add_key(running.hub.services, scope.value, "hq", ACTOR, KeyTerms(frozenset({scope})))
+            for scope in KeyScope
+        }
+        for operation in OPERATIONS:
+            path = operation.path.replace("{id}", str(uuid4())).replace("{signer}", str(uuid4()))
+            for scope, secret in keys.items():
+                got = await status(running, secret, path, operation.method)
+                if SCOPES[operation.name] is scope:
+                    assert got in (200, 404, 422), (operation.name, scope, got)  # there is no such contract
+                else:
+                    assert got == 403, (operation.name, scope, got)
+        assert {scope: await status(running, secret, "/metrics") for scope, secret in keys.items()} == {
+            scope: 200 if scope is KeyScope.METRICS else 401 for scope in KeyScope
+        }
+
+
+async def test_a_key_ends_on_its_day() -> None:
+    async with running_hub(with_worker=False) as running:
+        end = running.clock() + timedelta(days=3)
+        secret = await add_key(running.hub.services, "crm", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
+        assert await status(running, secret) == 200
+        with pytest.raises(BadInput, match="there is a key crm already"):
+            await add_key(running.hub.services, "crm", "hq", ACTOR)
+        running.clock.advance(timedelta(days=3))
+        assert await status(running, secret) == 401
+        assert await status(running, await add_key(running.hub.services, "crm", "hq", ACTOR)) == 200
+        with pytest.raises(BadInput, match="the end has to be a day to come"):
+            await add_key(running.hub.services, "late", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
+
+
+async def test_a_rotated_key_counts_with_both_secrets_for_a_while() -> None:
+    async with running_hub(with_worker=False) as running:
+        services = running.hub.services
+        terms = KeyTerms(frozenset({KeyScope.READ}), running.clock() + timedelta(days=90))
+        former = await add_key(services, "crm", "hefei", ACTOR, terms)
+        later = await rotate_key(services, "crm", timedelta(days=7), ACTOR)
+        assert [await status(running, each) for each in (former, later)] == [200, 200]
+        assert await status(running, later, method="POST") == 403  # it may do no more than before
+        with pytest.raises(BadInput, match="is being rotated"):
+            await rotate_key(services, "crm", timedelta(days=7), ACTOR)
+        running.clock.advance(timedelta(days=7))
+        assert [await status(running, each) for each in (former, later)] == [401, 200]
+        (entry,) = [
+            each for each in await list_keys(services) if each.counts_at(running.clock()) and each.key.name == "crm"
+        ]
+        assert (entry.key.campus, entry.key.scopes, entry.expires_at) == ("hefei", terms.scopes, terms.expires_at)
+        latest = await rotate_key(services, "crm", timedelta(days=30), ACTOR)
+        await revoke_key(services, "crm", ACTOR)  # whoever has either secret is out
+        assert [await status(running, each) for each in (later, latest)] == [401, 401]
+        with pytest.raises(BadInput, match="no key crm that counts"):
+            await rotate_key(services, "crm", timedelta(days=7), ACTOR)
+
+
+async def test_an_overlap_makes_no_key_last_longer() -> None:
+    async with running_hub(with_worker=False) as running:
+        services = running.hub.services
+        end = running.clock() + timedelta(days=2)
+        former = await add_key(services, "crm", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
+        await rotate_key(services, "crm", timedelta(days=30), ACTOR)
+        running.clock.advance(timedelta(days=2))
+        assert await status(running, former) == 401
+        for days in (-1, 31):
+            with pytest.raises(BadInput, match="from 0 to 30 days"):
+                await rotate_key(services, "crm", timedelta(days=days), ACTOR)
+
+
+def test_scopes_are_named_and_the_usual_ones_are_not_for_metrics() -> None:
+    assert parse_scopes([]) == USUAL_SCOPES and KeyScope.METRICS not in USUAL_SCOPES
+    assert parse_scopes(["read", "read"]) == {KeyScope.READ}
+    with pytest.raises(BadInput, match="there is no scope admin: the scopes are read, issue, act, metrics"):
+        parse_scopes(["read", "admin"])
