@@ -72,6 +72,7 @@ OF_THE_HUB = {
     "one_time_code",
     "passkey",
     "restored_delivery",
+    "restored_until",
     "row_count",
     "visitor",
     "wrong_answer",
@@ -127,6 +128,7 @@ async def a_story_in_hefei(running: Running) -> None:
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # other campuses have some
     await tamper(running.hub.database.dsn, "INSERT INTO restored_delivery SELECT id FROM delivery LIMIT 1")
+    await tamper(running.hub.database.dsn, "INSERT INTO restored_until VALUES (true, '2000-01-01')")
     await import_roster(running)
     await accounts_of_hefei(running)
 

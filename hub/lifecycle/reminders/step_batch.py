@@ -246,27 +246,47 @@ class StepBatch:
         `begin`: book a provider for the messages. Returns the calls to make after the commit.
         """
         drafts = await self._draft()
+        due_at = {}
         for message, draft in zip(self._messages, drafts, strict=True):
+            due_at[draft.delivery.id] = message.dues[0].step.due_at
             for due in message.dues:
                 self._note_sent(due, draft)
         await self._write_plans()
         for task in sorted(self._staff_tasks, key=lambda each: str(each.contract)):
             await self._tx.staff_tasks.add_task_once(task)
         calls: list[Begun] = []
+        drafts, held = await self._hold_restored(drafts)
         if begin and drafts:
             begun = await self._services.messaging.router.prepare_calls(
                 self._tx, [(draft.delivery, draft.link) for draft in drafts]
             )
             drafts = [replace(draft, delivery=stored) for draft, (stored, _) in zip(drafts, begun, strict=True)]
             calls = [
-                replace(call, due_at=message.dues[0].step.due_at)
-                for message, (_, call) in zip(self._messages, begun, strict=True)
+                replace(call, due_at=due_at[draft.delivery.id])
+                for draft, (_, call) in zip(drafts, begun, strict=True)
                 if call
             ]
-        self.delivery_ids = [each.id for each in await store_messages(self._tx, drafts)]
-        if len(self.delivery_ids) < len(drafts):
+        stored_ids = [each.id for each in await store_messages(self._tx, [*drafts, *held])]
+        if len(stored_ids) < len(drafts) + len(held):
             raise StepsChanged("a message was written already")
+        self.delivery_ids = stored_ids[: len(drafts)]
         return calls
+
+    async def _hold_restored(self, drafts: list[Draft]) -> tuple[list[Draft], list[Draft]]:
+        """Return the messages to send now, and those that a hub before a restore may have sent: the step was due then.
+
+        About these every provider is asked before one is called, by the round that looks after open messages.
+        """
+        until = await self._tx.pause.get_restored_until() if drafts else None
+        if until is None:
+            return drafts, []
+        ready: list[Draft] = []
+        held: list[Draft] = []
+        for message, draft in zip(self._messages, drafts, strict=True):
+            earlier = min(due.step.due_at for due in message.dues) <= until
+            (held if earlier else ready).append(draft)
+        await self._tx.pause.mark_restored(draft.delivery.id for draft in held)
+        return ready, held
 
     async def _draft(self) -> list[Draft]:
         links = {

@@ -23,6 +23,10 @@ _STARTED = """
 INSERT INTO job_start (job, starts) SELECT id, 1 FROM pgqueuer WHERE entrypoint = ANY($1::text[])
 ON CONFLICT (job) DO UPDATE SET starts = greatest(job_start.starts, 1)
 """
+# Steps that were due until then may have been carried out by the hub that is gone.
+_UNTIL = """
+INSERT INTO restored_until (one, moment) VALUES (true, $1) ON CONFLICT (one) DO UPDATE SET moment = excluded.moment
+"""
 _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -43,6 +47,7 @@ async def mark_restored(owner_dsn: str, now: datetime, made_at: datetime) -> Non
         async with connection.transaction():
             await connection.execute(_PAUSE, now, made_at)
             await connection.execute(_MARK)
+            await connection.execute(_UNTIL, now)
             await connection.execute(_STARTED, [DELIVER, DELIVER_CODE])
             await connection.execute("DELETE FROM worker_heartbeat")
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -10,14 +11,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.pause import SendingPause
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import RestoredDeliveryRow, SendingPauseRow, table_of
+from hub.store.tables import RestoredDeliveryRow, RestoredUntilRow, SendingPauseRow, table_of
 
 PAUSE: Table = table_of(SendingPauseRow)
 RESTORED: Table = table_of(RestoredDeliveryRow)
+UNTIL: Table = table_of(RestoredUntilRow)
 _GET = SqlStatement(select(PAUSE.c.since, PAUSE.c.restored_from))
 _BEGIN = SqlStatement(insert(PAUSE).on_conflict_do_nothing(), ["one", "since"])
 _END = SqlStatement(PAUSE.delete())
+_RESTORED_UNTIL = SqlStatement(select(UNTIL.c.moment))
+_MARK = insert_many(RESTORED, ["delivery"], "ON CONFLICT DO NOTHING")
 _WAS_RESTORED = SqlStatement(select(RESTORED.c.delivery).where(RESTORED.c.delivery == bindparam("delivery")))
 
 
@@ -43,6 +48,17 @@ class SendingPauses:
         """End the pause. Return False if there was none."""
         return (await self._connection.execute(_END)).rowcount == 1
 
+    async def get_restored_until(self) -> datetime | None:
+        """Return until when steps were due that a hub before a restore may have carried out; None without a restore."""
+        found: datetime | None = await self._connection.scalar(_RESTORED_UNTIL)
+        return found
+
+    async def mark_restored(self, deliveries: Iterable[UUID]) -> None:
+        """Have all providers asked about these messages before one is called."""
+        rows = [{"delivery": delivery} for delivery in deliveries]
+        if rows:
+            await self._connection.execute(_MARK, arrays_of(["delivery"], rows))
+
     async def was_restored(self, delivery: UUID) -> bool:
-        """Return whether this delivery was open in a backup when it was restored."""
+        """Return whether a provider may have this delivery from the time before a restore."""
         return await self._connection.scalar(_WAS_RESTORED, {"delivery": delivery}) is not None

@@ -72,7 +72,7 @@ READ_ONLY = (
     "schema_compatibility",
     "record_head",
     "installation",
-    "restored_delivery",
+    "restored_until",
     "sealing_key",
     "staff_directory",
 )

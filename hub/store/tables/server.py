@@ -107,8 +107,17 @@ class SendingPauseRow(SQLModel, table=True):
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
+class RestoredUntilRow(SQLModel, table=True):
+    """One row in a database that was restored: what was due until then, the hub before it may have sent already."""
+
+    __tablename__ = "restored_until"
+    one: bool = Field(default=True, primary_key=True)
+    moment: datetime = moment(nullable=False)
+    __table_args__ = (CheckConstraint("one", name="one"),)
+
+
 class RestoredDeliveryRow(SQLModel, table=True):
-    """A delivery that was open in a backup when it was restored: any provider may have been called since then."""
+    """A delivery that any provider may have: it was open in a backup, or its step was due before the restore."""
 
     __tablename__ = "restored_delivery"
     delivery: UUID = Field(primary_key=True)
