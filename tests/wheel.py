@@ -45,15 +45,15 @@ class InstalledWheel:
         )
 
     @contextmanager
-    def running(self, command: str, **more: str) -> Iterator[Path]:
+    def running(self, *words: str, **more: str) -> Iterator[Path]:
         """Run a long-running command in a process group of its own; gives the file of what it says.
 
         At the end it gets SIGTERM, and has to end by itself.
         """
-        said = self.folder / f"{command}.log"
+        said = self.folder / f"{words[0]}.log"
         with said.open("w") as log:
             process = subprocess.Popen(
-                [str(self.command), command],
+                [str(self.command), *words],
                 cwd=self.folder,
                 env=self.environment(**more),
                 stdin=subprocess.DEVNULL,

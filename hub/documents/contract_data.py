@@ -123,7 +123,7 @@ class ContractData:
     """Everything that a contract is drawn from.
 
     `issued_at` (with time zone) becomes the file's creation date, so that the same data gives the same bytes; `date` is
-    shown. `extra` holds values that only a school's own template needs.
+    shown. `extra` holds values that only a school's own template needs. `rehearsal`: the document is marked as one.
     """
 
     number: str
@@ -136,6 +136,7 @@ class ContractData:
     guardians: tuple[GuardianFacts, ...] = ()
     course: CourseFacts | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    rehearsal: bool = False
 
     @property
     def student_signs(self) -> bool:

@@ -30,6 +30,9 @@ _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, 
 _HEAD = 8.0  # mm: the line above the table, which shows the contract on a page that holds nothing else
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
+# Of a contract that is issued to try the hub out: before its title, and across each of its pages.
+REHEARSAL_TITLE = {"zh": "【演练】{title}", "en": "Rehearsal: {title}"}
+REHEARSAL_MARK = {"zh": "演练", "en": "REHEARSAL"}
 # Width and height in PDF points of every signer's box.
 SIGNATURE_SIZE = (round(((_WIDTH - _GAP) / 2 - 2) * _POINTS), round((_CELL - _CAPTION - 1) * _POINTS))
 
@@ -89,7 +92,7 @@ class ContractPrinter:
         cells, height = _signature_table(data, template)
         pdf, pages = self._compile(template, data, blocks, cells, height)
         boxes = tuple(_box(cell, height, pages - 1) for cell in cells)
-        return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, template.title)
+        return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, _title(template, data))
 
     def text_version(self, template_id: str, language: str, data: ContractData) -> tuple[Block, ...]:
         """Return the contract's blocks, from the same data as the PDF. Raises as `lay_out` does."""
@@ -110,7 +113,8 @@ class ContractPrinter:
     ) -> tuple[bytes, int]:
         contract = {
             "language": template.language,
-            "title": template.title,
+            "title": _title(template, data),
+            "mark": REHEARSAL_MARK[template.language] if data.rehearsal else "",
             "number": data.number,
             "school": data.school.name,
             "words": dict(template.words),
@@ -153,6 +157,10 @@ def block_texts(blocks: tuple[Block, ...]) -> list[str]:
             case Table(rows, caption):
                 texts += [caption, *(cell for row in rows for cell in row)]
     return texts
+
+
+def _title(template: ContractTemplate, data: ContractData) -> str:
+    return REHEARSAL_TITLE[template.language].format(title=template.title) if data.rehearsal else template.title
 
 
 def _check_complete(template: ContractTemplate, data: ContractData) -> None:

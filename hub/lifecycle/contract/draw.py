@@ -11,7 +11,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from hub.documents.contract_data import ContractData
-from hub.documents.layout import LaidOut
+from hub.documents.layout import REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import BadInput
 from hub.lifecycle.contract.end import check_deadline
@@ -75,7 +75,16 @@ async def draw_contract(
         deadline = _checked_deadline(asked.deadline, now)
         number = number or await tx.contracts.next_number(on.year)  # last: nothing can be refused any more
     terms = DrawnTerms(
-        number, now.replace(microsecond=0), on, services.documents.school, campus, course, student, signers, asked.data
+        number,
+        now.replace(microsecond=0),
+        on,
+        services.documents.school,
+        campus,
+        course,
+        student,
+        signers,
+        asked.data,
+        asked.rehearsal,
     )
     return DrawnContract(asked, terms, language, now, deadline, contract_data(terms, language))
 
@@ -193,8 +202,8 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: st
     shown = {
         "summary": {language: _summary(drawn, language) for language in LANGUAGES},
         "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
-        "course_name": drawn.terms.course.name if drawn.terms.course else laid_out.title,
-        "course_name_en": drawn.terms.course.name_en if drawn.terms.course else laid_out.title,
+        "course_name": _subject(drawn, laid_out, "zh"),
+        "course_name_en": _subject(drawn, laid_out, "en"),
         "student_name": drawn.terms.student.name,
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
@@ -218,6 +227,14 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: st
         fields=tuple(signer.field for signer in drawn.terms.signers),
         replaces=drawn.asked.replaces,
     )
+
+
+def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
+    """What messages and lists call it: its course, or its title; of a rehearsal that it is one."""
+    if drawn.terms.course is None:
+        return laid_out.title
+    name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name
+    return REHEARSAL_TITLE[language].format(title=name) if drawn.terms.rehearsal else name
 
 
 def _summary(drawn: DrawnContract, language: str) -> list[dict[str, str]]:

@@ -98,7 +98,8 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
             "course": draft.course,
             "deadline": draft.deadline.isoformat(),
             "signers": commitments,
-        },
+        }
+        | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
     )
     issued = await tx.contracts.move(
         draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now

@@ -45,6 +45,8 @@ class NewContract:
     template may also require. `template`: without it the course's own, or `course`.
 
     `declared`: ID numbers of signers whose identity is only their own statement.
+
+    `rehearsal`: it is issued to try the hub out, and says so wherever it is seen.
     """
 
     campus: str
@@ -60,6 +62,7 @@ class NewContract:
     replaces: UUID | None = None
     representative: bool = False
     declared: Sequence[str] = ()
+    rehearsal: bool = False
 
 
 def student_of(values: Mapping[str, Any]) -> NewStudent:

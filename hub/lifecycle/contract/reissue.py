@@ -166,6 +166,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
         replaces=old.id,
         representative=asked.get("representative", False),
         declared=tuple(each.id_number for each in signers if each.declared),
+        rehearsal=asked.get("rehearsal", False),
     )
 
 

@@ -31,6 +31,7 @@ ROLE_WORDS = {
     Role.REPRESENTATIVE: {"zh": "校方代表", "en": "School representative"},
 }
 DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
+REHEARSAL_WORDS = {"zh": "演练，不产生任何效力", "en": "A rehearsal, without any effect"}
 SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
 
@@ -97,6 +98,7 @@ class DrawnTerms:
     student: DrawnStudent
     signers: tuple[DrawnSigner, ...]
     extra: Mapping[str, Any]
+    rehearsal: bool = False
 
 
 def contract_data(terms: DrawnTerms, language: str) -> ContractData:
@@ -112,6 +114,7 @@ def contract_data(terms: DrawnTerms, language: str) -> ContractData:
         guardians=tuple(_guardian(each, language) for each in signers if each.role is Role.GUARDIAN),
         course=course_facts(course, language) if course else None,
         extra=dict(terms.extra),
+        rehearsal=terms.rehearsal,
     )
 
 
@@ -172,7 +175,8 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
 def summary(data: ContractData, language: str) -> list[dict[str, str]]:
     """Return labels and values of the most important terms, for the summary above the pages."""
     english = language == "en"
-    rows = [("学员", "Student", data.student.name)]
+    rows = [("性质", "Kind", REHEARSAL_WORDS[language])] if data.rehearsal else []
+    rows.append(("学员", "Student", data.student.name))
     if course := data.course:
         refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
         rows += [

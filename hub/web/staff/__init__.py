@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.model.staff.roles import Permission
-from hub.web.staff.contract import contract, issuing, reading, revealing
+from hub.web.staff.contract import contract, issuing, reading, rehearsing, revealing
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -26,6 +26,7 @@ _IMPORT = "/staff/imports/{import}"
 _ENROLMENT = "/staff/enrolments/{enrolment}"
 _POSTER = "/staff/posters/{poster}"
 PAGES: dict[str, StaffRoute] = {
+    "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.form),
     "/staff": StaffRoute(Permission.READ_CONTRACT, dashboard.board),
     "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, enrolments.enrolments),
     _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.form),
@@ -67,6 +68,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
 }
 ACTS: dict[str, StaffRoute] = {
+    "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.begin),
     "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issue_many.preview),
     "/staff/enrolments/issue": StaffRoute(Permission.ISSUE, issue_many.begin),
     _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.change),

@@ -1,0 +1,30 @@
+"""The rehearsal: whoever has set the hub up signs a contract to themselves, marked as a rehearsal."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.errors import QiandaError
+from hub.lifecycle.contract.rehearse import RehearsingPerson, rehearse
+from hub.web.i18n import language_of
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+
+async def form(
+    visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None
+) -> web.StreamResponse:
+    return await show(visit, "staff/rehearsal.html", entered=entered or Entered(), problem=problem)
+
+
+async def begin(visit: DeskVisit) -> web.StreamResponse:
+    sent = (await visit.request.post()).items()
+    entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
+    person = RehearsingPerson(
+        entered["name"], entered["id_number"], entered["phone"], entered["email"], language_of(visit.request)
+    )
+    try:
+        contract = await rehearse(visit.services, visit.scope, person, visit.actor)
+    except QiandaError as error:
+        return await form(visit, entered, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
