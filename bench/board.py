@@ -16,8 +16,9 @@ from bench.asleep import put_to_sleep
 from bench.crowd import Crowd
 from bench.results import Result, median, percentile
 from bench.server import Server, made_server
-from hub.lifecycle.staff.accounts import NewStaff, add_staff, new_password
+from hub.lifecycle.staff.accounts import NewStaff, add_staff
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole
 from hub.wiring import build
 

@@ -18,8 +18,9 @@ from hub.documents.school_file import read_school
 from hub.documents.toml_text import write_toml
 from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
-from hub.lifecycle.staff.accounts import NewStaff, check_account, new_password
+from hub.lifecycle.staff.accounts import NewStaff, check_account
 from hub.model.school.school_change import SchoolFault, SchoolFile
+from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED, Settings
 from hub.setup.answers import SetupAnswers, compose_school, missing_answers
