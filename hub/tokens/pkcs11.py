@@ -89,6 +89,32 @@ class Pkcs11Token:
         """Return an ECDSA signature with SHA-256 in DER. Raises TokenUnavailable, also after the deadline."""
         return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
 
+    async def sign_as_vendor(self, label: str, data: bytes, mechanism: int) -> bytes:
+        """Return what the token answers for a mechanism that no standard names, by its number; usually r‖s.
+
+        Raises TokenUnavailable, also for a mechanism that the token does not have.
+        """
+
+        def ask(opened: _OpenSession) -> bytes:
+            return opened.private_key(label).sign(data, mechanism=_mechanism_of(mechanism))
+
+        return await self._in_thread(lambda: self._use(ask))
+
+    async def public_point(self, label: str) -> bytes:
+        """Return the point of the public key with this label, as the token states it (CKA_EC_POINT).
+
+        Raises TokenUnavailable if the token is away or has no such key, or several.
+        """
+
+        def look(opened: _OpenSession) -> list[bytes]:
+            wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
+            return [bytes(key[Attribute.EC_POINT]) for key in opened.session.get_objects(wanted)]
+
+        points = await self._in_thread(lambda: self._use(look))
+        if len(points) != 1:
+            raise TokenUnavailable(f"the token {self.label!r} has {len(points)} keys {label!r}")
+        return points[0]
+
     def close(self) -> None:
         """Stop the threads. The sessions end with the process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -196,6 +222,16 @@ def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
         if mechanism in offered:
             return mechanism
     raise TokenUnavailable("the token offers neither ECDSA_SHA256 nor ECDSA")
+
+
+def _mechanism_of(number: int) -> Mechanism:
+    """Return a mechanism by its number. The library takes nothing but members of its list, which has none of a
+    vendor's; one that is made like them is passed on as its number."""
+    with suppress(ValueError):
+        return Mechanism(number)
+    made = int.__new__(Mechanism, number)
+    made._name_, made._value_ = f"VENDOR_{number:08X}", number
+    return made
 
 
 def _spki(session: Session, label: str) -> bytes | None:

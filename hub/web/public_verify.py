@@ -46,7 +46,7 @@ def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
             limits.upload(brakes.address(request)) as upload,
             tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
         ):
-            path = Path(folder) / "file.pdf"
+            path = Path(folder) / "file"
             name = await _received(request, path, upload)
             async with upload.turn():
                 if request.transport is None:
@@ -84,7 +84,7 @@ async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
             return part.filename[:200]
         async for _skipped in _chunks(request, part, upload):
             pass
-    raise BadInput("choose a PDF file", field="file")
+    raise BadInput("choose a PDF or OFD file", field="file")
 
 
 async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
