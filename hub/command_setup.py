@@ -72,7 +72,7 @@ class SchoolInstaller:
         """See `hub.setup.installer.SetupInstaller`."""
         from hub.documents.school_file import read_school
         from hub.documents.toml_text import write_toml
-        from hub.lifecycle.staff.accounts import new_password
+        from hub.model.staff.password import new_password
         from hub.setup.answers import compose_school
         from hub.setup.answers_file import AnswersFile
         from hub.setup.installer import SetupResult
