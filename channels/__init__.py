@@ -138,6 +138,14 @@ class Channel(Protocol):
         """
 
 
+@runtime_checkable
+class Checkable(Protocol):
+    """A channel whose provider lets us log in without sending anything."""
+
+    async def check(self) -> None:
+        """Log in, and leave. Raises ChannelError with the reason where the provider does not let us."""
+
+
 class FixedText(Protocol):
     """A text registered at a provider."""
 

@@ -145,6 +145,20 @@ class Email:
             client.close()
         return Receipt(Fate.ACCEPTED, reference)
 
+    async def check(self) -> None:
+        """Connect, encrypt and log in as for a mail, and leave."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._options.deadline):
+                await client.connect()
+                await client.noop()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _not_taken(error) from error
+        finally:
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=GOODBYE)
+            client.close()
+
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise CannotAsk("a mail server cannot be asked about a mail")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
+from hub.doctor_providers import ask_provider
 from hub.documents.fonts import ContractFont
 from hub.documents.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
@@ -19,6 +21,8 @@ from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
+# Seconds for one check; a timestamp service may take ten.
+CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
 
 
@@ -33,7 +37,7 @@ class DoctorFinding:
 
 
 async def examine(hub: Hub) -> list[DoctorFinding]:
-    """Make every check, also after one failed, and return the findings."""
+    """Make every check, side by side and each with a deadline, also after one failed; return the findings."""
     checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
         "database": _database,
         "clock": _clock,
@@ -46,12 +50,17 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
         "channels": _channels,
         "sending": _sending,
     }
-    return [await _checked(part, check, hub) for part, check in checks.items()]
+    asked = {f"provider {each.name}": ask_provider(each) for each in hub.services.messaging.router.carriers}
+    made = {part: check(hub) for part, check in checks.items()} | asked
+    return list(await asyncio.gather(*(_checked(part, check) for part, check in made.items())))
 
 
-async def _checked(part: str, check: Callable[[Hub], Awaitable[str]], hub: Hub) -> DoctorFinding:
+async def _checked(part: str, check: Awaitable[str]) -> DoctorFinding:
     try:
-        return DoctorFinding(part, True, await check(hub))
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            return DoctorFinding(part, True, await check)
+    except TimeoutError:
+        return DoctorFinding(part, False, f"did not answer within {CHECK_TIMEOUT:.0f} s")
     except (QiandaError, OSError, ValueError) as error:
         return DoctorFinding(part, False, str(error))
 

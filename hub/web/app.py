@@ -32,6 +32,7 @@ from hub.web.request_ids import name_request
 from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
+from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 
 MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
@@ -53,6 +54,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[HUB] = hub
     add_pages(app, SiteFacts(hub.services.origin, hub.settings.school.named, hub.demo), logo_path(hub))
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
+    app[ANSWER] = DoctorAnswer()
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate()
     app.cleanup_ctx.append(slow.watch)

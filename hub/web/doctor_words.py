@@ -17,9 +17,6 @@ PARTS: tuple[str, ...] = (
     "identity",
     "channels",
     "sending",
-    "school",
-    "address",
-    "worker",
 )
 SHAPES: tuple[str, ...] = (
     "seal of {subject}, of the built-in authority; its key is on the token",
@@ -43,11 +40,18 @@ SHAPES: tuple[str, ...] = (
     "the school's own roster",
     "the roster, then {provider} ({method})",
     "builtin: the key signs; for trial and internal use",
+    "lets us log in",
+    "answers",
+    "configured; it cannot be asked how it is",
+    "did not answer within {seconds} s",
+    "does not answer as it should: {reason}",
     "none is configured: nobody can be written to, links can only be handed out",
     "goes on",
     "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",
 )
+PROVIDER = "provider {name}"
 _SENTENCES = ShapedSentences(SHAPES)
+_PROVIDERS = ShapedSentences((PROVIDER,))
 
 
 def say_found(words: str, translate: Translate) -> str:
@@ -58,4 +62,8 @@ def say_found(words: str, translate: Translate) -> str:
 def say_finding(line: str, translate: Translate) -> str:
     """Return one line `PART: WORDS` in the reader's language."""
     part, _, words = line.partition(": ")
-    return f"{translate(part)}: {say_found(words, translate)}"
+    return f"{say_part(part, translate)}: {say_found(words, translate)}"
+
+
+def say_part(part: str, translate: Translate) -> str:
+    return _PROVIDERS.say(part, translate)

@@ -127,8 +127,15 @@ async def _answer(day: SetupDay, printed: str) -> None:
     await day.next()
     await day.next()  # built-in timestamps
     port = str(day.mail.options()["port"])
-    await day.next(host="127.0.0.1", port=port, security="none", username=USERNAME, password=PASSWORD,
-                   mail_sender="明德 <sign@school.example>", to=MAILBOX)  # fmt: skip
+    await day.next(
+        host="127.0.0.1",
+        port=port,
+        security="none",
+        username=USERNAME,
+        password=PASSWORD,
+        mail_sender="明德 <sign@school.example>",
+        to=MAILBOX,
+    )
     await page.get_by_role("button", name="发送").click()
     await page.fill("#code", await day.mailed(r"(?<!\d)(\d{6})(?!\d)"))
     await page.get_by_role("button", name="消息里就是它").click()

@@ -16,7 +16,7 @@ from hub.setup.answers_file import FILE, AnswersFile
 from hub.setup.check_answers import find_first_faulty_step, find_step_faults
 from hub.setup.questions import STEPS, find_step, list_texts
 from hub.setup.tables import COURSE_TITLES, read_table
-from hub.web.doctor_words import PARTS
+from hub.web.doctor_words import PARTS, PROVIDER
 from hub.web.doctor_words import SHAPES as FINDINGS
 from hub.web.i18n import Catalogues
 from hub.web.setup.fault_words import SHAPES, say_fault
@@ -126,7 +126,7 @@ def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
 
 
 def test_every_question_and_every_sentence_has_its_chinese() -> None:
-    shown = list_texts() | look_at_origin.list_texts() | {*SHAPES, *FINDINGS, *PARTS}
+    shown = list_texts() | look_at_origin.list_texts() | {*SHAPES, *FINDINGS, *PARTS, PROVIDER}
     assert shown - set(CHINESE.texts["zh"]) == set()
 
 

@@ -13,7 +13,7 @@ from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
 from hub.web.staff.signing import device_keys
-from hub.web.staff.staff import accounts, answers, dashboard, own_account, phone_changes, tasks
+from hub.web.staff.staff import accounts, answers, dashboard, doctor, own_account, phone_changes, tasks
 from hub.web.staff.staff.access import StaffRoute, staff_only
 from hub.web.staff.staff.log_in import login_routes
 from hub.wiring import Hub
@@ -26,6 +26,7 @@ _IMPORT = "/staff/imports/{import}"
 _ENROLMENT = "/staff/enrolments/{enrolment}"
 _POSTER = "/staff/posters/{poster}"
 PAGES: dict[str, StaffRoute] = {
+    "/staff/doctor": StaffRoute(Permission.SET_UP, doctor.doctor),
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.form),
     "/staff": StaffRoute(Permission.READ_CONTRACT, dashboard.board),
     "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, enrolments.enrolments),

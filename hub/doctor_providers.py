@@ -1,0 +1,39 @@
+"""Does each provider answer? Asked side by side, each with a deadline. Nothing is sent to anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+
+from channels import CannotAsk, Channel, ChannelError, Checkable, Message
+from hub.router.providers import Carrier
+
+# Seconds that a provider has to answer.
+PROVIDER_TIMEOUT = 10.0
+# Of the numbers that the demo invents: a provider is asked about a message to it that never was.
+NOBODYS_NUMBER = "+8619000000000"
+
+
+async def ask_provider(carrier: Carrier) -> str:
+    """Return what is known of the provider. Raises ValueError with its reason where it does not answer as it should."""
+    channel = carrier.channel
+    try:
+        async with asyncio.timeout(PROVIDER_TIMEOUT):
+            return await _ask(channel)
+    except TimeoutError:
+        raise ValueError(f"did not answer within {PROVIDER_TIMEOUT:.0f} s") from None
+    except (ChannelError, CannotAsk) as error:
+        raise ValueError(f"does not answer as it should: {error}") from error
+
+
+async def _ask(channel: Channel) -> str:
+    if isinstance(channel, Checkable):
+        await channel.check()
+        return "lets us log in"
+    if not channel.rules.queryable:
+        return "configured; it cannot be asked how it is"
+    now = datetime.now(UTC)
+    key = f"doctor-{secrets.token_hex(8)}"
+    await channel.find(Message(key, NOBODYS_NUMBER, "code", "en", key, "code", {}, now))
+    return "answers"

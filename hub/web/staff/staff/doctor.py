@@ -1,0 +1,50 @@
+"""The doctor's page for headquarters: is the hub ready to issue, and if not, what is missing?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aiohttp import web
+
+from hub.doctor import DoctorFinding, examine
+from hub.errors import AccessDenied
+from hub.web.app_keys import HUB
+from hub.web.doctor_words import say_found, say_part
+from hub.web.pages import translator
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+from hub.wiring import Hub
+
+# So long an answer is shown again, however often the page is opened: nobody can hammer the providers by it.
+KEPT_FOR = timedelta(seconds=30)
+
+
+@dataclass
+class DoctorAnswer:
+    """The last examination. Whoever asks while one is under way waits for that one."""
+
+    findings: Sequence[DoctorFinding] = ()
+    at: datetime | None = None
+    _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def get_or_examine(self, hub: Hub) -> tuple[Sequence[DoctorFinding], datetime]:
+        async with self._alone:
+            now = hub.services.clock()
+            if self.at is None or not timedelta(0) <= now - self.at < KEPT_FOR:
+                self.findings, self.at = await examine(hub), now
+            return self.findings, self.at
+
+
+ANSWER = web.AppKey("doctor", DoctorAnswer)
+
+
+async def doctor(visit: DeskVisit) -> web.Response:
+    if visit.scope.campuses is not None:
+        raise AccessDenied("only headquarters may ask how the hub is")
+    app, translate = visit.request.app, translator(visit.request)
+    findings, at = await app[ANSWER].get_or_examine(app[HUB])
+    lines = [(each.well, say_part(each.part, translate), say_found(each.words, translate)) for each in findings]
+    return await show(visit, "staff/doctor.html", lines=sorted(lines, key=lambda line: line[0]), at=at)

@@ -1,0 +1,67 @@
+"""The doctor's page: one verdict, a line for each part, for headquarters alone; it asks no provider twice in a row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from channels import Channel, ChannelContext, ReplyLost
+from channels.email import connect
+from hub.doctor_providers import ask_provider
+from hub.model.messaging.provider import Provider
+from hub.router.providers import Carrier
+from hub.web.doctor_words import say_part
+from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer
+from tests.channels.doubles.email import Double
+from tests.running import running_hub
+from tests.web.staff_visit import add_staff, desk_of
+
+
+class Ledger:
+    """A channel that asks a provider keeps no ledger of its own here."""
+
+    async def accept(self, key: str) -> None:
+        raise ReplyLost(key)
+
+    async def accepted(self, key: str) -> bool:
+        return False
+
+
+def mail(options: dict[str, object], http: aiohttp.ClientSession) -> Carrier:
+    place = ChannelContext("email", "http://127.0.0.1/callbacks", http, Ledger(), lambda: datetime.now(UTC))
+    channel: Channel = connect(options, place)
+    return Carrier(Provider("email", "email", "email"), channel)
+
+
+async def test_a_mail_server_is_logged_in_to_and_nothing_is_sent() -> None:
+    double = Double()
+    async with double.serving(), aiohttp.ClientSession() as http:
+        assert await ask_provider(mail(dict(double.options()), http)) == "lets us log in"
+        with pytest.raises(ValueError, match="does not answer as it should: 535"):
+            await ask_provider(mail(dict(double.options()) | {"password": "wrong"}, http))
+    with pytest.raises(ValueError, match="does not answer as it should: no connection"):
+        async with aiohttp.ClientSession() as http:
+            await ask_provider(mail(dict(double.options()), http))
+    assert double.accepted == []
+
+
+async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
+    async with running_hub(with_worker=False) as running:
+        desk = await desk_of(running)
+        page = await desk.get("/staff/doctor")
+        assert page.status == 200 and "Ready to issue." in page.words, page.words
+        assert "provider outbox-sms: answers" in page.words
+        chinese = await (await desk_of(running, language="zh")).get("/staff/doctor")
+        assert "可以签发。" in chinese.words and "印章证书: 有效期至" in chinese.words
+        await add_staff(running, "hefei-desk", "hefei")
+        assert (await (await desk_of(running, "hefei-desk")).get("/staff/doctor")).status == 403
+
+        answer = DoctorAnswer()
+        findings, at = await answer.get_or_examine(running.hub)
+        assert (await answer.get_or_examine(running.hub))[0] is findings
+        running.clock.advance(KEPT_FOR)
+        again, later = await answer.get_or_examine(running.hub)
+        assert again is not findings and later > at
+    assert say_part("provider email", str.format) == "provider email"
