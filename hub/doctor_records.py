@@ -15,6 +15,7 @@ from uuid import UUID
 from obstore.exceptions import BaseError
 
 from hub.doctor import DoctorFinding, examine
+from hub.doctor_trees import examine_trees
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING
@@ -83,6 +84,8 @@ async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorF
         "records", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
     )
     yield await _numbers(hub)
+    async for finding in examine_trees(hub):
+        yield finding
 
 
 def _end(inspected: RecordInspection | None) -> list[DoctorFinding]:

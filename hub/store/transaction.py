@@ -29,6 +29,7 @@ from hub.store.evidence.person_erasure import PersonErasure
 from hub.store.evidence.person_rows import PersonRows
 from hub.store.evidence.record import Record
 from hub.store.evidence.stored_files import StoredFiles
+from hub.store.evidence.trees import HashTrees
 from hub.store.inbound.callback_writer import Inlet
 from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
@@ -126,6 +127,10 @@ class Transaction:
     @cached_property
     def packages(self) -> EvidencePackages:
         return EvidencePackages(self.connection)
+
+    @cached_property
+    def trees(self) -> HashTrees:
+        return HashTrees(self.connection)
 
     @cached_property
     def contracts(self) -> Contracts:

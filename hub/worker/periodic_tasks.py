@@ -26,6 +26,8 @@ from hub.worker.loops import Loop, log_errors, sleep_or_stop
 # The provider is asked about a message whose outcome has been unknown for so long.
 SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
+# A day's tree is built in the first round of the day (UTC) in which something is new.
+TREE_LOOKED_AT_EVERY = timedelta(hours=1)
 # Enrolments of earlier versions that one round makes findable by phone number.
 FOUND_AT_ONCE = 500
 # After this time an unfinished act about many contracts gets another job, unless one is waiting or running.
@@ -59,6 +61,7 @@ class PeriodicTasks:
             *(self._repeated(each) for each in rounds),
             self._repeated(self.count_rows, MIN_COUNT_INTERVAL),
             self._repeated(self.purge, PURGED_EVERY),
+            self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
         ]
 
     async def heartbeat(self, stop: asyncio.Event) -> None:
@@ -106,6 +109,13 @@ class PeriodicTasks:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             if is_count_due((await tx.figures.get_row_counts()).get(figure), tx.now):
                 await tx.figures.count_rows(figure, tx.now)
+
+    async def build_hash_tree(self) -> None:
+        """Build the tree of the day, unless there is one, and add the proofs that are missing."""
+        from hub.lifecycle.evidence.build_tree import add_proofs, build_tree  # a worker that reminds needs none of it
+
+        await log_errors(build_tree(self._services))
+        await log_errors(add_proofs(self._services))
 
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished acts about many contracts another job."""

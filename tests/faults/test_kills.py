@@ -42,8 +42,8 @@ from tests.lifecycle.clockwork import SHANGHAI
 LATER = 65.0
 NOT_THE_STORYS = ("worker_heartbeat", "duty")
 # Kinds of attempts that this story does not make: of signers who bring another authority's certificate or lose a
-# device, and of an identity provider.
-NOT_THIS_SIGNERS = {"revocation", "identity", "revoke"}
+# device, of an identity provider, and of the hash tree of a day.
+NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree"}
 # More than there are processors, because a story mostly waits. Opening a lane takes as long as a story.
 LANES = 3
 SIDES = ("before", "after")

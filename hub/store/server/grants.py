@@ -13,6 +13,8 @@ CHANGING: Mapping[str, Sequence[str]] = {
     # what was recorded, said, seen or checked: never changed
     "record_entry": (),
     "evidence_package": (),
+    "hash_tree": (),
+    "hash_tree_leaf": (),
     "reminder_entry": (),
     "identity_check": (),
     "page_seen": (),

@@ -9,6 +9,8 @@ from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVe
 from hub.store.tables.evidence import (
     EvidenceDueRow,
     EvidencePackageRow,
+    HashTreeLeafRow,
+    HashTreeRow,
     PersonalValueRow,
     RecordEntryRow,
     RecordHeadRow,
@@ -103,6 +105,8 @@ __all__ = [
     "EnrolmentRow",
     "EvidenceDueRow",
     "EvidencePackageRow",
+    "HashTreeLeafRow",
+    "HashTreeRow",
     "IdempotencyRow",
     "IdentityCheckRow",
     "InboundMessageRow",

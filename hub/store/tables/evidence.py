@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Column, Index, LargeBinary
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import bytes_, counter, json_, moment, words
@@ -77,3 +78,28 @@ class EvidenceDueRow(SQLModel, table=True):
     campus: str = words()
     due_at: datetime = moment(nullable=False, index=True)
     tries: int = counter()
+
+
+class HashTreeRow(SQLModel, table=True):
+    """The hash tree of one day, with the timestamps over its root. The role `app` may only insert and read."""
+
+    __tablename__ = "hash_tree"
+    day: date = Field(primary_key=True)
+    leaves: int
+    root: bytes = bytes_(nullable=False)
+    timestamps: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False))
+    made_at: datetime = moment(nullable=False)
+
+
+class HashTreeLeafRow(SQLModel, table=True):
+    """A leaf of a hash tree: see `hub.model.evidence.tree`. The role `app` may only insert and read."""
+
+    __tablename__ = "hash_tree_leaf"
+    day: date = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    kind: str = words()
+    contract: UUID | None = None
+    number: str = words()
+    entries: int
+    leaf: bytes = bytes_(nullable=False)
+    __table_args__ = (Index("ix_hash_tree_leaf_contract", "contract", "kind", "entries"),)

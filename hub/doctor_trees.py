@@ -1,0 +1,93 @@
+"""`qianda doctor --records`, its second half: is everything still as it was when the hash trees were timestamped?
+
+Whoever owns the database can rewrite a record so that its chain is whole, or delete a contract from every table. The
+trees name it: a root has a timestamp of an authority, and each leaf is a record as it was on that day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from hub.doctor import DoctorFinding
+from hub.documents.evidence.hash_tree import HashTree
+from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, previous_leaf
+from hub.model.staff.accounts import EVERYTHING
+from hub.wiring import Hub
+from qianda.verify.cms_check import BadCmsSignature, check_timestamp
+
+# On `record_entry`, `evidence_package`, `hash_tree` and `hash_tree_leaf`, and the one that keeps the heads of records.
+TRIGGERS = 5
+
+
+async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
+    """Yield each fault, and at the end how much was checked."""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        trees, triggers = await tx.trees.list_all(), await tx.trees.count_triggers()
+    faults = leaves = 0
+    before: StoredTree | None = None
+    for tree in trees:
+        async for finding in _examine(hub, tree, before):
+            faults += 1
+            yield finding
+        leaves += tree.leaves
+        before = tree
+    if triggers != TRIGGERS:
+        faults += 1
+        yield DoctorFinding("triggers", False, f"{TRIGGERS - triggers} triggers that keep evidence are switched off")
+    words = f"{len(trees)} trees with {leaves} leaves"
+    yield DoctorFinding(
+        "hash trees", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
+    )
+
+
+async def _examine(hub: Hub, tree: StoredTree, before: StoredTree | None) -> AsyncIterator[DoctorFinding]:
+    part, leaves = f"hash tree of {tree.day}", list[TreeLeaf]()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        async for compared in tx.trees.compare(tree.day):
+            leaves.append(compared.stored)
+            if compared.now != compared.stored.leaf:
+                yield DoctorFinding(_named(compared.stored), False, _what(compared.now, tree))
+    hashes = [leaf.leaf for leaf in leaves]
+    if len(leaves) != tree.leaves or (await asyncio.to_thread(HashTree, hashes)).root != tree.root:
+        yield DoctorFinding(part, False, "its leaves do not lead to its root: leaves or root were changed")
+    first = leaves[0] if leaves else None
+    linked = first is not None and first.kind is LeafKind.TREE
+    if (before is not None) != linked or (before is not None and first != previous_leaf(before.root)):
+        yield DoctorFinding(part, False, "it does not follow the tree before: a tree was changed or taken out")
+    for words in _wrong_timestamps(hub, tree):
+        yield DoctorFinding(part, False, words)
+
+
+def _named(leaf: TreeLeaf) -> str:
+    kind = "package" if leaf.kind is LeafKind.PACKAGE else "record"
+    return f"{kind} of {leaf.number if leaf.number != 'school' else 'the school'}"
+
+
+def _what(now: bytes | None, tree: StoredTree) -> str:
+    if now is None:
+        return f"it was there on {tree.day}, as a timestamp shows, and was deleted"
+    return f"it is not what it was on {tree.day}, as a timestamp shows: it was rewritten"
+
+
+def _wrong_timestamps(hub: Hub, tree: StoredTree) -> list[str]:
+    """Return what is wrong with the timestamps over the root."""
+    known, wrong = set(hub.services.sealing.timestamps.certificates), []
+    for token in tree.timestamps:
+        try:
+            checked = check_timestamp(token, lambda _: tree.root)
+        except BadCmsSignature as error:
+            wrong.append(f"a timestamp over its root is wrong: {error.reason.en}")
+            continue
+        if checked.encoded_certificate not in known and not _is_trusted(hub, checked.encoded_certificate):
+            wrong.append("a timestamp over its root is of an authority that is not trusted")
+        if checked.time.date() < tree.day:
+            wrong.append("a timestamp over its root is older than the tree")
+    return wrong or ([] if tree.timestamps else ["its root has no timestamp"])
+
+
+def _is_trusted(hub: Hub, certificate: bytes) -> bool:
+    """Tell whether the trust folder has this certificate: the services of earlier years stay there."""
+    from qianda.verify.trust import Trust, list_trust_files
+
+    return Trust.load(list_trust_files(hub.settings.data / "trust")).pins(certificate)

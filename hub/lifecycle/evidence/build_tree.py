@@ -1,0 +1,124 @@
+"""Build the hash tree of a day, have its root timestamped, and add each package's proof as version 2.
+
+The tree is over what is new since the trees before. It is committed once its root has a timestamp; proofs follow, and
+one that is missing is made in a later round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+
+import structlog
+
+from hub.documents.evidence.container import covered_items, proof_manifest, with_proof
+from hub.documents.evidence.hash_tree import HashTree, evidence_record
+from hub.errors import QiandaError, TimestampUnavailable
+from hub.lifecycle.services import Services
+from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
+from hub.model.evidence.tree import StoredTree, TreeLeaf, previous_leaf
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.evidence.trees import UnprovenPackage
+from hub.timestamps.several import SeveralTimestamps
+from qianda.evidence.zip_form import read_items
+
+PROVEN_VERSION = 2
+# Services that timestamp a root, where so many are configured.
+MAX_TIMESTAMPS = 2
+MAX_LEAVES = 2_000_000
+PROOFS_AT_ONCE = 100
+log = structlog.get_logger()
+
+
+async def build_tree(services: Services) -> bool:
+    """Build today's tree (by UTC), unless there is one or nothing is new. Return whether it was built.
+
+    Raises TimestampUnavailable, after which it is tried again.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        day = tx.now.date()
+        before = await tx.trees.newest()
+        if before is not None and before.day >= day:
+            return False
+        leaves = await tx.trees.list_new_leaves(MAX_LEAVES)
+        if not leaves:
+            return False
+        attempt = await tx.signatures.begin_attempt("hash-tree", None, None, tx.now)
+    if before is not None:
+        leaves.insert(0, previous_leaf(before.root))
+    root = (await asyncio.to_thread(_tree_of, leaves)).root
+    try:
+        tokens = await _timestamps(services, root)
+    except QiandaError as error:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
+        raise
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now)
+        return await tx.trees.add(StoredTree(day, len(leaves), root, tokens, tx.now), leaves)
+
+
+def _tree_of(leaves: Sequence[TreeLeaf]) -> HashTree:
+    return HashTree([leaf.leaf for leaf in leaves])
+
+
+async def _timestamps(services: Services, root: bytes) -> list[bytes]:
+    """Return timestamps over the root, of different services where several are configured."""
+    source = services.sealing.timestamps
+    if not isinstance(source, SeveralTimestamps):
+        return [await source.timestamp(root)]
+    tokens: list[bytes] = []
+    for name, service in source.services.items():
+        try:
+            tokens.append(await service.timestamp(root))
+        except TimestampUnavailable as error:
+            log.warning("no timestamp for the hash tree", service=name, reason=str(error))
+        if len(tokens) == MAX_TIMESTAMPS:
+            break
+    if not tokens:
+        raise TimestampUnavailable("no service gave a timestamp for the hash tree")
+    return tokens
+
+
+async def add_proofs(services: Services) -> int:
+    """Make version 2 of each package that has a leaf in a tree. Return how many were made."""
+    made, trees = 0, dict[date, HashTree]()
+    while True:
+        async with services.database.transaction(EVERYTHING) as tx:
+            unproven = await tx.trees.list_unproven(PROOFS_AT_ONCE)
+        for package in unproven:
+            if package.day not in trees:
+                trees = {package.day: await _stored_tree(services, package.day)}
+            await _prove(services, package, trees[package.day])
+            made += 1
+        if len(unproven) < PROOFS_AT_ONCE:
+            return made
+
+
+async def _stored_tree(services: Services, day: date) -> HashTree:
+    async with services.database.transaction(EVERYTHING) as tx:
+        leaves = await tx.trees.leaves(day)
+    return await asyncio.to_thread(HashTree, leaves)
+
+
+async def _prove(services: Services, unproven: UnprovenPackage, tree: HashTree) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        first = await tx.packages.get(unproven.contract, FIRST_VERSION)
+        stored = await tx.trees.get(unproven.day)
+    assert first is not None and stored is not None
+    file = await services.files.get(first.sha256)
+
+    def proven() -> bytes:
+        covered = covered_items(file)
+        digests = [hashlib.sha256(content).digest() for content in covered.values()]
+        record = evidence_record(digests, tree.path(unproven.position), stored.timestamps[0])
+        items = {item.name: item.content for item in read_items(file)}
+        return with_proof(items, proof_manifest(covered), record, first.made_at)
+
+    content = await asyncio.to_thread(proven)
+    sha256 = await services.files.put(content)
+    async with services.database.transaction(EVERYTHING) as tx:
+        second = EvidencePackage(first.contract, PROVEN_VERSION, first.campus, sha256, len(content), first.leaf, tx.now)
+        await tx.packages.add(second)

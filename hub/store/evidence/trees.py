@@ -1,0 +1,146 @@
+"""Hash trees: what the next one is over, the trees themselves, and what a leaf says beside what is there now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Date, Table, bindparam, select, text
+
+from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, record_leaf
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.rows import arrays_of, insert_many, insert_row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import HashTreeLeafRow, HashTreeRow, table_of
+
+TREE: Table = table_of(HashTreeRow)
+LEAF: Table = table_of(HashTreeLeafRow)
+SCHOOL = "school"
+ROWS_AT_ONCE = 1000
+_DAY = bindparam("day", type_=Date())
+_ADD = insert_row(TREE, StoredTree.__dataclass_fields__, passing_over=True)
+_LEAF_COLUMNS = ("day", "position", "kind", "contract", "number", "entries", "leaf")
+_ADD_LEAVES = insert_many(LEAF, _LEAF_COLUMNS)
+_ALL = SqlStatement(select(TREE).order_by(TREE.c.day))
+_NEWEST = SqlStatement(select(TREE).order_by(TREE.c.day.desc()).limit(1))
+_GET = SqlStatement(select(TREE).where(TREE.c.day == _DAY))
+_LEAVES = SqlStatement(select(LEAF.c.leaf).where(LEAF.c.day == _DAY).order_by(LEAF.c.position))
+_GROWN = SqlStatement("""
+SELECT head.contract, coalesce(contract.number, :school) AS number, head.entries, head.digest
+FROM record_head AS head LEFT JOIN contract ON contract.id = head.contract
+WHERE NOT EXISTS (
+  SELECT 1 FROM hash_tree_leaf AS leaf
+  WHERE leaf.contract = head.contract AND leaf.kind = 'record' AND leaf.entries = head.entries
+) ORDER BY head.contract LIMIT :most
+""")
+_NEW_PACKAGES = SqlStatement("""
+SELECT package.contract, contract.number, package.leaf
+FROM evidence_package AS package JOIN contract ON contract.id = package.contract
+WHERE package.version = 1 AND NOT EXISTS (
+  SELECT 1 FROM hash_tree_leaf AS leaf WHERE leaf.contract = package.contract AND leaf.kind = 'package'
+) ORDER BY package.contract LIMIT :most
+""")
+_UNPROVEN = SqlStatement("""
+SELECT package.contract, leaf.day, leaf.position
+FROM hash_tree_leaf AS leaf JOIN evidence_package AS package ON package.contract = leaf.contract
+WHERE leaf.kind = 'package' AND package.version = 1 AND NOT EXISTS (
+  SELECT 1 FROM evidence_package AS later WHERE later.contract = package.contract AND later.version = 2
+) ORDER BY leaf.day, leaf.position LIMIT :most
+""")
+_COMPARED = SqlStatement(
+    text("""
+SELECT leaf.kind, leaf.contract, leaf.number, leaf.entries, leaf.leaf,
+  entry.digest, contract.number AS number_now, package.leaf AS package_leaf
+FROM hash_tree_leaf AS leaf
+LEFT JOIN record_entry AS entry
+  ON leaf.kind = 'record' AND entry.contract = leaf.contract AND entry.sequence = leaf.entries
+LEFT JOIN contract ON contract.id = leaf.contract
+LEFT JOIN evidence_package AS package
+  ON leaf.kind = 'package' AND package.contract = leaf.contract AND package.version = 1
+WHERE leaf.day = :day ORDER BY leaf.position
+""").bindparams(_DAY)
+)
+_TRIGGERS_ON = SqlStatement("""
+SELECT count(*) FROM pg_trigger WHERE tgname IN ('keep_evidence', 'follow_record') AND tgenabled IN ('O', 'A')
+""")
+
+
+@dataclass(frozen=True)
+class UnprovenPackage:
+    """A package that has a leaf in the tree of `day`, and no version 2 yet."""
+
+    contract: UUID
+    day: date
+    position: int
+
+
+@dataclass(frozen=True)
+class ComparedLeaf:
+    """A leaf, and what it would be by the rows that are there now; None if these rows are gone."""
+
+    stored: TreeLeaf
+    now: bytes | None
+
+
+class HashTrees:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_new_leaves(self, limit: int) -> list[TreeLeaf]:
+        """Return the leaves of all records that have grown since their last leaf, and of all packages without one."""
+        heads = await self._connection.execute(_GROWN, {"school": SCHOOL, "most": limit})
+        leaves = [record_leaf(row["contract"], row["number"], row["entries"], row["digest"]) for row in heads]
+        packages = await self._connection.execute(_NEW_PACKAGES, {"most": limit})
+        return leaves + [TreeLeaf(LeafKind.PACKAGE, row["contract"], row["number"], 0, row["leaf"]) for row in packages]
+
+    async def add(self, tree: StoredTree, leaves: Sequence[TreeLeaf]) -> bool:
+        """Store a tree with its leaves, in their order. Return False if there is one of this day, which stays."""
+        if (await self._connection.write_now(_ADD, vars(tree))).rowcount != 1:
+            return False
+        rows = [
+            vars(leaf) | {"kind": leaf.kind.value, "day": tree.day, "position": position}
+            for position, leaf in enumerate(leaves)
+        ]
+        await self._connection.write_now(_ADD_LEAVES, arrays_of(_LEAF_COLUMNS, rows))
+        return True
+
+    async def get(self, day: date) -> StoredTree | None:
+        row = (await self._connection.execute(_GET, {"day": day})).first()
+        return StoredTree(**row) if row else None
+
+    async def newest(self) -> StoredTree | None:
+        row = (await self._connection.execute(_NEWEST)).first()
+        return StoredTree(**row) if row else None
+
+    async def list_all(self) -> list[StoredTree]:
+        return [StoredTree(**row) for row in await self._connection.execute(_ALL)]
+
+    async def leaves(self, day: date) -> list[bytes]:
+        return list(await self._connection.scalars(_LEAVES, {"day": day}))
+
+    async def list_unproven(self, limit: int) -> list[UnprovenPackage]:
+        return [UnprovenPackage(**row) for row in await self._connection.execute(_UNPROVEN, {"most": limit})]
+
+    async def compare(self, day: date) -> AsyncIterator[ComparedLeaf]:
+        """Yield each leaf of a tree beside what it would be now, in their order."""
+        async for row in self._connection.stream(_COMPARED, {"day": day}, ROWS_AT_ONCE):
+            yield _compared(row)
+
+    async def count_triggers(self) -> int:
+        """Return how many of the triggers that keep evidence are switched on."""
+        return int(await self._connection.scalar(_TRIGGERS_ON) or 0)
+
+
+def _compared(row: Row) -> ComparedLeaf:
+    kind = LeafKind(row["kind"])
+    stored = TreeLeaf(kind, row["contract"], row["number"], row["entries"], row["leaf"])
+    if kind is LeafKind.TREE:
+        return ComparedLeaf(stored, stored.leaf)
+    if kind is LeafKind.PACKAGE:
+        return ComparedLeaf(stored, row["package_leaf"])
+    number = row["number_now"] or (SCHOOL if stored.number == SCHOOL else None)
+    if row["digest"] is None or number is None:
+        return ComparedLeaf(stored, None)
+    return ComparedLeaf(stored, record_leaf(row["contract"], number, row["entries"], row["digest"]).leaf)
