@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0107"
-down_revision = "0007"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 expands_only = True
