@@ -103,6 +103,7 @@ _ENTER = SqlStatement(
     "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
     " key.refuses_unbound FROM set_config('qianda.scope', :scope, true) LEFT JOIN sealing_key AS key ON key.is_current"
 )
+_SET_SCOPE = SqlStatement("SELECT set_config('qianda.scope', :scope, true)")
 
 
 class Transaction:
@@ -119,6 +120,15 @@ class Transaction:
         self._keys = database.keys
         self.now = database.clock()
         self.planning_now = self.now + planning_offset
+
+    @asynccontextmanager
+    async def all_campuses(self) -> AsyncIterator[None]:
+        """Lift the scope inside the block. For the school's record alone: its chain is one for all campuses. Whoever
+        sees only a part of it would append to the wrong end."""
+        await self.connection.execute(_SET_SCOPE, {"scope": EVERYTHING.setting})
+        yield
+        await self.connection.flush()  # writes that wait belong to the block
+        await self.connection.execute(_SET_SCOPE, {"scope": self.scope.setting})
 
     @cached_property
     def record(self) -> Record:

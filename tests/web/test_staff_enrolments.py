@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,28 +11,27 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from hub.errors import NotFound
 from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import new_contract
 from hub.model.school.course import Enrolment
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.web.staff.school import enrolments
 from tests.database import tamper
 from tests.poster_visits import Family, cn_id
-from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.running import Running
+from tests.web.staff_visit import Desk, Page, desk_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        await add_staff(hub, "clerk", "hefei")
-        await add_staff(hub, "elsewhere", "beijing")
-        yield hub
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture
+def running(hub_of_clerks: Running) -> Running:
+    return hub_of_clerks
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(running: Running) -> Desk:
     return await desk_of(running, "clerk")
 
@@ -240,6 +238,22 @@ async def test_another_campus_gets_the_answer_of_an_unknown_one(running: Running
     )
     assert foreign.status == 403
     await read(running, enrolment)
+
+
+async def test_the_schools_record_is_one_chain_for_all_campuses(running: Running, desk: Desk) -> None:
+    here, there = await enrolled(running, "第一"), await enrolled(running, "第二", campus="beijing", course="math-a")
+    abroad = await desk_of(running, "elsewhere")
+    for one, at in ((here, desk), (there, abroad), (here, desk)):
+        assert (await at.post(page_of(one), {"external_id": str(uuid4())})).status == 303
+    async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
+        await record_act(tx, "hefei", "enrolment-changed", "staff:x", {})
+        with pytest.raises(NotFound):
+            await tx.school.enrolment(there.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation
+        entries = await tx.record.entries(installation)
+    assert [each.sequence for each in entries] == list(range(1, len(entries) + 1))
 
 
 async def test_the_list_speaks_chinese(running: Running) -> None:

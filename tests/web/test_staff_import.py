@@ -17,6 +17,7 @@ from hub.lifecycle.evidence.retention import purge
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from tests.database import tamper
+from tests.poster_visits import cn_id
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 
@@ -157,3 +158,55 @@ async def test_the_check_speaks_chinese(running: Running) -> None:
     assert "B2 课程 炼金术 该校区没有这门课程" in page.words and "C2 学员姓名" in page.words
     words = re.sub(r"Qianda|English|SHA-256|UTC|csv|demo|Demo", "", page.words)
     assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), words
+
+
+async def test_an_import_is_listed_and_undone_with_one_click(running: Running) -> None:
+    await add_staff(running, "undoing-clerk", "hefei")
+    desk = await desk_of(running, "undoing-clerk")
+    children = [(*GOOD[:3], cn_id("20130203"), *GOOD[4:]) for _ in range(3)]
+    page = await upload(desk, sheet(TITLES, *children), "撤销.csv")
+    before = await count(running, "enrolment")
+    done = await desk.post(page.location)
+    (undo,) = re.findall(r'action="(/staff/imports/[0-9a-f-]{36}/undo)"', done.text)
+    assert await count(running, "enrolment") == before + 3
+    listed = (await desk.get("/staff/import")).words
+    assert "撤销.csv 3 added Undoing-Clerk" in listed
+    one = undo.removesuffix("/undo")
+    assert "Undo: remove 3 enrolments" in (await desk.get(one)).words
+    (first,) = re.findall(r'<a href="(/staff/enrolments/[^"]*)"><b>', (await desk.get(listing(one))).text)[:1]
+    assert (await desk.post(first, {"external_id": "7"})).status == 303
+    would = (await desk.get(one)).words
+    assert "Undo: remove 2 enrolments" in would and "These would stay 陈小满 it was changed at the desk" in would
+    for _ in range(2):
+        assert (await desk.post(undo)).location == f"{one}?said=import-undone"
+    assert await count(running, "enrolment") == before + 1
+    undone = (await desk.get(one)).words
+    assert "2 removed when it was undone" in undone and "These have stayed 陈小满" in undone
+    assert "3 added · undone" in (await desk.get("/staff/import")).words
+
+
+def listing(one: str) -> str:
+    return f"/staff/enrolments?state=all&import={one.rpartition('/')[2]}"
+
+
+async def test_another_campus_neither_sees_nor_undoes_an_import(running: Running, desk: Desk) -> None:
+    await add_staff(running, "guangzhou-clerk", "guangzhou")
+    page = await upload(desk, sheet(TITLES, (*GOOD[:3], cn_id("20130203"), *GOOD[4:])), "总部.csv")
+    (undo,) = re.findall(r'action="(/staff/imports/[^"]*/undo)"', (await desk.post(page.location)).text)
+    before = await count(running, "enrolment")
+    abroad = await desk_of(running, "guangzhou-clerk")
+    assert "总部.csv" not in (await abroad.get("/staff/import")).words
+    for address in (undo, "/staff/imports/none/undo"):
+        assert (await abroad.get(address.removesuffix("/undo"))).status == 404
+        assert (await abroad.post(address)).status == 404
+    assert (await desk.post(undo, origin="https://evil.example")).status == 403
+    assert await count(running, "enrolment") == before
+
+
+async def test_the_imports_speak_chinese(running: Running) -> None:
+    desk = await desk_of(running, language="zh")
+    page = await upload(desk, sheet(TITLES, (*GOOD[:3], cn_id("20130203"), *GOOD[4:])))
+    (undo,) = re.findall(r'action="(/staff/imports/[^"]*/undo)"', (await desk.post(page.location)).text)
+    await desk.post(undo)
+    words = re.sub(r"Qianda|English|UTC|csv|demo|Demo", "", (await desk.get(undo.removesuffix("/undo"))).words)
+    assert "撤销时删除" in words and not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), words

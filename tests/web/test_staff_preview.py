@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,10 +15,10 @@ from hub.model.messaging.sms_length import measure_text
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import Family
-from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.running import GUARDIAN_ID, MINOR_ID, Running
+from tests.web.staff_visit import Desk, Page, desk_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FORM = {
     "course": "hefei/math-a",
@@ -37,15 +36,12 @@ FORM = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        await add_staff(hub, "clerk", "hefei")
-        await add_staff(hub, "elsewhere", "beijing")
-        yield hub
+@pytest.fixture
+def running(hub_of_clerks: Running) -> Running:
+    return hub_of_clerks
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(running: Running) -> Desk:
     return await desk_of(running, "clerk")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,24 +14,21 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.rate_limit import PER_MINUTE
 from tests.lifecycle.signing import completed, signed
-from tests.running import Running, running_hub
-from tests.web.staff_visit import COOKIE, Desk, add_staff, desk_of
+from tests.running import Running
+from tests.web.staff_visit import COOKIE, Desk, desk_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        await add_staff(hub, "reader", "hefei")
-        await add_staff(hub, "elsewhere", "beijing")
-        yield hub
+@pytest.fixture
+def running(hub_of_clerks: Running) -> Running:
+    return hub_of_clerks
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(running: Running) -> Desk:
-    return await desk_of(running, "reader")
+    return await desk_of(running, "clerk")
 
 
 async def entries_of(running: Running, contract: Contract) -> list[tuple[str, str]]:
@@ -69,7 +65,7 @@ async def test_an_issued_contract_is_read_page_by_page(running: Running, desk: D
     kinds = [kind for kind, _ in await entries_of(running, contract)]
     assert kinds == ["read-by-staff", "downloaded-by-staff", "read-by-staff"]
     told = (await desk.get(path)).words
-    assert "read by staff by Reader" in told and "downloaded by staff by Reader" in told
+    assert "read by staff by Clerk" in told and "downloaded by staff by Clerk" in told
 
 
 async def test_the_file_that_is_read_is_the_present_one(running: Running, desk: Desk) -> None:
@@ -147,7 +143,7 @@ async def test_a_flood_is_slowed_down(running: Running, desk: Desk) -> None:
 
 async def test_it_is_there_in_chinese(running: Running) -> None:
     contract = await running.issue_minor()
-    desk = await desk_of(running, "reader", language="zh")
+    desk = await desk_of(running, "clerk", language="zh")
     page = await desk.get(f"/staff/contracts/{contract.id}/read")
     assert "下载 PDF" in page.words and "您的本次阅读会记入合同记录" in page.words
-    assert "工作人员阅读了合同 操作人：Reader" in (await desk.get(f"/staff/contracts/{contract.id}")).words
+    assert "工作人员阅读了合同 操作人：Clerk" in (await desk.get(f"/staff/contracts/{contract.id}")).words

@@ -21,7 +21,8 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
     installation = await tx.school.installation()
     if installation is None:
         raise WrongInstallation("this database is bound to no data folder yet: run `qianda init` first")
-    await tx.record.append(installation, campus, kind, actor, facts)
+    async with tx.all_campuses():
+        await tx.record.append(installation, campus, kind, actor, facts)
 
 
 async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
