@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.store.kernel.connection import Connection
 from hub.web.staff.staff import tasks
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
@@ -73,3 +75,36 @@ async def test_a_change_that_waits_is_settled_in_its_own_place(running: Running,
     assert (await desk.post(settled)).status == 303
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.staff_tasks.open_tasks(contract.id) == []
+
+
+async def test_many_tasks_cost_no_more_statements_than_one(
+    running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    execute = Connection.execute
+
+    async def counted(self: Connection, *arguments: Any) -> Any:
+        asked.append(arguments)
+        return await execute(self, *arguments)
+
+    async def statements() -> int:
+        asked.clear()
+        assert (await desk.get("/staff/tasks")).status == 200
+        return len(asked)
+
+    await question_about(running)
+    monkeypatch.setattr(Connection, "execute", counted)
+    before = await statements()
+    monkeypatch.undo()
+    for _ in range(3):
+        await question_about(running)
+    monkeypatch.setattr(Connection, "execute", counted)
+    assert await statements() == before
+
+
+async def question_about(running: Running) -> None:
+    contract = await running.issue_minor(send="none")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
+        task = StaffTask(uuid4(), "question", "When?", "hefei", tx.now, contract.id, signer.id)
+        await tx.staff_tasks.add_task(task)

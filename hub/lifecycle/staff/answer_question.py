@@ -117,13 +117,14 @@ async def _question(tx: Transaction, staff_task: UUID) -> Question:
     if task is None or task.done_at or task.kind not in QUESTIONS or not task.signer or not task.contract:
         raise NotFound
     contract, signer = await tx.contracts.get(task.contract), await tx.contracts.signer(task.signer)
-    return Question(task, contract, signer, await list_answers(tx, task))
+    return Question(task, contract, signer, (await list_answers(tx, task))[task.id])
 
 
-async def list_answers(tx: Transaction, task: StaffTask) -> tuple[Delivery, ...]:
-    """Return the answers to the question of a task, oldest first."""
-    deliveries = await tx.deliveries.of_contract(task.contract) if task.contract else []
-    return tuple(each for each in deliveries if each.key.startswith(answer_prefix(task.id)))
+async def list_answers(tx: Transaction, *tasks: StaffTask) -> dict[UUID, tuple[Delivery, ...]]:
+    """Return the answers to the questions of these tasks, oldest first, by the task's id."""
+    about = {task.contract for task in tasks if task.contract}
+    replies = await tx.deliveries.list_replies(about) if about else []
+    return {task.id: tuple(each for each in replies if each.key.startswith(answer_prefix(task.id))) for task in tasks}
 
 
 def _check_text(services: Services, question: Question, text: str) -> str:

@@ -36,6 +36,7 @@ _SEVERAL = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT
 _LOCK, _LOCK_FREE = (
     SqlStatement(_SEVERAL.with_for_update(key_share=True, skip_locked=skipped)) for skipped in (False, True)
 )
+_GET_SEVERAL = SqlStatement(_SEVERAL)
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
@@ -113,6 +114,11 @@ class Contracts:
     async def get(self, contract: UUID) -> Contract:
         """Return a contract. Raises ContractNotFound, the same for unknown contracts and those outside the scope."""
         return await self._one(_GET, {"contract": contract})
+
+    async def get_many(self, contracts: Iterable[UUID]) -> dict[UUID, Contract]:
+        """Return contracts by their ids. Those outside the scope are left out."""
+        rows = await self._connection.execute(_GET_SEVERAL, {"ids": sorted(set(contracts))})
+        return {row["id"]: self.read_contract(row) for row in rows}
 
     async def locked(self, contract: UUID) -> Contract:
         """Lock the contract until the end of the transaction, and return it. Signing and sending take this lock.
@@ -267,6 +273,11 @@ class Contracts:
         if row is None:
             raise ContractNotFound
         return self.read_signer(row)
+
+    async def get_signer_names(self, signers: Iterable[UUID]) -> dict[UUID, str]:
+        """Return the names of these signers by their ids."""
+        statement = select(SIGNER.c.id, SIGNER.c.name).where(SIGNER.c.id.in_(sorted(set(signers))))
+        return {row.id: row.name for row in await self._connection.execute(statement)}
 
     async def salt(self, signer: UUID) -> bytes | None:
         """Return the signer's salt for commitments, or None once it was erased."""

@@ -297,6 +297,12 @@ class Deliveries:
         rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
         return _in_order(for_one(self._delivery(row), row) for row in rows)
 
+    async def list_replies(self, contracts: Iterable[UUID]) -> list[Delivery]:
+        """Return the answers of staff to questions about these contracts, oldest first."""
+        mine = DELIVERY.c.contract.in_(sorted(set(contracts))) & (DELIVERY.c.purpose == Purpose.REPLY.value)
+        rows = await self._connection.execute(select(DELIVERY).where(mine))
+        return _in_order(self._delivery(row) for row in rows)
+
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """Return when messages of these purposes were sent to this person, over all contracts.
 

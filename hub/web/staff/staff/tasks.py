@@ -27,12 +27,12 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         now = tx.planning_now
         found = await tx.staff_tasks.open_tasks(owner=visit.staff.id if mine else None, limit=MAX_SHOWN)
         of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
-        contracts = {task.contract: await tx.contracts.get(task.contract) for task in found if task.contract}
+        contracts = await tx.contracts.get_many(task.contract for task in found if task.contract)
         changing = await tx.phone_changes.signers(tx.now)
         alerts = await tx.alerts.recent(visit.shown, tx.now)
-        names = {task.signer: (await tx.contracts.signer(task.signer)).name for task in found if task.signer}
+        names = await tx.contracts.get_signer_names(task.signer for task in found if task.signer)
         owners = await tx.accounts.staff_names([task.owner for task in found if task.owner])
-        answered = {task.id: await list_answers(tx, task) for task in found if task.kind in QUESTIONS}
+        answered = await list_answers(tx, *(task for task in found if task.kind in QUESTIONS))
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
