@@ -204,7 +204,7 @@ class Transaction:
 
     @cached_property
     def enrolments(self) -> Enrolments:
-        return Enrolments(self.connection, self.cipher)
+        return Enrolments(self.connection, self.cipher, self.scope)
 
     @cached_property
     def roster_imports(self) -> RosterImports:

@@ -12,12 +12,13 @@ from uuid import uuid4
 import pytest
 
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentPage, EnrolmentState
+from hub.model.school.roster_import import RosterImport
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.connection import Connection, Rows
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.statement import SqlStatement
 from hub.store.school.enrolments import PEOPLE as SEALED
-from hub.store.transaction import Database
+from hub.store.transaction import STATEMENT_TIMEOUT, Database
 from tests.database import Dsns, tamper
 from tests.running import prepare_school
 
@@ -97,4 +98,24 @@ async def test_every_list_uses_an_index(
         slowest = max(slowest, took)
         assert (len(lines) == 0) == (count == 0) == (name in ("a campus with none", "no such course", "no such name"))
     figures(slowest_ms=slowest)
+    await store.close()
+
+
+@pytest.mark.real
+async def test_fifty_thousand_are_undone_in_one_transaction(
+    database: Dsns, tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """The half with a contract stays, and so do those that were changed."""
+    store, roster_import = await filled(database, tmp_path), uuid4()
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.roster_imports.begin(RosterImport(roster_import, "hefei", "staff:x", "a.csv", tx.now))
+        await tx.connection.fetch("UPDATE enrolment SET roster_import = $1", roster_import)
+    begun = time.perf_counter()
+    async with store.transaction(EVERYTHING) as tx:
+        removed = await tx.roster_imports.delete_unused(roster_import)
+        kept = await tx.roster_imports.count_kept(roster_import)
+    took = time.perf_counter() - begun
+    assert removed + kept == ROWS and ROWS / 2 < kept < ROWS * 0.51
+    figures(undone_seconds=took)
+    assert took < STATEMENT_TIMEOUT / 3, "a statement is cut off after its timeout"
     await store.close()
