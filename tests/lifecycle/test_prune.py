@@ -109,6 +109,19 @@ async def test_a_dry_run_says_what_goes_then_and_changes_nothing(monkeypatch: py
         assert [each async for each in list_prunable(running.hub.services) if each.number] == []
 
 
+async def test_an_hourly_round_ends_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delete_files, "REQUESTS_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "MAX_REQUESTS", 1)
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await completed(running, contract)
+        clock.advance(2 * DAY)
+        rounds = [(await purge(running.hub.services))[SUPERSEDED_FILES] for _ in range(3)]
+        assert rounds == [1, 1, 0] and len(stored(running)) == 1
+
+
 async def test_the_hourly_round_is_not_recorded() -> None:
     async with quiet_hub() as running:
         await put(running, "login-failures", 31 * DAY)

@@ -38,13 +38,13 @@ log = structlog.get_logger()
 # ---- what requests and earlier versions left
 
 
-async def delete_superseded(services: Services, actor: str | None = None) -> int:
+async def delete_superseded(services: Services, actor: str | None = None, most: int | None = None) -> int:
     """Delete the prepared files of requests that are done with, and the files that their signatures superseded.
 
-    `actor`: who asked for it, for the school's record. Return the number of requests.
+    `actor`: who asked for it, for the school's record. `most`: end after about so many requests. Return their number.
     """
     number, after = 0, BEFORE_ALL
-    while found := await _list_done(services, after):
+    while (most is None or number < most) and (found := await _list_done(services, after)):
         sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
         superseded = {sha256 for each in sound for sha256 in each.superseded}
         contracts = {each.contract for each in sound}

@@ -26,6 +26,8 @@ BATCH = 1000
 # The most batches of rows in one hourly round. The rest follows in the next round, e.g. after the retention time was
 # shortened.
 MAX_BATCHES = 100
+# Likewise the most requests whose files go in one round: half as many contracts, a few minutes of reading.
+MAX_REQUESTS = 50_000
 log = structlog.get_logger()
 
 
@@ -34,7 +36,7 @@ async def purge(services: Services) -> dict[str, int]:
     deleted = {}
     for kind in list_retention(services.documents.retention):
         deleted[kind] = await _delete_rows(services, kind, None, MAX_BATCHES)
-    deleted[SUPERSEDED_FILES] = await delete_superseded(services)
+    deleted[SUPERSEDED_FILES] = await delete_superseded(services, most=MAX_REQUESTS)
     deleted[ORPHAN_FILES] = await delete_orphans(services, choose_folders(services.clock().hour))
     if any(deleted.values()):
         log.info("purged", **{kind: number for kind, number in deleted.items() if number})
