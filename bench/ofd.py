@@ -15,9 +15,9 @@ from bench.school import issued_contract
 from bench.trials import Ledger, Work, interleaved, typical
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
 from hub.documents.ofd.package import write_package
+from hub.documents.ofd.places import StampPlace
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
 from hub.documents.ofd.sign import prepare_seal
-from hub.documents.ofd.signature_files import StampPlace
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.tokens.sm2_softkey import Sm2SoftKey
 from qianda.ofd.xml_part import NAMESPACE

@@ -11,9 +11,9 @@ from pathlib import Path
 from asn1crypto import pem, x509
 
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
+from hub.documents.ofd.places import StampPlace
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
 from hub.documents.ofd.sign import prepare_seal, prepare_signature
-from hub.documents.ofd.signature_files import StampPlace
 from hub.tokens.sm2_softkey import Sm2SoftKey
 from qianda.verify.trust import Trust
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pypdfium2
 import pytest
+from asn1crypto import x509
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
+from hub.documents.ofd.places import across_pages
 from hub.documents.ofd.seal import octets, sequence
+from hub.documents.ofd.sign import prepare_seal
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from qianda import der
 from qianda.cms_parts import object_identifier
+from qianda.ofd.container import Container
+from qianda.ofd.page_list import list_pages
 from qianda.verify import verify_bytes
 from tests.documents.contract_samples import adult, contract_pdf
-from tests.ofd.identities import Identities
+from tests.ofd.identities import USED_AT, Identities
 from tests.ofd.judges import ask, verdicts
 from tests.ofd.plain import PAGE, members_of, plain_ofd, with_members
 from tests.ofd.sheets import odd_sheet
+from tests.ofd.test_timestamp import stamped
+from tests.signing_parts import Pki
 
 pytestmark = pytest.mark.real
 
@@ -37,7 +45,11 @@ async def test_both_judges_accept_what_we_signed_and_sealed(who: Identities, sea
         "both.ofd": sealed,
         "twice.ofd": await who.sealed(await who.sealed(await who.signed(sealed))),
         "contract.ofd": await who.sealed(await who.signed(contract)),
+        "stamped.ofd": await stamped(who, pki := await Pki.make(lambda: USED_AT)),
     }
+    places = across_pages(list_pages(Container(contract), "Doc_0/Document.xml"), (40.0, 40.0), 100.0)
+    across = prepare_seal(files["contract.ofd"], who.seal, who.seal_certificate, USED_AT, places)
+    files["across.ofd"] = across.finish(await who.seal_key.sign(across.to_be_signed))
     altered = members_of(sealed)[PAGE].replace(b"12,800", b"12,900")
     wrong = {"altered.ofd": with_members(sealed, **{PAGE: altered})}
     value = members_of(sealed)["Doc_0/Signs/Sign_1/SignedValue.dat"]
@@ -51,7 +63,9 @@ async def test_both_judges_accept_what_we_signed_and_sealed(who: Identities, sea
         said = verdicts(judge, *paths)
         assert {name for name, answer in said.items() if answer == "accepted"} == set(files), (judge, said)
     assert all(verify_bytes(data, who.trust).failed for data in wrong.values())
-    assert not any(verify_bytes(data, who.trust).failed for data in files.values())
+    pinned = (x509.Certificate.load(pki.timestamps.certificates[0]),)
+    trust = dataclasses.replace(who.trust, timestamp_authorities=pinned)
+    assert not any(verify_bytes(data, trust).failed for data in files.values())
 
 
 def test_we_accept_what_ofdrw_signed_and_sealed(who: Identities, tmp_path: Path) -> None:

@@ -71,6 +71,21 @@ def test_it_needs_an_authority_to_trust(sealed: bytes) -> None:
     assert word(report, Element.TEXT) is Word.SHOWN
 
 
+async def test_an_authority_may_have_renewed_its_root(who: Identities, sealed: bytes) -> None:
+    renewed = (await Identities.make()).trust.authorities  # the same name, another key
+    assert not verify_bytes(sealed, Trust(authorities=(*renewed, *who.trust.authorities))).failed
+
+
+async def test_a_person_cannot_hide_a_member_behind_a_signature_of_their_own(who: Identities) -> None:
+    """The files of every listed signature need no reference. One that names a seal without having one is refused."""
+    hidden = "Doc_0/Signs/Sign_9/Seal.esl"
+    habits = Habits(version=0, kind="Sign")
+    honest = await foreign_ofd(plain_ofd(), who, habits)
+    assert not verify_bytes(honest, who.trust).failed
+    report = verify_bytes(with_members(honest, **{hidden: b"<x/>"}), who.trust)
+    assert "not the seal that the signature's value holds" in reason(report, Element.SIGNATURE)
+
+
 async def test_an_authority_that_is_not_trusted_fails(sealed: bytes) -> None:
     report = verify_bytes(sealed, (await Identities.make()).trust)
     assert "does not lead to a trusted authority" in reason(report, Element.OWNED)

@@ -13,10 +13,10 @@ from datetime import datetime
 from functools import partial
 
 from hub.documents.ofd.package import change_package
+from hub.documents.ofd.places import StampPlace, check_places
 from hub.documents.ofd.seal import SM2_WITH_SM3, VERSION, bits, integer, location, moment, octets, sequence
 from hub.documents.ofd.signature_files import (
     NewOfdSignature,
-    StampPlace,
     list_signature,
     name_list,
     next_number,
@@ -27,6 +27,7 @@ from qianda import der, sm2
 from qianda.cms_parts import CertificateNames, object_identifier
 from qianda.ofd import NotAnOfd
 from qianda.ofd.container import Container
+from qianda.ofd.page_list import list_pages
 from qianda.ofd.signature_parts import ROOT, SEAL, SIGN, DocumentParts, read_document
 from qianda.verify.ofd.coverage import coverage_faults
 
@@ -64,12 +65,11 @@ def prepare_seal(
 ) -> PreparedOfd:
     """Prepare a seal (GB/T 38540). `seal`: the SESeal in DER. `certificate`: of the key that seals, in DER.
 
-    Raises BadInput if the file is no OFD, or cannot be sealed without breaking what is there.
+    Raises BadInput if the file is no OFD, cannot be sealed without breaking what is there, or lacks a place.
     """
     container, document = _open(ofd)
+    check_places(list_pages(container, document.root), places)
     new = _new_signature(container, document, SEAL, signed_at, tuple(places))
-    if not places:
-        raise BadInput("A seal must be shown somewhere.", field="places")
     changed, description = _describe(container, document, new, {new.seal: seal})
     about = (moment(signed_at), bits(sm2.sm3(description)), location(f"/{new.member}"))
     to_sign = sequence(integer(VERSION), seal, *about)

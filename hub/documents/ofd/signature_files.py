@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
+from hub.documents.ofd.places import StampPlace
 from qianda import sm2
 from qianda.ofd.container import Container
 from qianda.ofd.signature_parts import ROOT, SEAL, DocumentParts
@@ -21,18 +22,6 @@ PROVIDER = "Qianda"
 VERSION = "1.0"
 
 ElementTree.register_namespace("ofd", NAMESPACE)
-
-
-@dataclass(frozen=True)
-class StampPlace:
-    """Where a seal is shown: the page's ID in the document, and a box in mm from the page's upper left corner.
-
-    `clip`: the part of the picture that is shown, in the same form, for a seal across pages.
-    """
-
-    page: str
-    box: tuple[float, float, float, float]
-    clip: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

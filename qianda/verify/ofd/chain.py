@@ -40,13 +40,15 @@ def chain_fault(
     anchors = {one.dump() for one in trust.authorities}
     current = certificate
     for _ in range(MAX_CHAIN_LENGTH):
-        issuer = _find_issuer(current, [*trust.authorities, *others])
-        if issuer is None:
+        named = [one for one in (*trust.authorities, *others) if _may_have_issued(one, current)]
+        if not named:
             return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
+        # An authority that renewed its root has several certificates of one name.
+        issuer = next((one for one in named if signed_by(current, one)), None)
+        if issuer is None:
+            return reasons.ISSUER_WRONG.about(issuer=_common_name(current.issuer))
         if not issuer.not_valid_before <= moment <= issuer.not_valid_after:
             return reasons.ISSUER_LIFE.about(issuer=_common_name(issuer.subject))
-        if not signed_by(current, issuer):
-            return reasons.ISSUER_WRONG.about(issuer=_common_name(issuer.subject))
         if issuer.dump() in anchors:
             return None
         current = issuer
@@ -68,13 +70,11 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
 
 
-def _find_issuer(certificate: x509.Certificate, candidates: Sequence[x509.Certificate]) -> x509.Certificate | None:
-    for one in candidates:
-        usage = one.key_usage_value
-        may_issue = one.ca and (usage is None or "key_cert_sign" in usage.native)
-        if may_issue and one.subject.dump() == certificate.issuer.dump():
-            return one
-    return None
+def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate names this issuer, which may issue certificates."""
+    usage = issuer.key_usage_value
+    may_issue = issuer.ca and (usage is None or "key_cert_sign" in usage.native)
+    return bool(may_issue and issuer.subject.dump() == certificate.issuer.dump())
 
 
 def _common_name(name: x509.Name) -> str:
