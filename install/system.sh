@@ -12,7 +12,7 @@ if [ "${1:-run}" != run ]; then
     command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
-    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java postgresql caddy nginx prometheus systemd)
+    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql caddy nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
