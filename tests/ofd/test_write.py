@@ -92,6 +92,9 @@ def test_the_fonts_hold_every_character_and_no_more(ofd: bytes) -> None:
     for number, font in fonts.items():
         assert used[number] <= set(font.getBestCmap())
         assert len(font.getGlyphOrder()) < 700
+        # Strict readers refuse a font whose limits are lower than what its glyphs need.
+        assert font["maxp"].maxPoints > 20 and font["maxp"].maxContours > 5
+        assert font["head"].yMax > 700 and font["hhea"].advanceWidthMax == 1000
         for name in font.getGlyphOrder():
             assert font["hmtx"][name][1] == getattr(font["glyf"][name], "xMin", 0)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pikepdf
 
 MAX_OUTLINE_ERROR = 0.5
+# Seconds since 1904, as fonts count: the first day of 2024. Every font states the same moment.
+_MADE_AT = 3_786_912_000
 _UNITS = 1000  # of a PDF's widths, to the em
 _HEX = re.compile(rb"<([0-9A-Fa-f\s]+)>")
 _CHARACTERS = re.compile(rb"beginbfchar(.*?)endbfchar", re.DOTALL)
@@ -109,11 +111,11 @@ def write_font_file(font: PdfFont) -> bytes:
     builder.setupHorizontalMetrics({name: (round(font.width(i) * units), left[name]) for i, name in enumerate(names)})
     builder.setupHorizontalHeader(ascent=font.ascent, descent=font.descent)
     builder.setupNameTable({"familyName": font.family, "styleName": "Regular", "psName": font.name.replace("+", "-")})
-    builder.setupOS2(sTypoAscender=font.ascent, sTypoDescender=font.descent, usWinAscent=font.ascent)
+    heights = {"sTypoAscender": font.ascent, "sTypoDescender": font.descent}
+    builder.setupOS2(**heights, usWinAscent=font.ascent, usWinDescent=max(0, -font.descent))
     builder.setupPost(keepGlyphNames=False)
-    builder.font["head"].created = builder.font["head"].modified = 0  # the same subset gives the same bytes
+    builder.font["head"].created = builder.font["head"].modified = _MADE_AT  # the same subset gives the same bytes
     builder.font.recalcTimestamp = False
-    builder.font.recalcBBoxes = False
     output = BytesIO()
     builder.font.save(output)
     return output.getvalue()
