@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +102,7 @@ def test_issue_refuses_an_unknown_enrolment(data: Path) -> None:
 
 
 WRONG = {
+    "metrics": ('metrics_token = "short"', "metrics_token: at least 16", ""),
     "channel": ('[channels.sms_twilio]\naccount = "AC12"\ncolour = "red"', "channels.sms_twilio: ", "colour: "),
     "kind": ('[channels.pigeon]\nkind = "sms_pigeon"', "channels.pigeon: there is no channel sms_pigeon", ""),
     "secret": ('[channels.sms_twilio]\nauth_token_file = "/nowhere"', "channels.sms_twilio.auth_token_file: ", "No"),
@@ -143,6 +146,40 @@ def test_nothing_of_the_demo_exists_where_it_is_served(data: Path) -> None:
             program.clear()
     assert not EmbeddedPostgres(data / "database").answers()
     assert all("Traceback" not in program.output for program in started)
+
+
+def two_free_ports() -> int:
+    """Return a free port after which another one is free."""
+    while True:
+        with contextlib.suppress(OSError, OverflowError):
+            port = free_port()
+            with socket.create_server(("127.0.0.1", port + 1)):
+                return port
+
+
+def test_each_worker_answers_on_its_own_port_and_wants_the_credential(data: Path, tmp_path: Path) -> None:
+    first, token = two_free_ports(), tmp_path / "metrics-token"
+    token.write_text("metrics-of-this-hub-alone\n")
+    variables = real_school(data.parent) | {
+        "QIANDA_WORKERS": "2",
+        "QIANDA_WORK_PORT": str(first),
+        "QIANDA_METRICS_TOKEN_FILE": str(token),
+    }
+    worker = Program(data, "work", variables=variables)
+    try:
+        for port in (first, first + 1):
+            origin = f"http://127.0.0.1:{port}"
+            eventually(lambda: ask(f"{origin}/readyz")[0] == 200, program=worker)  # noqa: B023 - asked at once
+            assert ask(f"{origin}/metrics")[0] == 401
+            status, text = ask(f"{origin}/metrics", key="metrics-of-this-hub-alone")
+            assert status == 200 and 'qianda_worker_loop_late_seconds{loop="remind"} 0.0' in text
+        refused = run(data, "work", **variables)
+        assert refused.returncode == 2
+        assert f"cannot listen on 127.0.0.1:{first}" in refused.stderr and "QIANDA_WORK_PORT" in refused.stderr
+    finally:
+        worker.clear()
+    assert "Traceback" not in worker.output and "metrics-of-this-hub-alone" not in worker.output
+    assert '"kind": "metrics-refused"' in worker.output
 
 
 def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:

@@ -16,16 +16,16 @@ log = structlog.get_logger()
 
 
 async def warn(database: Database, kind: str, service: str, **more: str) -> None:
-    """Alert staff that `service` is in trouble, in a transaction of its own. Never raises a QiandaError.
+    """Alert staff that `service` is in trouble, once an hour, in a transaction of its own. Never raises a QiandaError.
 
     `kind` is one of `hub.model.staff.alert_texts`; `more` are the further values that its text needs.
     """
-    log.warning("service in trouble", kind=kind, service=service)
     SERVICE_TROUBLE.labels(kind, service).inc()
     try:
         async with database.transaction(EVERYTHING) as tx:
             hour = tx.now.replace(minute=0, second=0, microsecond=0)
             if await tx.budgets.consume("alarm", f"{kind}/{service}", hour, 1):
+                log.warning("service in trouble", kind=kind, service=service)
                 await tx.alerts.add(kind, {"service": service} | more, tx.now)
     except QiandaError as error:
         log.warning("alert lost", kind=kind, service=service, reason=error.code)
