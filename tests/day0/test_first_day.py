@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -36,7 +37,9 @@ from tests.wheel import InstalledWheel
 
 pytestmark = pytest.mark.real
 PHONE = "+85251000101"
-GROUPS = ("school", "staff", "key", "seal")
+GROUPS = ("school", "staff", "key", "seal", "database", "keys", "person")
+# Sections of docs/operating.md whose every command is typed on this day.
+SECTIONS = ("A school of your own", "The keys of sealed columns", "A person asks")
 GUARDIAN = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019", "relation": "父亲"}
 WANTED = {
     "campus": "east",
@@ -53,6 +56,7 @@ class Day:
 
     installed: InstalledWheel
     server: ServerPostgres
+    settings: dict[str, str]
     authority: CertomancerPki
     clock: OpensslTsa
     sms: Double
@@ -69,12 +73,15 @@ class Day:
         return self.installed.folder / "first-day"
 
     def variables(self, *, as_owner: bool = False) -> dict[str, str]:
-        return {"QIANDA_DATA": str(self.data), "QIANDA_PORT": str(self.port)} | self.server.variables(as_owner=as_owner)
+        """The settings that an operator exports; those who serve never see the owner's."""
+        names = ("QIANDA_DATABASE", "QIANDA_DATABASE_OWNER")[: 2 if as_owner else 1]
+        database = {name: self.settings[name] for name in names if name in self.settings}
+        return {"QIANDA_DATA": str(self.data), "QIANDA_PORT": str(self.port)} | database
 
-    async def run(self, *words: str, as_owner: bool = False) -> CompletedProcess[str]:
+    async def run(self, *words: str, as_owner: bool = False, **more: str) -> CompletedProcess[str]:
         """Type a command; the providers and the authority of the test answer meanwhile."""
         self.typed.add(command_of(words))
-        return await asyncio.to_thread(self.installed.run, *words, **self.variables(as_owner=as_owner))
+        return await asyncio.to_thread(self.installed.run, *words, **self.variables(as_owner=as_owner), **more)
 
     def running(self, command: str) -> AbstractContextManager[Path]:
         self.typed.add(command)
@@ -113,16 +120,17 @@ class Day:
 @pytest.fixture
 async def day(installed: InstalledWheel, tmp_path: Path) -> AsyncIterator[Day]:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(server_postgres())
+        server = await stack.enter_async_context(server_postgres(prepared=False))
         authority = await stack.enter_async_context(CertomancerPki(tmp_path / "authority").serving())
         clock = await stack.enter_async_context(OpensslTsa(tmp_path / "clock").serving())
         sms = Double(deliver=True)
         await stack.enter_async_context(sms.serving())
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Day(installed, server, authority, clock, sms, http, free_port())
+        yield Day(installed, server, {}, authority, clock, sms, http, free_port())
 
 
 async def test_the_first_day(day: Day) -> None:
+    await _have_a_database(day)
     password = await _set_up(day)
     key = await _let_people_in(day)
     said_of_seal = await _have_the_seal_certified(day)
@@ -132,7 +140,9 @@ async def test_the_first_day(day: Day) -> None:
         await until(lambda: _answers(day, "/readyz"))
         await _log_in(day, password)
         final = await _sign(day, key)
+        await _change_the_key(day)
     await _judge(day, final, said_of_seal)
+    await _answer_a_person(day)
     told = told_by_the_runbook()
     assert len(told) > 8 and told - day.typed == set()
 
@@ -143,10 +153,40 @@ def command_of(words: Sequence[str]) -> str:
 
 
 def told_by_the_runbook() -> set[str]:
-    """The commands that stand in docs/operating.md for a school of one's own."""
-    runbook = (ROOT / "docs" / "operating.md").read_text("utf-8").partition("## A school of your own")[2]
-    section = runbook.partition("\n## ")[0]
-    return {command_of(line.split()[1:]) for line in section.splitlines() if line.startswith("qianda ")}
+    """The commands that stand in these sections of docs/operating.md."""
+    runbook = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    sections = [runbook.partition(f"\n## {name}\n")[2].partition("\n## ")[0] for name in SECTIONS]
+    assert all(sections)
+    lines = [line for section in sections for line in section.splitlines() if line.startswith("qianda ")]
+    return {command_of(line.split()[1:]) for line in lines}
+
+
+async def _have_a_database(day: Day) -> None:
+    """On a server on which nobody has prepared anything."""
+    done = await day.run("database", "create-roles", "--execute", QIANDA_DATABASE_ADMIN=day.server.admin)
+    assert done.returncode == 0, done.stderr
+    day.settings |= dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("QIANDA_"))
+
+
+async def _change_the_key(day: Day) -> None:
+    """While the hub works: every value is sealed anew, and the hub goes on with it."""
+    assert "sealed values are whole" in await day.said("keys", "check")
+    assert "Everything is sealed with " in await day.said("keys", "rotate", as_owner=True)
+    assert "sealed values are whole" in await day.said("keys", "check")
+
+
+async def _answer_a_person(day: Day) -> None:
+    """A guardian asks what is kept, gets it, and wants it erased; the contract has to be kept for three years."""
+    who = ("--id-number", str(GUARDIAN["id_number"]), "--reason", "letter of 20 November")
+    said = await day.said("person", "find", *who)
+    assert "COMPLETED  east  as guardian-1" in said and GUARDIAN["id_number"] not in said
+    await day.said("person", "export", str(day.installed.folder / "person.zip"), *who)
+    with zipfile.ZipFile(day.installed.folder / "person.zip") as archive:
+        assert len(archive.namelist()) == 3 and PHONE in archive.read("person.json").decode()
+    for options in (("--dry-run",), ()):
+        done = await day.run("person", "erase", *who, *options, as_owner=True)
+        assert done.returncode == 1 and "stays: it was concluded, and is kept until" in done.stdout, done.stderr
+    assert (await day.run("doctor", "--records", "--files")).returncode == 0
 
 
 async def _set_up(day: Day) -> str:
@@ -259,4 +299,6 @@ async def _judge(day: Day, final: Path, said_of_seal: str) -> None:
         "account added",
         "API key added",
         "certificate of the seal changed",
+        "new key for sealed columns",
+        "earlier keys of sealed columns retired",
     ]
