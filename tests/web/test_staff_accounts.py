@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from hub.lifecycle.staff.accounts import disable_staff
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
+from tests.database import tamper
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
@@ -188,3 +191,21 @@ async def test_the_last_owner_stays_also_on_the_pages(running: Running) -> None:
     refused = await chief.post(f"{await page_of(running, 'second-owner')}/disable")
     assert refused.status == 403  # headquarters does not touch an owner
     assert (await desk.post(f"{demo}/enable")).status == 303
+
+
+async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(running: Running, manager: Desk) -> None:
+    here, there = await colleague(running), f"clerk-{uuid4().hex[:8]}"
+    for login, campus in ((here, "hefei"), (there, "beijing")):
+        await add_staff(running, login, campus, QUICK)
+        await disable_staff(running.hub.services, login, COMMAND_LINE)
+    page = await manager.get("/staff/record")
+    assert "account disabled" in page.words and "a command" in page.words
+    assert here in page.words and there not in page.words and "chain" not in page.words
+    everything = await (await desk_of(running)).get("/staff/record")
+    assert here in everything.words and there in everything.words
+    assert "The chain of the record is whole." in everything.words
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+    await tamper(running.hub.database.dsn, "UPDATE record_entry SET kind = 'x' WHERE contract = $1", installation)
+    broken = await (await desk_of(running)).get("/staff/record")
+    assert "The chain of the record is broken at entry 1." in broken.words

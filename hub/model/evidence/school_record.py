@@ -18,7 +18,7 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "staff-second-factor-added": "second factor set up by its person",
     "staff-second-factor-removed": "second factor removed, sessions ended",
     "staff-recovery-codes-made": "new recovery codes made by its person",
-    "staff-recovery-code-used": "logged in with a recovery code",
+    "staff-recovery-code-used": "a recovery code used",
     "key-added": "API key added",
     "key-revoked": "API key revoked",
     "seal-changed": "certificate of the seal changed",

@@ -13,7 +13,16 @@ from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
 from hub.web.staff.signing import device_keys
-from hub.web.staff.staff import accounts, answers, dashboard, doctor, own_account, phone_changes, tasks
+from hub.web.staff.staff import (
+    accounts,
+    answers,
+    dashboard,
+    doctor,
+    own_account,
+    phone_changes,
+    school_record,
+    tasks,
+)
 from hub.web.staff.staff.access import StaffRoute, staff_only
 from hub.web.staff.staff.log_in import login_routes
 from hub.wiring import Hub
@@ -44,6 +53,7 @@ PAGES: dict[str, StaffRoute] = {
     _ACCOUNT: StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.account),
     _MINE: StaffRoute(Permission.OWN_ACCOUNT, own_account.account),
     f"{_MINE}/second-factor": StaffRoute(Permission.OWN_ACCOUNT, own_account.factor),
+    "/staff/record": StaffRoute(Permission.READ_RECORD, school_record.record),
     "/staff/messages": StaffRoute(Permission.READ_CONTRACT, messages.messages),
     "/staff/chats": StaffRoute(Permission.EDIT_CHATS, chat_accounts.accounts),
     "/staff/policies": StaffRoute(Permission.READ_CONTRACT, policies.policies),

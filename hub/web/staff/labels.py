@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
 from hub.web.i18n import Translate
 from hub.web.problems import known_problems
@@ -322,7 +323,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS,
+    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS,
 )  # fmt: skip
 
 
