@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hub.command_database import made_database, opened_database
 from hub.command_hub import check_current, real_settings, said_of_settings, say, with_hub
 from hub.command_school import say_comparison
-from hub.command_staff import password_from
+from hub.command_staff import password_from, say_password
 from hub.data_folder import check_installation
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
 from hub.errors import BadInput
@@ -93,8 +93,8 @@ def set_up(path: Path) -> None:
     done = install_school(file, password, say)
     say_comparison(done.compared, list(done.compared.faults), dry_run=False)
     say_installed(real_settings(), file, done)
-    if done.is_new and _password_file(file) is None:
-        say(f"Password, which is not shown again: {password}")
+    if done.is_new:
+        say_password(password, _password_file(file))
     say("Then: qianda doctor, qianda serve, qianda work (docs/operating.md). Back the data folder up first.")
 
 

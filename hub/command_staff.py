@@ -38,7 +38,7 @@ def add_staff_command(
         new = NewStaff(login, name, campus, role)
         with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE, one_time=password_file is None))
         say(f"Added: {login}, {role} at {campus}.")
-        _say_password(password, password_file)
+        say_password(password, password_file)
 
 
 @staff_app.command("list")
@@ -84,7 +84,7 @@ def reset_staff_command(login: Login, password_file: PasswordFile = None) -> Non
             lambda hub: reset_password(hub.services, login, password, COMMAND_LINE, one_time=password_file is None)
         )
         say(f"Password set, sessions ended: {login}.")
-        _say_password(password, password_file)
+        say_password(password, password_file)
 
 
 @staff_app.command("role")
@@ -152,7 +152,8 @@ def password_from(file: Path | None) -> str:
     return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()
 
 
-def _say_password(password: str, file: Path | None) -> None:
+def say_password(password: str, file: Path | None) -> None:
+    """Say a password that was made up; one of a file is known."""
     if file is None:
         say(f"Password, which is not shown again: {password}")
         say("It counts for seven days, and has to be changed at the first login.")
