@@ -146,6 +146,9 @@ def init_command(
             _check_port(unset.host, unset.port)
             command_setup.set_up_by_page()
             _run_elsewhere("web", "work")
+        elif not renew and command_setup.is_a_terminal() and command_setup.is_unset():
+            if command_setup.set_up_in_terminal():
+                _run_elsewhere("web", "work")
         else:
             say(command_init.bind_database(real_settings(), renew=renew))
 

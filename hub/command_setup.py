@@ -17,7 +17,7 @@ from hub.command_hub import check_current, load_settings, say, with_hub
 from hub.command_init import REQUEST_FILE, find_install_faults, install_school
 from hub.demo.guard import check_environment
 from hub.errors import BadInput
-from hub.settings import Settings, own_file, written_file
+from hub.settings import Settings, own_file, shipped_school, written_file
 
 if TYPE_CHECKING:
     from hub.setup.answers import SetupAnswers
@@ -37,10 +37,47 @@ def check_unset() -> Settings:
     check_environment(os.environ)
     settings = load_settings()
     if own := own_file():
-        is_own = own != written_file() or not (settings.data / FILE).exists()
-        if is_own:
+        if own != written_file() or not (settings.data / FILE).exists():
             raise BadInput(f"there is a configuration already ({own}): run `qianda migrate`, then `qianda init`")
     return settings
+
+
+def is_a_terminal() -> bool:
+    """Return whether somebody can answer: questions are never asked of a script."""
+    return os.isatty(0) and os.isatty(1)
+
+
+def is_unset() -> bool:
+    """Return whether there is no school yet, in no configuration and by no variable."""
+    settings = load_settings()
+    try:
+        check_unset()
+    except BadInput:
+        return False
+    return settings.school.model_dump() == shipped_school() or own_file() is not None
+
+
+def set_up_in_terminal() -> bool:
+    """Ask in the terminal and install. Return whether the hub is to start right away."""
+    from rich.console import Console
+
+    from hub.command_setup_terminal import TerminalQuestions, terminal_language
+    from hub.setup.answers_file import AnswersFile
+
+    settings = check_unset()
+    questions = TerminalQuestions(AnswersFile(settings.data), Console(), terminal_language(os.environ))
+    questions.ask_all(datetime.now(UTC))
+    if not questions.confirm_install():
+        say("Nothing was made. The answers are kept: run `qianda init` again.")
+        return False
+    done = SchoolInstaller(settings.data).install(questions.answers, say)
+    say(f"{done.origin}/staff: log in as {done.login}.")
+    if done.password:
+        say(f"Password, which is not shown again: {done.password}")
+    for line in (*done.seal, *(f"still missing: {each}" for each in done.missing)):
+        say(line)
+    say(f"{settings.data / SCHOOL_FILE}: repeats the installation (`qianda init --from`); no secret is in it.")
+    return questions.confirm_start()
 
 
 def set_up_by_page() -> None:
