@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from channels.email import EmailOptions
+from channels.sms_twilio import SmsOptions
 from hub.demo.guard import check_real
 from hub.documents.contract_templates import ContractTemplates
 from hub.documents.school_file import read_school
@@ -23,9 +25,10 @@ from hub.model.school.school_change import SchoolFault, SchoolFile
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED, Settings
-from hub.setup.answers import SetupAnswers, compose_school, missing_answers
+from hub.setup.answers import SetupAnswers, channel_entry, compose_school, missing_answers
 from hub.setup.questions import STEPS, SetupStep
 from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, read_table
+from hub.tokens.csc import CscOptions
 
 # By step: how places of a school's file begin that are about it.
 PLACES: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +43,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 }
 # Steps whose answers contracts are drawn from.
 DRAWN = ("campuses", "courses")
+# By the answer to a step's choice: the options that this part takes.
+OPTIONS: Mapping[str, type[BaseModel]] = {"email": EmailOptions, "sms_twilio": SmsOptions, "csc": CscOptions}
 _ENTRY = re.compile(r"(campus|course) (\d+)( \([^)]*\))?")
 
 
@@ -65,6 +70,8 @@ def find_step_faults(step: SetupStep, answers: SetupAnswers, keys: Path) -> list
     if step.name == "account" and not faults:
         faults += _account_faults(given)
     faults += _certificate_faults(step, given)
+    if not faults:
+        faults += _option_faults(step, answers)
     known = {each.question for each in faults}
     named = {each.name for each in step.questions}
     drawn = step.name in DRAWN
@@ -147,6 +154,32 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
             except ValueError:
                 found.append(AnswerFault(each.name, "is no certificate in PEM (-----BEGIN CERTIFICATE-----)"))
     return found
+
+
+def _option_faults(step: SetupStep, answers: SetupAnswers) -> list[AnswerFault]:
+    """What a provider's own module says of its options, which a school's file does not know."""
+    kind = answers.get(step.name, {}).get("kind", "")
+    entry: dict[str, Any] = {}
+    if step.name == "messages":
+        entry = channel_entry(answers)
+    elif step.name == "seal" and kind == "csc":
+        given = answers["seal"]
+        entry = {name: value for name, value in given.items() if name not in ("kind", "trusted")} | {
+            "trusted": ["seal.pem"]
+        }
+    if not entry:
+        return []
+    try:
+        OPTIONS[kind].model_validate(entry)
+    except ValidationError as error:
+        names = {each.name for each in step.asked(dict(answers[step.name]))}
+        found = []
+        for each in error.errors(include_input=False):
+            option = str(each["loc"][0]) if each["loc"] else ""
+            question = next((name for name in names if name == option or (name.endswith(f"_{option}") and option)), "")
+            found.append(AnswerFault(question, f"is not accepted: {each['msg'].removeprefix('Value error, ')}"))
+        return found
+    return []
 
 
 def find_first_faulty_step(answers: SetupAnswers, keys: Path) -> SetupStep | None:

@@ -63,6 +63,9 @@ def test_right_answers_are_a_school_without_faults_and_without_secrets() -> None
         ("timestamps", {"kind": "rfc3161", "url": "http://t.example"}, "certificates", "is missing"),
         ("timestamps", {"kind": "rfc3161", "url": "http://t", "certificates": "x"}, "certificates", "no certificate"),
         ("messages", {"mail_sender": ""}, "mail_sender", "is missing"),
+        ("messages", {"port": "smtp"}, "port", "is not accepted"),
+        ("messages", {"security": "ssl"}, "security", "is not accepted"),
+        ("messages", {"mail_sender": "nobody"}, "mail_sender", "is not accepted"),
         ("seal", {"kind": "csc"}, "url", "is missing"),
     ],
 )

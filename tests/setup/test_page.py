@@ -142,6 +142,13 @@ async def test_a_secret_is_never_shown_again(served: Served) -> None:
         assert status == 200 and right_answers()["messages"]["password"] not in page, path
 
 
+async def test_what_is_not_there_is_said_and_no_hub_is_needed_for_it(served: Served) -> None:
+    secret = await served.begin()
+    for path in ("/", "/staff", "/setup/steps/nothing"):
+        status, page, _ = await served.ask(path, secret=secret)
+        assert status == 404 and ("There is nothing here." in page or "there is no such step" in page), (path, page)
+
+
 async def test_the_mark_shows_that_an_address_leads_here(served: Served) -> None:
     status, mark, _ = await served.ask(MARK_PATH)
     assert (status, mark) == (200, served.state.mark) and mark != served.state.access.token

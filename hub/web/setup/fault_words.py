@@ -35,6 +35,7 @@ SHAPES: tuple[str, ...] = (
     "it is neither a spreadsheet nor text in UTF-8 or GBK",
     "a quotation mark is not closed, or one value is too long",
     "is no certificate in PEM (-----BEGIN CERTIFICATE-----)",
+    "is not accepted: {reason}",
     "the provider did not take it: {reason}",
     "these options are wrong: {names}",
     "this code counts no more: send another message",
