@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands are added to this one
 NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
+# A ZIP file with one of these names is an evidence package, even if its type is not where it belongs.
+PACKAGE_SUFFIXES = (".zip", ".asice")
 
 _OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
@@ -56,7 +58,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The PDF or OFD to check.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The PDF, OFD or evidence package to check.", show_default=False)],
     trust: Annotated[
         list[Path] | None,
         typer.Option(
@@ -74,7 +76,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
 ) -> None:
-    """Check a finished contract offline, element by element.
+    """Check a finished contract or an evidence package offline, element by element.
 
     Exit code 0: nothing failed. 1: something failed. 2: the file, or what to trust, could not be read.
     """
@@ -137,6 +139,8 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.trust import UnreadableTrust
 
     try:
+        if _is_package(asked.file):
+            return _verify_package(asked, language)
         report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
     except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
@@ -154,6 +158,38 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
         from rich.console import Console
 
         reports.show(report, Console(), language)
+    return SOMETHING_FAILED if report.failed else NOTHING_FAILED
+
+
+def _is_package(file: Path) -> bool:
+    """Return whether this ZIP file is meant as an evidence package, and not as an OFD. The check says whether it is a
+    good one. Its first member is its type (EN 319 162-1, A.1)."""
+    with file.open("rb") as opened:
+        start = opened.read(38)
+    return start.startswith(b"PK") and (start.endswith(b"mimetype") or file.suffix.lower() in PACKAGE_SUFFIXES)
+
+
+def _verify_package(asked: VerifyArguments, language: Language) -> int:
+    """Check an evidence package. Raises as `check_guarded` does."""
+    from qianda.evidence.package_check import PackageReport
+    from qianda.verify.guard import CheckCall, check_guarded
+
+    check = CheckCall(
+        "qianda.evidence.package_check",
+        "check_package_file",
+        asked.file,
+        tuple(asked.trust_files),
+        asked.expectation(),
+    )
+    report: PackageReport = check_guarded(check)
+    from qianda.evidence import package_report
+
+    if asked.as_json:
+        typer.echo(json.dumps(package_report.as_json(report), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        package_report.show(report, Console(), language)
     return SOMETHING_FAILED if report.failed else NOTHING_FAILED
 
 

@@ -39,6 +39,19 @@ SIGNATURE_WRONG: Final = Reason("清单的签名无效: {why}", "the signature o
 SIGNATURE_MISSING: Final = Reason("没有对清单的签名", "nothing signs the manifest")
 SIGNER_UNKNOWN: Final = Reason("签名者不受信任: {what}", "whoever signed the package is not trusted: {what}")
 TIME_UNKNOWN: Final = Reason("时间戳机构不受信任", "the timestamp is of an authority that is not trusted")
+NOT_OF_A_CONTRACT: Final = Reason("不是签达的证据包: {what}", "not an evidence package of Qianda: {what}")
+CHAIN_BROKEN: Final = Reason("存证记录第 {entry} 条不成链", "entry {entry} of the contract's record breaks the chain")
+HEAD_WRONG: Final = Reason(
+    "存证记录与 record/head.txt 不一致", "the contract's record is not the one that record/head.txt is about"
+)
+HASHES_WRONG: Final = Reason("hashes.txt 与条目不符: {name}", "hashes.txt does not fit the items: {name}")
+FINAL_FILE_WRONG: Final = Reason(
+    "合同文件不是记录中的最终文件", "the contract's file is not the one that its versions and its record name"
+)
+APPLICATION_WRONG: Final = Reason(
+    "{folder} 中的证书申请或签名无效", "a signature, or an application for a certificate, in {folder} is wrong"
+)
+ANOTHER_CONTRACT: Final = Reason("这是合同 {found}, 不是 {expected}", "this is contract {found}, not {expected}")
 RECORD_UNREADABLE: Final = Reason("证据记录无法读取", "the evidence record cannot be read (RFC 4998)")
 RECORD_MISSES: Final = Reason("证据记录不包含 {name}", "the evidence record does not cover {name}")
 RECORD_HASH: Final = Reason(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import math
 import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qianda.verify import reasons
 from qianda.verify.findings import Reason, UnreadableDocument
@@ -37,13 +39,34 @@ def verify_guarded(
 ) -> VerificationReport:
     """Check a file as `verify_file` does, in a child process with low priority and a limit of CPU time.
 
-    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer
-    within `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
+    Raises as `check_guarded` does.
+    """
+    check = CheckCall("qianda.verify", "verify_file", path, tuple(trust_files), expected)
+    report: VerificationReport = check_guarded(check, cpu_seconds=cpu_seconds, wait_seconds=wait_seconds)
+    return report
+
+
+@dataclass(frozen=True)
+class CheckCall:
+    """A call of `function(path, trust, expected)` in a module that is imported only in the child, under its limits."""
+
+    module: str
+    function: str
+    path: Path
+    trust_files: tuple[Path, ...]
+    expected: Expectation | None
+
+
+def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:
+    """Make a check in a child process, and return its report.
+
+    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer within
+    `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
     importable without side effects (multiprocessing, start method "spawn").
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(sender, path, tuple(trust_files), expected, cpu_seconds), daemon=True)
+    child = context.Process(target=_child, args=(sender, check, cpu_seconds), daemon=True)
     child.start()
     sender.close()
     try:
@@ -62,28 +85,25 @@ def verify_guarded(
         receiver.close()
 
 
-def _told(receiver: Connection) -> VerificationReport:
+def _told(receiver: Connection) -> Any:
     kind, value = receiver.recv()
     if isinstance(value, Reason):
         raise UnreadableDocument(value)
     if kind == "error":
         raise value
-    report: VerificationReport = value
-    return report
+    return value
 
 
-def _child(
-    sender: Connection, path: Path, trust_files: Sequence[Path], expected: Expectation | None, cpu_seconds: float
-) -> None:
+def _child(sender: Connection, check: CheckCall, cpu_seconds: float) -> None:
     _let_others_go_first()
     _limit(cpu_seconds)
-    from qianda.verify import verify_file  # slow to import: under the limits as well
+    function = getattr(importlib.import_module(check.module), check.function)  # slow to import: under the limits
     from qianda.verify.trust import Trust, UnreadableTrust
 
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # a refused signature is an answer, not a warning
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     try:
-        sender.send(("report", verify_file(path, Trust.load(trust_files), expected)))
+        sender.send(("report", function(check.path, Trust.load(check.trust_files), check.expected)))
     except UnreadableDocument as error:
         sender.send(("unreadable", error.reason))
     except (UnreadableTrust, OSError) as error:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any, cast
 
+from hub.authorities import Issued
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from qianda.evidence.container import open_container
+from qianda.evidence.container import META, MIMETYPE, open_container
 from qianda.evidence.signer import check_signer
+from qianda.evidence.zip_form import read_items
 from qianda.verify.trust import Trust
 from tests.lifecycle.signing import completed, person, signed
 from tests.running import Running
+from tests.signing_parts import Pki
 
 ENDS = ("completed", "declined", "expired", "voided")
 
@@ -66,3 +70,19 @@ async def opened(running: Running, package: bytes) -> Mapping[str, bytes]:
     trust = Trust.load([running.hub.settings.data / "trust"])
     await asyncio.to_thread(check_signer, container, trust)
     return container.items
+
+
+def pki_of(running: Running) -> Pki:
+    """Return the hub's own keys and certificates, as those see them who can sign with its seal."""
+    sealing, now = running.hub.services.sealing, running.hub.services.clock
+    seal = Issued(sealing.seal.chain[0], sealing.seal.chain, 0, now(), now())
+    return Pki(sealing.authority, cast(Any, sealing.timestamps), cast(Any, sealing.seal.key), seal, now)
+
+
+def signed_items(package: bytes) -> dict[str, bytes]:
+    """Return what the package is about, without its mimetype and META-INF."""
+    return {
+        item.name: item.content
+        for item in read_items(package)
+        if item.name != MIMETYPE and not item.name.startswith(META)
+    }

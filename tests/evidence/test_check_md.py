@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
-from hub.authorities import Issued
-from qianda.evidence.container import META, MIMETYPE
 from qianda.evidence.zip_form import read_items
-from tests.evidence.ended_contracts import ENDS, ended, package_of, trusted_pem
+from tests.evidence.ended_contracts import ENDS, ended, package_of, pki_of, signed_items, trusted_pem
 from tests.evidence.forged_packages import forgeries, zipped
 from tests.evidence.small_package import SmallPackage, small_package
 from tests.evidence.stranger import follow, follow_alone
 from tests.lifecycle.clockwork import quiet_hub
-from tests.signing_parts import Pki
 
 NAME = "signers/guardian-1/signer.json"
 
@@ -50,14 +46,8 @@ async def forged_with_the_real_seal(folder: Path) -> tuple[SmallPackage, dict[st
     """Return the package of a real contract in both versions, forgeries of it, and the certificates to trust."""
     async with quiet_hub() as running:
         package = await package_of(running, await ended(running, "completed"))
-        sealing, now = running.hub.services.sealing, running.hub.services.clock
-        seal = Issued(sealing.seal.chain[0], sealing.seal.chain, 0, now(), now())
-        pki = Pki(sealing.authority, cast(Any, sealing.timestamps), cast(Any, sealing.seal.key), seal, now)
-        items = {
-            item.name: item.content
-            for item in read_items(package)
-            if item.name != MIMETYPE and not item.name.startswith(META)
-        }
+        pki = pki_of(running)
+        items = signed_items(package)
         made = await small_package(folder, items, pki)
         return made, await forgeries(made), trusted_pem(running)
 

@@ -1,0 +1,94 @@
+"""Check an evidence package offline: container, signature, contents, evidence record, and the contract inside.
+
+Like every verifier it says which part fails, and believes nothing after that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qianda.evidence.container import Container, open_container
+from qianda.evidence.contents import FINAL_FILE, check_contents
+from qianda.evidence.reasons import ANOTHER_CONTRACT, TOO_MUCH, BadPackage
+from qianda.evidence.signer import PackageSigner, check_signer
+from qianda.evidence.zip_form import MAX_TOTAL_BYTES
+from qianda.verify import verify_bytes
+from qianda.verify.elements import VerificationReport
+from qianda.verify.expectation import Expectation
+from qianda.verify.findings import Reason, UnreadablePdf
+from qianda.verify.trust import Trust
+
+
+@dataclass(frozen=True)
+class PackageReport:
+    """What the verifier says about one package.
+
+    `fault`: why it is not believed; everything but the file's own facts is empty then. `contract`: the facts of
+    `contract.json`. `proven_since`: the time of the evidence record, if it has one. `document`: the report about the
+    finished file in it; None for contracts that ended otherwise.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    fault: Reason | None = None
+    contract: Mapping[str, Any] | None = None
+    signer: PackageSigner | None = None
+    proven_since: datetime | None = None
+    items: int = 0
+    document: VerificationReport | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.fault is not None or (self.document is not None and self.document.failed)
+
+
+def check_package_file(path: Path, trust: Trust, expected: Expectation | None = None) -> PackageReport:
+    """Check a package. Runs an event loop: call it where none is running. Raises OSError."""
+    if path.stat().st_size > MAX_TOTAL_BYTES:
+        return PackageReport(path.name, "", path.stat().st_size, TOO_MUCH.about(what=f"{MAX_TOTAL_BYTES >> 20} MiB"))
+    return check_package(path.read_bytes(), trust, expected, name=path.name)
+
+
+def check_package(
+    package: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = ""
+) -> PackageReport:
+    """Check a package in memory, as `check_package_file` does."""
+    report = PackageReport(name, hashlib.sha256(package).hexdigest(), len(package))
+    try:
+        container = open_container(package)
+        signer = check_signer(container, trust)
+        contract = check_contents(container.items)
+        document = _document(container, contract, trust, expected)
+    except BadPackage as error:
+        return replace(report, fault=error.reason)
+    except UnreadablePdf as error:
+        return replace(report, fault=error.reason)
+    since = min((proof.since for proof in container.proofs.values()), default=None)
+    return replace(
+        report,
+        contract=contract,
+        signer=signer,
+        proven_since=since,
+        items=len(container.items),
+        document=document,
+    )
+
+
+def _document(
+    container: Container, contract: Mapping[str, Any], trust: Trust, expected: Expectation | None
+) -> VerificationReport | None:
+    """Check the finished file, which has to be that of this very contract, with its signature fields."""
+    if expected and expected.number is not None and expected.number != contract["number"]:
+        raise BadPackage(ANOTHER_CONTRACT.about(found=contract["number"], expected=expected.number))
+    if contract["state"] != "COMPLETED":
+        return None
+    wanted = replace(expected or Expectation(), number=str(contract["number"]))
+    if wanted.fields is None:
+        wanted = replace(wanted, fields=(*contract["fields"], "seal"))
+    return verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE)

@@ -1,0 +1,75 @@
+"""The report about a package, as JSON for programs and as text for people in Chinese or English."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from qianda.evidence.package_check import PackageReport
+from qianda.verify.findings import Reason
+from qianda.verify.report import as_json as document_as_json
+from qianda.verify.report import local_time, say
+from qianda.verify.report import show as show_document
+
+_REFUSED = Reason("不可信: {why}", "Not to be believed: {why}")
+_GENUINE = Reason(
+    "这是 {by} 于 {at} 为合同 {number} 制作的证据包, 其中 {items} 个条目都未被更改。",
+    "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
+)
+_PROVEN = Reason("证据记录证明它自 {at} 起存在。", "An evidence record shows that it has existed since {at}.")
+_UNPROVEN = Reason("还没有证据记录 (第一版)。", "It has no evidence record yet (version 1).")
+_STATE = Reason("合同状态: {state}", "State of the contract: {state}")
+_TRIAL = Reason(
+    "含内置机构的证书: 仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
+)
+
+
+def as_json(report: PackageReport) -> dict[str, Any]:
+    """Return the report as JSON. Times are in ISO 8601 with zone; `document` is the report about the file inside."""
+    answer: dict[str, Any] = {
+        "file": report.file,
+        "kind": "evidence-package",
+        "sha256": report.sha256,
+        "size": report.size,
+        "failed": report.failed,
+        "fault": {"zh": report.fault.zh, "en": report.fault.en} if report.fault else None,
+    }
+    if report.contract is not None and report.signer is not None:
+        answer |= {
+            "contract": {
+                name: report.contract.get(name) for name in ("number", "title", "state", "ended_at", "school")
+            },
+            "made_by": report.signer.name,
+            "made_at": report.signer.signed_at.isoformat(),
+            "trial": report.signer.trial,
+            "proven_since": report.proven_since.isoformat() if report.proven_since else None,
+            "items": report.items,
+            "document": document_as_json(report.document) if report.document else None,
+        }
+    return answer
+
+
+def show(report: PackageReport, console: Console, language: str) -> None:
+    """Print the report. `language` is zh or en."""
+    for sentence in _sentences(report):
+        style = "bold red" if report.fault else "bold"
+        console.print(escape(say(sentence, language)), style=style, highlight=False, soft_wrap=True)
+    console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
+    if report.document is not None:
+        console.print()
+        show_document(report.document, console, language)
+
+
+def _sentences(report: PackageReport) -> list[Reason]:
+    if report.fault is not None:
+        return [Reason(_REFUSED.zh.format(why=report.fault.zh), _REFUSED.en.format(why=report.fault.en))]
+    assert report.contract is not None and report.signer is not None
+    made = {"by": report.signer.name, "at": local_time(report.signer.signed_at), "items": report.items}
+    sentences = [
+        _GENUINE.about(number=report.contract["number"], **made),
+        _STATE.about(state=report.contract["state"]),
+        _PROVEN.about(at=local_time(report.proven_since)) if report.proven_since else _UNPROVEN,
+    ]
+    return [*sentences, _TRIAL] if report.signer.trial else sentences

@@ -1,0 +1,120 @@
+"""`qianda verify` of packages: genuine ones, and items that do not fit each other though the real seal signed them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub.documents.evidence.package_items import HASHES
+from qianda.evidence.package_check import check_package
+from qianda.verify.expectation import Expectation
+from qianda.verify.trust import Trust
+from tests.commands import run_command
+from tests.evidence.ended_contracts import ended, package_of, pki_of, signed_items, trusted_pem
+from tests.evidence.small_package import package_of as sign_items
+from tests.lifecycle.clockwork import quiet_hub
+from tests.signing_parts import sample_pdf
+
+Items = dict[str, bytes]
+Change = Callable[[Items], Items]
+
+
+def changed(name: str, before: bytes, after: bytes) -> Change:
+    return lambda items: {**items, name: items[name].replace(before, after)}
+
+
+def without(name: str) -> Change:
+    return lambda items: {each: content for each, content in items.items() if each != name}
+
+
+def without_last_entry(items: Items) -> Items:
+    lines = items["record/record.jsonl"].splitlines(keepends=True)
+    return {**items, "record/record.jsonl": b"".join(lines[:-1])}
+
+
+SIGNER = "signers/guardian-1/"
+WRONG: dict[str, tuple[Change, str]] = {
+    "an entry was changed": (changed("record/record.jsonl", b'"issued"', b'"voided"'), "breaks the chain"),
+    "the last entry is gone": (without_last_entry, "record/head.txt"),
+    "no record": (without("record/record.jsonl"), "not an evidence package"),
+    "another file": (lambda items: {**items, "contract/final.pdf": sample_pdf()}, "not the one that its versions"),
+    "another state": (changed("contract/contract.json", b'"COMPLETED"', b'"VOIDED"'), "issued.pdf"),
+    "another contract": (changed("contract/contract.json", b'"QD-2026', b'"QD-2025'), "record/head.txt"),
+    "another signature": (changed(f"{SIGNER}attributes-001.der", b"\x06", b"\x07"), "is wrong"),
+    "another application": (changed(f"{SIGNER}application-001.bin", b"qianda-key", b"qianda-kex"), "is wrong"),
+}
+
+
+def with_hashes(items: Items) -> Items:
+    """Return the items with the `hashes.txt` that a forger would write."""
+    others = {name: content for name, content in items.items() if name != HASHES}
+    lines = [
+        f"{hashlib.sha256(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
+        for name, content in others.items()
+    ]
+    return {**others, HASHES: "".join(lines).encode()}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Path]:
+    """Return a genuine package, and wrong ones that the real seal signed, with the certificates to trust."""
+    import asyncio
+
+    async def make() -> tuple[dict[str, bytes], bytes]:
+        async with quiet_hub() as running:
+            genuine = await package_of(running, await ended(running, "completed"))
+            items, pki = signed_items(genuine), pki_of(running)
+            made = {"genuine": genuine, "signed again": await sign_items(with_hashes(items), pki)}
+            made["other hashes"] = await sign_items({**items, HASHES: items[HASHES].replace(b"a", b"b", 1)}, pki)
+            for name, (change, _) in WRONG.items():
+                assert change(items) != items, name
+                made[name] = await sign_items(with_hashes(change(items)), pki)
+            made["voided"] = await package_of(running, await ended(running, "voided"))
+            return made, trusted_pem(running)
+
+    made, trusted = asyncio.run(make())
+    path = tmp_path_factory.mktemp("packages") / "trusted.pem"
+    path.write_bytes(trusted)
+    return made, path
+
+
+@pytest.mark.parametrize("name", ["genuine", "signed again", "voided"])
+def test_accepts_what_fits(packages: tuple[dict[str, bytes], Path], name: str) -> None:
+    made, trusted = packages
+    report = check_package(made[name], Trust.load([trusted]))
+    assert (report.fault, report.failed) == (None, False)
+    assert (report.document is None) == (name == "voided")
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+def test_refuses_what_does_not_fit(packages: tuple[dict[str, bytes], Path], name: str) -> None:
+    made, trusted = packages
+    report = check_package(made[name], Trust.load([trusted]))
+    assert report.failed and report.fault is not None
+    assert WRONG[name][1] in report.fault.en
+
+
+def test_refuses_other_hashes_and_another_contract_than_expected(packages: tuple[dict[str, bytes], Path]) -> None:
+    made, trusted = packages
+    report = check_package(made["other hashes"], Trust.load([trusted]))
+    assert report.fault is not None and "hashes.txt" in report.fault.en
+    report = check_package(made["genuine"], Trust.load([trusted]), Expectation(number="QD-2026-000999"))
+    assert report.fault is not None and "not QD-2026-000999" in report.fault.en
+
+
+def test_the_command_checks_packages(packages: tuple[dict[str, bytes], Path], tmp_path: Path) -> None:
+    made, trusted = packages
+    file = tmp_path / "evidence.zip"
+    environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    for name, code in (("genuine", 0), ("another file", 1)):
+        file.write_bytes(made[name])
+        done = run_command(["verify", str(file), "--trust", str(trusted), "--json"], environment)
+        assert done.returncode == code, done.stderr
+        assert json.loads(done.stdout)["failed"] == bool(code)
+    done = run_command(["verify", str(file), "--trust", str(trusted), "--language", "zh"], environment)
+    assert done.returncode == 1 and "不可信" in done.stdout
