@@ -60,8 +60,8 @@ class CheckCall:
 def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:
     """Make a check in a child process, and return its report.
 
-    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer within
-    `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
+    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer
+    within `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
     importable without side effects (multiprocessing, start method "spawn").
     """
     context = multiprocessing.get_context("spawn")
