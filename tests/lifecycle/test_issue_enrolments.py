@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +18,7 @@ from hub.lifecycle.school import issue_enrolments as issuing
 from hub.lifecycle.school.change_enrolment import change_enrolment
 from hub.lifecycle.school.import_roster import new_contract
 from hub.lifecycle.school.issue_enrolments import MAX_TRIES, begin_issuing, issue_enrolments
+from hub.lifecycle.school.preview_issuing import forecast_issuing
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import EnrolmentFilter
@@ -25,7 +26,7 @@ from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, Issu
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
-from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.clockwork import MORNING, NIGHT, quiet_hub
 from tests.poster_visits import Family
 from tests.running import Running
 
@@ -245,3 +246,21 @@ async def test_only_the_own_campus_is_issued(running: Running) -> None:
         await begun(running, [enrolment], Scope(frozenset({"beijing"})))
     with pytest.raises(BadInput):
         await begun(running, [])
+
+
+async def test_the_preview_says_when_messages_may_go_out(running: Running) -> None:
+    enrolments = [await enrolled(running) for _ in range(2)]
+    clock, services = running.clock, running.hub.services
+    kept = clock.offset
+    seen = {}
+    for name, moment in (("day", MORNING), ("night", NIGHT)):
+        clock.offset = moment - datetime.now(UTC)
+        for send in ("now", "none"):
+            act = IssueAct(uuid4(), "hefei", "staff:x", moment, send)
+            seen[name, send] = await forecast_issuing(services, EVERYTHING, enrolments, act)
+    clock.offset = kept
+    assert [seen[key].messages for key in seen] == [2, 0, 2, 0]
+    assert seen["day", "now"].waits == seen["night", "none"].waits == {}
+    opening = seen["night", "now"].waits["hefei"]
+    assert NIGHT < opening < NIGHT + timedelta(hours=12) and len(seen["night", "now"].seen.images) > 1
+    assert not await contracts_of(running, enrolments)
