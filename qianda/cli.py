@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from qianda.verify.expectation import Expectation
     from qianda.verify.findings import Reason
+    from qianda.verify.validation_report import ReportedSignature
 
 COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands are added to this one
 NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
@@ -74,6 +76,10 @@ def verify(
         typer.Option(help="What this must be: a JSON file with number, document_sha256, final_sha256 or fields."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the report of ETSI TS 119 102-2 (XML) into this new file.", metavar="FILE"),
+    ] = None,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
 ) -> None:
     """Check a finished contract or an evidence package offline, element by element.
@@ -84,7 +90,7 @@ def verify(
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or _language_of_environment()
-    raise typer.Exit(_verify(VerifyArguments(file, trust_files, expect, manifest, as_json), tongue))
+    raise typer.Exit(_verify(VerifyArguments(file, trust_files, expect, manifest, as_json, report), tongue))
 
 
 def agent(
@@ -124,6 +130,7 @@ class VerifyArguments:
     number: str | None
     manifest: Path | None
     as_json: bool
+    report: Path | None = None
 
     def expectation(self) -> Expectation:
         from qianda.verify.expectation import Expectation
@@ -137,15 +144,17 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.findings import UnreadableDocument  # imported here so that the command starts quickly
     from qianda.verify.guard import verify_guarded
     from qianda.verify.trust import UnreadableTrust
+    from qianda.verify.validation_report import signatures_of
 
     try:
         if _is_package(asked.file):
             return _verify_package(asked, language)
         report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
+        _write_report(asked, signatures_of(report))
     except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
-        typer.echo(f"{asked.file}: {error.strerror or error}", err=True)
+        typer.echo(f"{error.filename or asked.file}: {error.strerror or error}", err=True)
         return UNREADABLE
     except (UnreadableTrust, UnreadableManifest) as error:
         typer.echo(str(error), err=True)
@@ -184,6 +193,7 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
 
+    _write_report(asked, package_report.signatures_of(report))
     if asked.as_json:
         typer.echo(json.dumps(package_report.as_json(report), ensure_ascii=False, indent=2))
     else:
@@ -191,6 +201,16 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
 
         package_report.show(report, Console(), language)
     return SOMETHING_FAILED if report.failed else NOTHING_FAILED
+
+
+def _write_report(asked: VerifyArguments, signatures: list[ReportedSignature]) -> None:
+    """Write the report of TS 119 102-2, if it was asked for. Raises OSError, also if the file is there."""
+    if asked.report is None:
+        return
+    from qianda.verify.validation_report import validation_report
+
+    with asked.report.open("xb") as new:
+        new.write(validation_report(signatures, datetime.now(UTC)))
 
 
 def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) -> int:

@@ -28,15 +28,17 @@ from qianda.verify.trust import Trust
 class PackageReport:
     """What the verifier says about one package.
 
-    `fault`: why it is not believed; everything but the file's own facts is empty then. `contract`: the facts of
-    `contract.json`. `proven_since`: the time of the evidence record, if it has one. `document`: the report about the
-    finished file in it; None for contracts that ended otherwise.
+    `fault`: why it is not believed; everything but the file's own facts is empty then. `is_untrusted`: the fault is
+    only that nobody trusted signed it. `contract`: the facts of `contract.json`. `proven_since`: the time of the
+    evidence record, if it has one. `document`: the report about the finished file in it; None for contracts that ended
+    otherwise.
     """
 
     file: str
     sha256: str
     size: int
     fault: Reason | None = None
+    is_untrusted: bool = False
     contract: Mapping[str, Any] | None = None
     signer: PackageSigner | None = None
     proven_since: datetime | None = None
@@ -62,11 +64,11 @@ def check_package(
     report = PackageReport(name, hashlib.sha256(package).hexdigest(), len(package))
     try:
         container = open_container(package)
-        signer = check_signer(container, trust)
+        signer = _signer(container, trust)
         contract = check_contents(container.items)
         document = _document(container, contract, trust, expected)
     except BadPackage as error:
-        return replace(report, fault=error.reason)
+        return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
         return replace(report, fault=error.reason)
     since = min((proof.since for proof in container.proofs.values()), default=None)
@@ -78,6 +80,17 @@ def check_package(
         items=len(container.items),
         document=document,
     )
+
+
+class _NotTrusted(BadPackage):
+    pass
+
+
+def _signer(container: Container, trust: Trust) -> PackageSigner:
+    try:
+        return check_signer(container, trust)
+    except BadPackage as error:
+        raise _NotTrusted(error.reason) from error
 
 
 def _document(

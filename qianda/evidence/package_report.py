@@ -7,11 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from qianda.evidence.container import SIGNATURE
 from qianda.evidence.package_check import PackageReport
 from qianda.verify.findings import Reason
 from qianda.verify.report import as_json as document_as_json
 from qianda.verify.report import local_time, say
 from qianda.verify.report import show as show_document
+from qianda.verify.validation_report import FAILED, INDETERMINATE, PASSED, ReportedSignature
+from qianda.verify.validation_report import signatures_of as signatures_of_document
 
 _REFUSED = Reason("不可信: {why}", "Not to be believed: {why}")
 _GENUINE = Reason(
@@ -49,6 +52,17 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "document": document_as_json(report.document) if report.document else None,
         }
     return answer
+
+
+def signatures_of(report: PackageReport) -> list[ReportedSignature]:
+    """Return the signature over the package, and those of the file inside, for the report of TS 119 102-2."""
+    if report.signer is None:
+        faults = (
+            (INDETERMINATE, "CERTIFICATE_CHAIN_GENERAL_FAILURE") if report.is_untrusted else (FAILED, "FORMAT_FAILURE")
+        )
+        return [ReportedSignature(SIGNATURE, "", None, report.sha256, *faults)]
+    package = ReportedSignature(SIGNATURE, report.signer.name, report.signer.signed_at, report.sha256, PASSED)
+    return [package, *(signatures_of_document(report.document) if report.document else ())]
 
 
 def show(report: PackageReport, console: Console, language: str) -> None:

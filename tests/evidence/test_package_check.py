@@ -12,6 +12,7 @@ import pytest
 
 from hub.documents.evidence.package_items import HASHES
 from qianda.evidence.package_check import check_package
+from qianda.evidence.package_report import signatures_of
 from qianda.verify.expectation import Expectation
 from qianda.verify.trust import Trust
 from tests.commands import run_command
@@ -88,6 +89,9 @@ def test_accepts_what_fits(packages: tuple[dict[str, bytes], Path], name: str) -
     made, trusted = packages
     report = check_package(made[name], Trust.load([trusted]))
     assert (report.fault, report.failed) == (None, False)
+    signatures = signatures_of(report)
+    assert {signature.indication for signature in signatures} == {"total-passed"}
+    assert len(signatures) == (1 if name == "voided" else 3)  # of the package; of a signer, and the seal
     assert (report.document is None) == (name == "voided")
 
 
@@ -97,6 +101,12 @@ def test_refuses_what_does_not_fit(packages: tuple[dict[str, bytes], Path], name
     report = check_package(made[name], Trust.load([trusted]))
     assert report.failed and report.fault is not None
     assert WRONG[name][1] in report.fault.en
+    assert [signature.indication for signature in signatures_of(report)] == ["total-failed"]
+
+
+def test_who_is_not_trusted_is_indeterminate(packages: tuple[dict[str, bytes], Path]) -> None:
+    report = check_package(packages[0]["genuine"], Trust())
+    assert report.failed and [each.indication for each in signatures_of(report)] == ["indeterminate"]
 
 
 def test_refuses_other_hashes_and_another_contract_than_expected(packages: tuple[dict[str, bytes], Path]) -> None:
