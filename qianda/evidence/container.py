@@ -29,7 +29,7 @@ PROOF: Final = "META-INF/evidencerecord001.ers"
 
 
 @dataclass(frozen=True)
-class Container:
+class AsicContainer:
     """A container that is whole.
 
     `items`: all of it by name, in the order of the file. `signatures`: checked, but of whom is not; by the manifest
@@ -41,7 +41,7 @@ class Container:
     proofs: Mapping[str, ProvenFiles]
 
 
-def open_container(data: bytes, *, ours: bool = True) -> Container:
+def open_container(data: bytes, *, ours: bool = True) -> AsicContainer:
     """Check and open a container. Raises BadPackage.
 
     `ours`: it must have the form in which Qianda writes; otherwise what others do is accepted, too: a mimetype at
@@ -57,7 +57,7 @@ def open_container(data: bytes, *, ours: bool = True) -> Container:
     signatures = {name: _signature(name, manifest, items) for name, manifest in signed.items()}
     covered = [*_outside(items), *signed, *(manifest.about for manifest in signed.values())] if ours else []
     proofs = {name: _proof(manifest, items, covered) for name, manifest in proven.items()}
-    return Container(items, signatures, proofs)
+    return AsicContainer(items, signatures, proofs)
 
 
 def _check_mimetype(listed: list[ZipItem], items: Mapping[str, bytes], ours: bool) -> None:

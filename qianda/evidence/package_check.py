@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qianda.evidence.container import Container, open_container
+from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
 from qianda.evidence.reasons import ANOTHER_CONTRACT, TOO_MUCH, BadPackage
 from qianda.evidence.signer import PackageSigner, check_signer
@@ -86,7 +86,7 @@ class _NotTrusted(BadPackage):
     pass
 
 
-def _signer(container: Container, trust: Trust) -> PackageSigner:
+def _signer(container: AsicContainer, trust: Trust) -> PackageSigner:
     try:
         return check_signer(container, trust)
     except BadPackage as error:
@@ -94,7 +94,7 @@ def _signer(container: Container, trust: Trust) -> PackageSigner:
 
 
 def _document(
-    container: Container, contract: Mapping[str, Any], trust: Trust, expected: Expectation | None
+    container: AsicContainer, contract: Mapping[str, Any], trust: Trust, expected: Expectation | None
 ) -> VerificationReport | None:
     """Check the finished file, which has to be that of this very contract, with its signature fields."""
     if expected and expected.number is not None and expected.number != contract["number"]:

@@ -12,7 +12,7 @@ from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
 from qianda.evidence import reasons
-from qianda.evidence.container import Container
+from qianda.evidence.container import AsicContainer
 from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
@@ -31,7 +31,7 @@ class PackageSigner:
     trial: bool
 
 
-def check_signer(container: Container, trust: Trust) -> PackageSigner:
+def check_signer(container: AsicContainer, trust: Trust) -> PackageSigner:
     """Check that an organisation's trusted seal made the package, at a time that a trusted authority states.
 
     Runs an event loop: call it where none is running. Raises BadPackage.
