@@ -131,7 +131,7 @@ def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
 
     Raises typer's Exit with 1 where there are faults.
     """
-    from hub.lifecycle.school.import_roster import ImportOptions, load_roster, mark_roster
+    from hub.lifecycle.school.import_roster import ImportOptions, load_roster, mark_roster, read_titles
 
     options = ImportOptions("en", dry_run=dry_run)
     content = file.read_bytes()
@@ -141,7 +141,8 @@ def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
             sheet = await mark_roster(hub.database, hub.services.clock, content, EVERYTHING, options)
             with marked.open("xb") as new:
                 new.write(sheet)
-        begun = options if dry_run else await _begin_import(hub, file.name, options)
+        _, missing = await read_titles(hub.database, content, EVERYTHING)
+        begun = options if dry_run or missing else await _begin_import(hub, file.name, options)
         return await load_roster(hub.database, hub.services.clock, content, EVERYTHING, begun)
 
     report = with_hub(act)
