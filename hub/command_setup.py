@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hub.command_database import opened_database
 from hub.command_hub import check_current, load_settings, say, with_hub
 from hub.command_init import REQUEST_FILE, find_install_faults, install_school
-from hub.demo.guard import check_environment
+from hub.demo.guard import check_bind, check_environment
 from hub.errors import BadInput
 from hub.settings import Settings, own_file, shipped_school, written_file
 
@@ -28,7 +28,8 @@ SCHOOL_FILE = "school.toml"
 
 
 def check_unset() -> Settings:
-    """Return the settings of a hub without a school. Raises BadInput where there is one: nothing may be set up twice.
+    """Return the settings of a hub without a school. Raises BadInput where there is one: nothing may be set up twice;
+    and where others than this machine could reach the page without TLS.
 
     A set-up that was killed in between has kept its answers, and goes on.
     """
@@ -36,6 +37,7 @@ def check_unset() -> Settings:
 
     check_environment(os.environ)
     settings = load_settings()
+    check_bind(settings)
     if own := own_file():
         if own != written_file() or not (settings.data / FILE).exists():
             raise BadInput(f"there is a configuration already ({own}): run `qianda migrate`, then `qianda init`")

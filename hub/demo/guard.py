@@ -93,7 +93,7 @@ def check_real(settings: Settings) -> None:
     """Raise BadInput, with what to do, for settings with which no real hub may start."""
     _check_school(settings)
     _check_origin(settings)
-    _check_bind(settings)
+    check_bind(settings)
 
 
 def _check_school(settings: Settings) -> None:
@@ -124,7 +124,7 @@ def _check_origin(settings: Settings) -> None:
         )
 
 
-def _check_bind(settings: Settings) -> None:
+def check_bind(settings: Settings) -> None:
     """Raise BadInput if others could reach the plain HTTP of `serve`.
 
     On another address than this machine's own, only a configured proxy may reach it.

@@ -9,12 +9,14 @@ import pytest
 
 from channels import Channel, ChannelContext, ReplyLost
 from channels.email import connect
+from channels.sms_twilio import connect as connect_sms
 from hub.doctor_providers import ask_provider
 from hub.model.messaging.provider import Provider
 from hub.router.providers import Carrier
 from hub.web.doctor_words import say_part
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer
 from tests.channels.doubles.email import Double
+from tests.channels.doubles.sms_twilio import Double as Twilio
 from tests.running import running_hub
 from tests.web.staff_visit import add_staff, desk_of
 
@@ -44,6 +46,18 @@ async def test_a_mail_server_is_logged_in_to_and_nothing_is_sent() -> None:
     with pytest.raises(ValueError, match="does not answer as it should: no connection"):
         async with aiohttp.ClientSession() as http:
             await ask_provider(mail(dict(double.options()), http))
+    assert double.accepted == []
+
+
+async def test_a_provider_that_can_be_asked_is_asked_about_nothing() -> None:
+    double = Twilio()
+    async with double.serving(), aiohttp.ClientSession() as http:
+        place = ChannelContext("sms", "http://127.0.0.1/callbacks", http, Ledger(), lambda: datetime.now(UTC))
+        provider = Provider("sms", "sms_twilio", "sms")
+        assert await ask_provider(Carrier(provider, connect_sms(double.options(), place))) == "answers"
+        wrong = dict(double.options()) | {"auth_token": "0" * 32}
+        with pytest.raises(ValueError, match="does not answer as it should"):
+            await ask_provider(Carrier(provider, connect_sms(wrong, place)))
     assert double.accepted == []
 
 
