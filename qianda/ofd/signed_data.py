@@ -13,9 +13,11 @@ from typing import Any, Final
 
 from asn1crypto import core, x509
 
+from qianda import der
+from qianda.cms_parts import NULL, object_identifier
 from qianda.ofd import NotAnOfd
 from qianda.ofd.moments import read_moment
-from qianda.sm2 import SIGNATURE_OID, SM3_OID
+from qianda.sm2 import CURVE_OID, SIGNATURE_OID, SM3_OID
 
 DATA_OID, SIGNED_DATA_OID = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
 # Some libraries keep the content types of CMS itself.
@@ -23,7 +25,13 @@ _DATA_OIDS: Final = frozenset({DATA_OID, "1.2.840.113549.1.7.1"})
 _SIGNED_DATA_OIDS: Final = frozenset({SIGNED_DATA_OID, "1.2.840.113549.1.7.2"})
 CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
 # Makers name SM2 signatures by one of these: the signature, the signing key, the curve.
-_SM2_OIDS: Final = frozenset({SIGNATURE_OID, "1.2.156.10197.1.301.1", "1.2.156.10197.1.301"})
+_SM2_NAMES: Final = frozenset(map(object_identifier, (SIGNATURE_OID, "1.2.156.10197.1.301.1", CURVE_OID)))
+
+
+_VERSION: Final = der.encode(der.INTEGER, b"\1")
+_SM3: Final = object_identifier(SM3_OID)
+# Makers leave the parameters out, or write NULL.
+_HASHES: Final = (der.encode(der.SEQUENCE, _SM3), der.encode(der.SEQUENCE, _SM3 + NULL))
 
 
 @dataclass(frozen=True)
@@ -118,19 +126,29 @@ def read_signed_data(data: bytes) -> PlainValue:
     signer = signed["signers"][0]
     certificates = tuple(one.dump() for one in signed["certificates"])
     certificate = _certificate_of(signer["signer"], certificates)
-    if signer["digest_algorithm"]["algorithm"].dotted != SM3_OID:
-        raise NotAnOfd("a signature value that is not made with SM3")
+    _check_head(signed, signer)
     over, data_hash, moment = _read_signed(signed["content_info"], signer["signed_attributes"])
-    named = signer["signature_algorithm"]["algorithm"].dotted
+    named = signer["signature_algorithm"]["algorithm"]
     return PlainValue(
         certificate=certificate,
         others=tuple(one for one in certificates if one != certificate),
-        algorithm=SIGNATURE_OID if named in _SM2_OIDS else named,
+        algorithm=SIGNATURE_OID if named.dump() in _SM2_NAMES else named.dotted,
         signed=over,
         data_hash=data_hash,
         signature=signer["signature"].native,
         moment=moment,
     )
+
+
+def _check_head(signed: Any, signer: Any) -> None:
+    """Check what no signature covers: versions and hashes have one form, so that no bit of them can be changed
+    unnoticed. Raises NotAnOfd."""
+    if signed["version"].dump() != _VERSION or signer["version"].dump() != _VERSION:
+        raise NotAnOfd("a signature value of another version")
+    if signer["digest_algorithm"].dump() not in _HASHES:
+        raise NotAnOfd("a signature value that is not made with SM3")
+    if signed["digest_algorithms"].dump() not in [der.encode(der.SET, one) for one in _HASHES]:
+        raise NotAnOfd("a signature value that is not made with SM3")
 
 
 def _read_signed(content_info: Any, attributes: Any) -> tuple[bytes, bytes, datetime | None]:

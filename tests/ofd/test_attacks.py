@@ -6,7 +6,9 @@ import pytest
 
 from qianda.verify import UnreadableDocument, verify_bytes
 from tests.ofd.changes import changed_files
+from tests.ofd.foreign import Habits, foreign_ofd
 from tests.ofd.identities import Identities
+from tests.ofd.plain import members_of, plain_ofd, with_members
 
 SEED = 20261127
 
@@ -31,6 +33,22 @@ def test_changed_bytes_and_added_members_are_refused(who: Identities, sealed: by
 @pytest.mark.real
 def test_two_thousand_changes_are_refused(who: Identities, sealed: bytes) -> None:
     assert _accepted(who, sealed, 2_000) == []
+
+
+@pytest.mark.parametrize("attributes", [False, pytest.param(True, marks=pytest.mark.real)])
+async def test_no_byte_of_a_value_can_be_changed(who: Identities, attributes: bool) -> None:
+    """The value of the last signature is covered by none: what is in it is signed, or has one form."""
+    file = await foreign_ofd(plain_ofd(), who, Habits(version=0, kind="Sign", attributes=attributes))
+    name, trust, accepted = "Doc_0/Signs/Sign_9/SignedValue.dat", who.trust, []
+    value = members_of(file)[name]
+    for at in range(len(value)):
+        changed = value[:at] + bytes((value[at] ^ (1 << at % 8),)) + value[at + 1 :]
+        try:
+            if not verify_bytes(with_members(file, **{name: changed}), trust).failed:
+                accepted.append(at)
+        except UnreadableDocument:
+            continue
+    assert accepted == []
 
 
 def test_every_byte_of_the_container_but_a_few_is_accounted_for(who: Identities, sealed: bytes) -> None:

@@ -60,8 +60,9 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     algorithms = certificate["signature_algorithm"], certificate["tbs_certificate"]["signature"]
     if any(one["algorithm"].dotted != sm2.SIGNATURE_OID for one in algorithms):
         return False
-    body, value = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
-    return sm2.verify(issuer.public_key.dump(), body, value)
+    body, value = certificate["tbs_certificate"].dump(), certificate["signature_value"].contents
+    # The first byte of the value counts the bits that are not used: none.
+    return value[:1] == b"\0" and sm2.verify(issuer.public_key.dump(), body, value[1:])
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
