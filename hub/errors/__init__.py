@@ -16,7 +16,6 @@ whether the very same request can succeed later without anybody changing anythin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hub.errors.accounts import AccessDenied as AccessDenied
@@ -31,6 +30,15 @@ from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
 from hub.errors.accounts import SecondFactorThere as SecondFactorThere
 from hub.errors.accounts import WrongPassword as WrongPassword
 from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
+from hub.errors.certificates import CertificateNotForSigning as CertificateNotForSigning
+from hub.errors.certificates import CertificateNotTrusted as CertificateNotTrusted
+from hub.errors.certificates import CertificateNotValid as CertificateNotValid
+from hub.errors.certificates import CertificateOfSomebodyElse as CertificateOfSomebodyElse
+from hub.errors.certificates import CertificateRevoked as CertificateRevoked
+from hub.errors.certificates import CustodyTooLow as CustodyTooLow
+from hub.errors.certificates import KeyOfSomebodyElse as KeyOfSomebodyElse
+from hub.errors.certificates import KeyRevoked as KeyRevoked
+from hub.errors.certificates import WrongProof as WrongProof
 from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
 from hub.errors.enrolments import ImportUndone as ImportUndone
 from hub.errors.files import ManyChecks as ManyChecks
@@ -144,60 +152,6 @@ class NotOnList(Refused):
     sentence = (
         "This code is only for people on a list of the school, and these details are not on it. Please ask the school."
     )
-
-
-class WrongProof(Refused):
-    code = "wrong-proof"
-    sentence = "The proof for the key is not valid. Please try to sign again."
-
-
-class KeyOfSomebodyElse(Refused):
-    code = "key-of-somebody-else"
-    sentence = "This key has been used by somebody else. Please use a key of your own."
-
-
-class KeyRevoked(Refused):
-    code = "key-revoked"
-    sentence = "The key of this device was revoked. Please make a new one in the app."
-
-
-class CertificateNotTrusted(Refused):
-    code = "certificate-not-trusted"
-    sentence = "This certificate's authority is not accepted here. Please use another certificate, or ask the school."
-
-
-class CertificateNotValid(Refused):
-    """It has expired, has not begun, or ends before the contract can be completed; the detail says which."""
-
-    code = "certificate-not-valid"
-    sentence = "This certificate has expired or expires too soon. Please renew it or use another one."
-
-
-class CertificateRevoked(Refused):
-    code = "certificate-revoked"
-    sentence = "This certificate was revoked. Please use another one."
-
-
-class CertificateNotForSigning(Refused):
-    code = "certificate-not-for-signing"
-    sentence = "This certificate is not meant for signing. Please use the one for signatures."
-
-
-class CertificateOfSomebodyElse(Refused):
-    code = "certificate-of-somebody-else"
-    sentence = "The name in the certificate is not yours. Please use a certificate of your own."
-
-
-class CustodyTooLow(Refused):
-    """The key's custody is too low for the contract. `held`: where the key is, as proved; `accepted`: what the template
-    accepts."""
-
-    code = "custody-too-low"
-    sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."
-
-    def __init__(self, held: str, accepted: Sequence[str]) -> None:
-        super().__init__(f"this key counts as {held}; accepted here: {', '.join(accepted)}")
-        self.held, self.accepted = held, tuple(accepted)
 
 
 class WrongSignature(Refused):

@@ -12,7 +12,14 @@ MODULES = "import json, sys, hub.supervisor; print(json.dumps(sorted(sys.modules
 # All that it may import of ours.
 OURS = {
     "hub",
-    *("hub.errors", "hub.errors.accounts", "hub.errors.enrolments", "hub.errors.files", "hub.errors.kinds"),
+    *(
+        "hub.errors",
+        "hub.errors.accounts",
+        "hub.errors.certificates",
+        "hub.errors.enrolments",
+        "hub.errors.files",
+        "hub.errors.kinds",
+    ),
     *("hub.service_job", "hub.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),
     *("hub.store.server.moved_database", "hub.store.kernel", "hub.store.kernel.durable_files"),

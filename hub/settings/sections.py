@@ -1,0 +1,195 @@
+"""The sections of the settings, each with its limits. Its names are those of the TOML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from channels.applink import (
+    checked_apple_app,
+    checked_fingerprint,
+    checked_harmony_app,
+    checked_package,
+    checked_scheme,
+)
+
+ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SchoolSettings(_Section):
+    """Party A of every contract, and the organisation on the seal. Messages use the short names if there are any."""
+
+    name: str
+    name_en: str = ""
+    short_name: str = ""
+    short_name_en: str = ""
+    credit_code: str
+    licence: str
+    representative: str = ""
+
+    def named(self, language: str) -> str:
+        """Return the full name, for the head of a page."""
+        return self.name_en if language == "en" and self.name_en else self.name
+
+    def called(self, language: str) -> str:
+        """Return the name that messages and pages use: the short one if there is one."""
+        english = self.short_name_en or self.name_en
+        return english if language == "en" and english else self.short_name or self.name
+
+
+class TokenSettings(_Section):
+    """The PKCS#11 token. Without `module` it is SoftHSM in the data folder. The PIN is in a variable or a file."""
+
+    module: str = ""
+    label: str = "qianda"
+    pin: str = ""
+    pin_file: Path | None = None
+    seal_key: str = "seal"
+
+
+class TimestampService(_Section):
+    """One RFC 3161 service. `certificates`: PEM files to pin; `deadline`: seconds."""
+
+    url: str = ""
+    certificates: list[Path] = Field(default_factory=list)
+    deadline: float = Field(default=10, gt=0, le=60)
+
+
+class TimestampSettings(TimestampService):
+    """The timestamp services. `builtin` is for trial and internal use. `rfc3161` asks `url`, and if it is away
+    `more`."""
+
+    kind: Literal["builtin", "rfc3161"] = "builtin"
+    more: list[TimestampService] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _services(self) -> TimestampSettings:
+        services = [self, *self.more] if self.kind == "rfc3161" else self.more
+        if self.kind == "builtin" and self.more:
+            raise ValueError("the built-in service stands alone: kind has to be rfc3161 where there are more")
+        if not all(service.url and service.certificates for service in services):
+            raise ValueError("every timestamp service needs a url and the certificates by which it is known")
+        return self
+
+
+class AuthorityRuleSettings(_Section):
+    """Who certifies which keys: see `hub.model.signing.authority_choice.AuthorityRule`."""
+
+    authorities: list[str] = Field(min_length=1)
+    campuses: list[str] = Field(default_factory=list)
+    templates: list[str] = Field(default_factory=list)
+    keys: list[Literal["ec", "rsa"]] = Field(default_factory=list)
+
+
+class RepresentativeSettings(_Section):
+    """Who signs for the school at a campus and all below it: see `hub.model.contract.signer.Representative`."""
+
+    campus: str
+    name: str
+    phone: str
+    id_number: str
+    id_type: str = "cn-id"
+    email: str | None = None
+    language: Literal["zh", "en"] = "zh"
+    channels: list[Literal["sms", "voice", "email"]] = Field(default=["sms"], min_length=1)
+
+
+class AndroidAppSettings(_Section):
+    """An Android app of the school. `fingerprints`: SHA-256 of every certificate that signs it, upload key and store's
+    key."""
+
+    package: Annotated[str, AfterValidator(checked_package)]
+    fingerprints: list[Annotated[str, AfterValidator(checked_fingerprint)]] = Field(min_length=1)
+
+
+class AppLinkSettings(_Section):
+    """The school's own app, if it has one. `channels/applink.py` describes the form of each value."""
+
+    scheme: Annotated[str, AfterValidator(checked_scheme)] = "qianda"
+    ios_apps: list[Annotated[str, AfterValidator(checked_apple_app)]] = Field(default_factory=list)
+    android_apps: list[AndroidAppSettings] = Field(default_factory=list)
+    harmony_apps: list[Annotated[str, AfterValidator(checked_harmony_app)]] = Field(default_factory=list)
+
+
+# The channels that a signer's ladder may name. The messages of each are carried by one or more providers.
+CARRIERS = ("sms", "voice", "email")
+
+
+class ChannelSettings(BaseModel):
+    """One provider of a channel. Options that are not listed here are those of the channel's own module.
+
+    `kind`: the module in `channels/`, by default the entry's name. `carries`: the channel's name in signers' ladders,
+    by default the entry's name or the first word of `kind` (`sms_twilio` carries `sms`). `weight`: its share among the
+    providers of one channel. `rate`: messages a second, of which `codes_share` is kept for one-time codes. `serves`:
+    beginnings of the numbers that it is used for; empty: all. `languages`: of the messages that it has to carry.
+    `segment_cost` and `currency`: shown to staff.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = ""
+    carries: str = ""
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    rate: float = Field(default=10.0, gt=0, le=10_000)
+    codes_share: float = Field(default=0.25, ge=0.05, le=0.9)
+    serves: list[str] = Field(default_factory=list)
+    languages: list[str] = Field(default_factory=lambda: ["zh", "en"])
+    segment_cost: float | None = Field(default=None, ge=0)
+    currency: str = "CNY"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_alone(cls, value: Any) -> Any:
+        """Expand `sms = "outbox"`, which states only the kind."""
+        return {"kind": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class BudgetSettings(_Section):
+    """How many messages may be sent, whoever asks for them.
+
+    `countries`: beginnings of allowed numbers; empty: all. Messages that we start are limited by `per_number` an hour
+    and a day; by `per_prefix` an hour, over numbers that differ only in their last four digits; and by `per_campus` a
+    day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately other answers (a link that was
+    asked for, the answer to STOP). `per_poster` a day and `guest_codes_per_prefix` limit codes to people who come by a
+    poster. `certificates_per_person`: for new keys, an hour and a day; `prepared_per_task`: files that a signer begins
+    to sign, an hour.
+    """
+
+    countries: list[str] = Field(default_factory=list)
+    per_number_hour: int = Field(default=12, ge=1)
+    per_number_day: int = Field(default=30, ge=1)
+    per_prefix_hour: int = Field(default=200, ge=1)
+    per_campus_day: int = Field(default=20_000, ge=1)
+    per_poster_day: int = Field(default=500, ge=1)
+    codes_per_number_hour: int = Field(default=12, ge=1)
+    codes_per_number_day: int = Field(default=30, ge=1)
+    codes_per_prefix_hour: int = Field(default=1000, ge=1)
+    guest_codes_per_prefix_hour: int = Field(default=200, ge=1)
+    certificates_per_person_hour: int = Field(default=20, ge=1)
+    certificates_per_person_day: int = Field(default=50, ge=1)
+    prepared_per_task_hour: int = Field(default=12, ge=1)
+
+
+class RetentionSettings(_Section):
+    """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least."""
+
+    calls_days: int = Field(default=30, ge=1)
+    inbound_days: int = Field(default=180, ge=1)
+    contracts_days: int = Field(default=1096, ge=1)
+
+
+class StaffSettings(_Section):
+    """`idle_minutes`: unused, a session ends. `second_factor`: of owners, headquarters and seal keepers."""
+
+    idle_minutes: int = Field(default=60, ge=5, le=720)
+    second_factor: Literal["required", "offered"] = "required"
