@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands are added to this one
 NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
-# A ZIP file with one of these names is an evidence package, even if its type is not where it belongs.
-PACKAGE_SUFFIXES = (".zip", ".asice")
 
 _OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
@@ -142,12 +140,12 @@ class VerifyArguments:
 def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
     from qianda.verify.findings import UnreadableDocument  # imported here so that the command starts quickly
-    from qianda.verify.guard import verify_guarded
+    from qianda.verify.guard import is_package, verify_guarded
     from qianda.verify.trust import UnreadableTrust
     from qianda.verify.validation_report import signatures_of
 
     try:
-        if _is_package(asked.file):
+        if is_package(asked.file):
             return _verify_package(asked, language)
         report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
         _write_report(asked, signatures_of(report))
@@ -170,26 +168,12 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     return SOMETHING_FAILED if report.failed else NOTHING_FAILED
 
 
-def _is_package(file: Path) -> bool:
-    """Return whether this ZIP file is meant as an evidence package, and not as an OFD. The check says whether it is a
-    good one. Its first member is its type (EN 319 162-1, A.1)."""
-    with file.open("rb") as opened:
-        start = opened.read(38)
-    return start.startswith(b"PK") and (start.endswith(b"mimetype") or file.suffix.lower() in PACKAGE_SUFFIXES)
-
-
 def _verify_package(asked: VerifyArguments, language: Language) -> int:
     """Check an evidence package. Raises as `check_guarded` does."""
     from qianda.evidence.package_check import PackageReport
-    from qianda.verify.guard import CheckCall, check_guarded
+    from qianda.verify.guard import call_for_package, check_guarded
 
-    check = CheckCall(
-        "qianda.evidence.package_check",
-        "check_package_file",
-        asked.file,
-        tuple(asked.trust_files),
-        asked.expectation(),
-    )
+    check = call_for_package(asked.file, asked.trust_files, asked.expectation())
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
 

@@ -24,7 +24,7 @@ from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Uploa
 from hub.wiring import Hub
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import UnreadableDocument
-from qianda.verify.guard import verify_guarded
+from qianda.verify.guard import call_for_package, check_guarded, is_package, verify_guarded
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
@@ -57,7 +57,7 @@ def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def form(request: web.Request) -> web.Response:
-    return page(request, "check.html", report=None, unreadable=None)
+    return page(request, "check.html", report=None, unreadable=None, package=None)
 
 
 async def _received(request: web.Request, path: Path, upload: Upload) -> str:
@@ -114,6 +114,8 @@ async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> No
 
 
 async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
+    if await asyncio.to_thread(is_package, path):
+        return await _judge_package(request, path, name, threads)
     check = partial(
         verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT
     )
@@ -127,7 +129,7 @@ async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoo
     if not wants_page(request):
         return web.json_response(said, status=200 if report else 422)
     read, unread = (said, None) if report else (None, said)
-    return page(request, "check.html", local=local_time, report=read, unreadable=unread)
+    return page(request, "check.html", local=local_time, report=read, unreadable=unread, package=None)
 
 
 def local_time(moment: str) -> str:
@@ -138,3 +140,22 @@ def local_time(moment: str) -> str:
 def trust_files(hub: Hub) -> list[Path]:
     """Return the files of the authorities that this installation trusts, including its built-in one."""
     return list_trust_files(hub.settings.data / "trust")
+
+
+async def _judge_package(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
+    """Check an evidence package, as `_judge` checks a PDF. The page shows what it says of the file inside as well."""
+    from qianda.evidence.package_report import as_json as package_json  # loads what only packages need
+
+    call = call_for_package(path, trust_files(request.app[HUB]))
+    check = partial(check_guarded, call, cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT)
+    try:
+        said = package_json(await asyncio.get_running_loop().run_in_executor(threads, check)) | {"file": name}
+    except UnreadableDocument as error:
+        said = unreadable_json(name, error.reason)
+    except TimeoutError as error:  # says nothing about the file
+        raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
+    read = "verdict" in said
+    if not wants_page(request):
+        return web.json_response(said, status=200 if read else 422)
+    inside, package, unread = (said.get("document"), said, None) if read else (None, None, said)
+    return page(request, "check.html", local=local_time, report=inside, unreadable=unread, package=package)

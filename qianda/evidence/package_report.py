@@ -37,6 +37,7 @@ def as_json(report: PackageReport) -> dict[str, Any]:
         "sha256": report.sha256,
         "size": report.size,
         "failed": report.failed,
+        "verdict": [{"zh": sentence.zh, "en": sentence.en} for sentence in _sentences(report)],
         "fault": {"zh": report.fault.zh, "en": report.fault.en} if report.fault else None,
     }
     if report.contract is not None and report.signer is not None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CPU_LIMIT, WAIT_TIMEOUT = 60.0, 120.0
 MEMORY = 2 << 30  # bytes of address space
+# A ZIP file with one of these names is an evidence package, even if its type is not where it belongs.
+PACKAGE_SUFFIXES = (".zip", ".asice")
 NICENESS = 10  # a tenth of the share of others who want the same processor
 # The signal that ends a process which has used up its CPU time (not on Windows).
 USED_UP = getattr(signal, "SIGXCPU", 0)
@@ -55,6 +57,21 @@ class CheckCall:
     path: Path
     trust_files: tuple[Path, ...]
     expected: Expectation | None
+
+
+def is_package(path: Path) -> bool:
+    """Return whether this ZIP file is meant as an evidence package, and not as an OFD. Raises OSError.
+
+    Its first member is its type (EN 319 162-1, A.1). Whether it is a good package, the check says.
+    """
+    with path.open("rb") as opened:
+        start = opened.read(38)
+    return start.startswith(b"PK") and (start.endswith(b"mimetype") or path.suffix.lower() in PACKAGE_SUFFIXES)
+
+
+def call_for_package(path: Path, trust_files: Sequence[Path], expected: Expectation | None = None) -> CheckCall:
+    """Return the check of an evidence package, whose report is a `qianda.evidence.package_check.PackageReport`."""
+    return CheckCall("qianda.evidence.package_check", "check_package_file", path, tuple(trust_files), expected)
 
 
 def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:
