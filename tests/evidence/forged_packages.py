@@ -48,7 +48,7 @@ async def forgeries(package: SmallPackage) -> dict[str, list[bytes]]:
         "exchanged": [zipped({**genuine, name: genuine[name] + b" "}.items()) for name in ITEMS],
         "reordered": [zipped(swapped(genuine, name).items()) for name in [*list(ITEMS)[1:], LIST]],
         "missing": [zipped((name, each) for name, each in genuine.items() if name != gone) for gone in ITEMS],
-        "added": [zipped([*genuine.items(), (name, b"more")]) for name in NEW],
+        "added": [zipped([*items_of(package.file).items(), (name, b"more")]) for name in NEW],
         "of another contract": list(mixed(genuine, items_of(other))),
         "wrong evidence record": await wrong_records(package, other),
         "of an unknown authority": [await unknown(package, number) for number in range(4)],
