@@ -44,6 +44,11 @@ async def verified(
         yield client
 
 
+def without_id(body: Any) -> Any:
+    """Return problem details without the id of the request, which no two answers share."""
+    return {name: value for name, value in body.items() if name != "request_id"} if isinstance(body, dict) else body
+
+
 async def asked(
     running: Running,
     method: str,

@@ -20,7 +20,7 @@ from qianda.wire import ProtocolProblem
 from tests.changed_services import change_services
 from tests.poster_visits import Family, admitted, cn_id, counts, make_poster
 from tests.running import Running, running_hub
-from tests.web.signer_visits import asked, code_for
+from tests.web.signer_visits import asked, code_for, without_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +121,7 @@ async def test_unknown_expired_and_revoked_posters_are_answered_like_links(runni
     bodies = [{"poster": each, "phone": family.phone, "name": family.parent} for each in (gone, old, "0123456789ABC")]
     answers = [await asked(running, "POST", "/sign/v1/open", body=body) for body in bodies]
     answers.append(await asked(running, "POST", "/sign/v1/open", body={"ticket": "0123456789ABC"}))
-    assert {status for status, _, _ in answers} == {404} and all(body == answers[0][1] for _, body, _ in answers)
+    assert {status for status, _, _ in answers} == {404} and len({str(without_id(body)) for _, body, _ in answers}) == 1
     pages = [
         await asked(running, "GET", f"/p/{each}", headers={"Accept": "text/html"})
         for each in (gone, old, "0123456789ABC")

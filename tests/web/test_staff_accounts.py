@@ -15,8 +15,8 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
-from tests.database import tamper
 from tests.running import Running, running_hub
+from tests.store.test_record import superuser
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,6 +206,7 @@ async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(runn
     assert "The chain of this record is whole." in everything.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
         installation = await tx.school.installation()
-    await tamper(running.hub.database.dsn, "UPDATE record_entry SET kind = 'x' WHERE contract = $1", installation)
+    async with superuser(running) as connection:
+        await connection.execute("UPDATE record_entry SET kind = 'x' WHERE contract = $1", installation)
     broken = await (await desk_of(running)).get("/staff/record")
     assert "The chain of this record is broken at entry 1." in broken.words

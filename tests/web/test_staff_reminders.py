@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.roles import StaffRole
 from hub.router.policy import get_policy_at
 from hub.web.staff import labels
 from hub.web.staff.reminders.policies import GROUPS
@@ -78,7 +79,7 @@ async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk
     assert "reminders changed for this contract" in (await desk.get(f"/staff/contracts/{mine.id}")).words
     refused = await desk.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
     assert refused.status == 422 and 'value="400d"' in refused.text
-    await add_staff(running, "policy-stranger", "beijing")
+    await add_staff(running, "policy-stranger", "beijing", role=StaffRole.CAMPUS_MANAGER)
     stranger = await desk_of(running, "policy-stranger")
     assert (await stranger.get(address)).status == 422
     assert (await stranger.post("/staff/policies", form | {"at": f"beijing//{mine.id}", "save": "1"})).status == 404
@@ -168,12 +169,14 @@ async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Runnin
 
 
 async def test_a_campus_changes_its_own_alone(running: Running) -> None:
-    await add_staff(running, "policy-clerk", "beijing")
-    clerk = await desk_of(running, "policy-clerk")
+    await add_staff(running, "policy-manager", "beijing", role=StaffRole.CAMPUS_MANAGER)
+    manager = await desk_of(running, "policy-manager")
     for at in ("hq/", "hefei/", "hefei/math-a"):
-        assert (await clerk.get(f"/staff/policies?at={at}")).status == 422
-        assert (await clerk.post("/staff/policies", {"at": at, "messages_per_day": "1", "save": "1"})).status == 422
-    assert (await clerk.post("/staff/policies", {"at": "beijing/", "messages_per_day": "1", "save": "1"})).status == 303
+        assert (await manager.get(f"/staff/policies?at={at}")).status == 422
+        assert (await manager.post("/staff/policies", {"at": at, "messages_per_day": "1", "save": "1"})).status == 422
+    assert (
+        await manager.post("/staff/policies", {"at": "beijing/", "messages_per_day": "1", "save": "1"})
+    ).status == 303
     assert (await policy(running, "beijing")).messages_per_day == 1
     assert (await policy(running, "hefei")).messages_per_day == 2
 

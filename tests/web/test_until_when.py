@@ -13,7 +13,7 @@ from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running, running_hub
-from tests.web.signer_visits import asked, opened
+from tests.web.signer_visits import asked, opened, without_id
 from tests.web.staff_visit import desk_of
 
 HALF_PAST = MORNING + timedelta(minutes=30)  # 10:30 at the campus
@@ -29,7 +29,7 @@ async def refused(running: Running, path: str, body: object, secret: str, langua
     headers = {"Accept-Language": language}
     status, said, answered = await asked(running, "POST", path, body=body, bearer=secret, headers=headers)
     assert status == 429
-    return said, answered["Retry-After"]
+    return without_id(said), answered["Retry-After"]
 
 
 async def test_a_code_that_has_to_wait_says_until_when() -> None:
