@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.crowd import CrowdPerson
 from bench.endings import ask
-from bench.finished import Finished, read_finished
-from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
+from bench.finished import Finished, read_finished, read_package
+from bench.ledger_judge import Ledgers, SignedPackages, is_sealed_once, judge_files
 from bench.night import CLOSES, OPENS
 from bench.population import Population
 from bench.providers import Taken, read_ledger
@@ -42,7 +42,7 @@ async def judge(server: Server, people: Population, stage: Stage) -> dict[str, f
     taken = read_ledger(stage.ledger("sms_twilio"))
     ledgers = Ledgers.read(*(stage.ledger(name) for name in ("authority", "timestamps", "seal")))
     finished = await _finished(server)
-    outside = judge_files(finished, ledgers)
+    outside = judge_files(finished, ledgers, await _packages(server))
     completed = sum(file.well and is_sealed_once(file, ledgers) for file in finished)
     lost = len(people.signing) - completed + await _not_as_wanted(server, people) + not_reached(people, taken)
     outside["sealed_twice"] += await _noted_twice(server)
@@ -119,6 +119,15 @@ async def _finished(server: Server) -> list[Finished]:
                 for number, row in enumerate(rows)
             )
         )
+
+
+async def _packages(server: Server) -> SignedPackages:
+    """Read the first version of each evidence package: later ones have the same signature."""
+    rows = await ask(server, "SELECT sha256 FROM evidence_package WHERE version = 1")
+    begun = await ask(server, "SELECT count(*) FROM attempt WHERE kind = 'evidence'")
+    folder = server.folder / "data" / "files"
+    signatures = [read_package(_path(folder, str(row[0]))) for row in rows]
+    return SignedPackages(signatures, int(begun[0][0]) - len(signatures))
 
 
 def _path(folder: Path, document: str) -> Path:

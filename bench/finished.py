@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.verify.structure import check_finished
 
 _CONTENTS = re.compile(rb"/Contents\s*(<[0-9A-Fa-f]{256,}>)")
+PACKAGE_SIGNATURE = "META-INF/signature001.p7s"
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 
 
@@ -62,6 +64,13 @@ def read_finished(path: Path, fields: Sequence[str], check: bool) -> Finished:
         stamps += its_stamps
     well &= not check or not check_finished(file, (*fields, SEAL_FIELD))
     return Finished(tuple(signatures), tuple(stamps), well)
+
+
+def read_package(path: Path) -> SignedDigest:
+    """Read the signature of an evidence package (EN 319 162-1, CAdES)."""
+    with zipfile.ZipFile(path) as package:
+        signed = cms.ContentInfo.load(package.read(PACKAGE_SIGNATURE))["content"]
+    return _signed(signed["signer_infos"][0])
 
 
 def _contents(file: bytes) -> Iterator[tuple[cms.SignedData, str]]:

@@ -31,7 +31,20 @@ class Ledgers:
         return self.issued.get(signature.certificate) == "seal"
 
 
-def judge_files(finished: Sequence[Finished], ledgers: Ledgers) -> dict[str, float]:
+@dataclass(frozen=True)
+class SignedPackages:
+    """The signatures of the evidence packages, and how many more were begun: each may have been signed in vain."""
+
+    signatures: Sequence[SignedDigest] = ()
+    begun: int = 0
+
+
+NO_PACKAGES = SignedPackages()
+
+
+def judge_files(
+    finished: Sequence[Finished], ledgers: Ledgers, packages: SignedPackages = NO_PACKAGES
+) -> dict[str, float]:
     """Return the counts of what is in files and ledgers.
 
     `…_not_in_ledger`: what stands in a file although no service gave it. `…_in_vain`: what a service gave and stands in
@@ -40,11 +53,11 @@ def judge_files(finished: Sequence[Finished], ledgers: Ledgers) -> dict[str, flo
     signatures = [each for file in finished for each in file.signatures]
     seals = [each for each in signatures if ledgers.is_seal(each)]
     stamps = [each for file in finished for each in file.stamps]
-    used = {(each.digest, each.signature_sha256) for each in seals}
+    used = {(each.digest, each.signature_sha256) for each in (*seals, *packages.signatures)}
     persons = {serial for serial, purpose in ledgers.issued.items() if purpose == "person"}
     embedded = {each.certificate for each in signatures}
     return {
-        "sealed_twice": _sealed_twice(finished, seals, ledgers),
+        "sealed_twice": _sealed_twice(finished, seals, ledgers, packages),
         "seals_not_in_ledger": len(used - set(ledgers.signed)),
         "timestamps_not_in_ledger": len(set(stamps) - set(ledgers.stamped)),
         "certificates_not_in_ledger": len(embedded - ledgers.issued.keys()),
@@ -61,15 +74,18 @@ def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
     return sum(ledgers.is_seal(each) for each in file.signatures) == 1
 
 
-def _sealed_twice(finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers) -> int:
+def _sealed_twice(
+    finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers, packages: SignedPackages
+) -> int:
     """Count seals beyond the first in a file, seals that stand in two files, and everything else that the token signed.
 
-    For one contract the token must always have been given the same bytes.
+    For one contract the token must always have been given the same bytes. A package that a kill cut off is made anew:
+    it is no more than the attempts that were begun.
     """
     in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)
     times = Counter(each.digest for each in seals)
-    elsewhere = {digest for digest, _ in ledgers.signed} - times.keys()
-    return in_file + sum(count - 1 for count in times.values()) + len(elsewhere)
+    elsewhere = {digest for digest, _ in ledgers.signed} - times.keys() - {each.digest for each in packages.signatures}
+    return in_file + sum(count - 1 for count in times.values()) + max(0, len(elsewhere) - packages.begun)
 
 
 def _lines(path: Path, what: str) -> Iterable[dict[str, Any]]:

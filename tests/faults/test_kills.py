@@ -153,7 +153,7 @@ def attempt_kinds() -> set[str]:
     for path in (ROOT / "hub" / "lifecycle").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("_begin", "begin_attempt"):
-                kinds |= {word.value for word in node.args[:2] if isinstance(word, ast.Constant)}
+                kinds |= {word.value for word in node.args[:2] if isinstance(word, ast.Constant) and word.value}
     return {str(kind) for kind in kinds}
 
 

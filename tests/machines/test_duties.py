@@ -14,7 +14,7 @@ from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
 from tests.statements import noted_statements
 
-DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge"}
+DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge", "build_hash_tree"}
 
 
 class Counting(PeriodicTasks):
@@ -39,6 +39,9 @@ class Counting(PeriodicTasks):
 
     async def purge(self) -> None:
         self.rounds["purge"] += 1
+
+    async def build_hash_tree(self) -> None:
+        self.rounds["build_hash_tree"] += 1
 
 
 async def test_three_workers_do_each_round_once() -> None:

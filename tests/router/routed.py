@@ -102,6 +102,7 @@ class Routed:
     async def told(self, provider: str, heard: Heard) -> UUID:
         """Store a callback as it is stored once it is verified. Return its id."""
         database = self.running.hub.database
+        await database.know_sealing_key()
         told = StoredCallback.sealed(database.cipher, provider, heard, database.clock())
         await database.inlet.store([told])
         return told.id

@@ -55,7 +55,7 @@ def test_right_answers_are_a_school_without_faults_and_without_secrets() -> None
         ("campuses", {"table": CAMPUSES.replace("上级", "上级号")}, "table", "row 1: there is no column 上级号"),
         ("campuses", {"table": CAMPUSES.replace(",hq", ",")}, "table", "2 have none (hq, east)"),
         ("account", {"login": "Office"}, "login", "2 to 40 small letters"),
-        ("account", {"password": "short"}, "password", "10 to 200 characters"),
+        ("account", {"password": "short"}, "password", "12 to 200 characters"),
         ("courses", {"template": "dance"}, "template", "there is no contract template dance"),
         ("courses", {"table": COURSES.replace("1800", "viel")}, "table", "row 2 (drawing), price: has to be an amount"),
         ("courses", {"table": COURSES.replace("此后 80", "此后")}, "table", "row 2 (drawing), refund_steps 2, share"),
