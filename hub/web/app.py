@@ -32,6 +32,7 @@ from hub.web.request_ids import name_request
 from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
+from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 
@@ -55,6 +56,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     add_pages(app, SiteFacts(hub.services.origin, hub.settings.school.named, hub.demo), logo_path(hub))
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
     app[ANSWER] = DoctorAnswer()
+    app[COUNTS] = KeptCounts()
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate()
     app.cleanup_ctx.append(slow.watch)

@@ -14,7 +14,7 @@ import pytest_asyncio
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.staff.staff import dashboard
+from hub.web.staff.staff import board_counts, dashboard
 from tests.lifecycle.signing import completed, signed
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
@@ -145,3 +145,17 @@ async def test_a_search_finds_nothing_else(board: Board) -> None:
     assert await board.numbers(f"?q={board.done.number[-6:]}") == [board.done.number]
     elsewhere = await desk_of(board.running, login="elsewhere")
     assert "QD-" not in (await elsewhere.get(f"/staff?q={quote(FREE_PHONE)}")).text
+
+
+async def test_numbers_that_are_dear_are_counted_once_for_many(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pending() -> str:
+        return re.findall(r'view=pending"[^>]*>[^<]*<b>([\d,]+)</b>', (await board.desk.get("/staff")).text)[0]
+
+    before = await pending()
+    monkeypatch.setattr(board_counts, "COUNTED_EACH_TIME", 0.0)
+    monkeypatch.setattr(board_counts, "KEPT_TIMES", 10_000)
+    assert await pending() == before
+    await board.running.issue_minor()
+    assert await pending() == before
+    elsewhere = await desk_of(board.running, login="elsewhere")
+    assert "<b>0</b>" in (await elsewhere.get("/staff")).text

@@ -20,6 +20,7 @@ from hub.store.staff.dashboard import BoardRow
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.board_counts import COUNTS
 
 PAGE = 50
 # Days.
@@ -60,9 +61,9 @@ async def board(visit: DeskVisit) -> web.Response:
     query = visit.request.query
     sort = BoardSort(query["sort"]) if query.get("sort") in set(BoardSort) else BoardSort.NEWEST
     after = _read_cursor(sort, query["cursor"]) if query.get("cursor") else None
+    counted = await visit.request.app[COUNTS].get_or_count(visit.services.database, visit.shown)
     async with visit.services.database.transaction(visit.shown) as tx:
         wanted = wanted_of(visit, tx.planning_now)
-        states, counts = await tx.board.counts(tx.planning_now)
         rows = await tx.board.rows(wanted, sort=sort, after=after, limit=PAGE + 1)
         courses = await tx.school.courses(visit.campus.id if visit.campus else None)
         waiting = await tx.school.count_open_enrolments()
@@ -74,9 +75,9 @@ async def board(visit: DeskVisit) -> web.Response:
         visit,
         "staff/live.html" if query.get("part") == "live" else "staff/board.html",
         rows=rows[:PAGE],
-        numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
-        ended=[(state.value, states.get(state.value, 0)) for state in _STATES],
-        bars=_bars(counts),
+        numbers=[(view, word, counted.named[_COUNTS[view]]) for view, word in VIEWS.items()],
+        ended=[(state.value, counted.states.get(state.value, 0)) for state in _STATES],
+        bars=_bars(counted.named),
         filters=kept,
         sort=sort.value,
         rare=any(kept[name] for name in RARE),
