@@ -149,7 +149,7 @@ async def test_a_search_finds_nothing_else(board: Board) -> None:
 
 async def test_numbers_that_are_dear_are_counted_once_for_many(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     async def pending() -> str:
-        return re.findall(r'view=pending"[^>]*>[^<]*<b>([\d,]+)</b>', (await board.desk.get("/staff")).text)[0]
+        return str(re.findall(r'view=pending"[^>]*>[^<]*<b>([\d,]+)</b>', (await board.desk.get("/staff")).text)[0])
 
     before = await pending()
     monkeypatch.setattr(board_counts, "COUNTED_EACH_TIME", 0.0)
