@@ -47,6 +47,9 @@ def judge_files(
 ) -> dict[str, float]:
     """Return the counts of what is in files and ledgers.
 
+    `sealed_twice` counts also what the token signed and nobody has: for one contract it must always have been given the
+    same bytes. A package that a kill cut off is made anew, so there may be as many of these as were begun in vain.
+
     `…_not_in_ledger`: what stands in a file although no service gave it. `…_in_vain`: what a service gave and stands in
     no file: its reply was lost, or came to a process that was killed.
     """
@@ -54,10 +57,14 @@ def judge_files(
     seals = [each for each in signatures if ledgers.is_seal(each)]
     stamps = [each for file in finished for each in file.stamps]
     used = {(each.digest, each.signature_sha256) for each in (*seals, *packages.signatures)}
+    kept = {each.digest for each in (*seals, *packages.signatures)}
+    elsewhere = {digest for digest, _ in ledgers.signed} - kept
     persons = {serial for serial, purpose in ledgers.issued.items() if purpose == "person"}
     embedded = {each.certificate for each in signatures}
     return {
-        "sealed_twice": _sealed_twice(finished, seals, ledgers, packages),
+        "sealed_twice": _sealed_twice(finished, seals, ledgers) + max(0, len(elsewhere) - packages.begun),
+        "packages": len(packages.signatures),
+        "packages_in_vain": len(elsewhere),
         "seals_not_in_ledger": len(used - set(ledgers.signed)),
         "timestamps_not_in_ledger": len(set(stamps) - set(ledgers.stamped)),
         "certificates_not_in_ledger": len(embedded - ledgers.issued.keys()),
@@ -74,18 +81,11 @@ def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
     return sum(ledgers.is_seal(each) for each in file.signatures) == 1
 
 
-def _sealed_twice(
-    finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers, packages: SignedPackages
-) -> int:
-    """Count seals beyond the first in a file, seals that stand in two files, and everything else that the token signed.
-
-    For one contract the token must always have been given the same bytes. A package that a kill cut off is made anew:
-    it is no more than the attempts that were begun.
-    """
+def _sealed_twice(finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers) -> int:
+    """Count seals beyond the first in a file, and seals that stand in two files."""
     in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)
     times = Counter(each.digest for each in seals)
-    elsewhere = {digest for digest, _ in ledgers.signed} - times.keys() - {each.digest for each in packages.signatures}
-    return in_file + sum(count - 1 for count in times.values()) + max(0, len(elsewhere) - packages.begun)
+    return in_file + sum(count - 1 for count in times.values())
 
 
 def _lines(path: Path, what: str) -> Iterable[dict[str, Any]]:
