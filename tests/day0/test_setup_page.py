@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyotp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -30,6 +31,7 @@ from tests.wheel import InstalledWheel
 
 pytestmark = pytest.mark.real
 MAILBOX = "me@school.example"
+OWN_PASSWORD = "drei Kraniche ueber dem See"
 
 
 @dataclass
@@ -168,6 +170,20 @@ async def _install(day: SetupDay) -> str:
     return await page.locator("#password").inner_text() or password
 
 
+async def _make_account_ready(page: Page, password: str) -> None:
+    """Choose a password of one's own and set a second factor up, as the console asks of the first account."""
+    await page.fill("#present", password)
+    await page.fill("#new", OWN_PASSWORD)
+    await page.locator('form[action="/staff/account/password"] button').click()
+    await page.wait_for_url("**/staff/account?said=password-changed")
+    await page.fill("#factor-password", OWN_PASSWORD)
+    await page.locator('form[action="/staff/account/second-factor/begin"] button').click()
+    secret = (await page.locator(".code-card code").inner_text()).replace(" ", "")
+    await page.fill("#code", pyotp.TOTP(secret).now())
+    await page.locator('form[action="/staff/account/second-factor/confirm"] button.primary').click()
+    await page.wait_for_url("**/second-factor/confirm")
+
+
 async def _rehearse(day: SetupDay, password: str) -> Path:
     """Log in, issue the rehearsal, sign it as anybody would; return the finished file."""
     page, origin = day.page, f"http://127.0.0.1:{day.port}"
@@ -183,6 +199,8 @@ async def _rehearse(day: SetupDay, password: str) -> Path:
     await page.fill("#login", "office")
     await page.fill("#password", password)
     await page.get_by_role("button", name="登录").click()
+    await _make_account_ready(page, password)
+    await page.goto(f"{origin}/staff/rehearsal")
     await page.fill("#id_number", ADULT_ID)
     await page.fill("#phone", STUDENT_PHONE)
     await page.fill("#email", MAILBOX)
