@@ -96,12 +96,12 @@ async def _measured(number: int) -> Result:
         for name, first, size in (("short", number, short), ("whole", 0, number)):
             _write_roster(server.folder / f"{name}.xlsx", first, size)
         small = await runs.run("short", server.folder / "short.xlsx", number=short)
-        await server.database.execute("TRUNCATE enrolment")
+        await server.database.execute("TRUNCATE enrolment CASCADE")
         whole = server.folder / "whole.xlsx"
         dry = await runs.run("dry run", whole, "--dry-run", number=number)
         large = await runs.run("import", whole, number=number)
         again = await runs.run("again", whole, number=number)
-        await server.database.execute("TRUNCATE enrolment")
+        await server.database.execute("TRUNCATE enrolment CASCADE")
         await runs.kill_halfway(whole, number)
         rest = await runs.run("after the kill", whole, number=number)
         figures = {

@@ -40,7 +40,8 @@ from tests.lifecycle.clockwork import SHANGHAI
 
 # Seconds by which a resumed story is later. By then, leases have expired and another code may be asked for.
 LATER = 65.0
-NOT_THE_STORYS = ("worker_heartbeat", "duty")
+# What workers do by the clock; and commits that write nothing, of which there are more or fewer as the processes meet.
+NOT_THE_STORYS = ("worker_heartbeat", "duty", "locks only")
 # Kinds of attempts that this story does not make: of signers who bring another authority's certificate or lose a
 # device, of an identity provider, and of the hash tree of a day.
 NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree"}
