@@ -228,7 +228,9 @@ async def running_hub(
             hub = replace(hub, services=change_services(hub.services, "sealing", timestamps=timestamps))
         if with_web:
             await stack.enter_async_context(_served(hub, listening))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        # The hub closes idle connections before long: a test that comes later must not take one up again.
+        connector = aiohttp.TCPConnector(keepalive_timeout=5)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         worker = Worker(hub)
         if with_worker:
             await stack.enter_async_context(_working(worker))
