@@ -129,21 +129,19 @@ VIEWS: dict[str, Callable[[], ColumnElement[bool]]] = {
 
 
 def _found(text: str, cipher: Cipher) -> Any:
-    """Select the ids of contracts that a text could mean. Each way uses an index, or reads nothing but an index."""
-    by_signer: list[ColumnElement[bool]] = []
-    if (phone := _phone(text)) is not None:
-        by_signer.append(SIGNER.c.phone_hash == cipher.found_by("phone", phone))
+    """Select the ids of contracts that a text could mean. Numbers and names are looked for inside all of them."""
+    ways: list[Select[Any]] = [select(CONTRACT.c.id).where(CONTRACT.c.external_id == text)]
+    if (phone := _phone(text)) is not None:  # which is no part of a number or a name
+        ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_hash == cipher.found_by("phone", phone)))
+        return union_all(*ways).subquery().select()
     if len(text) == TAIL:
-        by_signer.append(SIGNER.c.id_tail_hash == cipher.found_by("id-tail", text.upper()))
-        by_signer.append(SIGNER.c.phone_tail_hash == cipher.found_by("phone-tail", text))
-    ways: list[Select[Any]] = [select(SIGNER.c.contract).where(each) for each in by_signer]
+        ways.append(select(SIGNER.c.contract).where(SIGNER.c.id_tail_hash == cipher.found_by("id-tail", text.upper())))
+        ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_tail_hash == cipher.found_by("phone-tail", text)))
     if any(character.isdigit() for character in text):
         ways.append(select(CONTRACT.c.id).where(CONTRACT.c.number.icontains(text, autoescape=True)))
-        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.external_id == text))
     if not text.isdigit():
         ways.append(select(CONTRACT.c.id).where(CONTRACT.c.student_name.icontains(text, autoescape=True)))
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.name.icontains(text, autoescape=True)))
-        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.external_id == text))
     return union_all(*ways).subquery().select()
 
 
