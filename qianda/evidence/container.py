@@ -13,9 +13,9 @@ from typing import Final
 
 from qianda.evidence import reasons
 from qianda.evidence.evidence_record import ProvenFiles, check_evidence_record
+from qianda.evidence.items import PackageItem, read_items
 from qianda.evidence.manifest import Manifest, check_complete, check_references, read_manifest
 from qianda.evidence.reasons import BadPackage
-from qianda.evidence.zip_form import ZipItem, read_items
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, check_detached
 from qianda.verify.findings import Reason
 
@@ -60,7 +60,7 @@ def open_container(data: bytes, *, ours: bool = True) -> AsicContainer:
     return AsicContainer(items, signatures, proofs)
 
 
-def _check_mimetype(listed: list[ZipItem], items: Mapping[str, bytes], ours: bool) -> None:
+def _check_mimetype(listed: list[PackageItem], items: Mapping[str, bytes], ours: bool) -> None:
     first = listed[0] if listed else None
     if ours and not (first and first.name == MIMETYPE and first.plain):
         raise BadPackage(reasons.MIMETYPE_WRONG)

@@ -14,9 +14,9 @@ from typing import Any
 
 from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
+from qianda.evidence.items import MAX_TOTAL_BYTES
 from qianda.evidence.reasons import ANOTHER_CONTRACT, TOO_MUCH, BadPackage
 from qianda.evidence.signer import PackageSigner, check_signer
-from qianda.evidence.zip_form import MAX_TOTAL_BYTES
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.expectation import Expectation

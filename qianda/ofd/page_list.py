@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from qianda.ofd import NotAnOfd, OfdTooLarge
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
 from qianda.ofd.xml_part import children, only_child, read_xml, text_of
 
@@ -23,7 +23,7 @@ class OfdPage:
     height: float
 
 
-def list_pages(container: Container, root: str) -> tuple[OfdPage, ...]:
+def list_pages(container: OfdContainer, root: str) -> tuple[OfdPage, ...]:
     """Return the pages in their order. `root`: the member with the document. Raises NotAnOfd, OfdTooLarge."""
     document = read_xml(container.read(root), root)
     common, listed = only_child(document, "CommonData"), only_child(document, "Pages")

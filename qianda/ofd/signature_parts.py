@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from qianda.ofd import NotAnOfd, OfdTooLarge
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
 from qianda.ofd.xml_part import children, local_name, only_child, read_xml, text_of
 
@@ -64,7 +64,7 @@ class DocumentParts:
     signatures: tuple[SignaturePart, ...]
 
 
-def read_document(container: Container) -> DocumentParts:
+def read_document(container: OfdContainer) -> DocumentParts:
     """Return the document and its signatures, in the order of the list. Raises NotAnOfd, OfdTooLarge."""
     ofd = read_xml(container.read(ROOT), ROOT)
     bodies = children(ofd, "DocBody")
@@ -90,7 +90,7 @@ def _custom_values(info: Element | None) -> dict[str, str]:
     return {each.get("Name", ""): (each.text or "").strip() for each in children(data, "CustomData")}
 
 
-def _read_signatures(container: Container, listed: str) -> tuple[SignaturePart, ...]:
+def _read_signatures(container: OfdContainer, listed: str) -> tuple[SignaturePart, ...]:
     entries = children(read_xml(container.read(listed), listed), "Signature")
     if len(entries) > MAX_SIGNATURES:
         raise OfdTooLarge(f"it has more than {MAX_SIGNATURES} signatures")
@@ -101,7 +101,7 @@ def _read_signatures(container: Container, listed: str) -> tuple[SignaturePart, 
     return found
 
 
-def _read_signature(container: Container, listed: str, entry: Element) -> SignaturePart:
+def _read_signature(container: OfdContainer, listed: str, entry: Element) -> SignaturePart:
     member = resolve(entry.get("BaseLoc", ""), listed, container)
     root = read_xml(container.read(member), member)
     info = only_child(root, "SignedInfo")
@@ -134,13 +134,13 @@ def _kind(entry: Element) -> str:
     return kind
 
 
-def _existing(location: str, base: str, container: Container) -> str:
+def _existing(location: str, base: str, container: OfdContainer) -> str:
     """Return the member with the seal; empty if it is missing, for the signature's value holds the seal as well."""
     name = resolve(location, base, container) if location else ""
     return name if name in container else ""
 
 
-def _read_references(container: Container, member: str, info: Element) -> tuple[str, tuple[CoveredMember, ...]]:
+def _read_references(container: OfdContainer, member: str, info: Element) -> tuple[str, tuple[CoveredMember, ...]]:
     listed = only_child(info, "References")
     if listed is None:
         raise NotAnOfd(f"{member}: it covers nothing")

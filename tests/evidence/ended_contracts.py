@@ -13,8 +13,8 @@ from hub.lifecycle.evidence.make_package import make_package
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from qianda.evidence.container import META, MIMETYPE, open_container
+from qianda.evidence.items import read_items
 from qianda.evidence.signer import check_signer
-from qianda.evidence.zip_form import read_items
 from qianda.verify.trust import Trust
 from tests.lifecycle.signing import completed, person, signed
 from tests.running import Running

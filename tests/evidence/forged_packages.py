@@ -16,7 +16,7 @@ from hub.documents.evidence.hash_tree import (
     with_renewed_tree,
 )
 from qianda.evidence.container import PROOF, SIGNATURE, SIGNED_MANIFEST
-from qianda.evidence.zip_form import read_items
+from qianda.evidence.items import read_items
 from tests.evidence.small_package import ITEMS, LIST, SmallPackage, package_of, proven
 from tests.signing_parts import Pki
 

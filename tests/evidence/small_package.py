@@ -17,7 +17,7 @@ from hub.documents.evidence.container import (
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
 from qianda.evidence.container import MIMETYPE
-from qianda.evidence.zip_form import read_items
+from qianda.evidence.items import read_items
 from qianda.verify.trust import Trust
 from tests.signing_parts import Pki
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qianda.evidence.zip_form import read_items
+from qianda.evidence.items import read_items
 from tests.evidence.ended_contracts import ENDS, ended, package_of, pki_of, signed_items, trusted_pem
 from tests.evidence.forged_packages import forgeries, zipped
 from tests.evidence.small_package import SmallPackage, small_package

@@ -10,9 +10,9 @@ import pytest
 from asn1crypto import pem
 
 from qianda.evidence.container import open_container
+from qianda.evidence.items import read_items
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
-from qianda.evidence.zip_form import read_items
 from qianda.verify.trust import Trust
 from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven, small_package
 from tests.signing_parts import Pki

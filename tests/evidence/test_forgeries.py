@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import struct
 import zipfile
+import zlib
 from io import BytesIO
 
 import pytest
 
 from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed_timestamp
-from qianda.evidence import zip_form
+from qianda.evidence import items as package_items
 from qianda.evidence.container import PROOF, open_container
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
@@ -79,7 +81,7 @@ def test_refuses_bombs(package: SmallPackage, monkeypatch: pytest.MonkeyPatch) -
     items = items_of(package.file)
     with pytest.raises(BadPackage, match="limit"):
         open_container(zipped([*items.items(), ("zeros", bytes(8 << 20))]))
-    many = zipped([*items.items(), *((f"{number}", b"") for number in range(zip_form.MAX_ITEMS))], packed=False)
+    many = zipped([*items.items(), *((f"{number}", b"") for number in range(package_items.MAX_ITEMS))], packed=False)
     with pytest.raises(BadPackage, match="limit"):
         open_container(many)
     # What the header says is what is unpacked, not a byte more: a member that grows further is refused.
@@ -87,7 +89,7 @@ def test_refuses_bombs(package: SmallPackage, monkeypatch: pytest.MonkeyPatch) -
     lying = bomb.replace((1 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
     with pytest.raises(BadPackage, match="unpacked"):
         open_container(lying)
-    monkeypatch.setattr(zip_form, "MAX_TOTAL_BYTES", 1000)
+    monkeypatch.setattr(package_items, "MAX_TOTAL_BYTES", 1000)
     with pytest.raises(BadPackage, match="limit"):
         open_container(package.file)
 
@@ -99,6 +101,16 @@ def test_refuses_a_symbolic_link(package: SmallPackage) -> None:
         link.create_system, link.external_attr = 3, 0o120777 << 16
         opened.writestr(link, "/etc/passwd")
     with pytest.raises(BadPackage, match="not allowed"):
+        open_container(file.getvalue())
+
+
+def test_refuses_a_second_name_that_some_programs_would_take(package: SmallPackage) -> None:
+    file = BytesIO(package.file)
+    with zipfile.ZipFile(file, "a") as opened:
+        info = zipfile.ZipInfo("more.txt")
+        info.extra = struct.pack("<HHBL", 0x7075, 14, 1, zlib.crc32(b"more.txt")) + b"CHECK.md\0"
+        opened.writestr(info, b"echo ALL CHECKS PASSED")
+    with pytest.raises(BadPackage, match="two names"):
         open_container(file.getvalue())
 
 

@@ -16,8 +16,8 @@ from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest
 from hub.model.staff.accounts import EVERYTHING
 from qianda.evidence.container import open_container
+from qianda.evidence.items import read_items
 from qianda.evidence.signer import check_signer
-from qianda.evidence.zip_form import read_items
 from qianda.verify.trust import Trust
 from tests.database import tamper
 from tests.evidence.ended_contracts import ended, package_of, trusted_pem

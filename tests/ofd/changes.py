@@ -7,7 +7,7 @@ import random
 import zipfile
 from collections.abc import Iterator
 
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import read_document
 from tests.ofd.plain import members_of
 
@@ -19,7 +19,7 @@ def changed_files(ofd: bytes, count: int, seed: int) -> Iterator[tuple[str, byte
     over all of them, or with one member more; and the name of what changed."""
     chance = random.Random(seed)
     members = members_of(ofd)
-    free = read_document(Container(ofd)).signatures_member
+    free = read_document(OfdContainer(ofd)).signatures_member
     covered = [name for name in members if name != free]
     for number in range(count):
         if number % 10 == 9:

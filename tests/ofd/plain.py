@@ -6,7 +6,7 @@ import io
 import zipfile
 
 from hub.documents.ofd.package import write_package
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 
 _NS = 'xmlns:ofd="http://www.ofdspec.org/2016"'
 PAGE = "Doc_0/Pages/Page_0/Content.xml"
@@ -34,7 +34,7 @@ def plain_ofd(words: str = "Payment: 12,800.00 yuan", filler: int = 0) -> bytes:
 
 
 def members_of(ofd: bytes) -> dict[str, bytes]:
-    container = Container(ofd)
+    container = OfdContainer(ofd)
     return {name: container.read(name) for name in container}
 
 

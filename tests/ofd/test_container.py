@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from qianda.ofd import NotAnOfd, OfdTooLarge, container
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
 from qianda.ofd.xml_part import read_xml
 from tests.ofd.plain import members_of, plain_ofd
@@ -33,40 +33,40 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
 )
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(NotAnOfd):
-        Container(zipped((name, b"x")))
+        OfdContainer(zipped((name, b"x")))
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("a", "A"), ("a", "a/b"), ("Doc/x", "doc")], ids=repr)
 def test_two_members_of_one_name_are_refused(names: tuple[str, str]) -> None:
     with pytest.raises(NotAnOfd):
-        Container(zipped((names[0], b"1"), (names[1], b"2")))
+        OfdContainer(zipped((names[0], b"1"), (names[1], b"2")))
 
 
 def test_what_stands_beside_the_members_is_refused() -> None:
     for changed in (b"x" + GOOD, GOOD + b"x", GOOD[:-2] + b"\1\0x"):
         with pytest.raises(NotAnOfd):
-            Container(changed)
+            OfdContainer(changed)
 
 
 def test_a_gap_between_members_is_refused() -> None:
     directory = struct.unpack_from("<L", GOOD, len(GOOD) - 6)[0]
     moved = GOOD[:directory] + b"hidden" + GOOD[directory:-6] + struct.pack("<LH", directory + 6, 0)
     with pytest.raises(NotAnOfd, match="belong to no member"):
-        Container(moved)
+        OfdContainer(moved)
 
 
 def test_a_header_that_contradicts_the_directory_is_refused() -> None:
     for at in (8, 14, 18, 22, 30):  # method, checksum, both sizes, the name
         changed = GOOD[:at] + bytes((GOOD[at] ^ 1,)) + GOOD[at + 1 :]
         with pytest.raises(NotAnOfd):
-            Container(changed)
+            OfdContainer(changed)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "MAX_UNPACKED_BYTES", 1 << 20)
     bomb = zipped(("a", bytes(2 << 20)))
     with pytest.raises(OfdTooLarge):
-        Container(bomb)
+        OfdContainer(bomb)
 
 
 def test_a_member_that_unpacks_to_more_than_it_says_is_refused() -> None:
@@ -75,7 +75,7 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_refused() -> None:
     small = struct.pack("<L", 10)
     bomb[22:26] = bomb[directory + 24 : directory + 28] = small
     with pytest.raises(NotAnOfd, match="damaged"):
-        Container(bytes(bomb)).read("a")
+        OfdContainer(bytes(bomb)).read("a")
 
 
 def test_an_encrypted_member_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_an_encrypted_member_is_refused() -> None:
     data[6] |= 1
     data[directory + 8] |= 1
     with pytest.raises(NotAnOfd, match="encrypted"):
-        Container(bytes(data))
+        OfdContainer(bytes(data))
 
 
 def test_a_second_name_in_an_extra_field_is_refused() -> None:
@@ -94,7 +94,7 @@ def test_a_second_name_in_an_extra_field_is_refused() -> None:
         info.extra = struct.pack("<HHBL", 0x7075, 6, 1, zlib.crc32(b"a")) + b"b"
         archive.writestr(info, b"x")
     with pytest.raises(NotAnOfd, match="two names"):
-        Container(output.getvalue())
+        OfdContainer(output.getvalue())
 
 
 def test_data_descriptors_and_folders_are_read() -> None:
@@ -109,7 +109,7 @@ def test_data_descriptors_and_folders_are_read() -> None:
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/", b"")
         archive.writestr("a/b.xml", b"x" * 1000)
-    read = Container(output.getvalue())
+    read = OfdContainer(output.getvalue())
     assert (list(read), read.read("a/b.xml")) == (["a/b.xml"], b"x" * 1000)
 
 

@@ -17,7 +17,7 @@ from hub.documents.ofd.sign import prepare_seal
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from qianda import der
 from qianda.cms_parts import object_identifier
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import list_pages
 from qianda.verify import verify_bytes
 from tests.documents.contract_samples import adult, contract_pdf
@@ -47,7 +47,7 @@ async def test_both_judges_accept_what_we_signed_and_sealed(who: Identities, sea
         "contract.ofd": await who.sealed(await who.signed(contract)),
         "stamped.ofd": await stamped(who, pki := await Pki.make(lambda: USED_AT)),
     }
-    places = across_pages(list_pages(Container(contract), "Doc_0/Document.xml"), (40.0, 40.0), 100.0)
+    places = across_pages(list_pages(OfdContainer(contract), "Doc_0/Document.xml"), (40.0, 40.0), 100.0)
     across = prepare_seal(files["contract.ofd"], who.seal, who.seal_certificate, USED_AT, places)
     files["across.ofd"] = across.finish(await who.seal_key.sign(across.to_be_signed))
     altered = members_of(sealed)[PAGE].replace(b"12,800", b"12,900")

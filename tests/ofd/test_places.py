@@ -10,7 +10,7 @@ from hub.documents.ofd.places import StampPlace, across_pages
 from hub.documents.ofd.sign import prepare_seal
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.errors import BadInput
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import OfdPage, list_pages
 from qianda.verify import verify_bytes
 from tests.documents.contract_samples import contract_pdf
@@ -32,7 +32,7 @@ def test_a_seal_across_pages_shows_a_strip_on_each() -> None:
 
 async def test_a_contract_is_sealed_across_its_pages(who: Identities) -> None:
     ofd = write_ofd(contract_pdf(), OfdFacts("合同", "1", "学校", datetime(2026, 12, 1, tzinfo=UTC)))
-    pages = list_pages(Container(ofd), "Doc_0/Document.xml")
+    pages = list_pages(OfdContainer(ofd), "Doc_0/Document.xml")
     assert [(page.number, round(page.width), round(page.height)) for page in pages] == [
         (str(number), 210, 297) for number in range(1, len(pages) + 1)
     ]

@@ -16,7 +16,7 @@ from hub.documents.ofd.dashes import cut_dashes
 from hub.documents.ofd.sign import prepare_signature
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.errors import BadInput
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import read_document
 from qianda.ofd.xml_part import local_name, read_xml
 from qianda.verify import verify_bytes
@@ -56,7 +56,7 @@ def placed_characters(content: bytes) -> list[tuple[str, float, float]]:
 
 
 def test_every_character_stands_where_the_pdf_has_it(pdf: bytes, ofd: bytes) -> None:
-    container = Container(ofd)
+    container = OfdContainer(ofd)
     with pypdfium2.PdfDocument(pdf) as document:
         for number in range(len(document)):
             text = document[number].get_textpage()
@@ -100,7 +100,7 @@ def test_the_fonts_hold_every_character_and_no_more(ofd: bytes) -> None:
 
 
 def test_it_says_what_it_is_and_the_same_input_gives_the_same_bytes(pdf: bytes, ofd: bytes) -> None:
-    document = read_document(Container(ofd))
+    document = read_document(OfdContainer(ofd))
     assert (document.title, document.values["ContractNumber"]) == (FACTS.title, FACTS.number)
     assert write_ofd(pdf, FACTS) == ofd
     assert len(ofd) < len(pdf)

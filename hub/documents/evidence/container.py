@@ -15,8 +15,8 @@ from hub.documents.pades.cms import assembled, attributes_to_sign
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
 from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF, PROOF_MANIFEST, SIGNATURE, SIGNED_MANIFEST
+from qianda.evidence.items import read_items
 from qianda.evidence.manifest import ASIC, SHA256_URI, XMLDSIG
-from qianda.evidence.zip_form import read_items
 
 SIGNING_TIME: Final = object_identifier("1.2.840.113549.1.9.5")
 UTC_TIME: Final = 0x17

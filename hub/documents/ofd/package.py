@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from qianda.ofd.container import DEFLATED, STORED, Container, OfdMember
+from qianda.ofd.container import OfdContainer
+from qianda.zip_archive import DEFLATED, STORED, ZipMember
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -41,13 +42,13 @@ def write_package(members: Mapping[str, bytes]) -> bytes:
     return _write(_pack(name, data) for name, data in members.items())
 
 
-def change_package(container: Container, changed: Mapping[str, bytes]) -> bytes:
+def change_package(container: OfdContainer, changed: Mapping[str, bytes]) -> bytes:
     """Return the OFD with some members replaced and new ones at its end; everything else is copied."""
     kept = [_copy(member) if name not in changed else _pack(name, changed[name]) for name, member in container.items()]
     return _write([*kept, *(_pack(name, data) for name, data in changed.items() if name not in container)])
 
 
-def _copy(member: OfdMember) -> _Written:
+def _copy(member: ZipMember) -> _Written:
     return _Written(member.name.encode(), member.method, member.checksum, member.size, member.packed)
 
 

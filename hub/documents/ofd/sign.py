@@ -26,7 +26,7 @@ from hub.errors import BadInput
 from qianda import der, sm2
 from qianda.cms_parts import CertificateNames, object_identifier
 from qianda.ofd import NotAnOfd
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import list_pages
 from qianda.ofd.signature_parts import ROOT, SEAL, SIGN, DocumentParts, read_document
 from qianda.verify.ofd.coverage import coverage_faults
@@ -43,7 +43,7 @@ class PreparedOfd:
     """An OFD that only lacks the value of its new signature. The key signs `to_be_signed` with SM2 and SM3."""
 
     to_be_signed: bytes
-    _container: Container
+    _container: OfdContainer
     _changed: dict[str, bytes]
     _value_member: str
     _value: Callable[[bytes, bytes | None], bytes]
@@ -88,10 +88,10 @@ def prepare_signature(ofd: bytes, certificate: bytes, signed_at: datetime) -> Pr
     return PreparedOfd(to_sign, container, changed, new.value, partial(_signature_value, to_sign, certificate))
 
 
-def _open(ofd: bytes) -> tuple[Container, DocumentParts]:
+def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
     """Return the file's parts. Raises BadInput if an earlier signature does not hold, or would not any more."""
     try:
-        container = Container(ofd)
+        container = OfdContainer(ofd)
         document = read_document(container)
         for part in document.signatures:
             if fault := next(coverage_faults(container, document, part), None):
@@ -104,7 +104,7 @@ def _open(ofd: bytes) -> tuple[Container, DocumentParts]:
 
 
 def _new_signature(
-    container: Container, document: DocumentParts, kind: str, signed_at: datetime, places: tuple[StampPlace, ...]
+    container: OfdContainer, document: DocumentParts, kind: str, signed_at: datetime, places: tuple[StampPlace, ...]
 ) -> NewOfdSignature:
     """Return the new signature in a folder that is not there yet."""
     listed = document.signatures_member or _list_member(document)
@@ -122,7 +122,7 @@ def _list_member(document: DocumentParts) -> str:
 
 
 def _describe(
-    container: Container, document: DocumentParts, new: NewOfdSignature, added: dict[str, bytes]
+    container: OfdContainer, document: DocumentParts, new: NewOfdSignature, added: dict[str, bytes]
 ) -> tuple[dict[str, bytes], bytes]:
     """Return the members that change, without the value, and the description of the signature."""
     listed = document.signatures_member or _list_member(document)

@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from hub.documents.ofd.places import StampPlace
 from qianda import sm2
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import ROOT, SEAL, DocumentParts
 from qianda.ofd.xml_part import NAMESPACE, children, only_child, read_xml
 
@@ -90,7 +90,7 @@ def sign_id(number: int) -> str:
     return f"s{number:03}"
 
 
-def list_signature(container: Container, listed: str, new: NewOfdSignature) -> bytes:
+def list_signature(container: OfdContainer, listed: str, new: NewOfdSignature) -> bytes:
     """Return the list of signatures with the new one at its end."""
     root = read_xml(container.read(listed), listed) if listed in container else ElementTree.Element(_TAG + "Signatures")
     for old in children(root, "MaxSignId"):
@@ -103,7 +103,7 @@ def list_signature(container: Container, listed: str, new: NewOfdSignature) -> b
     return _written(root)
 
 
-def name_list(container: Container, listed: str) -> bytes:
+def name_list(container: OfdContainer, listed: str) -> bytes:
     """Return `OFD.xml` with the way to the list of signatures."""
     root = read_xml(container.read(ROOT), ROOT)
     body = only_child(root, "DocBody")
@@ -113,7 +113,7 @@ def name_list(container: Container, listed: str) -> bytes:
     return _written(root)
 
 
-def next_number(container: Container, document: DocumentParts) -> int:
+def next_number(container: OfdContainer, document: DocumentParts) -> int:
     """Return a number that no signature and no stamp of the file has."""
     if not document.signatures_member:
         return 1

@@ -22,7 +22,7 @@ from hub.model.evidence.tree import StoredTree, TreeLeaf, previous_leaf
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
-from qianda.evidence.zip_form import read_items
+from qianda.evidence.items import read_items
 
 PROVEN_VERSION = 2
 # Services that timestamp a root, where so many are configured.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from asn1crypto import x509
 
 from qianda.ofd import NotAnOfd, OfdTooLarge
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import DocumentParts, read_document
 from qianda.sm2 import NoSm2
 from qianda.verify import reasons as shared
@@ -32,7 +32,7 @@ NUMBER, SCHOOL = "ContractNumber", "School"
 def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = "") -> VerificationReport:
     """Check an OFD in memory, and whether it is the one that was expected. Raises UnreadableOfd."""
     try:
-        container = Container(ofd)
+        container = OfdContainer(ofd)
         document = read_document(container)
         checked = [check_signature(container, document, part, trust) for part in document.signatures]
     except OfdTooLarge as error:

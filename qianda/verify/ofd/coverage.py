@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from qianda import sm2
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import CoveredMember, DocumentParts, SignaturePart
 from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
@@ -17,7 +17,7 @@ _SIGNATURE_FILES = frozenset({"signature.xml", "signedvalue.dat"})
 MAX_NAMED = 5
 
 
-def coverage_faults(container: Container, document: DocumentParts, part: SignaturePart) -> Iterator[Reason]:
+def coverage_faults(container: OfdContainer, document: DocumentParts, part: SignaturePart) -> Iterator[Reason]:
     """Yield what is wrong with the content that this signature covers. Raises NotAnOfd for a damaged member."""
     if part.check_method.strip().upper() not in _SM3_NAMES:
         yield reasons.CHECK_METHOD.about(method=part.check_method or "-")
@@ -34,13 +34,13 @@ def coverage_faults(container: Container, document: DocumentParts, part: Signatu
         yield reasons.MEMBER_UNCOVERED.about(members=_list(uncovered))
 
 
-def has_hidden_signature(container: Container, document: DocumentParts) -> bool:
+def has_hidden_signature(container: OfdContainer, document: DocumentParts) -> bool:
     """Tell whether files of a signature are there that the list does not name: somebody took it off the list."""
     listed = _exempt(document)
     return any(name not in listed and name.rpartition("/")[2].casefold() in _SIGNATURE_FILES for name in container)
 
 
-def _same(container: Container, reference: CoveredMember) -> bool:
+def _same(container: OfdContainer, reference: CoveredMember) -> bool:
     return sm2.sm3(container.read(reference.member)) == reference.value
 
 

@@ -11,7 +11,7 @@ from asn1crypto import x509
 
 from qianda import sm2
 from qianda.ofd import NotAnOfd
-from qianda.ofd.container import Container
+from qianda.ofd.container import OfdContainer
 from qianda.ofd.moments import read_moment
 from qianda.ofd.signature_parts import SEAL, DocumentParts, SignaturePart
 from qianda.ofd.values import ElectronicSeal, SignatureValue, read_seal, read_value
@@ -46,7 +46,7 @@ class CheckedOfdSignature:
 
 
 def check_signature(
-    container: Container, document: DocumentParts, part: SignaturePart, trust: Trust
+    container: OfdContainer, document: DocumentParts, part: SignaturePart, trust: Trust
 ) -> CheckedOfdSignature:
     """Check one signature in full. Raises NoSm2, and NotAnOfd for a damaged container."""
     try:
@@ -67,7 +67,7 @@ def check_signature(
 
 
 def _value_faults(
-    container: Container, part: SignaturePart, value: SignatureValue, certificate: x509.Certificate | None
+    container: OfdContainer, part: SignaturePart, value: SignatureValue, certificate: x509.Certificate | None
 ) -> Iterator[Reason]:
     """Yield what is wrong with the signature itself: kind, hash, value, and the seal in it."""
     if part.kind and (part.kind == SEAL) != (value.seal is not None):

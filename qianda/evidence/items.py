@@ -1,0 +1,46 @@
+"""The items of an evidence package, each unpacked. How the ZIP archive is read: `qianda.zip_archive`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from qianda.evidence import reasons
+from qianda.evidence.reasons import BadPackage
+from qianda.verify.findings import Reason
+from qianda.zip_archive import UnreadableZip, ZipFault, ZipRules, read_members
+
+MAX_ITEMS = 4096
+MAX_ITEM_BYTES = 128 << 20
+MAX_TOTAL_BYTES = 256 << 20
+# Nothing honest in a package comes near this.
+MAX_RATIO = 400
+# The reason for each fault, and the name that it has for what is wrong.
+_REASONS: Final[Mapping[ZipFault, tuple[Reason, str]]] = {
+    ZipFault.MALFORMED: (reasons.NO_ZIP, "what"),
+    ZipFault.NAME_REFUSED: (reasons.NAME_REFUSED, "name"),
+    ZipFault.NAME_TWICE: (reasons.NAME_TWICE, "name"),
+    ZipFault.HEADERS_DIFFER: (reasons.HEADERS_DIFFER, "name"),
+    ZipFault.CONTENT_BROKEN: (reasons.CONTENT_BROKEN, "name"),
+    ZipFault.TOO_MUCH: (reasons.TOO_MUCH, "what"),
+}
+
+
+@dataclass(frozen=True)
+class PackageItem:
+    """One item. `plain`: stored as it is, with neither extra fields nor a data descriptor."""
+
+    name: str
+    content: bytes
+    plain: bool
+
+
+def read_items(data: bytes) -> list[PackageItem]:
+    """Return the items in the order in which they lie in the file. Raises BadPackage."""
+    rules = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
+    try:
+        return [PackageItem(each.name, each.read(), each.plain) for each in read_members(data, rules)]
+    except UnreadableZip as error:
+        reason, about = _REASONS[error.fault]
+        raise BadPackage(reason.about(**{about: error.what})) from error
