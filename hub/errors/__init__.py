@@ -53,6 +53,11 @@ from hub.errors.kinds import QiandaError as QiandaError
 from hub.errors.kinds import Refused as Refused
 from hub.errors.kinds import TooMany as TooMany
 from hub.errors.kinds import Unavailable as Unavailable
+from hub.errors.seals import SealApprovalTwice as SealApprovalTwice
+from hub.errors.seals import SealMoveNotAllowed as SealMoveNotAllowed
+from hub.errors.seals import SealNameTaken as SealNameTaken
+from hub.errors.seals import SealNotFound as SealNotFound
+from hub.errors.seals import SealUseRefused as SealUseRefused
 
 
 class GuardianRequired(BadInput):

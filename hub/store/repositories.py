@@ -46,6 +46,8 @@ from hub.store.school.issue_acts import IssueActs
 from hub.store.school.posters import Posters
 from hub.store.school.roster_imports import RosterImports
 from hub.store.school.rosters import Rosters
+from hub.store.sealing.seal_register import SealRegister
+from hub.store.sealing.seals import Seals
 from hub.store.signing.device_keys import AppKeys
 from hub.store.signing.issued_certificates import Certificates
 from hub.store.signing.links import Links
@@ -285,3 +287,11 @@ class Repositories:
     @cached_property
     def visitors(self) -> Visitors:
         return Visitors(self.connection, self.cipher)
+
+    @cached_property
+    def seals(self) -> Seals:
+        return Seals(self.connection)
+
+    @cached_property
+    def seal_register(self) -> SealRegister:
+        return SealRegister(self.connection)

@@ -41,7 +41,7 @@ from hub.store.tables.school import (
     SchoolDayRow,
     VisitorRow,
 )
-from hub.store.tables.sealing import AttemptRow
+from hub.store.tables.sealing import AttemptRow, SealGrantRow, SealRequestRow, SealRow, SealUseRow
 from hub.store.tables.server import (
     DemoClockRow,
     DutyRow,
@@ -141,6 +141,10 @@ __all__ = [
     "RowCountRow",
     "SchemaRow",
     "SchoolDayRow",
+    "SealGrantRow",
+    "SealRequestRow",
+    "SealRow",
+    "SealUseRow",
     "SealingKeyRow",
     "SendingPauseRow",
     "SharedCertificateRow",

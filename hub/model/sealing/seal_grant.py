@@ -1,0 +1,147 @@
+"""SealGrant: who may use a seal, where, for what, until when and how often; and the judgement of one use. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from hub.model.sealing.seal import Seal, SealState
+
+
+class GranteeKind(StrEnum):
+    """To whom a grant is given. `CONTRACTS`: to the hub itself, for the seal of contracts that all have signed."""
+
+    CLIENT = "client"
+    STAFF = "staff"
+    ROLE = "role"
+    CONTRACTS = "contracts"
+
+
+class UseRefusal(StrEnum):
+    """Why a seal may not be used. In the order of their weight: of several grants, the heaviest reason is told."""
+
+    NOT_GRANTED = "not-granted"
+    OTHER_CAMPUS = "other-campus"
+    OTHER_TEMPLATE = "other-template"
+    GRANT_EXPIRED = "grant-expired"
+    EXHAUSTED = "exhausted"
+    NOT_MADE = "not-made"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """Whom a grant names. `name`: of an API client (its key's name), id of an account, a role; empty for contracts."""
+
+    kind: GranteeKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+CONTRACTS = Grantee(GranteeKind.CONTRACTS)
+
+
+@dataclass(frozen=True)
+class SealGrant:
+    """A grant, which counts for `campus` and all below it.
+
+    `templates`: of contracts; empty for any, also for files that have none. `max_uses`: None for no limit; `used` is
+    counted only where there is a limit.
+    """
+
+    id: UUID
+    seal: UUID
+    grantee: Grantee
+    campus: str
+    templates: tuple[str, ...]
+    granted_by: str
+    granted_at: datetime
+    expires_at: datetime | None = None
+    max_uses: int | None = None
+    used: int = 0
+    revoked_at: datetime | None = None
+    revoked_by: str | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many uses are left; None for no limit."""
+        return None if self.max_uses is None else max(0, self.max_uses - self.used)
+
+
+@dataclass(frozen=True)
+class CandidateGrant:
+    """A grant to whom asks. `distance`: how far its campus is above the asked one; None if it is not above it."""
+
+    grant: SealGrant
+    distance: int | None
+
+
+@dataclass(frozen=True)
+class UseVerdict:
+    """Either the grant by which a seal may be used, or the reason why not."""
+
+    grant: SealGrant | None = None
+    refusal: UseRefusal | None = None
+
+
+_OF_STATE = {
+    SealState.SUSPENDED: UseRefusal.SUSPENDED,
+    SealState.REVOKED: UseRefusal.REVOKED,
+    SealState.ARCHIVED: UseRefusal.REVOKED,
+}
+
+
+def judge_seal(seal: Seal, now: datetime) -> UseRefusal | None:
+    """Return why nobody may use this seal now, or None."""
+    if seal.state is not SealState.ACTIVE:
+        return _OF_STATE.get(seal.state, UseRefusal.NOT_MADE)
+    return UseRefusal.CERTIFICATE_EXPIRED if seal.is_expired(now) else None
+
+
+def judge_grant(candidate: CandidateGrant, template: str | None, now: datetime) -> UseRefusal | None:
+    """Return why this grant does not allow a use for a file of this template (None: it has none), or None."""
+    grant = candidate.grant
+    if grant.revoked_at is not None:
+        return UseRefusal.NOT_GRANTED
+    if candidate.distance is None:
+        return UseRefusal.OTHER_CAMPUS
+    if grant.templates and template not in grant.templates:
+        return UseRefusal.OTHER_TEMPLATE
+    if grant.expires_at is not None and grant.expires_at <= now:
+        return UseRefusal.GRANT_EXPIRED
+    return UseRefusal.EXHAUSTED if grant.left == 0 else None
+
+
+def judge_use(seal: Seal, candidates: Sequence[CandidateGrant], template: str | None, now: datetime) -> UseVerdict:
+    """Return by which of these grants the seal may be used, the most specific first, or why not."""
+    if refusal := judge_seal(seal, now):
+        return UseVerdict(refusal=refusal)
+    judged = [(candidate, judge_grant(candidate, template, now)) for candidate in candidates]
+    allowed = [candidate for candidate, refusal in judged if refusal is None]
+    if allowed:
+        return UseVerdict(min(allowed, key=specificity).grant)
+    weight = list(UseRefusal).index
+    refusals = [refusal for _, refusal in judged if refusal is not None]
+    return UseVerdict(refusal=max(refusals, key=weight, default=UseRefusal.NOT_GRANTED))
+
+
+def specificity(candidate: CandidateGrant) -> tuple[int, bool, datetime, UUID]:
+    """Return a sort key: the nearest campus first, then grants for certain templates, then the oldest."""
+    grant = candidate.grant
+    return candidate.distance or 0, not grant.templates, grant.granted_at, grant.id
+
+
+def choose_contract_grant(candidates: Sequence[CandidateGrant], template: str, now: datetime) -> SealGrant | None:
+    """Return which grant to CONTRACTS says with what seal contracts of this template are sealed, or None.
+
+    One that is used up still says so: the contract waits and staff are told, since another seal was not chosen.
+    """
+    meant = [each for each in candidates if judge_grant(each, template, now) in (None, UseRefusal.EXHAUSTED)]
+    return min(meant, key=specificity).grant if meant else None

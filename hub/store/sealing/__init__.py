@@ -1,0 +1,1 @@
+"""Seals with their grants, and the register of their uses."""

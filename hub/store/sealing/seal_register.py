@@ -1,0 +1,74 @@
+"""The register of the uses of seals: lines are added and ended, and never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select, tuple_
+
+from hub.model.sealing.seal_use import EndedUse, SealUse, UseOutcome
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import SealUseRow, table_of
+
+USE: Table = table_of(SealUseRow)
+# Lines of the register that are in memory while it is written to a file.
+LINES_AT_ONCE = 500
+_COLUMNS = tuple(SealUse.__dataclass_fields__)
+_CHANGING = ("seal_grant", "outcome", "reason", "tries", "ended_at")
+_PUT = insert_many(
+    USE, _COLUMNS, f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHANGING)}"
+)
+_IDS = bindparam("uses", type_=ARRAY(Uuid()))
+_KNOWN = SqlStatement(select(USE).where(USE.c.id == any_(_IDS)))
+_END = SqlStatement(
+    "UPDATE seal_use SET outcome = given.outcome, reason = given.reason, ended_at = :at, result_sha256 = given.result"
+    " FROM unnest(CAST(:uses AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:results AS text[]))"
+    " AS given (use, outcome, reason, result) WHERE seal_use.id = given.use AND seal_use.outcome = 'attempt'"
+    " RETURNING seal_use.*"
+)
+
+
+class SealRegister:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get_known(self, uses: Collection[UUID]) -> dict[UUID, SealUse]:
+        """Return those of these lines that exist."""
+        rows = await self._connection.execute(_KNOWN, {"uses": list(uses)})
+        return {row["id"]: _use(row) for row in rows}
+
+    async def put(self, uses: Sequence[SealUse]) -> None:
+        """Write lines; of one that exists, what a new try changes."""
+        lines = [vars(use) | {"outcome": use.outcome.value} for use in uses]
+        await self._connection.execute(_PUT, arrays_of(_COLUMNS, lines))
+
+    async def end(self, ended: Sequence[EndedUse], at: datetime) -> list[SealUse]:
+        """End attempts, and return those that were open."""
+        outcomes = [UseOutcome.SEALED.value if use.failure is None else UseOutcome.FAILED.value for use in ended]
+        values = {"at": at, "uses": [use.use for use in ended], "outcomes": outcomes}
+        values |= {"reasons": [use.failure for use in ended], "results": [use.result_sha256 for use in ended]}
+        return [_use(row) for row in await self._connection.execute(_END, values)]
+
+    async def list_of_seal(self, seal: UUID, limit: int = 100, before: SealUse | None = None) -> list[SealUse]:
+        """Return lines of a seal, the newest first; `before`: those after this one in the list."""
+        statement = select(USE).where(USE.c.seal == seal)
+        if before is not None:
+            statement = statement.where(tuple_(USE.c.begun_at, USE.c.id) < (before.begun_at, before.id))
+        newest = statement.order_by(USE.c.begun_at.desc(), USE.c.id.desc()).limit(limit)
+        return [_use(row) for row in await self._connection.execute(newest)]
+
+    async def stream(self, seal: UUID | None, since: datetime, until: datetime) -> AsyncIterator[SealUse]:
+        """Yield the lines of a seal, or of all within the scope, that began in this period, oldest first."""
+        period = (USE.c.begun_at >= since) & (USE.c.begun_at < until)
+        wanted = period if seal is None else period & (USE.c.seal == seal)
+        statement = select(USE).where(wanted).order_by(USE.c.begun_at, USE.c.id)
+        async for row in self._connection.stream(statement, {}, LINES_AT_ONCE):
+            yield _use(row)
+
+
+def _use(row: Row) -> SealUse:
+    return SealUse(**{name: row[name] for name in _COLUMNS} | {"outcome": UseOutcome(row["outcome"])})

@@ -1,0 +1,217 @@
+"""Seals, the applications for them, and the grants to use them.
+
+Whoever changes a seal or its grants locks the seal first (`lock`); whoever uses it holds it (`hold`) until the
+transaction ends, so that no use begins after the commit of a suspension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.errors import SealNotFound
+from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
+from hub.model.sealing.seal_grant import CandidateGrant, Grantee, GranteeKind, SealGrant
+from hub.model.sealing.seal_request import SealRequest, SealRequestState
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import SealGrantRow, SealRequestRow, SealRow, table_of
+
+SEAL: Table = table_of(SealRow)
+REQUEST: Table = table_of(SealRequestRow)
+GRANT: Table = table_of(SealGrantRow)
+_ONE = select(SEAL).where(SEAL.c.id == bindparam("seal"))
+_GET, _LOCK, _HOLD = (SqlStatement(each) for each in (_ONE, _ONE.with_for_update(), _ONE.with_for_update(read=True)))
+_CONFIGURED = SqlStatement(select(SEAL).where(SEAL.c.key_place == KeyPlace.CONFIGURED.value))
+_OVER = [state.value for state in SealState if state.is_over]
+_ABOVE = """
+WITH RECURSIVE above (id, parent, distance) AS (
+  SELECT id, parent, 0 FROM campus WHERE id = :campus
+  UNION ALL SELECT campus.id, campus.parent, distance + 1 FROM campus JOIN above ON campus.id = above.parent
+)
+SELECT seal_grant.*, above.distance FROM seal_grant LEFT JOIN above ON above.id = seal_grant.campus
+"""
+_LIVE = "seal_grant.revoked_at IS NULL AND seal_grant.grantee_kind || ':' || seal_grant.grantee = ANY(:grantees)"
+_CANDIDATES = SqlStatement(
+    text(f"{_ABOVE} WHERE seal_grant.seal = :seal AND {_LIVE} ORDER BY seal_grant.id").bindparams(
+        bindparam("grantees", type_=ARRAY(Text))
+    )
+)
+_FOR_CONTRACTS = SqlStatement(
+    f"{_ABOVE} JOIN seal ON seal.id = seal_grant.seal AND seal.state NOT IN ('revoked', 'archived', 'rejected')"
+    " WHERE seal_grant.revoked_at IS NULL AND seal_grant.grantee_kind = 'contracts' ORDER BY seal_grant.id"
+)
+_LOCK_LIMITED = SqlStatement(
+    select(GRANT.c.id)
+    .where(
+        GRANT.c.seal == bindparam("seal"),
+        GRANT.c.revoked_at.is_(None),
+        GRANT.c.max_uses.is_not(None),
+        GRANT.c.grantee_kind + ":" + GRANT.c.grantee == any_(bindparam("grantees", type_=ARRAY(Text))),
+    )
+    .order_by(GRANT.c.id)
+    .with_for_update(key_share=True)
+)
+_LOCK_COUNTED = SqlStatement(
+    text(
+        "SELECT id FROM seal_grant WHERE max_uses IS NOT NULL"
+        " AND id IN (SELECT seal_grant FROM seal_use WHERE id = ANY(:uses)) ORDER BY id FOR NO KEY UPDATE"
+    ).bindparams(bindparam("uses", type_=ARRAY(Uuid())))
+)
+_COUNT = SqlStatement(
+    GRANT.update()
+    .where(GRANT.c.id == bindparam("row"), GRANT.c.max_uses.is_not(None))
+    .values(used=GRANT.c.used + bindparam("more"))
+)
+
+
+class Seals:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # ---- seals
+
+    async def add(self, seal: Seal) -> bool:
+        """Add a seal. Return False, and add nothing, if the name is taken or there is a configured seal already."""
+        values = vars(seal) | {"kind": seal.kind.value, "state": seal.state.value, "key_place": seal.key_place.value}
+        statement = insert(SEAL).values(values | {"chain": list(seal.chain)}).on_conflict_do_nothing()
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def get(self, seal: UUID) -> Seal:
+        """Return a seal. Raises SealNotFound, also outside the scope."""
+        return await self._one(_GET, seal)
+
+    async def lock(self, seal: UUID) -> Seal:
+        """Return a seal for a change: uses and other changes wait until this transaction ends. Raises SealNotFound."""
+        return await self._one(_LOCK, seal)
+
+    async def hold(self, seal: UUID) -> Seal:
+        """Return a seal for its use: changes wait until this transaction ends. Raises SealNotFound."""
+        return await self._one(_HOLD, seal)
+
+    async def _one(self, statement: SqlStatement, seal: UUID) -> Seal:
+        row = (await self._connection.execute(statement, {"seal": seal})).first()
+        if row is None:
+            raise SealNotFound
+        return _seal(row)
+
+    async def find(self, name: str) -> Seal | None:
+        """Return the seal with this name."""
+        row = (await self._connection.execute(select(SEAL).where(SEAL.c.name == name))).first()
+        return _seal(row) if row else None
+
+    async def get_configured(self) -> Seal | None:
+        """Return the seal whose key the configuration names; None before it was first looked at."""
+        row = (await self._connection.execute(_CONFIGURED)).first()
+        return _seal(row) if row else None
+
+    async def list_all(self) -> list[Seal]:
+        """Return the seals within the scope: those that are over last, the others by name."""
+        rows = await self._connection.execute(select(SEAL).order_by(SEAL.c.state.in_(_OVER), SEAL.c.name))
+        return [_seal(row) for row in rows]
+
+    async def list_ending(self, before: datetime) -> list[Seal]:
+        """Return the seals in use whose certificate expires before this moment, the first first."""
+        used = SEAL.c.state.in_([SealState.MADE.value, SealState.ACTIVE.value, SealState.SUSPENDED.value])
+        statement = select(SEAL).where(used, SEAL.c.ends_at < before).order_by(SEAL.c.ends_at)
+        return [_seal(row) for row in await self._connection.execute(statement)]
+
+    async def save(self, seal: Seal) -> None:
+        """Write state, key and certificate of a seal that was read under its lock."""
+        values: dict[str, Any] = {"state": seal.state.value, "changed_at": seal.changed_at}
+        values |= {"key_label": seal.key_label}
+        values |= {"chain": list(seal.chain), "ends_at": seal.ends_at}
+        await self._connection.execute(SEAL.update().where(SEAL.c.id == seal.id).values(values))
+
+    # ---- applications
+
+    async def add_request(self, request: SealRequest) -> None:
+        values = vars(request) | {"state": request.state.value, "approvals": dict(request.given)}
+        await self._connection.execute(insert(REQUEST).values(values))
+
+    async def get_request(self, seal: UUID) -> SealRequest | None:
+        """Return the application for a seal; None for the configured one. Changes of it lock the seal first."""
+        row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.seal == seal))).first()
+        return _request(row) if row else None
+
+    async def list_open_requests(self) -> list[SealRequest]:
+        """Return the applications that wait for approvals, oldest first."""
+        waiting = select(REQUEST).where(REQUEST.c.state == SealRequestState.OPEN.value).order_by(REQUEST.c.asked_at)
+        return [_request(row) for row in await self._connection.execute(waiting)]
+
+    async def save_request(self, request: SealRequest) -> None:
+        values: dict[str, Any] = {"state": request.state.value, "approvals": dict(request.given)}
+        values |= {"ended_at": request.ended_at, "ended_by": request.ended_by}
+        await self._connection.execute(REQUEST.update().where(REQUEST.c.id == request.id).values(values))
+
+    # ---- grants
+
+    async def add_grant(self, grant: SealGrant) -> None:
+        values = {name: value for name, value in vars(grant).items() if name != "grantee"}
+        values |= {"grantee_kind": grant.grantee.kind.value, "grantee": grant.grantee.name}
+        values |= {"templates": list(grant.templates)}
+        await self._connection.execute(insert(GRANT).values(values))
+
+    async def list_grants(self, seal: UUID) -> list[SealGrant]:
+        """Return the grants of a seal, those that count first, then the newest first."""
+        order = (GRANT.c.revoked_at.is_not(None), GRANT.c.granted_at.desc(), GRANT.c.id)
+        rows = await self._connection.execute(select(GRANT).where(GRANT.c.seal == seal).order_by(*order))
+        return [_grant(row) for row in rows]
+
+    async def revoke_grants(self, seal: UUID, by: str, at: datetime, only: UUID | None = None) -> int:
+        """Revoke the grants of a seal, or `only` one of them; return how many. The caller has locked the seal."""
+        live = (GRANT.c.seal == seal) & GRANT.c.revoked_at.is_(None)
+        wanted = live if only is None else live & (GRANT.c.id == only)
+        done = await self._connection.execute(GRANT.update().where(wanted).values(revoked_at=at, revoked_by=by))
+        return done.rowcount
+
+    async def lock_candidates(
+        self, seal: UUID, grantees: Collection[Grantee], campus: str
+    ) -> tuple[CandidateGrant, ...]:
+        """Return the grants of a seal to these, judged from `campus`. Those that have a limit are locked.
+
+        The transaction's scope has to be all campuses.
+        """
+        names = sorted(str(grantee) for grantee in grantees)
+        await self._connection.execute(_LOCK_LIMITED, {"seal": seal, "grantees": names})
+        values = {"seal": seal, "grantees": names, "campus": campus}
+        return tuple(map(_candidate, await self._connection.execute(_CANDIDATES, values)))
+
+    async def list_contract_candidates(self, campus: str) -> list[CandidateGrant]:
+        """Return the grants to CONTRACTS of all seals that are not over, judged from `campus`."""
+        return [_candidate(row) for row in await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})]
+
+    async def lock_counted(self, uses: Collection[UUID]) -> None:
+        """Lock the grants on which these uses were counted, before the lines of the uses are changed."""
+        await self._connection.execute(_LOCK_COUNTED, {"uses": list(uses)})
+
+    async def count_uses(self, counted: Mapping[UUID, int]) -> None:
+        """Add to the uses of grants, in the order of their ids; those without a limit stay as they are."""
+        for grant in sorted(counted):
+            await self._connection.execute(_COUNT, {"row": grant, "more": counted[grant]})
+
+
+def _seal(row: Row) -> Seal:
+    values = {name: row[name] for name in Seal.__dataclass_fields__}
+    values |= {"kind": SealKind(row["kind"]), "state": SealState(row["state"]), "chain": tuple(row["chain"])}
+    return Seal(**values | {"key_place": KeyPlace(row["key_place"])})
+
+
+def _request(row: Row) -> SealRequest:
+    values = dict(row) | {"state": SealRequestState(row["state"]), "approvals": dict(row["approvals"])}
+    return SealRequest(**values)
+
+
+def _grant(row: Row) -> SealGrant:
+    values: dict[str, Any] = {name: row[name] for name in SealGrant.__dataclass_fields__ if name != "grantee"}
+    values |= {"templates": tuple(row["templates"])}
+    return SealGrant(**values, grantee=Grantee(GranteeKind(row["grantee_kind"]), row["grantee"]))
+
+
+def _candidate(row: Row) -> CandidateGrant:
+    return CandidateGrant(_grant(row), row["distance"])
