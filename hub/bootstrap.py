@@ -19,13 +19,14 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
 from hub.authorities.brought import SignerTrust, accepted
 from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
+from hub.seal_keys import find_seal_key
 from hub.settings import Settings
 from hub.store.kernel.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
@@ -102,7 +103,7 @@ async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None
     await _made_once(folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki)))
     seal_key = await token.generate_key(settings.token.seal_key)
     for name in (SEAL_FILE, SEAL_CHAIN_FILE):
-        _put_other_seal_aside(folder / name, seal_key)
+        await _put_other_seal_aside(settings, token, folder / name)
     await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
 
 
@@ -116,12 +117,12 @@ async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> Buil
     root_key = await token.key(AUTHORITY_KEY)
     authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
     timestamp_key = await token.key(TIMESTAMP_KEY)
-    seal_key = await token.key(settings.token.seal_key)
     chain = _seal_chain(settings, root)
-    if not _is_for(chain[0], seal_key):
+    seal_key = await find_seal_key(settings, token, chain[0])
+    if seal_key is None:
         raise ValueError(
-            f"the seal's certificate in authority/ is not for the key {seal_key.label!r} of the token: correct "
-            "token.seal_key, or run `qianda init --renew` if the seal is to change"
+            f"the seal's certificate in authority/ is not for the key {settings.token.seal_key!r} of the token: "
+            "correct token.seal_key, or run `qianda init --renew` if the seal is to change"
         )
     _write_trust(settings.data / "trust", root, tsa)
     trust_origin(settings.data / "trust", settings.public_origin)
@@ -136,9 +137,9 @@ def _certificate_in(folder: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _put_other_seal_aside(path: Path, key: SigningKey) -> None:
-    if path.exists() and not _is_for(_chain_in(path)[0], key):
-        path.rename(_kept_name(path))
+async def _put_other_seal_aside(settings: Settings, token: Pkcs11Token, path: Path) -> None:
+    if await asyncio.to_thread(path.exists) and await find_seal_key(settings, token, _chain_in(path)[0]) is None:
+        await asyncio.to_thread(path.rename, _kept_name(path))
 
 
 def put_seal_down(settings: Settings, chain: Sequence[bytes]) -> None:
@@ -171,11 +172,6 @@ def _chain_in(path: Path) -> tuple[bytes, ...]:
     if path.suffix == ".der":
         return (path.read_bytes(),)
     return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(path.read_bytes()))
-
-
-def _is_for(certificate: bytes, key: SigningKey) -> bool:
-    spki = x509.load_der_x509_certificate(certificate).public_key()
-    return spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == key.spki
 
 
 async def _certificate(issued: Awaitable[Issued]) -> bytes:

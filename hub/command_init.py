@@ -2,7 +2,8 @@
 
 In this order: the file is checked; the configuration is written; the database is brought to the current schema; keys
 and certificates are made; campuses and courses are applied; the first account is added; a request for the seal's
-certificate is made where the file wants one. Killed in between it is run again, and goes on.
+certificate is made, or a key with its certificate taken (PKCS#12), where the file wants one. Killed in between it is
+run again, and goes on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hub.command_school import say_comparison
 from hub.command_staff import password_from, say_password
 from hub.data_folder import check_installation
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
-from hub.errors import BadInput
+from hub.errors import BadInput, QiandaError
 from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
 from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
@@ -33,6 +34,7 @@ from hub.store.server.installation import find_binding, kind_of, mark
 
 if TYPE_CHECKING:
     from hub.lifecycle.staff.accounts import NewStaff
+    from hub.seal_setup import Pkcs12File
     from hub.wiring import Hub
 
 # In the data folder, for a seal whose certificate is asked of an outside authority.
@@ -116,6 +118,7 @@ def install_school(file: SchoolFile, password: str, tell: Callable[[str], None])
     settings = real_settings()
     migrate_database(settings)
     tell(bind_database(settings))
+    _install_seal(settings, file, tell)
     done = with_hub(lambda hub: _first_day(hub, file, password))
     if not done.compared.faults:
         _request_seal(settings, file, tell)
@@ -135,7 +138,7 @@ def find_install_faults(file: SchoolFile) -> list[SchoolFault]:
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
     found = find_content_faults(templates, file)
     found += find_place_faults(file, {each.id: each for each in file.campuses})
-    return found + _account_faults(file)
+    return found + _account_faults(file) + _seal_faults(file)
 
 
 def _settings(file: SchoolFile) -> Settings:
@@ -161,6 +164,31 @@ def _account_faults(file: SchoolFile) -> list[SchoolFault]:
     except BadInput as error:
         return [SchoolFault(f"staff, {error.field}", str(error))]
     return []
+
+
+def _seal_faults(file: SchoolFile) -> list[SchoolFault]:
+    """Judge a key that is brought as `qianda seal install` will; the built-in authority is not there yet."""
+    from hub.seal_setup import check_pkcs12
+
+    if file.seal.get("kind") != "pkcs12":
+        return []
+    try:
+        asyncio.run(check_pkcs12(_pkcs12(file), b"", datetime.now(UTC)))
+    except OSError as error:
+        return [SchoolFault("seal, file", f"{error.filename}: {error.strerror}")]
+    except QiandaError as error:
+        return [SchoolFault("seal, file", error.detail or error.sentence)]
+    return []
+
+
+def _pkcs12(file: SchoolFile) -> Pkcs12File:
+    """Read what the file names. Raises OSError."""
+    from hub.seal_setup import Pkcs12File
+
+    above = [Path(file.seal["above"])] if "above" in file.seal else []
+    password = password_from(Path(file.seal["password_file"]))
+    path = Path(file.seal["file"])
+    return Pkcs12File(path.name, path.read_bytes(), password, [(each.name, each.read_bytes()) for each in above])
 
 
 def _first_staff(file: SchoolFile, headquarters: str) -> NewStaff:
@@ -200,12 +228,17 @@ def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
 
 async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledSchool:
     from hub.doctor import examine
+    from hub.lifecycle.evidence.school_acts import record_seal
     from hub.lifecycle.school.apply_school import apply_school
+    from hub.model.staff.accounts import EVERYTHING
     from hub.seal_setup import seal_status
 
     compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), COMMAND_LINE.actor)
     if compared.faults:
         return InstalledSchool(compared, False, [], [])
+    if file.seal.get("kind") == "pkcs12":
+        async with hub.database.transaction(EVERYTHING) as tx:
+            await record_seal(tx, hub.services.sealing.seal.chain[0], COMMAND_LINE.actor)
     is_new = await _add_first_account(hub, file, password)
     missing = [f"{each.part}: {each.words}" for each in await examine(hub) if not each.well]
     return InstalledSchool(compared, is_new, seal_status(hub).lines(), missing)
@@ -224,6 +257,16 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     once = _password_file(file) is None
     await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=once)
     return True
+
+
+def _install_seal(settings: Settings, file: SchoolFile, tell: Callable[[str], None]) -> None:
+    from hub.seal_setup import install_pkcs12
+
+    if file.seal.get("kind") != "pkcs12":
+        return
+    with opened_database(settings, as_owner=True) as (_, dsns):
+        asyncio.run(install_pkcs12(settings, dsns.owner, _pkcs12(file)))
+    tell(f"{Path(file.seal['file']).name}: the seal's key was taken from it. Delete that file, or lock it away.")
 
 
 def _request_seal(settings: Settings, file: SchoolFile, tell: Callable[[str], None]) -> None:

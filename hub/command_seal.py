@@ -11,9 +11,11 @@ import typer
 
 from hub.command_database import opened_database
 from hub.command_hub import check_current, real_settings, said_plainly, say, with_hub
+from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
 
 if TYPE_CHECKING:
+    from hub.seal_setup import Pkcs12File
     from hub.settings import Settings
     from hub.wiring import Hub
 
@@ -53,16 +55,42 @@ def request(
 @app.command()
 def install(
     files: Annotated[
-        list[Path], typer.Argument(help="The certificate and all above it up to the root, PEM, in any order.")
+        list[Path],
+        typer.Argument(
+            help="The certificate and all above it up to the root, PEM, in any order; or a key with its certificate "
+            "(.p12, .pfx), and the certificates above it that it lacks."
+        ),
     ],
+    password_file: Annotated[
+        Path | None, typer.Option(help="The password of the .p12 is its first line. [default: it is asked for]")
+    ] = None,
 ) -> None:
-    """Take a certificate that an authority issued for the seal's key. It is refused, with the reason, where it does not
-    fit that key, has run out, is not for signing, or has no whole chain."""
-    from hub.seal_setup import install_seal
+    """Take a certificate that an authority issued for the seal's key, or a key with its certificate. It is refused,
+    with the reason, where it does not fit the key, has run out, is not for signing, or has no whole chain."""
+    from hub.seal_setup import install_pkcs12, install_seal
+    from hub.tokens.pkcs12 import NAMES
 
     with said_plainly():
-        given = [(str(file), file.read_bytes()) for file in files]
-        _change(lambda settings, owner: install_seal(settings, owner, given))
+        brought = [file for file in files if file.suffix.lower() in NAMES]
+        given = [(str(file), file.read_bytes()) for file in files if file not in brought]
+        if not brought:
+            _change(lambda settings, owner: install_seal(settings, owner, given))
+            return
+        if len(brought) > 1:
+            raise BadInput("a seal has one key: name one .p12", field="file")
+        file = _read_pkcs12(brought[0], password_file, given)
+        _change(lambda settings, owner: install_pkcs12(settings, owner, file))
+        say(f"{brought[0]} holds the key as well: delete it, or lock it away.")
+
+
+def _read_pkcs12(path: Path, password_file: Path | None, above: list[tuple[str, bytes]]) -> Pkcs12File:
+    from hub.seal_setup import Pkcs12File
+
+    if password_file is None:
+        password = typer.prompt(f"Password of {path.name}", hide_input=True, default="", show_default=False, err=True)
+    else:
+        password = (password_file.read_text("utf-8").splitlines() or [""])[0]
+    return Pkcs12File(str(path), path.read_bytes(), password, above)
 
 
 @app.command()

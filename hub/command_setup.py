@@ -121,14 +121,18 @@ class SchoolInstaller:
         composed = compose_school(answers, kept.keys)
         text = write_toml(composed.values)
         file, faults = read_school(text)
-        if found := faults or find_install_faults(file):
-            raise BadInput("\n".join(map(str, dict.fromkeys(found))))
-        written_file().unlink(missing_ok=True)  # of an earlier try: see `check_unset`
-        kept.write_files(composed.files)
-        write_private(self._data / SCHOOL_FILE, text.encode())
         given = answers["account"].get("password", "")
         password = given or new_password()
-        done = install_school(file, password, tell)
+        kept.write_files(composed.passing)
+        try:
+            if found := faults or find_install_faults(file):
+                raise BadInput("\n".join(map(str, dict.fromkeys(found))))
+            written_file().unlink(missing_ok=True)  # of an earlier try: see `check_unset`
+            kept.write_files(composed.files)
+            write_private(self._data / SCHOOL_FILE, text.encode())
+            done = install_school(file, password, tell)
+        finally:
+            kept.delete_files(composed.passing)
         if done.compared.faults:
             raise BadInput("\n".join(map(str, dict.fromkeys(done.compared.faults))))
         kept.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ class TerminalQuestions:
         match question.kind:
             case "choice":
                 return self._ask_choice(question, before)
-            case "table" | "pem":
+            case "table" | "pem" | "pkcs12":
                 return self._ask_file(question, words)
             case "secret":
                 return self._read(words, hidden=self._stream is None)
@@ -127,6 +128,8 @@ class TerminalQuestions:
         if first.strip() and path.is_file():
             try:
                 data = path.read_bytes()
+                if question.kind == "pkcs12":
+                    return base64.b64encode(data).decode()
                 return read_upload(data) if question.kind == "table" else data.decode("ascii", "replace")
             except (UnreadableFile, OSError) as error:
                 self._console.print(escape(str(error)), style="red")

@@ -93,8 +93,9 @@ async def _fonts(_: Hub) -> str:
 async def _token(hub: Hub) -> str:
     await hub.services.sealing.seal.key.check()
     await hub.services.sealing.seal.key.sign(b"qianda doctor")
-    where = "at the remote service" if hub.services.sealing.seal.remote else "on the token"
-    return f"the seal key {hub.services.sealing.seal.key.label!r} {where} signs"
+    seal = hub.services.sealing.seal
+    where = "at the remote service" if seal.remote else "in software" if seal.software else "on the token"
+    return f"the seal key {seal.key.label!r} {where} signs"
 
 
 async def _seal_certificate(hub: Hub) -> str:

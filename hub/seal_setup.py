@@ -1,4 +1,5 @@
-"""The certificate of the school's seal, for a key that stays on its token: asked for, installed, renewed, looked at.
+"""The certificate of the school's seal, asked for, installed, renewed, looked at: for a key that stays on its token, or
+for one that is brought with it (PKCS#12).
 
 Where another certificate takes the old one's place, the file comes first, then the row in the database: killed in
 between, every start is refused until `qianda init --renew`, which says so.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -18,10 +19,16 @@ from hub.authorities.request import accept_certificate, certificate_request, rea
 from hub.bootstrap import BuiltinPki, load_pki, one_at_a_time, open_token, put_seal_down
 from hub.errors import BadInput
 from hub.initialise import renew
+from hub.seal_keys import certified_key, is_brought, keep_brought_key
 from hub.settings import Settings
+from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
+from hub.tokens.softkey import public_key_info
 from hub.wiring import Clock, Hub, utc_now
 from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
+
+UNCHANGED = "This certificate is the seal's already. Nothing was changed."
 
 
 @dataclass(frozen=True)
@@ -36,17 +43,25 @@ class SealStatus:
     ends: datetime
     is_builtin: bool
     is_remote: bool
+    is_software: bool
+    is_brought: bool
     said: tuple[Word, Reason]
 
     def lines(self) -> list[str]:
         kind = "of the built-in authority" if self.is_builtin else f"issued by {self.issuer}"
-        where = "at a signing service" if self.is_remote else "on the token"
         word, reason = self.said
         return [
-            f"seal of {self.subject}, {kind}; its key is {where}",
+            f"seal of {self.subject}, {kind}; its key {self._where()}",
             f"serial number {self.serial:x}, valid from {self.begins:%Y-%m-%d} until {self.ends:%Y-%m-%d}",
             f"`qianda verify` will say of it: {Element.OWNED}: {word}. {reason.en} {reason.zh}",
         ]
+
+    def _where(self) -> str:
+        if self.is_remote:
+            return "is at a signing service"
+        if self.is_software:
+            return "is kept in software: encrypted, but no token protects it"
+        return "was imported into the token; copies of its file may exist" if self.is_brought else "is on the token"
 
 
 def seal_status(hub: Hub) -> SealStatus:
@@ -62,17 +77,20 @@ def seal_status(hub: Hub) -> SealStatus:
         ends=certificate.not_valid_after_utc,
         is_builtin=is_builtin,
         is_remote=seal.remote,
+        is_software=seal.software,
+        is_brought=is_brought(seal.key),
         said=(Word.NOT_SHOWN, OWNED_TRIAL) if is_builtin else (Word.DECLARED, OWNED_DECLARED),
     )
 
 
 async def request_seal(settings: Settings, clock: Clock = utc_now) -> bytes:
-    """Return a PKCS#10 request (PEM) for the seal's key, signed by it on the token.
+    """Return a PKCS#10 request (PEM) for the key of the seal that was made on the token, signed by it there.
 
     Raises BadInput where the key is at a signing service.
     """
-    async with _opened(settings, clock) as pki:
-        return await certificate_request(pki.seal_key, settings.school.name, settings.school.credit_code)
+    async with _opened(settings, clock) as (_, token):
+        key = await token.key(settings.token.seal_key)
+        return await certificate_request(key, settings.school.name, settings.school.credit_code)
 
 
 async def install_seal(
@@ -80,14 +98,60 @@ async def install_seal(
 ) -> str:
     """Check the certificates in these files, by name, put the chain down and bind the database to it.
 
-    Returns what was done, for people. Raises what `accept_certificate` raises, having changed nothing.
+    They are for the key that was made on the token, or for the seal's present key. Returns what was done, for people.
+    Raises what `accept_certificate` raises, having changed nothing.
     """
-    async with _opened(settings, clock) as pki:
+    async with _opened(settings, clock) as (pki, token):
         certificates = read_certificates(files)
-        chain = await accept_certificate(certificates, pki.seal_key.spki, pki.authority.root, clock())
+        own = await token.key(settings.token.seal_key)
+        certified = {certified_key(each) for each in certificates}
+        spki = pki.seal_key.spki if pki.seal_key.spki in certified else own.spki
+        chain = await accept_certificate(certificates, spki, pki.authority.root, clock())
         if chain == pki.seal_chain:
-            return "This certificate is the seal's already. Nothing was changed."
+            return UNCHANGED
         async with one_at_a_time(settings):
+            put_seal_down(settings, chain)
+    return await renew(settings, owner_dsn, clock)
+
+
+@dataclass(frozen=True)
+class Pkcs12File:
+    """A file with a key and its certificates, and certificates above them that it may lack, by their files' names."""
+
+    name: str
+    data: bytes = field(repr=False)
+    password: str = field(repr=False)
+    above: Sequence[tuple[str, bytes]] = ()
+
+    def read(self) -> Pkcs12Content:
+        """Return the key, with the certificates of all files. Raises BadInput."""
+        content = read_pkcs12(self.name, self.data, self.password)
+        return replace(content, certificates=(*content.certificates, *read_certificates(self.above)))
+
+
+async def check_pkcs12(file: Pkcs12File, own_root: bytes, now: datetime) -> tuple[Pkcs12Content, tuple[bytes, ...]]:
+    """Return what the file holds, and the chain of its key's certificate. Raises BadInput, and what
+    `accept_certificate` raises."""
+    content = file.read()
+    spki = public_key_info(content.key)
+    if spki not in {certified_key(each) for each in content.certificates}:
+        raise BadInput(f"no certificate in {file.name} is for the key in it", field="file")
+    return content, await accept_certificate(content.certificates, spki, own_root, now)
+
+
+async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File, clock: Clock = utc_now) -> str:
+    """Import the key of the file into the token, or keep it encrypted where that takes none, and let its certificate be
+    the seal's.
+
+    Returns what was done, for people. Raises what `check_pkcs12` raises, having changed nothing.
+    """
+    async with _opened(settings, clock) as (pki, token):
+        content, chain = await check_pkcs12(file, pki.authority.root, clock())
+        if chain == pki.seal_chain:
+            return UNCHANGED
+        # The key first: killed in between, it lies there unused.
+        async with one_at_a_time(settings):
+            await keep_brought_key(settings, token, content.key)
             put_seal_down(settings, chain)
     return await renew(settings, owner_dsn, clock)
 
@@ -97,7 +161,7 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = 
 
     Returns what was done, for people. Raises BadInput where an outside authority issued the seal's certificate.
     """
-    async with _opened(settings, clock) as pki:
+    async with _opened(settings, clock) as (pki, _):
         if pki.seal_chain[-1] != pki.authority.root:
             raise BadInput(
                 "an outside authority issued the seal's certificate: run `qianda seal request`, have that authority "
@@ -111,7 +175,7 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = 
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[BuiltinPki]:
+async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[tuple[BuiltinPki, Pkcs11Token]]:
     if settings.seal:
         raise BadInput(
             "the seal's key is at a signing service, which gets its certificates itself ([seal] in the configuration)",
@@ -121,7 +185,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[BuiltinPki]
     try:
         async with one_at_a_time(settings):
             pki = await load_pki(settings, token, clock)
-        yield pki
+        yield pki, token
     finally:
         token.close()
 

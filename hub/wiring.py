@@ -86,6 +86,7 @@ from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
+from hub.tokens.softkey import SoftKey
 from hub.wiring_timestamps import connect_timestamps
 
 Clock = Callable[[], datetime]
@@ -353,7 +354,8 @@ async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.Client
     """Return the seal's key: on the token, or at a remote service whose certificate leads to a configured authority."""
     remote = await seal_key(settings.seal, tokens.TokenContext(http, remote_seal_info(settings)))
     if remote is None:
-        return SealKey(pki.seal_key, pki.seal_chain, settings.school.name)
+        software = isinstance(pki.seal_key, SoftKey)
+        return SealKey(pki.seal_key, pki.seal_chain, settings.school.name, software=software)
     chain = await accepted_seal(settings, remote, pki.authority.root, clock())
     return SealKey(remote, chain, settings.school.name, remote=True)
 

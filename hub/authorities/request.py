@@ -81,7 +81,7 @@ async def accept_certificate(
     loaded = [x509.Certificate.load(der) for der in certificates]
     leaves = [each for each in loaded if each.public_key.dump() == spki]
     if not leaves:
-        raise BadInput("none of these certificates is for the seal's key on the token", field="certificate")
+        raise BadInput("none of these certificates is for the seal's key", field="certificate")
     leaf = max(leaves, key=lambda each: each.not_valid_before)
     others = [each for each in loaded if each not in leaves]
     roots = [each for each in others if each.ca and each.self_issued]

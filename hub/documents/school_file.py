@@ -9,7 +9,7 @@ templates = ["course"]                     # contract templates by name; each ha
 [course.details]                           # what the contract says of the course
 [configuration]                            # for `qianda init --from`: any further setting
 [staff]                                    # … the first account of headquarters: login, name, password_file
-[seal]                                     # … kind: builtin or request
+[seal]                                     # … kind: builtin, request, or pkcs12 with file, password_file, above
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ AMOUNTS = ("price", "materials_fee")
 DETAILS = ("template", *TEXTS, *(f"{name}_en" for name in TEXTS), *COUNTS, *DATES, *AMOUNTS, "refund_steps")
 STEP = ("when", "when_en", "share")
 STAFF = ("login", "name", "password_file")
-SEAL = ("kind",)
-SEAL_KINDS = ("builtin", "request")
+SEAL = ("kind", "file", "password_file", "above")
+SEAL_KINDS = ("builtin", "request", "pkcs12")
 ALL = ("origin", "templates", "school", "campus", "course", "configuration", "staff", "seal")
 
 
@@ -116,6 +116,12 @@ class _Reader:
         found = self._texts("seal", values, SEAL, required=("kind",))
         if found.get("kind", "builtin") not in SEAL_KINDS:
             self.fault("seal, kind", f"has to be one of {', '.join(SEAL_KINDS)}")
+        if found.get("kind") == "pkcs12":
+            for name in ("file", "password_file"):
+                if name not in found:
+                    self.fault(f"seal, {name}", "is missing")
+        elif len(found) > 1:
+            self.fault("seal", "has a file only with the kind pkcs12")
         return found
 
     def _campus(self, place: str, values: Mapping[str, Any]) -> Campus:

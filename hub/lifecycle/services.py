@@ -26,6 +26,7 @@ from hub.model.messaging.cooldown import Cooldowns
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import AuthorityRule
+from hub.model.signing.signature_request import Custody
 from hub.router.router import Router
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
@@ -40,13 +41,22 @@ Randomness = Callable[[int], bytes]
 class SealKey:
     """The school's seal: its key and its certificate chain (DER, the seal's own certificate first).
 
-    `remote`: the key is kept by a remote signing service, not by the school's token.
+    `remote`: the key is kept by a remote signing service, `software`: encrypted in the data folder; else the school's
+    token has it.
     """
 
     key: SigningKey
     chain: tuple[bytes, ...]
     organisation: str
     remote: bool = False
+    software: bool = False
+
+    @property
+    def custody(self) -> str:
+        """Where the key is, as the record says it."""
+        if self.remote:
+            return Custody.REMOTE.value
+        return "school-software" if self.software else "token"
 
 
 @dataclass(frozen=True)

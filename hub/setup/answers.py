@@ -6,12 +6,13 @@ of files; these are made when the file is installed.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hub.setup.questions import STEPS, SetupStep, find_step
+from hub.setup.questions import STEPS, UNSHOWN_KINDS, SetupStep, find_step
 from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, campus_entry, course_entry, read_table
 
 # In the data folder, below `keys`, so that a backup has them.
@@ -22,10 +23,14 @@ SetupAnswers = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class ComposedSchool:
-    """A school's file as values, and the files that it names, by their path."""
+    """A school's file as values, and the files that it names, by their path.
+
+    `passing`: those that are deleted once the school is installed.
+    """
 
     values: Mapping[str, Any]
     files: Mapping[Path, bytes] = field(default_factory=dict)
+    passing: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
 
 
 def compose_school(answers: SetupAnswers, keys: Path) -> ComposedSchool:
@@ -55,10 +60,31 @@ def compose_school(answers: SetupAnswers, keys: Path) -> ComposedSchool:
         "channels": _channels(answers, put),
         "reminders": _reminders(answers),
     }
+    passing: dict[Path, bytes] = {}
     if kind := _answers(answers, "seal").get("kind"):
-        values["seal"] = {"kind": "request" if kind == "request" else "builtin"}
+        values["seal"] = {"kind": kind if kind in ("request", "pkcs12") else "builtin"}
+    if kind == "pkcs12":
+        passing = _pkcs12_files(_answers(answers, "seal"), keys / SECRETS_FOLDER)
+        values["seal"] |= dict(zip(("file", "password_file", "above"), map(str, passing), strict=False))
     values["configuration"] = {name: value for name, value in configuration.items() if value}
-    return ComposedSchool({name: value for name, value in values.items() if value}, files)
+    return ComposedSchool({name: value for name, value in values.items() if value}, files, passing)
+
+
+def _pkcs12_files(given: Mapping[str, str], folder: Path) -> dict[Path, bytes]:
+    """Return the key's file, that of its password, and if they were given that of the certificates above."""
+    found = {
+        folder / "seal.p12": pkcs12_bytes(given.get("pkcs12", "")),
+        folder / "seal-password": f"{given.get('password', '')}\n".encode(),
+    }
+    return found | ({folder / "seal-above.pem": given["above"].encode()} if given.get("above") else {})
+
+
+def pkcs12_bytes(answer: str) -> bytes:
+    """Return the content of a file that was answered; nothing for one that is no base 64."""
+    try:
+        return base64.b64decode(answer, validate=True)
+    except ValueError:
+        return b""
 
 
 def compose_campuses(answers: SetupAnswers) -> list[dict[str, Any]]:
@@ -100,11 +126,11 @@ def next_step(answers: SetupAnswers) -> SetupStep | None:
 def kept_answers(step: SetupStep, entered: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
     """Return what is kept of a form: answers to questions that are asked.
 
-    A secret or a certificate that was left empty stays as it was, since neither is shown again.
+    What is never shown again and was left empty stays as it was.
     """
     found = {each.name: entered.get(each.name, "").strip() for each in step.questions}
     for each in step.questions:
-        if each.kind in ("secret", "pem") and not found[each.name]:
+        if each.kind in UNSHOWN_KINDS and not found[each.name]:
             found[each.name] = before.get(each.name, "")
     asked = {each.name for each in step.asked(found)}
     return {name: value for name, value in found.items() if name in asked and value}

@@ -58,5 +58,9 @@ class AnswersFile:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(path, content)
 
+    def delete_files(self, files: Mapping[Path, bytes]) -> None:
+        for path in files:
+            path.unlink(missing_ok=True)
+
     def _cipher(self) -> Cipher:
         return Cipher(Keys.load_or_create(master_key(self._data)))

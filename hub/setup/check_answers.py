@@ -25,10 +25,11 @@ from hub.model.school.school_change import SchoolFault, SchoolFile
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED, Settings
-from hub.setup.answers import SetupAnswers, channel_entry, compose_school, missing_answers
+from hub.setup.answers import SetupAnswers, channel_entry, compose_school, missing_answers, pkcs12_bytes
 from hub.setup.questions import STEPS, SetupStep
 from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, read_table
 from hub.tokens.csc import CscOptions
+from hub.tokens.pkcs12 import read_pkcs12
 
 # By step: how places of a school's file begin that are about it.
 PLACES: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +71,8 @@ def find_step_faults(step: SetupStep, answers: SetupAnswers, keys: Path) -> list
     if step.name == "account" and not faults:
         faults += _account_faults(given)
     faults += _certificate_faults(step, given)
+    if step.name == "seal" and given.get("pkcs12"):
+        faults += _pkcs12_faults(given)
     if not faults:
         faults += _option_faults(step, answers)
     known = {each.question for each in faults}
@@ -154,6 +157,15 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
             except ValueError:
                 found.append(AnswerFault(each.name, "is no certificate in PEM (-----BEGIN CERTIFICATE-----)"))
     return found
+
+
+def _pkcs12_faults(given: Mapping[str, str]) -> list[AnswerFault]:
+    """What shows without the authority: the certificate is judged as a whole before anything is installed."""
+    try:
+        read_pkcs12("the file", pkcs12_bytes(given["pkcs12"]), given.get("password", ""))
+    except BadInput as error:
+        return [AnswerFault("password" if error.field == "password" else "pkcs12", str(error))]
+    return []
 
 
 def _option_faults(step: SetupStep, answers: SetupAnswers) -> list[AnswerFault]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "secret", "table", "pem", "choice"]
+Kind = Literal["text", "secret", "table", "pem", "pkcs12", "choice"]
+# What is never shown again: left empty, it stays as it was.
+UNSHOWN_KINDS = ("secret", "pem", "pkcs12")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class SetupChoice:
 class SetupQuestion:
     """One question. `kinds`: answers to the step's choice for which it is asked; empty: always.
 
-    `secret` is never shown again. `table` takes a spreadsheet, or rows that are typed; `pem` certificates.
+    `secret` is never shown again. `table` takes a spreadsheet, or rows that are typed; `pem` certificates;
+    `pkcs12` a key with its certificate, kept in base 64.
     """
 
     name: str
@@ -155,8 +158,23 @@ SEAL = SetupStep(
             choices=(
                 SetupChoice("builtin", "Built-in authority, for a trial"),
                 SetupChoice("request", "A certificate of your own, for the key on the token"),
+                SetupChoice(
+                    "pkcs12",
+                    "A key with its certificate, in a file (PKCS#12)",
+                    "The token takes the key if it can; otherwise it is kept encrypted in the data folder. Whoever has "
+                    "a copy of the file can seal as well.",
+                ),
                 SetupChoice("csc", "A signing service (CSC)"),
             ),
+        ),
+        SetupQuestion("pkcs12", "The file (.p12, .pfx)", kind="pkcs12", required=True, kinds=("pkcs12",)),
+        SetupQuestion("password", "Its password", kind="secret", kinds=("pkcs12",)),
+        SetupQuestion(
+            "above",
+            "Certificates above it up to the root (PEM)",
+            "Those that the file lacks: usually the root.",
+            kind="pem",
+            kinds=("pkcs12",),
         ),
         SetupQuestion("url", "Address of the service", "It ends with /v1 or /v2.", required=True, kinds=("csc",)),
         SetupQuestion("credential", "Credential", kinds=("csc",)),

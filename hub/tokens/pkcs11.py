@@ -18,8 +18,10 @@ from pkcs11.types import PublicKey, Session, SignMixin
 from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_named_curve_parameters
 
 from hub.errors import TokenUnavailable
+from hub.tokens.key_objects import REFUSALS, destroy_key, rsa_public_key_info, store_key
 from hub.tokens.module import loaded_module
 from hub.tokens.softhsm import undisturbed
+from hub.tokens.softkey import SealingPrivateKey, public_key_info
 
 THREADS: Final = 8
 SIGN_DEADLINE: Final = 10.0  # seconds
@@ -85,8 +87,18 @@ class Pkcs11Token:
         """
         return TokenKey(label, await self._in_thread(lambda: self._generate(label)), self)
 
+    async def import_key(self, label: str, key: SealingPrivateKey) -> TokenKey | None:
+        """Store a key that was made elsewhere, so that it does not leave the token any more; None if the token takes
+        none of its kind.
+
+        A key that is there under this label stays. Raises TokenUnavailable.
+        """
+        if not await self._in_thread(lambda: self._import(label, key)):
+            return None
+        return TokenKey(label, public_key_info(key), self)
+
     async def sign(self, label: str, message: bytes) -> bytes:
-        """Return an ECDSA signature with SHA-256 in DER. Raises TokenUnavailable, also after the deadline."""
+        """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable, also after the deadline."""
         return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
 
     async def sign_as_vendor(self, label: str, data: bytes, mechanism: int) -> bytes:
@@ -176,6 +188,8 @@ class Pkcs11Token:
 
     def _sign(self, opened: _OpenSession, label: str, message: bytes) -> bytes:
         key = opened.private_key(label)
+        if cast(Any, key)[Attribute.KEY_TYPE] == KeyType.RSA:
+            return key.sign(message, mechanism=Mechanism.SHA256_RSA_PKCS)
         if self._mechanism is Mechanism.ECDSA_SHA256:
             raw = key.sign(message, mechanism=Mechanism.ECDSA_SHA256)
         else:
@@ -199,17 +213,33 @@ class Pkcs11Token:
 
         return self._use(make)
 
+    def _import(self, label: str, key: SealingPrivateKey) -> bool:
+        def put(opened: _OpenSession) -> bool:
+            with self._lock, undisturbed():
+                session = self._logged_in_session(opened.generation, rw=True).session
+                try:
+                    if _spki(session, label) is None:
+                        store_key(session, label, key)
+                    return True
+                except REFUSALS:
+                    destroy_key(session, label)  # one half of it may be there
+                    return False
+                finally:
+                    session.close()
+
+        return self._use(put)
+
 
 @dataclass(frozen=True)
 class TokenKey:
-    """A P-256 key that never leaves its token."""
+    """A key that does not leave its token: P-256, or as it was imported."""
 
     label: str
     spki: bytes
     _token: Pkcs11Token = field(repr=False)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return an ECDSA signature with SHA-256 in DER. Raises TokenUnavailable if the token is away or too slow."""
+        """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable if the token is away or too slow."""
         return await self._token.sign(self.label, message)
 
     async def check(self) -> None:
@@ -243,7 +273,10 @@ def _spki(session: Session, label: str) -> bytes | None:
     found = list(session.get_objects(wanted))
     if len(found) > 1:
         raise TokenUnavailable(f"the token holds several keys with the label {label!r}")
-    return encode_ec_public_key(cast(PublicKey, found[0])) if found else None
+    if not found:
+        return None
+    public = cast(PublicKey, found[0])
+    return rsa_public_key_info(public) if public.key_type == KeyType.RSA else encode_ec_public_key(public)
 
 
 def _new_key(session: Session, label: str) -> bytes:

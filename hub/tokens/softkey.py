@@ -1,29 +1,45 @@
-"""A signing key in the memory of this process: for tests, and if software custody is configured."""
+"""A signing key in the memory of this process: for tests, for software custody, and for a seal that no token takes."""
 
 from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+SealingPrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+MIN_RSA_BITS = 2048
 
 
 class SoftKey:
-    """A P-256 key held in software. Whoever can read this process's memory has the key: say so wherever it is used."""
+    """A P-256 or RSA key held in software. Whoever can read this process's memory has the key: say so wherever it is
+    used."""
 
-    def __init__(self, label: str, private_key: ec.EllipticCurvePrivateKey) -> None:
-        if private_key.curve.name != ec.SECP256R1.name:
-            raise ValueError("a signing key is a P-256 key")
+    def __init__(self, label: str, private_key: SealingPrivateKey) -> None:
+        if not is_accepted_key(private_key):
+            raise ValueError("a signing key is a P-256 key, or an RSA key from 2048 bits")
         self.label = label
         self._private_key = private_key
-        self.spki = private_key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        self.spki = public_key_info(private_key)
 
     @classmethod
     def generate(cls, label: str) -> SoftKey:
         return cls(label, ec.generate_private_key(ec.SECP256R1()))
 
     async def sign(self, message: bytes) -> bytes:
+        if isinstance(self._private_key, rsa.RSAPrivateKey):
+            return self._private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         return self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))
 
     async def check(self) -> None:
         """Do nothing: a key in memory can always sign."""
+
+
+def is_accepted_key(key: SealingPrivateKey) -> bool:
+    """Return whether such a key may sign here."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.key_size >= MIN_RSA_BITS
+    return key.curve.name == ec.SECP256R1.name
+
+
+def public_key_info(key: SealingPrivateKey) -> bytes:
+    """Return the public key: DER of SubjectPublicKeyInfo."""
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -14,12 +14,15 @@ from subprocess import CompletedProcess
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes import programs
 from tests.processes.programs import QIANDA, free_port
 from tests.school_toml import SCHOOL
+from tests.wiring.test_seal_setup import Licensed
 
 pytestmark = pytest.mark.real
 ORIGIN = 'origin = "https://sign.school.example"\n'
@@ -84,6 +87,31 @@ def test_a_school_is_there_after_one_command(machine: Machine) -> None:
     assert "0 changes, 5 entries as they are." in again.stdout and "Password" not in again.stdout
     other = machine.init(WHOLE.replace("workers = 2", "workers = 3"))
     assert other.returncode == 2 and "says something else than the file (workers)" in other.stderr
+
+
+def test_a_key_in_a_file_is_the_seals_from_the_first_day(machine: Machine) -> None:
+    licensed, key = Licensed(), ec.generate_private_key(ec.SECP256R1())
+    leaf = licensed.issue(key.public_key())
+    secret = BestAvailableEncryption(b"of the file")
+    data = pkcs12.serialize_key_and_certificates(b"seal", key, leaf, [licensed.issuing], secret)
+    (machine.folder / "seal.p12").write_bytes(data)
+    (machine.folder / "root.pem").write_bytes(licensed.root.public_bytes(Encoding.PEM))
+    (machine.folder / "password").write_text("wrong\n")
+    names = {"file": "seal.p12", "password_file": "password", "above": "root.pem"}
+    named = "".join(f'{name} = "{machine.folder / file}"\n' for name, file in names.items())
+    text = WHOLE.replace('kind = "request"\n', f'kind = "pkcs12"\n{named}')
+    refused = machine.init(text)
+    assert refused.returncode == 1 and "the password does not open seal.p12" in refused.stdout + refused.stderr
+    assert not machine.data.exists()
+    (machine.folder / "password").write_text("of the file\n")
+    made = machine.init(text)
+    assert made.returncode == 0, made.stderr + made.stdout
+    assert "issued by Licensed CA; its key was imported into the token" in made.stdout
+    assert "exclusively owned: declared." in made.stdout
+    assert "certificate of the seal changed" in machine.run("school", "record").stdout
+    files = [str(machine.folder / name) for name in ("seal.p12", "root.pem")]
+    again = machine.run("seal", "install", *files, "--password-file", str(machine.folder / "password"))
+    assert again.returncode == 0 and "Nothing was changed." in again.stdout, again.stderr
 
 
 def test_killed_in_between_it_goes_on(machine: Machine) -> None:

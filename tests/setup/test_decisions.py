@@ -67,6 +67,8 @@ def test_right_answers_are_a_school_without_faults_and_without_secrets() -> None
         ("messages", {"security": "ssl"}, "security", "is not accepted"),
         ("messages", {"mail_sender": "nobody"}, "mail_sender", "is not accepted"),
         ("seal", {"kind": "csc"}, "url", "is missing"),
+        ("seal", {"kind": "pkcs12"}, "pkcs12", "is missing"),
+        ("seal", {"kind": "pkcs12", "pkcs12": "bm90aGluZw=="}, "pkcs12", "no file in PKCS#12"),
     ],
 )
 def test_a_wrong_answer_is_named_with_its_question(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,13 +13,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.bootstrap import put_seal_down, trust_authority
 from hub.doctor import examine
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid, WrongInstallation
 from hub.initialise import initialise, renew
-from hub.seal_setup import install_seal, renew_builtin_seal, request_seal, seal_status
+from hub.seal_setup import Pkcs12File, install_pkcs12, install_seal, renew_builtin_seal, request_seal, seal_status
 from hub.settings import Settings
 from hub.store.server.installation import find_binding, mark
 from hub.wiring import Hub, build, utc_now
@@ -238,6 +239,58 @@ async def test_a_certificate_that_does_not_fit_is_refused_with_its_reason(place:
     for name, data in unreadable.items():
         with pytest.raises(BadInput, match=name):
             await install_seal(place.settings, place.dsns.owner, [(name, data)])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert await place.bound() == bound
+
+
+def pkcs12_file(
+    key: ec.EllipticCurvePrivateKey, leaf: x509.Certificate | None, *above: x509.Certificate, password: str = "secret"
+) -> Pkcs12File:
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    data = pkcs12.serialize_key_and_certificates(b"seal", key, leaf, above, encryption)
+    return Pkcs12File("seal.p12", data, password)
+
+
+async def test_a_key_that_comes_with_its_certificate_seals_from_then_on(place: Place) -> None:
+    licensed, key = Licensed(), ec.generate_private_key(ec.SECP256R1())
+    leaf = licensed.issue(key.public_key())
+    file = replace(pkcs12_file(key, leaf, licensed.issuing), above=files(licensed.root))
+    await install_pkcs12(place.settings, place.dsns.owner, file)
+    assert await place.bound() == leaf.fingerprint(hashes.SHA256()).hex()
+    async with place.hub() as hub:
+        seal = hub.services.sealing.seal
+        key.public_key().verify(await seal.key.sign(b"message"), b"message", ec.ECDSA(hashes.SHA256()))
+        assert seal.custody == "token"
+        assert "imported into the token; copies of its file may exist" in seal_status(hub).lines()[0]
+        assert "declared" in seal_status(hub).lines()[2]
+        assert "no token protects it" in replace(seal_status(hub), is_software=True).lines()[0]
+    assert (await install_pkcs12(place.settings, place.dsns.owner, file)).endswith("Nothing was changed.")
+    assert (await initialise(place.settings, place.dsns.owner)).startswith("This data folder and this database are")
+    own = licensed.issue(await place.public_key())  # back to the key that never left the token
+    await install_seal(place.settings, place.dsns.owner, files(own, licensed.issuing, licensed.root))
+    async with place.hub() as hub:
+        assert "its key is on the token" in seal_status(hub).lines()[0]
+
+
+async def test_a_key_that_does_not_fit_its_certificate_changes_nothing(place: Place) -> None:
+    licensed, key, other = Licensed(), *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    above = (licensed.issuing, licensed.root)
+    good = licensed.issue(key.public_key())
+    late = licensed.issue(key.public_key(), life=(NOW - 9 * DAY, NOW - DAY))
+    unfit = licensed.issue(key.public_key(), usage(key_encipherment=True), points())
+    cases: list[tuple[Pkcs12File, type[Exception], str]] = [
+        (pkcs12_file(key, good, *above, password="other"), BadInput, "the password does not open seal.p12"),
+        (pkcs12_file(key, late, *above), CertificateNotValid, "has run out"),
+        (pkcs12_file(key, unfit, *above), CertificateNotForSigning, "key usage"),
+        (pkcs12_file(key, good), BadInput, "the root of the authority is missing"),
+        (pkcs12_file(key, good, licensed.root), CertificateNotTrusted, "none of the authorities"),
+        (pkcs12_file(other, None, good, *above), BadInput, "no certificate in seal.p12 is for the key in it"),
+    ]
+    folder, bound = place.settings.data / "authority", await place.bound()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for file, error, reason in cases:
+        with pytest.raises(error, match=reason):
+            await install_pkcs12(place.settings, place.dsns.owner, file)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert await place.bound() == bound
 

@@ -28,7 +28,7 @@ from hub.model.contract.case import Case
 from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractState
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
-from hub.model.signing.signature_request import SEAL_FIELD, Custody, RequestState, SignatureRequest
+from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -97,7 +97,7 @@ async def sign_seal(services: Services, work: Work) -> Work:
                 {
                     "key": services.sealing.seal.key.label,
                     "organisation": services.sealing.seal.organisation,
-                    "custody": Custody.REMOTE.value if services.sealing.seal.remote else "token",
+                    "custody": services.sealing.seal.custody,
                     "prepared_sha256": seal.prepared,
                     "signature_sha256": hashlib.sha256(signature).hexdigest(),
                 },

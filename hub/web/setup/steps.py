@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from hub.errors import NotFound, UnreadableFile
 from hub.setup.answers import kept_answers, next_step
 from hub.setup.check_answers import AnswerFault, find_step_faults
 from hub.setup.look_at_origin import FROM_HERE, look_at_origin
-from hub.setup.questions import STEPS, SetupQuestion, SetupStep, find_step
+from hub.setup.questions import STEPS, UNSHOWN_KINDS, SetupQuestion, SetupStep, find_step
 from hub.setup.tables import read_upload
 from hub.web.i18n import Translate, language_of
 from hub.web.pages import page, translator
@@ -21,7 +22,7 @@ from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 MAX_TEXT_LENGTH = 500
 MAX_LINES_LENGTH = 2 * 1024 * 1024
 # What `qianda verify` says of a seal, by the answer to the question.
-SEAL_REASONS = {"builtin": OWNED_TRIAL, "request": OWNED_DECLARED, "csc": OWNED_DECLARED}
+SEAL_REASONS = {"builtin": OWNED_TRIAL, "request": OWNED_DECLARED, "pkcs12": OWNED_DECLARED, "csc": OWNED_DECLARED}
 
 
 async def show_step(request: web.Request) -> web.Response:
@@ -129,8 +130,17 @@ async def _entered(request: web.Request, step: SetupStep) -> dict[str, str]:
         upload = form.get(f"{each.name}-file")
         if isinstance(upload, web.FileField) and upload.filename:
             data = upload.file.read(MAX_LINES_LENGTH + 1)
-            found[each.name] = read_upload(data) if each.kind == "table" else data[:most].decode("ascii", "replace")
+            found[each.name] = _read_file(each, data, most)
     return found
+
+
+def _read_file(question: SetupQuestion, data: bytes, most: int) -> str:
+    match question.kind:
+        case "table":
+            return read_upload(data)
+        case "pkcs12":
+            return base64.b64encode(data).decode()
+    return data[:most].decode("ascii", "replace")
 
 
 def _page(
@@ -142,7 +152,7 @@ def _page(
         wrong.setdefault(fault.question, []).append(say_fault(fault.words, translate))
     open_ones = [each for each in step.questions if each.kind != "secret"]
     values = {each.name: given.get(each.name) or _default(each, translate) for each in open_ones}
-    kept = {each.name for each in step.questions if each.kind in ("secret", "pem") and given.get(each.name)}
+    kept = {each.name for each in step.questions if each.kind in UNSHOWN_KINDS and given.get(each.name)}
     place = STEPS.index(step)
     before = f"/setup/steps/{STEPS[place - 1].name}" if place else ""
     chinese = language_of(request) == "zh"
@@ -171,7 +181,7 @@ def _summary(step: SetupStep, given: dict[str, str], translate: Translate) -> li
     shown = []
     for each in step.asked(given):
         value = given.get(each.name, "")
-        if not value or each.kind in ("secret", "pem"):
+        if not value or each.kind in UNSHOWN_KINDS:
             continue
         if each.kind == "choice":
             value = next((translate(one.words) for one in each.choices if one.value == value), value)

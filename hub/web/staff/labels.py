@@ -153,6 +153,7 @@ CUSTODIES = {
     "software": "held by the signer; where, is not proved",
     "remote": "kept by a signing service",
     "token": "on the school's token",
+    "school-software": "kept by the school in software",
 }
 LEDGER = {
     "planned": "planned",

@@ -1,0 +1,99 @@
+"""The key of the school's seal: the configured one of the token, or one that was brought in a file (PKCS#12).
+
+A key that was brought has a label of its own, made of its public part, so that the seal's certificate alone says which
+key signs: there is one file to change when the seal changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+
+from hub.data_folder import master_key
+from hub.errors import WrongInstallation
+from hub.settings import Settings
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.keys import Keys
+from hub.store.kernel.private_files import write_private
+from hub.tokens import SigningKey
+from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info
+
+BROUGHT_LABEL = "seal-{}"
+# In the folder `authority`: a brought key that the token does not take, encrypted under the master key.
+SOFTWARE_KEY_FILE = "{}.key.sealed"
+
+
+def certified_key(certificate: bytes) -> bytes:
+    """Return the public key (SPKI, DER) that a certificate (DER) is for."""
+    spki = x509.load_der_x509_certificate(certificate).public_key()
+    return spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def is_brought(key: SigningKey) -> bool:
+    """Return whether a key was brought in a file: where that file was, copies may be."""
+    return key.label == brought_label(key.spki)
+
+
+def brought_label(spki: bytes) -> str:
+    return BROUGHT_LABEL.format(hashlib.sha256(spki).hexdigest()[:16])
+
+
+async def find_seal_key(settings: Settings, token: Pkcs11Token, certificate: bytes) -> SigningKey | None:
+    """Return the key that the seal's certificate is for; None if there is none.
+
+    Raises TokenUnavailable, and WrongInstallation for a key that another master key encrypted.
+    """
+    own, spki = await token.key(settings.token.seal_key), certified_key(certificate)
+    if own.spki == spki:
+        return own
+    label = brought_label(spki)
+    if _software_key(settings, label).exists():
+        return SoftKey(label, _open_software_key(settings, label))
+    if await token.has_key(label) and (key := await token.key(label)).spki == spki:
+        return key
+    return None
+
+
+async def keep_brought_key(settings: Settings, token: Pkcs11Token, key: SealingPrivateKey) -> SigningKey:
+    """Import a key into the token, or where that takes none of its kind, keep it encrypted. Doing it again changes
+    nothing.
+
+    Raises TokenUnavailable if the token is away: then nothing is kept.
+    """
+    label = brought_label(public_key_info(key))
+    if stored := await token.import_key(label, key):
+        return stored
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    sealed = _cipher(settings).seal_bytes(der, label.encode())
+    write_private(_software_key(settings, label), sealed)
+    return SoftKey(label, key)
+
+
+def _software_key(settings: Settings, label: str) -> Path:
+    return settings.data / "authority" / SOFTWARE_KEY_FILE.format(label)
+
+
+def _open_software_key(settings: Settings, label: str) -> SealingPrivateKey:
+    path = _software_key(settings, label)
+    try:
+        key = load_der_private_key(_cipher(settings).open_bytes(path.read_bytes(), label.encode()), None)
+    except InvalidTag:
+        raise WrongInstallation(f"{path} was encrypted under another master key: bring both from one backup") from None
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    return key
+
+
+def _cipher(settings: Settings) -> Cipher:
+    return Cipher(Keys.load(master_key(settings.data)))

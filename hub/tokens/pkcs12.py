@@ -1,0 +1,52 @@
+"""What a file in PKCS#12 (RFC 7292) holds: a key with its certificates, as authorities hand them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from asn1crypto import pkcs12 as structure
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+
+from hub.errors import BadInput
+from hub.tokens.softkey import SealingPrivateKey, is_accepted_key
+
+# One with a chain has a few KB.
+MAX_PKCS12_BYTES = 256 * 1024
+NAMES = (".p12", ".pfx")
+
+
+@dataclass(frozen=True)
+class Pkcs12Content:
+    """A private key, and all certificates of the file (DER)."""
+
+    key: SealingPrivateKey = field(repr=False)
+    certificates: tuple[bytes, ...]
+
+
+def read_pkcs12(name: str, data: bytes, password: str) -> Pkcs12Content:
+    """Return what the file `name` holds.
+
+    Raises BadInput, with the field `file` or `password`: no such file, a wrong password, no key, or one of a kind that
+    seals nothing here.
+    """
+    try:
+        if len(data) > MAX_PKCS12_BYTES:
+            raise ValueError("too long")
+        if structure.Pfx.load(data)["version"].native != "v3":
+            raise ValueError("another version")
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{name} is no file in PKCS#12 (.p12, .pfx)", field="file") from error
+    try:
+        found = pkcs12.load_pkcs12(data, password.encode())
+    except UnsupportedAlgorithm as error:
+        raise BadInput(f"{name} is encrypted in a way that is not read here: {error}", field="file") from error
+    except ValueError as error:
+        raise BadInput(f"the password does not open {name}", field="password") from error
+    if found.key is None:
+        raise BadInput(f"{name} holds no private key: have it exported with its key", field="file")
+    if not isinstance(found.key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) or not is_accepted_key(found.key):
+        raise BadInput(f"the key in {name} is neither P-256 nor RSA from 2048 bits", field="file")
+    certificates = [each.certificate for each in (found.cert, *found.additional_certs) if each is not None]
+    return Pkcs12Content(found.key, tuple(each.public_bytes(Encoding.DER) for each in certificates))
