@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -18,6 +19,7 @@ from channels import Inbound
 from hub.doctor_records import examine_files, examine_records
 from hub.errors import BadInput, NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person, find_persons, plan_erasure
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.sealing.finalise import advance
@@ -32,6 +34,7 @@ from hub.store.kernel.packing import FIRST_BYTE, unpack
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import metadata
 from hub.store.transaction import Database
+from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
 from tests.lifecycle.signing import deliver, person, signed
@@ -175,11 +178,13 @@ async def test_what_is_kept_stays_and_is_named_with_its_reason() -> None:
 async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay_whole() -> None:
     async with quiet_hub() as running:
         done, ended = await family(running)
+        packages = {each.id: await package_of(running, each) for each in (done, ended)}
         running.clock.advance(RETENTION)
         files = {}
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (done, ended):
                 files[contract.id] = [each["sha256"] for each in await tx.contracts.versions(contract.id)]
+                files[contract.id].append(hashlib.sha256(packages[contract.id]).hexdigest())
         of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
         assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
         async with owner_of(running) as owner:
@@ -194,6 +199,9 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         for sha256 in chain.from_iterable(files.values()):
             with pytest.raises(UnreadableFile):
                 await running.hub.services.files.get(sha256)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(NotFound, match="was erased"):
+                await find_package(tx, done.id)
         for look in (examine_records, examine_files):
             findings = [each async for each in look(running.hub, lambda _: None)]
             assert all(each.well for each in findings), findings

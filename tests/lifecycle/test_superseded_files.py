@@ -24,6 +24,7 @@ from hub.model.evidence.file_parts import StoredVersion, find_beginnings
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import FOLDERS, Files
+from tests.evidence.ended_contracts import ended, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import completed, contract_now, signed
@@ -240,6 +241,7 @@ async def test_old_files_that_no_row_names_go_and_no_others() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         await signed(running, await running.issue_minor())
+        await package_of(running, await ended(running, "voided"))  # is named by a row as well
         named, folder = set(stored(running)), running.hub.settings.data / "files"
         young = await running.hub.services.files.put(b"young")
         orphan = await running.hub.services.files.put(b"old")

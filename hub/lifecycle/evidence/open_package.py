@@ -13,10 +13,12 @@ DOWNLOADED = "evidence-downloaded"
 
 
 async def find_package(tx: Transaction, contract: UUID, version: int | None = None) -> EvidencePackage:
-    """Return a version of the package, the newest by default. Raises NotFound before there is one."""
+    """Return a version of the package, the newest by default. Raises NotFound before there is one, or after erasure."""
     found = await (tx.packages.newest(contract) if version is None else tx.packages.get(contract, version))
     if found is None:
         raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
+    if await tx.packages.is_erased(contract):
+        raise NotFound("the evidence package is gone: a person was erased from this contract")
     return found
 
 

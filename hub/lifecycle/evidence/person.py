@@ -134,6 +134,7 @@ async def _erase_contract(
         if part.signer:
             await forget_copies(tx, contract, await tx.record.erase(part.signer))
         await tx.person_erasure.erase_contract(part, person, words, tx.now)
+        await tx.packages.done(part.contract)  # none is made of files that are gone
         facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
         await tx.record.append(contract.id, contract.campus, "signer-erased", act.actor, facts)
 

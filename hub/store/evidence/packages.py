@@ -14,6 +14,7 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
+    DocumentVersionRow,
     EvidenceDueRow,
     EvidencePackageRow,
     IdentityCheckRow,
@@ -27,6 +28,8 @@ DUE: Table = table_of(EvidenceDueRow)
 CHECK: Table = table_of(IdentityCheckRow)
 PAGE: Table = table_of(PageSeenRow)
 TASK: Table = table_of(SigningTaskRow)
+VERSION: Table = table_of(DocumentVersionRow)
+_OF_VERSION = VERSION.c.contract == bindparam("contract")
 _MINE = PACKAGE.c.contract == bindparam("contract")
 _PLAN = SqlStatement(insert(DUE).on_conflict_do_nothing(), ("contract", "campus", "due_at"))
 _DUE = SqlStatement(
@@ -52,6 +55,9 @@ _PAGES = SqlStatement(
     .where(TASK.c.contract == bindparam("contract"))
     .order_by(PAGE.c.task, PAGE.c.at, PAGE.c.page)
 )
+
+
+_ERASED = SqlStatement(select(func.count()).select_from(VERSION).where(_OF_VERSION, VERSION.c.erased_at.is_not(None)))
 
 
 class EvidencePackages:
@@ -92,6 +98,10 @@ class EvidencePackages:
     async def get(self, contract: UUID, version: int) -> EvidencePackage | None:
         row = (await self._connection.execute(_VERSION, {"contract": contract, "version": version})).first()
         return EvidencePackage(**row) if row else None
+
+    async def is_erased(self, contract: UUID) -> bool:
+        """Tell whether the files of the contract are gone, because a person was erased from it."""
+        return bool(await self._connection.scalar(_ERASED, {"contract": contract}))
 
     async def identities(self, contract: UUID) -> list[IdentityResult]:
         return [IdentityResult(**row) for row in await self._connection.execute(_CHECKS, {"contract": contract})]

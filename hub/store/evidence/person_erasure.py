@@ -25,6 +25,7 @@ from hub.store.tables import (
     DeliveryShareRow,
     DocumentVersionRow,
     EnrolmentRow,
+    EvidencePackageRow,
     InboundMessageRow,
     IssuedCertificateRow,
     OneTimeCodeRow,
@@ -45,6 +46,7 @@ from hub.store.tables import (
 
 CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
 VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
+PACKAGE = table_of(EvidencePackageRow)
 DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
 SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
 CERTIFICATE, CHANGE, STAFF_TASK = table_of(IssuedCertificateRow), table_of(PhoneChangeRow), table_of(StaffTaskRow)
@@ -79,7 +81,8 @@ class PersonErasure:
         prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
-        rows = await self._connection.execute(versions.union(prepared, current))
+        packages = select(PACKAGE.c.sha256).where(PACKAGE.c.contract == contract)
+        rows = await self._connection.execute(versions.union(prepared, current, packages))
         return {row[0] for row in rows}
 
     async def erase_contract(

@@ -60,6 +60,7 @@ _NAMED = SqlStatement(
     text("""
 SELECT sha256 FROM document_version WHERE sha256 = ANY(:files) AND file = sha256
 UNION SELECT prepared FROM signature_request WHERE prepared = ANY(:files) AND prepared_deleted_at IS NULL
+UNION SELECT sha256 FROM evidence_package WHERE sha256 = ANY(:files)
 """).bindparams(bindparam("files", type_=ARRAY(Text())))
 )
 _MARK_DELETED = SqlStatement(

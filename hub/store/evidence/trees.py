@@ -47,6 +47,8 @@ SELECT package.contract, leaf.day, leaf.position
 FROM hash_tree_leaf AS leaf JOIN evidence_package AS package ON package.contract = leaf.contract
 WHERE leaf.kind = 'package' AND package.version = 1 AND NOT EXISTS (
   SELECT 1 FROM evidence_package AS later WHERE later.contract = package.contract AND later.version = 2
+) AND NOT EXISTS (
+  SELECT 1 FROM document_version AS gone WHERE gone.contract = package.contract AND gone.erased_at IS NOT NULL
 ) ORDER BY leaf.day, leaf.position LIMIT :most
 """)
 _COMPARED = SqlStatement(
