@@ -119,7 +119,7 @@ ACCOUNT = SetupStep(
         ),
         SetupQuestion("name", "Your name", "As colleagues see it.", required=True),
         SetupQuestion(
-            "password", "Password", "10 characters or more. Left empty, one is made up and shown once.", kind="secret"
+            "password", "Password", "12 characters or more. Left empty, one is made up and shown once.", kind="secret"
         ),
     ),
 )

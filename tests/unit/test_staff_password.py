@@ -7,6 +7,7 @@ import re
 import pytest
 
 from hub.errors import BadInput
+from hub.model.staff.leaked_passwords import FILE, LeakedHashes
 from hub.model.staff.password import MIN_PASSWORD_LENGTH, check_password, new_password
 
 PERSONAL = ("chen.xiaoman", "陈小满", "新航线教育集团", "New Course Education Group")
@@ -49,6 +50,32 @@ def test_what_is_tried_first_is_refused(password: str) -> None:
 )
 def test_what_nobody_tries_first_is_good(password: str) -> None:
     check_password(password, PERSONAL)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "sonyericsson",
+        "SonyEricsson",
+        "finalfantasy",
+        "ｓｏｎｙｅｒｉｃｓｓｏｎ",
+        "flvbybcnhfnjh",
+        "menghuanxiyou",
+    ],
+)
+def test_what_was_leaked_is_refused(password: str) -> None:
+    with pytest.raises(BadInput, match="was leaked somewhere") as refused:
+        check_password(password)
+    assert refused.value.field == "password"
+
+
+def test_the_bundled_list_is_whole() -> None:
+    content = FILE.read_bytes()
+    hashes = LeakedHashes(content)
+    assert len(content) <= 300_000 and len(hashes) > 40_000
+    assert all(hashes[place] < hashes[place + 1] for place in range(len(hashes) - 1))
+    assert all(hashes[place] in hashes for place in (0, len(hashes) // 2, len(hashes) - 1))
+    assert bytes(4) not in hashes and b"\xff" * 4 not in hashes
 
 
 def test_length_counts_first() -> None:

@@ -1,4 +1,4 @@
-"""Which passwords an account may have: long, and not among those that are tried first."""
+"""Which passwords an account may have: long, not among those that are tried first, and not leaked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from hub.errors import BadInput
 from hub.model.staff.common_words import COMMON_WORDS, KEY_ROWS
+from hub.model.staff.leaked_passwords import is_leaked
 
 # Characters. A shorter one is guessed, a longer one is none that somebody types.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
@@ -28,6 +29,8 @@ _TOO_COMMON = (
     "This password is among those that are tried first. Choose one without names, usual words and rows of keys."
 )
 
+_LEAKED = "This password was leaked somewhere and is in lists that are tried. Choose another one, used nowhere else."
+
 
 def new_password() -> str:
     """Return a random password of 78 bits that can be read out, like `k7md-2v9q-x4tp-8wzc`."""
@@ -44,6 +47,8 @@ def check_password(password: str, personal: Iterable[str] = ()) -> None:
         raise BadInput(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field="password")
     if count_surprising(password, personal) < MIN_SURPRISING:
         raise BadInput(_TOO_COMMON, field="password")
+    if is_leaked(password):
+        raise BadInput(_LEAKED, field="password")
 
 
 def count_surprising(password: str, personal: Iterable[str] = ()) -> int:
