@@ -38,15 +38,16 @@ class Picture:
 
     @classmethod
     @lru_cache(PICTURES_KEPT)
-    def read(cls, pdf: bytes) -> Picture:
-        """Read the first page. Raises CannotUpdate for what is no PDF, is transparent, or is not a plain drawing."""
+    def read(cls, pdf: bytes, *, transparent: bool = False) -> Picture:
+        """Read the first page. Raises CannotUpdate for what is no PDF, is transparent (unless `transparent`), or is not
+        a plain drawing."""
         try:
             with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as document:
                 page = document.pages[0]
                 left, bottom, right, top = (float(value) for value in page.MediaBox)
                 order: list[Object] = []
                 known: dict[tuple[int, int], int] = {}
-                _collect(page.as_form_xobject(), order, known)
+                _collect(page.as_form_xobject(), order, known, transparent=transparent)
                 objects = tuple(_split(item, known) for item in order)
         except (PdfError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
             raise CannotUpdate(f"the picture: {error}") from error
@@ -65,18 +66,18 @@ class Picture:
         return first + len(self.objects) - 1
 
 
-def _collect(item: object, order: list[Object], known: dict[tuple[int, int], int]) -> None:
+def _collect(item: object, order: list[Object], known: dict[tuple[int, int], int], *, transparent: bool) -> None:
     """Depth first, so that what is referred to stands before. A drawing has no cycles: RecursionError for one."""
     if not isinstance(item, Object) or (item.is_indirect and item.objgen in known):
         return
     if isinstance(item, Dictionary | Stream):
-        if any(name in item and item[name] != "/None" for name in _TRANSPARENT):
+        if not transparent and any(name in item and item[name] != "/None" for name in _TRANSPARENT):
             raise CannotUpdate("the picture is transparent")
         for _, value in item.items():
-            _collect(value, order, known)
+            _collect(value, order, known, transparent=transparent)
     elif isinstance(item, Array):
         for each in item:
-            _collect(each, order, known)
+            _collect(each, order, known, transparent=transparent)
     if item.is_indirect:
         if len(order) >= MAX_OBJECTS:
             raise CannotUpdate("the picture is too complex")

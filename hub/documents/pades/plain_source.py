@@ -12,15 +12,19 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hub.documents.pades.mapped_file import MappedFile
 from hub.documents.pades.plan import (
+    INHERITED,
     NO_CHANGES,
     STORE_LISTS,
+    CannotUpdate,
     Entries,
     FieldPlan,
     PagePlan,
     Plan,
     SignedValue,
     StorePlan,
+    asked_pages,
     name_in_store,
 )
 
@@ -52,19 +56,21 @@ class _Reference(int):
     """The number of an object."""
 
 
-def read_plain_plan(pdf: bytes, pages: set[int], table: int) -> Plan:
-    """Read the plan of a file. `pages`: where new fields are to go, counted from 0; `table`: offset of the last table.
+def read_plain_plan(pdf: bytes | MappedFile, pages: set[int], table: int) -> Plan:
+    """Read the plan of a file. `pages`: where new fields are to go (`asked_pages`); `table`: offset of the last table.
 
     Raises NotPlain.
     """
     try:
         return _PlainReader(pdf, pages, table).read()
+    except CannotUpdate:
+        raise
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, zlib.error) as error:
         raise NotPlain from error
 
 
 class _PlainReader:
-    def __init__(self, pdf: bytes, asked: set[int], table: int) -> None:
+    def __init__(self, pdf: bytes | MappedFile, asked: set[int], table: int) -> None:
         self._pdf, self._asked, self._table = pdf, asked, table
         self._tables: list[Table] = []
         self._objects: dict[int, tuple[Any, int]] = {}
@@ -205,31 +211,36 @@ class _PlainReader:
         """Return the pages that matter, and by the number of each signature field that of its page."""
         pages: dict[int, PagePlan] = {}
         shown_on: dict[int, int] = {}
-        for place, (number, page) in enumerate(self._leaves(root)):
-            self._page_order.append(number)
+        leaves = list(self._leaves(root))
+        self._page_order = [number for number, _, _ in leaves]
+        asked = asked_pages(self._asked, len(leaves))
+        for place, (number, page, frame) in enumerate(leaves):
             listed = page.get("/Annots", [])
             annotations = self._resolved(listed)
             here = {int(each) for each in annotations if isinstance(each, _Reference)} & fields
             shown_on.update(dict.fromkeys(here, number))
-            if here or place in self._asked:
+            if here or place in asked:
                 list_number = int(listed) if isinstance(listed, _Reference) else 0
-                pages[number] = PagePlan(number, _entries(page), tuple(map(_written, annotations)), list_number)
-        if self._asked and max(self._asked) >= len(self._page_order):
-            raise NotPlain
+                around = {name: _written(self._resolved(value)) for name, value in frame.items()}
+                annotated = tuple(map(_written, annotations))
+                pages[number] = PagePlan(number, _entries(page), annotated, list_number, around)
         return pages, shown_on
 
-    def _leaves(self, root: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-        waiting, seen = [root], set[int]()
+    def _leaves(self, root: Any) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+        """Yield the number of each page, the page, and what it says or inherits about its frame."""
+        waiting: list[tuple[Any, dict[str, Any]]] = [(root, {})]
+        seen = set[int]()
         while waiting:
-            reference = waiting.pop()
+            reference, inherited = waiting.pop()
             number, node = _own_number(reference), self._dictionary(reference)
             if number in seen:
                 raise NotPlain
             seen.add(number)
+            frame = inherited | {name: node[name] for name in INHERITED if name in node}
             if node["/Type"] == "/Pages":
-                waiting += reversed(self._resolved(node["/Kids"]))
+                waiting += [(kid, frame) for kid in reversed(self._resolved(node["/Kids"]))]
             elif node["/Type"] == "/Page":
-                yield number, node
+                yield number, node, frame
             else:
                 raise NotPlain
 

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 Entries = dict[str, str]  # of a dictionary: the values as they are written in a PDF, as latin-1
 NO_CHANGES: Final = 1  # /P of DocMDP and of a field lock (ISO 32000-2 12.8.2.2 and 12.7.5.5)
 STORE_LISTS: Final = ("/Certs", "/CRLs", "/OCSPs")
+# What a page has from the nodes above it where it does not say it (ISO 32000-2, 7.7.3.4), as far as it is its frame.
+INHERITED: Final = ("/MediaBox", "/CropBox", "/Rotate")
+ALL_PAGES: Final = -1  # asked for, beside numbers of pages
+LAST_PAGE: Final = -2
 
 
 class CannotUpdate(ValueError):
     """No file for this engine: encrypted, damaged, or of a form that it does not write behind."""
 
 
+class NoSuchPage(CannotUpdate):
+    """A page is asked for that the file does not have."""
+
+
+def asked_pages(asked: set[int], count: int) -> set[int]:
+    """Return which pages are asked for, of so many, counted from 0. `asked`: their numbers, ALL_PAGES, LAST_PAGE.
+
+    Raises NoSuchPage.
+    """
+    if ALL_PAGES in asked:
+        return set(range(count))
+    pages = {count - 1 if number == LAST_PAGE else number for number in asked}
+    if pages and max(pages) >= count:
+        raise NoSuchPage("it has no such page")
+    return pages
+
+
 @dataclass(frozen=True)
 class PagePlan:
-    """A page object. `list_number`: that of its list of annotations, 0 where the list stands in the page itself."""
+    """A page object. `list_number`: that of its list of annotations, 0 where the list stands in the page itself.
+    `frame`: its boxes and its rotation, inherited or its own."""
 
     number: int
     entries: Entries
     annotations: tuple[str, ...]
     list_number: int
+    frame: Entries = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +96,7 @@ class Plan:
     info: str
     ids: tuple[str, str]  # in hexadecimal
     catalog: Entries
-    form: int  # 0: there is none
+    form: int  # 0: there is none, or it stands in the catalog
     form_entries: Entries
     fields: tuple[int, ...]
     signatures: dict[str, FieldPlan]

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pikepdf
-from pikepdf import Array, Dictionary, Object, Pdf, PdfError
+from pikepdf import Array, Dictionary, Object, PasswordError, Pdf, PdfError
 
+from hub.documents.pades.mapped_file import MappedFile, mentions
 from hub.documents.pades.plain_source import NotPlain, read_plain_plan
 from hub.documents.pades.plan import (
+    INHERITED,
     NO_CHANGES,
     STORE_LISTS,
     CannotUpdate,
@@ -26,15 +29,24 @@ from hub.documents.pades.plan import (
     Plan,
     SignedValue,
     StorePlan,
+    asked_pages,
     name_in_store,
 )
 
 _TAIL = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
+HYBRID = b"/XRefStm"
+# How qpdf reads a file as it stands there: it would move what pages inherit into them, under numbers that it invents.
+AS_WRITTEN: dict[str, Any] = {
+    "attempt_recovery": False,
+    "suppress_warnings": True,
+    "inherit_page_attributes": False,
+}
+MAX_TREE_DEPTH = 100  # of the tree of pages
 _TAIL_LENGTH = 1024  # bytes at the end of a file in which its last table has to be named
 
 
-def read_plan(pdf: bytes, pages: Iterable[int] = ()) -> Plan:
-    """Read the plan of a file. `pages`: where new fields are to go, counted from 0. Raises CannotUpdate."""
+def read_plan(pdf: bytes | MappedFile, pages: Iterable[int] = ()) -> Plan:
+    """Read the plan of a file. `pages`: where new fields are to go, see `asked_pages`. Raises CannotUpdate."""
     tail = _TAIL.search(pdf, max(0, len(pdf) - _TAIL_LENGTH))
     if tail is None:
         raise CannotUpdate("it does not end as a PDF ends")
@@ -44,17 +56,20 @@ def read_plan(pdf: bytes, pages: Iterable[int] = ()) -> Plan:
         return read_any_plan(pdf, set(pages), int(tail[1]))
 
 
-def read_any_plan(pdf: bytes, pages: set[int], table: int) -> Plan:
+def read_any_plan(pdf: bytes | MappedFile, pages: set[int], table: int) -> Plan:
     """Read the plan by qpdf. `table`: offset of the last cross-reference table. Raises CannotUpdate."""
-    if b"/XRefStm" in pdf:
+    if mentions(pdf.path, HYBRID) if isinstance(pdf, MappedFile) else HYBRID in pdf:
         raise CannotUpdate("it has tables of both kinds")
     try:
-        with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False, suppress_warnings=True) as document:
+        source = pdf.path if isinstance(pdf, MappedFile) else io.BytesIO(pdf)
+        with pikepdf.open(source, **AS_WRITTEN) as document:
             plan = _PlanReader(document, pages).read(pdf, table)
             if document.get_warnings():
                 raise CannotUpdate("it is damaged")
             return plan
-    except (PdfError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except CannotUpdate:
+        raise
+    except (PdfError, PasswordError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise CannotUpdate(f"{type(error).__name__}: {error}") from error
 
 
@@ -64,14 +79,12 @@ class _PlanReader:
         self._asked = asked
         self._page_order: list[int] = []
 
-    def read(self, pdf: bytes, table: int) -> Plan:
+    def read(self, pdf: bytes | MappedFile, table: int) -> Plan:
         document = self._document
         if document.is_encrypted:
             raise CannotUpdate("it is encrypted")
         root, trailer = document.Root, document.trailer
         form = root.get("/AcroForm")
-        if form is not None and not form.is_indirect:
-            raise CannotUpdate("its form stands in the catalog")
         listed = list(form.get("/Fields", ())) if form is not None else []
         pages, shown_on = self._pages({own_number(each) for each in listed if each.get("/FT") == "/Sig"})
         ids = trailer.get("/ID")
@@ -85,7 +98,7 @@ class _PlanReader:
             info=written(trailer["/Info"]) if "/Info" in trailer else "",
             ids=(bytes(ids[0]).hex(), bytes(ids[1]).hex()) if ids is not None else ("", ""),
             catalog=entries_of(root),
-            form=own_number(form) if form is not None else 0,
+            form=own_number(form) if form is not None and form.is_indirect else 0,
             form_entries=entries_of(form) if form is not None else {},
             fields=tuple(own_number(each) for each in listed),
             signatures=_signatures(listed, shown_on),
@@ -98,23 +111,58 @@ class _PlanReader:
         """Return the pages that matter, and by the number of each signature field that of its page."""
         pages: dict[int, PagePlan] = {}
         shown_on: dict[int, int] = {}
-        for place, page in enumerate(self._document.pages):
-            self._page_order.append(page.obj.objgen[0])
-            annotations = page.obj.get("/Annots", ())
+        listed = list(_leaves(self._document.Root.Pages))
+        asked = asked_pages(self._asked, len(listed))
+        for place, page in enumerate(listed):
+            self._page_order.append(own_number(page))
+            annotations = page.get("/Annots", ())
             here = {each.objgen[0] for each in annotations} & fields
-            shown_on.update(dict.fromkeys(here, page.obj.objgen[0]))
-            if here or place in self._asked:
-                plan = _page(page.obj)
+            shown_on.update(dict.fromkeys(here, page.objgen[0]))
+            if here or place in asked:
+                plan = _page(page)
                 pages[plan.number] = plan
-        if self._asked and max(self._asked) >= len(self._page_order):
-            raise CannotUpdate("it has no such page")
         return pages, shown_on
+
+
+def _leaves(root: Object) -> Iterator[Object]:
+    """Yield the pages in their order. qpdf's own list of them would move what they inherit into them as well."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        number = own_number(node)
+        if number in seen:
+            raise CannotUpdate("its pages stand in a circle")
+        seen.add(number)
+        if "/Kids" in node:
+            waiting += reversed(list(node["/Kids"]))
+        else:
+            yield node
 
 
 def _page(page: Object) -> PagePlan:
     annotations = page.get("/Annots", Array())
     list_number = own_number(annotations) if annotations.is_indirect else 0
-    return PagePlan(own_number(page), entries_of(page), tuple(written(each) for each in annotations), list_number)
+    annotated = tuple(written(each) for each in annotations)
+    return PagePlan(own_number(page), entries_of(page), annotated, list_number, _frame(page))
+
+
+def _frame(page: Object) -> Entries:
+    """Return the boxes and the rotation of a page, its own or those of the nodes above it."""
+    found: Entries = {}
+    node: Object | None = page
+    for _ in range(MAX_TREE_DEPTH):
+        if node is None:
+            break
+        for name in INHERITED:
+            if name in node and name not in found:
+                value = node[name]
+                found[name] = _numbers(value) if isinstance(value, Array) else written(value)
+        node = node.get("/Parent")
+    return found
+
+
+def _numbers(value: Array) -> str:
+    return f"[ {' '.join(written(each) for each in value)} ]"
 
 
 def _signatures(listed: list[Object], shown_on: dict[int, int]) -> dict[str, FieldPlan]:

@@ -81,9 +81,9 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
         page_of.setdefault(page, []).append(field.number)
     pages = dict(plan.pages)
     for page, numbers in page_of.items():
-        pages[page] = _show_on_page(update, pages[page], numbers)
+        pages[page] = show_on_page(update, pages[page], numbers)
     new = [signatures[box.name].number for box in boxes]
-    form, form_entries = _list_in_form(update, plan, new)
+    form, form_entries = list_in_form(update, plan, new)
     catalog = with_extension(plan.catalog) | {"/AcroForm": f"{form} 0 R"}
     if catalog != plan.catalog:
         update.put(plan.root, dictionary(catalog))
@@ -107,7 +107,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
     update = Update(plan)
     value = {"/Type": "/Sig", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.CAdES.detached"}
     value |= {"/M": f"(D:{details.at.astimezone(UTC):%Y%m%d%H%M%SZ})"} | _limits(plan, field, signature)
-    number, place = _put_value(update, value, details.digits)
+    number, place = put_value(update, value, details.digits)
     entries = field.entries | {"/V": f"{number} 0 R"}
     if details.picture is not None:
         entries["/AP"] = f"<</N {_put_appearance(update, field.entries['/Rect'], details.picture)} 0 R>>"
@@ -120,7 +120,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
     data, after = update.finish()
     signed = SignedValue(number, after.length, "", "/Lock" in field.entries, is_timestamp=False)
     signatures = plan.signatures | {signature.field: replace(field, entries=entries, value=signed)}
-    return _reserved(hashed, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
+    return reserve_place(hashed, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
 
 
 def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Plan]:
@@ -134,32 +134,34 @@ def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Pla
     return data, replace(after, catalog=catalog, store=store)
 
 
-def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence) -> Reserved:
+def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, called: str = TIMESTAMP_FIELD) -> Reserved:
     """Write what speaks for the last signature and the place of a document timestamp, in one revision, since the seal
-    allows no change but these. `hashed`: as in `reserve_signature`. Raises WrongDocument when nobody has signed,
-    CannotUpdate."""
+    allows no change but these. `hashed`: as in `reserve_signature`; `called`: the timestamp's field. Raises
+    WrongDocument when nobody has signed, CannotUpdate."""
     signed = [each for each in plan.signed if each.value and not each.value.is_timestamp]
     if not signed or signed[-1].value is None:
         raise WrongDocument("the file has no signature to close")
-    if TIMESTAMP_FIELD in plan.signatures:
+    if called in plan.signatures:
         raise CannotUpdate("it has a document timestamp")
+    if not plan.form:
+        raise CannotUpdate("its form stands in the catalog")
     update = Update(plan)
     catalog, store = _put_evidence(update, plan, signed[-1].value.vri, evidence)
     value = {"/Type": "/DocTimeStamp", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.RFC3161"}
-    number, place = _put_value(update, value, RESERVED_HEX_DIGITS)
+    number, place = put_value(update, value, RESERVED_HEX_DIGITS)
     page = signed[-1].page
     if page not in plan.pages:
         raise CannotUpdate("the last signature shows on no page")
-    entries = WIDGET | {"/T": f"({TIMESTAMP_FIELD})", "/Rect": "[0 0 0 0]", "/P": f"{page} 0 R", "/V": f"{number} 0 R"}
+    entries = WIDGET | {"/T": f"({called})", "/Rect": "[0 0 0 0]", "/P": f"{page} 0 R", "/V": f"{number} 0 R"}
     field = update.add(dictionary(entries))
-    pages = plan.pages | {page: _show_on_page(update, plan.pages[page], [field], keep=True)}
-    _, form_entries = _list_in_form(update, plan, [field])
+    pages = plan.pages | {page: show_on_page(update, plan.pages[page], [field], keep=True)}
+    _, form_entries = list_in_form(update, plan, [field])
     data, after = update.finish()
     stamp = SignedValue(number, after.length, "", locks_all=False, is_timestamp=True)
-    signatures = plan.signatures | {TIMESTAMP_FIELD: FieldPlan(field, entries, page, stamp)}
+    signatures = plan.signatures | {called: FieldPlan(field, entries, page, stamp)}
     after = replace(after, catalog=catalog, store=store, pages=pages, form_entries=form_entries, signatures=signatures)
     room = (place, RESERVED_HEX_DIGITS)
-    return _reserved(hashed, data, room, replace(after, fields=(*plan.fields, field)))
+    return reserve_place(hashed, data, room, replace(after, fields=(*plan.fields, field)))
 
 
 # ---- parts
@@ -181,7 +183,7 @@ def _empty_field(update: Update, box: FieldBox, page: int) -> FieldPlan:
     return FieldPlan(update.add(dictionary(entries)), entries, page)
 
 
-def _show_on_page(update: Update, page: PagePlan, fields: Sequence[int], *, keep: bool = False) -> PagePlan:
+def show_on_page(update: Update, page: PagePlan, fields: Sequence[int], *, keep: bool = False) -> PagePlan:
     """Add fields to the page's annotations. `keep`: a list that stands in the page stays there; else it becomes an
     object of its own, so that a later revision need not replace the page."""
     annotations = (*page.annotations, *(f"{number} 0 R" for number in fields))
@@ -197,7 +199,7 @@ def _show_on_page(update: Update, page: PagePlan, fields: Sequence[int], *, keep
     return PagePlan(page.number, entries, annotations, list_number)
 
 
-def _list_in_form(update: Update, plan: Plan, new: Sequence[int]) -> tuple[int, Entries]:
+def list_in_form(update: Update, plan: Plan, new: Sequence[int]) -> tuple[int, Entries]:
     number = plan.form or update.number()
     entries = plan.form_entries | {
         "/Fields": references((*plan.fields, *new)),
@@ -234,7 +236,7 @@ def field_lock(root: int) -> str:
     )
 
 
-def _put_value(update: Update, entries: Mapping[str, str], digits: int) -> tuple[int, int]:
+def put_value(update: Update, entries: Mapping[str, str], digits: int) -> tuple[int, int]:
     """Write a signature's value with an empty place. Returns its number, and where its byte range stands."""
     number = update.number()
     head = dictionary(entries).removesuffix(b">>") + b"\n/ByteRange "
@@ -285,7 +287,7 @@ def _put_once(update: Update, known: dict[str, int], value: bytes) -> int:
     return known[name]
 
 
-def _reserved(hashed: Sha256State, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
+def reserve_place(hashed: Sha256State, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
     """Write the byte range, and hash what it covers. `room`: where in the file the range stands, and how many digits
     are reserved behind it."""
     place, digits = room

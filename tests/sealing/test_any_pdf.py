@@ -1,0 +1,168 @@
+"""Files of somebody else are sealed in every form that a PDF may have, and independent programs accept the result."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
+
+from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from tests.judges import judge_by_openssl, judge_by_qpdf, program, run
+from tests.pades.made import good
+from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten
+from tests.signing_parts import SEAL
+
+FORMS = {
+    "typst": contract,
+    "classic": lambda: pages(*KEYWORD_PAGES),
+    "object streams": lambda: rewritten(contract(), object_stream_mode=pikepdf.ObjectStreamMode.generate),
+    "linearised": lambda: rewritten(pages(*KEYWORD_PAGES), linearize=True),
+    "linearised, object streams": lambda: rewritten(
+        contract(), linearize=True, object_stream_mode=pikepdf.ObjectStreamMode.generate
+    ),
+    "form in the catalog": lambda: rewritten(
+        pages("a", "b"), lambda pdf: pdf.Root.__setitem__("/AcroForm", pikepdf.Dictionary(Fields=pikepdf.Array()))
+    ),
+}
+
+
+def judged(file: Path, before: bytes) -> None:
+    """qpdf, pdfsig, mutool and OpenSSL accept the file, and it begins with the original."""
+    assert file.read_bytes().startswith(before)
+    judge_by_qpdf(file)
+    said = run(program("pdfsig"), "-nocert", file)
+    signatures = [part for part in said.split("Signature #")[1:] if "document-timestamp" not in part]
+    assert signatures
+    assert all("Signature is Valid." in part for part in signatures)
+    assert "Total document signed" in said.split("Signature #")[-1]
+    assert "failed" not in run(program("mutool"), "sign", "-v", file).lower().replace("certificate", "")
+    judge_by_openssl(file, pki().write_trust(file.parent / "trust.pem"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_seal_any_form(tmp_path: Path, form: str) -> None:
+    """Plain and B-LTA."""
+    before, at = FORMS[form](), desk(tmp_path)
+    judged(await at.seal(before, "across"), before)
+    judged(await at.seal(before, "page:last,100,100", lasting=True, named="lasting.pdf"), before)
+
+
+async def test_seal_twice(tmp_path: Path) -> None:
+    """The first seal stays valid: pyHanko allows what was added."""
+    at = desk(tmp_path)
+    first = await at.seal(pages(*KEYWORD_PAGES), "page:1,60,60", lasting=True)
+    second = await at.seal(first, "page:last,150,200", lasting=True, named="second.pdf")
+    judged(second, first.read_bytes())
+    assert checked_by_pyhanko(second) == ["Seal-1", "document-timestamp", "Seal-2", "document-timestamp-1"]
+
+
+def checked_by_pyhanko(file: Path) -> list[str]:
+    """Return the signed fields. pyHanko finds behind each signature nothing that it forbids."""
+    signatures = PdfFileReader(io.BytesIO(file.read_bytes())).embedded_signatures
+    for signature in signatures:
+        signature.compute_integrity_info()
+        assert not isinstance(signature.diff_result, SuspiciousModification)
+        assert (
+            signature.diff_result is None or signature.diff_result.modification_level <= ModificationLevel.FORM_FILLING
+        )
+    return [signature.field_name for signature in signatures]
+
+
+async def test_fill_the_field_of_a_certified_file(tmp_path: Path) -> None:
+    """The guardian's certification allows the field that is there, and no other one; the field's lock is kept."""
+    signed = good().revisions["guardian-1-validated"]
+    with pytest.raises(CannotSeal) as raised:
+        await desk(tmp_path).seal(signed, "page:1,60,60")
+    assert raised.value.fault is SealFault.CERTIFIED
+    sealed = await desk(tmp_path).seal(signed, f"field:{SEAL}", lasting=True)
+    assert checked_by_pyhanko(sealed) == ["guardian-1", SEAL, "document-timestamp"]
+    judge_by_qpdf(sealed)
+    for place in ("page:1,60,60", f"field:{SEAL}"):
+        with pytest.raises(CannotSeal) as raised:
+            await desk(tmp_path).seal(sealed, place, named="again.pdf")
+        assert raised.value.fault in {SealFault.LOCKED, SealFault.FIELD_NOT_EMPTY}
+
+
+async def test_signed_file_takes_one_more_mark(tmp_path: Path) -> None:
+    signed = await desk(tmp_path).seal(pages("a", "b"), "page:1,60,60")
+    with pytest.raises(CannotSeal) as raised:
+        await desk(tmp_path).seal(signed, "across", named="across.pdf")
+    assert raised.value.fault is SealFault.SIGNED_ALREADY
+
+
+async def test_keyword_is_covered(tmp_path: Path) -> None:
+    """Each finding is in the middle of a mark: the field has the first, a stamp the second."""
+    file = pages(*KEYWORD_PAGES)
+    sealed = await desk(tmp_path).seal(file, "keyword#all:sign below")
+    judged(sealed, file)
+    with pikepdf.open(sealed) as document:
+        shown = [page.obj.get("/Annots", ()) for page in document.pages]
+        kinds = [[str(each.Subtype) for each in listed] for listed in shown]
+        assert kinds == [[], [], ["/Widget"], ["/Stamp"]]
+        left, bottom, right, top = (float(number) for number in shown[2][0].Rect)
+        assert (left + right) / 2 == pytest.approx(128, abs=4)  # from 100 on, 57 wide
+        assert (bottom + top) / 2 == pytest.approx(704, abs=4)
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+async def test_seal_stands_upright_where_asked(tmp_path: Path, turned: int) -> None:
+    """The red ink of the seal has its middle at the place, and its text does not stand on its head."""
+    box = "10 20 605 862"
+    sealed = await desk(tmp_path).seal(pages("", rotate=turned, box=box), "page:1,60,90")
+    with pypdfium2.PdfDocument(sealed) as document:
+        document.init_forms()
+        image = document[0].render(scale=2, draw_annots=True, may_draw_forms=True).to_pil().convert("RGB")
+    red = [
+        (number % image.width, number // image.width)
+        for number, (r, g, b) in enumerate(image.get_flattened_data())
+        if r > 120 and g < 100 and b < 100
+    ]
+    left, right = min(x for x, _ in red), max(x for x, _ in red)
+    top, bottom = min(y for _, y in red), max(y for _, y in red)
+    per_mm = 2 * 72 / 25.4
+    assert (left + right) / 2 / per_mm == pytest.approx(60, abs=0.7)
+    assert (top + bottom) / 2 / per_mm == pytest.approx(90, abs=0.7)
+    upper = sum(1 for _, y in red if y < (top + bottom) / 2)
+    assert upper > len(red) * 0.5  # the arched name stands above, the short purpose below
+
+
+def faults() -> dict[str, tuple[bytes, str, SealFault]]:
+    simple = pages(*KEYWORD_PAGES)
+    encrypted = rewritten(simple, encryption=pikepdf.Encryption(owner="o", user=""))
+    shut = rewritten(simple, encryption=pikepdf.Encryption(owner="o", user="u"))
+    at = "page:1,60,60"
+    return {
+        "encrypted": (encrypted, at, SealFault.ENCRYPTED),
+        "with a password": (shut, at, SealFault.ENCRYPTED),
+        "cut off": (simple[: len(simple) // 2], at, SealFault.DAMAGED),
+        "wrong table": (simple.replace(b"\n0000000", b"\n0000001", 3), at, SealFault.DAMAGED),
+        "no document": (b"GIF89a and more", at, SealFault.NOT_A_DOCUMENT),
+        "empty": (b"", at, SealFault.NOT_A_DOCUMENT),
+        "hybrid": (simple.replace(b"trailer <<", b"trailer << /XRefStm 15", 1), at, SealFault.HYBRID),
+        "no page": (simple, "page:9,60,60", SealFault.NO_PAGE),
+        "over the edge": (simple, "page:1,5,60", SealFault.OUTSIDE_PAGE),
+        "one page": (pages("a"), "across", SealFault.ONE_PAGE),
+        "no field": (simple, "field:Nothing", SealFault.NO_FIELD),
+        "keyword missing": (simple, "keyword:nowhere", SealFault.KEYWORD_MISSING),
+        "keyword twice": (simple, "keyword:sign below", SealFault.KEYWORD_AMBIGUOUS),
+        "third of two": (simple, "keyword#3:sign below", SealFault.KEYWORD_TOO_FEW),
+        "XFA": (rewritten(simple, _with_xfa), at, SealFault.XFA_FORM),
+    }
+
+
+def _with_xfa(pdf: pikepdf.Pdf) -> None:
+    pdf.Root.AcroForm = pdf.make_indirect(pikepdf.Dictionary(Fields=pikepdf.Array(), XFA=pikepdf.String("x")))
+
+
+@pytest.mark.parametrize("name", faults())
+async def test_refuse_with_the_reason(tmp_path: Path, name: str) -> None:
+    file, place, fault = faults()[name]
+    with pytest.raises(CannotSeal) as raised:
+        await desk(tmp_path).seal(file, place)
+    assert raised.value.fault is fault
+    assert [each.name for each in tmp_path.iterdir()] == ["source-of-sealed.pdf"]
