@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run unit test real day0 fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
+.PHONY: help run unit test real day0 a11y fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -29,6 +29,9 @@ real: ready-real ## Run the slow proofs with outside peers
 
 day0: ready-real ## Play the first day of a school: the wheel, a server PostgreSQL, an outside seal certificate, one contract
 	@$(PYTEST) -n 0 -m real -o faulthandler_timeout=1800 tests/day0/test_first_day.py $(ARGS)
+
+a11y: ready-real ## Look at every page with axe-core, in both languages, colours and widths (QIANDA_SCREENSHOTS=folder keeps pictures)
+	@$(BIN)/python -m tests.a11y
 
 mutants: ready-test ## Break guards one at a time and see that tests notice (JOBS=…; ARGS='--only sign')
 	@$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
@@ -79,3 +82,4 @@ ready-lint: ready-test
 ready-real:
 	@$(LOCKED) install/system.sh real
 	@$(LOCKED) install/python.sh dev
+	@$(LOCKED) install/node.sh

@@ -77,6 +77,7 @@ class Running:
     http: aiohttp.ClientSession
     api_key: str = API_KEY
     password: str = PASSWORD
+    app: web.Application | None = None
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def issue_minor(self, *, hold: bool = False, **changes: Any) -> Contract:
@@ -226,26 +227,26 @@ async def running_hub(
         hub = replace(hub, services=change_services(hub.services, "documents", printer=printer, pages=painter))
         if timestamps:
             hub = replace(hub, services=change_services(hub.services, "sealing", timestamps=timestamps))
-        if with_web:
-            await stack.enter_async_context(_served(hub, listening))
+        app = await stack.enter_async_context(_served(hub, listening)) if with_web else None
         # The hub closes idle connections before long: a test that comes later must not take one up again.
         connector = aiohttp.TCPConnector(keepalive_timeout=5)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         worker = Worker(hub)
         if with_worker:
             await stack.enter_async_context(_working(worker))
-        yield Running(hub, origin, moving, worker, http)
+        yield Running(hub, origin, moving, worker, http, app=app)
 
 
 @contextlib.asynccontextmanager
-async def _served(hub: Hub, listening: socket.socket) -> AsyncIterator[None]:
+async def _served(hub: Hub, listening: socket.socket) -> AsyncIterator[web.Application]:
     from hub.web.app import make_app  # only tests that need the pages import them
 
-    runner = web.AppRunner(make_app(hub))
+    app = make_app(hub)
+    runner = web.AppRunner(app)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     try:
-        yield
+        yield app
     finally:
         await runner.cleanup()
 

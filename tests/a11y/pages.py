@@ -1,0 +1,204 @@
+"""Every page of the hub, and how one gets there. `test_routes.py` compares the list with the route table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+
+from playwright.async_api import Page
+
+from tests.running import ADULT_ID, PASSWORD, STUDENT_PHONE
+
+Doing = Callable[[Page], Awaitable[None]]
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class LookedAtPage:
+    """A page of the walk. `who`: whose browser it is, a key of `PreparedHub.cookies`. `which`: of several at this
+    route. `doing`: what is done there before one looks, such as sending a form. `status`: of the first answer."""
+
+    route: str
+    who: str = ""
+    which: str = ""
+    doing: Doing | None = None
+    query: str = ""
+    status: int = 200
+
+    @property
+    def name(self) -> str:
+        done = f" {self.doing.__name__}" if self.doing else ""
+        return f"{self.route}{self.query}{done}{f' ({self.which})' if self.which else ''}"
+
+
+# ---- forms that lead to a page of their own
+
+
+async def remind_many(page: Page) -> None:
+    await page.check("#all")
+    await page.click("button[name=chosen]")
+    await page.wait_for_url("**/staff/remind/preview*")
+
+
+async def issue_many(page: Page) -> None:
+    await page.locator("input[name=enrolment]").first.check()
+    await page.locator("button.primary.counted").click()
+    await page.wait_for_url("**/staff/enrolments/preview*")
+
+
+async def issue_by_hand(page: Page) -> None:
+    await page.select_option("#course", index=1)
+    values = {"student_name": "李想", "student_id_number": ADULT_ID, "phone": STUDENT_PHONE}
+    for name, value in values.items():
+        await page.fill(f"#{name}", value)
+    await page.locator("button[formaction='/staff/issue/preview']").click()
+    await page.wait_for_url("**/staff/issue/preview")
+
+
+async def reveal(page: Page) -> None:
+    card = page.locator("details", has=page.locator('form[action*="/reveal/"]')).first
+    await card.locator("summary").click()
+    await card.locator("select").select_option(index=1)
+    await card.locator("button").click()
+    await page.wait_for_url("**/reveal/*")
+
+
+async def preview_answer(page: Page) -> None:
+    await page.fill("#text", "可以改到周三下午，请直接签署。")
+    await page.locator("form[action$='/preview'] button").click()
+    await page.wait_for_url("**/answer/preview")
+
+
+async def add_account(page: Page) -> None:
+    await page.fill("#login", f"new{next(_numbers)}")
+    await page.fill("#name", "周示范")
+    await page.locator("input[name=role]").first.check()
+    await page.locator("form[action='/staff/accounts'] button.primary").click()
+    await page.locator(".code-card, .card").first.wait_for()
+
+
+async def wrong_password(page: Page) -> None:
+    await page.fill("#login", "nobody")
+    await page.fill("#password", "wrong")
+    await page.locator("button.primary").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def first_factor(page: Page) -> None:
+    """Give the password of an account that has a second factor."""
+    await page.fill("#login", "two-steps")
+    await page.fill("#password", PASSWORD)
+    await page.locator("button.primary").click()
+    await page.wait_for_url(re.compile("/staff/login/code"))
+
+
+async def new_recovery_codes(page: Page) -> None:
+    from tests.a11y.prepared import one_time_code
+
+    await page.fill("#codes-code", one_time_code())
+    await page.locator("form[action$='/second-factor/codes'] button").click()
+    await page.wait_for_url("**/second-factor/codes")
+
+
+async def wrong_ticket(page: Page) -> None:
+    await page.goto(page.url.partition("?")[0] + "?code=12")
+
+
+async def relink(page: Page) -> None:
+    await page.locator("details", has=page.locator("[data-relink]")).locator("summary").click()
+    await page.locator("[data-relink] input").fill(STUDENT_PHONE)
+    await page.locator("[data-relink] button").click()
+    await page.locator("[data-relink] [data-sent]").wait_for()
+
+
+ONE = "/staff/contracts/{id}"
+SIGNERS = (
+    LookedAtPage("/s"),
+    LookedAtPage("/s", query="?code=12"),
+    LookedAtPage("/s", doing=relink),
+    LookedAtPage("/s/{ticket}"),
+    LookedAtPage("/s/{ticket}", which="unknown"),
+    LookedAtPage("/p/{poster}"),
+    LookedAtPage("/p/{poster}", which="several courses"),
+    LookedAtPage("/p/{poster}", which="unknown", status=404),
+    LookedAtPage("/sign/contract", "open"),
+    LookedAtPage("/sign/text", "open"),
+    LookedAtPage("/sign/signature", "open"),
+    LookedAtPage("/sign/signature", "another key"),
+    LookedAtPage("/sign/token", "open"),
+    LookedAtPage("/sign/decline", "open"),
+    LookedAtPage("/sign/question", "open"),
+    LookedAtPage("/sign/devices", "open"),
+    LookedAtPage("/sign/done", "waiting"),
+    LookedAtPage("/sign/done", "signed"),
+    LookedAtPage("/sign/done", "completed"),
+    LookedAtPage("/sign/done", "withdrawn"),
+    LookedAtPage("/sign/contract", "", status=401),
+)
+EVERYBODY = (
+    LookedAtPage("/"),
+    LookedAtPage("/verify"),
+    LookedAtPage("/problems/{code}"),
+    LookedAtPage("/problems/{code}", which="unknown", status=404),
+    LookedAtPage("/demo/phone"),
+    LookedAtPage("/demo/phone", which="one"),
+)
+STAFF = (
+    LookedAtPage("/staff/login"),
+    LookedAtPage("/staff/login", doing=wrong_password),
+    LookedAtPage("/staff/login", doing=first_factor),
+    LookedAtPage("/staff/login/code", "half"),
+    LookedAtPage("/staff/doctor", "clerk", status=403),
+    LookedAtPage("/staff", "clerk", query="?q=nobody"),
+    *(
+        LookedAtPage(route, "staff")
+        for route in (
+            "/staff",
+            "/staff/doctor",
+            "/staff/rehearsal",
+            "/staff/enrolments",
+            "/staff/enrolments/{enrolment}",
+            "/staff/issue",
+            "/staff/issued/{act}",
+            "/staff/import",
+            "/staff/import/{upload}",
+            "/staff/imports/{import}",
+            "/staff/tasks",
+            "/staff/tasks/{task}/answer",
+            "/staff/accounts",
+            "/staff/accounts/{account}",
+            "/staff/account",
+            "/staff/record",
+            "/staff/messages",
+            "/staff/chats",
+            "/staff/policies",
+            "/staff/remind/{act}",
+            "/staff/phone-changes",
+            "/staff/phone-changes/{change}",
+            "/staff/posters",
+            "/staff/posters/new",
+            "/staff/posters/{poster}",
+            "/staff/posters/{poster}/people",
+            "/staff/posters/{poster}/revoke",
+            ONE,
+            f"{ONE}/void",
+            f"{ONE}/paper",
+            f"{ONE}/read",
+            f"{ONE}/links/{{signer}}",
+            f"{ONE}/desk/{{signer}}",
+        )
+    ),
+    LookedAtPage(ONE, "staff", "completed"),
+    LookedAtPage(ONE, "staff", "unknown", status=404),
+    LookedAtPage("/staff", "staff", doing=remind_many),
+    LookedAtPage("/staff/enrolments", "staff", doing=issue_many),
+    LookedAtPage("/staff/issue", "staff", doing=issue_by_hand),
+    LookedAtPage(ONE, "staff", doing=reveal),
+    LookedAtPage("/staff/tasks/{task}/answer", "staff", doing=preview_answer),
+    LookedAtPage("/staff/accounts", "staff", doing=add_account),
+    LookedAtPage("/staff/account", "two-steps", doing=new_recovery_codes),
+    LookedAtPage("/staff/account/second-factor", "beginning"),
+)
+PAGES = (*EVERYBODY, *SIGNERS, *STAFF)
