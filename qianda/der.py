@@ -39,6 +39,14 @@ def read(data: bytes) -> DerElement:
     return element
 
 
+def read_padded(data: bytes) -> DerElement:
+    """Return the element at the beginning of `data`. Raises NotDer if anything but zeros stands behind it."""
+    element, end = _element(data, 0)
+    if data[end:].strip(b"\0"):
+        raise NotDer("something follows the value")
+    return element
+
+
 def encode(tag: int, content: bytes) -> bytes:
     """Return the value in DER. Its content is shorter than 64 KiB."""
     length = len(content)

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
+from qianda import der
+from qianda.cms_parts import CONTEXT_0, CONTEXT_1, SIGNATURE_TIMESTAMP
 
 RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
 MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also holds chain, signature and confirmation
@@ -143,15 +145,32 @@ def filled(file: bytes, gap: tuple[int, int], content: bytes) -> bytes:
     return b"".join((view[:start], digits.ljust(end - start, b"0"), view[end:]))
 
 
+def embedded_timestamp(file: bytes, gap: tuple[int, int]) -> bytes | None:
+    """Return the timestamp token (DER) over the signature that `embed` wrote into this gap; None if it has none.
+
+    The gap is where it was in the prepared file, because later revisions stand behind it. Raises NotDer.
+    """
+    content = der.read_padded(bytes.fromhex(file[gap[0] + 1 : gap[1] - 1].decode("ascii")))
+    _, wrapped = content.children(der.SEQUENCE)
+    parts = der.only(wrapped.children(CONTEXT_0)).children(der.SEQUENCE)
+    signer = der.only(parts[-1].children(der.SET)).children(der.SEQUENCE)
+    unsigned = signer[-1].children(CONTEXT_1) if signer[-1].tag == CONTEXT_1 else []
+    for each in unsigned:
+        kind, values = each.children(der.SEQUENCE)
+        if kind.whole == SIGNATURE_TIMESTAMP:
+            return der.only(values.children(der.SET)).whole
+    return None
+
+
 def _verified_ecdsa(public_key: Any, message: bytes, raw: bytes) -> bytes:
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or public_key.curve.name != ec.SECP256R1.name:
         raise WrongSignature("the key is neither P-256 nor RSA")
     if len(raw) != 2 * COORDINATE_BYTES:
         raise WrongSignature("a P-256 signature has 64 bytes")
     r, s = (int.from_bytes(half, "big") for half in (raw[:COORDINATE_BYTES], raw[COORDINATE_BYTES:]))
-    der = encode_dss_signature(r, s)
-    public_key.verify(der, message, ec.ECDSA(hashes.SHA256()))
-    return der
+    encoded = encode_dss_signature(r, s)
+    public_key.verify(encoded, message, ec.ECDSA(hashes.SHA256()))
+    return encoded
 
 
 def _check_prepared(prepared: Prepared) -> None:

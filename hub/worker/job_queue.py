@@ -93,8 +93,7 @@ class JobQueue:
     async def _make_package(self, job: Job) -> None:
         from hub.lifecycle.evidence.make_package import make_package  # loads the PDF libraries, as above
 
-        await self._started(job)
-        await make_package(self._services, UUID(_payload(job)["contract"]))
+        await make_package(self._services, UUID(_payload(job)["contract"]), int(job.id))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
         """Return the handler of jobs about one row. The verb itself plans what is left to do."""

@@ -13,6 +13,7 @@ from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
 from hub.model.staff.accounts import EVERYTHING
 from qianda.evidence.container import open_container
+from qianda.verify.structure import examine
 from tests.evidence.ended_contracts import attempts_of, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
 from tests.lifecycle.signing import completed, record_of, signed
@@ -36,6 +37,8 @@ async def test_the_package_of_a_completed_contract_holds_everything() -> None:
             name.rpartition("/")[2] for name in items if name.startswith("signers/guardian-1/")
         }
         assert len(json.loads(items["seal/seal.json"])["signatures"]) == 1
+        (in_file,) = examine(final).signatures["guardian-1"].signer_info["unsigned_attrs"]
+        assert items["signers/guardian-1/timestamp-001.tst"] == in_file["values"][0].dump()
         everything = b"".join(content for name, content in items.items() if not name.endswith(".pdf"))
         for personal in (GUARDIAN_PHONE, GUARDIAN_PHONE[3:], GUARDIAN_ID):
             assert personal.encode() not in everything

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,13 +28,14 @@ from hub.documents.evidence.container import (
 from hub.documents.evidence.hash_tree import group_leaf
 from hub.documents.evidence.package_items import PackageFiles, package_items
 from hub.documents.evidence.report import package_texts
+from hub.documents.signature import embedded_timestamp
 from hub.errors import BadInput, CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, next_try
+from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-from qianda.verify.structure import examine
 
 log = structlog.get_logger()
 
@@ -49,12 +50,13 @@ class _Begun:
     revoked: tuple[Revoked, ...]
 
 
-async def make_package(services: Services, contract_id: UUID) -> None:
+async def make_package(services: Services, contract_id: UUID, job: int | None = None) -> None:
     """Make version 1, unless there is one, or the contract has not ended.
 
-    A failure is not raised: it is noted with the attempt, and the package is tried again.
+    `job`: the number of the queue's job, whose start is counted. A failure is not raised: it is noted with the attempt,
+    and the package is tried again. Raises StartedTooOften.
     """
-    begun = await _begin(services, contract_id)
+    begun = await _begin(services, contract_id, job)
     if begun is None:
         return
     try:
@@ -68,8 +70,10 @@ async def make_package(services: Services, contract_id: UUID) -> None:
     await _store(services, begun, package)
 
 
-async def _begin(services: Services, contract_id: UUID) -> _Begun | None:
+async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Begun | None:
     async with services.database.transaction(EVERYTHING) as tx:
+        if job is not None:
+            await tx.jobs.count_start(job)
         tries = await tx.packages.get_tries(contract_id)
         if tries is None:
             return None
@@ -103,14 +107,14 @@ async def _made(services: Services, begun: _Begun) -> bytes:
     facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
     lists = await _revocation_lists(services, begun)
     pdf = await _file(services, facts)
-    made_at = services.clock()
+    made_at, is_completed = services.clock(), facts.case.contract.state is ContractState.COMPLETED
 
     def items_and_manifest() -> tuple[dict[str, bytes], bytes]:
         files = PackageFiles(
             pdf=pdf,
             consents=_consents(services, facts),
             template_sha256=_template_sha256(services, facts),
-            timestamps=_timestamps_in(pdf) if facts.case.contract.state is ContractState.COMPLETED else {},
+            timestamps=_timestamps_in(pdf, facts.requests) if is_completed else {},
             seal_chain=seal.chain,
             timestamp_certificates=timestamps.certificates,
             lists=lists,
@@ -173,14 +177,14 @@ def _template_sha256(services: Services, facts: PackageFacts) -> str:
         return ""
 
 
-def _timestamps_in(pdf: bytes) -> dict[str, bytes]:
-    """Return the timestamp over each signature of a finished file, by field."""
-    return {
-        name: attribute["values"][0].dump()
-        for name, checked in examine(pdf).signatures.items()
-        for attribute in checked.signer_info["unsigned_attrs"] or ()
-        if attribute["type"].native == "signature_time_stamp_token"
-    }
+def _timestamps_in(pdf: bytes, requests: Sequence[SignatureRequest]) -> dict[str, bytes]:
+    """Return the timestamp over each signature of a finished file, by field.
+
+    They are read where the hub embedded them, because reading the whole file takes longer than all else here.
+    """
+    embedded = [request for request in requests if request.state is RequestState.EMBEDDED]
+    found = {request.field: embedded_timestamp(pdf, request.gap) for request in embedded}
+    return {field: token for field, token in found.items() if token is not None}
 
 
 async def _store(services: Services, begun: _Begun, package: bytes) -> None:
