@@ -58,6 +58,7 @@ from hub.store.signing.signature_requests import Signatures
 from hub.store.staff.accounts import Accounts
 from hub.store.staff.alerts import Alerts
 from hub.store.staff.api_keys import ApiKeys
+from hub.store.staff.bulk_acts import BulkActs
 from hub.store.staff.dashboard import Board
 from hub.store.staff.idempotency import Idempotency
 from hub.store.staff.phone_changes import PhoneChanges
@@ -159,6 +160,10 @@ class Repositories:
     @cached_property
     def issue_acts(self) -> IssueActs:
         return IssueActs(self.connection, self.cipher)
+
+    @cached_property
+    def bulk_acts(self) -> BulkActs:
+        return BulkActs(self.connection, self.cipher)
 
     @cached_property
     def rosters(self) -> Rosters:

@@ -24,6 +24,7 @@ from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import (
     ALERT,
+    BULK_ACT,
     COMPLETE,
     DELIVER,
     DELIVER_CODE,
@@ -75,6 +76,7 @@ class JobQueue:
             queue.entrypoint(EVIDENCE, on_failure="hold", concurrency_limit=2)(self._make_package)
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
             queue.entrypoint(ISSUE_MANY, on_failure="hold", concurrency_limit=1)(self._issue_many)
+            queue.entrypoint(BULK_ACT, on_failure="hold", concurrency_limit=1)(self._bulk_act)
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
@@ -128,6 +130,15 @@ class JobQueue:
         if await issue_enrolments(self._services, act):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}-after-{job.id}")
+
+    async def _bulk_act(self, job: Job) -> None:
+        from hub.lifecycle.staff.bulk_acts import run_bulk_act  # loads what lays out documents
+
+        await self._started(job)
+        act = UUID(_payload(job)["act"])
+        if await run_bulk_act(self._services, act):
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}-after-{job.id}")
 
     async def _replan(self, job: Job) -> None:
         """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it

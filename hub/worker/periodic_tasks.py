@@ -17,7 +17,7 @@ from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
-from hub.store.kernel.jobs import ALERT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
+from hub.store.kernel.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
 from hub.store.kernel.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
@@ -124,6 +124,8 @@ class PeriodicTasks:
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             for act in await tx.issue_acts.list_stalled(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
+            for act in await tx.bulk_acts.list_stalled(tx.now - MANY_AGAIN):
+                await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}")
             now = tx.planning_now
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 

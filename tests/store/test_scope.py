@@ -165,6 +165,8 @@ async def import_roster(running: Running) -> None:
             "INSERT INTO enrolment_phone SELECT '\\x00', id, 'hefei' FROM enrolment",
             "INSERT INTO issue_act VALUES (gen_random_uuid(), 'hefei', 'x', now(), 'now')",
             "INSERT INTO issue_item SELECT issue_act.id, enrolment.id, 'hefei', 0 FROM issue_act, enrolment",
+            "INSERT INTO bulk_act VALUES (gen_random_uuid(), 'hefei', 'void', 'x', now(), NULL, false)",
+            "INSERT INTO bulk_item SELECT bulk_act.id, contract.id, 'hefei', 0 FROM bulk_act, contract LIMIT 1",
         ):
             await tx.connection.execute(text(statement))
         await tx.roster_imports.begin(RosterImport(uuid4(), "hefei", "staff:x", "roster.csv", tx.now))

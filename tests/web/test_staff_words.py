@@ -9,9 +9,11 @@ import pytest
 
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome
 from hub.model.reminders.policy import ReminderPolicy
+from hub.model.staff.bulk_act import BulkKind, BulkVerdict
 from hub.settings import PACKED
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels, render
+from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
 from hub.web.staff.staff import dashboard
 from tests.unit.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
@@ -33,9 +35,14 @@ def test_every_text_is_translated() -> None:
     assert len(texts) > 200 and texts - set(known) == set()
 
 
+def test_whatever_becomes_of_one_of_many_contracts_has_its_words() -> None:
+    wanted = {verdict.value for verdict in BulkVerdict} - {"done"} | {f"{kind.value}-done" for kind in BulkKind}
+    assert set(BULK_DONE) == wanted and set(BULK) == wanted - {"failed"} and set(BULK_KINDS) == set(BulkKind)
+
+
 def test_whatever_becomes_of_a_reminder_to_many_has_its_words() -> None:
-    assert set(labels.MANY_DONE) == set(BulkOutcome) and set(labels.MANY) <= set(BulkOutcome)
-    assert set(BulkOutcome) - set(labels.MANY) == {
+    assert set(MANY_DONE) == set(BulkOutcome) and set(MANY) <= set(BulkOutcome)
+    assert set(BulkOutcome) - set(MANY) == {
         BulkOutcome.BUDGET,
         BulkOutcome.FAILED,
     }  # which no preview can know

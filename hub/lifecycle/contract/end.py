@@ -26,18 +26,28 @@ MAX_DEADLINE = timedelta(days=366)
 
 
 async def void(services: Services, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
-    """Void a contract. Signers who got a message about it are notified.
+    """Void a contract as `void_locked` does, in a transaction of its own."""
+    check_reason(reason)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
+        return await void_locked(services, tx, contract, reason, actor)
+
+
+async def void_locked(services: Services, tx: Transaction, contract: Contract, reason: str, actor: str) -> Contract:
+    """Void a contract that the caller has locked. Signers who got a message about it are notified. Idempotent.
 
     Raises IllegalMove if it is signed or has ended, or if an accepted signature is being embedded.
     """
+    if contract.state is ContractState.VOIDED:
+        return contract
+    ending = Ending(ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
+    return await end(services, tx, contract, ending)
+
+
+def check_reason(reason: str) -> None:
+    """Check the reason for which a contract is voided. Raises BadInput."""
     if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
-    async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
-        if contract.state is ContractState.VOIDED:
-            return contract
-        ending = Ending(ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
-        return await end(services, tx, contract, ending)
 
 
 async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:

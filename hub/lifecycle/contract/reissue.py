@@ -34,15 +34,28 @@ async def reissue(
         return (await issue_prepared(services, tx, prepared, actor)).contract
 
 
+async def reissue_until(
+    services: Services, scope: Scope, contract_id: UUID, deadline: datetime, actor: str
+) -> Contract:
+    """Issue the contract again with this deadline. Raises as `reissue` does, and BadInput for the deadline."""
+    prepared = await prepare_again(services, scope, contract_id, deadline=deadline)
+    async with services.database.transaction(scope) as tx:
+        return (await issue_prepared(services, tx, prepared, actor)).contract
+
+
 async def prepare_again(
-    services: Services, scope: Scope, contract_id: UUID, signers: Sequence[NewSigner] | None = None
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    signers: Sequence[NewSigner] | None = None,
+    deadline: datetime | None = None,
 ) -> PreparedContract:
     """Draw a contract again with the present data of its course. `issue_prepared` then issues it in place of the old
     one.
 
     `signers`: None to keep the old ones. Everybody signs again, since it is another contract. The end of the old one is
-    not announced, because the new invitation follows. The deadline is the one that the school moved, else the one that
-    was asked for, else the default; one that has passed is not used again.
+    not announced, because the new invitation follows. `deadline`: by default the one that the school moved, else the
+    one that was asked for, else the default; one that has passed is not used again.
 
     Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
     another phone number (a change which two people must approve), and what `prepare_contract` raises. `issue_prepared`
@@ -50,7 +63,7 @@ async def prepare_again(
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
-        deadline = _deadline(old, await tx.record.entries(old.id), tx.planning_now)
+        deadline = deadline or _deadline(old, await tx.record.entries(old.id), tx.planning_now)
     before = await _signers_now(services, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract in this state binds both sides and cannot be reissued:\n{old.state}")

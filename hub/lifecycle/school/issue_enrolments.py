@@ -7,9 +7,7 @@ killed, or that runs twice, goes on with what is left, and issues nothing twice.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -18,7 +16,7 @@ from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
-from hub.model.school.course import Campus, Enrolment
+from hub.model.school.course import Enrolment, end_of_day
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.issue_many import (
     MAX_AT_ONCE,
@@ -131,8 +129,3 @@ async def _end(
 ) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.issue_acts.end(act.id, enrolment, outcome, tx.now, failure)
-
-
-def end_of_day(day: date | None, campus: Campus) -> datetime | None:
-    """Return the end of a day in the time zone of the campus; None (the default deadline) without a day."""
-    return datetime.combine(day, time(23, 59), ZoneInfo(campus.zone)) if day else None

@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
 from hub.lifecycle.school.import_roster import new_contract
-from hub.lifecycle.school.issue_enrolments import end_of_day
 from hub.lifecycle.services import Services
 from hub.model.reminders.schedule import into_window
-from hub.model.school.course import Enrolment
+from hub.model.school.course import Enrolment, end_of_day
 from hub.model.school.issue_many import IssueAct
 from hub.model.staff.accounts import Scope
 from hub.router.policy import get_policy_at

@@ -36,5 +36,11 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "enrolment-changed": "enrolment changed",
     "enrolment-deleted": "enrolment deleted",
     "contracts-issued": "contracts issued together",
+    "contracts-extended": "deadlines of contracts moved together",
+    "contracts-reissued": "contracts reissued together",
+    "contracts-withdrawn": "contracts withdrawn together",
+    "codes-printed": "QR codes of signers printed together",
+    "contracts-downloaded": "completed contracts downloaded together",
+    "contracts-exported": "a table of contracts exported",
     "restored": "restored from a backup, sending paused",
 }

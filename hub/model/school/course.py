@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,8 @@ class Enrolment:
     roster_import: UUID | None = None
     changed_at: datetime | None = None
     changed_by: str | None = None
+
+
+def end_of_day(day: date | None, campus: Campus) -> datetime | None:
+    """Return the end of a day in the time zone of the campus; None (the default deadline) without a day."""
+    return datetime.combine(day, time(23, 59), ZoneInfo(campus.zone)) if day else None

@@ -37,6 +37,8 @@ class Permission(StrEnum):
     EXTEND = "extend"
     VOID = "void"
     """End a contract: withdrawn, or signed on paper."""
+    EXPORT = "export"
+    """Take many contracts out at once: their table, and the completed files."""
     CHANGE_PHONE = "change-phone"
     REVOKE_DEVICE = "revoke-device"
     SETTLE_TASK = "settle-task"
@@ -62,6 +64,7 @@ _CLERK = _EVERYBODY | {
     Permission.REMIND,
     Permission.EXTEND,
     Permission.VOID,
+    Permission.EXPORT,
     Permission.CHANGE_PHONE,
     Permission.REVOKE_DEVICE,
     Permission.SETTLE_TASK,
@@ -77,8 +80,8 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.CLERK: _CLERK,
     StaffRole.SEAL_KEEPER: _EVERYBODY | {Permission.READ_RECORD, Permission.USE_SEAL},
     StaffRole.LEGAL: _EVERYBODY
-    | {Permission.READ_RECORD, Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
-    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD},
+    | {Permission.READ_RECORD, Permission.EXPORT, Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
+    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.EXPORT},
 }
 # Whose tasks climb to them, the first of a campus before the next.
 LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)

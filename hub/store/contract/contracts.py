@@ -377,6 +377,12 @@ class Contracts:
         statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)
         return [dict(row) for row in (await self._connection.execute(statement))]
 
+    async def get_file_sizes(self, sha256s: Iterable[str]) -> dict[str, int]:
+        """Return the bytes of these versions by SHA-256. Those that were erased are left out."""
+        wanted = VERSION.c.sha256.in_(sorted(set(sha256s))) & VERSION.c.erased_at.is_(None)
+        rows = await self._connection.execute(select(VERSION.c.sha256, VERSION.c.size).where(wanted))
+        return {row.sha256: row.size for row in rows}
+
 
 def _plain(value: Any) -> Any:
     return value.value if isinstance(value, ContractState) else value

@@ -114,6 +114,8 @@ KEPT: Mapping[str, str] = {
     "roster_import": "says who brought which enrolments, and is what can be undone",
     "issue_act": "says who issued contracts together",
     "issue_item": "says of an enrolment why it was, or was not, issued with others",
+    "bulk_act": "says who changed contracts together",
+    "bulk_item": "says of a contract why it was, or was not, changed with others",
     "enrolment_phone": "goes with its enrolment",
     "evidence_package": EVIDENCE,
     "evidence_due": BY_ITSELF,

@@ -17,6 +17,7 @@ DELIVER_CODE = "deliver-code"
 ALERT = "alert"
 REMIND_MANY = "remind-many"
 ISSUE_MANY = "issue-many"
+BULK_ACT = "bulk-act"
 REPLAN = "replan"
 REVOKE = "revoke"
 EVIDENCE = "evidence"
@@ -30,6 +31,7 @@ LANES = {
     EVIDENCE: 0,
     REMIND_MANY: 0,
     ISSUE_MANY: 0,
+    BULK_ACT: 0,
     REPLAN: 0,
 }
 

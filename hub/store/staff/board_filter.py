@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, literal, not_, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Table, Uuid, and_, any_, exists, literal, not_, select, union_all
 
 from hub.errors import BadInput
 from hub.model.contract.person import normalise_phone
@@ -61,6 +62,7 @@ class BoardFilter:
     deadline is earlier. `channel`, `receipt`: at least one message went by this channel, or has this state.
     `silent_since`: no message has been written since. `search`: a name, a contract number, another system's id, a phone
     number, or the last four characters of a phone or identity document. `now`: on the planning clock.
+    `ids`: these alone.
     """
 
     view: str | None = None
@@ -73,8 +75,11 @@ class BoardFilter:
     receipt: str | None = None
     search: str | None = None
     now: datetime | None = None
+    ids: tuple[UUID, ...] | None = None
 
     def conditions(self, cipher: Cipher) -> Iterable[ColumnElement[bool]]:
+        if self.ids is not None:
+            yield CONTRACT.c.id == any_(literal(list(self.ids), ARRAY(Uuid())))
         if self.view in VIEWS:
             yield VIEWS[self.view]()
         if self.view == "overdue":
@@ -87,14 +92,17 @@ class BoardFilter:
             yield CONTRACT.c.created_at < self.created_before
         if self.deadline_before:
             yield CONTRACT.c.deadline < self.deadline_before
+        yield from self._about_messages()
+        if self.search and self.search.strip():
+            yield CONTRACT.c.id.in_(_found(self.search.strip(), cipher))
+
+    def _about_messages(self) -> Iterable[ColumnElement[bool]]:
         if self.silent_since:
             yield not_(has_message(MESSAGE.c.created_at >= self.silent_since))
         told = [MESSAGE.c.channel == self.channel] if self.channel else []
         told += [MESSAGE.c.state == self.receipt] if self.receipt else []
         if told:
             yield has_message(*told)
-        if self.search and self.search.strip():
-            yield CONTRACT.c.id.in_(_found(self.search.strip(), cipher))
 
 
 def has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

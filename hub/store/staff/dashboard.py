@@ -67,6 +67,7 @@ class BoardRow:
     replaced: bool
     signers: int
     signed: int
+    external_id: str | None
     opened_at: datetime | None
     last_signed_at: datetime | None
     message: LastMessage | None
@@ -101,6 +102,11 @@ class Board:
         found = await self._connection.execute(statement.order_by(*order).limit(limit))
         opens = self._cipher.opens
         return [replace(_row(row), readable=opens(row["data_sealed"], CONTRACT_DATA.at(row["id"]))) for row in found]
+
+    async def count(self, wanted: BoardFilter) -> int:
+        """Return the number of contracts that `rows` finds."""
+        statement = select(func.count()).select_from(CONTRACT).where(*wanted.conditions(self._cipher))
+        return int(await self._connection.scalar(statement) or 0)
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
         """Return the ids of the contracts that `rows` finds, oldest first."""
@@ -167,6 +173,7 @@ _PLAIN = (
     "deadline",
     "stuck_since",
     "stuck_reason",
+    "external_id",
     "data_sealed",
 )
 

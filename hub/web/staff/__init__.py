@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from hub.model.staff.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
-from hub.web.staff.contract import contract, issuing, reading, rehearsing, revealing
+from hub.web.staff.contract import contract, download_many, issuing, print_codes, reading, rehearsing, revealing
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -16,8 +17,10 @@ from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
     accounts,
     answers,
+    bulk_acts,
     dashboard,
     doctor,
+    export,
     own_account,
     phone_changes,
     school_record,
@@ -58,6 +61,7 @@ PAGES: dict[str, StaffRoute] = {
     "/staff/chats": StaffRoute(Permission.EDIT_CHATS, chat_accounts.accounts),
     "/staff/policies": StaffRoute(Permission.READ_CONTRACT, policies.policies),
     "/staff/remind/{act}": StaffRoute(Permission.READ_CONTRACT, bulk.progress),
+    "/staff/bulk/{act}": StaffRoute(Permission.READ_CONTRACT, bulk_acts.progress),
     "/staff/phone-changes": StaffRoute(Permission.READ_CONTRACT, phone_changes.changes),
     "/staff/phone-changes/{change}": StaffRoute(Permission.CHANGE_PHONE, phone_changes.change),
     "/staff/posters": StaffRoute(Permission.READ_CONTRACT, posters.posters),
@@ -116,6 +120,18 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/policies/calendar": StaffRoute(Permission.EDIT_POLICIES, policies.calendar),
     "/staff/remind/preview": StaffRoute(Permission.REMIND, bulk.ask),
     "/staff/remind": StaffRoute(Permission.REMIND, bulk.remind),
+    "/staff/extend/preview": StaffRoute(Permission.EXTEND, bulk_acts.ask(BulkKind.EXTEND)),
+    "/staff/extend": StaffRoute(Permission.EXTEND, bulk_acts.begin(BulkKind.EXTEND)),
+    "/staff/reissue/preview": StaffRoute(Permission.ISSUE, bulk_acts.ask(BulkKind.REISSUE)),
+    "/staff/reissue": StaffRoute(Permission.ISSUE, bulk_acts.begin(BulkKind.REISSUE)),
+    "/staff/void/preview": StaffRoute(Permission.VOID, bulk_acts.ask(BulkKind.VOID)),
+    "/staff/void": StaffRoute(Permission.VOID, bulk_acts.begin(BulkKind.VOID)),
+    "/staff/codes/preview": StaffRoute(Permission.HAND_OUT_LINK, print_codes.ask),
+    "/staff/codes": StaffRoute(Permission.HAND_OUT_LINK, print_codes.print_codes),
+    "/staff/download/preview": StaffRoute(Permission.EXPORT, download_many.ask),
+    "/staff/download": StaffRoute(Permission.EXPORT, download_many.download),
+    "/staff/export/preview": StaffRoute(Permission.EXPORT, export.ask),
+    "/staff/export": StaffRoute(Permission.EXPORT, export.export),
     "/staff/chats/remove": StaffRoute(Permission.EDIT_CHATS, chat_accounts.remove),
     "/staff/phone-changes/{change}/approve": StaffRoute(Permission.CHANGE_PHONE, phone_changes.approve),
     "/staff/phone-changes/{change}/turn-down": StaffRoute(Permission.CHANGE_PHONE, phone_changes.turn_down),

@@ -11,6 +11,7 @@ from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
 from hub.web.i18n import Translate
 from hub.web.problems import known_problems
+from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE, NO_CODE, NO_FILE
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.record_labels import RECORDS, REVEAL_CHOICES
 
@@ -209,28 +210,6 @@ STUCK = known_problems() | {
     "timestamp-unavailable": "The timestamp service does not answer.",
     "database-unavailable": "The database cannot be reached.",
 }
-MANY = {
-    "sent": "will be sent now",
-    "morning": "wait for the next time when messages may go out",
-    "too-soon": "got a message a short while ago",
-    "cap": "got enough messages today",
-    "bad-number": "have a number or address that does not work",
-    "paused": "are paused because of a question",
-    "nobody": "have nothing to sign any more",
-    "too-late": "have a deadline that comes before messages may go out again",
-}
-MANY_DONE = {
-    "sent": "sent",
-    "morning": "go out when messages may go out again",
-    "too-soon": "left out: a message a short while ago",
-    "cap": "left out: enough messages today",
-    "bad-number": "left out: the number or address does not work",
-    "paused": "left out: paused because of a question",
-    "nobody": "left out: nothing to sign any more",
-    "too-late": "left out: the deadline comes before messages may go out again",
-    "budget": "left out: a limit of messages is reached",
-    "failed": "failed, and are reminded by plan",
-}
 VERSIONS = {
     "draft": "draft",
     "issued": "issued, with empty signature fields",
@@ -323,6 +302,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     ENROLMENTS, ISSUED, KEPT, NOT_ISSUED,
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
     STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS,
 )  # fmt: skip

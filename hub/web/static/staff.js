@@ -46,6 +46,10 @@ document.addEventListener("change", ({ target }) => {
 count();
 
 for (const button of document.querySelectorAll("button")) {
+  if (button.dataset.print) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
   const field = document.getElementById(button.dataset.copy ?? "");
   if (!(field instanceof HTMLInputElement)) continue;
   button.addEventListener("click", async () => {

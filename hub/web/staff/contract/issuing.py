@@ -16,11 +16,10 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
-from hub.lifecycle.school.issue_enrolments import end_of_day
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Campus
+from hub.model.school.course import Campus, end_of_day
 from hub.web.app_keys import BRAKES
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, show

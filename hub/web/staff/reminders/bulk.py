@@ -12,6 +12,7 @@ from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin,
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import wanted_of
+from hub.web.staff.staff.selection import FITTING, read_id, read_selected
 
 WAITING = (BulkOutcome.MORNING,)
 
@@ -19,11 +20,12 @@ WAITING = (BulkOutcome.MORNING,)
 async def ask(visit: DeskVisit) -> web.Response:
     """Show the preview, for contracts selected one by one, or all that match the dashboard's filters in the URL."""
     form = await visit.request.post()
-    contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
-    if "fitting" in form:
+    if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:
             pending = replace(wanted_of(visit, tx.planning_now), state="ISSUED")
             contracts = await tx.board.ids(pending, MAX_AT_ONCE)
+    else:
+        contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
         return await _preview(visit, contracts)
     except QiandaError as error:
@@ -47,16 +49,16 @@ async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
 
 async def remind(visit: DeskVisit) -> web.StreamResponse:
     form = await visit.request.post()
-    contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
+    contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
-        act = await begin(visit.services, visit.scope, contracts, visit.actor, _uuid(str(form.get("act", ""))))
+        act = await begin(visit.services, visit.scope, contracts, visit.actor, read_id(str(form.get("act", ""))))
     except BadInput as error:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
     raise web.HTTPSeeOther(f"/staff/remind/{act}")
 
 
 async def progress(visit: DeskVisit) -> web.Response:
-    act = _uuid(visit.request.match_info["act"])
+    act = read_id(visit.request.match_info["act"])
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.many.of(act)
     if found is None:
@@ -64,10 +66,3 @@ async def progress(visit: DeskVisit) -> web.Response:
     template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"
     counts = {verdict.value: found.counts[verdict] for verdict in BulkOutcome if found.counts.get(verdict)}
     return await show(visit, template, many=found, counts=counts, act=act)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

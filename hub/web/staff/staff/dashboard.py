@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from aiohttp import web
 
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
+from hub.model.staff.roles import Permission
 from hub.store.staff.board_filter import BoardFilter, BoardSort
 from hub.store.staff.dashboard import BoardRow
 from hub.web.staff import labels
@@ -46,6 +47,17 @@ FUNNEL_WORDS = {
 }
 DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
 FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
+# Whoever has one of these can choose contracts on the board.
+BULK_PERMISSIONS = (
+    Permission.REMIND,
+    Permission.EXTEND,
+    Permission.ISSUE,
+    Permission.VOID,
+    Permission.HAND_OUT_LINK,
+    Permission.EXPORT,
+)
+# Acts on many contracts are found on the board for so long.
+ACTS_SHOWN_FOR = timedelta(days=1)
 # Filters that most people never need stand behind "More filters".
 RARE = ("age", "channel", "receipt", "silent")
 
@@ -68,6 +80,7 @@ async def board(visit: DeskVisit) -> web.Response:
         courses = await tx.school.courses(visit.campus.id if visit.campus else None)
         waiting = await tx.school.count_open_enrolments()
         pause = await tx.pause.get()
+        acts = await tx.bulk_acts.list_recent(tx.now - ACTS_SHOWN_FOR) if not query.get("part") else []
         limits = await tx.alerts.limits_reached(visit.shown, tx.now)
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
@@ -84,8 +97,9 @@ async def board(visit: DeskVisit) -> web.Response:
         deadlines=DEADLINES,
         channels=list(labels.CHANNELS),
         receipts=list(labels.DELIVERIES),
-        preview=_link(kept, {"sort": ""}, "/staff/remind/preview"),
-        pending=_pending(rows[:PAGE]),
+        act_on=lambda path: _link(kept, {"sort": ""}, path),
+        may_pick=any(visit.may(permission) for permission in BULK_PERMISSIONS),
+        acts=acts,
         courses=courses,
         waiting=waiting,
         limits=limits,
@@ -99,8 +113,10 @@ async def board(visit: DeskVisit) -> web.Response:
     )
 
 
-def _pending(rows: Sequence[BoardRow]) -> int:
-    return sum(row.upcoming is not None for row in rows)
+def link_with_filters(visit: DeskVisit, path: str) -> str:
+    """Return the path with the board's filters of this request."""
+    query = visit.request.query
+    return _link({name: query[name] for name in FILTERS if query.get(name)}, {}, path)
 
 
 def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:

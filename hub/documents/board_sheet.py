@@ -1,0 +1,70 @@
+"""A table of contracts to take out: XLSX or text with separated values. Nothing in it is a live formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import xlsxwriter
+
+Value = str | int | datetime | None
+# By the mark at its beginning a program knows that the text is UTF-8.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A cell that begins with one of these is a formula to the programs that open such files (OWASP, "CSV Injection"); wide
+# forms as well, which some programs take for the narrow ones.
+_BEGIN_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_WIDTH = 18
+
+
+class XlsxTable:
+    """An XLSX file, written to the disk row by row. Moments are shown as in their own zone."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="qianda-table-")
+        self._path = Path(self._folder.name) / "table.xlsx"
+        self._book = xlsxwriter.Workbook(self._path, {"constant_memory": True, "tmpdir": self._folder.name})
+        self._sheet = self._book.add_worksheet()
+        self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+        self._sheet.set_column(0, len(titles) - 1, _WIDTH)
+        self._sheet.freeze_panes(1, 0)
+        self._row = 0
+        bold = self._book.add_format({"bold": True})
+        for column, title in enumerate(titles):
+            self._sheet.write_string(0, column, title, bold)
+
+    def add(self, values: Sequence[Value]) -> None:
+        """Add a row. A text stays a text, whatever it begins with."""
+        self._row += 1
+        for column, value in enumerate(values):
+            if isinstance(value, datetime):
+                self._sheet.write_datetime(self._row, column, value.replace(tzinfo=None), self._moment)
+            elif isinstance(value, int):
+                self._sheet.write_number(self._row, column, value)
+            elif value:
+                self._sheet.write_string(self._row, column, value)
+
+    def finish(self) -> bytes:
+        """Return the file. Nothing can be added any more."""
+        self._book.close()
+        data = self._path.read_bytes()
+        self._folder.cleanup()
+        return data
+
+
+def format_csv(rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return rows as separated values in UTF-8, without the mark at the beginning of the file."""
+    output = io.StringIO()
+    csv.writer(output).writerows([_plain(value) for value in row] for row in rows)
+    return output.getvalue().encode()
+
+
+def _plain(value: Value) -> str | int:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, str) and value.lstrip(" \u3000").startswith(_BEGIN_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,185 @@
+"""Extend, reissue or void many contracts: one act, and a job that goes on whatever becomes of its worker.
+
+The verdict on a contract is written in the transaction that changes it, under the lock of its item. So a job that was
+killed, or that runs twice, goes on with what is left, and does nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from hub.errors import BadInput, Conflict, ContractNotFound, QiandaError, Unavailable
+from hub.lifecycle.contract.end import check_deadline, check_reason, void_locked
+from hub.lifecycle.contract.issue import PreparedContract, issue_prepared
+from hub.lifecycle.contract.reissue import prepare_again
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.reminders.extend_deadline import move_deadline
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract
+from hub.model.school.course import end_of_day
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.bulk_act import (
+    MAX_CONTRACTS,
+    BulkAct,
+    BulkEnding,
+    BulkFailure,
+    BulkKind,
+    BulkVerdict,
+    draws,
+    judge,
+)
+from hub.store.kernel.jobs import BULK_ACT
+from hub.store.transaction import Transaction
+
+# Contracts of one job. A worker that has to stop waits for no more.
+AT_A_TIME = 20
+# A contract that was begun more often probably crashes its process.
+MAX_TRIES = 5
+_RECORDED = {
+    BulkKind.EXTEND: "contracts-extended",
+    BulkKind.REISSUE: "contracts-reissued",
+    BulkKind.VOID: "contracts-withdrawn",
+}
+log = structlog.get_logger()
+
+
+async def judge_many(tx: Transaction, act: BulkAct, contracts: Sequence[UUID]) -> list[tuple[Contract, BulkVerdict]]:
+    """Return what the act would do with each of these contracts now, in their order. Changes nothing.
+
+    Raises BadInput for none or too many, or for a deadline that is not possible; ContractNotFound for a contract
+    outside the scope.
+    """
+    wanted = list(dict.fromkeys(contracts))
+    if not 0 < len(wanted) <= MAX_CONTRACTS:
+        raise BadInput(f"choose 1 to {MAX_CONTRACTS} contracts", field="contracts")
+    found = await tx.contracts.get_many(wanted)
+    if len(found) < len(wanted):
+        raise ContractNotFound
+    deadlines = {campus: await _get_deadline(tx, act, campus) for campus in {each.campus for each in found.values()}}
+    for deadline in filter(None, deadlines.values()):
+        check_deadline(deadline, tx.planning_now)
+    return [(found[each], judge(act, found[each], deadlines[found[each].campus])) for each in wanted]
+
+
+async def begin_bulk_act(tx: Transaction, act: BulkAct, contracts: Sequence[UUID]) -> None:
+    """Begin an act, and record it. An act that was begun before stays as it is.
+
+    Raises BadInput for a missing deadline or reason, and what `judge_many` raises.
+    """
+    if act.kind is BulkKind.EXTEND and act.deadline is None:
+        raise BadInput("a date like 2026-12-31", field="deadline")
+    if act.kind is BulkKind.VOID:
+        check_reason(act.reason or "")
+    found = [contract for contract, _ in await judge_many(tx, act, contracts)]
+    if await tx.bulk_acts.begin(act, found):
+        await tx.jobs.enqueue(BULK_ACT, {"act": str(act.id)}, f"{BULK_ACT}-{act.id}")
+        facts = {"act": str(act.id), "count": len(found)}
+        facts |= {"deadline": act.deadline.isoformat()} if act.deadline else {}
+        await record_act(tx, act.campus, _RECORDED[act.kind], act.asked_by, facts)
+
+
+async def run_bulk_act(services: Services, act_id: UUID, most: int = AT_A_TIME) -> bool:
+    """Change up to `most` contracts of an act. Return whether some may be left."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        act = await tx.bulk_acts.find(act_id)
+        left = await tx.bulk_acts.list_left(act_id, most + 1)
+    if act is None:
+        return False
+    for contract in left[:most]:
+        while not await _change_one(services, act, contract):
+            pass  # it was changed by somebody else meanwhile; MAX_TRIES ends this
+    if len(left) > most:
+        return True
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.bulk_acts.forget_reason(act_id)
+    return False
+
+
+async def _change_one(services: Services, act: BulkAct, contract: UUID) -> bool:
+    """Change one contract, or note why not. Return False if it has to be read again. Raises Unavailable."""
+    try:
+        async with services.database.transaction(EVERYTHING) as tx:
+            tries = await tx.bulk_acts.count_try(act.id, contract)
+        if tries is None:
+            return True
+        if tries > MAX_TRIES:
+            raise QiandaError
+        return await _read_and_change(services, act, contract)
+    except Unavailable:  # the job goes on later
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.bulk_acts.forget_try(act.id, contract)
+        raise
+    except QiandaError as error:
+        await _give_up(services, act, contract, BulkFailure(error.code, error.detail))
+    except Exception:
+        log.exception("one of many contracts failed", act=str(act.id), contract=str(contract))
+        await _give_up(services, act, contract, BulkFailure(QiandaError.code))
+    return True
+
+
+async def _read_and_change(services: Services, act: BulkAct, contract_id: UUID) -> bool:
+    async with services.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.get(contract_id)
+        deadline = await _get_deadline(tx, act, contract.campus)
+    verdict = judge(act, contract, deadline)
+    if not draws(act, verdict):
+        return await _change_as_it_is(services, act, contract_id, deadline)
+    prepared = await prepare_again(services, EVERYTHING, contract_id, deadline=deadline)
+    try:
+        await _replace(services, _Change(act, contract_id, verdict), prepared)
+    except Conflict:
+        async with services.database.transaction(EVERYTHING) as tx:
+            if judge(act, await tx.contracts.get(contract_id), deadline) is verdict:
+                raise
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Change:
+    act: BulkAct
+    contract: UUID
+    verdict: BulkVerdict
+
+
+async def _replace(services: Services, change: _Change, prepared: PreparedContract) -> None:
+    """Issue a new contract in place of the old one, which `issue_prepared` locks after the enrolment. Raises as it
+    does."""
+    act = change.act
+    async with services.database.transaction(EVERYTHING) as tx:
+        if await tx.bulk_acts.lock_item(act.id, change.contract):
+            case = await issue_prepared(services, tx, prepared, act.asked_by)
+            ending = BulkEnding(change.verdict, replaced_by=case.contract.id)
+            await tx.bulk_acts.end(act.id, change.contract, ending, tx.now)
+
+
+async def _change_as_it_is(services: Services, act: BulkAct, contract_id: UUID, deadline: datetime | None) -> bool:
+    """Change the contract itself, or nothing. Return False if it has to be drawn anew by now."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        if not await tx.bulk_acts.lock_item(act.id, contract_id):
+            return True
+        contract = await tx.contracts.locked(contract_id)
+        verdict = judge(act, contract, deadline)
+        if draws(act, verdict):
+            return False
+        if verdict is BulkVerdict.DONE and act.kind is BulkKind.VOID:
+            await void_locked(services, tx, contract, act.reason or "", act.asked_by)
+        elif verdict is BulkVerdict.DONE and deadline is not None:
+            check_deadline(deadline, tx.planning_now)
+            await move_deadline(services, tx, contract, deadline, act.asked_by)
+        await tx.bulk_acts.end(act.id, contract_id, BulkEnding(verdict), tx.now)
+    return True
+
+
+async def _get_deadline(tx: Transaction, act: BulkAct, campus: str) -> datetime | None:
+    return end_of_day(act.deadline, await tx.school.campus(campus))
+
+
+async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: BulkFailure) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.bulk_acts.end(act.id, contract, BulkEnding(BulkVerdict.FAILED, failure), tx.now)

@@ -1,0 +1,129 @@
+"""Acts of staff on many contracts: what was asked for, and what becomes of each contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from hub.model.contract.contract import Contract, ContractState
+
+# Contracts of one act.
+MAX_CONTRACTS = 5000
+# States in which both sides are bound.
+_BOUND = (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER)
+
+
+class BulkKind(StrEnum):
+    """The values are stored in the database and must not change."""
+
+    EXTEND = "extend"
+    REISSUE = "reissue"
+    VOID = "void"
+
+
+class BulkVerdict(StrEnum):
+    """What becomes of one contract. The values are stored in the database and must not change.
+
+    `REISSUED`: it had expired, so a new one with the new deadline takes its place. `NEEDS_ISSUE`: the same, but whoever
+    asked may not issue. `LATER`: its deadline is this one already, or a later one. `BOUND`: everybody has signed.
+    `ENDED`: it has ended otherwise. `REPLACED`: another contract took its place before.
+    """
+
+    DONE = "done"
+    REISSUED = "reissued"
+    NEEDS_ISSUE = "needs-issue"
+    LATER = "later"
+    BOUND = "bound"
+    ENDED = "ended"
+    REPLACED = "replaced"
+    FAILED = "failed"
+
+    @property
+    def acts(self) -> bool:
+        """Whether the contract is changed."""
+        return self in (BulkVerdict.DONE, BulkVerdict.REISSUED)
+
+
+@dataclass(frozen=True)
+class BulkAct:
+    """What was asked for. `campus`: of whoever asked. `deadline`: the last day at each campus, to extend. `reason`: to
+    void; forgotten once all is done, since each contract then has it. `may_issue`: whether whoever asked may issue."""
+
+    id: UUID
+    campus: str
+    kind: BulkKind
+    asked_by: str
+    asked_at: datetime
+    deadline: date | None = None
+    reason: str | None = None
+    may_issue: bool = False
+
+
+@dataclass(frozen=True)
+class BulkProgress:
+    """How far an act is. `left`: contracts without a verdict yet."""
+
+    act: BulkAct
+    left: int
+    counts: Mapping[BulkVerdict, int] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def total(self) -> int:
+        return self.done + self.left
+
+
+@dataclass(frozen=True)
+class BulkFailure:
+    """Why an act failed for one contract: code and detail of the error."""
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class BulkEnding:
+    """What became of one contract. `replaced_by`: the contract in its place."""
+
+    verdict: BulkVerdict
+    failure: BulkFailure | None = None
+    replaced_by: UUID | None = None
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """A contract of an act, and what became of it."""
+
+    contract: UUID
+    number: str
+    student_name: str
+    ending: BulkEnding
+
+
+def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVerdict:
+    """Return what the act does with this contract as it is now. `deadline`: the new one, to extend."""
+    if contract.state in _BOUND:
+        return BulkVerdict.BOUND
+    if act.kind is BulkKind.VOID:
+        return BulkVerdict.DONE if contract.state is ContractState.ISSUED else BulkVerdict.ENDED
+    if contract.replaced_by is not None:
+        return BulkVerdict.REPLACED
+    if act.kind is BulkKind.REISSUE:
+        return BulkVerdict.DONE
+    if contract.state is ContractState.EXPIRED:
+        return BulkVerdict.REISSUED if act.may_issue else BulkVerdict.NEEDS_ISSUE
+    if contract.state is not ContractState.ISSUED:
+        return BulkVerdict.ENDED
+    later = deadline is not None and contract.deadline >= deadline
+    return BulkVerdict.LATER if later else BulkVerdict.DONE
+
+
+def draws(act: BulkAct, verdict: BulkVerdict) -> bool:
+    """Return whether a new contract is drawn for this verdict."""
+    return verdict is BulkVerdict.REISSUED or (act.kind is BulkKind.REISSUE and verdict is BulkVerdict.DONE)

@@ -1,0 +1,61 @@
+"""Labels of acts on many contracts: what would become of each, and what became of it."""
+
+from __future__ import annotations
+
+MANY = {
+    "sent": "will be sent now",
+    "morning": "wait for the next time when messages may go out",
+    "too-soon": "got a message a short while ago",
+    "cap": "got enough messages today",
+    "bad-number": "have a number or address that does not work",
+    "paused": "are paused because of a question",
+    "nobody": "have nothing to sign any more",
+    "too-late": "have a deadline that comes before messages may go out again",
+}
+MANY_DONE = {
+    "sent": "sent",
+    "morning": "go out when messages may go out again",
+    "too-soon": "left out: a message a short while ago",
+    "cap": "left out: enough messages today",
+    "bad-number": "left out: the number or address does not work",
+    "paused": "left out: paused because of a question",
+    "nobody": "left out: nothing to sign any more",
+    "too-late": "left out: the deadline comes before messages may go out again",
+    "budget": "left out: a limit of messages is reached",
+    "failed": "failed, and are reminded by plan",
+}
+BULK_KINDS = {
+    "extend": "Extend the deadline",
+    "reissue": "Withdraw and issue anew",
+    "void": "Withdraw contracts",
+}
+_LEFT_OUT = {
+    "needs-issue": "left out: have expired, and your role may not issue them again",
+    "later": "left out: have this deadline already, or a later one",
+    "bound": "left out: everybody has signed",
+    "ended": "left out: have ended",
+    "replaced": "left out: another contract has taken their place",
+}
+BULK = _LEFT_OUT | {
+    "extend-done": "get the new deadline",
+    "reissue-done": "are withdrawn, and issued anew for the same people, who all sign again",
+    "void-done": "are withdrawn; those who had got a message are told",
+    "reissued": "have expired: a new contract with this deadline takes their place",
+}
+BULK_DONE = _LEFT_OUT | {
+    "extend-done": "have the new deadline",
+    "reissue-done": "are issued anew",
+    "void-done": "are withdrawn",
+    "reissued": "had expired, and are issued anew",
+    "failed": "could not be changed",
+}
+# Why no code is printed for a contract, and why its file is not in a download.
+NO_CODE = {
+    "signed": "left out: nobody has to sign any more",
+    "ended": "left out: have ended",
+}
+NO_FILE = {
+    "unfinished": "left out: are not completed yet",
+    "ended": "left out: have ended without being completed",
+    "erased": "left out: the file was erased",
+}

@@ -1,0 +1,101 @@
+"""The completed files of many contracts as one ZIP file, made while it is sent. Its size is told before, so the browser
+shows how far it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput
+from hub.lifecycle.contract.read_document import DOWNLOADED, open_document
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.model.contract.contract import Contract, ContractState
+from hub.web.app_keys import BRAKES
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.dashboard import link_with_filters
+from hub.web.staff.staff.selection import get_selected, pack
+from hub.web.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
+
+# Contracts of one download.
+MAX_FILES = 1000
+Sizes = Mapping[str, int]
+
+
+async def ask(visit: DeskVisit) -> web.Response:
+    """Show how many files there are, how large, and which contracts have none."""
+    return await _preview(visit)
+
+
+async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Response:
+    contracts = await get_selected(visit, MAX_FILES)
+    sizes = await _sizes(visit, contracts)
+    files = list_files(contracts, sizes)
+    return await show(
+        visit,
+        "staff/download_preview.html",
+        contracts=pack(contracts),
+        number=len(contracts),
+        files=len(files),
+        megabytes=round(sum(size for _, _, size in files) / 1e6, 1),
+        left_out=Counter(reason for each in contracts if (reason := why_no_file(each, sizes))),
+        most=MAX_FILES,
+        back=link_with_filters(visit, "/staff"),
+        problem=problem,
+    )
+
+
+async def download(visit: DeskVisit) -> web.StreamResponse:
+    """Send the files. Each is an entry of its contract's record, written before it is sent."""
+    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    contracts = await get_selected(visit, MAX_FILES)
+    files = list_files(contracts, await _sizes(visit, contracts))
+    total = compute_zip_size((name, size) for _, name, size in files)
+    if not files or total > MAX_ZIP_BYTES:
+        detail = "none of these contracts is completed" if not files else "these files are too large for one download"
+        return await _preview(visit, BadInput(detail, field="contracts"))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        await record_act(tx, visit.staff.campus, "contracts-downloaded", visit.actor, {"count": len(files)})
+        name = f"qianda-{tx.now.astimezone(ZoneInfo(visit.zone)):%Y%m%d-%H%M}.zip"
+    response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    response.content_type, response.content_length = "application/zip", total
+    await response.prepare(visit.request)
+    await _send(visit, response, files)
+    await response.write_eof()
+    return response
+
+
+async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[tuple[Contract, str, int]]) -> None:
+    """Send one file after the other. A file that cannot be read ends the connection, so that nobody takes what has
+    come for all of it."""
+    zones = {campus.id: campus.zone for campus in visit.campuses}
+    stream = ZipStream()
+    for contract, name, _ in files:
+        async with visit.services.database.transaction(visit.scope) as tx:
+            _, sha256 = await open_document(tx, contract.id, DOWNLOADED, visit.actor)
+        content = await visit.services.files.get(sha256)
+        at = (contract.completed_at or contract.created_at).astimezone(ZoneInfo(zones[contract.campus]))
+        await response.write(stream.add(name, content, at))
+    await response.write(stream.end())
+
+
+async def _sizes(visit: DeskVisit, contracts: Sequence[Contract]) -> Sizes:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        return await tx.contracts.get_file_sizes([each.document for each in contracts if each.document])
+
+
+def list_files(contracts: Sequence[Contract], sizes: Sizes) -> list[tuple[Contract, str, int]]:
+    """Return the contracts with a completed file, its name in the download, and its size."""
+    with_file = [each for each in contracts if why_no_file(each, sizes) is None]
+    return [(each, f"{each.number}.pdf", sizes[str(each.document)]) for each in with_file]
+
+
+def why_no_file(contract: Contract, sizes: Mapping[str, Any]) -> str | None:
+    """Return why a contract has no completed file; None if it has one."""
+    if contract.state is ContractState.COMPLETED:
+        return None if contract.document in sizes else "erased"
+    return "ended" if contract.state.final else "unfinished"

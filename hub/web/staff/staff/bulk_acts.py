@@ -1,0 +1,149 @@
+"""Deadlines extended, contracts reissued or withdrawn, many at once: a preview, then the progress of the act."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.staff.bulk_acts import begin_bulk_act, judge_many
+from hub.model.contract.contract import Contract
+from hub.model.staff.bulk_act import MAX_CONTRACTS, BulkAct, BulkFailure, BulkKind, BulkVerdict
+from hub.model.staff.roles import Permission
+from hub.web.problems import known_problems
+from hub.web.staff import labels
+from hub.web.staff.contract.issuing import read_day
+from hub.web.staff.render import Entered, printable, problem_words, show, speech
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.dashboard import link_with_filters
+from hub.web.staff.staff.selection import get_selected, pack, read_id
+
+# The deadline that is suggested.
+SUGGESTED_EXTENSION = timedelta(days=7)
+# Contracts that are named with the reason why they are not changed, or with what replaced them.
+MAX_NAMED = 500
+Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
+
+
+def ask(kind: BulkKind) -> Handler:
+    """Return the handler that shows what the act would do with the chosen contracts."""
+
+    async def preview(visit: DeskVisit) -> web.Response:
+        return await _preview(visit, kind)
+
+    return preview
+
+
+def begin(kind: BulkKind) -> Handler:
+    """Return the handler that begins the act. A second click leads to the act that the first one began."""
+
+    async def begin_act(visit: DeskVisit) -> web.StreamResponse:
+        form = await visit.request.post()
+        contracts = await get_selected(visit, MAX_CONTRACTS)
+        try:
+            act = await _act(visit, kind, read_id(str(form.get("act", ""))))
+            async with visit.services.database.transaction(visit.scope) as tx:
+                await begin_bulk_act(tx, act, [each.id for each in contracts])
+        except BadInput as error:
+            return await _preview(visit, kind, error)
+        raise web.HTTPSeeOther(f"/staff/bulk/{act.id}")
+
+    return begin_act
+
+
+async def _preview(visit: DeskVisit, kind: BulkKind, problem: QiandaError | None = None) -> web.Response:
+    contracts = await get_selected(visit, MAX_CONTRACTS)
+    entered = await _entered(visit)
+    judged: list[tuple[Contract, BulkVerdict]] = []
+    if contracts:
+        try:
+            act = await _act(visit, kind, uuid4())
+            async with visit.services.database.transaction(visit.scope) as tx:
+                judged = await judge_many(tx, act, [each.id for each in contracts])
+        except BadInput as error:
+            problem = problem or error
+    return await show(
+        visit,
+        "staff/bulk_preview.html",
+        kind=kind.value,
+        contracts=pack(contracts),
+        number=len(contracts),
+        changed=sum(verdict.acts for _, verdict in judged),
+        groups=_group(kind, judged),
+        act=uuid4(),
+        entered=entered,
+        most=MAX_CONTRACTS,
+        back=link_with_filters(visit, "/staff"),
+        query=link_with_filters(visit, ""),
+        problem=problem,
+    )
+
+
+def _group(kind: BulkKind, judged: Iterable[tuple[Contract, BulkVerdict]]) -> dict[str, list[Contract]]:
+    """Return the contracts by the label of their verdict, those that are changed first."""
+    groups: dict[BulkVerdict, list[Contract]] = defaultdict(list)
+    for contract, verdict in judged:
+        groups[verdict].append(contract)
+    return {_label(kind, verdict): groups[verdict] for verdict in BulkVerdict if groups[verdict]}
+
+
+def _label(kind: BulkKind, verdict: BulkVerdict) -> str:
+    return f"{kind.value}-done" if verdict is BulkVerdict.DONE else verdict.value
+
+
+async def _entered(visit: DeskVisit) -> Entered:
+    form = await visit.request.post()
+    entered = Entered({name: str(form.get(name, "")).replace("\x00", "") for name in ("deadline", "reason")})
+    if "deadline" not in form:
+        async with visit.services.database.transaction(visit.scope) as tx:
+            today = tx.planning_now.astimezone(ZoneInfo(visit.zone)).date()
+        entered["deadline"] = (today + SUGGESTED_EXTENSION).isoformat()
+    return entered
+
+
+async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID) -> BulkAct:
+    """Return the act that was asked for. Raises BadInput."""
+    entered = await _entered(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        now = tx.now
+    act = BulkAct(act_id, visit.staff.campus, kind, visit.actor, now, may_issue=visit.may(Permission.ISSUE))
+    if kind is BulkKind.EXTEND:
+        return replace(act, deadline=read_day(printable(entered["deadline"]), "deadline"))
+    return replace(act, reason=entered["reason"].strip()) if kind is BulkKind.VOID else act
+
+
+async def progress(visit: DeskVisit) -> web.Response:
+    """Show how far an act is, and contract by contract what was not done, or what took its place."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        act = await tx.bulk_acts.find(read_id(visit.request.match_info["act"]))
+        if act is None:
+            raise NotFound
+        found = await tx.bulk_acts.get_progress(act)
+        named = [verdict for verdict in BulkVerdict if act.kind is BulkKind.REISSUE or verdict is not BulkVerdict.DONE]
+        results = await tx.bulk_acts.list_results(act.id, named, MAX_NAMED)
+        names = await names_of(tx, [act.asked_by])
+    say = await speech(visit)
+    return await show(
+        visit,
+        "staff/bulk_live.html" if visit.request.query.get("part") == "live" else "staff/bulk.html",
+        progress=found,
+        kind=act.kind.value,
+        counts={_label(act.kind, verdict): count for verdict in BulkVerdict if (count := found.counts.get(verdict))},
+        results=[(each, _why(say, each.ending.failure), _label(act.kind, each.ending.verdict)) for each in results],
+        names=names,
+    )
+
+
+def _why(say: labels.Speech, failure: BulkFailure | None) -> str:
+    if failure is None:
+        return ""
+    error = QiandaError(failure.detail)
+    error.sentence = known_problems().get(failure.code, QiandaError.sentence)
+    return problem_words(say, error, "UTC")

@@ -1,0 +1,55 @@
+"""Which contracts of the board an act is about: those chosen one by one, or all that fit the filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from hub.errors import NotFound
+from hub.model.contract.contract import Contract
+from hub.store.staff.board_filter import BoardFilter
+from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.dashboard import wanted_of
+
+FITTING = "fitting"
+
+
+async def read_selected(visit: DeskVisit, most: int) -> list[UUID]:
+    """Return the ids of at most `most` chosen contracts. Raises NotFound for what is no id, BadInput for a filter."""
+    form = await visit.request.post()
+    if FITTING in form:
+        async with visit.services.database.transaction(visit.shown) as tx:
+            return await tx.board.ids(wanted_of(visit, tx.planning_now), most)
+    packed = str(form.get("contracts", "")).split()
+    chosen = [read_id(str(value)) for value in (*form.getall("contract", []), *packed)]
+    return list(dict.fromkeys(chosen))[:most]
+
+
+async def get_selected(visit: DeskVisit, most: int) -> list[Contract]:
+    """Return the chosen contracts, in their order. Raises NotFound if one of them is outside the scope, too."""
+    chosen = await read_selected(visit, most)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get_many(chosen)
+    if len(found) < len(chosen):
+        raise NotFound
+    return [found[each] for each in chosen]
+
+
+def pack(contracts: Sequence[Contract]) -> str:
+    """Return these contracts as the value of one hidden field, `contracts`."""
+    return " ".join(str(each.id) for each in contracts)
+
+
+def read_id(text: str) -> UUID:
+    """Parse an id. Raises NotFound."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+def describe_filter(wanted: BoardFilter) -> dict[str, str]:
+    """Return which filters are set, for the record: never what was searched for, which may be a person."""
+    named = ("view", "state", "course", "channel", "receipt")
+    facts = {name: str(value) for name in named if (value := getattr(wanted, name))}
+    return facts | ({"search": "yes"} if wanted.search else {})

@@ -1,0 +1,188 @@
+"""Many contracts changed by one act: each once, whatever happens to the worker, and each refusal named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from hub.errors import BadInput, ContractNotFound
+from hub.lifecycle.contract.end import expire, void
+from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.staff.bulk_acts import MAX_TRIES, begin_bulk_act, run_bulk_act
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
+from hub.worker.periodic_tasks import MANY_AGAIN
+from tests.lifecycle.clockwork import quiet_hub
+from tests.running import Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+REASON = "课程取消"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with quiet_hub() as hub:
+        yield hub
+
+
+def last_day(running: Running) -> date:
+    return (running.clock() + timedelta(days=60)).date()
+
+
+async def begun(running: Running, kind: BulkKind, contracts: list[Contract], scope: Scope = EVERYTHING) -> UUID:
+    deadline = last_day(running) if kind is BulkKind.EXTEND else None
+    reason = REASON if kind is BulkKind.VOID else None
+    async with running.hub.database.transaction(scope) as tx:
+        act = BulkAct(uuid4(), "hefei", kind, "staff:x", tx.now, deadline, reason, may_issue=True)
+        await begin_bulk_act(tx, act, [each.id for each in contracts])
+    return act.id
+
+
+async def state_of(running: Running, contract: Contract) -> Contract:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.get(contract.id)
+
+
+async def progress(running: Running, act: UUID) -> BulkProgress:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.bulk_acts.find(act)
+        assert found
+        return await tx.bulk_acts.get_progress(found)
+
+
+async def results(running: Running, act: UUID) -> dict[UUID, BulkResult]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.bulk_acts.list_results(act, list(BulkVerdict), 10)
+    return {each.contract: each for each in found}
+
+
+async def moves_of(running: Running, contract: Contract, kind: str) -> int:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [each.kind for each in await tx.record.entries(contract.id)].count(kind)
+
+
+async def test_deadlines_move_and_what_has_expired_is_issued_again(running: Running) -> None:
+    due, past, gone = [await running.issue_minor() for _ in range(3)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await expire(running.hub.services, tx, await tx.contracts.locked(past.id))
+    await void(running.hub.services, EVERYTHING, gone.id, REASON, "test")
+    act = await begun(running, BulkKind.EXTEND, [due, past, gone])
+    await asyncio.gather(*(run_bulk_act(running.hub.services, act) for _ in range(2)))
+    ended = {contract: each.ending for contract, each in (await results(running, act)).items()}
+    assert ended[due.id].verdict is BulkVerdict.DONE
+    assert (await state_of(running, due)).deadline.date() == last_day(running)
+    assert await moves_of(running, due, "deadline-moved") == 1
+    assert ended[past.id].verdict is BulkVerdict.REISSUED
+    old = await state_of(running, past)
+    assert old.state is ContractState.EXPIRED and old.replaced_by == ended[past.id].replaced_by
+    assert old.replaced_by is not None
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        fresh = await tx.contracts.get(old.replaced_by)
+    assert fresh.state is ContractState.ISSUED and fresh.deadline.date() == last_day(running)
+    assert ended[gone.id].verdict is BulkVerdict.ENDED
+    assert not await run_bulk_act(running.hub.services, act)
+
+
+async def test_contracts_are_withdrawn_for_a_reason_that_the_act_forgets(running: Running) -> None:
+    contracts = [await running.issue_minor() for _ in range(3)]
+    act = await begun(running, BulkKind.VOID, contracts)
+    assert await run_bulk_act(running.hub.services, act, most=2)
+    states = [(await state_of(running, each)).state for each in contracts]
+    assert states == [ContractState.VOIDED, ContractState.VOIDED, ContractState.ISSUED]
+    assert (await progress(running, act)).act.reason == REASON
+    assert not await run_bulk_act(running.hub.services, act, most=2)
+    found = await progress(running, act)
+    assert (found.left, found.counts, found.act.reason) == (0, {BulkVerdict.DONE: 3}, None)
+    assert (await state_of(running, contracts[2])).reason == REASON
+
+
+class OutOfPower(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("kind", BulkKind)
+@pytest.mark.parametrize("at", [2, 3, 4])
+async def test_a_worker_that_dies_at_a_commit_repeats_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch, kind: BulkKind, at: int
+) -> None:
+    contract = await running.issue_minor()
+    act = await begun(running, kind, [contract])
+    commits = 0
+
+    async def die() -> None:
+        nonlocal commits
+        commits += 1
+        if commits == at:
+            raise OutOfPower
+
+    monkeypatch.setattr(running.hub.database, "before_commit", die)
+    with pytest.raises(OutOfPower):
+        await run_bulk_act(running.hub.services, act)
+    monkeypatch.undo()
+    await run_bulk_act(running.hub.services, act)
+    written = {BulkKind.EXTEND: "deadline-moved", BulkKind.REISSUE: "replaced", BulkKind.VOID: "voided"}
+    assert await moves_of(running, contract, written[kind]) == 1
+    assert (await progress(running, act)).counts == {BulkVerdict.DONE: 1}
+
+
+async def test_what_somebody_reissues_meanwhile_is_read_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = await running.issue_minor()
+    act = await begun(running, BulkKind.REISSUE, [contract])
+
+    commits = 0
+
+    async def somebody_is_faster() -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 3:  # it was read, and is drawn next
+            await reissue(running.hub.services, EVERYTHING, contract.id, "staff:y")
+
+    monkeypatch.setattr(running.hub.database, "before_commit", somebody_is_faster)
+    await run_bulk_act(running.hub.services, act)
+    monkeypatch.undo()
+    assert (await progress(running, act)).counts == {BulkVerdict.REPLACED: 1}
+    assert await moves_of(running, contract, "replaced") == 1
+
+
+async def test_what_crashes_its_process_each_time_is_given_up(running: Running) -> None:
+    contract = await running.issue_minor()
+    act = await begun(running, BulkKind.VOID, [contract])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        for _ in range(MAX_TRIES):
+            await tx.bulk_acts.count_try(act, contract.id)
+    await run_bulk_act(running.hub.services, act)
+    assert (await progress(running, act)).counts == {BulkVerdict.FAILED: 1}
+    assert (await state_of(running, contract)).state is ContractState.ISSUED
+
+
+async def test_an_act_whose_job_is_lost_gets_another_one(running: Running) -> None:
+    act = await begun(running, BulkKind.VOID, [await running.issue_minor()])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(text("DELETE FROM pgqueuer"))
+    running.clock.advance(MANY_AGAIN + timedelta(seconds=1))
+    await running.worker.periodic.reconcile()
+    jobs = text("SELECT count(*) FROM pgqueuer WHERE payload LIKE :act")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.connection.scalar(jobs, {"act": f"%{act}%".encode()}) == 1
+    await run_bulk_act(running.hub.services, act)
+
+
+async def test_what_cannot_be_begun(running: Running) -> None:
+    contract = await running.issue_minor()
+    with pytest.raises(ContractNotFound):
+        await begun(running, BulkKind.VOID, [contract], Scope(frozenset({"beijing"})))
+    with pytest.raises(BadInput):
+        await begun(running, BulkKind.VOID, [])
+    for kind in (BulkKind.EXTEND, BulkKind.VOID):
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(BadInput):
+                await begin_bulk_act(tx, BulkAct(uuid4(), "hefei", kind, "staff:x", tx.now), [contract.id])
