@@ -49,6 +49,7 @@ class BuiltinPki:
     timestamps: BuiltinTimestamps
     seal_key: SigningKey
     seal_chain: tuple[bytes, ...]
+    token: Pkcs11Token
 
 
 @asynccontextmanager
@@ -127,7 +128,7 @@ async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> Buil
     _write_trust(settings.data / "trust", root, tsa)
     trust_origin(settings.data / "trust", settings.public_origin)
     trust_seal(settings, chain[0])
-    return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, chain)
+    return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, chain, token)
 
 
 def _certificate_in(folder: Path, name: str) -> bytes:
@@ -211,6 +212,13 @@ def trust_seal(settings: Settings, certificate: bytes) -> None:
     Those of earlier seals stay, because the contracts that they closed must still be verifiable.
     """
     _trust(settings, f"seal-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
+
+
+def trust_seal_chain(settings: Settings, chain: Sequence[bytes]) -> None:
+    """Let `qianda verify` accept this seal (DER, its own certificate first), and the outside authority above it."""
+    trust_seal(settings, chain[0])
+    if chain[-1] != root_certificate(settings.data).read_bytes():
+        _trust(settings, f"authority-seal-{fingerprint(chain[-1])[:16]}", chain[-1])
 
 
 def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:

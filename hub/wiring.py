@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import aiohttp
@@ -34,6 +34,7 @@ from hub.bootstrap import (
     remote_seal_info,
     signer_trust,
     trust_authority,
+    trust_seal_chain,
 )
 from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.clauses import ClauseWriter
@@ -45,6 +46,7 @@ from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
 from hub.documents.page_logo import read_logo
 from hub.documents.pages import PagePainter
+from hub.documents.seal_upload import PictureReader
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.services import (
@@ -166,6 +168,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             await connect_timestamps(settings, pki, database, clock, closing),
             pki.authority,
             BUILTIN,
+            pki.token,
+            partial(trust_seal_chain, settings),
             settings.full_check_every,
         ),
     )
@@ -232,6 +236,8 @@ def _school_facts(settings: Settings) -> SchoolFacts:
 def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> DocumentServices:
     writer = ClauseWriter()
     painter = PagePainter()
+    seal_pictures = PictureReader()
+    closing.callback(seal_pictures.close)
     closing.callback(writer.close)
     closing.callback(painter.close)
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
@@ -241,6 +247,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
         printer=ContractPrinter(templates, writer, ContractFont()),
         pages=painter,
         pdf_engine=make_engine(settings.pdf_engine, clock),
+        seal_pictures=seal_pictures,
         representatives=_representatives(settings),
         retention=_retention(settings),
     )

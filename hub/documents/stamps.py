@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.documents.drawing import Drawer
+from hub.documents.seal_upload import SEAL_SIZE
 from hub.errors import BadInput
 from hub.model.signing.signature_request import Custody
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "contracts" / "stamps"
 SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
-SEAL_SIZE: Final = 42 / 25.4 * 72  # points: a company seal is 38 to 42 mm wide
 SEAL_PURPOSE: Final = "合同专用章"
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
@@ -72,13 +72,13 @@ def signature_stamp(stamp: SignerStamp, size: tuple[float, float] = SIGNATURE_SI
         texts["custody"] = custody_words(stamp.custody, stamp.language)
     shown = {"strokes": drawing, "language": stamp.language, "width": size[0], "height": size[1]}
     data = {"custody": None, **texts, **shown}
-    return _draw("signature.typ", texts, data)
+    return draw_stamp("signature.typ", texts, data)
 
 
 def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
     """Return the round red seal with the organisation's name around a star. `size`: width and height in points."""
     texts = {"organisation": organisation, "purpose": SEAL_PURPOSE}
-    return _draw("seal.typ", texts, {**texts, "size": size})
+    return draw_stamp("seal.typ", texts, {**texts, "size": size})
 
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
@@ -101,7 +101,11 @@ def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
     return [(round(x, 4), round(y, 4)) for x, y in points]
 
 
-def _draw(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
+def draw_stamp(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
+    """Return a template of the stamps as PDF. `texts`: what was entered, by field; it is in `data` as well.
+
+    Raises BadInput for a text that is empty or too long, UndrawableText.
+    """
     for field, text in texts.items():
         if not 0 < len(text) <= MAX_TEXT_LENGTH:
             raise BadInput(f"a stamp's text has 1 to {MAX_TEXT_LENGTH} characters", field=field)

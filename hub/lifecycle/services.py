@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from hub.documents.contract_data import SchoolFacts
 from hub.documents.engine import PdfEngine
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
+from hub.documents.seal_upload import PictureReader
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.model.contract.signer import Representative
@@ -32,7 +33,7 @@ from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
-from hub.tokens import SigningKey
+from hub.tokens import KeyToken, SigningKey
 
 Randomness = Callable[[int], bytes]
 
@@ -42,7 +43,7 @@ class SealKey:
     """The school's seal: its key and its certificate chain (DER, the seal's own certificate first).
 
     `remote`: the key is kept by a remote signing service, `software`: encrypted in the data folder; else the school's
-    token has it.
+    token has it. `picture`: a PDF; None: it is drawn from the organisation's name.
     """
 
     key: SigningKey
@@ -50,6 +51,7 @@ class SealKey:
     organisation: str
     remote: bool = False
     software: bool = False
+    picture: bytes | None = None
 
     @property
     def custody(self) -> str:
@@ -81,6 +83,7 @@ class DocumentServices:
     printer: ContractPrinter
     pages: PagePainter
     pdf_engine: PdfEngine
+    seal_pictures: PictureReader
     representatives: tuple[Representative, ...] = ()
     retention: Retention = field(default_factory=Retention)
 
@@ -119,14 +122,17 @@ class SigningServices:
 class SealingServices:
     """The parts that finish a signed contract.
 
-    `authority` is the built-in one. Every finished file gets a quick check, and one file in `full_check_every` a full
-    check as well.
+    `seal` is the one that the configuration names; keys of others are on `token`. `authority` is the built-in one.
+    `trust_seal` lets `qianda verify` accept a seal's certificates (DER, its own first). Every finished file gets a
+    quick check, and one file in `full_check_every` a full check as well.
     """
 
     seal: SealKey
     timestamps: TimestampAuthority
     authority: BuiltinAuthority
     authority_name: str
+    token: KeyToken
+    trust_seal: Callable[[Sequence[bytes]], None]
     full_check_every: int = 1
 
 

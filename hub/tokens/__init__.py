@@ -54,6 +54,20 @@ class RemoteKey(SigningKey, Protocol):
     def info(self) -> str: ...
 
 
+class KeyToken(Protocol):
+    """A token that holds keys under labels. All raise TokenUnavailable if it is away."""
+
+    async def has_key(self, label: str) -> bool: ...
+
+    async def key(self, label: str) -> SigningKey:
+        """Return the key with this label. Raises TokenUnavailable if there is none."""
+        ...
+
+    async def generate_key(self, label: str) -> SigningKey:
+        """Return a new key, which never leaves the token; the existing one if the label is taken."""
+        ...
+
+
 @dataclass(frozen=True)
 class TokenContext:
     """What a remote service gets from the hub: an HTTP client, and the `info` that it last gave (empty if there is

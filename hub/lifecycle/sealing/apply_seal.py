@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from hub.documents import engine
 from hub.documents.signature import NewSignature, Prepared, embed
 from hub.documents.stamps import seal_stamp
-from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError
+from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, SealUseRefused
 from hub.lifecycle.evidence.plan_package import plan_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
+from hub.lifecycle.sealing.contract_seal import open_seal_key, present_chain
 from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
+from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
@@ -23,23 +25,27 @@ from hub.lifecycle.sealing.work import (
     end_attempt,
     prepared_file,
 )
-from hub.lifecycle.services import Services
+from hub.lifecycle.services import SealKey, Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractState
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
+from hub.model.sealing.seal_use import EndedUse
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 
-async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
-    """Store `document`, whose SHA-256 is `base`, with a prepared seal. Return the request, which the caller writes."""
-    prepared = await asyncio.to_thread(_prepared_seal, services, document)
+async def new_seal_request(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest:
+    """Store `document`, whose SHA-256 is `base`, with the prepared seal of the contract. Return the request, which the
+    caller writes."""
+    assert work.seal is not None
+    seal = await open_seal_key(services.sealing, work.seal)
+    prepared = await asyncio.to_thread(_prepared_seal, services, seal, document)
     stored, now = await services.files.put(prepared.file), services.clock()
     return SignatureRequest(
         id=uuid4(),
-        contract=contract,
+        contract=work.contract.id,
         field=SEAL_FIELD,
         state=RequestState.PREPARED,
         base=base,
@@ -47,23 +53,23 @@ async def new_seal_request(services: Services, contract: UUID, base: str, docume
         gap=prepared.gap,
         document_digest=prepared.document_digest,
         to_be_signed=prepared.to_be_signed,
-        chain=services.sealing.seal.chain,
+        chain=seal.chain,
         created_at=now,
         expires_at=now + MAX_RETRY_INTERVAL,
     )
 
 
-def _prepared_seal(services: Services, document: bytes) -> Prepared:
-    seal = services.sealing.seal
-    signature = NewSignature(SEAL_FIELD, certify=False, final=True, appearance=seal_stamp(seal.organisation))
+def _prepared_seal(services: Services, seal: SealKey, document: bytes) -> Prepared:
+    picture = seal.picture or seal_stamp(seal.organisation)
+    signature = NewSignature(SEAL_FIELD, certify=False, final=True, appearance=picture)
     return services.documents.pdf_engine.prepare(document, signature, seal.chain)
 
 
 async def prepare_seal(services: Services, work: Work) -> Work:
     contract = work.contract
-    assert contract.document is not None
-    check_not_expired(services.sealing.seal.chain[0], services.clock())
-    seal = await new_seal_request(services, contract.id, contract.document, await services.files.get(contract.document))
+    assert contract.document is not None and work.seal is not None
+    check_not_expired(present_chain(services.sealing, work.seal)[0], services.clock())
+    seal = await new_seal_request(services, work, contract.document, await services.files.get(contract.document))
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(contract.id)
         waiting = [request for request in await tx.signatures.unfinished(contract.id) if request.is_seal]
@@ -81,24 +87,31 @@ async def discard_seal(services: Services, work: Work) -> Work:
 
 
 async def sign_seal(services: Services, work: Work) -> Work:
-    """Sign with the school's seal key: an attempt row before, a record entry after, and only one signature that
-    counts."""
-    seal = work.about
-    await check_seal_certificate(services, work.revoked)
-    signature = await services.sealing.seal.key.sign(seal.to_be_signed)
+    """Sign with the seal's key: an attempt row and a line of its register before, a record entry after, and only one
+    signature that counts."""
+    request = work.about
+    assert work.seal is not None
+    check_not_expired(present_chain(services.sealing, work.seal)[0], services.clock())
+    if work.refusal is not None:
+        raise SealUseRefused(work.refusal)
+    seal = await open_seal_key(services.sealing, work.seal)
+    await check_seal_certificate(services, seal.chain, work.revoked)
+    signature = await seal.key.sign(request.to_be_signed)
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work, with_record=True)
-        if await tx.signatures.accept(seal.id, signature, tx.now):
+        await end_seal_uses(tx, [EndedUse(request.id)])
+        if await tx.signatures.accept(request.id, signature, tx.now):
             await tx.record.append(
                 case.contract.id,
                 case.contract.campus,
                 "seal-used",
                 "hub",
                 {
-                    "key": services.sealing.seal.key.label,
-                    "organisation": services.sealing.seal.organisation,
-                    "custody": services.sealing.seal.custody,
-                    "prepared_sha256": seal.prepared,
+                    "key": seal.key.label,
+                    "seal": str(work.seal.id),
+                    "organisation": seal.organisation,
+                    "custody": seal.custody,
+                    "prepared_sha256": request.prepared,
                     "signature_sha256": hashlib.sha256(signature).hexdigest(),
                 },
             )
@@ -133,7 +146,7 @@ async def _replace_seal(services: Services, work: Work, failure: QiandaError) ->
             facts = {"field": seal.field}
             await tx.record.append(case.contract.id, case.contract.campus, "signature-lapsed", "hub", facts)
         following = await choose_work(services, tx, case)
-    if seal.chain[0] == services.sealing.seal.chain[0]:
+    if following.seal is None or seal.chain[0] == present_chain(services.sealing, following.seal)[0]:
         raise failure
     return following
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 
@@ -14,6 +13,7 @@ from hub.documents.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.apply_seal import new_seal_request
+from hub.lifecycle.sealing.contract_seal import present_chain
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
@@ -50,7 +50,7 @@ async def embed_signature(services: Services, work: Work) -> Work:
         return await reopen_signing(services, work, error)
     file = StoredFile(await services.files.put(signed), len(signed))
     is_last = all_signed(party.task for party in work.case.parties)
-    seal = await _try_to_prepare_seal(services, work.contract.id, file.sha256, signed) if is_last else None
+    seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work)
         if case.contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
@@ -60,19 +60,19 @@ async def embed_signature(services: Services, work: Work) -> Work:
         return await choose_work(services, tx, case)
 
 
-async def _try_to_prepare_seal(
-    services: Services, contract: UUID, base: str, document: bytes
-) -> SignatureRequest | None:
+async def _try_to_prepare_seal(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest | None:
     """Return the seal's request, or None if it cannot be prepared.
 
     The timestamped signature is written in any case; the step PREPARE_SEAL then shows what is wrong with the seal.
     """
-    if is_expired(services.sealing.seal.chain[0], services.clock()):
+    if work.seal is None or is_expired(present_chain(services.sealing, work.seal)[0], services.clock()):
         return None
     try:
-        return await new_seal_request(services, contract, base, document)
+        return await new_seal_request(services, work, base, document)
     except Exception as error:
-        log.warning("seal not prepared with the last signature", contract=str(contract), error=repr(error)[:300])
+        log.warning(
+            "seal not prepared with the last signature", contract=str(work.contract.id), error=repr(error)[:300]
+        )
         return None
 
 

@@ -17,10 +17,12 @@ from hub.errors import QiandaError
 from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, prepare_seal, sign_seal
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
 from hub.lifecycle.sealing.retry_stalled import note_trouble
+from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.sealing.work import Work, choose_work
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.sealing.finalise import FinaliseStep
+from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import StartedTooOften
 
@@ -34,31 +36,31 @@ async def advance(services: Services, contract_id: UUID, job: int | None = None)
     not, is not raised: the contract shows as stuck, staff are told, and it is tried again later. Raises
     StartedTooOften.
     """
-    attempt: UUID | None = None
+    begun: Work | None = None
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             if job is not None:
                 await tx.jobs.count_start(job)
             work = await choose_work(services, tx, await tx.cases.lock(contract_id))
         while work.step is not FinaliseStep.WAIT:
-            attempt = work.attempt
+            begun = work
             work = await STEPS[work.step](services, work)
     except StartedTooOften:
         raise
     except QiandaError as error:
-        return await _note_trouble(services, contract_id, error, attempt)
+        return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:
         log.exception("unexpected trouble with a contract", contract=str(contract_id))
         return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), None)
     return work.contract.state
 
 
-async def _note_trouble(
-    services: Services, contract_id: UUID, error: QiandaError, attempt: UUID | None
-) -> ContractState:
+async def _note_trouble(services: Services, contract_id: UUID, error: QiandaError, begun: Work | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
-        if attempt is not None:
-            await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
+        if begun is not None and begun.attempt is not None:
+            await tx.signatures.end_attempt(begun.attempt, tx.now, failure=f"{error.code}: {error}")
+        if begun is not None and begun.step is FinaliseStep.SIGN_SEAL:
+            await end_seal_uses(tx, [EndedUse(begun.about.id, failure=error.code)])
         tries = await note_trouble(tx, contract_id, error)
         state = (await tx.contracts.get(contract_id)).state  # another process may have finished it
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))

@@ -12,16 +12,15 @@ from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.services import Services
 
 
-async def check_seal_certificate(services: Services, revoked: Sequence[Revoked]) -> None:
+async def check_seal_certificate(services: Services, chain: Sequence[bytes], revoked: Sequence[Revoked]) -> None:
     """Ask the authority of the seal's certificate. With a bad certificate, no sealed contract could be completed.
 
-    `revoked`: the revocations of the built-in authority. Raises CertificateNotValid, CertificateRevoked, and
-    AuthorityUnavailable if neither a list nor an OCSP answer can be had.
+    `chain`: DER, the seal's own first. `revoked`: the revocations of the built-in authority. Raises
+    CertificateNotValid, CertificateRevoked, and AuthorityUnavailable if neither a list nor an OCSP answer can be had.
     """
-    chain = services.sealing.seal.chain
     check_not_expired(chain[0], services.clock())
     if chain[-1] != services.signing.signer_trust.own:
-        if (await services.signing.revocation.of(chain)).revoked:
+        if (await services.signing.revocation.of(tuple(chain))).revoked:
             raise CertificateRevoked("the certificate of the seal was revoked")
         return
     if await services.sealing.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:

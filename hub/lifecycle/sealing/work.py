@@ -12,10 +12,16 @@ from cryptography import x509
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
+from hub.lifecycle.sealing.contract_seal import choose_contract_seal, present_chain
+from hub.lifecycle.sealing.use_seal import begin_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import all_signed
 from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal_grant import CONTRACTS
+from hub.model.sealing.seal_use import DocumentToSeal, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -25,6 +31,7 @@ from hub.store.transaction import Transaction
 class Work:
     """The next step of a contract, and what was read for it under the contract's lock.
 
+    `seal`: the one that the contract gets, once all have signed. `refusal`: why it may not be used.
     `attempt`: the attempt row of a step that makes an outside call. `embedded`: the signatures that are in the file,
     for steps with an attempt. `revoked`: the revocations of the built-in authority, for the step that uses the seal.
     """
@@ -35,6 +42,8 @@ class Work:
     attempt: UUID | None = None
     embedded: Sequence[SignatureRequest] = ()
     revoked: Sequence[Revoked] = ()
+    seal: Seal | None = None
+    refusal: str | None = None
 
     @property
     def contract(self) -> Contract:
@@ -59,17 +68,35 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
     contract = case.contract
     requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
+    seal = await choose_contract_seal(services, tx, contract) if _needs_seal(case) else None
+    certificate = present_chain(services.sealing, seal)[0] if seal else b""
     step, request = choose_step(
-        contract.state, unfinished, lambda each: is_expired(each, services.clock()), services.sealing.seal.chain[0]
+        contract.state, unfinished, lambda each: is_expired(each, services.clock()), certificate
     )
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
     if request is None or step not in ATTEMPTS:
-        return Work(step, case, request)
+        return Work(step, case, request, seal=seal)
     attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
-    revoked = await list_revoked(services, tx) if step is FinaliseStep.SIGN_SEAL else ()
-    return Work(step, case, request, attempt, embedded, revoked)
+    if step is not FinaliseStep.SIGN_SEAL or seal is None:
+        return Work(step, case, request, attempt, embedded, seal=seal)
+    revoked, refusal = await list_revoked(services, tx), await _begin_use(tx, seal, contract, request)
+    return Work(step, case, request, attempt, embedded, revoked, seal, refusal)
+
+
+def _needs_seal(case: Case) -> bool:
+    """Return whether all have signed: the seal is prepared together with the last signature."""
+    state = case.contract.state
+    return state is ContractState.SIGNED or (not state.final and all_signed(party.task for party in case.parties))
+
+
+async def _begin_use(tx: Transaction, seal: Seal, contract: Contract, request: SignatureRequest) -> str | None:
+    """Write into the seal's register that its key is about to sign. Return why it may not, or None."""
+    asked = SealAsk(seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
+    document = DocumentToSeal(request.id, request.base, f"contract:{contract.id}")
+    (use,) = await begin_seal_uses(tx, asked, [document])
+    return None if use.may_sign else use.reason
 
 
 async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:

@@ -44,7 +44,7 @@ def choose_step(
     """Return the next step for a contract in `state`, and the signature request that the step is about.
 
     `unfinished`: its prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
-    `seal_certificate`: the certificate (DER) configured for the seal. WAIT: another signer has to act first.
+    `seal_certificate`: the present certificate (DER) of the seal that it gets. WAIT: another signer has to act first.
     """
     signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)
     if signature is not None:

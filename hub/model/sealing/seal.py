@@ -84,7 +84,7 @@ class Seal:
 
     `campus`: whose it is; headquarters for the whole school. `registered_name`, `registered_code`: as in the register
     of companies. `inscription`: what stands beside the name: the purpose, the campus, or the representative's name.
-    `picture`: PDF or PNG as `picture_type` says; None for the configured seal, whose picture is drawn from its name.
+    `picture`: a PDF, `drawn` or `uploaded` as `picture_source` says; None: it is drawn from the name at each use.
     `chain`: certificates in DER, the seal's own first; empty until it is made. `ends_at`: when its certificate expires.
     """
 
@@ -99,7 +99,7 @@ class Seal:
     created_at: datetime
     changed_at: datetime
     picture: bytes | None = None
-    picture_type: str = ""
+    picture_source: str = ""
     key_place: KeyPlace = KeyPlace.TOKEN
     key_label: str = ""
     chain: tuple[bytes, ...] = ()

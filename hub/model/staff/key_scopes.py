@@ -17,6 +17,10 @@ class KeyScope(StrEnum):
     """Issue contracts, and issue them anew."""
     ACT = "act"
     """Hand out links, remind, withdraw, extend, change a phone."""
+    SEAL = "seal"
+    """Have files sealed, as far as a seal is granted to this key."""
+    MANAGE_SEALS = "manage-seals"
+    """Apply for seals, grant, suspend and revoke them; read their register."""
     METRICS = "metrics"
     """Read `/metrics`; only with a key of headquarters."""
 

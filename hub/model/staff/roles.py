@@ -51,8 +51,12 @@ class Permission(StrEnum):
     MANAGE_KEYS = "manage-keys"
     SET_UP = "set-up"
     """The school, its campuses and courses, and what `qianda doctor` says."""
+    READ_SEALS = "read-seals"
+    """Seals, their grants, and the register of their uses."""
+    APPROVE_SEAL = "approve-seal"
+    """Apply for a seal, approve or reject somebody else's application, suspend a seal."""
     USE_SEAL = "use-seal"
-    """The seal's certificate and key."""
+    """Make, grant, resume and revoke seals: their certificates and keys."""
 
 
 _EVERYBODY = frozenset({Permission.OWN_ACCOUNT, Permission.READ_CONTRACT})
@@ -78,10 +82,12 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.HEADQUARTERS: _ALL - {Permission.USE_SEAL},
     StaffRole.CAMPUS_MANAGER: _CAMPUS_MANAGER,
     StaffRole.CLERK: _CLERK,
-    StaffRole.SEAL_KEEPER: _EVERYBODY | {Permission.READ_RECORD, Permission.USE_SEAL},
+    StaffRole.SEAL_KEEPER: _EVERYBODY
+    | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.APPROVE_SEAL, Permission.USE_SEAL},
     StaffRole.LEGAL: _EVERYBODY
-    | {Permission.READ_RECORD, Permission.EXPORT, Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
-    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.EXPORT},
+    | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT}
+    | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
+    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
 }
 # Whose tasks climb to them, the first of a campus before the next.
 LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)

@@ -46,7 +46,7 @@ class SealRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     changed_at: datetime = moment(nullable=False)
     picture: bytes | None = bytes_()
-    picture_type: str = words()
+    picture_source: str = words()
     key_place: str = words()
     key_label: str = words()
     chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))

@@ -28,7 +28,7 @@ CREATE TABLE seal (
   created_at timestamptz NOT NULL,
   changed_at timestamptz NOT NULL,
   picture bytea,
-  picture_type text NOT NULL,
+  picture_source text NOT NULL,
   key_place text NOT NULL,
   key_label text NOT NULL,
   chain bytea[] NOT NULL,

@@ -1,0 +1,106 @@
+"""With which seal a contract is sealed; the seal that the configuration names, which is the first of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hub.errors import CertificateNotValid, SealNotFound
+from hub.lifecycle.services import SealingServices, SealKey, Services
+from hub.model.contract.contract import Contract
+from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
+from hub.model.sealing.seal_grant import CONTRACTS, SealGrant, choose_contract_grant
+from hub.store.transaction import Transaction
+
+# The name of the configured seal, and what stands below its star.
+CONFIGURED_NAME = "合同专用章"
+
+
+async def choose_contract_seal(services: Services, tx: Transaction, contract: Contract) -> Seal:
+    """Return the seal that the grants to contracts name for this campus and template; else the configured one.
+
+    The scope of the transaction has to be all campuses.
+    """
+    candidates = await tx.seals.list_contract_candidates(contract.campus)
+    grant = choose_contract_grant(candidates, contract.template, tx.now)
+    if grant is None:
+        return await get_configured_seal(services, tx)
+    seal = await tx.seals.get(grant.seal)
+    return await get_configured_seal(services, tx) if seal.key_place is KeyPlace.CONFIGURED else seal
+
+
+async def get_configured_seal(services: Services, tx: Transaction) -> Seal:
+    """Return the configured seal as it is now: it is added when it is first looked at, and takes over the certificate
+    of the configuration. Raises SealNotFound before there is a school."""
+    chain = services.sealing.seal.chain
+    known = await tx.seals.get_configured()
+    if known is None:
+        return await _add_configured_seal(services, tx)
+    if known.chain == chain:
+        return known
+    before, label = await tx.seals.lock(known.id), services.sealing.seal.key.label
+    renewed = replace(before, chain=chain, ends_at=end_of_certificate(chain[0]), key_label=label)
+    await tx.seals.save(renewed)
+    return renewed
+
+
+async def _add_configured_seal(services: Services, tx: Transaction) -> Seal:
+    headquarters, school = await tx.school.headquarters(), services.documents.school
+    if headquarters is None:
+        raise SealNotFound
+    seal = Seal(
+        id=uuid4(),
+        name=CONFIGURED_NAME,
+        kind=SealKind.CONTRACT,
+        campus=headquarters.id,
+        registered_name=school.name,
+        registered_code=school.credit_code,
+        inscription=CONFIGURED_NAME,
+        state=SealState.ACTIVE,
+        created_at=tx.now,
+        changed_at=tx.now,
+        key_place=KeyPlace.CONFIGURED,
+        key_label=services.sealing.seal.key.label,
+        chain=services.sealing.seal.chain,
+        ends_at=end_of_certificate(services.sealing.seal.chain[0]),
+    )
+    if await tx.seals.add(seal):
+        await tx.seals.add_grant(SealGrant(uuid4(), seal.id, CONTRACTS, headquarters.id, (), "hub", tx.now))
+        return seal
+    known = await tx.seals.get_configured()  # another process added it at this moment
+    assert known is not None
+    return known
+
+
+def end_of_certificate(certificate: bytes) -> datetime:
+    """Return when a certificate (DER) expires."""
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+
+
+def present_chain(sealing: SealingServices, seal: Seal) -> tuple[bytes, ...]:
+    """Return the certificates of a seal (DER, its own first); those of the configured one are in the configuration."""
+    return sealing.seal.chain if seal.key_place is KeyPlace.CONFIGURED else seal.chain
+
+
+async def open_seal_key(sealing: SealingServices, seal: Seal) -> SealKey:
+    """Return the key of a seal that was made, with its certificates and its picture. It says nothing of whether the
+    seal may be used.
+
+    Raises TokenUnavailable, and CertificateNotValid if the key under its label is not the one of its certificate.
+    """
+    if seal.key_place is KeyPlace.CONFIGURED:
+        return sealing.seal
+    key = await sealing.token.key(seal.key_label)
+    if not seal.chain or not is_certificate_of(key.spki, seal.chain[0]):
+        raise CertificateNotValid(f"the certificate of the seal is not for the key {seal.key_label!r}")
+    return SealKey(key, seal.chain, seal.registered_name, picture=seal.picture)
+
+
+def is_certificate_of(spki: bytes, certificate: bytes) -> bool:
+    """Return whether a certificate (DER) is for this public key (DER of SubjectPublicKeyInfo)."""
+    encoding, form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(encoding, form) == spki

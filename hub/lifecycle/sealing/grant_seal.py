@@ -1,0 +1,107 @@
+"""Grants: who may use a seal, where, for which templates, until when and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from hub.errors import BadInput, NotFound, SealMoveNotAllowed
+from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import SealState
+from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
+from hub.model.staff.roles import StaffRole
+from hub.store.transaction import Transaction
+
+MAX_USES = 100_000_000
+MAX_TEMPLATES = 50
+# Grants are given before the seal is taken into use, and while it is.
+_GRANTABLE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
+
+
+@dataclass(frozen=True)
+class NewGrant:
+    """Input of whoever grants, not validated. `grantee`: name of an API key, login, role; empty for contracts."""
+
+    grantee_kind: str
+    grantee: str
+    campus: str
+    templates: Sequence[str] = ()
+    expires_at: datetime | None = None
+    max_uses: int | None = None
+
+
+async def grant_seal(services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
+    """Grant the use of a seal. Raises SealNotFound, SealMoveNotAllowed, BadInput with the field."""
+    templates = _check_templates(services, asked.templates)
+    if asked.max_uses is not None and not 0 < asked.max_uses <= MAX_USES:
+        raise BadInput(f"a number from 1 to {MAX_USES}", field="max_uses")
+    async with services.database.transaction(keeper.scope) as tx:
+        if asked.expires_at is not None and asked.expires_at <= tx.now:
+            raise BadInput("a moment to come", field="expires_at")
+        if not keeper.scope.covers(asked.campus):
+            raise BadInput(f"there is no campus {asked.campus}", field="campus")
+        await tx.school.campus(asked.campus)
+        grantee = await _find_grantee(tx, asked)
+        seal = await tx.seals.lock(seal_id)
+        if seal.state not in _GRANTABLE:
+            raise SealMoveNotAllowed(seal.state.value)
+        grant = SealGrant(
+            id=uuid4(),
+            seal=seal.id,
+            grantee=grantee,
+            campus=asked.campus,
+            templates=templates,
+            granted_by=keeper.actor,
+            granted_at=tx.now,
+            expires_at=asked.expires_at,
+            max_uses=asked.max_uses,
+        )
+        await tx.seals.add_grant(grant)
+        await record_seal_act(tx, seal, "seal-granted", keeper.actor, _facts(grant))
+    return grant
+
+
+async def revoke_grant(services: Services, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
+    """Revoke one grant of a seal: no use begins by it any more. Raises SealNotFound, NotFound."""
+    async with services.database.transaction(keeper.scope) as tx:
+        seal = await tx.seals.lock(seal_id)
+        if not await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now, only=grant_id):
+            raise NotFound
+        await record_seal_act(tx, seal, "seal-grant-revoked", keeper.actor, {"grant": str(grant_id)})
+
+
+def _facts(grant: SealGrant) -> dict[str, object]:
+    facts: dict[str, object] = {"grant": str(grant.id), "grantee": str(grant.grantee), "where": grant.campus}
+    facts |= {"template": list(grant.templates), "max_uses": grant.max_uses}
+    return facts | ({"expires_at": grant.expires_at.isoformat()} if grant.expires_at else {})
+
+
+def _check_templates(services: Services, asked: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in asked if name.strip()))
+    if len(names) > MAX_TEMPLATES:
+        raise BadInput(f"at most {MAX_TEMPLATES}", field="templates")
+    for name in names:
+        if not services.documents.printer.templates.languages(name):
+            raise BadInput(f"there is no contract template {name}", field="templates")
+    return names
+
+
+async def _find_grantee(tx: Transaction, asked: NewGrant) -> Grantee:
+    """Return whom a grant names. Raises BadInput if there is nobody of this name."""
+    if asked.grantee_kind not in list(GranteeKind):
+        raise BadInput(f"one of {', '.join(GranteeKind)}", field="grantee_kind")
+    kind, name = GranteeKind(asked.grantee_kind), asked.grantee.strip()
+    if kind is GranteeKind.CONTRACTS:
+        return Grantee(kind)
+    if kind is GranteeKind.ROLE and name in list(StaffRole):
+        return Grantee(kind, name)
+    if kind is GranteeKind.STAFF and (known := await tx.accounts.get_login(name, tx.now)):
+        return Grantee(kind, str(known.staff.id))
+    if kind is GranteeKind.CLIENT:
+        keys = await tx.api_keys.all()
+        if any(key.key.name == name and key.counts_at(tx.now) for key in keys):
+            return Grantee(kind, name)
+    raise BadInput(f"there is no {kind} {name}", field="grantee")

@@ -1,0 +1,212 @@
+"""The life of a seal: applied for, approved by two people, taken into use, suspended, revoked, archived.
+
+Each act locks the seal, decides by `hub.model.sealing`, and is an entry of the school's record in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography import x509
+from stdnum.cn import uscc
+
+from hub.documents.seal_pictures import SealDrawing, draw_seal
+from hub.errors import BadInput, SealMoveNotAllowed, SealNameTaken, SealNotFound
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.sealing.contract_seal import CONFIGURED_NAME, get_configured_seal
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
+from hub.model.sealing.seal_request import SealRequest, SealRequestState
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.transaction import Transaction
+
+MAX_NAME_LENGTH = 40
+MAX_ORGANISATION_LENGTH = 60
+MAX_INSCRIPTION_LENGTH = 12
+MAX_WORDS_LENGTH = 500
+# Kinds of the school's record.
+_KINDS: Mapping[SealAct, str] = {
+    SealAct.ACTIVATE: "seal-activated",
+    SealAct.SUSPEND: "seal-suspended",
+    SealAct.RESUME: "seal-resumed",
+    SealAct.REVOKE: "seal-revoked",
+    SealAct.ARCHIVE: "seal-archived",
+}
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Whoever acts on seals. `actor`: as the record names them. `scope`: whose seals they see."""
+
+    actor: str
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class NewSealRequest:
+    """Input of whoever applies, not validated. `picture`: an uploaded PNG; None: it is drawn."""
+
+    name: str
+    kind: str
+    campus: str
+    registered_name: str
+    registered_code: str
+    inscription: str
+    reason: str
+    picture: bytes | None = None
+
+
+async def apply_for_seal(services: Services, keeper: Keeper, asked: NewSealRequest) -> Seal:
+    """Apply for a seal. Raises BadInput with the field, UndrawableText, SealNameTaken."""
+    wanted = check_seal_request(asked)
+    picture = await asyncio.to_thread(_picture_of, services, wanted)
+    async with services.database.transaction(keeper.scope) as tx:
+        if not keeper.scope.covers(wanted.campus):
+            raise BadInput(f"there is no campus {wanted.campus}", field="campus")
+        await tx.school.campus(wanted.campus)
+        seal = Seal(
+            id=uuid4(),
+            name=wanted.name,
+            kind=SealKind(wanted.kind),
+            campus=wanted.campus,
+            registered_name=wanted.registered_name,
+            registered_code=wanted.registered_code,
+            inscription=wanted.inscription,
+            state=SealState.APPLIED,
+            created_at=tx.now,
+            changed_at=tx.now,
+            picture=picture,
+            picture_source="drawn" if wanted.picture is None else "uploaded",
+        )
+        if not await tx.seals.add(seal):
+            raise SealNameTaken
+        await tx.seals.add_request(SealRequest(uuid4(), seal.id, seal.campus, wanted.reason, keeper.actor, tx.now))
+        await record_seal_act(
+            tx, seal, "seal-applied", keeper.actor, {"reason": wanted.reason, "kind": seal.kind.value}
+        )
+    return seal
+
+
+def check_seal_request(asked: NewSealRequest) -> NewSealRequest:
+    """Return the application with its texts trimmed. Raises BadInput with the field."""
+    name = _checked("name", asked.name, MAX_NAME_LENGTH)
+    if name == CONFIGURED_NAME:
+        raise SealNameTaken
+    if asked.kind not in list(SealKind):
+        raise BadInput(f"one of {', '.join(SealKind)}", field="kind")
+    code = asked.registered_code.strip().upper()
+    if not uscc.is_valid(code):
+        raise BadInput("no unified social credit code: a digit is wrong or missing", field="registered_code")
+    needs = asked.kind in (SealKind.REPRESENTATIVE, SealKind.CAMPUS)
+    default = CONFIGURED_NAME if asked.kind == SealKind.CONTRACT else ""
+    inscription = asked.inscription.strip() or default
+    return NewSealRequest(
+        name=name,
+        kind=asked.kind,
+        campus=asked.campus,
+        registered_name=_checked("registered_name", asked.registered_name, MAX_ORGANISATION_LENGTH),
+        registered_code=code,
+        inscription=_checked("inscription", inscription, MAX_INSCRIPTION_LENGTH) if needs or inscription else "",
+        reason=_checked("reason", asked.reason, MAX_WORDS_LENGTH),
+        picture=asked.picture,
+    )
+
+
+def _checked(field: str, text: str, longest: int) -> str:
+    words = " ".join(text.split())
+    if not 0 < len(words) <= longest or not words.isprintable():
+        raise BadInput(f"1 to {longest} characters", field=field)
+    return words
+
+
+def _picture_of(services: Services, wanted: NewSealRequest) -> bytes:
+    kind = SealKind(wanted.kind)
+    drawn = draw_seal(SealDrawing(kind, wanted.registered_name, wanted.registered_code, wanted.inscription))
+    return drawn if wanted.picture is None else services.documents.seal_pictures.read(wanted.picture, kind)
+
+
+async def approve_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+    """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice."""
+    async with services.database.transaction(keeper.scope) as tx:
+        seal, request = await _lock_request(tx, seal_id)
+        approved = request.approve(keeper.actor, tx.now)
+        if approved.state is SealRequestState.APPROVED:
+            seal = seal.move(SealAct.APPROVE, tx.now)
+            await tx.seals.save(seal)
+        await tx.seals.save_request(approved)
+        await record_seal_act(tx, seal, "seal-approved", keeper.actor, {"count": len(approved.given)})
+    return seal
+
+
+async def reject_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+    """Reject an application, or take back one's own. Raises SealNotFound, SealMoveNotAllowed."""
+    async with services.database.transaction(keeper.scope) as tx:
+        seal, request = await _lock_request(tx, seal_id)
+        rejected = seal.move(SealAct.REJECT, tx.now)
+        await tx.seals.save(rejected)
+        await tx.seals.save_request(request.reject(keeper.actor, tx.now))
+        await record_seal_act(tx, rejected, "seal-rejected", keeper.actor)
+    return rejected
+
+
+async def _lock_request(tx: Transaction, seal_id: UUID) -> tuple[Seal, SealRequest]:
+    seal = await tx.seals.lock(seal_id)
+    request = await tx.seals.get_request(seal_id)
+    if request is None:  # the configured seal was never applied for
+        raise SealMoveNotAllowed(seal.state.value)
+    return seal, request
+
+
+async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
+    """Activate, suspend, resume, revoke or archive a seal. A seal that is revoked loses its grants, and its certificate
+    if the built-in authority issued it.
+
+    Raises SealNotFound, SealMoveNotAllowed.
+    """
+    async with services.database.transaction(keeper.scope) as tx:
+        seal = (await tx.seals.lock(seal_id)).move(act, tx.now)
+        await tx.seals.save(seal)
+        facts: dict[str, Any] = {}
+        if act is SealAct.REVOKE:
+            facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now)
+            await _revoke_certificate(services, tx, seal)
+        await record_seal_act(tx, seal, _KINDS[act], keeper.actor, facts)
+    return seal
+
+
+async def _revoke_certificate(services: Services, tx: Transaction, seal: Seal) -> None:
+    """Revoke the certificate at the built-in authority. An outside one has to be asked by people."""
+    if seal.chain and seal.chain[-1] == services.sealing.authority.root:
+        serial = x509.load_der_x509_certificate(seal.chain[0]).serial_number
+        await tx.certificates.revoke(services.sealing.authority_name, serial, tx.now, "cessation_of_operation")
+
+
+async def record_seal_act(
+    tx: Transaction, seal: Seal, kind: str, actor: str, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Append an act with a seal to the school's record."""
+    about = {"seal": str(seal.id), "name": seal.name, "campus": seal.campus}
+    await record_act(tx, seal.campus, kind, actor, about | dict(facts or {}))
+
+
+async def list_seals(services: Services, scope: Scope) -> list[Seal]:
+    """Return the seals within the scope; those of the whole school begin with the configured one being there."""
+    if scope == EVERYTHING:
+        async with services.database.transaction(EVERYTHING) as tx:
+            if await tx.school.headquarters() is not None:
+                await get_configured_seal(services, tx)
+            return await tx.seals.list_all()
+    async with services.database.transaction(scope) as tx:
+        return await tx.seals.list_all()
+
+
+async def find_seal(services: Services, scope: Scope, name: str) -> Seal:
+    """Return the seal with this name. Raises SealNotFound."""
+    found = [seal for seal in await list_seals(services, scope) if seal.name == name or str(seal.id) == name]
+    if not found:
+        raise SealNotFound
+    return found[0]
