@@ -89,6 +89,7 @@ from hub.store.kernel.keys import Keys
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
 from hub.tokens.softkey import SoftKey
+from hub.wiring_seal_files import connect_seal_files
 from hub.wiring_timestamps import connect_timestamps
 
 Clock = Callable[[], datetime]
@@ -172,6 +173,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             partial(trust_seal_chain, settings),
             settings.full_check_every,
         ),
+        seal_files=connect_seal_files(settings, closing, clock),
     )
     chats_by_name, logo = _chats(settings, http, clock), read_logo(settings.own_logo())
     access = MetricsAccess.from_settings(settings)

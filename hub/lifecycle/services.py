@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from channels import Door
 from hub.alerts import Addressee
@@ -26,14 +28,20 @@ from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.cooldown import Cooldowns
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
+from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
 from hub.model.signing.signature_request import Custody
 from hub.router.router import Router
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.object_places import ObjectPlace
+from hub.store.sealing.job_files import SealJobFiles
 from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens import KeyToken, SigningKey
+
+if TYPE_CHECKING:  # loads the PDF libraries
+    from hub.documents.sealing.file_sealer import FileSealer
 
 Randomness = Callable[[int], bytes]
 
@@ -137,6 +145,23 @@ class SealingServices:
 
 
 @dataclass(frozen=True)
+class SealFileServices:
+    """The parts that seal files of other systems. `stores`, `webhooks`: those that are configured, by name.
+
+    `make_sealer`: the sealer loads the PDF libraries, which not every worker needs.
+    """
+
+    folder: SealJobFiles
+    make_sealer: Callable[[], FileSealer]
+    stores: Mapping[str, ObjectPlace] = field(default_factory=dict)
+    webhooks: Mapping[str, WebhookAddress] = field(default_factory=dict)
+
+    @cached_property
+    def sealer(self) -> FileSealer:
+        return self.make_sealer()
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that every verb needs, and the services of each room.
 
@@ -152,3 +177,4 @@ class Services:
     messaging: MessagingServices
     signing: SigningServices
     sealing: SealingServices
+    seal_files: SealFileServices

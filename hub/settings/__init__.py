@@ -30,6 +30,7 @@ from hub.settings.sections import ObjectIdentifier as ObjectIdentifier
 from hub.settings.sections import RepresentativeSettings as RepresentativeSettings
 from hub.settings.sections import RetentionSettings as RetentionSettings
 from hub.settings.sections import SchoolSettings as SchoolSettings
+from hub.settings.sections import SealFilesSettings as SealFilesSettings
 from hub.settings.sections import StaffSettings as StaffSettings
 from hub.settings.sections import TimestampService as TimestampService
 from hub.settings.sections import TimestampSettings as TimestampSettings
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     `seal`: empty if the school's seal is on the token; otherwise the remote service that has its key (`kind`, and the
     options of that module of `hub/tokens`). `attestations`: what reads the statements of phones about the keys of the
     school's apps.
+
+    `seal_files`: sealing for other systems: the object stores from which files come and to which they go, and the
+    webhooks that are told when a job has ended.
 
     `work_host` and `work_port`: where a worker answers `/healthz`, `/readyz` and `/metrics`; without a port nowhere.
     Several `workers` take the ports after it. `metrics_token`, or the first line of `metrics_token_file`: the
@@ -118,6 +122,7 @@ class Settings(BaseSettings):
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()
+    seal_files: SealFilesSettings = SealFilesSettings()
     staff: StaffSettings = StaffSettings()
     alerts: list[str] = Field(default_factory=list)
     alerts_file: Path | None = None

@@ -53,6 +53,31 @@ class TokenSettings(_Section):
     seal_key: str = "seal"
 
 
+class SealStoreSettings(_Section):
+    """An object store for sealing. `url`: like `s3://bucket/prefix`; `options`: those of the store (region, endpoint,
+    credentials; without them the variables of the platform count)."""
+
+    url: str
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class SealWebhookSettings(_Section):
+    """Who is told about ended seal jobs. `secret_file`: its first line is the key of the signature, `whsec_…`."""
+
+    url: str = Field(pattern=r"^https?://")
+    secret_file: Path
+
+
+class SealFilesSettings(_Section):
+    """Sealing for other systems. `folder`: for files that are under way, shared by web and workers; without it a folder
+    in `data`. `children`: files that one worker prepares at the same time."""
+
+    folder: Path | None = None
+    children: int = Field(default=2, ge=1, le=32)
+    stores: dict[str, SealStoreSettings] = Field(default_factory=dict)
+    webhooks: dict[str, SealWebhookSettings] = Field(default_factory=dict)
+
+
 class TimestampService(_Section):
     """One RFC 3161 service. `certificates`: PEM files to pin; `deadline`: seconds."""
 

@@ -46,6 +46,7 @@ from hub.store.school.issue_acts import IssueActs
 from hub.store.school.posters import Posters
 from hub.store.school.roster_imports import RosterImports
 from hub.store.school.rosters import Rosters
+from hub.store.sealing.seal_jobs import SealJobs
 from hub.store.sealing.seal_register import SealRegister
 from hub.store.sealing.seals import Seals
 from hub.store.signing.device_keys import AppKeys
@@ -300,3 +301,7 @@ class Repositories:
     @cached_property
     def seal_register(self) -> SealRegister:
         return SealRegister(self.connection)
+
+    @cached_property
+    def seal_jobs(self) -> SealJobs:
+        return SealJobs(self.connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -33,6 +34,7 @@ from hub.store.kernel.jobs import (
     REMIND_MANY,
     REPLAN,
     REVOKE,
+    SEAL_FILES,
 )
 from hub.wiring import Hub
 
@@ -74,6 +76,7 @@ class JobQueue:
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
             queue.entrypoint(EVIDENCE, on_failure="hold", concurrency_limit=2)(self._make_package)
+            queue.entrypoint(SEAL_FILES, on_failure="hold", concurrency_limit=1)(self._seal_files)
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
             queue.entrypoint(ISSUE_MANY, on_failure="hold", concurrency_limit=1)(self._issue_many)
             queue.entrypoint(BULK_ACT, on_failure="hold", concurrency_limit=1)(self._bulk_act)
@@ -139,6 +142,16 @@ class JobQueue:
         if await run_bulk_act(self._services, act):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}-after-{job.id}")
+
+    async def _seal_files(self, job: Job) -> None:
+        from hub.lifecycle.sealing.run_seal_job import MAX_RUN, run_seal_job  # loads the PDF libraries
+
+        await self._started(job)
+        seal_job, ends = UUID(_payload(job)["job"]), time.monotonic() + MAX_RUN.total_seconds()
+        if await run_seal_job(self._services, seal_job, lambda: time.monotonic() < ends):
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                key = f"{SEAL_FILES}-{seal_job}-after-{job.id}"
+                await tx.jobs.enqueue(SEAL_FILES, {"job": str(seal_job)}, key)
 
     async def _replan(self, job: Job) -> None:
         """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it

@@ -13,7 +13,9 @@ from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import next_way
 from hub.lifecycle.reminders.escalate import attend
+from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
+from hub.lifecycle.sealing.seal_jobs import start_lanes
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
@@ -99,6 +101,7 @@ class PeriodicTasks:
 
     async def purge(self) -> None:
         await log_errors(purge(self._services))
+        await log_errors(delete_old_seal_files(self._services))
 
     async def count_rows(self) -> None:
         """Count the rows of large tables by state, for the metrics: the rarer, the longer it takes."""
@@ -126,6 +129,8 @@ class PeriodicTasks:
                 await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
             for act in await tx.bulk_acts.list_stalled(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}")
+            for job in await tx.seal_jobs.list_stalled(tx.now - MANY_AGAIN, tx.now):
+                await start_lanes(tx, job)
             now = tx.planning_now
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 
@@ -176,3 +181,4 @@ class PeriodicTasks:
             await tx.enrolments.make_findable(FOUND_AT_ONCE)
             await plan_due_packages(tx)
         await log_errors(attend(self._services))
+        await log_errors(tell_of_ended_jobs(self._services))

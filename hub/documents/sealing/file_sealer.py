@@ -21,10 +21,10 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.documents.pades.cms import assembled
 from hub.documents.signature import Evidence, TimestampSource, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from hub.model.sealing.seal_job import MAX_FILE_BYTES
 
 # The address space holds a mapped file of 500 MB, and qpdf's view of it.
 LIMITS: Final = Limits(memory_bytes=2_500_000_000, cpu_seconds=60, seconds=120)
-MAX_FILE_BYTES: Final = 1 << 30
 COPY_BYTES: Final = 1 << 20
 _CHILD = "hub.documents.sealing.sealing_child"
 
@@ -67,13 +67,15 @@ class LongTerm:
 @dataclass(frozen=True)
 class SealOrder:
     """One file to be sealed. `place`: see `hub.model.sealing.seal_place`; `target`: a new file; `long_term`: None for
-    B-B, a plain seal. In an OFD the timestamp is all of it."""
+    B-B, a plain seal. In an OFD the timestamp is all of it. `sha256`: of the source (hex), if it has to be that very
+    file."""
 
     source: Path
     target: Path
     place: str
     seal: SealInHand
     long_term: LongTerm | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class FileSealer:
         async with AsyncExitStack() as stack:
             child = await self._take(stack)
             facts, added = await self._ask(child, _question(order, self._clock()), order.seal.picture)
+            if order.sha256 not in {"", facts["sha256"]}:
+                raise CannotSeal(SealFault.SOURCE_CHANGED)
             if facts["kind"] == "ofd":
                 return await self._finish_ofd(child, order, b64decode(facts["to_be_signed"]))
             added = await self._finish_pdf(child, order, facts, added)

@@ -14,6 +14,7 @@ from typing import Any
 
 from hub.documents.child import serve
 from hub.documents.ofd.sign import PreparedOfd
+from hub.documents.pades.mapped_file import hash_file
 from hub.documents.sealing.prepare_ofd import ZIP_HEAD, OfdOrder, prepare_ofd
 from hub.documents.sealing.prepare_pdf import PDF_HEAD, PdfOrder, PreparedPdfSeal, prepare_pdf
 from hub.documents.signature import Evidence
@@ -58,7 +59,8 @@ class Child:
         seal, certificate = b64decode(asked["ofd"]["seal"]), b64decode(asked["ofd"]["certificate"])
         size = (float(asked["ofd"]["width"]), float(asked["ofd"]["height"]))
         self._ofd = prepare_ofd(OfdOrder(path, place, seal, certificate, size, at))
-        return _said({"kind": "ofd", "to_be_signed": _text(self._ofd.to_be_signed)}, b"")
+        said = {"kind": "ofd", "to_be_signed": _text(self._ofd.to_be_signed), "sha256": hash_file(path).digest().hex()}
+        return _said(said, b"")
 
     def _close(self, asked: dict[str, Any], content: bytes) -> bytes:
         assert self._pdf is not None

@@ -21,6 +21,7 @@ BULK_ACT = "bulk-act"
 REPLAN = "replan"
 REVOKE = "revoke"
 EVIDENCE = "evidence"
+SEAL_FILES = "seal-files"
 # Priorities: first codes, for which somebody is waiting; then other answers to an act; then the rest.
 LANES = {
     DELIVER_CODE: 20,
@@ -29,6 +30,7 @@ LANES = {
     REVOKE: 5,
     COMPLETE: 0,
     EVIDENCE: 0,
+    SEAL_FILES: 0,
     REMIND_MANY: 0,
     ISSUE_MANY: 0,
     BULK_ACT: 0,

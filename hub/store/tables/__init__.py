@@ -41,7 +41,15 @@ from hub.store.tables.school import (
     SchoolDayRow,
     VisitorRow,
 )
-from hub.store.tables.sealing import AttemptRow, SealGrantRow, SealRequestRow, SealRow, SealUseRow
+from hub.store.tables.sealing import (
+    AttemptRow,
+    SealGrantRow,
+    SealJobItemRow,
+    SealJobRow,
+    SealRequestRow,
+    SealRow,
+    SealUseRow,
+)
 from hub.store.tables.server import (
     DemoClockRow,
     DutyRow,
@@ -146,6 +154,8 @@ __all__ = [
     "SchemaRow",
     "SchoolDayRow",
     "SealGrantRow",
+    "SealJobItemRow",
+    "SealJobRow",
     "SealRequestRow",
     "SealRow",
     "SealUseRow",

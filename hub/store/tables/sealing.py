@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -114,3 +114,60 @@ class SealUseRow(SQLModel, table=True):
     ended_at: datetime | None = moment()
     result_sha256: str | None = words(default=None)
     __table_args__ = (Index("ix_seal_use_seal", "seal", "begun_at", "id"),)
+
+
+class SealJobRow(SQLModel, table=True):
+    """Files of another system that get one seal. `source`, `target`: places in object stores; empty for uploads and
+    downloads. `tell_at`: when its webhook is called next."""
+
+    __tablename__ = "seal_job"
+    id: UUID = Field(primary_key=True)
+    client: UUID = Field(foreign_key="api_key.id")
+    client_name: str = words()
+    campus: str = words(foreign_key="campus.id")
+    seal: UUID = Field(foreign_key="seal.id")
+    place: str = words()
+    level: str = words()
+    source: dict[str, Any] = json_()
+    target: dict[str, Any] = json_()
+    webhook: str | None = words(default=None)
+    state: str = words()
+    asked_at: datetime = moment(nullable=False)
+    total: int = counter()
+    sealed: int = counter()
+    failed: int = counter()
+    reason: str = words()
+    ended_at: datetime | None = moment()
+    told_at: datetime | None = moment()
+    tell_at: datetime | None = moment()
+    tell_tries: int = counter()
+    files_deleted_at: datetime | None = moment()
+    __table_args__ = (
+        Index("ix_seal_job_client", "client", "asked_at"),
+        Index("ix_seal_job_open", "asked_at", postgresql_where=sql("ended_at IS NULL")),
+        Index("ix_seal_job_tell", "tell_at", postgresql_where=sql("tell_at IS NOT NULL")),
+        Index("ix_seal_job_files", "ended_at", postgresql_where=sql("files_deleted_at IS NULL")),
+    )
+
+
+class SealJobItemRow(SQLModel, table=True):
+    """A file of a seal job. `leased_until`: whoever works on it is known by this very moment."""
+
+    __tablename__ = "seal_job_item"
+    job: UUID = Field(primary_key=True, foreign_key="seal_job.id")
+    number: int = Field(primary_key=True)
+    campus: str = words()
+    name: str = words()
+    source: str = words()
+    sha256: str = words()
+    state: str = words()
+    leased_until: datetime | None = moment()
+    tries: int = counter()
+    result_sha256: str | None = words(default=None)
+    result_size: int | None = Field(default=None, sa_type=BigInteger)
+    fault: str | None = words(default=None)
+    detail: str = words()
+    __table_args__ = (
+        Index("ix_seal_job_item_waiting", "job", "number", postgresql_where=sql("state = 'waiting'")),
+        Index("ix_seal_job_item_failed", "job", "number", postgresql_where=sql("state = 'failed'")),
+    )

@@ -7,13 +7,15 @@ from functools import cache, partial
 
 from aiohttp import web
 
-from hub.web.api import acts, contracts, papers, schemas
+from hub.web.api import acts, contracts, papers, schemas, seal_jobs, seal_schemas
 from hub.web.api.description import description
 from hub.web.api.endpoint import Operation
 from hub.web.api.scopes import SCOPES
+from hub.web.api.seal_uploads import SealOperation
 from hub.wiring import Hub
 
 _ONE = "/api/v1/contracts/{id}"
+_JOB = "/api/v1/seal-jobs/{id}"
 
 OPERATIONS = (
     Operation("POST", "/api/v1/contracts", "issueContract", "Draw a contract and issue it", contracts.create,
@@ -40,6 +42,15 @@ OPERATIONS = (
               papers.evidence_zip, papers.PACKAGE_TYPE),
     Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, schemas.Ledger),
     Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, schemas.RecordGiven),
+    SealOperation("POST", "/api/v1/seal-jobs", "sealFiles", "Have files sealed, PDF and OFD", seal_jobs.create,
+                  seal_schemas.SealJobGiven, seal_schemas.SealJobAsked, 201, problems=(404,)),
+    Operation("GET", _JOB, "readSealJob", "A seal job and its progress", seal_jobs.read, seal_schemas.SealJobGiven),
+    Operation("GET", f"{_JOB}/items", "listSealItems", "The files of a seal job, and why some failed",
+              seal_jobs.list_items, seal_schemas.SealItemPage, seal_schemas.SealItemsAsked),
+    Operation("GET", f"{_JOB}/items/{{number}}/file", "readSealedFile", "One sealed file", seal_jobs.result,
+              seal_jobs.SEALED_TYPE, problems=(409,)),
+    Operation("GET", f"{_JOB}/results.zip", "readSealedFiles", "All sealed files of a job that has ended",
+              seal_jobs.results, seal_jobs.ZIP_TYPE, problems=(409,)),
 )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from hub.web.api.scopes import SCOPES
 REASONS = {
     401: "The API key is missing or not valid.",
     403: "The key has not the scope that this needs.",
-    404: "There is no such contract for this key.",
-    409: "This is not possible in the contract's present state.",
+    404: "There is no such contract, seal or job for this key.",
+    409: "This is not possible in its present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
@@ -32,6 +32,7 @@ _IDEMPOTENCY = {
 }
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
+_NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _SIGNER = _ID | {"name": "signer"}
 
 
@@ -41,7 +42,7 @@ def description(operations: Sequence[Operation], origin: str) -> dict[str, Any]:
         version="1",
         openapi_version="3.1.0",
         servers=[{"url": origin}],
-        info={"description": "Issue contracts, hand out links, remind, and read what became of them."},
+        info={"description": "Issue contracts, hand out links, remind, read what became of them; seal files."},
     )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     schemas, refs = _schemas(operations)
@@ -71,7 +72,7 @@ def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, Any], dict[type
 def _described(
     operation: Operation, schemas: dict[str, Any], refs: dict[type[BaseModel], dict[str, str]]
 ) -> dict[str, Any]:
-    parameters = [each for each in (_ID, _SIGNER) if f"{{{each['name']}}}" in operation.path]
+    parameters = [each for each in (_ID, _SIGNER, _NUMBER) if f"{{{each['name']}}}" in operation.path]
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -83,12 +84,21 @@ def _described(
         parameters = [*parameters, _IDEMPOTENCY]
     if operation.takes and operation.method == "POST":
         needed = bool(schemas[operation.takes.__name__].get("required"))
-        content = {"application/json": {"schema": refs[operation.takes]}}
+        content: dict[str, Any] = {"application/json": {"schema": refs[operation.takes]}}
+        if operation.takes_files:
+            content["multipart/form-data"] = {"schema": _form(schemas[operation.takes.__name__])}
         described["requestBody"] = {"required": needed, "content": content}
     elif operation.takes:
         properties = schemas[operation.takes.__name__]["properties"]
         parameters = [*parameters, *(_query(name, schema) for name, schema in properties.items())]
     return described | ({"parameters": parameters} if parameters else {})
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the same request as a form: every field is a text, and there are files."""
+    texts = {name: {"type": "string"} for name in schema["properties"]}
+    files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+    return {"type": "object", "properties": texts | {"file": files}, "required": [*schema["required"], "file"]}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

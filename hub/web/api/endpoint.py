@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError
+from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError, SealJobNotFound
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
 from hub.model.staff.key_scopes import KeyScope
@@ -23,13 +27,14 @@ from hub.web.security import bearer
 from hub.web.security_events import report_error
 
 MAX_BODY_BYTES = 256 * 1024
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
 class ApiCall:
     """An authenticated request. `asked`: the validated body, or the validated query of a GET. `once`: its
-    Idempotency-Key, if any."""
+    Idempotency-Key, if any. `attached`: files that came with it."""
 
     services: Services
     key: ApiKey
@@ -37,6 +42,7 @@ class ApiCall:
     asked: BaseModel | None
     path: Mapping[str, str]
     once: str | None = None
+    attached: object = None
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
         """Store the answer for the Idempotency-Key in the transaction of the action, so that both commit together."""
@@ -55,6 +61,13 @@ class ApiCall:
             raise ContractNotFound from None
 
     @property
+    def number(self) -> int:
+        """The number of a file of a seal job."""
+        if not _NUMBER.fullmatch(self.path["number"]):
+            raise SealJobNotFound
+        return int(self.path["number"])
+
+    @property
     def signer(self) -> UUID:
         try:
             return UUID(self.path["signer"])
@@ -69,7 +82,35 @@ class File:
     name: str
 
 
-Act = Callable[[ApiCall], Awaitable[BaseModel | File]]
+@dataclass(frozen=True)
+class FileOnDisk:
+    """A file that is too large to be held."""
+
+    path: Path
+    content_type: str
+    name: str
+
+
+@dataclass(frozen=True)
+class StreamedFile:
+    """A file that is made while it is sent."""
+
+    pieces: AsyncIterator[bytes]
+    content_type: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a request brought. `body`: what tells it from another request; `attached`: files."""
+
+    asked: BaseModel | None
+    body: bytes
+    attached: object = None
+
+
+AnyFile = File | FileOnDisk | StreamedFile
+Act = Callable[[ApiCall], Awaitable[BaseModel | AnyFile]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +125,7 @@ class Operation:
     gives: type[BaseModel] | str
     takes: type[BaseModel] | None = None
     status: int = 200
+    takes_files: ClassVar[bool] = False
     problems: tuple[int, ...] = field(default=())
 
     async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
@@ -97,10 +139,17 @@ class Operation:
             return refused
         if needs not in key.scopes:
             raise AccessDenied(f"this key has not the scope {needs}")
+        async with self.received(request) as received:
+            once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
+            services, path = request.app[HUB].services, request.match_info
+            call = ApiCall(services, key, scope, received.asked, path, once, received.attached)
+            return await self._answer(call) if once is None else await self._once(request, call, once, received.body)
+
+    @contextlib.asynccontextmanager
+    async def received(self, request: web.Request) -> AsyncIterator[Received]:
+        """Read the request. What it brought is there inside the block."""
         body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # a longer body is not read completely
-        once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
-        call = ApiCall(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
-        return await self._answer(call) if once is None else await self._once(request, call, once, body)
+        yield Received(self._asked(request, body), body)
 
     def _asked(self, request: web.Request, body: bytes) -> BaseModel | None:
         if self.takes is None:
@@ -110,13 +159,12 @@ class Operation:
                 return self.takes.model_validate(dict(request.query))
             return self.takes.model_validate_json(body or b"{}")
         except ValidationError as error:
-            raise _bad_input(error) from None
+            raise bad_input(error) from None
 
-    async def _answer(self, call: ApiCall) -> web.Response:
+    async def _answer(self, call: ApiCall) -> web.StreamResponse:
         given = await self.act(call)
-        if isinstance(given, File):
-            shown = {"Content-Disposition": f'attachment; filename="{given.name}"'}
-            return web.Response(body=given.content, content_type=given.content_type, headers=shown)
+        if not isinstance(given, BaseModel):
+            return _file_answer(given)
         return web.json_response(text=given.model_dump_json(), status=self.status)
 
     async def _once(self, request: web.Request, call: ApiCall, key: str, body: bytes) -> web.Response:
@@ -131,6 +179,7 @@ class Operation:
             return _kept_answer(*kept)
         try:
             answer = await self._final_answer(request, call)
+            assert isinstance(answer, web.Response)
             async with database.transaction(EVERYTHING) as tx:
                 await tx.idempotency.keep_answer(owner, key, answer.status, str(answer.text))
         except BaseException:
@@ -138,13 +187,23 @@ class Operation:
             raise
         return answer
 
-    async def _final_answer(self, request: web.Request, call: ApiCall) -> web.Response:
+    async def _final_answer(self, request: web.Request, call: ApiCall) -> web.StreamResponse:
         try:
             return await self._answer(call)
         except QiandaError as error:
             if error.retry or status_of(error) >= 500:
                 raise
             return problem_json(request, status_of(error), error)
+
+
+def _file_answer(given: AnyFile) -> web.StreamResponse:
+    shown = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(given.name)}"}
+    if isinstance(given, FileOnDisk):
+        return web.FileResponse(given.path, headers=shown | {"Content-Type": given.content_type})
+    body = given.content if isinstance(given, File) else given.pieces
+    if isinstance(given, File):
+        shown = {"Content-Disposition": f'attachment; filename="{given.name}"'}
+    return web.Response(body=body, content_type=given.content_type, headers=shown)
 
 
 async def _forget(call: ApiCall, key: str) -> None:
@@ -168,7 +227,7 @@ async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
         return key, await tx.school.scope_below(key.campus)
 
 
-def _bad_input(error: ValidationError) -> BadInput:
+def bad_input(error: ValidationError) -> BadInput:
     """Return the first error with the path of its field, without the value, which may be personal."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")

@@ -20,4 +20,9 @@ SCOPES: Mapping[str, KeyScope] = {
     "voidContract": KeyScope.ACT,
     "extendDeadline": KeyScope.ACT,
     "changePhone": KeyScope.ACT,
+    "sealFiles": KeyScope.SEAL,
+    "readSealJob": KeyScope.SEAL,
+    "listSealItems": KeyScope.SEAL,
+    "readSealedFile": KeyScope.SEAL,
+    "readSealedFiles": KeyScope.SEAL,
 }

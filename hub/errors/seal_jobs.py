@@ -1,0 +1,27 @@
+"""Refusals about jobs that seal files of other systems."""
+
+from __future__ import annotations
+
+from hub.errors.kinds import Conflict, NotFound, TooMany, Unavailable
+
+
+class SealJobNotFound(NotFound):
+    code = "seal-job-not-found"
+    sentence = "There is no such seal job, or no such file in it."
+
+
+class ManySealFiles(TooMany):
+    code = "many-seal-files"
+    sentence = "This client has many files to be sealed under way. Please try again later."
+
+
+class ResultNotReady(Conflict):
+    """The detail is the state of the file, or of the job."""
+
+    code = "result-not-ready"
+    sentence = "There is no sealed file to fetch: it is not sealed yet, has failed, or was deleted after its time."
+
+
+class StoreUnavailable(Unavailable):
+    code = "store-unavailable"
+    sentence = "The object store does not answer, or refuses. Nothing was lost; we try again by ourselves."

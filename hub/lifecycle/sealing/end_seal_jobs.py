@@ -1,0 +1,70 @@
+"""What comes after a seal job: its webhook is told, and its files are deleted after their time."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import timedelta
+from typing import Final
+
+import aiohttp
+import structlog
+
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal_job import RESULT_RETENTION, SealJob
+from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
+from hub.model.staff.accounts import EVERYTHING
+
+# Seconds for which a webhook may take to answer.
+NOTICE_TIMEOUT: Final = 10.0
+DELETED_AT_ONCE: Final = 100
+# An upload that never became a job is deleted after so long.
+UPLOAD_RETENTION: Final = timedelta(days=1)
+log = structlog.get_logger()
+
+
+async def tell_of_ended_jobs(services: Services) -> None:
+    """Call the webhooks that are due. A call is counted before it is made."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        due = await tx.seal_jobs.lock_untold(tx.now)
+        for job, tries in due:
+            await tx.seal_jobs.plan_notice(job.id, tries + 1, next_try(tries + 1, tx.now))
+    if not due:
+        return
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=NOTICE_TIMEOUT)) as http:
+        await asyncio.gather(*(_tell(services, http, job) for job, _ in due))
+
+
+async def _tell(services: Services, http: aiohttp.ClientSession, job: SealJob) -> None:
+    address = services.seal_files.webhooks.get(job.terms.webhook or "")
+    if address is None or await _is_taken(services, http, address, job):
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.seal_jobs.note_told(job.id, tx.now)
+
+
+async def _is_taken(services: Services, http: aiohttp.ClientSession, address: WebhookAddress, job: SealJob) -> bool:
+    body = job_notice(job, services.origin)
+    headers = notice_headers(address, f"seal-job-{job.id}", services.clock(), body)
+    try:
+        async with http.post(address.url, data=body, headers=headers, allow_redirects=False) as answer:
+            if 200 <= answer.status < 300:
+                return True
+            log.warning("webhook refused", webhook=address.name, status=answer.status)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        log.warning("webhook does not answer", webhook=address.name, error=type(error).__name__)
+    return False
+
+
+async def delete_old_seal_files(services: Services) -> None:
+    """Delete the files of jobs that ended long ago, and uploads that never became a job. The rows stay."""
+    files = services.seal_files.folder
+    async with services.database.transaction(EVERYTHING) as tx:
+        old = await tx.seal_jobs.list_done_with(tx.now - RESULT_RETENTION, DELETED_AT_ONCE)
+        now = tx.now
+    for job in old:
+        await asyncio.to_thread(files.delete, job)
+    async with services.database.transaction(EVERYTHING) as tx:
+        for job in old:
+            await tx.seal_jobs.note_files_deleted(job, tx.now)
+    for upload in await asyncio.to_thread(files.list_old_uploads, (now - UPLOAD_RETENTION).timestamp()):
+        await asyncio.to_thread(shutil.rmtree, upload, ignore_errors=True)

@@ -1,0 +1,281 @@
+"""Seal the files of a job, some at a time: two transactions for each chunk, and nothing sealed twice.
+
+Before the key signs, each file has its line in the register of seals, and its result has a name. A worker that dies
+loses its lease; who takes the files up again finds what is finished and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from hub.errors import QiandaError, SealUseRefused, Unavailable
+from hub.lifecycle.sealing.seal_jobs import list_source
+from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from hub.model.sealing.seal_grant import Grantee, GranteeKind
+from hub.model.sealing.seal_job import ItemOutcome, SealItem, SealJob, SealJobState, SealLevel
+from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.sealing.job_files import sha256_of
+
+if TYPE_CHECKING:
+    from hub.documents.sealing.file_sealer import LongTerm, SealInHand
+
+# Files of one lease, with one transaction before they are signed and one behind.
+FILES_AT_A_TIME = 50
+# A file that was begun more often probably ends its worker.
+MAX_TRIES = 5
+# Fetched from and sent to an object store at the same time.
+MAX_TRANSFERS = 16
+# How long a worker that died keeps its files; one that lives renews after a third of it.
+LEASE = timedelta(seconds=60)
+# The files of a job for which the queue has waited so long are left to the next start of it.
+MAX_RUN = timedelta(seconds=20)
+# How long files rest when a part is away that all need.
+REST = timedelta(seconds=10)
+NO_DOCUMENT = "0" * 64  # the hash of a file that could not be read, in the register
+log = structlog.get_logger()
+
+
+@dataclass
+class Chunk:
+    """Files of one lease. `held`: when the lease ends, which says that they are ours."""
+
+    job: SealJob
+    seal: Seal
+    items: list[SealItem]
+    held: datetime
+    outcomes: dict[int, ItemOutcome] = field(default_factory=dict)
+
+    def fail(self, item: SealItem, fault: SealFault, detail: str = "") -> None:
+        self.outcomes[item.number] = ItemOutcome(item, fault=fault, detail=detail)
+
+    @property
+    def open(self) -> list[SealItem]:
+        return [item for item in self.items if item.number not in self.outcomes]
+
+
+async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], bool]) -> bool:
+    """Seal files of a job while `goes_on` says so. Return whether some may be left.
+
+    Raises Unavailable: what was begun is taken up again when its lease has ended.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        job = await tx.seal_jobs.get(job_id)
+    if job.state is SealJobState.LISTING:
+        await list_source(services, job)
+    chunk = await _claim(services, job_id)
+    while chunk is not None:
+        try:
+            await _seal_chunk(services, chunk)
+        except Unavailable:
+            await _give_back(services, chunk)
+            raise
+        chunk = await _end(services, chunk, claims_more=goes_on())
+        if chunk is None:
+            return not goes_on()
+    return False
+
+
+async def _claim(services: Services, job_id: UUID) -> Chunk | None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        job = await tx.seal_jobs.get(job_id)
+        held = tx.now + LEASE
+        items = await tx.seal_jobs.claim(job_id, FILES_AT_A_TIME, tx.now, held)
+        return Chunk(job, await tx.seals.get(job.terms.seal), items, held) if items else None
+
+
+async def _seal_chunk(services: Services, chunk: Chunk) -> None:
+    """Fill `chunk.outcomes`. Raises Unavailable if a part is away that all files need."""
+    for item in chunk.items:
+        if item.tries > MAX_TRIES:
+            chunk.fail(item, SealFault.GAVE_UP)
+    async with _lease_renewed(services, chunk):
+        await _fetch_all(services, chunk)
+        uses = await _begin_uses(services, chunk)
+        if not uses:
+            return
+        in_hand, long_term = await _open(services, chunk)
+        bench = _Bench(services, chunk, in_hand, long_term)
+        waiting = asyncio.Semaphore(services.seal_files.sealer.children + 2)
+        results = await asyncio.gather(
+            *(bench.seal(item, waiting) for item in chunk.open if item.number in uses), return_exceptions=True
+        )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _open(services: Services, chunk: Chunk) -> tuple[SealInHand, LongTerm | None]:
+    from hub.lifecycle.sealing.seal_in_hand import collect_seal_evidence, open_seal
+
+    in_hand = await open_seal(services, chunk.seal)
+    if chunk.job.terms.level is SealLevel.PLAIN:
+        return in_hand, None
+    return in_hand, await collect_seal_evidence(services, in_hand.chain)
+
+
+async def _fetch_all(services: Services, chunk: Chunk) -> None:
+    """Bring the files of an object store here, and hash them."""
+    if chunk.job.terms.source is None:
+        return
+    store = services.seal_files.stores.get(chunk.job.terms.source.store)
+    waiting = asyncio.Semaphore(MAX_TRANSFERS)
+
+    async def fetch(item: SealItem) -> SealItem:
+        path = services.seal_files.folder.source(item.job, item.number)
+        async with waiting:
+            if store is None or not await store.fetch(item.source, path):
+                chunk.fail(item, SealFault.SOURCE_MISSING)
+                return item
+            return replace(item, sha256=(await asyncio.to_thread(sha256_of, path))[0])
+
+    fetched = await asyncio.gather(*(fetch(item) for item in chunk.open))
+    known = {item.number: item for item in fetched}
+    chunk.items = [known.get(item.number, item) for item in chunk.items]
+
+
+async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
+    """Write a line of the register for each file. Return the numbers of those that may be signed."""
+    documents = {item.use: item for item in chunk.items}
+    asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, _about(item)) for use, item in documents.items()]
+    async with services.database.transaction(EVERYTHING) as tx:
+        uses = await begin_seal_uses(tx, _ask(chunk.job), asked)
+    for use in uses:
+        item = documents[use.id]
+        if not use.may_sign and item.number not in chunk.outcomes:
+            _take_verdict(services, chunk, item, use)
+    return {documents[use.id].number for use in uses if use.may_sign}
+
+
+def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse) -> None:
+    """A use that is not to be signed was refused, or the file is sealed already."""
+    if use.result_sha256 is None:
+        chunk.fail(item, SealFault.SEAL_REFUSED, use.reason or "")
+        return
+    path = services.seal_files.folder.result(item.job, item.number)
+    size = path.stat().st_size if path.exists() else None
+    chunk.outcomes[item.number] = ItemOutcome(item, use.result_sha256, size)
+
+
+def _ask(job: SealJob) -> SealAsk:
+    client = job.client
+    grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)})
+    return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
+
+
+def _about(item: SealItem) -> str:
+    return f"seal-job:{item.job}/{item.number}"
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What the files of a chunk are sealed with."""
+
+    services: Services
+    chunk: Chunk
+    in_hand: SealInHand
+    long_term: LongTerm | None
+
+    async def seal(self, item: SealItem, waiting: asyncio.Semaphore) -> None:
+        """Seal one file. Raises Unavailable, after which all of it can be done again."""
+        async with waiting:
+            try:
+                sha256, size = await self._finished(item) or await self._sealed(item)
+                await self._deliver(item)
+            except CannotSeal as error:
+                self.chunk.fail(item, error.fault)
+            except Unavailable:
+                raise
+            except QiandaError as error:
+                self.chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
+            else:
+                self.chunk.outcomes[item.number] = ItemOutcome(item, sha256, size)
+
+    async def _finished(self, item: SealItem) -> tuple[str, int] | None:
+        """Return the result that an earlier try left, which is whole if it is there."""
+        path = self._result(item)
+        return await asyncio.to_thread(sha256_of, path) if path.exists() else None
+
+    async def _sealed(self, item: SealItem) -> tuple[str, int]:
+        from hub.documents.sealing.file_sealer import SealOrder
+
+        source = self.services.seal_files.folder.source(item.job, item.number)
+        place = self.chunk.job.terms.place
+        order = SealOrder(source, self._result(item), place, self.in_hand, self.long_term, item.sha256)
+        done = await self.services.seal_files.sealer.seal(order)
+        return done.sha256, done.size
+
+    async def _deliver(self, item: SealItem) -> None:
+        target = self.chunk.job.terms.target
+        if target is not None:
+            store = self.services.seal_files.stores.get(target.store)
+            if store is None:
+                raise SealUseRefused("no-store")
+            await store.put(target.prefix + item.name, self._result(item))
+
+    def _result(self, item: SealItem) -> Path:
+        return self.services.seal_files.folder.result(item.job, item.number)
+
+
+async def _end(services: Services, chunk: Chunk, *, claims_more: bool) -> Chunk | None:
+    """Write what became of the files, and claim the next ones. Files whose outcome is not known stay as they are."""
+    outcomes = list(chunk.outcomes.values())
+    async with services.database.transaction(EVERYTHING) as tx:
+        ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
+        ours = [outcome for outcome in outcomes if outcome.item.number in ended]
+        await end_seal_uses(tx, [_ended_use(each) for each in ours if each.fault is not SealFault.SEAL_REFUSED])
+        held = tx.now + LEASE
+        items = await tx.seal_jobs.claim(chunk.job.id, FILES_AT_A_TIME, tx.now, held) if claims_more else []
+    await asyncio.to_thread(_tidy, services, chunk, ours)
+    return Chunk(chunk.job, chunk.seal, items, held) if items else None
+
+
+async def _give_back(services: Services, chunk: Chunk) -> None:
+    """Write what is known of the files, and leave the others to a later start of the job."""
+    await _end(services, chunk, claims_more=False)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
+
+
+def _ended_use(outcome: ItemOutcome) -> EndedUse:
+    return EndedUse(outcome.item.use, outcome.result_sha256, outcome.fault.value if outcome.fault else None)
+
+
+def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> None:
+    """Delete what nobody needs any more: sources, and results that stand in an object store."""
+    files = services.seal_files.folder
+    for outcome in ended:
+        files.forget_source(outcome.item.job, outcome.item.number)
+        if chunk.job.terms.target is not None:
+            files.result(outcome.item.job, outcome.item.number).unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def _lease_renewed(services: Services, chunk: Chunk) -> AsyncIterator[None]:
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            async with services.database.transaction(EVERYTHING) as tx:
+                until = tx.now + LEASE
+                await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)
+            chunk.held = until
+
+    renewing = asyncio.ensure_future(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Unavailable):
+            await renewing

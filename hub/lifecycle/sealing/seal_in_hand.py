@@ -1,0 +1,40 @@
+"""What sealing a file of another system needs of a seal: its picture, its key, and evidence that lasts."""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from hub.authorities import CertificateStatus
+from hub.documents.sealing.file_sealer import LongTerm, SealInHand
+from hub.documents.signature import Evidence
+from hub.documents.stamps import seal_stamp
+from hub.errors import CertificateRevoked
+from hub.lifecycle.sealing.contract_seal import open_seal_key
+from hub.lifecycle.sealing.work import list_revoked
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal
+from hub.model.staff.accounts import EVERYTHING
+
+
+async def open_seal(services: Services, seal: Seal) -> SealInHand:
+    """Return the seal's picture and key. Raises TokenUnavailable, CertificateNotValid."""
+    opened = await open_seal_key(services.sealing, seal)
+    return SealInHand(opened.picture or seal_stamp(opened.organisation), opened.chain, opened.key)
+
+
+async def collect_seal_evidence(services: Services, chain: tuple[bytes, ...]) -> LongTerm:
+    """Return what makes a seal last: for the files of a few seconds, the same CRL. Raises CertificateRevoked, and
+    AuthorityUnavailable if neither a list nor an OCSP answer can be had."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        revoked = await list_revoked(services, tx)
+    ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc
+    own = await services.sealing.authority.revocation_list(revoked, speaks_until=ends)
+    certificates = [*chain, *services.sealing.timestamps.certificates]
+    if chain[-1] == services.signing.signer_trust.own:
+        if await services.sealing.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
+            raise CertificateRevoked("the certificate of the seal was revoked")
+        return LongTerm(services.sealing.timestamps, Evidence(certificates, [own]))
+    foreign = await services.signing.revocation.of(chain)
+    if foreign.revoked:
+        raise CertificateRevoked("the certificate of the seal was revoked")
+    return LongTerm(services.sealing.timestamps, Evidence(certificates, [own, *foreign.lists], list(foreign.answers)))

@@ -1,0 +1,118 @@
+"""Seal jobs of other systems: begin one, and list the files of an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from hub.errors import BadInput
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal_job import (
+    MAX_FILES_OF_JOB,
+    RATE_WINDOW,
+    NewItem,
+    SealClient,
+    SealJob,
+    SealJobState,
+    SealTerms,
+    check_load,
+    check_prefix,
+    safe_name,
+)
+from hub.model.sealing.seal_place import parse_seal_place
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.jobs import SEAL_FILES
+from hub.store.transaction import Transaction
+
+# Jobs of the queue that work on one seal job at the same time: so many workers share it.
+LANES_OF_JOB = 2
+# A job that nobody works on for so long gets another start: the time of a lease, and some more.
+ITEMS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class UploadedFiles:
+    """Files that were uploaded into a folder of `SealJobFiles`."""
+
+    folder: Path
+    items: tuple[NewItem, ...]
+
+
+def check_terms(services: Services, terms: SealTerms) -> None:
+    """Raise BadInput for a place, a store or a webhook that does not exist."""
+    parse_seal_place(terms.place)
+    for place, field in ((terms.source, "source"), (terms.target, "target")):
+        if place is None:
+            continue
+        if place.store not in services.seal_files.stores:
+            raise BadInput("no object store of this name is configured", field=f"{field}.store")
+        check_prefix(place, f"{field}.prefix")
+    if terms.webhook is not None and terms.webhook not in services.seal_files.webhooks:
+        raise BadInput("no webhook of this name is configured", field="webhook")
+
+
+async def begin_seal_job(
+    services: Services, tx: Transaction, client: SealClient, terms: SealTerms, uploaded: UploadedFiles | None
+) -> SealJob:
+    """Begin a job with files that were uploaded, or whose files are still to be listed. The scope of the transaction
+    has to be all campuses; a seal outside of the client's grants is refused when it is used.
+
+    Raises BadInput, SealNotFound, ManySealFiles.
+    """
+    check_terms(services, terms)
+    await tx.seals.get(terms.seal)
+    load = await tx.seal_jobs.get_load(client.key, tx.now - RATE_WINDOW)
+    check_load(load, len(uploaded.items) if uploaded else 0, tx.now)
+    job = SealJob(uuid4(), client, terms, SealJobState.LISTING, tx.now)
+    await tx.seal_jobs.add(job)
+    if uploaded is not None:
+        await _add_items(tx, job, uploaded.items)
+        services.seal_files.folder.take_over(job.id, uploaded.folder)
+    await start_lanes(tx, job.id)
+    return await tx.seal_jobs.get(job.id)
+
+
+async def start_lanes(tx: Transaction, job: UUID) -> None:
+    """Have workers take the job up; lanes that wait in the queue already are not doubled."""
+    for lane in range(LANES_OF_JOB):
+        await tx.jobs.enqueue(SEAL_FILES, {"job": str(job)}, f"{SEAL_FILES}-{job}-{lane}")
+
+
+async def list_source(services: Services, job: SealJob) -> None:
+    """List the files of a job in its object store. A listing that is broken off begins anew.
+
+    Raises StoreUnavailable.
+    """
+    source = job.terms.source
+    if source is None:
+        return
+    store = services.seal_files.stores.get(source.store)
+    if store is None:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.seal_jobs.stop(job.id, "no-store", tx.now)
+        return
+    found: list[NewItem] = []
+    async for some in store.list_objects(source.prefix):
+        found += [NewItem(_name_of(each.key, source.prefix, len(found)), each.key) for each in some if each.size]
+        if len(found) > MAX_FILES_OF_JOB:
+            async with services.database.transaction(EVERYTHING) as tx:
+                await tx.seal_jobs.stop(job.id, "too-many-files", tx.now)
+            return
+    async with services.database.transaction(EVERYTHING) as tx:
+        if (await tx.seal_jobs.get(job.id, lock=True)).state is SealJobState.LISTING:
+            await _add_items(tx, job, sorted(found, key=lambda item: item.source))
+
+
+async def _add_items(tx: Transaction, job: SealJob, items: Sequence[NewItem]) -> None:
+    for start in range(0, len(items), ITEMS_AT_ONCE):
+        await tx.seal_jobs.add_items(job, start + 1, items[start : start + ITEMS_AT_ONCE])
+    await tx.seal_jobs.begin(job.id, len(items), tx.now)
+
+
+def _name_of(key: str, prefix: str, number: int) -> str:
+    """Return the name of a result: the way below the prefix, each part of it safe."""
+    below = key.removeprefix(prefix).lstrip("/")
+    parts = [safe_name(part, number) for part in below.split("/") if part]
+    return "/".join(parts) or safe_name(key, number)

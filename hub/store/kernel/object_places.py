@@ -1,0 +1,74 @@
+"""Object stores of other systems (S3 and compatibles, Azure, Google, a folder), from which files come and to which they
+go. Nothing here holds a whole file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import ObjectStore, from_url
+
+from hub.errors import StoreUnavailable
+
+# Of one request, a large file included.
+REQUEST_TIMEOUT: Final = "300s"
+CONNECT_TIMEOUT: Final = "10s"
+LISTED_AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class FoundObject:
+    key: str
+    size: int
+
+
+class ObjectPlace:
+    """One configured store. Every method raises StoreUnavailable if the store does not answer or refuses."""
+
+    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+        self._url, self._options = url, dict(options)
+        self._opened: ObjectStore | None = None
+
+    async def list_objects(self, prefix: str) -> AsyncIterator[list[FoundObject]]:
+        """Yield what lies below a prefix, some at a time; folders are left out."""
+        try:
+            async for some in self._store.list(prefix or None, chunk_size=LISTED_AT_ONCE):
+                yield [FoundObject(each["path"], each["size"]) for each in some]
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+
+    async def fetch(self, key: str, path: Path) -> bool:
+        """Write an object into a file. Return False if there is none."""
+        try:
+            result = await self._store.get_async(key)
+            with path.open("wb") as file:
+                async for chunk in result.stream():
+                    file.write(chunk)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        return True
+
+    async def put(self, key: str, path: Path) -> None:
+        """Store a file under a key. What is there is replaced at once, never in part."""
+        try:
+            await self._store.put_async(key, path)
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._opened is None:
+            client: Any = {"timeout": REQUEST_TIMEOUT, "connect_timeout": CONNECT_TIMEOUT}
+            allowed = {"allow_http": "true"} if self._options.get("allow_http") == "true" else {}
+            options: Any = {name: value for name, value in self._options.items() if name != "allow_http"}
+            if self._url.startswith("file://"):
+                self._opened = from_url(self._url)
+            else:
+                self._opened = from_url(self._url, config=options, client_options=client | allowed)
+        return self._opened

@@ -1,0 +1,74 @@
+"""The files of seal jobs on this machine: what was uploaded, what is being fetched, and what is sealed.
+
+`JOB/in/0001/1234` and `JOB/out/0001/1234`. A result has its name before it is made, and is there only when it is whole:
+whoever does the work again after a crash finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+CHUNK_BYTES = 1 << 20
+PER_FOLDER = 1_000
+
+
+@dataclass(frozen=True)
+class SealJobFiles:
+    """`folder`: shared by web and workers."""
+
+    folder: Path
+
+    def source(self, job: UUID, number: int) -> Path:
+        """Return where a file of a job lies before it is sealed; its folder exists."""
+        return self._place(job, "in", number)
+
+    def result(self, job: UUID, number: int) -> Path:
+        """Return where a file of a job lies once it is sealed; its folder exists."""
+        return self._place(job, "out", number)
+
+    def take_over(self, job: UUID, uploaded: Path) -> None:
+        """Make a folder with sources, filled elsewhere below `folder`, that of a job."""
+        (self.folder / str(job)).mkdir(mode=0o700)
+        uploaded.rename(self.folder / str(job) / "in")
+
+    def new_upload(self, upload: UUID) -> Path:
+        """Return a new folder for an upload, whose files `place_in` names."""
+        folder = self.folder / f"upload-{upload}"
+        folder.mkdir(parents=True, mode=0o700)
+        return folder
+
+    def place_in(self, uploaded: Path, number: int) -> Path:
+        path = uploaded / f"{number // PER_FOLDER:04}" / str(number)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        return path
+
+    def forget_source(self, job: UUID, number: int) -> None:
+        self.source(job, number).unlink(missing_ok=True)
+
+    def delete(self, job: UUID) -> None:
+        """Delete everything of a job."""
+        shutil.rmtree(self.folder / str(job), ignore_errors=True)
+
+    def list_old_uploads(self, before: float) -> list[Path]:
+        """Return uploads that never became a job, last written before this time (seconds since 1970)."""
+        return [path for path in self.folder.glob("upload-*") if path.stat().st_mtime < before]
+
+    def _place(self, job: UUID, kind: str, number: int) -> Path:
+        folder = self.folder / str(job) / kind / f"{number // PER_FOLDER:04}"
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder / str(number)
+
+
+def sha256_of(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 (hex) of a file, and its size."""
+    hashed, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hashed.update(chunk)
+            size += len(chunk)
+    return hashed.hexdigest(), size

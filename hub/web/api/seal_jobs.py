@@ -1,0 +1,186 @@
+"""Sealing files of other systems: jobs, what became of each file, and the results."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
+from hub.lifecycle.sealing.seal_jobs import UploadedFiles, begin_seal_job
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal_fault import SENTENCES
+from hub.model.sealing.seal_job import (
+    SealClient,
+    SealItem,
+    SealItemState,
+    SealJob,
+    SealTerms,
+    StorePrefix,
+)
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.sealing.job_files import CHUNK_BYTES
+from hub.store.transaction import Transaction
+from hub.web.api.endpoint import ApiCall, FileOnDisk, StreamedFile
+from hub.web.api.seal_schemas import (
+    SealItemGiven,
+    SealItemPage,
+    SealItemsAsked,
+    SealJobAsked,
+    SealJobGiven,
+    StorePlace,
+)
+
+ZIP_TYPE = "application/zip"
+SEALED_TYPE = "application/octet-stream"
+# Of a ZIP of results, read at a time.
+ITEMS_AT_A_TIME = 500
+
+
+async def create(call: ApiCall) -> SealJobGiven:
+    """Begin a job with the files that came with the request, or with those of an object store."""
+    asked, uploaded = cast(SealJobAsked, call.asked), cast(UploadedFiles | None, call.attached)
+    if (asked.source is None) == (uploaded is None):
+        raise BadInput("name an object store, or upload files: one of both", field="source")
+    async with call.services.database.transaction(EVERYTHING) as tx:
+        seal = await _seal_id(tx, asked.seal)
+        webhook, level = asked.webhook, asked.level
+        terms = SealTerms(seal, asked.place, level, _prefix(asked.source), _prefix(asked.target), webhook)
+        client = SealClient(call.key.id, call.key.name, call.key.campus)
+        job = await begin_seal_job(call.services, tx, client, terms, uploaded)
+        given = _given(job)
+        await call.keep(tx, 201, given)
+    return given
+
+
+async def read(call: ApiCall) -> SealJobGiven:
+    return _given(await _job(call))
+
+
+async def list_items(call: ApiCall) -> SealItemPage:
+    asked = cast(SealItemsAsked, call.asked)
+    job = await _job(call)
+    async with call.services.database.transaction(call.scope) as tx:
+        found = await tx.seal_jobs.list_items(job.id, asked.state, asked.after, asked.limit + 1)
+    shown = found[: asked.limit]
+    following = shown[-1].number if len(found) > len(shown) else None
+    return SealItemPage(items=[_item(item) for item in shown], next=following)
+
+
+async def result(call: ApiCall) -> FileOnDisk:
+    """Return one sealed file."""
+    job = await _job(call)
+    async with call.services.database.transaction(call.scope) as tx:
+        item = await tx.seal_jobs.get_item(job.id, call.number)
+    if item.state is not SealItemState.SEALED:
+        raise ResultNotReady(item.state.value)
+    path = call.services.seal_files.folder.result(job.id, item.number)
+    if not path.is_file():
+        raise ResultNotReady("deleted")
+    return FileOnDisk(path, SEALED_TYPE, item.name.rpartition("/")[2])
+
+
+async def results(call: ApiCall) -> StreamedFile:
+    """Return all sealed files of a job that has ended, as a ZIP."""
+    job = await _job(call)
+    if job.ended_at is None or job.terms.target is not None:
+        raise ResultNotReady(job.state.value)
+    return StreamedFile(_zip(call.services, job), ZIP_TYPE, f"sealed-{job.id}.zip")
+
+
+async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
+    """Yield a ZIP piece by piece: what is sealed is packed already, and is only stored."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        after, seen = 0, set[str]()
+        while True:
+            async with services.database.transaction(EVERYTHING) as tx:
+                some = await tx.seal_jobs.list_items(job.id, SealItemState.SEALED, after, ITEMS_AT_A_TIME)
+            for item in some:
+                path = services.seal_files.folder.result(job.id, item.number)
+                if path.is_file():
+                    async for piece in _packed(archive, sink, _name_in_zip(item, seen), path):
+                        yield piece
+            if len(some) < ITEMS_AT_A_TIME:
+                break
+            after = some[-1].number
+    yield sink.take()
+
+
+async def _packed(archive: zipfile.ZipFile, sink: _Sink, name: str, path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            member.write(chunk)
+            yield sink.take()
+
+
+def _name_in_zip(item: SealItem, seen: set[str]) -> str:
+    """Return a name that no other file in the ZIP has, however a reader compares names."""
+    name = item.name if item.name.casefold() not in seen else f"{item.number}/{item.name}"
+    seen.add(name.casefold())
+    return name
+
+
+class _Sink(io.RawIOBase):
+    """What is written, until it is taken; it cannot be sought in."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
+async def _job(call: ApiCall) -> SealJob:
+    """Return a job of this client. Raises SealJobNotFound."""
+    with contextlib.suppress(ValueError):
+        async with call.services.database.transaction(call.scope) as tx:
+            job = await tx.seal_jobs.get(UUID(call.path["id"]))
+        if job.client.name == call.key.name:
+            return job
+    raise SealJobNotFound
+
+
+async def _seal_id(tx: Transaction, name: str | None) -> UUID:
+    seal = await tx.seals.get_configured() if name is None else await tx.seals.find(name)
+    if seal is None:
+        raise SealNotFound
+    return seal.id
+
+
+def _prefix(place: StorePlace | None) -> StorePrefix | None:
+    return StorePrefix(place.store, place.prefix) if place else None
+
+
+def _given(job: SealJob) -> SealJobGiven:
+    names = ("id", "state", "reason", "total", "sealed", "failed", "left", "asked_at", "ended_at", "files_until")
+    return SealJobGiven(**{name: getattr(job, name) for name in names})
+
+
+def _item(item: SealItem) -> SealItemGiven:
+    english, chinese = SENTENCES[item.fault] if item.fault else (None, None)
+    return SealItemGiven(
+        number=item.number,
+        name=item.name,
+        state=item.state,
+        sha256=item.result_sha256,
+        size=item.result_size,
+        fault=item.fault,
+        fault_en=english,
+        fault_zh=chinese,
+        detail=item.detail,
+    )

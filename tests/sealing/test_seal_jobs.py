@@ -1,0 +1,152 @@
+"""Another system has files sealed: by upload, from an object store, with the reasons of those that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hub.model.sealing.seal_use import UseOutcome
+from hub.model.staff.accounts import EVERYTHING
+from tests.judges import judge_by_qpdf
+from tests.running import Running, running_hub
+from tests.sealing.clients import configured_seal, granted_client, new_client
+from tests.sealing.parts import KEYWORD_PAGES, pages
+from tests.sealing.s3_double import ObjectStoreDouble, object_store
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bucket() -> AsyncIterator[ObjectStoreDouble]:
+    async with object_store() as double:
+        yield double
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(bucket: ObjectStoreDouble) -> AsyncIterator[Running]:
+    configured = {"seal_files": {"stores": {"archive": bucket.settings}, "children": 1}}
+    async with running_hub(configured=configured) as hub:
+        yield hub
+
+
+async def test_one_file_by_upload(running: Running, tmp_path: Path) -> None:
+    client = await granted_client(running)
+    status, job = await client.upload({"合同.pdf": pages("a", "b")}, "across", level="lasting")
+    assert (status, job["state"], job["total"]) == (201, "running", 1)
+    ended = await client.ended(job["id"])
+    assert (ended["state"], ended["sealed"], ended["failed"], ended["left"]) == ("done", 1, 0, 0)
+    status, sealed = await client.get(f"{job['id']}/items/1/file")
+    assert status == 200
+    (tmp_path / "sealed.pdf").write_bytes(sealed)
+    judge_by_qpdf(tmp_path / "sealed.pdf")
+    (item,) = await client.items(job["id"])
+    assert (item["name"], item["size"], item["fault"]) == ("合同.pdf", len(sealed), None)
+
+
+async def test_same_request_again_is_the_same_job(running: Running) -> None:
+    client, file = await granted_client(running), {"a.pdf": pages("a")}
+    first = await client.upload(file, "page:1,60,60", once="key")
+    assert await client.upload(file, "page:1,60,60", once="key") == first
+    assert (await client.upload(file, "page:1,60,90", once="key"))[0] == 422
+
+
+async def test_bad_files_fail_and_the_others_are_sealed(running: Running) -> None:
+    client = await granted_client(running)
+    good = pages(*KEYWORD_PAGES)
+    files = {
+        "good.pdf": good,
+        "no.pdf": pages("nothing"),
+        "half.pdf": good[:700],
+        "x.gif": b"GIF89a",
+        "again.pdf": good,
+    }
+    status, job = await client.upload(files, "keyword:Party A")
+    assert status == 201
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (2, 3)
+    failed = await client.items(job["id"], "?state=failed")
+    assert [(item["name"], item["fault"]) for item in failed] == [
+        ("no.pdf", "keyword-missing"),
+        ("half.pdf", "damaged"),
+        ("x.gif", "not-a-document"),
+    ]
+    assert all(item["fault_en"] and item["fault_zh"] for item in failed)
+    status, packed = await client.get(f"{job['id']}/results.zip")
+    assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == ["good.pdf", "again.pdf"]
+    assert (await client.get(f"{job['id']}/items/2/file"))[0] == 409
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        lines = await tx.seal_register.list_of_seal((await configured_seal(running)).id)
+    mine = [line for line in lines if line.about.startswith(f"seal-job:{job['id']}/")]
+    assert sorted(line.outcome for line in mine) == sorted([UseOutcome.SEALED] * 2 + [UseOutcome.FAILED] * 3)
+
+
+async def test_grant_is_used_up_and_gives_back_what_failed(running: Running) -> None:
+    client = await granted_client(running, uses=3)
+    good = pages("a")
+    status, job = await client.upload({"1.pdf": good, "2.pdf": b"%PDF-", "3.pdf": good}, "page:1,60,60")
+    assert status == 201 and (await client.ended(job["id"]))["sealed"] == 2
+    _, job = await client.upload({"4.pdf": good, "5.pdf": good}, "page:1,60,60")
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (1, 1)
+    (item,) = await client.items(job["id"], "?state=failed")
+    assert (item["fault"], item["detail"]) == ("seal-refused", "exhausted")
+
+
+async def test_without_a_grant_nothing_is_sealed(running: Running) -> None:
+    await configured_seal(running)
+    client = await new_client(running)
+    _, job = await client.upload({"1.pdf": pages("a")}, "page:1,60,60")
+    await client.ended(job["id"])
+    (item,) = await client.items(job["id"])
+    assert (item["fault"], item["detail"]) == ("seal-refused", "not-granted")
+    other = await granted_client(running)
+    assert (await other.get(job["id"]))[0] == 404
+
+
+async def test_files_of_an_object_store(running: Running, bucket: ObjectStoreDouble) -> None:
+    client, good = await granted_client(running), pages("a", "b")
+    bucket.objects |= {f"in/2026/{number}.pdf": good for number in range(5)} | {
+        "in/odd name+%.pdf": b"no",
+        "else": b"x",
+    }
+    status, job = await client.ask(
+        place="page:last,60,60",
+        source={"store": "archive", "prefix": "in/"},
+        target={"store": "archive", "prefix": "out/"},
+    )
+    assert (status, job["state"]) == (201, "listing")
+    ended = await client.ended(job["id"])
+    assert (ended["total"], ended["sealed"], ended["failed"], bucket.refused) == (6, 5, 1, 0)
+    assert sorted(bucket.puts) == [f"out/2026/{number}.pdf" for number in range(5)]
+    assert all(bucket.objects[f"out/2026/{number}.pdf"].startswith(good) for number in range(5))
+    (failed,) = await client.items(job["id"], "?state=failed")
+    assert (failed["name"], failed["fault"]) == ("odd name+%.pdf", "not-a-document")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"place": "somewhere", "source": {"store": "archive"}}, "place"),
+        ({"place": "across", "source": {"store": "nowhere"}}, "source.store"),
+        ({"place": "across", "source": {"store": "archive", "prefix": "../x"}}, "source.prefix"),
+        ({"place": "across", "source": {"store": "archive"}, "webhook": "nobody"}, "webhook"),
+        ({"place": "across"}, "source"),
+    ],
+)
+async def test_wrong_requests(running: Running, asked: dict[str, object], field: str) -> None:
+    client = await granted_client(running)
+    status, problem = await client.ask(**asked)
+    assert (status, problem["field"]) == (422, field)
+
+
+async def test_upload_that_is_refused_leaves_nothing(running: Running) -> None:
+    client = await granted_client(running)
+    assert (await client.upload({"1.pdf": pages("a")}, "nowhere"))[0] == 422
+    folder = running.hub.services.seal_files.folder.folder
+    assert not await asyncio.to_thread(lambda: list(folder.glob("upload-*")))
