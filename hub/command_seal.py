@@ -13,13 +13,19 @@ from hub.command_database import opened_database
 from hub.command_hub import check_current, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from qianda.seal_command import DEFAULT_COMMAND, SealGroup, seal_files
 
 if TYPE_CHECKING:
     from hub.seal_setup import Pkcs12File
     from hub.settings import Settings
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="The certificate of the school's seal.")
+app = typer.Typer(
+    cls=SealGroup,
+    no_args_is_help=True,
+    help="Have files sealed (`qianda seal FILE…`); the certificate of the school's seal.",
+)
+app.command(DEFAULT_COMMAND)(seal_files)
 ACTOR = "command-line"
 
 

@@ -8,11 +8,13 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from qianda.seal_command import seal_group
+from qianda.terminal_language import Language, language_of_environment
 
 if TYPE_CHECKING:
     from qianda.verify.expectation import Expectation
@@ -24,11 +26,6 @@ NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
 
 _OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
-
-
-class Language(StrEnum):
-    ZH = "zh"
-    EN = "en"
 
 
 def main() -> None:
@@ -44,6 +41,8 @@ def build(arguments: list[str]) -> typer.Typer:
     app.command()(agent)
     hint = "" if arguments[:1] and arguments[0] in _OWN_COMMANDS else _join_server_commands(app)
 
+    if hint:
+        app.add_typer(seal_group(), name="seal")
     if hint and arguments and not arguments[0].startswith("-"):
         typer.echo(hint, err=True)  # without this hint a missing library would look like a mistyped command
 
@@ -87,7 +86,7 @@ def verify(
     trust_files = trust if trust is not None else trusted_by_default()
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
-    tongue = language or _language_of_environment()
+    tongue = language or language_of_environment()
     raise typer.Exit(_verify(VerifyArguments(file, trust_files, expect, manifest, as_json, report), tongue))
 
 
@@ -109,7 +108,7 @@ def agent(
     except ImportError as error:
         typer.echo(f"The agent needs the extra 'agent'; not available here: {error}.", err=True)
         raise typer.Exit(SOMETHING_FAILED) from error
-    raise typer.Exit(sign_once(origin, module, config, language or _language_of_environment()))
+    raise typer.Exit(sign_once(origin, module, config, language or language_of_environment()))
 
 
 def trusted_by_default() -> list[Path]:
@@ -227,8 +226,3 @@ def _print_version(asked: bool) -> None:
 
 def _trust_folder() -> Path:
     return Path(os.environ.get("QIANDA_DATA") or "data") / "trust"
-
-
-def _language_of_environment() -> Language:
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return Language.ZH if locale.lower().startswith("zh") else Language.EN
