@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from hub.command_hub import said_plainly, say, with_hub
 from hub.errors import AccountNotFound
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
 
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
 ROLE_HELP = "What the account may do: docs/operating.md says what each role may."
@@ -114,6 +117,25 @@ def second_factor_command(
         if not has:
             raise AccountNotFound(f"there is no account {login}")
         say("yes" if has[0] else "no")
+
+
+@staff_app.command("link")
+def link_command(
+    login: Login,
+    subject: Annotated[str, typer.Argument(help="Who the person is at the login service ([oidc]): its `sub`.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="End the link; all sessions end.")] = False,
+) -> None:
+    """Link an account to the school's own login service, so that its person may log in there."""
+    from hub.lifecycle.staff.provider_login import link_staff_login, unlink_staff_login
+
+    async def act(hub: Hub) -> object:
+        if remove:
+            return await unlink_staff_login(hub.services, login, COMMAND_LINE)
+        return await link_staff_login(hub.services, login, hub.settings.oidc.issuer, subject, COMMAND_LINE)
+
+    with said_plainly():
+        with_hub(act)
+        say(f"{'Link ended' if remove else 'Linked'}, sessions ended: {login}.")
 
 
 @staff_app.command("unlock")

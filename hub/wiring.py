@@ -66,6 +66,7 @@ from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
+from hub.oidc import OidcProvider
 from hub.plugins import (
     ATTESTORS,
     AUTHORITIES,
@@ -114,6 +115,7 @@ class Hub:
     chats: Mapping[str, chats.Chat] = field(default_factory=dict)
     logo: bytes | None = None
     metrics_access: MetricsAccess = field(default_factory=MetricsAccess)
+    login_provider: OidcProvider | None = None
 
     @property
     def database(self) -> Database:
@@ -177,7 +179,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     )
     chats_by_name, logo = _chats(settings, http, clock), read_logo(settings.own_logo())
     access = MetricsAccess.from_settings(settings)
-    return Hub(settings, services, pki, app_link, demo, closing, chats_by_name, logo, access)
+    login = OidcProvider(settings.oidc, http, clock) if settings.oidc.issuer else None
+    return Hub(settings, services, pki, app_link, demo, closing, chats_by_name, logo, access, login)
 
 
 def _signing(

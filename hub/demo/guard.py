@@ -34,6 +34,8 @@ def check_demo(settings: Settings) -> None:
         raise DemoRefused("the seal is at a signing service: the demo seals with a key of its own")
     if settings.identity != "roster" or settings.identities:
         raise DemoRefused("an identity provider is configured: the demo asks nobody about real people")
+    if settings.oidc.issuer:
+        raise DemoRefused("a login service is configured: the demo asks nobody about real people")
     if settings.database or settings.database_owner:
         raise DemoRefused("an external database is configured: the demo uses a database of its own")
 

@@ -22,9 +22,12 @@ from hub.errors.accounts import AccessDenied as AccessDenied
 from hub.errors.accounts import AccountNotFound as AccountNotFound
 from hub.errors.accounts import AccountNotReady as AccountNotReady
 from hub.errors.accounts import LastOwner as LastOwner
+from hub.errors.accounts import LoginProviderAway as LoginProviderAway
 from hub.errors.accounts import LoginRequired as LoginRequired
+from hub.errors.accounts import NoAccountForLogin as NoAccountForLogin
 from hub.errors.accounts import NoSecondFactor as NoSecondFactor
 from hub.errors.accounts import OwnAccount as OwnAccount
+from hub.errors.accounts import ProviderLoginRefused as ProviderLoginRefused
 from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
 from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
 from hub.errors.accounts import SecondFactorThere as SecondFactorThere

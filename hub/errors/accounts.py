@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.errors.kinds import Conflict, NotAllowed, NotFound, Refused
+from hub.errors.kinds import Conflict, NotAllowed, NotFound, Refused, Unavailable
 
 
 class LoginRequired(NotAllowed):
@@ -71,3 +71,22 @@ class AccountNotReady(NotAllowed):
 
     code = "account-not-ready"
     sentence = "Please finish setting up your account first, on the page of your account."
+
+
+class LoginProviderAway(Unavailable):
+    code = "login-provider-away"
+    sentence = "The school's login service does not answer. Please try again, or log in with your password."
+
+
+class ProviderLoginRefused(Refused):
+    """The login service refused, or what it said is not accepted."""
+
+    code = "provider-login-refused"
+    sentence = "The login at the school's login service did not succeed. Please try again."
+
+
+class NoAccountForLogin(Refused):
+    """The login service let somebody in who has no account here that may log in."""
+
+    code = "no-account-for-login"
+    sentence = "There is no account here for this login. Ask whoever manages the accounts of your campus to link yours."

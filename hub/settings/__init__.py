@@ -27,6 +27,7 @@ from hub.settings.sections import AuthorityRuleSettings as AuthorityRuleSettings
 from hub.settings.sections import BudgetSettings as BudgetSettings
 from hub.settings.sections import ChannelSettings as ChannelSettings
 from hub.settings.sections import ObjectIdentifier as ObjectIdentifier
+from hub.settings.sections import OidcSettings as OidcSettings
 from hub.settings.sections import RepresentativeSettings as RepresentativeSettings
 from hub.settings.sections import RetentionSettings as RetentionSettings
 from hub.settings.sections import SchoolSettings as SchoolSettings
@@ -124,6 +125,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     seal_files: SealFilesSettings = SealFilesSettings()
     staff: StaffSettings = StaffSettings()
+    oidc: OidcSettings = OidcSettings()
     alerts: list[str] = Field(default_factory=list)
     alerts_file: Path | None = None
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from channels.applink import (
     checked_apple_app,
@@ -218,3 +219,46 @@ class StaffSettings(_Section):
 
     idle_minutes: int = Field(default=60, ge=5, le=720)
     second_factor: Literal["required", "offered"] = "required"
+
+
+class OidcSettings(_Section):
+    """The school's own login service for staff (OpenID Connect); without an `issuer` there is none.
+
+    `name`: as the button calls it. `client_secret`, or the first line of `client_secret_file`; a public client has
+    none. `accounts`: which account a login is of: the one that is linked to its `subject`, or at the first time the
+    one whose login is its verified `mail`. `second_factor`: `own` asks for ours after that login as after a password,
+    `provider` leaves it to the service. `deadline`: seconds of one call.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: Path | None = None
+    name: str = ""
+    accounts: Literal["subject", "mail"] = "subject"
+    second_factor: Literal["own", "provider"] = "own"
+    deadline: float = Field(default=8, gt=0, le=30)
+
+    @model_validator(mode="after")
+    def _whole(self) -> OidcSettings:
+        if not self.issuer:
+            if self.client_id or self.name:
+                raise ValueError("a login service needs its issuer, like https://login.school.example")
+            return self
+        self.check_address(self.issuer)
+        if not self.client_id:
+            raise ValueError("the login service knows us by a client_id: set it")
+        return self
+
+    def check_address(self, address: str) -> None:
+        """Raise ValueError unless it begins with https://; on this machine alone, http:// will do."""
+        found = urlsplit(address)
+        local = found.scheme == "http" and found.hostname in ("127.0.0.1", "localhost", "::1")
+        if not (local or (found.scheme == "https" and found.hostname)) or found.fragment:
+            raise ValueError(f"{address} has to begin with https://")
+
+    def read_client_secret(self) -> str:
+        """Return the secret; empty for a public client. Raises OSError for a file that cannot be read."""
+        if self.client_secret_file:
+            return (self.client_secret_file.read_text("utf-8").splitlines() or [""])[0]
+        return self.client_secret.get_secret_value()

@@ -75,10 +75,10 @@ def code_of(running: Running, secret: str) -> str:
     return pyotp.TOTP(secret).at(running.clock())
 
 
-async def with_factor(running: Running, login: str) -> tuple[Desk, str, list[str]]:
+async def with_factor(running: Running, login: str, password: str = PASSWORD) -> tuple[Desk, str, list[str]]:
     """Set a second factor up as its person does. Return the browser, the secret and the recovery codes."""
-    desk = await inside(running, login)
-    assert (await desk.post(f"{FACTOR}/begin", {"password": PASSWORD})).location == FACTOR
+    desk = await inside(running, login, password)
+    assert (await desk.post(f"{FACTOR}/begin", {"password": password})).location == FACTOR
     shown = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await desk.get(FACTOR)).text)
     assert shown
     secret = shown[1].replace(" ", "")

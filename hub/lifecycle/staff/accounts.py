@@ -84,7 +84,7 @@ async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAcc
 async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner and as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         await _check_owner_remains(tx, staff)
         await tx.accounts.change(staff.id, disabled_at=tx.now)
         await tx.accounts.end_sessions(staff.id)
@@ -95,7 +95,7 @@ async def disable_staff(services: Services, login: str, by: Administrator) -> St
 async def enable_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Let the account log in again, with the password that it had. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         await tx.accounts.change(staff.id, disabled_at=None)
         await _record(tx, "staff-enabled", staff, by)
     return staff
@@ -112,7 +112,7 @@ async def reset_password(
     check_password(password, (login,))
     password_hash = await hash_password(password)
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         check_new_password(services, staff, password)
         expires_at = tx.now + ONE_TIME_LIFE if one_time else None
         await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=expires_at)
@@ -125,7 +125,7 @@ async def reset_password(
 async def unlock_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Forget failed logins, so that the account may log in at once. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         await tx.accounts.forget_login_failures(login)
         await _record(tx, "staff-unlocked", staff, by)
     return staff
@@ -137,7 +137,7 @@ async def change_role(services: Services, login: str, role: StaffRole, by: Admin
     Raises as check_may_manage; BadInput for a role that its campus does not have, RoleAboveOwn, LastOwner.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         await _check_may_give(tx, by, role, staff.campus)
         if role is not StaffRole.OWNER:
             await _check_owner_remains(tx, staff)
@@ -159,7 +159,7 @@ async def list_sessions(services: Services, login: str, by: Administrator) -> Se
 async def end_sessions(services: Services, login: str, by: Administrator) -> int:
     """End all sessions of the account; return how many there were. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         ended = await tx.accounts.end_sessions(staff.id)
         await _record(tx, "staff-sessions-ended", staff, by)
     return ended
@@ -171,7 +171,7 @@ async def remove_second_factor(services: Services, login: str, by: Administrator
     Raises as check_may_manage, and NoSecondFactor.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await _lock_managed(tx, login, by)
+        staff = await lock_managed(tx, login, by)
         if await tx.second_factors.get(staff.id) is None:
             raise NoSecondFactor
         await tx.second_factors.remove(staff.id)
@@ -180,7 +180,8 @@ async def remove_second_factor(services: Services, login: str, by: Administrator
     return staff
 
 
-async def _lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
+async def lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
+    """Return the account, which nobody else changes meanwhile. Raises AccountNotFound and as check_may_manage."""
     staff = await tx.accounts.lock(login)
     if staff is None:
         raise AccountNotFound(f"there is no account {login}")

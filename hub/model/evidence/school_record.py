@@ -19,6 +19,8 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "staff-second-factor-removed": "second factor removed, sessions ended",
     "staff-recovery-codes-made": "new recovery codes made by its person",
     "staff-recovery-code-used": "a recovery code used",
+    "staff-login-linked": "account linked to the login service",
+    "staff-login-unlinked": "link to the login service ended, sessions ended",
     "key-added": "API key added",
     "key-revoked": "API key revoked",
     "seal-changed": "certificate of the seal changed",

@@ -41,7 +41,8 @@ class Staff:
 @dataclass(frozen=True)
 class StaffAccount:
     """An account as its administrator sees it. `sessions`: number of those that are open. `second_factor`: it has one.
-    `password_expires_at`: of a one-time password that was not changed yet."""
+    `password_expires_at`: of a one-time password that was not changed yet. `login_subject`: who they are at the
+    school's own login service."""
 
     staff: Staff
     created_at: datetime
@@ -49,6 +50,7 @@ class StaffAccount:
     sessions: int
     second_factor: bool = False
     password_expires_at: datetime | None = None
+    login_subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,24 +76,28 @@ class StaffSession:
 
 @dataclass(frozen=True)
 class NewStaffSession:
-    """A session to begin. `pending`: the second factor has not been given yet, and nothing else may be done."""
+    """A session to begin. `pending`: the second factor has not been given yet, and nothing else may be done.
+    `by_provider`: it begins at the school's own login service."""
 
     staff: UUID
     secret: str
     life: timedelta
     browser: str = ""
     pending: bool = False
+    by_provider: bool = False
 
 
 @dataclass(frozen=True)
 class CurrentSession:
-    """The session of a request. `one_time`: its password has to be changed. `second_factor`: the account has one."""
+    """The session of a request. `one_time`: its password has to be changed. `second_factor`: the account has one.
+    `by_provider`: it began at the school's own login service."""
 
     id: UUID
     staff: Staff
     pending: bool
     one_time: bool
     second_factor: bool
+    by_provider: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,26 @@ class Accounts:
         lasts = or_(STAFF.c.password_expires_at.is_(None), STAFF.c.password_expires_at > now)
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None) & lasts
         row = (await self._connection.execute(select(STAFF).where(found))).first()
-        if row is None:
-            return None
-        one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
-        return StaffLogin(read_staff(row), row["password_hash"], one_time, factor)
+        return _read_login(row) if row else None
+
+    async def get_login_of_subject(self, issuer: str, subject: str, now: datetime) -> StaffLogin | None:
+        """Return the active account that is linked to this subject, or None."""
+        found = (STAFF.c.login_issuer == issuer) & (STAFF.c.login_subject == subject) & STAFF.c.disabled_at.is_(None)
+        row = (await self._connection.execute(select(STAFF).where(found))).first()
+        return _read_login(row) if row else None
+
+    async def link_login(self, staff: UUID, issuer: str, subject: str) -> bool:
+        """Link an account; return False if it is linked there already, or the subject to another account."""
+        taken = select(STAFF.c.id).where(STAFF.c.login_issuer == issuer, STAFF.c.login_subject == subject).exists()
+        free = (STAFF.c.id == staff) & STAFF.c.login_issuer.is_distinct_from(issuer) & ~taken
+        values = {"login_issuer": issuer, "login_subject": subject}
+        return (await self._connection.execute(STAFF.update().where(free).values(values))).rowcount == 1
+
+    async def unlink_login(self, staff: UUID) -> bool:
+        """Return False if the account was not linked."""
+        linked = (STAFF.c.id == staff) & STAFF.c.login_subject.is_not(None)
+        nothing = {"login_issuer": None, "login_subject": None}
+        return (await self._connection.execute(STAFF.update().where(linked).values(nothing))).rowcount == 1
 
     async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of these accounts, whatever their campus."""
@@ -84,19 +100,20 @@ class Accounts:
         await self._connection.execute(SESSION.delete().where(over))
         values = {"id": uuid4(), "secret_hash": key_hash(session.secret), "staff": session.staff, "created_at": now}
         values |= {"expires_at": now + session.life, "seen_at": now, "browser": session.browser}
-        await self._connection.execute(insert(SESSION).values(values | {"pending": session.pending}))
+        values |= {"pending": session.pending, "by_provider": session.by_provider}
+        await self._connection.execute(insert(SESSION).values(values))
 
     async def current_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
         """Return the open session of this secret; None after it was not used for as long as `idle`."""
         live = (SESSION.c.expires_at > now) & (SESSION.c.seen_at > now - idle) & STAFF.c.disabled_at.is_(None)
-        columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending)
+        columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending, SESSION.c.by_provider)
         statement = select(*columns, SESSION.c.id.label("session")).join(SESSION, SESSION.c.staff == STAFF.c.id)
         found = await self._connection.execute(statement.where(SESSION.c.secret_hash == key_hash(secret), live))
         row = found.first()
         if row is None:
             return None
         one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
-        return CurrentSession(row["session"], read_staff(row), row["pending"], one_time, factor)
+        return CurrentSession(row["session"], read_staff(row), row["pending"], one_time, factor, row["by_provider"])
 
     async def note_seen(self, session: UUID, now: datetime) -> None:
         """Note a request of this session, to the minute: most requests write nothing."""
@@ -123,6 +140,7 @@ class Accounts:
                 row["sessions"],
                 row["totp_since"] is not None,
                 row["password_expires_at"],
+                row["login_subject"],
             )
             for row in rows
         ]
@@ -186,6 +204,11 @@ class Accounts:
     async def login_failures(self, login: str, since: datetime) -> int:
         statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
         return int(await self._connection.scalar(statement) or 0)
+
+
+def _read_login(row: Row) -> StaffLogin:
+    one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
+    return StaffLogin(read_staff(row), row["password_hash"], one_time, factor)
 
 
 def read_staff(row: Row | Mapping[str, Any]) -> Staff:

@@ -19,6 +19,7 @@ class StaffRow(SQLModel, table=True):
 
     `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
     `totp_step`: the time step of the last code that was accepted; it and earlier ones count no more.
+    `login_subject`: who its person is at the school's own login service `login_issuer`.
     """
 
     __tablename__ = "staff"
@@ -35,6 +36,9 @@ class StaffRow(SQLModel, table=True):
     totp_sealed: bytes | None = bytes_()
     totp_since: datetime | None = moment()
     totp_step: int | None = Field(default=None, sa_type=BigInteger)
+    login_issuer: str | None = words(default=None)
+    login_subject: str | None = words(default=None)
+    __table_args__ = (Index("uq_staff_login_subject", "login_issuer", "login_subject", unique=True),)
 
 
 # A view of all accounts without their secrets: whoever may see a contract may know which colleague acted on it.
@@ -45,7 +49,7 @@ STAFF_DIRECTORY: TableClause = table(
 
 class StaffSessionRow(SQLModel, table=True):
     """A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
-    second factor has not been given yet."""
+    second factor has not been given yet. `by_provider`: it began at the school's own login service."""
 
     __tablename__ = "staff_session"
     secret_hash: bytes = bytes_(nullable=False, primary_key=True)
@@ -56,6 +60,7 @@ class StaffSessionRow(SQLModel, table=True):
     seen_at: datetime = moment(nullable=False, sa_column_kwargs={"server_default": sql("now()")})
     browser: str = words(default="", sa_column_kwargs={"server_default": ""})
     pending: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    by_provider: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
 
 
 class StaffRecoveryCodeRow(SQLModel, table=True):

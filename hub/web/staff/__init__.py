@@ -28,6 +28,7 @@ from hub.web.staff.staff import (
 )
 from hub.web.staff.staff.access import StaffRoute, staff_only
 from hub.web.staff.staff.log_in import login_routes
+from hub.web.staff.staff.provider_login import provider_routes
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
@@ -108,6 +109,8 @@ ACTS: dict[str, StaffRoute] = {
     f"{_ACCOUNT}/reset": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.reset),
     f"{_ACCOUNT}/end-sessions": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.end_sessions),
     f"{_ACCOUNT}/second-factor": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.remove_second_factor),
+    f"{_ACCOUNT}/link": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.link_login),
+    f"{_ACCOUNT}/unlink": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.unlink_login),
     f"{_MINE}/password": StaffRoute(Permission.OWN_ACCOUNT, own_account.change_password),
     f"{_MINE}/sessions/end-others": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_others),
     f"{_MINE}/sessions/{{session}}/end": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_session),
@@ -151,6 +154,7 @@ ACTS: dict[str, StaffRoute] = {
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from login_routes(hub)
+    yield from provider_routes()
     yield web.get("/staff/", _without_slash)
     for path, page in PAGES.items():
         yield web.get(path, staff_only(page))

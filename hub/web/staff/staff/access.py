@@ -56,12 +56,19 @@ class DeskVisit:
         """Whether the role has to have a second factor, and the account has none yet. In a demo nobody has to."""
         hub = self.request.app[HUB]
         required = hub.settings.staff.second_factor == "required" and not hub.demo
+        if self.session.by_provider and hub.settings.oidc.second_factor == "provider":
+            return False
         return required and self.staff.role in SECOND_FACTOR_ROLES and not self.session.second_factor
+
+    @property
+    def has_one_time_password(self) -> bool:
+        """Whether this session began with a password that was made for the first login alone."""
+        return self.session.one_time and not self.session.by_provider
 
     @property
     def is_ready(self) -> bool:
         """Whether anything but setting one's own account up may be done."""
-        return not (self.session.one_time or self.needs_second_factor)
+        return not (self.has_one_time_password or self.needs_second_factor)
 
 
 Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]

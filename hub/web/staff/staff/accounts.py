@@ -10,9 +10,11 @@ from aiohttp import web
 from hub.errors import AccountNotFound, BadInput, QiandaError
 from hub.lifecycle.staff import accounts
 from hub.lifecycle.staff.accounts import NewStaff
+from hub.lifecycle.staff.provider_login import link_staff_login, unlink_staff_login
 from hub.model.staff.accounts import StaffAccount
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole, list_grantable_roles, may_grant
+from hub.web.app_keys import HUB
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -60,6 +62,7 @@ async def _show(visit: DeskVisit, found: StaffAccount, problem: QiandaError | No
         at=next(each for each in visit.campuses if each.id == staff.campus),
         sessions=await accounts.list_sessions(visit.services, staff.login, visit.administrator),
         roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, staff.campus)),
+        provider=visit.request.app[HUB].settings.oidc.issuer,
         manageable=staff.id != visit.staff.id and may_grant(visit.staff.role, staff.role),
     )
 
@@ -82,6 +85,18 @@ async def end_sessions(visit: DeskVisit) -> web.StreamResponse:
 
 async def remove_second_factor(visit: DeskVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.remove_second_factor(visit.services, login, visit.administrator))
+
+
+async def link_login(visit: DeskVisit) -> web.StreamResponse:
+    form, issuer = await _form(visit), visit.request.app[HUB].settings.oidc.issuer
+    subject = form["subject"].strip()
+    return await _act(
+        visit, lambda login: link_staff_login(visit.services, login, issuer, subject, visit.administrator)
+    )
+
+
+async def unlink_login(visit: DeskVisit) -> web.StreamResponse:
+    return await _act(visit, lambda login: unlink_staff_login(visit.services, login, visit.administrator))
 
 
 async def change_role(visit: DeskVisit) -> web.StreamResponse:

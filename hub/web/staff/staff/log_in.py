@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from aiohttp import web
@@ -49,7 +49,22 @@ _SYSTEMS = (
 
 
 async def show_login(request: web.Request) -> web.Response:
-    return page(request, "staff/login.html", problem=None, login="")
+    return login_page(request)
+
+
+def login_page(request: web.Request, problem: QiandaError | None = None, login: str = "") -> web.Response:
+    """Show the form, with the button of the school's own login service if there is one."""
+    words = {"wrong-password": "wrong", "locked": "locked"}.get(problem.code, problem.sentence) if problem else None
+    options = request.app[HUB].settings.oidc
+    provider = (options.name or urlsplit(options.issuer).hostname) if options.issuer else None
+    status = status_of(problem) if problem else 200
+    wanted = inside(request.query.get("next", ""))
+    response = page(
+        request, "staff/login.html", status=status, problem=words, login=login, provider=provider, wanted=wanted
+    )
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(retry_seconds(problem))
+    return response
 
 
 async def enter_password(request: web.Request) -> web.StreamResponse:
@@ -58,12 +73,12 @@ async def enter_password(request: web.Request) -> web.StreamResponse:
     try:
         known = await request.app[PASSWORDS].check(request.app[HUB].services, login, password)
     except (Locked, WrongPassword) as problem:
-        report_login(request, _event(problem), login)
-        return _refused(request, "staff/login.html", problem, login=login)
-    wanted = _inside(request.query.get("next", ""))
-    secret = await _begin(request, known.staff.id, pending=known.second_factor)
+        report_login(request, event_of(problem), login)
+        return login_page(request, problem, login)
+    wanted = inside(request.query.get("next", ""))
+    secret = await begin_session(request, known.staff.id, pending=known.second_factor)
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if known.second_factor else wanted
-    raise _with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if known.second_factor else SESSION_LIFE)
+    raise with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if known.second_factor else SESSION_LIFE)
 
 
 async def show_code(request: web.Request) -> web.Response:
@@ -79,11 +94,11 @@ async def enter_code(request: web.Request) -> web.StreamResponse:
     try:
         await check_second_factor(request.app[HUB].services, session.staff, code)
     except QiandaError as problem:
-        report_login(request, _event(problem), session.staff.login)
-        return _refused(request, "staff/login_code.html", problem)
-    secret = await _begin(request, session.staff.id, pending=False)
+        report_login(request, event_of(problem), session.staff.login)
+        return _code_refused(request, problem)
+    secret = await begin_session(request, session.staff.id, pending=False, by_provider=session.by_provider)
     await _end(request)
-    raise _with_cookie(web.HTTPSeeOther(_inside(request.query.get("next", ""))), secret, SESSION_LIFE)
+    raise with_cookie(web.HTTPSeeOther(inside(request.query.get("next", ""))), secret, SESSION_LIFE)
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
@@ -105,23 +120,24 @@ async def _pending(request: web.Request) -> CurrentSession:
     return session
 
 
-def _event(problem: QiandaError) -> SecurityEvent:
+def event_of(problem: QiandaError) -> SecurityEvent:
     return SecurityEvent.LOGIN_LOCKED if isinstance(problem, Locked) else SecurityEvent.LOGIN_FAILED
 
 
-def _refused(request: web.Request, template: str, problem: QiandaError, login: str = "") -> web.Response:
-    words = {"wrong-password": "wrong", "locked": "locked"}.get(problem.code, "code")
-    response = page(request, template, status=status_of(problem), problem=words, login=login)
+def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
+    words = "locked" if isinstance(problem, Locked) else "code"
+    response = page(request, "staff/login_code.html", status=status_of(problem), problem=words)
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(retry_seconds(problem))
     return response
 
 
-async def _begin(request: web.Request, staff: UUID, *, pending: bool) -> str:
+async def begin_session(request: web.Request, staff: UUID, *, pending: bool, by_provider: bool = False) -> str:
+    """Begin a session in this browser; return its secret."""
     secret = secrets.token_urlsafe(32)
     life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.begin_session(NewStaffSession(staff, secret, life, browser, pending), tx.now)
+        await tx.accounts.begin_session(NewStaffSession(staff, secret, life, browser, pending, by_provider), tx.now)
     return secret
 
 
@@ -130,7 +146,7 @@ async def _end(request: web.Request) -> None:
         await tx.accounts.end_session(cookie(request, COOKIE))
 
 
-def _with_cookie(response: web.HTTPSeeOther, secret: str, life: timedelta) -> web.HTTPSeeOther:
+def with_cookie(response: web.HTTPSeeOther, secret: str, life: timedelta) -> web.HTTPSeeOther:
     seconds = int(life.total_seconds())
     response.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="Lax")
     return response
@@ -146,7 +162,7 @@ def browser_name(user_agent: str) -> str:
     return ", ".join(each for each in found if each)
 
 
-def _inside(address: str) -> str:
+def inside(address: str) -> str:
     """Return the page to go to after the login, which is always within the console."""
     inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
     return address if inside and not re.search(r"[\\\n]", address) else "/staff"

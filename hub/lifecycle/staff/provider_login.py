@@ -1,0 +1,72 @@
+"""Accounts of staff and the school's own login service: whose login it is, linked by hand or by a verified mail."""
+
+from __future__ import annotations
+
+from hub.errors import BadInput, NoAccountForLogin
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.lifecycle.staff.accounts import lock_managed
+from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
+from hub.model.staff.administration import Administrator
+from hub.oidc import ProvenLogin
+from hub.store.transaction import Transaction
+
+MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0, 2
+
+
+async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mail: bool) -> StaffLogin:
+    """Return the account of somebody whom the service has let in.
+
+    `by_mail`: the first time, an account is found whose login is the verified mail, and linked from then on: whoever
+    gets that mail later is somebody else. Raises NoAccountForLogin, also for a disabled account.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        found = await tx.accounts.get_login_of_subject(proven.issuer, proven.subject, tx.now)
+        if found is None and by_mail and proven.mail:
+            found = await _link_by_mail(tx, proven)
+    if found is None:
+        raise NoAccountForLogin
+    return found
+
+
+async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | None:
+    staff = await tx.accounts.lock(proven.mail.lower())
+    if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
+        return None
+    await _record(tx, "staff-login-linked", staff, f"staff:{staff.id}")
+    return await tx.accounts.get_login_of_subject(proven.issuer, proven.subject, tx.now)
+
+
+async def link_staff_login(services: Services, login: str, issuer: str, subject: str, by: Administrator) -> Staff:
+    """Let whoever has this subject at the service log in to this account; an earlier link of it ends.
+
+    Raises BadInput for a subject that cannot be or that another account has, and as check_may_manage.
+    """
+    if not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT_LENGTH:
+        raise BadInput(f"a subject has 1 to {MAX_SUBJECT_LENGTH} characters", field="subject")
+    if not issuer:
+        raise BadInput("no login service is configured ([oidc])", field="subject")
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = await lock_managed(tx, login, by)
+        await tx.accounts.unlink_login(staff.id)
+        if not await tx.accounts.link_login(staff.id, issuer, subject):
+            raise BadInput("another account has this subject", field="subject")
+        await tx.accounts.end_sessions(staff.id)
+        await _record(tx, "staff-login-linked", staff, by.actor)
+    return staff
+
+
+async def unlink_staff_login(services: Services, login: str, by: Administrator) -> Staff:
+    """End the link, and all sessions. Raises as check_may_manage; BadInput where there is none."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = await lock_managed(tx, login, by)
+        if not await tx.accounts.unlink_login(staff.id):
+            raise BadInput("this account is not linked to a login service", field="subject")
+        await tx.accounts.end_sessions(staff.id)
+        await _record(tx, "staff-login-unlinked", staff, by.actor)
+    return staff
+
+
+async def _record(tx: Transaction, kind: str, staff: Staff, actor: str) -> None:
+    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
+    await record_act(tx, staff.campus, kind, actor, facts)

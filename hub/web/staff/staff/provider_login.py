@@ -1,0 +1,118 @@
+"""The login at the school's own login service: to it, and back from it.
+
+The browser holds the secret of its login in a cookie for as long as that takes; the service gets nothing that could be
+finished elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from hmac import compare_digest
+from urllib.parse import quote, unquote, urlencode
+
+from aiohttp import web
+
+from hub.errors import LoginProviderAway, NotFound, ProviderLoginRefused, QiandaError
+from hub.lifecycle.staff.provider_login import find_staff_of_login
+from hub.measures import SecurityEvent
+from hub.model.staff.accounts import StaffLogin
+from hub.oidc import OidcLogin, OidcProvider
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.security import cookie
+from hub.web.security_events import report_login
+from hub.web.staff.staff.log_in import (
+    CODE_PAGE,
+    PENDING_LIFE,
+    SESSION_LIFE,
+    begin_session,
+    inside,
+    login_page,
+    with_cookie,
+)
+
+BEGIN, BACK = "/staff/login/provider", "/staff/login/provider/back"
+LOGIN_COOKIE = "__Host-qianda-login"
+LOGIN_LIFE = timedelta(minutes=10)
+# What the service sends back: a code, and on an error its name.
+MAX_CODE_LENGTH = 4096
+SECRET_LENGTH = 43
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+async def begin(request: web.Request) -> web.StreamResponse:
+    """Lead the browser to the service. If that is away, the page says so, and the password still counts."""
+    await request.app[BRAKES].slow_down(request, "login")
+    login = OidcLogin(secrets.token_urlsafe(32))
+    try:
+        address = await _provider(request).begin(login, _callback(request))
+    except QiandaError as problem:
+        return login_page(request, problem)
+    wanted = inside(request.query.get("next", ""))
+    response = web.HTTPFound(address)
+    response.set_cookie(
+        LOGIN_COOKIE,
+        f"{login.secret}{quote(wanted, safe='')}",
+        max_age=int(LOGIN_LIFE.total_seconds()),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="Lax",
+    )
+    raise response
+
+
+async def come_back(request: web.Request) -> web.StreamResponse:
+    """Let somebody in whom the service has let in. The cookie counts once, whatever comes of it."""
+    await request.app[BRAKES].slow_down(request, "login")
+    provider = _provider(request)
+    held = cookie(request, LOGIN_COOKIE)
+    try:
+        known = await _finish(request, provider, held[:SECRET_LENGTH])
+    except QiandaError as problem:
+        if not isinstance(problem, LoginProviderAway):
+            report_login(request, SecurityEvent.LOGIN_FAILED, "")
+        refused = login_page(request, problem)
+        _forget(refused)
+        return refused
+    wanted = inside(unquote(held[SECRET_LENGTH:]))
+    pending = known.second_factor and provider.options.second_factor == "own"
+    secret = await begin_session(request, known.staff.id, pending=pending, by_provider=True)
+    where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if pending else wanted
+    response = with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if pending else SESSION_LIFE)
+    _forget(response)
+    raise response
+
+
+async def _finish(request: web.Request, provider: OidcProvider, secret: str) -> StaffLogin:
+    """Raise ProviderLoginRefused unless this browser began the login that comes back."""
+    login = OidcLogin(secret)
+    state, code = request.query.get("state", ""), request.query.get("code", "")
+    if not _SECRET.fullmatch(secret) or not compare_digest(state.encode(), login.state.encode()):
+        raise ProviderLoginRefused("it began in another browser, or too long ago")
+    if not 0 < len(code) <= MAX_CODE_LENGTH:
+        raise ProviderLoginRefused(f"the service says: {request.query.get('error', 'nothing')[:60]}")
+    proven = await provider.finish(login, code, _callback(request))
+    by_mail = provider.options.accounts == "mail"
+    return await find_staff_of_login(request.app[HUB].services, proven, by_mail=by_mail)
+
+
+def _provider(request: web.Request) -> OidcProvider:
+    found = request.app[HUB].login_provider
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _callback(request: web.Request) -> str:
+    return request.app[HUB].services.origin + BACK
+
+
+def _forget(response: web.StreamResponse) -> None:
+    response.del_cookie(LOGIN_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def provider_routes() -> Iterable[web.AbstractRouteDef]:
+    return [web.get(BEGIN, begin), web.get(BACK, come_back)]
