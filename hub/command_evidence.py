@@ -1,4 +1,4 @@
-"""`qianda evidence NUMBER`: take out the evidence package of a contract."""
+"""`qianda evidence NUMBER`: take out the evidence package of a contract; `qianda renew`: renew evidence in time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.command_hub import said_plainly, say, with_hub
+from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
+
+# What packages may be hashed anew by.
+ALGORITHMS = ("sha384", "sha512")
 
 
 def evidence(
@@ -21,10 +25,15 @@ def evidence(
 ) -> None:
     """Write the evidence package of a contract that has ended into a new file. The contract's record says so."""
     from hub.lifecycle.evidence.open_package import open_package
+    from hub.lifecycle.evidence.renewed_record import add_renewed_version
 
     async def act(hub: Hub) -> bytes:
         async with hub.database.transaction(EVERYTHING) as tx:
-            package = await open_package(tx, await tx.contracts.by_number(number), "command-line", version)
+            contract = await tx.contracts.by_number(number)
+        if version is None:
+            await add_renewed_version(hub.services, contract.id)
+        async with hub.database.transaction(EVERYTHING) as tx:
+            package = await open_package(tx, contract, "command-line", version)
         return await hub.services.files.get(package.sha256)
 
     with said_plainly():
@@ -33,3 +42,36 @@ def evidence(
         with file.open("xb") as new:
             new.write(content)
         say(f"{file}: {len(content)} bytes")
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what is due, and renew nothing.")]
+Algorithm = Annotated[
+    str | None, typer.Option("--hash", help="Hash all packages anew by this algorithm, for example sha512.")
+]
+
+
+def renew_command(dry_run: DryRun = False, algorithm: Algorithm = None) -> None:
+    """Renew timestamps whose certificates end within 180 days, and hash trees whose algorithm does (RFC 4998).
+
+    A worker does the same by itself, every hour.
+    """
+    from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
+
+    async def act(hub: Hub) -> int:
+        plan = await plan_renewal(hub.services)
+        for name, due in plan.due.items():
+            say(f"due: {len(due)} timestamps of trees by {name}, the first ends at {min(each.ends for each in due)}")
+        for name, number in plan.anew.items():
+            say(f"due: {number} packages to be hashed anew by {name}")
+        if plan.ended:
+            say(f"too late: {len(plan.ended)} timestamps, whose certificates have run out")
+        if dry_run:
+            return 0
+        number = await renew(hub.services) + (await hash_anew(hub.services, algorithm) if algorithm else 0)
+        say(f"{number} timestamps obtained" if number else "nothing was due")
+        return number
+
+    with said_plainly():
+        if algorithm not in (None, *ALGORITHMS):
+            raise BadInput(f"--hash is one of {', '.join(ALGORITHMS)}", field="hash")
+        with_hub(act)

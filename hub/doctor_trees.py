@@ -16,8 +16,9 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 
-# On `record_entry`, `evidence_package`, `hash_tree` and `hash_tree_leaf`, and the one that keeps the heads of records.
-TRIGGERS = 5
+# On `record_entry`, `evidence_package`, the two tables of hash trees, the two of renewals, and `hash_tree_receipt`; and
+# the one that keeps the heads of records.
+TRIGGERS = 8
 
 
 async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:

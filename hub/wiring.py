@@ -334,7 +334,12 @@ def _budgets(settings: Settings, demo: bool) -> BudgetLimits:
 
 def _retention(settings: Settings) -> Retention:
     days = settings.retention
-    return Retention(*(timedelta(days=each) for each in (days.calls_days, days.inbound_days, days.contracts_days)))
+    return Retention(
+        timedelta(days=days.calls_days),
+        timedelta(days=days.inbound_days),
+        timedelta(days=days.contracts_days),
+        {str(name): last for name, last in days.algorithm_ends.items()},
+    )
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:

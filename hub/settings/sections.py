@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -207,11 +208,14 @@ class BudgetSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least."""
+    """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least.
+
+    `algorithm_ends`: the last day on which a hash algorithm is held to be safe; evidence is renewed before."""
 
     calls_days: int = Field(default=30, ge=1)
     inbound_days: int = Field(default=180, ge=1)
     contracts_days: int = Field(default=1096, ge=1)
+    algorithm_ends: dict[Literal["sha256"], date] = {}
 
 
 class StaffSettings(_Section):

@@ -1,16 +1,16 @@
-"""The stored files of one database: contents that are the beginning of another file are found by its rows."""
+"""The stored files of one database: contents without a file of their own are found by its rows."""
 
 from __future__ import annotations
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.files import FilePart, Files
+from hub.store.kernel.files import FilePart, Files, JoinedFile
 from hub.store.transaction import Database
 
 
 def open_files(address: str, database: Database) -> Files:
     """Open the store at this address (see `Files.at`), whose contents the rows of `database` name."""
 
-    async def find_part(sha256: str) -> FilePart | None:
+    async def find_part(sha256: str) -> FilePart | JoinedFile | None:
         async with database.transaction(EVERYTHING) as tx:
             return await tx.stored_files.find_part(sha256)
 

@@ -14,6 +14,7 @@ from hub.store.evidence.packages import EvidencePackages
 from hub.store.evidence.person_erasure import PersonErasure
 from hub.store.evidence.person_rows import PersonRows
 from hub.store.evidence.record import Record
+from hub.store.evidence.renewals import Renewals
 from hub.store.evidence.stored_files import StoredFiles
 from hub.store.evidence.trees import HashTrees
 from hub.store.inbound.callbacks import Callbacks
@@ -89,6 +90,10 @@ class Repositories:
     @cached_property
     def trees(self) -> HashTrees:
         return HashTrees(self.connection)
+
+    @cached_property
+    def renewals(self) -> Renewals:
+        return Renewals(self.connection)
 
     @cached_property
     def contracts(self) -> Contracts:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
 # How much the clock of a service may differ from ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# The hash algorithm of a digest, by its length in bytes.
+ALGORITHM_OF_LENGTH: Final[Mapping[int, str]] = {32: "sha256", 48: "sha384", 64: "sha512"}
 
 
 class TimestampAuthority(Protocol):
@@ -19,8 +21,9 @@ class TimestampAuthority(Protocol):
         ...
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return the timestamp token (DER of ContentInfo, RFC 3161, 2.4.2) over this SHA-256 digest.
+        """Return the timestamp token (DER of ContentInfo, RFC 3161, 2.4.2) over this digest.
 
-        Raises TimestampUnavailable if there is none to be had now.
+        Its length says whether it is SHA-256, SHA-384 or SHA-512. Raises TimestampUnavailable if there is none to be
+        had now.
         """
         ...

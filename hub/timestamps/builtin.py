@@ -80,8 +80,11 @@ class BuiltinTimestamps:
         self._certificate_attribute = attribute(cms_parts.SIGNING_CERTIFICATE_V2, reference)
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a token over a SHA-256 digest. Raises TimestampUnavailable if the key is away."""
-        imprint = encode(SEQUENCE, SHA256 + encode(OCTET_STRING, digest))
+        """Return a token over a digest of one of DIGEST_SIZES. Raises TimestampUnavailable if the key is away."""
+        algorithm = next(
+            encode(SEQUENCE, kind + cms_parts.NULL) for kind, size in DIGEST_SIZES.items() if size == len(digest)
+        )
+        imprint = encode(SEQUENCE, algorithm + encode(OCTET_STRING, digest))
         try:
             return await self._token(_Request(imprint, nonce=b"", wants_certificate=True))
         except TokenUnavailable as error:

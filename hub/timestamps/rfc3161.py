@@ -18,7 +18,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from hub.bounded_read import read_limited
 from hub.errors import TimestampUnavailable
-from hub.timestamps import CLOCK_TOLERANCE
+from hub.timestamps import ALGORITHM_OF_LENGTH, CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds
 WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that staff must look into
@@ -57,7 +57,7 @@ class Rfc3161Timestamps:
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a checked token over a SHA-256 digest. Raises TimestampUnavailable, with the reason, for anything
+        """Return a checked token over a digest. Raises TimestampUnavailable, with the reason, for anything
         else."""
         nonce = secrets.randbits(63) | 1
         answer = await self._ask(_request(digest, nonce))
@@ -94,8 +94,8 @@ class Rfc3161Timestamps:
         return bytes(token.dump())
 
     def _check_info(self, info: tsp.TSTInfo, digest: bytes, nonce: int) -> None:
-        imprint = info["message_imprint"]
-        if imprint["hash_algorithm"]["algorithm"].native != "sha256" or imprint["hashed_message"].native != digest:
+        imprint, algorithm = info["message_imprint"], _algorithm(digest)
+        if (imprint["hash_algorithm"]["algorithm"].native, imprint["hashed_message"].native) != (algorithm, digest):
             raise TimestampUnavailable("the timestamp is over something else")
         if info["nonce"].native != nonce:
             raise TimestampUnavailable("the timestamp answers another request: its nonce is not ours")
@@ -120,7 +120,11 @@ class Rfc3161Timestamps:
             raise TimestampUnavailable("the timestamp was made by somebody else than the configured authority")
 
 
+def _algorithm(digest: bytes) -> str:
+    return ALGORITHM_OF_LENGTH[len(digest)]
+
+
 def _request(digest: bytes, nonce: int) -> bytes:
-    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest}
+    imprint = {"hash_algorithm": {"algorithm": _algorithm(digest)}, "hashed_message": digest}
     request = tsp.TimeStampReq({"version": "v1", "message_imprint": imprint, "nonce": nonce, "cert_req": True})
     return bytes(request.dump())

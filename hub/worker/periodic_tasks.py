@@ -114,11 +114,14 @@ class PeriodicTasks:
                 await tx.figures.count_rows(figure, tx.now)
 
     async def build_hash_tree(self) -> None:
-        """Build the tree of the day, unless there is one, and add the proofs that are missing."""
-        from hub.lifecycle.evidence.build_tree import add_proofs, build_tree  # a worker that reminds needs none of it
+        """Build the tree of the day, unless there is one, add the proofs that are missing, and renew in time."""
+        # A worker that reminds needs none of it.
+        from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
+        from hub.lifecycle.evidence.renew import renew
 
         await log_errors(build_tree(self._services))
         await log_errors(add_proofs(self._services))
+        await log_errors(renew(self._services))
 
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished acts about many contracts another job."""

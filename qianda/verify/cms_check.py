@@ -88,6 +88,16 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
         raise BadCmsSignature(reasons.TIME_WRONG) from error
 
 
+def read_timestamp(token: bytes) -> CheckedTimestamp:
+    """Check a token by itself, whatever it is over. Raises BadCmsSignature."""
+    try:
+        info = tsp.TSTInfo.load(bytes(_signed_data(token)["encap_content_info"]["content"]), strict=True)
+        imprint = bytes(info["message_imprint"]["hashed_message"].native)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise BadCmsSignature(reasons.TIME_WRONG) from error
+    return check_timestamp(token, lambda _: imprint)
+
+
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
     """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature, also if it is
     missing."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.documents.evidence.container import (
+    covered_items,
     proof_manifest,
     signature_file,
     signed_attributes,
@@ -16,8 +17,6 @@ from hub.documents.evidence.container import (
     with_proof,
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
-from qianda.evidence.container import MIMETYPE
-from qianda.evidence.items import read_items
 from qianda.verify.trust import Trust
 from tests.signing_parts import Pki
 
@@ -61,10 +60,9 @@ async def package_of(items: Mapping[str, bytes], pki: Pki, *, manifest: bytes | 
 
 async def proven(file: bytes, pki: Pki, neighbours: int = 6) -> bytes:
     """Return version 2 of a package: it is the third leaf of a tree with `neighbours` others."""
-    items = {item.name: item.content for item in read_items(file)}
-    covered = {name: content for name, content in items.items() if name != MIMETYPE}
+    covered = covered_items(file)
     digests = [hashlib.sha256(content).digest() for content in covered.values()]
     others = [hashlib.sha256(bytes([number])).digest() for number in range(neighbours)]
     tree = HashTree([*others[:2], group_leaf(digests), *others[2:]])
     record = evidence_record(digests, tree.path(min(2, len(others))), await pki.timestamps.timestamp(tree.root))
-    return with_proof(items, proof_manifest(covered), record, pki.clock())
+    return with_proof(file, proof_manifest(covered), record, pki.clock())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from qianda.evidence.items import read_items
 from tests.evidence.dss import faults, judged, write_trust
 from tests.evidence.ended_contracts import ended, package_of, trusted_pem
 from tests.evidence.forged_packages import zipped
+from tests.evidence.renewed import NEARLY_ALL_OF_IT, proven_packages, renew_twice
 from tests.lifecycle.clockwork import quiet_hub
 
 pytestmark = pytest.mark.real
@@ -55,3 +57,18 @@ async def test_dss_accepts_the_files_of_a_contract_and_refuses_changed_ones(tmp_
     assert kinds(genuine["second.asice"]) == PROVEN
     for name, lines in said.items():
         assert faults({name: lines}), (name, lines)
+
+
+async def test_dss_accepts_renewed_records_fifteen_years_later(tmp_path: Path) -> None:
+    async with proven_packages() as made:
+        await renew_twice(made)
+        trusted, start = trusted_pem(made.running), made.clock() - NEARLY_ALL_OF_IT
+    for number, content in made.versions.items():
+        (tmp_path / f"{number}.asice").write_bytes(content)
+    lists = [item.content for item in read_items(made.versions[1]) if item.name.endswith(".crl")]
+    trust = write_trust(tmp_path / "trust", trusted, lists)
+    files = [tmp_path / f"{number}.asice" for number in (3, 4)]
+    said = await asyncio.to_thread(judged, trust, files, at=start + timedelta(days=15 * 365))
+    assert faults(said) == []
+    for number in (3, 4):  # the timestamps of its record
+        assert kinds(said[f"{number}.asice"])["EVIDENCE_RECORD_TIMESTAMP"] == number - 1

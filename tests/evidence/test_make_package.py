@@ -7,14 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from hub.errors import NotFound
+from hub.errors import NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.files import FilePiece, JoinedFile
 from qianda.evidence.container import open_container
 from qianda.verify.structure import examine
-from tests.evidence.ended_contracts import attempts_of, opened, package_of
+from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
 from tests.lifecycle.signing import completed, record_of, signed
 from tests.lifecycle.trouble import Timestamps
@@ -29,6 +30,10 @@ async def test_the_package_of_a_completed_contract_holds_everything() -> None:
         package = await package_of(running, contract)
         items = await opened(running, package)
         assert items["contract/final.pdf"] == final
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            row = await tx.packages.get(contract.id, 1)
+        assert row is not None  # the final file is stored once, and joined when the package is given out
+        assert len(await running.hub.services.files.get(row.file)) + len(final) == len(package) == row.size
         signer = json.loads(items["signers/guardian-1/signer.json"])
         assert [check["result"] for check in signer["identity"]] == ["matched"]
         (signature,) = signer["signatures"]
@@ -95,3 +100,18 @@ async def test_a_worker_makes_it_soon_after_the_end_and_the_api_gives_it_out() -
         assert "contract/issued.pdf" in open_container(package).items
         assert await ask() == package
         assert (await record_of(running, contract)).count("evidence-downloaded") == 2
+
+
+async def test_a_package_whose_pieces_were_changed_is_not_given_out() -> None:
+    async with quiet_hub() as running:
+        package = await package_of(running, contract := await ended(running, "voided"))
+        files = running.hub.services.files
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            row = await tx.packages.get(contract.id, 1)
+        assert row is not None and row.pieces is not None
+        first, *others = row.pieces
+        whole = JoinedFile(row.sha256, [FilePiece(**each) for each in (first, *others)])
+        assert await files.join(whole) == package
+        for pieces in (others, [{**first, "start": 1}, *others], [*others, first]):
+            with pytest.raises(UnreadableFile):
+                await files.join(JoinedFile(row.sha256, [FilePiece(**each) for each in pieces]))

@@ -80,7 +80,8 @@ ALTER TABLE evidence_package DISABLE TRIGGER keep_evidence;
 DO $$ DECLARE name text; BEGIN
   FOR round IN 1..5 LOOP
     FOR name IN SELECT table_name FROM information_schema.columns
-                WHERE column_name = 'contract' AND table_schema = 'public' AND table_name NOT LIKE 'hash_tree%' LOOP
+                WHERE column_name = 'contract' AND table_schema = 'public'
+                AND table_name NOT SIMILAR TO '(hash_tree|evidence_renewal)%' LOOP
       BEGIN
         EXECUTE format('DELETE FROM %I WHERE contract = ''{id}''', name);
       EXCEPTION WHEN foreign_key_violation THEN NULL;

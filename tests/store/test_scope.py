@@ -68,8 +68,11 @@ WITHOUT = {
 OF_THE_HUB = {
     "callback",
     "duty",
+    "evidence_renewal",
+    "evidence_renewal_leaf",
     "hash_tree",
     "hash_tree_leaf",
+    "hash_tree_receipt",
     "inbound_message",
     "login_failure",
     "one_time_code",
@@ -80,6 +83,16 @@ OF_THE_HUB = {
     "visitor",
     "wrong_answer",
 }
+# Tables whose rows a trigger keeps.
+KEPT = (
+    "record_entry",
+    "evidence_package",
+    "hash_tree",
+    "hash_tree_leaf",
+    "hash_tree_receipt",
+    "evidence_renewal",
+    "evidence_renewal_leaf",
+)
 _SECURED = """
 SELECT relname, relrowsecurity FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
@@ -162,6 +175,10 @@ async def import_roster(running: Running) -> None:
         await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "staff:x", "roster.csv", tx.now, b"x"))
         await tx.rosters.put_titles("hefei", {"x": "phone"})
         for statement in (
+            "INSERT INTO evidence_renewal VALUES (1, 'sha256', false, 1, '', '', now())",
+            "INSERT INTO evidence_renewal_leaf VALUES (1, 0, now(), NULL, NULL, '')",
+            "INSERT INTO hash_tree_receipt VALUES (now(), 'x', 'x', '', now())",
+            "INSERT INTO legal_hold VALUES (gen_random_uuid(), gen_random_uuid(), 'hefei', 'x', 'x', now())",
             "INSERT INTO enrolment_phone SELECT '\\x00', id, 'hefei' FROM enrolment",
             "INSERT INTO issue_act VALUES (gen_random_uuid(), 'hefei', 'x', now(), 'now')",
             "INSERT INTO issue_item SELECT issue_act.id, enrolment.id, 'hefei', 0 FROM issue_act, enrolment",
@@ -240,7 +257,7 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
         await a_story_in_hefei(running)
         database = running.hub.database
         await tamper(database.dsn, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO app")  # only the scope prevents it
-        for table in ("record_entry", "evidence_package", "hash_tree", "hash_tree_leaf"):
+        for table in KEPT:
             await tamper(database.dsn, f"ALTER TABLE {table} DISABLE TRIGGER keep_evidence")
         for table in scoped_tables():
             async with database.transaction(EVERYTHING) as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from hub.documents.pades.cms import assembled, attributes_to_sign
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
 from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF, PROOF_MANIFEST, SIGNATURE, SIGNED_MANIFEST
+from qianda.evidence.contents import FINAL_FILE, ISSUED_FILE
 from qianda.evidence.items import read_items
 from qianda.evidence.manifest import ASIC, SHA256_URI, XMLDSIG
 
@@ -32,6 +34,11 @@ _MEDIA_TYPES: Final = {
     "tst": "application/vnd.etsi.timestamp-token",
     "xml": "text/xml",
 }
+# Items that are not packed, because the hub stores the same bytes anyway.
+DOCUMENTS: Final = (FINAL_FILE, ISSUED_FILE)
+# In the local header of a ZIP member: its size, and where the lengths of name and extra fields stand.
+LOCAL_HEADER: Final = 30
+LENGTHS_AT: Final = 26
 _SIGNATURE_TYPE, _RECORD_TYPE = "application/pkcs7-signature", "application/octet-stream"
 _PERMISSIONS: Final = 0o100644 << 16  # a plain file that everybody may read
 
@@ -66,9 +73,32 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
     return _zip({MIMETYPE: ASIC_E, **items, SIGNED_MANIFEST: manifest, SIGNATURE: signature}, at)
 
 
-def with_proof(items: Mapping[str, bytes], manifest: bytes, record: bytes, at: datetime) -> bytes:
-    """Return version 2 of a package, with all its `items` and an evidence record: nothing signed changes."""
-    return _zip({**items, PROOF_MANIFEST: manifest, PROOF: record}, at)
+def with_proof(first: bytes, manifest: bytes, record: bytes, at: datetime) -> bytes:
+    """Return a package with an evidence record behind all items of its version 1: nothing signed changes.
+
+    What is added is not packed, so that the same record always gives the same bytes.
+    """
+    file = io.BytesIO(first)
+    with zipfile.ZipFile(file, "a") as package:
+        for name, content in ((PROOF_MANIFEST, manifest), (PROOF, record)):
+            package.writestr(_member(name, at, zipfile.ZIP_STORED), content)
+    return file.getvalue()
+
+
+def items_length(package: bytes) -> int:
+    """Return how many bytes stand before the central directory of a package that we wrote."""
+    with zipfile.ZipFile(io.BytesIO(package)) as read:
+        return read.start_dir
+
+
+def find_document(package: bytes) -> tuple[int, int] | None:
+    """Return where in a package of ours the contract's file stands as it is: start and length; None without one."""
+    with zipfile.ZipFile(io.BytesIO(package)) as read:
+        for info in read.infolist():
+            if info.filename in DOCUMENTS and info.compress_type == zipfile.ZIP_STORED and info.file_size:
+                name, extra = struct.unpack_from("<HH", package, info.header_offset + LENGTHS_AT)
+                return info.header_offset + LOCAL_HEADER + name + extra, info.file_size
+    return None
 
 
 def covered_items(package: bytes) -> dict[str, bytes]:
@@ -104,12 +134,16 @@ def _media_type(name: str) -> str:
 
 
 def _zip(items: Mapping[str, bytes], at: datetime) -> bytes:
-    """Return a ZIP file with these items in this order. `mimetype` is stored as it is, the rest is packed."""
+    """Return a ZIP file with these items in this order. `mimetype` and the contract's file are not packed."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as package:
         for name, content in items.items():
-            info = zipfile.ZipInfo(name, at.astimezone(UTC).timetuple()[:6])
-            info.external_attr, info.create_system = _PERMISSIONS, 3
-            info.compress_type = zipfile.ZIP_STORED if name == MIMETYPE else zipfile.ZIP_DEFLATED
-            package.writestr(info, content)
+            kind = zipfile.ZIP_STORED if name in (MIMETYPE, *DOCUMENTS) else zipfile.ZIP_DEFLATED
+            package.writestr(_member(name, at, kind), content)
     return file.getvalue()
+
+
+def _member(name: str, at: datetime, kind: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, at.astimezone(UTC).timetuple()[:6])
+    info.external_attr, info.create_system, info.compress_type = _PERMISSIONS, 3, kind
+    return info

@@ -1,7 +1,7 @@
 """A hash tree over many leaves, and evidence records from it. RFC 4998, 4.2 and 5.2 (renewal).
 
-A node is the SHA-256 of its two children in ascending order. A level with an odd number of nodes takes its last one up
-as it is.
+A node is the hash (SHA-256 at first) of its two children in ascending order. A level with an odd number of nodes takes
+its last one up as it is.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ ALGORITHM = "sha256"
 
 
 class HashTree:
-    """All levels of the tree over these leaves, each 32 bytes. Raises ValueError without leaves."""
+    """All levels of the tree over these leaves, each a hash by `algorithm`. Raises ValueError without leaves."""
 
-    def __init__(self, leaves: Sequence[bytes]) -> None:
+    def __init__(self, leaves: Sequence[bytes], algorithm: str = ALGORITHM) -> None:
         if not leaves:
             raise ValueError("a hash tree needs a leaf")
         self._levels = [list(leaves)]
         while len(self._levels[-1]) > 1:
             below = self._levels[-1]
-            paired = [combine(ALGORITHM, below[at : at + 2]) for at in range(0, len(below), 2)]
+            paired = [combine(algorithm, below[at : at + 2]) for at in range(0, len(below), 2)]
             self._levels.append(paired)
 
     @property
@@ -42,9 +42,9 @@ class HashTree:
         return neighbours
 
 
-def group_leaf(digests: Sequence[bytes]) -> bytes:
-    """Return the leaf of a group of files, given their SHA-256."""
-    return combine(ALGORITHM, list(digests))
+def group_leaf(digests: Sequence[bytes], algorithm: str = ALGORITHM) -> bytes:
+    """Return the leaf of a group of files, given their hashes."""
+    return combine(algorithm, list(digests))
 
 
 def evidence_record(digests: Sequence[bytes], path: Sequence[bytes], timestamp: bytes) -> bytes:
@@ -57,17 +57,29 @@ def evidence_record(digests: Sequence[bytes], path: Sequence[bytes], timestamp: 
     return _encoded([ALGORITHM], [[archived]])
 
 
-def with_renewed_timestamp(record: bytes, timestamp: bytes) -> bytes:
-    """Return the record with another timestamp, over the last one that it has (RFC 4998, 5.2, "timestamp renewal")."""
+def with_renewed_timestamp(record: bytes, timestamp: bytes, path: Sequence[bytes] = ()) -> bytes:
+    """Return the record with another timestamp, over the last one that it has (RFC 4998, 5.2, "timestamp renewal").
+
+    `path`: the neighbours on the way from `last_timestamp_digest` to the root that the timestamp is over.
+    """
     chains, algorithms = _chains_of(record)
-    chains[-1].append({"digest_algorithm": {"algorithm": algorithms[-1]}, "time_stamp": _content_info(timestamp)})
+    renewed: dict[str, Any] = {"digest_algorithm": {"algorithm": algorithms[-1]}}
+    if path:
+        renewed["reduced_hashtree"] = [[last_timestamp_digest(record)], *([neighbour] for neighbour in path)]
+    chains[-1].append(renewed | {"time_stamp": _content_info(timestamp)})
     return _encoded(algorithms, chains)
 
 
 def last_timestamp_digest(record: bytes) -> bytes:
-    """Return what the timestamp for `with_renewed_timestamp` has to be over."""
-    newest = EvidenceRecord.load(record, strict=True)["archive_time_stamp_sequence"][-1][-1]
-    return hashlib.sha256(newest["time_stamp"].dump()).digest()
+    """Return what the timestamp for `with_renewed_timestamp` has to be over, by the algorithm of the last chain."""
+    read = EvidenceRecord.load(record, strict=True)
+    newest = read["archive_time_stamp_sequence"][-1][-1]
+    return timestamp_digest(newest["time_stamp"].dump(), str(read["digest_algorithms"][-1]["algorithm"].native))
+
+
+def timestamp_digest(token: bytes, algorithm: str) -> bytes:
+    """Return the leaf of a timestamp that is renewed."""
+    return hashlib.new(algorithm, token).digest()
 
 
 def renewed_digests(record: bytes, files: Sequence[bytes], algorithm: str) -> list[bytes]:
@@ -77,12 +89,17 @@ def renewed_digests(record: bytes, files: Sequence[bytes], algorithm: str) -> li
     return [hashlib.new(algorithm, hashlib.new(algorithm, file).digest() + proven).digest() for file in files]
 
 
-def with_renewed_tree(record: bytes, digests: Sequence[bytes], algorithm: str, timestamp: bytes) -> bytes:
-    """Return the record with a new chain over `digests` (`renewed_digests`), whose group hash `timestamp` is over."""
+def with_renewed_tree(
+    record: bytes, digests: Sequence[bytes], algorithm: str, timestamp: bytes, path: Sequence[bytes] = ()
+) -> bytes:
+    """Return the record with a new chain over `digests` (`renewed_digests`).
+
+    `path`: the neighbours on the way from their group hash to the root that `timestamp` is over.
+    """
     chains, algorithms = _chains_of(record)
     archived = {
         "digest_algorithm": {"algorithm": algorithm},
-        "reduced_hashtree": [sorted(digests)],
+        "reduced_hashtree": [sorted(digests), *([neighbour] for neighbour in path)],
         "time_stamp": _content_info(timestamp),
     }
     return _encoded(list(dict.fromkeys([*algorithms, algorithm])), [*chains, [archived]])

@@ -7,22 +7,21 @@ one that is missing is made in a later round.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from datetime import date
 
 import structlog
 
-from hub.documents.evidence.container import covered_items, proof_manifest, with_proof
+from hub.documents.evidence.container import covered_digests
 from hub.documents.evidence.hash_tree import HashTree, evidence_record
 from hub.errors import QiandaError, TimestampUnavailable
+from hub.lifecycle.evidence.add_version import ProofVersion, add_version
 from hub.lifecycle.services import Services
-from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
+from hub.model.evidence.package import FIRST_VERSION
 from hub.model.evidence.tree import StoredTree, TreeLeaf, previous_leaf
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
-from qianda.evidence.items import read_items
 
 PROVEN_VERSION = 2
 # Services that timestamp a root, where so many are configured.
@@ -110,15 +109,7 @@ async def _prove(services: Services, unproven: UnprovenPackage, tree: HashTree) 
     assert first is not None and stored is not None
     file = await services.files.get(first.sha256)
 
-    def proven() -> bytes:
-        covered = covered_items(file)
-        digests = [hashlib.sha256(content).digest() for content in covered.values()]
-        record = evidence_record(digests, tree.path(unproven.position), stored.timestamps[0])
-        items = {item.name: item.content for item in read_items(file)}
-        return with_proof(items, proof_manifest(covered), record, first.made_at)
+    def record() -> bytes:
+        return evidence_record(covered_digests(file), tree.path(unproven.position), stored.timestamps[0])
 
-    content = await asyncio.to_thread(proven)
-    sha256 = await services.files.put(content)
-    async with services.database.transaction(EVERYTHING) as tx:
-        second = EvidencePackage(first.contract, PROVEN_VERSION, first.campus, sha256, len(content), first.leaf, tx.now)
-        await tx.packages.add(second)
+    await add_version(services, (first, file), await asyncio.to_thread(record), ProofVersion(PROVEN_VERSION))

@@ -20,6 +20,7 @@ from hub.authorities import CertificateStatus, Revoked
 from hub.documents.contract_templates import Consent
 from hub.documents.evidence.container import (
     covered_digests,
+    find_document,
     signature_file,
     signed_attributes,
     signed_manifest,
@@ -32,7 +33,7 @@ from hub.documents.signature import embedded_timestamp
 from hub.errors import BadInput, CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
-from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, next_try
+from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, PackageParts, leave_out, next_try
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -189,16 +190,19 @@ def _timestamps_in(pdf: bytes, requests: Sequence[SignatureRequest]) -> dict[str
 
 async def _store(services: Services, begun: _Begun, package: bytes) -> None:
     contract = begun.facts.case.contract
-    stored = await services.files.put(package)
-    leaf = group_leaf(covered_digests(package))
+    sha256, leaf = hashlib.sha256(package).hexdigest(), group_leaf(covered_digests(package))
+    inside = find_document(package)
+    parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
+    await services.files.put(parts.own)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.cases.lock_with_record(contract.id)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
         await tx.packages.done(contract.id)
-        made = EvidencePackage(contract.id, FIRST_VERSION, contract.campus, stored, len(package), leaf, tx.now)
+        who = (contract.id, FIRST_VERSION, contract.campus)
+        made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
         if await tx.packages.add(made):
             seal = services.sealing.seal
-            facts = {"package_sha256": stored, "version": FIRST_VERSION, "key": seal.key.label}
+            facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation
             await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,9 +22,11 @@ PACKAGE_RETRY: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class EvidencePackage:
-    """A version of a package, stored under its SHA-256 (hex). Version 1 is signed; later ones only add to it.
+    """A version of a package, given out under its SHA-256 (hex). Version 1 is signed; later ones only add to it.
 
-    `leaf`: the hash of all items of version 1 as a group, which stands in the hash tree of a day.
+    `leaf`: the hash of all items of version 1 as a group, which stands in the hash tree of a day. `file`: SHA-256 of
+    what is stored of this version alone; `pieces`: how it is put together, None if `file` is all of it. `renewals`:
+    how many timestamps its evidence record has beside the first.
     """
 
     contract: UUID
@@ -33,6 +36,43 @@ class EvidencePackage:
     size: int
     leaf: bytes
     made_at: datetime
+    file: str
+    pieces: Sequence[Mapping[str, Any]] | None = None
+    renewals: int = 0
+
+
+@dataclass(frozen=True)
+class PackageParts:
+    """A package without the bytes that another stored file has. `own`: what is left of it, to be stored as `file`."""
+
+    own: bytes
+    file: str
+    pieces: Sequence[Mapping[str, Any]] | None
+
+
+def piece(file: str, start: int, length: int) -> dict[str, Any]:
+    """Return a piece of a package: these bytes of the content with the SHA-256 `file`."""
+    return {"file": file, "start": start, "length": length}
+
+
+def leave_out(package: bytes, start: int, length: int) -> PackageParts:
+    """Leave out of a package the bytes of a stored file, which stand in it from `start`. Pure."""
+    inside = hashlib.sha256(package[start : start + length]).hexdigest()
+    own = package[:start] + package[start + length :]
+    file = hashlib.sha256(own).hexdigest()
+    pieces = [piece(file, 0, start), piece(inside, 0, length), piece(file, start, len(own) - start)]
+    return PackageParts(own, file, pieces)
+
+
+def go_on_from(first: EvidencePackage, length: int, tail: bytes) -> PackageParts:
+    """Make a version of the first `length` bytes of the first one, and of what follows in it. Pure."""
+    before, left = [], length
+    for one in first.pieces or [piece(first.file, 0, first.size)]:
+        if left > 0:
+            before.append({**one, "length": min(one["length"], left)})
+            left -= one["length"]
+    file = hashlib.sha256(tail).hexdigest()
+    return PackageParts(tail, file, [*before, piece(file, 0, len(tail))])
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from hub.model.school.roster_upload import ROSTER_RETENTION
 
@@ -41,12 +41,13 @@ class Retention:
     `calls`: processed webhooks of providers; their content is deleted at once, their time and result are kept.
     `inbound`: messages that people sent us, which are personal data.
     `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
-    民法典 art. 188: three years).
+    民法典 art. 188: three years). `algorithm_ends`: the last day of hash algorithms, before which evidence is renewed.
     """
 
     calls: timedelta = timedelta(days=30)
     inbound: timedelta = timedelta(days=180)
     contracts: timedelta = timedelta(days=1096)
+    algorithm_ends: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class PersonErasure:
         prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
-        packages = select(PACKAGE.c.sha256).where(PACKAGE.c.contract == contract)
+        packages = select(PACKAGE.c.file).where(PACKAGE.c.contract == contract)
         rows = await self._connection.execute(versions.union(prepared, current, packages))
         return {row[0] for row in rows}
 

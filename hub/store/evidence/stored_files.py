@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
 
 from hub.model.evidence.file_parts import ContractFiles, StoredVersion
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.files import FilePart
+from hub.store.kernel.files import FilePart, FilePiece, JoinedFile
 from hub.store.kernel.statement import SqlStatement
 
 # The condition on `state` and `prepared_deleted_at` is that of an index, which holds only what is left to do.
@@ -56,11 +56,16 @@ _FIND_PART = SqlStatement(
         bindparam("sha256", type_=Text())
     )
 )
+_FIND_PIECES = SqlStatement(
+    text("SELECT pieces FROM evidence_package WHERE sha256 = :sha256 AND pieces IS NOT NULL LIMIT 1").bindparams(
+        bindparam("sha256", type_=Text())
+    )
+)
 _NAMED = SqlStatement(
     text("""
 SELECT sha256 FROM document_version WHERE sha256 = ANY(:files) AND file = sha256
 UNION SELECT prepared FROM signature_request WHERE prepared = ANY(:files) AND prepared_deleted_at IS NULL
-UNION SELECT sha256 FROM evidence_package WHERE sha256 = ANY(:files)
+UNION SELECT file FROM evidence_package WHERE file = ANY(:files)
 """).bindparams(bindparam("files", type_=ARRAY(Text())))
 )
 _MARK_DELETED = SqlStatement(
@@ -117,10 +122,13 @@ class StoredFiles:
         if parts:
             await self._connection.execute(_PUT_PARTS, {"versions": list(parts), "files": list(parts.values())})
 
-    async def find_part(self, sha256: str) -> FilePart | None:
-        """Return where the version with this SHA-256 is stored."""
+    async def find_part(self, sha256: str) -> FilePart | JoinedFile | None:
+        """Return where the version, or the evidence package, with this SHA-256 is stored."""
         row = (await self._connection.execute(_FIND_PART, {"sha256": sha256})).first()
-        return FilePart(**row) if row else None
+        if row:
+            return FilePart(**row)
+        pieces = await self._connection.scalar(_FIND_PIECES, {"sha256": sha256})
+        return JoinedFile(sha256, [FilePiece(**piece) for piece in pieces]) if pieces else None
 
     async def list_named(self, files: Iterable[str]) -> set[str]:
         """Return those of these files (SHA-256) that a row names."""

@@ -51,6 +51,7 @@ WHERE leaf.kind = 'package' AND package.version = 1 AND NOT EXISTS (
   SELECT 1 FROM document_version AS gone WHERE gone.contract = package.contract AND gone.erased_at IS NOT NULL
 ) ORDER BY leaf.day, leaf.position LIMIT :most
 """)
+_DAY_OF = SqlStatement("SELECT day FROM hash_tree_leaf WHERE contract = :contract AND kind = 'package'")
 _COMPARED = SqlStatement(
     text("""
 SELECT leaf.kind, leaf.contract, leaf.number, leaf.entries, leaf.leaf,
@@ -121,6 +122,11 @@ class HashTrees:
 
     async def leaves(self, day: date) -> list[bytes]:
         return list(await self._connection.scalars(_LEAVES, {"day": day}))
+
+    async def find_day(self, contract: UUID) -> date | None:
+        """Return the day of the tree that has the contract's package; None before there is one."""
+        day: date | None = await self._connection.scalar(_DAY_OF, {"contract": contract})
+        return day
 
     async def list_unproven(self, limit: int) -> list[UnprovenPackage]:
         return [UnprovenPackage(**row) for row in await self._connection.execute(_UNPROVEN, {"most": limit})]

@@ -3,7 +3,8 @@
 A file is written before the commit of the transaction that names it, so a file may exist that no row names, which is
 harmless: `list_old` finds it. `put` returns when the file is on the disk, or when the object store has answered.
 
-A content that is the beginning of a later one needs no file of its own: `FilePart`. `get` reads both kinds.
+A content that is the beginning of a later one needs no file of its own (`FilePart`), nor does one that is put together
+from others (`JoinedFile`). `get` reads all kinds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,23 @@ class FilePart:
 
 
 @dataclass(frozen=True)
+class FilePiece:
+    """The bytes from `start`, `length` of them, of the content with the SHA-256 `file`."""
+
+    file: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class JoinedFile:
+    """A content that is these pieces, one behind the other."""
+
+    sha256: str
+    pieces: Sequence[FilePiece]
+
+
+@dataclass(frozen=True)
 class FoundFile:
     """A file as the store lists it. `path`: below the store; `sha256`: its name, None for one that was half written."""
 
@@ -51,7 +69,7 @@ class FoundFile:
     size: int
 
 
-FindPart = Callable[[str], Awaitable[FilePart | None]]
+FindPart = Callable[[str], Awaitable[FilePart | JoinedFile | None]]
 
 
 class Files:
@@ -93,7 +111,7 @@ class Files:
         write_durably(path, content)
 
     async def get(self, sha256: str) -> bytes:
-        """Return the content with this SHA-256: a whole file, or the beginning of one.
+        """Return the content with this SHA-256: a whole file, the beginning of one, or pieces of several.
 
         Raises UnreadableFile if it is missing or was changed. Opens a transaction of its own if there is no such file.
         """
@@ -101,6 +119,8 @@ class Files:
             result = await self._store.get_async(_path(sha256))
         except (NotFoundError, FileNotFoundError) as error:
             part = await self._find_part(sha256) if self._find_part else None
+            if isinstance(part, JoinedFile):
+                return await self.join(part)
             if part is None or part.file == sha256:
                 raise UnreadableFile(f"the stored file {sha256} is missing") from error
             return await self.get_part(part)
@@ -117,6 +137,14 @@ class Files:
             raise UnreadableFile(f"the stored file {part.file} is missing, which begins with {part.sha256}") from error
         if hashlib.sha256(content).hexdigest() != part.sha256:
             raise UnreadableFile(f"the stored file {part.file} was changed: it does not begin with {part.sha256}")
+        return content
+
+    async def join(self, joined: JoinedFile) -> bytes:
+        """Return the content that is put together. Raises UnreadableFile."""
+        contents = {file: await self.get(file) for file in dict.fromkeys(piece.file for piece in joined.pieces)}
+        content = b"".join(contents[each.file][each.start : each.start + each.length] for each in joined.pieces)
+        if hashlib.sha256(content).hexdigest() != joined.sha256:
+            raise UnreadableFile(f"the pieces of {joined.sha256} were changed")
         return content
 
     async def get_size(self, sha256: str) -> int:

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import bytes_, counter, json_, moment, words
@@ -58,7 +58,11 @@ class PersonalValueRow(SQLModel, table=True):
 
 
 class EvidencePackageRow(SQLModel, table=True):
-    """A version of a contract's evidence package, which is a stored file. The role `app` may only insert and read."""
+    """A version of a contract's evidence package. The role `app` may only insert and read.
+
+    `file`: the stored file of this version alone; `pieces`: how the version is put together from it and from others,
+    NULL if it is that file. `renewals`: how many timestamps its evidence record has beside the first.
+    """
 
     __tablename__ = "evidence_package"
     contract: UUID = Field(primary_key=True)
@@ -68,6 +72,13 @@ class EvidencePackageRow(SQLModel, table=True):
     size: int = Field(sa_type=BigInteger)
     leaf: bytes = bytes_(nullable=False)
     made_at: datetime = moment(nullable=False)
+    file: str = words()
+    pieces: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    renewals: int = counter()
+    __table_args__ = (
+        Index("ix_evidence_package_sha256", "sha256", postgresql_using="hash"),
+        Index("ix_evidence_package_file", "file", postgresql_using="hash"),
+    )
 
 
 class EvidenceDueRow(SQLModel, table=True):
@@ -103,3 +114,61 @@ class HashTreeLeafRow(SQLModel, table=True):
     entries: int
     leaf: bytes = bytes_(nullable=False)
     __table_args__ = (Index("ix_hash_tree_leaf_contract", "contract", "kind", "entries"),)
+
+
+class EvidenceRenewalRow(SQLModel, table=True):
+    """A timestamp over earlier timestamps, or (`is_tree`) over packages anew. The role `app` may only insert and
+    read."""
+
+    __tablename__ = "evidence_renewal"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    algorithm: str = words()
+    is_tree: bool
+    leaves: int
+    root: bytes = bytes_(nullable=False)
+    timestamp: bytes = bytes_(nullable=False)
+    made_at: datetime = moment(nullable=False)
+
+
+class EvidenceRenewalLeafRow(SQLModel, table=True):
+    """What a renewal is over: the timestamp of a day's tree or of an earlier renewal, or a contract's package. The role
+    `app` may only insert and read."""
+
+    __tablename__ = "evidence_renewal_leaf"
+    renewal: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    day: date | None = None
+    renewed: int | None = None
+    contract: UUID | None = None
+    leaf: bytes = bytes_(nullable=False)
+    __table_args__ = tuple(
+        Index(f"ix_evidence_renewal_leaf_{name}", name, "renewal", postgresql_where=text(f"{name} IS NOT NULL"))
+        for name in ("day", "renewed", "contract")
+    )
+
+
+class HashTreeReceiptRow(SQLModel, table=True):
+    """What a notary, or a chain service, answered when it was given a day's root. The role `app` may only insert and
+    read."""
+
+    __tablename__ = "hash_tree_receipt"
+    day: date = Field(primary_key=True)
+    notary: str = words(primary_key=True)
+    reference: str = words()
+    receipt: bytes = bytes_(nullable=False)
+    at: datetime = moment(nullable=False)
+
+
+class LegalHoldRow(SQLModel, table=True):
+    """A contract that must not be erased or deleted: why, by whom, and until when (NULL: until lifted)."""
+
+    __tablename__ = "legal_hold"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(index=True)
+    campus: str = words()
+    reason: str = words()
+    placed_by: str = words()
+    placed_at: datetime = moment(nullable=False)
+    until: datetime | None = moment()
+    lifted_by: str | None = words(default=None)
+    lifted_at: datetime | None = moment()

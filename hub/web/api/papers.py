@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.errors import NotCompleted
 from hub.lifecycle.evidence.open_package import open_package
+from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.web.api import answers
@@ -26,6 +27,8 @@ async def evidence_zip(call: ApiCall) -> File:
     """Return the newest version of the evidence package."""
     async with call.services.database.transaction(call.scope) as tx:
         contract = await tx.contracts.get(call.contract)
+    await add_renewed_version(call.services, contract.id)
+    async with call.services.database.transaction(call.scope) as tx:
         package = await open_package(tx, contract, call.actor)
     return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
 

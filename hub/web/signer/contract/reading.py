@@ -11,6 +11,7 @@ from aiohttp import web
 from hub.errors import ContractNotFound, NotCompleted, NotFound
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.evidence.open_package import find_package
+from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.open_link import Visit, visit
 from hub.lifecycle.signing.sign import consent_for
@@ -166,6 +167,8 @@ async def evidence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     async with hub.database.transaction(EVERYTHING) as tx:
         seen = (await visit(tx, session_secret(request), contract_id(request))).contract
+    await add_renewed_version(hub.services, seen.id)
+    async with hub.database.transaction(EVERYTHING) as tx:
         package = await find_package(tx, seen.id)
     headers = {"Content-Disposition": f'attachment; filename="{seen.number}-evidence.zip"'}
     content = await hub.services.files.get(package.sha256)

@@ -10,6 +10,7 @@ from aiohttp import web
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_page
 from hub.lifecycle.evidence.open_package import open_package
+from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.app_keys import BRAKES, PAGE_IMAGES
 from hub.web.security import refuse_other_sites
@@ -63,6 +64,8 @@ async def evidence(visit: DeskVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
+    await add_renewed_version(visit.services, found.id)
+    async with visit.services.database.transaction(visit.scope) as tx:
         package = await open_package(tx, found, visit.actor)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}-evidence.zip"'}
     content = await visit.services.files.get(package.sha256)

@@ -1,0 +1,41 @@
+"""Add a version of an evidence package that differs from the first one by its evidence record alone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
+
+from hub.documents.evidence.container import covered_items, items_length, proof_manifest, with_proof
+from hub.lifecycle.services import Services
+from hub.model.evidence.package import EvidencePackage, PackageParts, go_on_from
+from hub.model.staff.accounts import EVERYTHING
+
+
+@dataclass(frozen=True)
+class ProofVersion:
+    """The number of a version, and how many timestamps its evidence record has beside the first."""
+
+    number: int
+    renewals: int = 0
+
+
+async def add_version(
+    services: Services, first: tuple[EvidencePackage, bytes], record: bytes, version: ProofVersion
+) -> None:
+    """Store a version with this evidence record. `first`: version 1 and its bytes. One of this number stays as it is.
+
+    Only what follows the items of version 1 is stored.
+    """
+    package, file = first
+
+    def made() -> tuple[PackageParts, str, int]:
+        content = with_proof(file, proof_manifest(covered_items(file)), record, package.made_at)
+        parts = go_on_from(package, length := items_length(file), content[length:])
+        return parts, hashlib.sha256(content).hexdigest(), len(content)
+
+    parts, sha256, size = await asyncio.to_thread(made)
+    await services.files.put(parts.own)
+    async with services.database.transaction(EVERYTHING) as tx:
+        new = replace(package, version=version.number, sha256=sha256, size=size, made_at=tx.now, file=parts.file)
+        await tx.packages.add(replace(new, pieces=parts.pieces, renewals=version.renewals))

@@ -1,0 +1,100 @@
+"""Renewals of evidence records: which timestamps are the newest ones, and by which steps a record was renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Integer, Table, Uuid, bindparam, text
+
+from hub.model.evidence.renewal import Renewal, RenewalLeaf, RenewalStep
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.rows import arrays_of, insert_many, insert_row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import EvidenceRenewalLeafRow, EvidenceRenewalRow, table_of
+
+RENEWAL: Table = table_of(EvidenceRenewalRow)
+LEAF: Table = table_of(EvidenceRenewalLeafRow)
+_LEAF_COLUMNS = ("renewal", "position", "day", "renewed", "contract", "leaf")
+_ADD = insert_row(RENEWAL, Renewal.__dataclass_fields__, passing_over=True)
+_ADD_LEAVES = insert_many(LEAF, _LEAF_COLUMNS)
+_NEXT_ID = SqlStatement("SELECT coalesce(max(id), 0) + 1 FROM evidence_renewal")
+_CURRENT = SqlStatement("""
+SELECT tree.day, NULL::integer AS renewed, 'sha256' AS algorithm, tree.timestamps[1] AS token FROM hash_tree AS tree
+WHERE NOT EXISTS (SELECT FROM evidence_renewal_leaf AS leaf WHERE leaf.day = tree.day)
+UNION ALL SELECT NULL, renewal.id, renewal.algorithm, renewal.timestamp FROM evidence_renewal AS renewal
+WHERE NOT EXISTS (SELECT FROM evidence_renewal_leaf AS leaf WHERE leaf.renewed = renewal.id)
+""")
+_STEP = SqlStatement(
+    text("""
+SELECT leaf.position, renewal.* FROM evidence_renewal_leaf AS leaf
+JOIN evidence_renewal AS renewal ON renewal.id = leaf.renewal
+WHERE leaf.renewal > :after AND (leaf.day = :day OR leaf.renewed = :renewed OR leaf.contract = :contract)
+ORDER BY leaf.renewal LIMIT 1
+""").bindparams(
+        bindparam("after", type_=Integer()),
+        bindparam("day", type_=Date()),
+        bindparam("renewed", type_=Integer()),
+        bindparam("contract", type_=Uuid()),
+    )
+)
+_LEAVES = SqlStatement("SELECT leaf FROM evidence_renewal_leaf WHERE renewal = :renewal ORDER BY position")
+_LACKING = """
+FROM evidence_package AS package
+WHERE package.version = 1
+  AND EXISTS (SELECT FROM hash_tree_leaf AS leaf WHERE leaf.contract = package.contract AND leaf.kind = 'package')
+  AND NOT EXISTS (SELECT FROM evidence_renewal_leaf AS leaf JOIN evidence_renewal AS renewal
+    ON renewal.id = leaf.renewal WHERE leaf.contract = package.contract AND renewal.algorithm = :algorithm)
+  AND NOT EXISTS (SELECT FROM document_version AS gone
+    WHERE gone.contract = package.contract AND gone.erased_at IS NOT NULL)
+"""
+_TO_HASH_ANEW = SqlStatement(
+    text(
+        f"SELECT package.contract {_LACKING} AND package.contract > :after ORDER BY package.contract LIMIT :most"
+    ).bindparams(bindparam("after", type_=Uuid()))
+)
+_COUNT_TO_HASH_ANEW = SqlStatement(f"SELECT count(*) {_LACKING}")
+
+
+class Renewals:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_current(self) -> list[dict[str, Any]]:
+        """Return the day or renewal, algorithm and token of each timestamp that no other one renews yet."""
+        return [dict(row) for row in await self._connection.execute(_CURRENT)]
+
+    async def next_id(self) -> int:
+        return int(await self._connection.scalar(_NEXT_ID) or 1)
+
+    async def add(self, renewal: Renewal, leaves: Sequence[RenewalLeaf]) -> bool:
+        """Store a renewal with its leaves, in their order. Return False if there is one of this id, which stays."""
+        if (await self._connection.write_now(_ADD, vars(renewal))).rowcount != 1:
+            return False
+        rows = [vars(leaf) | {"renewal": renewal.id, "position": number} for number, leaf in enumerate(leaves)]
+        await self._connection.write_now(_ADD_LEAVES, arrays_of(_LEAF_COLUMNS, rows))
+        return True
+
+    async def list_steps(self, contract: UUID, day: date) -> list[RenewalStep]:
+        """Return how the evidence record of a contract's package, which is in the tree of `day`, was renewed."""
+        steps: list[RenewalStep] = []
+        source: dict[str, Any] = {"day": day, "renewed": None, "contract": contract, "after": 0}
+        while row := (await self._connection.execute(_STEP, source)).first():
+            values = dict(row)
+            position = values.pop("position")
+            steps.append(RenewalStep(Renewal(**values), position))
+            source |= {"day": None, "renewed": values["id"], "after": values["id"]}
+        return steps
+
+    async def leaves(self, renewal: int) -> list[bytes]:
+        return list(await self._connection.scalars(_LEAVES, {"renewal": renewal}))
+
+    async def count_to_hash_anew(self, algorithm: str) -> int:
+        return int(await self._connection.scalar(_COUNT_TO_HASH_ANEW, {"algorithm": algorithm}) or 0)
+
+    async def list_to_hash_anew(self, algorithm: str, after: UUID, limit: int) -> list[UUID]:
+        """Return contracts whose package is in a tree, and in none of this algorithm yet, in the order of their ids."""
+        given = {"algorithm": algorithm, "after": after, "most": limit}
+        return list(await self._connection.scalars(_TO_HASH_ANEW, given))
