@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +20,7 @@ from qianda.seal_command import seal_group
 from qianda.terminal_language import Language, language_of_environment
 
 if TYPE_CHECKING:
+    from qianda.verify.elements import ElementAnswer
     from qianda.verify.expectation import Expectation
     from qianda.verify.findings import Reason
     from qianda.verify.validation_report import ReportedSignature
@@ -26,6 +30,17 @@ NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
 
 _OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
+
+
+# A PDF and its package.
+MAX_TOGETHER = 2
+
+
+class Level(StrEnum):
+    """What may be required of each element; `qianda.verify.findings.Word` has all words."""
+
+    SHOWN = "shown"
+    DECLARED = "declared"
 
 
 def main() -> None:
@@ -57,7 +72,12 @@ def build(arguments: list[str]) -> typer.Typer:
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The PDF, OFD or evidence package to check.", show_default=False)],
+    file: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The PDF, OFD or evidence package to check; or a PDF and its package, together.", show_default=False
+        ),
+    ],
     trust: Annotated[
         list[Path] | None,
         typer.Option(
@@ -71,6 +91,12 @@ def verify(
     manifest: Annotated[
         Path | None,
         typer.Option(help="What this must be: a JSON file with number, document_sha256, final_sha256 or fields."),
+    ] = None,
+    require: Annotated[
+        Level | None,
+        typer.Option(
+            help="Fail unless each element is answered so, or better; who owned and used the key, for each person."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     report: Annotated[
@@ -87,7 +113,10 @@ def verify(
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or language_of_environment()
-    raise typer.Exit(_verify(VerifyArguments(file, trust_files, expect, manifest, as_json, report), tongue))
+    if len(file) > MAX_TOGETHER:
+        raise typer.BadParameter("name one file, or a PDF and its package")
+    asked = VerifyArguments(file[0], trust_files, expect, manifest, as_json, report, require, *file[1:])
+    raise typer.Exit(_verify(asked, tongue))
 
 
 def agent(
@@ -120,7 +149,7 @@ def trusted_by_default() -> list[Path]:
 
 @dataclass(frozen=True)
 class VerifyArguments:
-    """The arguments of the command `verify`."""
+    """The arguments of the command `verify`. `beside`: the file to be checked together with `file`."""
 
     file: Path
     trust_files: list[Path]
@@ -128,12 +157,26 @@ class VerifyArguments:
     manifest: Path | None
     as_json: bool
     report: Path | None = None
+    required: Level | None = None
+    beside: Path | None = None
 
     def expectation(self) -> Expectation:
         from qianda.verify.expectation import Expectation
 
         expected = Expectation.read(self.manifest) if self.manifest else Expectation()
         return replace(expected, number=self.number) if self.number else expected
+
+    def together(self) -> VerifyArguments:
+        """Return the check of the package, which has to hold the other file. Raises UnreadableDocument, OSError."""
+        from qianda.evidence.reasons import NO_PAIR
+        from qianda.verify.findings import UnreadableDocument
+        from qianda.verify.guard import is_package
+
+        assert self.beside is not None
+        package, document = sorted((self.file, self.beside), key=is_package, reverse=True)
+        if not is_package(package) or is_package(document):
+            raise UnreadableDocument(NO_PAIR)
+        return replace(self, file=package, beside=document)
 
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
@@ -144,6 +187,8 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.validation_report import signatures_of
 
     try:
+        if asked.beside is not None:
+            return _verify_package(asked.together(), language)
         if is_package(asked.file):
             return _verify_package(asked, language)
         report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
@@ -157,14 +202,18 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
         typer.echo(str(error), err=True)
         return UNREADABLE
     from qianda.verify import report as reports
+    from qianda.verify.findings import Word
+    from qianda.verify.requirement import find_lacking
 
+    lacking = find_lacking(report, Word(asked.required.value)) if asked.required else ()
     if asked.as_json:
-        typer.echo(json.dumps(reports.as_json(report), ensure_ascii=False, indent=2))
+        _say_json(reports.as_json(report), lacking, asked)
     else:
         from rich.console import Console
 
         reports.show(report, Console(), language)
-    return SOMETHING_FAILED if report.failed else NOTHING_FAILED
+        reports.show_lacking(lacking, Console(), language)
+    return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
 
 
 def _verify_package(asked: VerifyArguments, language: Language) -> int:
@@ -172,18 +221,40 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
     from qianda.evidence.package_check import PackageReport
     from qianda.verify.guard import call_for_package, check_guarded
 
-    check = call_for_package(asked.file, asked.trust_files, asked.expectation())
+    expected = asked.expectation()
+    if asked.beside is not None:
+        expected = replace(expected, final_sha256=_sha256(asked.beside))
+    check = call_for_package(asked.file, asked.trust_files, expected)
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
+    from qianda.verify.findings import Word
+    from qianda.verify.report import show_lacking
 
     _write_report(asked, package_report.signatures_of(report))
+    lacking = package_report.find_lacking(report, Word(asked.required.value)) if asked.required else ()
     if asked.as_json:
-        typer.echo(json.dumps(package_report.as_json(report), ensure_ascii=False, indent=2))
+        _say_json(package_report.as_json(report), lacking, asked)
     else:
         from rich.console import Console
 
         package_report.show(report, Console(), language)
-    return SOMETHING_FAILED if report.failed else NOTHING_FAILED
+        show_lacking(lacking, Console(), language)
+    return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
+
+
+def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file (hex). Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _say_json(said: dict[str, Any], lacking: Sequence[ElementAnswer], asked: VerifyArguments) -> None:
+    if asked.beside is not None:
+        said["together_with"] = asked.beside.name
+    if asked.required is not None:
+        said["required"] = asked.required.value
+        said["lacking"] = [answer.element.value for answer in lacking]
+    typer.echo(json.dumps(said, ensure_ascii=False, indent=2))
 
 
 def _write_report(asked: VerifyArguments, signatures: list[ReportedSignature]) -> None:

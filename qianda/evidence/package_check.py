@@ -14,8 +14,9 @@ from typing import Any
 
 from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
+from qianda.evidence.custody import with_custody
 from qianda.evidence.items import MAX_TOTAL_BYTES
-from qianda.evidence.reasons import ANOTHER_CONTRACT, TOO_MUCH, BadPackage
+from qianda.evidence.reasons import ANOTHER_CONTRACT, NO_FINAL_FILE, TOO_MUCH, BadPackage
 from qianda.evidence.signer import PackageSigner, check_signer
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
@@ -30,8 +31,8 @@ class PackageReport:
 
     `fault`: why it is not believed; everything but the file's own facts is empty then. `is_untrusted`: the fault is
     only that nobody trusted signed it. `contract`: the facts of `contract.json`. `proven_since`: the time of the
-    evidence record, if it has one. `document`: the report about the finished file in it; None for contracts that ended
-    otherwise.
+    evidence record, if it has one; `proof_ends`: when the certificate of its newest timestamp does. `document`: the
+    report about the finished file in it; None for contracts that ended otherwise.
     """
 
     file: str
@@ -42,6 +43,7 @@ class PackageReport:
     contract: Mapping[str, Any] | None = None
     signer: PackageSigner | None = None
     proven_since: datetime | None = None
+    proof_ends: datetime | None = None
     items: int = 0
     document: VerificationReport | None = None
 
@@ -71,12 +73,15 @@ def check_package(
         return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
         return replace(report, fault=error.reason)
-    since = min((proof.since for proof in container.proofs.values()), default=None)
+    proofs = list(container.proofs.values())
+    since = min((proof.since for proof in proofs), default=None)
+    ends = min((proof.timestamps[-1].certificate.not_valid_after for proof in proofs), default=None)
     return replace(
         report,
         contract=contract,
         signer=signer,
         proven_since=since,
+        proof_ends=ends,
         items=len(container.items),
         document=document,
     )
@@ -100,8 +105,10 @@ def _document(
     if expected and expected.number is not None and expected.number != contract["number"]:
         raise BadPackage(ANOTHER_CONTRACT.about(found=contract["number"], expected=expected.number))
     if contract["state"] != "COMPLETED":
+        if expected and expected.final_sha256 is not None:
+            raise BadPackage(NO_FINAL_FILE)
         return None
     wanted = replace(expected or Expectation(), number=str(contract["number"]))
     if wanted.fields is None:
         wanted = replace(wanted, fields=(*contract["fields"], "seal"))
-    return verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE)
+    return with_custody(verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE), container.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -9,10 +10,13 @@ from rich.markup import escape
 
 from qianda.evidence.container import SIGNATURE
 from qianda.evidence.package_check import PackageReport
-from qianda.verify.findings import Reason
+from qianda.evidence.reasons import NO_FINAL_FILE
+from qianda.verify.elements import ElementAnswer
+from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.report import as_json as document_as_json
 from qianda.verify.report import local_time, say
 from qianda.verify.report import show as show_document
+from qianda.verify.requirement import find_lacking as find_lacking_of_document
 from qianda.verify.validation_report import FAILED, INDETERMINATE, PASSED, ReportedSignature
 from qianda.verify.validation_report import signatures_of as signatures_of_document
 
@@ -22,6 +26,10 @@ _GENUINE = Reason(
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
 )
 _PROVEN = Reason("证据记录证明它自 {at} 起存在。", "An evidence record shows that it has existed since {at}.")
+_ENDED = Reason(
+    "证据记录最后一个时间戳的证书已于 {at} 到期: 请向签署平台索取续期后的证据包。",
+    "The certificate of the newest timestamp in its evidence record ran out at {at}: ask for the renewed package.",
+)
 _UNPROVEN = Reason("还没有证据记录 (第一版)。", "It has no evidence record yet (version 1).")
 _STATE = Reason("合同状态: {state}", "State of the contract: {state}")
 _TRIAL = Reason(
@@ -49,6 +57,7 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "made_at": report.signer.signed_at.isoformat(),
             "trial": report.signer.trial,
             "proven_since": report.proven_since.isoformat() if report.proven_since else None,
+            "proof_ends": report.proof_ends.isoformat() if report.proof_ends else None,
             "items": report.items,
             "document": document_as_json(report.document) if report.document else None,
         }
@@ -87,4 +96,19 @@ def _sentences(report: PackageReport) -> list[Reason]:
         _STATE.about(state=report.contract["state"]),
         _PROVEN.about(at=local_time(report.proven_since)) if report.proven_since else _UNPROVEN,
     ]
+    if report.proof_ends is not None and report.proof_ends < datetime.now(UTC):
+        sentences.append(_ENDED.about(at=local_time(report.proof_ends)))
     return [*sentences, _TRIAL] if report.signer.trial else sentences
+
+
+def find_lacking(report: PackageReport, wanted: Word) -> list[ElementAnswer]:
+    """Return the answers about the file inside that are worse than `wanted`; for a package without one, of each
+    element that nobody can answer. Without an evidence record that still proves something, the time is not shown."""
+    if report.document is None:
+        return [ElementAnswer(element, Word.NOT_SHOWN, NO_FINAL_FILE) for element in Element]
+    lacking = list(find_lacking_of_document(report.document, wanted))
+    ended = report.proof_ends is None or report.proof_ends < datetime.now(UTC)
+    if wanted is Word.SHOWN and ended and not any(answer.element is Element.TIME for answer in lacking):
+        why = _ENDED.about(at=local_time(report.proof_ends)) if report.proof_ends else _UNPROVEN
+        lacking.append(ElementAnswer(Element.TIME, Word.NOT_SHOWN, why))
+    return lacking

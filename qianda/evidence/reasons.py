@@ -52,6 +52,18 @@ APPLICATION_WRONG: Final = Reason(
     "{folder} 中的证书申请或签名无效", "a signature, or an application for a certificate, in {folder} is wrong"
 )
 ANOTHER_CONTRACT: Final = Reason("这是合同 {found}, 不是 {expected}", "this is contract {found}, not {expected}")
+NO_PAIR: Final = Reason(
+    "一起检查时, 须是一个最终文件和它的证据包。", "Checked together, it has to be a finished file and its package."
+)
+NO_FINAL_FILE: Final = Reason(
+    "此证据包的合同没有完成, 因而没有最终文件",
+    "the contract of this package was not completed: there is no finished file",
+)
+OWNED_SHOWN: Final = Reason(
+    "证据包载明: 密钥由 {custody} 保管且已获证实, 身份由 {provider} 核验, 证书由外部机构签发。",
+    "The package states that the key was proved to be kept by {custody}, and the identity checked by {provider}; the "
+    "certificate is of an outside authority.",
+)
 RECORD_UNREADABLE: Final = Reason("证据记录无法读取", "the evidence record cannot be read (RFC 4998)")
 RECORD_MISSES: Final = Reason("证据记录不包含 {name}", "the evidence record does not cover {name}")
 RECORD_HASH: Final = Reason(

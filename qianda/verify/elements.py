@@ -20,7 +20,7 @@ from qianda.verify.signed_file import ContractName
 from qianda.verify.structure import SEAL_FIELD, Structure
 from qianda.verify.trust import Trust
 
-_BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)
+BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _worst(element: Element, parties: Sequence[SigningParty], findings: Sequence
     answers = [answer for party in parties for answer in party.answers if answer.element is element]
     if not answers:
         return ElementAnswer(element, Word.FAILED, reasons.NO_SIGNATURES)
-    return min(answers, key=lambda answer: _BAD_TO_GOOD.index(answer.word))
+    return min(answers, key=lambda answer: BAD_TO_GOOD.index(answer.word))
 
 
 def _party(structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> SigningParty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,7 @@ _TRIAL = Reason(
     "Certificates of the built-in authority: for trial and internal use.",
 )
 _FAILED = Reason("结论: 有检查不通过。", "Result: something failed.")
+_LACKING = Reason("未达到要求", "Less than was required")
 _NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing failed.")
 
 
@@ -90,6 +92,15 @@ def show(report: VerificationReport, console: Console, language: str) -> None:
     if report.trial:
         console.print(f"[yellow]{say(_TRIAL, language)}[/yellow]", highlight=False)
     console.print(say(_FAILED if report.failed else _NOTHING_FAILED, language), style="bold", highlight=False)
+
+
+def show_lacking(lacking: Sequence[ElementAnswer], console: Console, language: str) -> None:
+    """Print which elements are answered by a worse word than was required, and why."""
+    for answer in lacking:
+        name = _ELEMENTS[answer.element] if language == "zh" else answer.element.value
+        word = _WORDS[answer.word] if language == "zh" else answer.word.value
+        said = f"{say(_LACKING, language)}: {name}: {word}. {say(answer.reason, language)}"
+        console.print(escape(said), style="bold red", highlight=False, soft_wrap=True)
 
 
 def say(reason: Reason, language: str) -> str:

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from hub.documents.evidence.package_items import HASHES
+from qianda.evidence.container import open_container
+from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
 from qianda.evidence.package_report import signatures_of
+from qianda.evidence.reasons import BadPackage
+from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.expectation import Expectation
+from qianda.verify.findings import Element, Word
+from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
+from qianda.verify.signed_file import ContractName
 from qianda.verify.trust import Trust
 from tests.commands import run_command
 from tests.evidence.ended_contracts import ended, package_of, pki_of, signed_items, trusted_pem
@@ -128,3 +135,62 @@ def test_the_command_checks_packages(packages: tuple[dict[str, bytes], Path], tm
         assert json.loads(done.stdout)["failed"] == bool(code)
     done = run_command(["verify", str(file), "--trust", str(trusted), "--language", "zh"], environment)
     assert done.returncode == 1 and "不可信" in done.stdout
+
+
+def test_the_command_checks_a_file_together_with_its_package(
+    packages: tuple[dict[str, bytes], Path], tmp_path: Path
+) -> None:
+    made, trusted = packages
+    final = open_container(made["genuine"]).items["contract/final.pdf"]
+    environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    cases = (("genuine", final, 0), ("genuine", final + b" ", 1), ("voided", final, 1), ("genuine", made["voided"], 2))
+    for number, (name, content, code) in enumerate(cases):
+        file, package = tmp_path / f"{number}.pdf", tmp_path / f"{number}.zip"
+        file.write_bytes(content)
+        package.write_bytes(made[name])
+        arguments = ["verify", str(file), str(package), "--trust", str(trusted), "--json"]
+        done = run_command(arguments, environment)
+        assert done.returncode == code, (name, done.stdout, done.stderr)
+
+
+def test_what_is_required_and_not_shown_fails_with_its_name(
+    packages: tuple[dict[str, bytes], Path], tmp_path: Path
+) -> None:
+    made, trusted = packages
+    file = tmp_path / "evidence.zip"
+    file.write_bytes(made["genuine"])
+    environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    done = run_command(["verify", str(file), "--trust", str(trusted), "--require", "shown", "--json"], environment)
+    said = json.loads(done.stdout)
+    # A trial: certificates and time are of the built-in authority; and nothing confirmed this very act.
+    assert (done.returncode, said["failed"]) == (1, False)
+    assert said["lacking"] == ["exclusively owned", "exclusively used", "time"]
+    done = run_command(["verify", str(file), "--trust", str(trusted), "--require", "shown"], environment)
+    assert done.returncode == 1 and "Less than was required: time: not shown" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("custody", "provider", "result", "word"),
+    [
+        ("usb-token", "acme", "matched", Word.SHOWN),
+        ("browser", "acme", "matched", Word.DECLARED),
+        ("usb-token", "roster", "matched", Word.DECLARED),
+        ("usb-token", "acme", "declared", Word.DECLARED),
+    ],
+)
+def test_a_package_shows_who_owned_a_key_if_custody_and_identity_were_proved(
+    custody: str, provider: str, result: str, word: Word
+) -> None:
+    signer = {
+        "signatures": [{"field": "guardian-1", "custody": custody}],
+        "identity": [{"provider": provider, "result": result}],
+    }
+    items = {"signers/guardian-1/signer.json": json.dumps(signer).encode()}
+    declared = (ElementAnswer(Element.OWNED, Word.DECLARED, OWNED_DECLARED),)
+    trial = (ElementAnswer(Element.OWNED, Word.NOT_SHOWN, OWNED_TRIAL),)
+    for answers, raised in ((declared, word), (trial, Word.NOT_SHOWN)):
+        person = SigningParty("guardian-1", False, "x", "", "y", None, answers)
+        report = VerificationReport("", "", 0, ContractName("", "", ""), answers, (person,), None, False)
+        assert [answer.word for answer in with_custody(report, items).document] == [raised]
+    with pytest.raises(BadPackage):
+        with_custody(report, {})

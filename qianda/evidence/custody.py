@@ -1,0 +1,55 @@
+"""What a package shows of the keys of its signers beyond the file alone: custody that was proved, and who checked them.
+
+It is the statement of the organisation whose seal signed the package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from qianda.evidence import reasons
+from qianda.evidence.reasons import BadPackage
+from qianda.verify.elements import BAD_TO_GOOD, ElementAnswer, SigningParty, VerificationReport
+from qianda.verify.findings import Element, Word
+
+# Custody that the hub claims only after a proof: a policy of tokens alone, an attestation of the platform.
+PROVED: Final = ("usb-token", "app-keystore")
+# The organisation's own roster is no provider other than the relying party.
+OWN_PROVIDER: Final = "roster"
+MATCHED: Final = "matched"
+
+
+def with_custody(document: VerificationReport, items: Mapping[str, bytes]) -> VerificationReport:
+    """Return the report about the file with `exclusively owned` as the package shows it. Raises BadPackage."""
+    parties = tuple(party if party.is_seal else _with_custody(party, items) for party in document.parties)
+    owned = [answer for party in parties for answer in party.answers if answer.element is Element.OWNED]
+    worst = min(owned, key=lambda answer: BAD_TO_GOOD.index(answer.word), default=None)
+    answers = tuple(
+        worst if worst and answer.element is Element.OWNED and answer.word is not Word.FAILED else answer
+        for answer in document.document
+    )
+    return replace(document, parties=parties, document=answers)
+
+
+def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningParty:
+    try:
+        signer = json.loads(items[f"signers/{party.field}/signer.json"])
+        custody = [one["custody"] for one in signer["signatures"] if one["field"] == party.field][-1]
+        checks = [one for one in signer["identity"] if one["result"] == MATCHED and one["provider"] != OWN_PROVIDER]
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=f"signer {party.field}")) from error
+    if custody not in PROVED or not checks:
+        return party
+    shown = reasons.OWNED_SHOWN.about(custody=custody, provider=checks[-1]["provider"])
+    return replace(
+        party,
+        answers=tuple(_raised(answer, ElementAnswer(Element.OWNED, Word.SHOWN, shown)) for answer in party.answers),
+    )
+
+
+def _raised(answer: ElementAnswer, shown: ElementAnswer) -> ElementAnswer:
+    """Only what is `declared` is raised: a certificate of the built-in authority stays `not shown`."""
+    return shown if answer.element is shown.element and answer.word is Word.DECLARED else answer
