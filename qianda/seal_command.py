@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -14,8 +14,6 @@ from typer.core import TyperGroup
 from qianda.terminal_language import language_of_environment
 
 if TYPE_CHECKING:
-    import click
-
     from qianda.seal_client import SealedResult, SealWish
 
 DEFAULT_COMMAND = "files"
@@ -25,7 +23,7 @@ ALL_DONE, SOME_FAILED, NOT_POSSIBLE = 0, 1, 2
 class SealGroup(TyperGroup):
     """The group `seal`: what is none of its commands are files to be sealed."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)

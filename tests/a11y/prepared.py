@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -110,7 +111,7 @@ def _guardian(family: Family) -> NewSigner:
     return NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
 
 
-async def _issued(running: Running, family: Family | None = None, **changes: str) -> Contract:
+async def _issued(running: Running, family: Family | None = None, **changes: Any) -> Contract:
     family = family or Family()
     student = NewStudent(family.child, "cn-id", family.child_id)
     return await running.issue_minor(student=student, signers=(_guardian(family),), **changes)

@@ -42,7 +42,8 @@ class PageMode:
     rules: tuple[str, ...] = ()
 
 
-ALL_MODES = tuple(PageMode(width, colours) for width, colours in product(WIDTHS, ("light", "dark")))
+COLOURS: tuple[Colours, ...] = ("light", "dark")
+ALL_MODES = tuple(PageMode(width, colours) for width, colours in product(WIDTHS, COLOURS))
 # What a change breaks is seen on a phone; in the dark only colours are others.
 QUICK_MODES = (PageMode("360 px", "light"), PageMode("desktop", "dark", SEEING))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pikepdf
@@ -17,7 +18,7 @@ from tests.pades.made import good
 from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten
 from tests.signing_parts import SEAL
 
-FORMS = {
+FORMS: dict[str, Callable[[], bytes]] = {
     "typst": contract,
     "classic": lambda: pages(*KEYWORD_PAGES),
     "object streams": lambda: rewritten(contract(), object_stream_mode=pikepdf.ObjectStreamMode.generate),
@@ -104,7 +105,7 @@ async def test_keyword_is_covered(tmp_path: Path) -> None:
         shown = [page.obj.get("/Annots", ()) for page in document.pages]
         kinds = [[str(each.Subtype) for each in listed] for listed in shown]
         assert kinds == [[], [], ["/Widget"], ["/Stamp"]]
-        left, bottom, right, top = (float(number) for number in shown[2][0].Rect)
+        left, bottom, right, top = (float(number) for number in next(iter(shown[2])).Rect)
         assert (left + right) / 2 == pytest.approx(128, abs=4)  # from 100 on, 57 wide
         assert (bottom + top) / 2 == pytest.approx(704, abs=4)
 
