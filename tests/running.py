@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
+from argon2 import PasswordHasher
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
@@ -50,6 +51,9 @@ from tests.changed_services import change_services
 from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
+# A login checks a password at the cost that its hash names, a fifth of a second by default. Tests log in hundreds of
+# times.
+QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 Found = TypeVar("Found")
 GUARDIAN_PHONE, STUDENT_PHONE = "+8619000000101", "+8619000000102"
 GUARDIAN_ID, MINOR_ID, ADULT_ID = "340104198501010019", "340104201209010016", "340104199901010012"
@@ -152,6 +156,10 @@ async def _school(dsns: Dsns) -> None:
     database = Database(dsns.app, Keys.derived_from(secrets.token_bytes(32)), lambda: datetime.now(UTC))
     try:
         await prepare_school(database)
+        async with database.transaction(EVERYTHING) as tx:
+            demo = await tx.accounts.get_login("demo", tx.now)
+            assert demo
+            await tx.accounts.put_staff(demo.staff, QUICK.hash(PASSWORD), tx.now)
     finally:
         await database.close()
 

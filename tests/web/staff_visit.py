@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.roles import StaffRole
-from tests.running import Running
+from tests.running import QUICK, Running
 
 COOKIE = "__Host-qianda-staff"
 Form = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -73,12 +73,12 @@ async def add_staff(
     running: Running,
     login: str,
     campus: str,
-    hasher: PasswordHasher | None = None,
+    hasher: PasswordHasher = QUICK,
     role: StaffRole = StaffRole.CLERK,
 ) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         staff = Staff(uuid4(), login, login.title(), campus, role)
-        await tx.accounts.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), tx.now)
+        await tx.accounts.put_staff(staff, hasher.hash(running.password), tx.now)
 
 
 async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:

@@ -12,7 +12,6 @@ from uuid import uuid4
 import pyotp
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from hub.lifecycle.staff.accounts import ONE_TIME_LIFE, unlock_staff
@@ -22,14 +21,12 @@ from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 from hub.web.app import make_app
 from hub.web.staff.staff.log_in import browser_name
-from tests.running import MovableClock, Running, running_hub
+from tests.running import QUICK, MovableClock, Running, running_hub
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, Desk, Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PASSWORD, ANOTHER = "correct-horse-battery", "staple-of-another-day"
-# Many people log in.
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 PASSWORD_PAGE, FACTOR = "/staff/account/password", "/staff/account/second-factor"
 
 _KEPT = text(

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 
 from hub.lifecycle.staff.accounts import disable_staff
 from hub.model.evidence.record import RecordEntry
@@ -21,15 +20,14 @@ from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Many people log in.
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     async with running_hub(with_worker=False) as hub:
-        await add_staff(hub, "manager", "hefei", QUICK, StaffRole.CAMPUS_MANAGER)
-        await add_staff(hub, "lawyer", "hefei", QUICK, StaffRole.LEGAL)
-        await add_staff(hub, "foreigner", "beijing", QUICK)
+        await add_staff(hub, "manager", "hefei", role=StaffRole.CAMPUS_MANAGER)
+        await add_staff(hub, "lawyer", "hefei", role=StaffRole.LEGAL)
+        await add_staff(hub, "foreigner", "beijing")
         yield hub
 
 
@@ -58,7 +56,7 @@ async def acts(running: Running) -> list[RecordEntry]:
 async def colleague(running: Running) -> str:
     """Add a clerk of the manager's campus. Return the login."""
     login = f"clerk-{uuid4().hex[:8]}"
-    await add_staff(running, login, "hefei", QUICK)
+    await add_staff(running, login, "hefei")
     return login
 
 
@@ -182,11 +180,11 @@ async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, man
 
 
 async def test_the_last_owner_stays_also_on_the_pages(running: Running) -> None:
-    await add_staff(running, "second-owner", "hq", QUICK, StaffRole.OWNER)
+    await add_staff(running, "second-owner", "hq", role=StaffRole.OWNER)
     desk = await desk_of(running, "second-owner")
     demo = await page_of(running, "demo")
     assert (await desk.post(f"{demo}/disable")).status == 303
-    await add_staff(running, "chief", "hq", QUICK, StaffRole.HEADQUARTERS)
+    await add_staff(running, "chief", "hq", role=StaffRole.HEADQUARTERS)
     chief = await desk_of(running, "chief")
     refused = await chief.post(f"{await page_of(running, 'second-owner')}/disable")
     assert refused.status == 403  # headquarters does not touch an owner
@@ -196,7 +194,7 @@ async def test_the_last_owner_stays_also_on_the_pages(running: Running) -> None:
 async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(running: Running, manager: Desk) -> None:
     here, there = await colleague(running), f"clerk-{uuid4().hex[:8]}"
     for login, campus in ((here, "hefei"), (there, "beijing")):
-        await add_staff(running, login, campus, QUICK)
+        await add_staff(running, login, campus)
         await disable_staff(running.hub.services, login, COMMAND_LINE)
     page = await manager.get("/staff/record")
     assert "account disabled" in page.words and "a command" in page.words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,7 +32,6 @@ from tests.web.staff_visit import desk_of
 from tests.web.test_staff_words import NOW, catalogues
 
 KNOWN = catalogues().texts["zh"]
-MODULES = sorted((ROOT / "hub").rglob("*.py"))
 NOT_OURS = {
     "checked_words(text)",  # what the signer wrote
     "sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
@@ -46,6 +46,13 @@ def speech(language: str = "zh") -> labels.Speech:
 
 
 # ---- the texts of staff tasks, read from the code
+
+
+@cache
+def modules_that_name(*words: str) -> dict[Path, ast.Module]:
+    """Return the parsed modules of the hub whose text has all these words. Parsing all modules takes seconds."""
+    sources = {path: path.read_text("utf-8") for path in sorted((ROOT / "hub").rglob("*.py"))}
+    return {path: ast.parse(source) for path, source in sources.items() if all(word in source for word in words)}
 
 
 def assigned(tree: ast.AST) -> Scope:
@@ -84,10 +91,10 @@ def piece(part: ast.expr, here: Scope) -> str:
 
 def task_texts() -> Iterator[tuple[str, str]]:
     """Yield kind and text of each `StaffTask(…)`. A text that is a parameter is looked up at the callers."""
-    for path in MODULES:
-        module = ast.parse(path.read_text("utf-8"))
+    for module in modules_that_name("StaffTask").values():
+        everywhere = assigned(module)
         for function in (each for each in ast.walk(module) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
-            here = {**assigned(module), **assigned(function)}
+            here = {**everywhere, **assigned(function)}
             for call in calls(function, "StaffTask"):
                 kind, text = "".join(written(call.args[1], here)), call.args[2]
                 parameters = [each.arg for each in function.args.args]
@@ -126,8 +133,8 @@ def test_every_reason_to_send_nothing_has_a_word() -> None:
 
 def test_every_kind_of_the_record_has_a_word() -> None:
     kinds = set()
-    for path in MODULES:
-        for call in calls(ast.parse(path.read_text("utf-8")), "record.append"):
+    for module in modules_that_name("record", "append").values():
+        for call in calls(module, "record.append"):
             kinds |= {text for text in written(call.args[2], NO_SCOPE) if not text.startswith("?")}
     assert len(kinds) > 20 and kinds - set(RECORDS) == set()
 
@@ -197,8 +204,12 @@ def test_errors_that_name_a_limit_are_translated() -> None:
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:
     """Modules for signers' acts are left out: signers' pages show the error's sentence, never its detail."""
-    modules = [path for path in MODULES if path.name not in ("decline.py", "sign.py")]
-    found = {path.stem: calls(ast.parse(path.read_text("utf-8")), "IllegalMove") for path in modules}
+    modules = modules_that_name("IllegalMove").items()
+    found = {
+        path.stem: calls(module, "IllegalMove")
+        for path, module in modules
+        if path.name not in ("decline.py", "sign.py")
+    }
     texts = {text for each in found.values() for call in each for text in written(call.args[0], NO_SCOPE)}
     lines = {line for text in texts for line in text.splitlines()}
     assert len(texts) > 7 and lines - set(KNOWN) - {"{…}"} == set()

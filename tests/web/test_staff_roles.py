@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
@@ -32,7 +31,6 @@ ROUTES = [("GET", path) for path in PAGES] + [("POST", path) for path in ACTS]
 # Blanks in addresses for which everybody has to ask about something that exists.
 BLANK = re.compile(r"\{(\w+)\}")
 # A dozen people log in.
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 # Forms lead there as well: no routes of the table.
 OUTSIDE = {"/staff/logout", "/staff/login"}
 
@@ -76,10 +74,10 @@ async def story() -> AsyncIterator[Story]:
         found = Story(running, contract, {name: str(value) for name, value in blanks.items()})
         for role in StaffRole:
             own = "hq" if role in ROLES_OF_HEADQUARTERS else "hefei"
-            await add_staff(running, f"{role}-own", own, QUICK, role)
+            await add_staff(running, f"{role}-own", own, role=role)
             found.own[role] = await desk_of(running, f"{role}-own")
             if role not in ROLES_OF_HEADQUARTERS:
-                await add_staff(running, f"{role}-foreign", "beijing", QUICK, role)
+                await add_staff(running, f"{role}-foreign", "beijing", role=role)
                 found.foreign[role] = await desk_of(running, f"{role}-foreign")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (account,) = await tx.accounts.accounts(tx.now, "clerk-own")
@@ -146,10 +144,10 @@ async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
 
 
 async def test_a_role_that_was_taken_away_counts_at_the_next_request(story: Story) -> None:
-    await add_staff(story.running, "was-clerk", "hefei", QUICK)
+    await add_staff(story.running, "was-clerk", "hefei")
     desk = await desk_of(story.running, "was-clerk")
     assert (await desk.get("/staff/import")).status == 200
-    await add_staff(story.running, "was-clerk", "hefei", QUICK, StaffRole.AUDITOR)
+    await add_staff(story.running, "was-clerk", "hefei", role=StaffRole.AUDITOR)
     assert is_refused(await desk.get("/staff/import"))
 
 
