@@ -19,7 +19,7 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.poster import PosterDoor
 from channels.qr import Qr
-from hub import attestations, authorities, tokens
+from hub import attestations, authorities
 from hub import identity as identities
 from hub.alerts import Addressee
 from hub.attestations import Attestor
@@ -27,11 +27,9 @@ from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
 from hub.bootstrap import (
     BuiltinPki,
-    accepted_seal,
     load_pki,
     one_at_a_time,
     open_token,
-    remote_seal_info,
     signer_trust,
     trust_authority,
     trust_seal_chain,
@@ -54,7 +52,6 @@ from hub.lifecycle.services import (
     DocumentServices,
     MessagingServices,
     SealingServices,
-    SealKey,
     Services,
     SigningServices,
 )
@@ -78,7 +75,6 @@ from hub.plugins import (
     check_messages,
     connect_plugin,
     demo_outbox,
-    seal_key,
 )
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
@@ -89,7 +85,7 @@ from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
-from hub.tokens.softkey import SoftKey
+from hub.wiring_seal import connect_seal
 from hub.wiring_seal_files import connect_seal_files
 from hub.wiring_timestamps import connect_timestamps
 
@@ -365,16 +361,6 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
         if name not in found:
             raise ValueError(f"authorities: there is no authority {name}")
     return Authorities(found, settings.authority, rules)
-
-
-async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
-    """Return the seal's key: on the token, or at a remote service whose certificate leads to a configured authority."""
-    remote = await seal_key(settings.seal, tokens.TokenContext(http, remote_seal_info(settings)))
-    if remote is None:
-        software = isinstance(pki.seal_key, SoftKey)
-        return SealKey(pki.seal_key, pki.seal_chain, settings.school.name, software=software)
-    chain = await accepted_seal(settings, remote, pki.authority.root, clock())
-    return SealKey(remote, chain, settings.school.name, remote=True)
 
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:

@@ -36,7 +36,7 @@ _HELP = "Qianda 签达 gets contracts signed."
 MAX_TOGETHER = 2
 
 
-class Level(StrEnum):
+class RequiredWord(StrEnum):
     """What may be required of each element; `qianda.verify.findings.Word` has all words."""
 
     SHOWN = "shown"
@@ -93,7 +93,7 @@ def verify(
         typer.Option(help="What this must be: a JSON file with number, document_sha256, final_sha256 or fields."),
     ] = None,
     require: Annotated[
-        Level | None,
+        RequiredWord | None,
         typer.Option(
             help="Fail unless each element is answered so, or better; who owned and used the key, for each person."
         ),
@@ -157,7 +157,7 @@ class VerifyArguments:
     manifest: Path | None
     as_json: bool
     report: Path | None = None
-    required: Level | None = None
+    required: RequiredWord | None = None
     beside: Path | None = None
 
     def expectation(self) -> Expectation:

@@ -98,9 +98,8 @@ async def test_contracts_get_the_seal_that_is_granted_to_them_and_wait_while_it_
         await move_seal(services, BEN, seal.id, SealAct.SUSPEND)
         assert await finished(running, third) == (ContractState.SIGNED, "seal-use-refused")
         lines = await uses_of(running, seal)
-        assert [(use.outcome, use.reason) for use in lines] == [
-            (UseOutcome.REFUSED, "suspended"), (UseOutcome.SEALED, None),
-        ]  # fmt: skip
+        found = [(use.outcome, use.reason) for use in lines]
+        assert found == [(UseOutcome.REFUSED, "suspended"), (UseOutcome.SEALED, None)]
         await move_seal(services, CAI, seal.id, SealAct.RESUME)
         renewed = await renew_seal(services, CAI, seal.id)
         assert await advanced(running, third) == (ContractState.COMPLETED, None)

@@ -107,9 +107,16 @@ async def grant(
     client: SealClientDouble, seal: UUID, *, uses: int | None = None, until: datetime | None = None
 ) -> UUID:
     given = SealGrant(
-        uuid4(), seal, Grantee(GranteeKind.CLIENT, client.name), "hefei", (), "staff:a", client.running.clock(),
-        expires_at=until, max_uses=uses,
-    )  # fmt: skip
+        uuid4(),
+        seal,
+        Grantee(GranteeKind.CLIENT, client.name),
+        "hefei",
+        (),
+        "staff:a",
+        client.running.clock(),
+        expires_at=until,
+        max_uses=uses,
+    )
     async with client.running.hub.database.transaction(EVERYTHING) as tx:
         await tx.seals.add_grant(given)
     return given.id
