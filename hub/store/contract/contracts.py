@@ -75,6 +75,14 @@ _NEWEST_WAITING = (
     .limit(50)
 )
 # The state stands outside as well: it is asked again of a row that was waited for.
+_VERSIONS = SqlStatement(select(VERSION).where(VERSION.c.contract == bindparam("contract")).order_by(VERSION.c.id))
+_HUB_DUE = SqlStatement(
+    select(CONTRACT.c.id)
+    .where(CONTRACT.c.hub_due_at <= bindparam("now"))
+    .order_by(CONTRACT.c.hub_due_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True, key_share=True)
+)
 _LOCK_WAITING = SqlStatement(
     select(CONTRACT.c.id, CONTRACT.c.created_at)
     .where((CONTRACT.c.id == bindparam("own")) | _IS_WAITING & CONTRACT.c.id.in_(_NEWEST_WAITING))
@@ -229,9 +237,7 @@ class Contracts:
 
     async def hub_due(self, now: datetime, limit: int = 100) -> list[UUID]:
         """Claim contracts whose hub step is due; concurrent callers get different ones."""
-        statement = select(CONTRACT.c.id).where(CONTRACT.c.hub_due_at <= now).order_by(CONTRACT.c.hub_due_at)
-        statement = statement.limit(limit).with_for_update(skip_locked=True, key_share=True)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(_HUB_DUE, {"now": now, "most": limit})
 
     async def earliest_hub_step(self) -> datetime | None:
         from_queue = select(CONTRACT.c.hub_due_at).where(CONTRACT.c.hub_due_at.is_not(None))
@@ -374,8 +380,7 @@ class Contracts:
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         """Return the versions of the document, oldest first. `Files.get` reads each that has a `file`, by its
         SHA-256."""
-        statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)
-        return [dict(row) for row in (await self._connection.execute(statement))]
+        return [dict(row) for row in await self._connection.execute(_VERSIONS, {"contract": contract})]
 
     async def get_file_sizes(self, sha256s: Iterable[str]) -> dict[str, int]:
         """Return the bytes of these versions by SHA-256. Those that were erased are left out."""

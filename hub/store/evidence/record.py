@@ -38,6 +38,7 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
+_ENTRIES = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.sequence))
 _KEEP = SqlStatement(insert(VALUE))
 _COMMITTED = ("contract", "commitment", "campus", "signer", "name", "value_sealed")
 _COMMIT = insert_many(VALUE, _COMMITTED, "ON CONFLICT DO NOTHING")
@@ -154,8 +155,7 @@ class Record:
         return kept.commitment
 
     async def entries(self, contract: UUID) -> list[RecordEntry]:
-        statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.sequence)
-        return [_entry(row) for row in (await self._connection.execute(statement))]
+        return [_entry(row) for row in await self._connection.execute(_ENTRIES, {"contract": contract})]
 
     async def actor(self, contract: UUID, kind: str) -> str | None:
         """Return the actor of the contract's first entry of this kind, or None."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from channels import Inbound
@@ -15,9 +15,21 @@ from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import InboundMessageRow, table_of
 
 INBOUND: Table = table_of(InboundMessageRow)
+_WAITING = SqlStatement(
+    select(INBOUND)
+    .where(
+        INBOUND.c.wish == bindparam("wish"),
+        INBOUND.c.outcome.is_(None),
+        INBOUND.c.received_at < bindparam("before"),
+    )
+    .order_by(INBOUND.c.received_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 _SENDER, _TEXT = SealedColumn.of(INBOUND.c.sender_sealed), SealedColumn.of(INBOUND.c.text_sealed)
 
 
@@ -63,9 +75,7 @@ class InboundMessages:
 
     async def waiting(self, wish: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
         """Lock and return messages with this command and without outcome that were received before then."""
-        mine = (INBOUND.c.wish == wish.value) & INBOUND.c.outcome.is_(None) & (INBOUND.c.received_at < before)
-        statement = select(INBOUND).where(mine).order_by(INBOUND.c.received_at).limit(limit)
-        rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
+        rows = await self._connection.execute(_WAITING, {"wish": wish.value, "before": before, "most": limit})
         return [self._written(row) for row in rows]
 
     async def said_since(self, sender: str, wish: SmsCommand, since: datetime) -> bool:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import WorkerHeartbeatRow, table_of
 
 HEARTBEAT: Table = table_of(WorkerHeartbeatRow)
 FORGOTTEN_AFTER = timedelta(hours=1)
+_INSERT = insert(HEARTBEAT)
+_LIVES = SqlStatement(
+    _INSERT.on_conflict_do_update(index_elements=["worker"], set_={"at": _INSERT.excluded.at}), ["worker", "at"]
+)
+_FORGET = SqlStatement(HEARTBEAT.delete().where(HEARTBEAT.c.at < bindparam("before")))
 
 
 class Operations:
@@ -20,9 +26,8 @@ class Operations:
         self._connection = connection
 
     async def worker_lives(self, worker: UUID, now: datetime) -> None:
-        statement = insert(HEARTBEAT).values(worker=worker, at=now)
-        await self._connection.execute(statement.on_conflict_do_update(index_elements=["worker"], set_={"at": now}))
-        await self._connection.execute(HEARTBEAT.delete().where(HEARTBEAT.c.at < now - FORGOTTEN_AFTER))
+        await self._connection.execute(_LIVES, {"worker": worker, "at": now})
+        await self._connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})
 
     async def workers_seen(self, since: datetime) -> int:
         statement = select(func.count()).select_from(HEARTBEAT).where(HEARTBEAT.c.at >= since)

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import SigningTask
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ManyRemindedRow, table_of
 
 ITEM: Table = table_of(ManyRemindedRow)
 _LEFT = ITEM.c.outcome.is_(None)
+_UNFINISHED = SqlStatement(select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.asked_at < bindparam("before")).limit(20))
 
 
 @dataclass(frozen=True)
@@ -82,5 +84,4 @@ class Many:
 
     async def unfinished(self, before: datetime) -> list[UUID]:
         """Return acts that were created before `before` and have tasks left, whatever the state of their job."""
-        statement = select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.asked_at < before).limit(20)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(_UNFINISHED, {"before": before})

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
@@ -33,6 +33,7 @@ RECEIPTS = (
 )
 TOLD = [each.value for each in PLANNED]
 # Adds a receipt for each task that the message was about.
+_OF_CONTRACT = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.id))
 NOTE_RECEIPTS = SqlStatement("""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
@@ -72,5 +73,4 @@ class Reminders:
         return moment
 
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
-        statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.id)
-        return [dict(row) for row in (await self._connection.execute(statement))]
+        return [dict(row) for row in await self._connection.execute(_OF_CONTRACT, {"contract": contract})]

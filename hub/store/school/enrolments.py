@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, collate, func, not_, select, union
+from sqlalchemy import ColumnElement, Select, Table, bindparam, collate, func, not_, select, union
 
 from hub.errors import AlreadyEnrolled
 from hub.model.contract.contract import ContractState
@@ -19,6 +19,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, EnrolmentPhoneRow, EnrolmentRow, table_of
 
 ENROLMENT: Table = table_of(EnrolmentRow)
@@ -29,6 +30,9 @@ PEOPLE = SealedColumn.of(ENROLMENT.c.people_sealed)
 LAST_CHARACTER = "\U0010ffff"
 PHONE_COLUMNS = ("phone_hash", "enrolment", "campus")
 ADD_PHONES = insert_many(PHONE, PHONE_COLUMNS, "ON CONFLICT DO NOTHING")
+_NOT_FINDABLE = SqlStatement(
+    select(ENROLMENT).where(not_(ENROLMENT.c.findable)).limit(bindparam("most")).with_for_update(skip_locked=True)
+)
 _READ = tuple(name for name in Enrolment.__dataclass_fields__ if name != "people")
 
 
@@ -154,8 +158,8 @@ class Enrolments:
 
     async def make_findable(self, limit: int) -> int:
         """Write the phone numbers' hashes of enrolments that have none yet; return of how many."""
-        old = select(ENROLMENT).where(not_(ENROLMENT.c.findable)).limit(limit).with_for_update(skip_locked=True)
-        found = [enrolment_of_row(self._cipher, row) for row in await self._connection.execute(old)]
+        rows = await self._connection.execute(_NOT_FINDABLE, {"most": limit})
+        found = [enrolment_of_row(self._cipher, row) for row in rows]
         if found:
             await self._connection.execute(ADD_PHONES, arrays_of(PHONE_COLUMNS, phone_rows(self._cipher, found)))
             mine = ENROLMENT.c.id.in_([each.id for each in found])

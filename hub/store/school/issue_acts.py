@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, exists, func, not_, select
+from sqlalchemy import Table, bindparam, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.schedule import FirstSend
@@ -18,6 +18,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
 
 ACT: Table = table_of(IssueActRow)
@@ -27,6 +28,16 @@ _FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
 _LEFT = ITEM.c.outcome.is_(None)
 _COLUMNS = ("act", "enrolment", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
+_BEFORE = bindparam("before", type_=ITEM.c.ended_at.type)
+_STALLED = SqlStatement(
+    select(ACT.c.id)
+    .where(
+        ACT.c.asked_at < _BEFORE,
+        exists().where(ITEM.c.act == ACT.c.id, _LEFT),
+        not_(select(ITEM.c.act).where(ITEM.c.act == ACT.c.id, ITEM.c.ended_at >= _BEFORE).exists()),
+    )
+    .limit(20)
+)
 
 
 class IssueActs:
@@ -110,10 +121,7 @@ class IssueActs:
 
     async def list_stalled(self, before: datetime) -> list[UUID]:
         """Return acts with enrolments left of which none got an outcome since `before`."""
-        left = exists().where(ITEM.c.act == ACT.c.id, _LEFT)
-        moving = select(ITEM.c.act).where(ITEM.c.act == ACT.c.id, ITEM.c.ended_at >= before).exists()
-        statement = select(ACT.c.id).where(ACT.c.asked_at < before, left, not_(moving)).limit(20)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(_STALLED, {"before": before})
 
 
 def _act(row: Row) -> IssueAct:

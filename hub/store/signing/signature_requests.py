@@ -55,6 +55,9 @@ _ACCEPT = SqlStatement(
         accepted_at=bindparam("at"),
     )
 )
+_ATTEMPTS = SqlStatement(
+    select(ATTEMPT).where(ATTEMPT.c.contract == bindparam("contract")).order_by(ATTEMPT.c.started_at)
+)
 _EMBED = SqlStatement(
     REQUEST.update().where(_MINE, _IS_ACCEPTED).values(state=RequestState.EMBEDDED.value, embedded_at=bindparam("at"))
 )
@@ -143,8 +146,7 @@ class Signatures:
         await self._connection.write(_END_ATTEMPT, changed(attempt, values))
 
     async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
-        statement = select(ATTEMPT).where(ATTEMPT.c.contract == contract).order_by(ATTEMPT.c.started_at)
-        return [dict(row) for row in (await self._connection.execute(statement))]
+        return [dict(row) for row in await self._connection.execute(_ATTEMPTS, {"contract": contract})]
 
 
 def _request(row: Row) -> SignatureRequest:
