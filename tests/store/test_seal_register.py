@@ -92,7 +92,12 @@ async def test_a_batch_is_counted_ended_and_given_back(store: Database) -> None:
     async with store.transaction(EVERYTHING) as tx:  # what has ended stays as it is
         await end_seal_uses(tx, [EndedUse(uses[0].id, failure="late"), EndedUse(uses[1].id, "ef" * 32)])
     again = await begin(store, seal, wanted)  # the process died with the third open, and begins all anew
-    assert [use.outcome.name for use in again] == ["SEALED", "ATTEMPT", "ATTEMPT", "REFUSED"]
+    assert [use.outcome for use in again] == [
+        UseOutcome.SEALED,
+        UseOutcome.ATTEMPT,
+        UseOutcome.ATTEMPT,
+        UseOutcome.REFUSED,
+    ]
     assert [use.tries for use in again] == [1, 2, 2, 2]
     assert await used(store, seal) == 3
     async with store.transaction(EVERYTHING) as tx:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.sealing.manage_seals import list_seals
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
@@ -72,6 +73,7 @@ async def story() -> AsyncIterator[Story]:
         blanks: dict[str, UUID | str] = {"id": contract.id, "signer": signer.signer.id, "poster": poster.id}
         blanks |= {"upload": upload, "task": question, "change": waiting.id, "number": "1"}
         found = Story(running, contract, {name: str(value) for name, value in blanks.items()})
+        found.blanks["seal"] = str((await list_seals(running.hub.services, EVERYTHING))[0].id)
         for role in StaffRole:
             own = "hq" if role in ROLES_OF_HEADQUARTERS else "hefei"
             await add_staff(running, f"{role}-own", own, role=role)

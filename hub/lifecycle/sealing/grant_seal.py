@@ -74,7 +74,7 @@ async def revoke_grant(services: Services, keeper: Keeper, seal_id: UUID, grant_
 
 
 def _facts(grant: SealGrant) -> dict[str, object]:
-    facts: dict[str, object] = {"grant": str(grant.id), "grantee": str(grant.grantee), "where": grant.campus}
+    facts: dict[str, object] = {"grant": str(grant.id), "grantee": str(grant.grantee), "campus": grant.campus}
     facts |= {"template": list(grant.templates), "max_uses": grant.max_uses}
     return facts | ({"expires_at": grant.expires_at.isoformat()} if grant.expires_at else {})
 

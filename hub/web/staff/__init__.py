@@ -13,6 +13,7 @@ from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
+from hub.web.staff.sealing import seal_grants, seal_register, seals
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
     accounts,
@@ -38,6 +39,7 @@ _ROSTER = "/staff/import/{upload}"
 _IMPORT = "/staff/imports/{import}"
 _ENROLMENT = "/staff/enrolments/{enrolment}"
 _POSTER = "/staff/posters/{poster}"
+_SEAL = "/staff/seals/{seal}"
 PAGES: dict[str, StaffRoute] = {
     "/staff/doctor": StaffRoute(Permission.SET_UP, doctor.doctor),
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.form),
@@ -72,6 +74,14 @@ PAGES: dict[str, StaffRoute] = {
     f"{_POSTER}/a4.pdf": StaffRoute(Permission.READ_CONTRACT, posters.sheet),
     f"{_POSTER}/stickers.pdf": StaffRoute(Permission.READ_CONTRACT, posters.stickers),
     f"{_POSTER}/revoke": StaffRoute(Permission.MAKE_POSTER, posters.ask_revoke),
+    "/staff/seals": StaffRoute(Permission.READ_SEALS, seals.list_page),
+    "/staff/seals/new": StaffRoute(Permission.APPROVE_SEAL, seals.form),
+    _SEAL: StaffRoute(Permission.READ_SEALS, seals.seal_page),
+    f"{_SEAL}/picture.png": StaffRoute(Permission.READ_SEALS, seals.picture),
+    f"{_SEAL}/revoke": StaffRoute(Permission.USE_SEAL, seals.ask_revoke),
+    f"{_SEAL}/grant": StaffRoute(Permission.USE_SEAL, seal_grants.form),
+    f"{_SEAL}/register": StaffRoute(Permission.READ_SEALS, seal_register.register),
+    f"{_SEAL}/register/export": StaffRoute(Permission.READ_SEALS, seal_register.export),
     _ONE: StaffRoute(Permission.READ_CONTRACT, contract.contract),
     f"{_ONE}/void": StaffRoute(Permission.VOID, contract.ask_void),
     f"{_ONE}/paper": StaffRoute(Permission.VOID, contract.ask_paper),
@@ -140,6 +150,18 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/phone-changes/{change}/turn-down": StaffRoute(Permission.CHANGE_PHONE, phone_changes.turn_down),
     "/staff/posters/new": StaffRoute(Permission.MAKE_POSTER, posters.put_up),
     f"{_POSTER}/revoke": StaffRoute(Permission.MAKE_POSTER, posters.revoke),
+    "/staff/seals/new": StaffRoute(Permission.APPROVE_SEAL, seals.apply),
+    f"{_SEAL}/approve": StaffRoute(Permission.APPROVE_SEAL, seals.approve),
+    f"{_SEAL}/reject": StaffRoute(Permission.APPROVE_SEAL, seals.reject),
+    f"{_SEAL}/suspend": StaffRoute(Permission.APPROVE_SEAL, seals.suspend),
+    f"{_SEAL}/make": StaffRoute(Permission.USE_SEAL, seals.make),
+    f"{_SEAL}/renew": StaffRoute(Permission.USE_SEAL, seals.renew),
+    f"{_SEAL}/activate": StaffRoute(Permission.USE_SEAL, seals.activate),
+    f"{_SEAL}/resume": StaffRoute(Permission.USE_SEAL, seals.resume),
+    f"{_SEAL}/revoke": StaffRoute(Permission.USE_SEAL, seals.revoke),
+    f"{_SEAL}/archive": StaffRoute(Permission.USE_SEAL, seals.archive),
+    f"{_SEAL}/grant": StaffRoute(Permission.USE_SEAL, seal_grants.grant),
+    f"{_SEAL}/grants/{{grant}}/revoke": StaffRoute(Permission.USE_SEAL, seal_grants.revoke),
     f"{_ONE}/remind": StaffRoute(Permission.REMIND, contract.remind),
     f"{_ONE}/extend": StaffRoute(Permission.EXTEND, contract.extend),
     f"{_ONE}/void": StaffRoute(Permission.VOID, contract.void),

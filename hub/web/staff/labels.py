@@ -14,6 +14,7 @@ from hub.web.problems import known_problems
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE, NO_CODE, NO_FILE
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.record_labels import RECORDS, REVEAL_CHOICES
+from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
 
 STATES = {
     "DRAFT": "draft",
@@ -283,15 +284,15 @@ STAFF_ROLES = {
 }
 STAFF_ROLE_HINTS = {
     "owner": "Everything, also owners and seal keepers.",
-    "headquarters": "Everything but the seal.",
+    "headquarters": "Everything but making and granting seals.",
     "campus-manager": "As a clerk; and reminder policies and the accounts of the campus.",
     "clerk": "Import, issue, remind, withdraw, settle tasks.",
-    "seal-keeper": "Reads; the seal's certificate and key.",
+    "seal-keeper": "Reads; makes, grants and revokes seals.",
     "legal": "Reads; withdraws and extends; contract templates.",
     "auditor": "Reads everything of the campus, changes nothing.",
 }
 YES = {"yes": "yes", "no": "no"}
-FIELDS |= POLICY_KEYS
+FIELDS |= POLICY_KEYS | SEAL_FIELDS
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
 POSTER_MODE_HINTS = {
@@ -304,7 +305,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS,
+    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, *SEAL_LABELS,
 )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ SAID = {
     "second-factor-removed": "The second factor is removed. All other sessions have ended.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
+    "seal-applied": "Applied for. Two other people have to approve it now.",
+    "seal-done": "Done. It stands in the school's record.",
 }
 
 

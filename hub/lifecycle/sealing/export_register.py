@@ -1,0 +1,68 @@
+"""Give the register of a seal out as a file. That is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from hub.documents.register_sheet import RegisterLine, register_csv, register_xlsx
+from hub.errors import BadInput
+from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal_use import SealUse
+
+# Lines in one file: about 60 MB in memory.
+MAX_LINES = 200_000
+
+
+class RegisterForm(StrEnum):
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+@dataclass(frozen=True)
+class Period:
+    """From `since` on, until before `until`."""
+
+    since: datetime
+    until: datetime
+
+
+async def export_register(
+    services: Services, keeper: Keeper, seal_id: UUID, period: Period, form: RegisterForm
+) -> bytes:
+    """Return the lines of this seal that began in the period, oldest first. Raises SealNotFound, BadInput for more
+    lines than a file may have."""
+    async with services.database.transaction(keeper.scope) as tx:
+        seal = await tx.seals.get(seal_id)
+        lines: list[RegisterLine] = []
+        async for use in tx.seal_register.stream(seal.id, period.since, period.until):
+            lines.append(_line(seal, use))
+            if len(lines) > MAX_LINES:
+                raise BadInput(f"the period has more than {MAX_LINES} lines: choose a shorter one", field="until")
+        facts = {"since": period.since.isoformat(), "until": period.until.isoformat(), "count": len(lines)}
+        await record_seal_act(tx, seal, "seal-register-exported", keeper.actor, facts)
+    return await asyncio.to_thread(register_csv if form is RegisterForm.CSV else register_xlsx, lines)
+
+
+def _line(seal: Seal, use: SealUse) -> RegisterLine:
+    return (
+        seal.name,
+        use.begun_at.isoformat(timespec="seconds"),
+        use.outcome.value,
+        use.reason or "",
+        use.document_sha256,
+        use.about,
+        use.asked_by,
+        use.campus,
+        use.template or "",
+        str(use.seal_grant or ""),
+        use.count,
+        use.tries,
+        use.ended_at.isoformat(timespec="seconds") if use.ended_at else "",
+        use.result_sha256 or "",
+    )

@@ -1,0 +1,70 @@
+"""Labels of seals: English texts, which the catalogue translates."""
+
+from __future__ import annotations
+
+SEAL_KINDS = {
+    "company": "company seal",
+    "contract": "contract seal",
+    "representative": "legal representative's name seal",
+    "campus": "campus seal",
+}
+SEAL_KIND_HINTS = {
+    "company": "Round: the registered name around a star.",
+    "contract": "Round: the same, with its purpose below the star.",
+    "representative": "Square: the legal representative's name.",
+    "campus": "Round: the same, with the campus below the star.",
+}
+SEAL_STATES = {
+    "applied": "waits for approval",
+    "rejected": "rejected",
+    "approved": "approved, to be made",
+    "made": "made, not in use yet",
+    "active": "in use",
+    "suspended": "suspended",
+    "revoked": "revoked",
+    "archived": "archived",
+}
+SEAL_NEXT = {
+    "applied": "Two people approve it, and neither is the one who applied.",
+    "approved": "A seal keeper makes it: a key on the token, and a certificate for it.",
+    "made": "Say who may use it, then take it into use.",
+    "suspended": "Nothing is sealed with it until a seal keeper lets it go on. Contracts that need it wait.",
+    "revoked": "Nothing is ever sealed with it again. What it has sealed stays valid. It can be archived.",
+}
+GRANTEE_KINDS = {
+    "contracts": "contracts that all have signed",
+    "client": "another system, by its API key",
+    "role": "a role",
+    "staff": "one account",
+}
+USE_OUTCOMES = {"attempt": "begun", "sealed": "sealed", "failed": "not sealed", "refused": "refused"}
+USE_REFUSALS = {
+    "not-granted": "not granted",
+    "other-campus": "granted for another campus",
+    "other-template": "granted for other templates",
+    "grant-expired": "the grant has ended",
+    "exhausted": "no uses are left",
+    "not-made": "not in use yet",
+    "certificate-expired": "its certificate has expired",
+}
+SEAL_FIELDS = {
+    "kind": "kind of seal",
+    "registered_name": "registered name",
+    "registered_code": "unified social credit code",
+    "inscription": "inscription",
+    "picture": "picture",
+    "grantee": "who",
+    "grantee_kind": "kind of user",
+    "templates": "templates",
+    "max_uses": "uses",
+}
+SEAL_LABELS = (
+    SEAL_KINDS,
+    SEAL_KIND_HINTS,
+    SEAL_STATES,
+    SEAL_NEXT,
+    GRANTEE_KINDS,
+    USE_OUTCOMES,
+    USE_REFUSALS,
+    SEAL_FIELDS,
+)

@@ -1,0 +1,95 @@
+"""Grants of a seal: a new one, and the end of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
+from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.model.sealing.seal_grant import GranteeKind
+from hub.model.staff.roles import StaffRole
+from hub.web.staff import seal_labels
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
+from hub.web.staff.staff.access import DeskVisit
+
+MAX_DIGITS = 9
+
+
+async def form(visit: DeskVisit) -> web.Response:
+    return await _form(visit, {"grantee_kind": GranteeKind.CONTRACTS.value}, [])
+
+
+async def _form(
+    visit: DeskVisit, entered: Mapping[str, str], chosen: list[str], problem: QiandaError | None = None
+) -> web.Response:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+        clients = sorted({each.key.name for each in await tx.api_keys.all() if each.counts_at(tx.now)})
+    templates = visit.services.documents.printer.templates
+    return await show(
+        visit,
+        "staff/seal_grant.html",
+        problem=problem,
+        seal=seal,
+        entered=Entered(entered),
+        chosen=chosen,
+        kinds=list(GranteeKind),
+        roles=list(StaffRole),
+        clients=clients,
+        templates=templates.ids(),
+        seal_words=seal_labels,
+    )
+
+
+async def grant(visit: DeskVisit) -> web.StreamResponse:
+    sent = await visit.request.post()
+    entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    chosen = [printable(str(value)) for value in sent.getall("template", [])]
+    try:
+        kind = entered["grantee_kind"]
+        asked = NewGrant(
+            grantee_kind=kind,
+            grantee=entered[kind] if kind in ("client", "role", "staff") else "",
+            campus=entered["campus"],
+            templates=chosen,
+            expires_at=_end_of(entered["expires_at"], ZoneInfo(visit.zone)),
+            max_uses=_whole(entered["max_uses"]),
+        )
+        await grant_seal(visit.services, keeper_of(visit), seal_id(visit), asked)
+    except SealNotFound:
+        raise
+    except QiandaError as error:
+        return await _form(visit, entered, chosen, error)
+    raise back_to(seal_id(visit))
+
+
+async def revoke(visit: DeskVisit) -> web.StreamResponse:
+    try:
+        which = UUID(visit.request.match_info["grant"])
+    except ValueError:
+        raise NotFound from None
+    await revoke_grant(visit.services, keeper_of(visit), seal_id(visit), which)
+    raise back_to(seal_id(visit))
+
+
+def _end_of(day: str, zone: ZoneInfo) -> datetime | None:
+    if not day:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field="expires_at") from None
+
+
+def _whole(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > MAX_DIGITS:
+        raise BadInput("a whole number", field="max_uses")
+    return int(text)

@@ -1,0 +1,61 @@
+"""The register of a seal's uses: looked at, and given out as a file."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput
+from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+from hub.web.staff import seal_labels
+from hub.web.staff.render import show
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.sealing.seals import keeper_of, seal_id
+from hub.web.staff.staff.access import DeskVisit
+
+MAX_LINES = 200
+TYPES = {
+    RegisterForm.CSV: "text/csv",
+    RegisterForm.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+USUAL_PERIOD = timedelta(days=31)
+
+
+async def register(visit: DeskVisit) -> web.Response:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+        uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
+        names = await names_of(tx, [use.asked_by for use in uses])
+        today = tx.now.astimezone(ZoneInfo(visit.zone)).date()
+    return await show(
+        visit,
+        "staff/seal_register.html",
+        seal=seal,
+        uses=uses,
+        names=names,
+        most=MAX_LINES,
+        since=(today - USUAL_PERIOD).isoformat(),
+        until=today.isoformat(),
+        seal_words=seal_labels,
+    )
+
+
+async def export(visit: DeskVisit) -> web.Response:
+    """Return the lines of a period, whole days where one's campus is. It is recorded."""
+    query, zone = visit.request.query, ZoneInfo(visit.zone)
+    form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV
+    period = Period(_day("since", query, zone), _day("until", query, zone) + timedelta(days=1))
+    data = await export_register(visit.services, keeper_of(visit), seal_id(visit), period, form)
+    name = f"seal-register-{query['since']}-{query['until']}.{form.value}"
+    shown = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=data, content_type=TYPES[form], headers=shown)
+
+
+def _day(field: str, query: object, zone: ZoneInfo) -> datetime:
+    text = query.get(field, "") if hasattr(query, "get") else ""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(0), zone)
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field=field) from None

@@ -1,0 +1,205 @@
+"""Seals: the list, the application, and one seal with what can be done with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.documents.stamps import seal_stamp
+from hub.errors import QiandaError, SealNotFound
+from hub.lifecycle.sealing.make_seal import make_seal, renew_seal
+from hub.lifecycle.sealing.manage_seals import (
+    Keeper,
+    NewSealRequest,
+    apply_for_seal,
+    approve_seal,
+    list_seals,
+    move_seal,
+    reject_seal,
+)
+from hub.model.sealing.seal import Seal, SealAct, SealKind
+from hub.store.transaction import Transaction
+from hub.web.staff import seal_labels
+from hub.web.staff.render import Entered, show
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.staff.access import DeskVisit
+
+# A certificate that ends within this time is shown as ending.
+RENEW_BEFORE = timedelta(days=30)
+# Lines of the register below a seal; all are on a page of their own.
+MAX_LINES = 10
+MAX_TEXT_LENGTH = 500
+
+
+def keeper_of(visit: DeskVisit) -> Keeper:
+    return Keeper(visit.actor, visit.scope)
+
+
+def seal_id(visit: DeskVisit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["seal"])
+    except ValueError:
+        raise SealNotFound from None
+
+
+def back_to(seal: UUID, said: str = "seal-done") -> web.HTTPSeeOther:
+    return web.HTTPSeeOther(f"/staff/seals/{seal}?said={said}")
+
+
+# ---- pages
+
+
+async def list_page(visit: DeskVisit) -> web.Response:
+    found = await list_seals(visit.services, visit.shown)
+    ending = {seal.id for seal in found if _is_ending(visit, seal)}
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/seals.html", seals=found, ending=ending, campuses_by_id=campuses, seal_words=seal_labels
+    )
+
+
+def _is_ending(visit: DeskVisit, seal: Seal) -> bool:
+    return not seal.state.is_over and seal.is_expired(visit.services.clock() + RENEW_BEFORE)
+
+
+async def seal_page(visit: DeskVisit) -> web.Response:
+    return await show_seal(visit)
+
+
+async def show_seal(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    """Show a seal, its application, its grants and its last uses. Raises SealNotFound."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+        request = await tx.seals.get_request(seal.id)
+        grants = await tx.seals.list_grants(seal.id)
+        uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
+        campus = await tx.school.campus(seal.campus)
+        actors = [*(request.given if request else ()), *(grant.granted_by for grant in grants)]
+        actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
+        names = await names_of(tx, actors) | await _grantee_names(tx, [grant.grantee.name for grant in grants])
+    return await show(
+        visit,
+        "staff/seal.html",
+        problem=problem,
+        seal=seal,
+        application=request,
+        grants=grants,
+        uses=uses,
+        seal_campus=campus,
+        names=names,
+        acts=SealAct,
+        ending=_is_ending(visit, seal),
+        may_approve=request is not None and request.may_approve(visit.actor),
+        campuses_by_id={each.id: each for each in visit.campuses},
+        seal_words=seal_labels,
+    )
+
+
+async def _grantee_names(tx: Transaction, grantees: list[str]) -> dict[str, str]:
+    actors = await names_of(tx, [f"staff:{name}" for name in grantees])
+    return {actor.removeprefix("staff:"): name for actor, name in actors.items()}
+
+
+async def picture(visit: DeskVisit) -> web.Response:
+    """Return the seal's picture on white paper."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+    pdf = seal.picture if seal.picture is not None else await asyncio.to_thread(seal_stamp, seal.registered_name)
+    images = await asyncio.to_thread(visit.services.documents.pages.page_images, pdf)
+    kept = {"Cache-Control": "private, max-age=3600"}
+    return web.Response(body=images[0], content_type="image/png", headers=kept)
+
+
+# ---- the application
+
+
+async def form(visit: DeskVisit) -> web.Response:
+    school = visit.services.documents.school
+    entered = {"kind": SealKind.CONTRACT.value, "registered_name": school.name, "registered_code": school.credit_code}
+    return await _form(visit, entered | {"campus": visit.staff.campus})
+
+
+async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+    return await show(
+        visit,
+        "staff/seal_new.html",
+        problem=problem,
+        entered=Entered(entered),
+        kinds=list(SealKind),
+        seal_words=seal_labels,
+    )
+
+
+async def apply(visit: DeskVisit) -> web.StreamResponse:
+    sent = await visit.request.post()
+    texts = {
+        name: value.replace("\x00", "")[:MAX_TEXT_LENGTH] for name, value in sent.items() if isinstance(value, str)
+    }
+    entered, upload = Entered(texts), sent.get("picture")
+    asked = NewSealRequest(
+        name=entered["name"],
+        kind=entered["kind"],
+        campus=entered["campus"],
+        registered_name=entered["registered_name"],
+        registered_code=entered["registered_code"],
+        inscription=entered["inscription"],
+        reason=entered["reason"],
+        picture=(upload.file.read() if isinstance(upload, web.FileField) else b"") or None,
+    )
+    try:
+        seal = await apply_for_seal(visit.services, keeper_of(visit), asked)
+    except QiandaError as error:
+        return await _form(visit, texts, error)
+    raise back_to(seal.id, "seal-applied")
+
+
+# ---- acts
+
+
+async def _done(visit: DeskVisit, act: Callable[[], Awaitable[Seal]]) -> web.StreamResponse:
+    """Do it and show the seal, or show the seal with the reason why not. Raises SealNotFound."""
+    try:
+        await act()
+    except SealNotFound:
+        raise
+    except QiandaError as error:
+        return await show_seal(visit, error)
+    raise back_to(seal_id(visit))
+
+
+async def approve(visit: DeskVisit) -> web.StreamResponse:
+    return await _done(visit, lambda: approve_seal(visit.services, keeper_of(visit), seal_id(visit)))
+
+
+async def reject(visit: DeskVisit) -> web.StreamResponse:
+    return await _done(visit, lambda: reject_seal(visit.services, keeper_of(visit), seal_id(visit)))
+
+
+async def make(visit: DeskVisit) -> web.StreamResponse:
+    return await _done(visit, lambda: make_seal(visit.services, keeper_of(visit), seal_id(visit)))
+
+
+async def renew(visit: DeskVisit) -> web.StreamResponse:
+    return await _done(visit, lambda: renew_seal(visit.services, keeper_of(visit), seal_id(visit)))
+
+
+def _move(act: SealAct) -> Callable[[DeskVisit], Awaitable[web.StreamResponse]]:
+    async def move(visit: DeskVisit) -> web.StreamResponse:
+        return await _done(visit, lambda: move_seal(visit.services, keeper_of(visit), seal_id(visit), act))
+
+    return move
+
+
+activate, suspend, resume = _move(SealAct.ACTIVATE), _move(SealAct.SUSPEND), _move(SealAct.RESUME)
+revoke, archive = _move(SealAct.REVOKE), _move(SealAct.ARCHIVE)
+
+
+async def ask_revoke(visit: DeskVisit) -> web.Response:
+    """Show the page that asks for confirmation: revoking cannot be undone."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+    return await show(visit, "staff/seal_revoke.html", seal=seal)
