@@ -78,7 +78,7 @@ class SealingClient:
     async def _begin(self, http: aiohttp.ClientSession, files: Sequence[Path], wish: SealWish) -> str:
         key = await asyncio.to_thread(request_key, files, wish)
         with ExitStack() as opened:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(quote_fields=False)
             for name, value in wish.fields.items():
                 form.add_field(name, value)
             for path in files:

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
-from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
+from hub.lifecycle.sealing.contract_seal import get_configured_seal
+from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
 from hub.model.staff.accounts import EVERYTHING, ApiKey
 from hub.model.staff.key_scopes import KeyScope
@@ -31,7 +32,7 @@ class SealClientDouble:
     async def upload(
         self, files: dict[str, bytes], place: str, *, once: str = "", **fields: str
     ) -> tuple[int, dict[str, Any]]:
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         for name, value in {"place": place, **fields}.items():
             form.add_field(name, value)
         for name, content in files.items():
@@ -52,12 +53,15 @@ class SealClientDouble:
         async with self.running.http.get(f"{self.url}/{path}", headers=self.headers) as answer:
             return answer.status, await answer.read()
 
+    async def ask_about(self, job: str) -> dict[str, Any]:
+        async with self.running.http.get(f"{self.url}/{job}", headers=self.headers) as answer:
+            return dict(await answer.json())
+
     async def ended(self, job: str) -> dict[str, Any]:
         """Wait until a job has ended."""
 
         async def look() -> dict[str, Any] | None:
-            async with self.running.http.get(f"{self.url}/{job}", headers=self.headers) as answer:
-                found: dict[str, Any] = await answer.json()
+            found = await self.ask_about(job)
             return found if found["ended_at"] else None
 
         return await until(look)
@@ -77,30 +81,8 @@ async def new_client(running: Running, campus: str = "hefei") -> SealClientDoubl
 
 
 async def configured_seal(running: Running) -> Seal:
-    """Return the seal that the configuration names, as it is added when it is first looked at."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        known = await tx.seals.get_configured()
-        if known is not None:
-            return known
-        headquarters = await tx.school.headquarters()
-        assert headquarters is not None
-        own = running.hub.services.sealing.seal
-        seal = Seal(
-            id=uuid4(),
-            name="合同专用章",
-            kind=SealKind.CONTRACT,
-            campus=headquarters.id,
-            registered_name=own.organisation,
-            registered_code="",
-            inscription="合同专用章",
-            state=SealState.ACTIVE,
-            created_at=tx.now,
-            changed_at=tx.now,
-            key_place=KeyPlace.CONFIGURED,
-            chain=own.chain,
-        )
-        assert await tx.seals.add(seal)
-        return seal
+        return await get_configured_seal(running.hub.services, tx)
 
 
 async def grant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -102,7 +103,7 @@ async def test_keyword_is_covered(tmp_path: Path) -> None:
     sealed = await desk(tmp_path).seal(file, "keyword#all:sign below")
     judged(sealed, file)
     with pikepdf.open(sealed) as document:
-        shown = [page.obj.get("/Annots", ()) for page in document.pages]
+        shown: list[Any] = [list(page.obj.get("/Annots", ())) for page in document.pages]
         kinds = [[str(each.Subtype) for each in listed] for listed in shown]
         assert kinds == [[], [], ["/Widget"], ["/Stamp"]]
         left, bottom, right, top = (float(number) for number in next(iter(shown[2])).Rect)

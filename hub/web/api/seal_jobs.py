@@ -12,6 +12,7 @@ from typing import cast
 from uuid import UUID
 
 from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
+from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seal_jobs import UploadedFiles, begin_seal_job
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_fault import SENTENCES
@@ -48,7 +49,7 @@ async def create(call: ApiCall) -> SealJobGiven:
     if (asked.source is None) == (uploaded is None):
         raise BadInput("name an object store, or upload files: one of both", field="source")
     async with call.services.database.transaction(EVERYTHING) as tx:
-        seal = await _seal_id(tx, asked.seal)
+        seal = await _seal_id(call.services, tx, asked.seal)
         webhook, level = asked.webhook, asked.level
         terms = SealTerms(seal, asked.place, level, _prefix(asked.source), _prefix(asked.target), webhook)
         client = SealClient(call.key.id, call.key.name, call.key.campus)
@@ -155,8 +156,8 @@ async def _job(call: ApiCall) -> SealJob:
     raise SealJobNotFound
 
 
-async def _seal_id(tx: Transaction, name: str | None) -> UUID:
-    seal = await tx.seals.get_configured() if name is None else await tx.seals.find(name)
+async def _seal_id(services: Services, tx: Transaction, name: str | None) -> UUID:
+    seal = await get_configured_seal(services, tx) if name is None else await tx.seals.find(name)
     if seal is None:
         raise SealNotFound
     return seal.id

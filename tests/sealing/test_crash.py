@@ -1,0 +1,79 @@
+"""A worker is killed while it seals: the next one goes on, each file is sealed once, and each use counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from hub.lifecycle.sealing.run_seal_job import run_seal_job
+from hub.model.sealing.seal_use import UseOutcome
+from hub.model.staff.accounts import EVERYTHING
+from tests.checkout import ROOT
+from tests.running import Running, running_hub
+from tests.sealing.clients import configured_seal, granted_client
+from tests.sealing.parts import pages
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+FILES = 45
+WORKER = """
+import asyncio, pickle, sys
+from hub.lifecycle.sealing.run_seal_job import run_seal_job
+from hub.wiring import build
+
+async def main():
+    settings, dsn, job = pickle.loads(bytes.fromhex(sys.argv[1]))
+    hub = await build(settings, dsn, demo=True)
+    await run_seal_job(hub.services, job, lambda: True)
+
+asyncio.run(main())
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False, configured={"seal_files": {"children": 1}}) as hub:
+        yield hub
+
+
+async def test_a_worker_is_killed_in_the_middle(running: Running) -> None:
+    """The first worker is a process of its own, which is killed as soon as some results lie there."""
+    client = await granted_client(running, uses=FILES)
+    _, job = await client.upload({f"{number}.pdf": pages("a") for number in range(FILES)}, "page:1,60,60")
+    files = running.hub.services.seal_files.folder
+    known = pickle.dumps((running.hub.settings, running.hub.database.dsn, UUID(job["id"])))
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, known.hex(), cwd=ROOT)
+
+    def results() -> list[Path]:
+        return list(files.folder.glob(f"{job['id']}/out/*/[0-9]*"))
+
+    def kill_in_the_middle() -> None:
+        while len(results()) < 3 and killed.returncode is None:
+            time.sleep(0.001)
+        killed.kill()
+
+    await asyncio.to_thread(kill_in_the_middle)
+    await killed.wait()
+    before = {path: path.read_bytes() for path in results()}
+    assert len(before) < FILES
+    assert (await client.ask_about(job["id"]))["left"] == FILES
+    running.clock.advance(timedelta(minutes=2))  # its lease ends
+    assert not await run_seal_job(running.hub.services, UUID(job["id"]), lambda: True)
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (FILES, 0)
+    assert {path: path.read_bytes() for path in before} == before
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        seal = (await configured_seal(running)).id
+        register = await tx.seal_register.list_of_seal(seal)
+        lines = [line for line in register if line.about.startswith(f"seal-job:{job['id']}/")]
+        grants = [grant for grant in await tx.seals.list_grants(seal) if grant.grantee.name == client.name]
+    assert [line.outcome for line in lines] == [UseOutcome.SEALED] * FILES
+    assert [grant.used for grant in grants] == [FILES]
