@@ -13,10 +13,10 @@ from bench.results import RESULTS, Result
 
 READY = (
     *("seal", "peers", "verify", "chain", "land", "channels"),
-    *("reminders", "faults", "busy", "import", "disk", "processes", "board", "ofd"),
+    *("reminders", "faults", "busy", "import", "disk", "processes", "board", "ofd", "seal-jobs"),
 )
 # Where the module has another name than the bench.
-MODULES = {"import": "rosters"}
+MODULES = {"import": "rosters", "seal-jobs": "seal_jobs"}
 WRONG_NAME = 2
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

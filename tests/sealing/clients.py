@@ -88,17 +88,8 @@ async def configured_seal(running: Running) -> Seal:
 async def grant(
     client: SealClientDouble, seal: UUID, *, uses: int | None = None, until: datetime | None = None
 ) -> UUID:
-    given = SealGrant(
-        uuid4(),
-        seal,
-        Grantee(GranteeKind.CLIENT, client.name),
-        "hefei",
-        (),
-        "staff:a",
-        client.running.clock(),
-        expires_at=until,
-        max_uses=uses,
-    )
+    grantee, now = Grantee(GranteeKind.CLIENT, client.name), client.running.clock()
+    given = SealGrant(uuid4(), seal, grantee, "hefei", (), "staff:a", now, expires_at=until, max_uses=uses)
     async with client.running.hub.database.transaction(EVERYTHING) as tx:
         await tx.seals.add_grant(given)
     return given.id
