@@ -22,6 +22,7 @@ from hub.web import api, authority, callbacks, chat, demo, home, logo, operation
 from hub.web.access_log import AccessLog
 from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS
 from hub.web.departed import ClosingIsNoError, departed
+from hub.web.file_checks import CHECKS, FileChecks
 from hub.web.i18n import Catalogues
 from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
@@ -59,6 +60,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[COUNTS] = KeptCounts()
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate()
+    app[CHECKS] = FileChecks()
     app.cleanup_ctx.append(slow.watch)
     app.add_routes(_routes(hub))
     return app

@@ -1,58 +1,22 @@
-"""The public page `/verify`, on which anybody can have a finished contract verified, in a child process with limits.
-
-The answer lists the elements in the words of the verifier, as a page or as JSON. `qianda verify` does the same offline.
-"""
+"""The public page `/verify`, on which anybody can have a finished contract verified, as a page or as JSON."""
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
-from hub.errors import BadInput, ManyChecks
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.file_checks import CHECKS
 from hub.web.pages import page
 from hub.web.problems import wants_page
-from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
-from qianda.verify.elements import VerificationReport
-from qianda.verify.findings import UnreadableDocument
-from qianda.verify.guard import call_for_package, check_guarded, is_package, verify_guarded
-from qianda.verify.report import as_json, unreadable_json
-from qianda.verify.trust import list_trust_files
 
 ZONE = ZoneInfo("Asia/Shanghai")
-MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
-MAX_PARTS = 10
-TOO_LITTLE_TIME = "the check got too little time"
-# Limits of one check: CPU time for the file, and wall time of its child process.
-CPU_LIMIT, WAIT_TIMEOUT = 10.0, 50.0
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    limits, threads = UploadLimits(), ThreadPoolExecutor(MAX_CHECKS, "check")
-
-    async def check(request: web.Request) -> web.Response:
-        brakes = request.app[BRAKES]
-        await brakes.slow_down(request, "check")
-        with (
-            limits.upload(brakes.address(request)) as upload,
-            tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
-        ):
-            path = Path(folder) / "file"
-            name = await _received(request, path, upload)
-            async with upload.turn():
-                if request.transport is None:
-                    raise ConnectionResetError  # the client left while waiting
-                return await _judge(request, path, name, threads)
-
     return [web.get("/verify", form), web.post("/verify", check)]
 
 
@@ -60,102 +24,19 @@ async def form(request: web.Request) -> web.Response:
     return page(request, "check.html", report=None, unreadable=None, package=None)
 
 
-async def _received(request: web.Request, path: Path, upload: Upload) -> str:
-    """Write the upload to `path` and return its file name. Raises BadInput, or UploadTooSlow for a slow upload."""
-    try:
-        async with upload.in_time():
-            return await _receive(request, path, upload)
-    except ValueError as error:  # from aiohttp: a form without boundary or end
-        raise BadInput("the form cannot be read", field="file") from error
-
-
-async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
-    """Receive the part `file` of a form, or the whole body. Raises BadInput if there is no file."""
-    if request.content_type != "multipart/form-data":
-        await _write(path, _body(request, upload), upload)
-        return ""
-    parts = await request.multipart()
-    for _ in range(MAX_PARTS):
-        part = await parts.next()
-        if not isinstance(part, BodyPartReader):
-            break
-        if part.name == "file" and part.filename:
-            await _write(path, _chunks(request, part, upload), upload)
-            return part.filename[:200]
-        async for _skipped in _chunks(request, part, upload):
-            pass
-    raise BadInput("choose a PDF or OFD file", field="file")
-
-
-async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(1 << 16):
-        upload.arrived(len(chunk))
-        yield chunk
-
-
-async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
-    """Yield the chunks of a part. Skipped parts count towards the limit as well, which is for the whole body."""
-    while chunk := await part.read_chunk(1 << 16):
-        if request.content.total_bytes > MAX_BODY_BYTES:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content.total_bytes)
-        upload.arrived(len(chunk))
-        yield chunk
-
-
-async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> None:
-    with path.open("wb") as file:
-        async for chunk in chunks:
-            if upload.size + len(chunk) > MAX_FILE_BYTES:
-                raise web.HTTPRequestEntityTooLarge(MAX_FILE_BYTES, upload.size + len(chunk))
-            upload.store(len(chunk))
-            file.write(chunk)
-    if not upload.size:
-        raise BadInput("the file is empty", field="file")
-
-
-async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
-    if await asyncio.to_thread(is_package, path):
-        return await _judge_package(request, path, name, threads)
-    check = partial(
-        verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT
-    )
-    try:
-        report: VerificationReport | None = await asyncio.get_running_loop().run_in_executor(threads, check)
-        said = as_json(report) | {"file": name} if report else {}
-    except UnreadableDocument as error:
-        report, said = None, unreadable_json(name, error.reason)
-    except TimeoutError as error:  # says nothing about the file
-        raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
+async def check(request: web.Request) -> web.Response:
+    """Check a file. The page shows what is said of a package's file inside as well."""
+    said = await request.app[CHECKS].check(request)
+    readable = said.get("readable", True)
     if not wants_page(request):
-        return web.json_response(said, status=200 if report else 422)
-    read, unread = (said, None) if report else (None, said)
-    return page(request, "check.html", local=local_time, report=read, unreadable=unread, package=None)
+        return web.json_response(said, status=200 if readable else 422)
+    if not readable:
+        return page(request, "check.html", report=None, unreadable=said, package=None)
+    package = said if said.get("kind") == "evidence-package" else None
+    report = said.get("document") if package else said
+    return page(request, "check.html", local=local_time, report=report, unreadable=None, package=package)
 
 
 def local_time(moment: str) -> str:
     """Return a moment (ISO 8601 with zone) as clocks in China show it, with its offset."""
     return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S} (UTC+8)"
-
-
-def trust_files(hub: Hub) -> list[Path]:
-    """Return the files of the authorities that this installation trusts, including its built-in one."""
-    return list_trust_files(hub.settings.data / "trust")
-
-
-async def _judge_package(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
-    """Check an evidence package, as `_judge` checks a PDF. The page shows what it says of the file inside as well."""
-    from qianda.evidence.package_report import as_json as package_json  # loads what only packages need
-
-    call = call_for_package(path, trust_files(request.app[HUB]))
-    check = partial(check_guarded, call, cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT)
-    try:
-        said = package_json(await asyncio.get_running_loop().run_in_executor(threads, check)) | {"file": name}
-    except UnreadableDocument as error:
-        said = unreadable_json(name, error.reason)
-    except TimeoutError as error:  # says nothing about the file
-        raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
-    read = "verdict" in said
-    if not wants_page(request):
-        return web.json_response(said, status=200 if read else 422)
-    inside, package, unread = (said.get("document"), said, None) if read else (None, None, said)
-    return page(request, "check.html", local=local_time, report=inside, unreadable=unread, package=package)

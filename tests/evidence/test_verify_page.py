@@ -1,4 +1,4 @@
-"""`/verify` takes evidence packages: good and bad ones, as a page and as JSON."""
+"""`/verify` and the API take evidence packages: good and bad ones, as a page and as JSON."""
 
 from __future__ import annotations
 
@@ -34,3 +34,20 @@ async def test_a_good_package_and_a_bad_one() -> None:
         assert (status, said["failed"]) == (200, True) and "was changed" in said["fault"]["en"]
         status, text = await upload(running, bad, "text/html")
         assert status == 200 and "note wrong" in text
+        final = items["contract/final.pdf"]
+        checked = [await check(running, each) for each in (package, bad, final, b"no file of ours")]
+        assert [(each["readable"], each["failed"], each["is_package"]) for each in checked] == [
+            (True, False, True),
+            (True, True, True),
+            (True, False, False),
+            (False, True, False),
+        ]
+        assert contract.number in checked[0]["verdict"][0]["en"]
+        assert await check(running, package, key="another") == 401
+
+
+async def check(running: Running, content: bytes, key: str | None = None) -> Any:
+    """Check a file by the API. Return the answer, or the status of a refusal."""
+    headers = {"Authorization": f"Bearer {key or running.api_key}", "Content-Type": "application/octet-stream"}
+    async with running.http.post(f"{running.origin}/api/v1/verify", data=content, headers=headers) as answer:
+        return await answer.json() if answer.status == 200 else answer.status

@@ -18,7 +18,7 @@ from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.public_verify import trust_files
+from hub.web.file_checks import trust_files
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement
 from qianda.holder import SoftwareKey

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bench.attackers import Target, drip, page_bomb
 from hub.errors import ManyChecks, ManyFiles
 from hub.web import upload_limits
-from hub.web.public_verify import TOO_LITTLE_TIME
+from hub.web.file_checks import TOO_LITTLE_TIME
 from hub.web.upload_limits import (
     MAX_BYTES,
     MAX_BYTES_OF_ONE,

@@ -19,8 +19,8 @@ from asn1crypto import ocsp
 
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
-from hub.web.public_verify import MAX_BODY_BYTES as MAX_CHECK_BYTES
-from hub.web.public_verify import MAX_PARTS
+from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES
+from hub.web.file_checks import MAX_PARTS
 from hub.web.rate_limit import Brakes
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub

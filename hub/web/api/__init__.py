@@ -41,6 +41,8 @@ OPERATIONS = (
     Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package of a contract that has ended",
               papers.evidence_zip, papers.PACKAGE_TYPE),
     Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, schemas.Ledger),
+    Operation("POST", "/api/v1/verify", "verifyFile", "Check a finished file or an evidence package", papers.check_file,
+              schemas.FileChecked, takes_file=True),
     Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, schemas.RecordGiven),
     SealOperation("POST", "/api/v1/seal-jobs", "sealFiles", "Have files sealed, PDF and OFD", seal_jobs.create,
                   seal_schemas.SealJobGiven, seal_schemas.SealJobAsked, 201, problems=(404,)),

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
 from hub.web.api.scopes import SCOPES
+from hub.web.upload_limits import MAX_FILE_BYTES
 
 REASONS = {
     401: "The API key is missing or not valid.",
@@ -23,6 +24,11 @@ REASONS = {
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
     503: "A part that is needed is away; nothing was lost.",
 }
+_OF_A_FILE = {
+    413: f"The file is longer than {MAX_FILE_BYTES >> 20} MiB.",
+    422: "There is no file in the request.",
+    429: "Too many files at a time; Retry-After says when to try again.",
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -33,6 +39,8 @@ _IDEMPOTENCY = {
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 _NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
+# The body of an operation that takes a file.
+_FILE = {"type": "string", "format": "binary", "minLength": 1, "maxLength": MAX_FILE_BYTES}
 _SIGNER = _ID | {"name": "signer"}
 
 
@@ -80,7 +88,9 @@ def _described(
         "security": [{"key": []}],
         "responses": _responses(operation, refs),
     }
-    if operation.method == "POST":
+    if operation.takes_file:
+        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
+    elif operation.method == "POST":
         parameters = [*parameters, _IDEMPOTENCY]
     if operation.takes and operation.method == "POST":
         needed = bool(schemas[operation.takes.__name__].get("required"))
@@ -119,7 +129,8 @@ def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]
     expected |= {404} if "{id}" in operation.path else set()
     expected |= {413, 422, 429} if operation.method == "POST" else set()
     expected |= {422} if operation.takes else set()
+    reasons = REASONS | (_OF_A_FILE if operation.takes_file else {})
     for status in sorted(expected):
         problem = {"application/problem+json": {"schema": refs[Problem]}}
-        answers[str(status)] = {"description": REASONS[status], "content": problem}
+        answers[str(status)] = {"description": reasons[status], "content": problem}
     return answers

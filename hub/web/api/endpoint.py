@@ -8,8 +8,9 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
 from hub.model.staff.key_scopes import KeyScope
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
+from hub.web.file_checks import CHECKS
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
 from hub.web.security_events import report_error
@@ -34,7 +36,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 @dataclass(frozen=True)
 class ApiCall:
     """An authenticated request. `asked`: the validated body, or the validated query of a GET. `once`: its
-    Idempotency-Key, if any. `attached`: files that came with it."""
+    Idempotency-Key, if any. `attached`: files that came with it. `check`: receives and checks the file of an operation
+    that takes one."""
 
     services: Services
     key: ApiKey
@@ -43,6 +46,7 @@ class ApiCall:
     path: Mapping[str, str]
     once: str | None = None
     attached: object = None
+    check: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
         """Store the answer for the Idempotency-Key in the transaction of the action, so that both commit together."""
@@ -127,6 +131,7 @@ class Operation:
     status: int = 200
     takes_files: ClassVar[bool] = False
     problems: tuple[int, ...] = field(default=())
+    takes_file: bool = False
 
     async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
         """Answer a request. `needs`: the scope that its key has to have. Raises AccessDenied without it."""
@@ -139,6 +144,9 @@ class Operation:
             return refused
         if needs not in key.scopes:
             raise AccessDenied(f"this key has not the scope {needs}")
+        if self.takes_file:  # read within the limits of checks; it changes nothing, so it needs no Idempotency-Key
+            services, check = request.app[HUB].services, partial(request.app[CHECKS].check, request)
+            return await self._answer(ApiCall(services, key, scope, None, request.match_info, check=check))
         async with self.received(request) as received:
             once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
             services, path = request.app[HUB].services, request.match_info

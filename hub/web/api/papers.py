@@ -9,7 +9,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall, File
-from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
+from hub.web.api.schemas import FileChecked, Ledger, LedgerEntry, RecordGiven
 
 PACKAGE_TYPE = "application/vnd.etsi.asic-e+zip"
 
@@ -31,6 +31,20 @@ async def evidence_zip(call: ApiCall) -> File:
     async with call.services.database.transaction(call.scope) as tx:
         package = await open_package(tx, contract, call.actor)
     return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
+
+
+async def check_file(call: ApiCall) -> FileChecked:
+    """Check the file of the request, as the page `/verify` does."""
+    assert call.check is not None
+    said = await call.check()
+    return FileChecked(
+        file=said["file"],
+        readable=said.get("readable", True),
+        failed=said["failed"],
+        is_package=said.get("kind") == "evidence-package",
+        verdict=said["verdict"] if "verdict" in said else [said["reason"]],
+        report=said,
+    )
 
 
 async def reminders(call: ApiCall) -> Ledger:

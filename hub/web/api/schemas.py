@@ -301,6 +301,20 @@ class RecordGiven(_Given):
     broken_at: int | None = Field(description="The first entry that does not fit the chain; null when all fit.")
 
 
+class SentenceGiven(_Given):
+    zh: str
+    en: str
+
+
+class FileChecked(_Given):
+    file: str = Field(description="The name of the file, where the request has one.")
+    readable: bool = Field(description="Whether it is a PDF, an OFD or an evidence package at all.")
+    failed: bool
+    is_package: bool = Field(description="Whether it is an evidence package.")
+    verdict: list[SentenceGiven] = Field(description="For somebody who reads no further.")
+    report: dict[str, Any] = Field(description="All of the report, as `qianda verify --json` prints it.")
+
+
 class Problem(BaseModel):
     """RFC 9457."""
 

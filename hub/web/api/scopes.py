@@ -15,6 +15,7 @@ SCOPES: Mapping[str, KeyScope] = {
     "readEvidence": KeyScope.READ,
     "readReminders": KeyScope.READ,
     "readRecord": KeyScope.READ,
+    "verifyFile": KeyScope.READ,
     "handOutLink": KeyScope.ACT,
     "remind": KeyScope.ACT,
     "voidContract": KeyScope.ACT,
