@@ -205,7 +205,7 @@ async def test_while_the_service_is_away_the_password_counts(place: Place) -> No
         try:
             refused = await place.get(origin + BEGIN)
             assert refused.status == 503 and 'name="password"' in refused.text
-            assert "does not answer" in refused.text
+            assert "does not answer" in refused.text and 'action="/staff/login?next=' in refused.text
             late = await place.get(there.location, {LOGIN_COOKIE: begun.cookies[LOGIN_COOKIE]})
             assert late.status == 503 and COOKIE not in late.cookies
             assert (await desk_of(place.running, login)).cookie

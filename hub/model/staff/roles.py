@@ -49,6 +49,8 @@ class Permission(StrEnum):
     EDIT_CHATS = "edit-chats"
     MANAGE_ACCOUNTS = "manage-accounts"
     MANAGE_KEYS = "manage-keys"
+    ANSWER_PERSONS = "answer-persons"
+    """Look up, give out and plan to erase what is kept about one person, who asked for it."""
     SET_UP = "set-up"
     """The school, its campuses and courses, and what `qianda doctor` says."""
     READ_SEALS = "read-seals"
@@ -85,7 +87,7 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.SEAL_KEEPER: _EVERYBODY
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.APPROVE_SEAL, Permission.USE_SEAL},
     StaffRole.LEGAL: _EVERYBODY
-    | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT}
+    | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT, Permission.ANSWER_PERSONS}
     | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
     StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
 }

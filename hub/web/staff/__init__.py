@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.model.staff.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
 from hub.web.staff.contract import contract, download_many, issuing, print_codes, reading, rehearsing, revealing
+from hub.web.staff.evidence import persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -18,6 +19,7 @@ from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
     accounts,
     answers,
+    api_keys,
     bulk_acts,
     dashboard,
     doctor,
@@ -57,6 +59,8 @@ PAGES: dict[str, StaffRoute] = {
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.form),
     "/staff/accounts": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.list_accounts),
     _ACCOUNT: StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.account),
+    "/staff/keys": StaffRoute(Permission.MANAGE_KEYS, api_keys.list_keys),
+    "/staff/persons": StaffRoute(Permission.ANSWER_PERSONS, persons.form),
     _MINE: StaffRoute(Permission.OWN_ACCOUNT, own_account.account),
     f"{_MINE}/second-factor": StaffRoute(Permission.OWN_ACCOUNT, own_account.factor),
     "/staff/record": StaffRoute(Permission.READ_RECORD, school_record.record),
@@ -121,6 +125,12 @@ ACTS: dict[str, StaffRoute] = {
     f"{_ACCOUNT}/second-factor": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.remove_second_factor),
     f"{_ACCOUNT}/link": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.link_login),
     f"{_ACCOUNT}/unlink": StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.unlink_login),
+    "/staff/keys": StaffRoute(Permission.MANAGE_KEYS, api_keys.add),
+    "/staff/keys/rotate": StaffRoute(Permission.MANAGE_KEYS, api_keys.rotate),
+    "/staff/keys/revoke": StaffRoute(Permission.MANAGE_KEYS, api_keys.revoke),
+    "/staff/persons": StaffRoute(Permission.ANSWER_PERSONS, persons.find),
+    "/staff/persons/export": StaffRoute(Permission.ANSWER_PERSONS, persons.export),
+    "/staff/persons/erasure": StaffRoute(Permission.ANSWER_PERSONS, persons.erasure),
     f"{_MINE}/password": StaffRoute(Permission.OWN_ACCOUNT, own_account.change_password),
     f"{_MINE}/sessions/end-others": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_others),
     f"{_MINE}/sessions/{{session}}/end": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_session),

@@ -13,7 +13,8 @@ from hub.web.i18n import Translate
 from hub.web.problems import known_problems
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE, NO_CODE, NO_FILE
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
-from hub.web.staff.record_labels import RECORDS, REVEAL_CHOICES
+from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
+from hub.web.staff.record_labels import CUSTODIES, RECORDS, REVEAL_CHOICES
 from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
 
 STATES = {
@@ -148,15 +149,6 @@ REVOCATIONS = {
     "by-staff": "by staff",
     "phone-changed": "as the phone number changed",
 }
-CUSTODIES = {
-    "usb-token": "on a USB token",
-    "app-keystore": "in the keystore of a phone",
-    "browser": "made in a browser",
-    "software": "held by the signer; where, is not proved",
-    "remote": "kept by a signing service",
-    "token": "on the school's token",
-    "school-software": "kept by the school in software",
-}
 LEDGER = {
     "planned": "planned",
     "sent": "sent",
@@ -222,7 +214,7 @@ FIELDS = {
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
     "reason": "reason", "text": "text", "chat": "chat", "person": "person id", "login": "login",
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
-    "password": "password", "role": "role",
+    "password": "password", "role": "role", "subject": "subject", "expires": "end", "scope": "what it may do",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip
 POLICY_KEYS = {
@@ -288,7 +280,7 @@ STAFF_ROLE_HINTS = {
     "campus-manager": "As a clerk; and reminder policies and the accounts of the campus.",
     "clerk": "Import, issue, remind, withdraw, settle tasks.",
     "seal-keeper": "Reads; makes, grants and revokes seals.",
-    "legal": "Reads; withdraws and extends; contract templates.",
+    "legal": "Reads; withdraws and extends; contract templates; data of a person.",
     "auditor": "Reads everything of the campus, changes nothing.",
 }
 YES = {"yes": "yes", "no": "no"}
@@ -305,7 +297,8 @@ ALL: tuple[Mapping[str, str], ...] = (
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, *SEAL_LABELS,
+    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
+    PERSON_PARTS, *SEAL_LABELS,
 )  # fmt: skip
 
 

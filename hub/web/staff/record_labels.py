@@ -39,3 +39,13 @@ REVEAL_CHOICES = {
     "other": "another reason",
     "phone-change": "to decide about another number",
 }
+# Where the key of a signature is.
+CUSTODIES = {
+    "usb-token": "on a USB token",
+    "app-keystore": "in the keystore of a phone",
+    "browser": "made in a browser",
+    "software": "held by the signer; where, is not proved",
+    "remote": "kept by a signing service",
+    "token": "on the school's token",
+    "school-software": "kept by the school in software",
+}

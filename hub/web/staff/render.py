@@ -46,6 +46,7 @@ SAID = {
     "password-changed": "Your password is changed. All other sessions have ended.",
     "sessions-ended": "The sessions have ended.",
     "second-factor-removed": "The second factor is removed. All other sessions have ended.",
+    "key-revoked": "The key is revoked. The next request with it is refused.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
     "seal-applied": "Applied for. Two other people have to approve it now.",

@@ -1,0 +1,1 @@
+"""What the console shows and gives out as evidence."""

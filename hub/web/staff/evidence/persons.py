@@ -1,0 +1,92 @@
+"""What is kept about one person who asks for it: looked up, given out, and what an erasure would do.
+
+All of it answers a form, so that numbers are in no address and no history. Each act is in the school's record, with its
+reason. To erase takes the role of the database that no serving process has: the page says with which command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import QiandaError
+from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons, plan_erasure
+from hub.model.evidence.person_data import SoughtPerson
+from hub.web.app_keys import BRAKES
+from hub.web.i18n import Translate
+from hub.web.pages import translator
+from hub.web.shaped_sentences import ShapedSentences
+from hub.web.staff.labels import STATES
+from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+TEMPLATE = "staff/persons.html"
+_WHY_KEPT = ShapedSentences(WHY_KEPT)
+
+
+async def form(visit: DeskVisit) -> web.Response:
+    return await _page(visit)
+
+
+async def find(visit: DeskVisit) -> web.Response:
+    """Show where everybody who fits stands."""
+
+    async def act(asked: PersonAct, entered: Entered) -> web.Response:
+        return await _page(visit, entered, found=await find_persons(visit.services, asked))
+
+    return await _answer(visit, act)
+
+
+async def export(visit: DeskVisit) -> web.Response:
+    """Give out one ZIP with all of it, as the person may ask for."""
+
+    async def act(asked: PersonAct, _: Entered) -> web.Response:
+        content = await export_person(visit.services, asked)
+        headers = {"Content-Disposition": 'attachment; filename="person.zip"'}
+        return web.Response(body=content, content_type="application/zip", headers=headers)
+
+    return await _answer(visit, act)
+
+
+async def erasure(visit: DeskVisit) -> web.Response:
+    """Show what an erasure would take away and what has to stay, and change nothing."""
+
+    async def act(asked: PersonAct, entered: Entered) -> web.Response:
+        plan = await plan_erasure(visit.services, asked)
+        say = translator(visit.request)
+        kept = {number: _say_reason(reason, say) for number, reason in plan.kept.items()}
+        return await _page(visit, entered, plan=replace(plan, kept=kept))
+
+    return await _answer(visit, act)
+
+
+def _say_reason(reason: str, say: Translate) -> str:
+    """Return why a contract stays, in the reader's language, its state in words."""
+    words = _WHY_KEPT.say(reason, say)
+    state = next((each for each in STATES if f"({each})" in reason), "")
+    return words.replace(state, say(STATES[state])) if state else words
+
+
+async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
+    """Answer the form; with a problem, show the form again."""
+    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    sent = await visit.request.post()
+    entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    try:
+        sought = SoughtPerson.typed(entered["phone"], entered["id_number"], entered["name"])
+        return await act(PersonAct(sought, visit.scope, visit.actor, entered["reason"]), entered)
+    except QiandaError as problem:
+        return await _page(visit, entered, problem)
+
+
+async def _page(
+    visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None, **shown: Any
+) -> web.Response:
+    now: datetime = visit.services.clock()
+    known = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered(), "today": now.date()}
+    return await show(visit, TEMPLATE, problem=problem, **(known | shown))

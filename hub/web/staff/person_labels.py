@@ -1,0 +1,30 @@
+"""Labels of what is kept about a person, by the kind of its rows, and of what a key may do."""
+
+from __future__ import annotations
+
+PERSON_PARTS = {
+    "enrolments": "enrolments",
+    "messages_to_them": "messages to this person",
+    "messages_from_them": "messages from this person",
+    "guest_sessions": "visits by a poster",
+    "signing_sessions": "visits by a link",
+    "identity_checks": "identity checks",
+    "passkeys": "passkeys",
+    "device_keys": "devices",
+    "certificates": "certificates",
+    "phone_changes": "changes of a phone number",
+    "staff_tasks": "tasks of staff",
+    "opt_outs": "refusals of messages",
+}
+KEY_SCOPE_NAMES = {"read": "reads", "issue": "issues", "act": "acts", "metrics": "figures"}
+KEY_SCOPES = {
+    "read": "read contracts, files and records",
+    "issue": "issue contracts, and issue them anew",
+    "act": "hand out links, remind, withdraw, extend, change a phone",
+    "metrics": "read the figures for operators; only with a key of headquarters",
+}
+# Shapes of the reasons for which a contract is not erased: `PersonInContract.why_kept`.
+WHY_KEPT = (
+    "it is in course ({state}): withdraw it first, or wait for its end",
+    "it was concluded, and is kept until {day} ([retention])",
+)

@@ -1,0 +1,106 @@
+"""API keys of other systems. A secret is shown once, as the answer to the form that made it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.lifecycle.staff import api_keys
+from hub.model.staff.accounts import ApiKeyEntry
+from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+HERE = "/staff/keys"
+# For so long the former secret counts beside a new one, unless somebody says otherwise.
+USUAL_OVERLAP = timedelta(days=7)
+
+
+async def list_keys(visit: DeskVisit) -> web.Response:
+    return await _list(visit)
+
+
+async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+    found = [each for each in await api_keys.list_keys(visit.services) if visit.shown.covers(each.key.campus)]
+    now = visit.services.clock()
+    return await show(
+        visit,
+        "staff/keys.html",
+        problem=problem,
+        live=[each for each in found if each.counts_at(now)],
+        ended=[each for each in found if not each.counts_at(now)],
+        rotating=_names_twice(found, now),
+        campus_of={each.id: each for each in visit.campuses},
+        scopes=list(KeyScope),
+        chosen=entered.get("scopes", "").split() if entered else sorted(USUAL_SCOPES),
+        entered=entered or Entered(campus=visit.staff.campus),
+    )
+
+
+def _names_twice(found: list[ApiKeyEntry], now: datetime) -> set[str]:
+    """Return the names of keys whose former secret still counts."""
+    names = [each.key.name for each in found if each.counts_at(now)]
+    return {name for name in names if names.count(name) > 1}
+
+
+async def add(visit: DeskVisit) -> web.Response:
+    form = await _form(visit)
+    try:
+        if not visit.scope.covers(form["campus"]):
+            raise BadInput(f"there is no campus {form['campus']}", field="campus")
+        terms = KeyTerms(_scopes(form["scopes"]), _end(form["expires"], visit.zone))
+        secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
+    except QiandaError as problem:
+        return await _list(visit, problem, form)
+    return await show(visit, "staff/key_secret.html", name=form["name"], secret=secret, overlap=None)
+
+
+async def rotate(visit: DeskVisit) -> web.Response:
+    name = await _own_key(visit)
+    try:
+        secret = await api_keys.rotate_key(visit.services, name, USUAL_OVERLAP, visit.actor)
+    except QiandaError as problem:
+        return await _list(visit, problem)
+    return await show(visit, "staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
+
+
+async def revoke(visit: DeskVisit) -> web.StreamResponse:
+    name = await _own_key(visit)
+    try:
+        await api_keys.revoke_key(visit.services, name, visit.actor)
+    except QiandaError as problem:
+        return await _list(visit, problem)
+    raise web.HTTPSeeOther(f"{HERE}?said=key-revoked")
+
+
+async def _own_key(visit: DeskVisit) -> str:
+    """Return the name in the form if it is of a key that this account sees, else a name that no key has."""
+    name = (await _form(visit))["name"]
+    keys = await api_keys.list_keys(visit.services)
+    return name if all(visit.scope.covers(each.key.campus) for each in keys if each.key.name == name) else ""
+
+
+def _scopes(words: str) -> frozenset[KeyScope]:
+    """Return the scopes that were ticked, by their names; none for none."""
+    return frozenset(scope for scope in KeyScope if scope in words.split())
+
+
+def _end(text: str, zone: str) -> datetime | None:
+    """Return the beginning of this day there; None for no day. Raises BadInput."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadInput("has to be a day", field="expires") from None
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+async def _form(visit: DeskVisit) -> Entered:
+    sent = await visit.request.post()
+    form = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    form["scopes"] = " ".join(str(each) for each in sent.getall("scope", []))
+    return form

@@ -1,0 +1,139 @@
+"""API keys and what is kept about a person, by the pages of the console."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
+
+from hub.model.evidence.record import RecordEntry
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.roles import StaffRole
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+ASKED = {"id_number": GUARDIAN_ID, "phone": "", "name": "", "reason": f"asked at the desk, {GUARDIAN_PHONE}"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+async def desk(running: Running, role: StaffRole = StaffRole.OWNER, campus: str = "hq") -> Desk:
+    login = f"staff-{uuid4().hex[:8]}"
+    await add_staff(running, login, campus, QUICK, role)
+    return await desk_of(running, login)
+
+
+async def last_acts(running: Running, count: int) -> list[RecordEntry]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation is not None
+        return (await tx.record.entries(installation))[-count:]
+
+
+async def asks(running: Running, secret: str) -> int:
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with running.http.get(f"{running.origin}/api/v1/contracts", headers=headers) as answer:
+        return answer.status
+
+
+def secret_in(page: Page) -> str:
+    found = re.search('<code class="key-secret">(qdk_[A-Za-z0-9_-]+)</code>', page.text)
+    assert found, page.words
+    return found[1]
+
+
+async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
+    owner, name = await desk(running), f"system-{uuid4().hex[:6]}"
+    form = [("name", name), ("campus", "hefei"), ("scope", "read"), ("expires", "2999-01-01")]
+    first = secret_in(await owner.post("/staff/keys", form))
+    assert await asks(running, first) == 200
+    shown = await owner.get("/staff/keys")
+    assert name in shown.text and first not in shown.text
+    second = secret_in(await owner.post("/staff/keys/rotate", {"name": name}))
+    assert (await asks(running, first), await asks(running, second)) == (200, 200)
+    assert "The former secret still counts." in (await owner.get("/staff/keys")).words
+    refused = await owner.post("/staff/keys/rotate", {"name": name})
+    assert refused.status == 422 and "is being rotated" in refused.words
+    assert (await owner.post("/staff/keys/revoke", {"name": name})).location == "/staff/keys?said=key-revoked"
+    assert (await asks(running, first), await asks(running, second)) == (401, 401)
+    acts = await last_acts(running, 4)
+    assert [each.kind for each in acts] == ["key-added", "key-added", "key-revoked", "key-revoked"]
+    assert all(each.actor.startswith("staff:") and each.facts["campus"] == "hefei" for each in acts)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ([("name", "a b"), ("campus", "hq"), ("scope", "read")], "has to be letters"),
+        ([("name", "system"), ("campus", "hq")], "at least one scope"),
+        ([("name", "system"), ("campus", "hq"), ("scope", "everything")], "at least one scope"),
+        ([("name", "system"), ("campus", "nowhere"), ("scope", "read")], "there is no campus nowhere"),
+        ([("name", "system"), ("campus", "hq"), ("scope", "read"), ("expires", "2020-01-01")], "is over"),
+        ([("name", "system"), ("campus", "hq"), ("scope", "read"), ("expires", "soon")], "has to be a day"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_refused(
+    running: Running, changed: list[tuple[str, str]], words: str
+) -> None:
+    refused = await (await desk(running)).post("/staff/keys", changed)
+    assert refused.status == 422 and words in refused.words and "qdk_" not in refused.text
+
+
+async def test_a_person_is_looked_up_and_gets_a_copy(running: Running) -> None:
+    contract = await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    found = await legal.post("/staff/persons", ASKED)
+    assert found.status == 200 and contract.number in found.words and "enrolments" not in found.headers
+    assert GUARDIAN_PHONE[3:] not in found.words  # masked; what was asked for stands in the form alone
+    page = await legal.post("/staff/persons/export", ASKED)
+    assert page.headers["Content-Disposition"] == 'attachment; filename="person.zip"'
+    (act,) = await last_acts(running, 1)
+    assert act.kind == "person-exported" and act.actor.startswith("staff:")
+    assert GUARDIAN_PHONE not in json.dumps(act.facts)
+
+
+async def test_the_copy_holds_what_is_kept(running: Running) -> None:
+    contract = await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    headers = {"Cookie": f"__Host-qianda-staff={legal.cookie}", "Origin": running.origin}
+    url = f"{running.origin}/staff/persons/export"
+    async with running.http.post(url, data=ASKED, headers=headers) as answer:
+        archive = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    person = json.loads(archive.read("person.json"))
+    assert person["person"]["id_number"] == GUARDIAN_ID
+    assert contract.number in {each["number"] for each in person["contracts"]}
+
+
+async def test_what_an_erasure_would_do_changes_nothing(running: Running) -> None:
+    contract = await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    before = await last_acts(running, 1)
+    shown = await legal.post("/staff/persons/erasure", ASKED)
+    assert f"{contract.number}: it is in course" in shown.words and "Nothing was changed" in shown.words
+    assert await last_acts(running, 1) == before
+    legal.language = "zh"
+    assert "尚在进行中" in (await legal.post("/staff/persons/erasure", ASKED)).words
+
+
+async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Running) -> None:
+    await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    for wrong, words in (({"reason": " "}, "a reason is needed"), ({"id_number": "1"}, "not a valid number")):
+        refused = await legal.post("/staff/persons", ASKED | wrong)
+        assert refused.status == 422 and words in refused.words
+    foreign = await desk(running, StaffRole.LEGAL, "beijing")
+    assert "Nobody fits." in (await foreign.post("/staff/persons", ASKED)).words
+    assert (await foreign.post("/staff/persons/export", ASKED)).status == 404
