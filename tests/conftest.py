@@ -11,6 +11,22 @@ import structlog
 
 from tests.database import Dsns, fresh_database, leave_shared_server
 
+# The files that take a minute or more by themselves, the longest first, and then the longest folders.
+LONG = (
+    "faults/test_kills.py",
+    "faults/test_random_kills.py",
+    "bench/test_message_benches.py",
+    "router/test_receipt_machine.py",
+    "bench/test_benches.py",
+    "unit/test_schedule_year.py",
+    "processes/test_backup.py",
+    "day0/test_first_day.py",
+    "pades/test_flips.py",
+    "lifecycle/test_reminder_machine.py",
+    "custody/test_both_at_once.py",
+    "browser/test_clerk_first_day.py",
+    "fuzz/test_verifier.py",
+)
 SLOW = ("faults", "browser", "processes", "lifecycle")
 # New objects until the garbage collector runs, instead of 700: a test makes many objects and keeps few.
 COLLECT_AFTER = 20_000
@@ -29,9 +45,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest folders first, so that only short tests are left when one worker waits for the other."""
-    places = {name: place for place, name in enumerate(SLOW)}
-    items.sort(key=lambda item: places.get(item.path.parent.name, len(SLOW)))
+    """Run the longest files and folders first, so that only short tests are left when one worker waits for another."""
+    files = {name: place for place, name in enumerate(LONG)}
+    folders = {name: place for place, name in enumerate(SLOW, len(LONG))}
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return files.get(f"{folder}/{item.path.name}", folders.get(folder, len(LONG) + len(SLOW)))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

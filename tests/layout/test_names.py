@@ -6,10 +6,12 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.layout.test_layout_rules import ROOT, tree
+
 PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
 # A bound is `MAX_…`, `MIN_…` or `…_LIMIT`.
 PRIVATE_BOUND = re.compile(r"\b_?(?:MOST|LONGEST|LARGEST|SHORTEST|FEWEST|SMALLEST|LEAST)(?:_[A-Z0-9_]+)?\b")
@@ -29,11 +31,18 @@ GIVEN_FROM_OUTSIDE = {
 }
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Return the nodes of a file's syntax tree about which there are rules."""
+    kept = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Name
+    return [node for node in ast.walk(tree(path)) if isinstance(node, kept)]
+
+
 def functions() -> Iterator[tuple[str, str, int]]:
     """Yield file, name and number of parameters of each function of the product, without `self` and `cls`."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in nodes(path):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                     names = [each.arg for each in parameters if each.arg not in ("self", "cls")]
@@ -44,7 +53,7 @@ def classes() -> Iterator[tuple[str, Path]]:
     """Yield name and file of each class of the product, without private classes."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in nodes(path):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     yield node.name, path.relative_to(ROOT)
 
@@ -73,7 +82,7 @@ def test_what_a_constant_is_stands_above_it() -> None:
     below = []
     for package in (*PACKAGES, "tests"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            body = ast.parse(path.read_text("utf-8")).body
+            body = tree(path).body
             below += [
                 f"{path.relative_to(ROOT)}:{after.lineno}"
                 for statement, after in pairwise(body)
@@ -85,7 +94,7 @@ def test_what_a_constant_is_stands_above_it() -> None:
 
 
 def names_in(path: Path) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
+    return {node.id for node in nodes(path) if isinstance(node, ast.Name)}
 
 
 def test_a_bound_has_the_usual_name() -> None:

@@ -32,6 +32,7 @@ ENDS = {
     "undelivered": DeliveryState.UNDELIVERED,
     "failed": DeliveryState.UNDELIVERED,
 }
+OPEN = (DeliveryState.SENDING, DeliveryState.UNKNOWN)
 MINUTE = timedelta(minutes=1)
 
 
@@ -144,6 +145,10 @@ class Receipts(RuleBasedStateMachine):
         for _ in range(10):
             self.hub.clock.advance(3 * MINUTE)
             await self._carry()
+            if (await self._look()).state not in OPEN:
+                break
+        self.hub.clock.advance(3 * MINUTE)
+        await self._carry()  # once more, since what is over is not sent again
         (sid,) = self._sids()
         status = self.hub.twilio.resources[sid].status
         if status not in ENDS:

@@ -30,7 +30,8 @@ class BoardCounts:
 
 
 class KeptCounts:
-    def __init__(self) -> None:
+    def __init__(self, kept_times: float = KEPT_TIMES, counted_each_time: float = COUNTED_EACH_TIME) -> None:
+        self._kept_times, self._counted_each_time = kept_times, counted_each_time
         self._kept: dict[str, BoardCounts] = {}
         self._alone: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -39,17 +40,16 @@ class KeptCounts:
         async with self._alone[scope.setting]:
             kept = self._kept.get(scope.setting)
             if kept is None or kept.until <= time.monotonic():
-                kept = self._kept[scope.setting] = await _count(database, scope)
+                kept = self._kept[scope.setting] = await self._count(database, scope)
             return kept
 
-
-async def _count(database: Database, scope: Scope) -> BoardCounts:
-    begun = time.monotonic()
-    async with database.transaction(scope) as tx:
-        states, named = await tx.board.counts(tx.planning_now)
-    ended = time.monotonic()
-    took = ended - begun
-    return BoardCounts(states, named, ended + took * KEPT_TIMES if took > COUNTED_EACH_TIME else ended)
+    async def _count(self, database: Database, scope: Scope) -> BoardCounts:
+        begun = time.monotonic()
+        async with database.transaction(scope) as tx:
+            states, named = await tx.board.counts(tx.planning_now)
+        ended = time.monotonic()
+        took = ended - begun
+        return BoardCounts(states, named, ended + took * self._kept_times if took > self._counted_each_time else ended)
 
 
 COUNTS = web.AppKey("board_counts", KeptCounts)
