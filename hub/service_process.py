@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import structlog
@@ -27,14 +28,27 @@ def run_job(job: ServiceJob, lifeline: Connection) -> None:
     settings: Settings = pickle.loads(job.settings)  # noqa: S301 - packed by the command that started us
     database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()
     try:
-        with database:
-            asyncio.run(_run(job, settings, lifeline))
+        with database, asyncio.Runner(loop_factory=_loop_factory(job)) as runner:
+            runner.run(_run(job, settings, lifeline))
     except NotConfigured as error:
         print(f"qianda: {error}", file=sys.stderr)
         sys.exit(CANNOT_START)
     except (QiandaError, OSError) as error:
         log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
         sys.exit(1)
+
+
+def _loop_factory(job: ServiceJob) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the event loop, None for asyncio's own.
+
+    uvloop takes a tenth off a worker's CPU time. The web stays with asyncio: `hub.web.slow_clients` changes options of
+    client sockets and shuts them down, which uvloop's sockets do not allow.
+    """
+    if job.kind == "web":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> None:
@@ -87,4 +101,5 @@ def quiet_logs() -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,  # binding a logger anew for each line costs as much as writing the line
     )
