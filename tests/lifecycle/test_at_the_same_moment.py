@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from hub.errors import DocumentChanged, KeyRevoked
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign
-from hub.model.contract.contract import ContractState
+from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.signature_request import RequestState
 from hub.model.staff.accounts import EVERYTHING
@@ -122,6 +122,33 @@ async def test_a_signature_that_another_process_has_embedded_is_not_embedded_aga
         assert "contract stuck" not in {each["event"] for each in logs}
         await signed(running, contract, 1)
         await completed(running, contract)
+
+
+async def revoke_certificate(running: Running, contract: Contract) -> None:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (issued,) = [each for each in await tx.record.entries(contract.id) if each.kind == "certificate-issued"]
+        authority = running.hub.services.sealing.authority_name
+        await tx.certificates.revoke(authority, int(str(issued.facts["serial"])), tx.now, "key_compromise")
+
+
+@pytest.mark.parametrize(
+    ("number", "kinds", "asked"),
+    [(1, {"signature-embedded": 0, "signature-lapsed": 1}, 2), (2, {"signature-lapsed": 0, "completed": 1}, 5)],
+    ids=["of-the-signature", "of-the-seal"],
+)
+async def test_what_is_revoked_during_a_timestamp_is_in_the_file_or_keeps_it_away(
+    number: int, kinds: dict[str, int], asked: int
+) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        timestamps = serve(running, clock, number=number)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        timestamps.overtaken_by = lambda: revoke_certificate(running, contract)
+        await advance(running.hub.services, contract.id)
+        record = await record_of(running, contract)
+        assert {kind: record.count(kind) for kind in kinds} == kinds
+        assert len(timestamps.asked) == asked  # the file that lacked the revocation was thrown away
 
 
 async def test_a_contract_that_another_process_has_completed_is_not_completed_again() -> None:

@@ -23,6 +23,7 @@ from hub.lifecycle.sealing.work import (
     choose_work,
     collect_evidence,
     end_attempt,
+    list_revoked,
     prepared_file,
 )
 from hub.lifecycle.services import SealKey, Services
@@ -127,11 +128,13 @@ async def close_file(services: Services, work: Work) -> Work:
         return await _replace_seal(services, work, error)
     stored = await services.files.put(final)
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work, with_record=True)
+        case, revoked = await end_attempt(tx, work, with_record=True), await list_revoked(services, tx)
+        if revoked != work.revoked:  # the file's CRL lacks what was revoked meanwhile
+            return await choose_work(services, tx, case, revoked)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.embedded(seal.id, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             return Work(FinaliseStep.WAIT, replace(case, contract=completed))
-        return await choose_work(services, tx, case)
+        return await choose_work(services, tx, case, revoked)
 
 
 async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:

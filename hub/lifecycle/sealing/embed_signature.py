@@ -21,6 +21,7 @@ from hub.lifecycle.sealing.work import (
     collect_evidence,
     end_attempt,
     is_expired,
+    list_revoked,
     prepared_file,
 )
 from hub.lifecycle.services import Services
@@ -52,12 +53,14 @@ async def embed_signature(services: Services, work: Work) -> Work:
     is_last = all_signed(party.task for party in work.case.parties)
     seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work)
+        case, revoked = await end_attempt(tx, work), await list_revoked(services, tx)
+        if revoked != work.revoked:  # perhaps this certificate, before its timestamp
+            return await choose_work(services, tx, case, revoked)
         if case.contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
             case = await _note_embedded(services, tx, case, request, file)
             if seal is not None and case.contract.state is ContractState.SIGNED:
                 await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
-        return await choose_work(services, tx, case)
+        return await choose_work(services, tx, case, revoked)
 
 
 async def _try_to_prepare_seal(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest | None:

@@ -23,7 +23,6 @@ from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 
@@ -33,7 +32,7 @@ class Work:
 
     `seal`: the one that the contract gets, once all have signed. `refusal`: why it may not be used.
     `attempt`: the attempt row of a step that makes an outside call. `embedded`: the signatures that are in the file,
-    for steps with an attempt. `revoked`: the revocations of the built-in authority, for the step that uses the seal.
+    for steps with an attempt. `revoked`: the revocations of the built-in authority then, for the same steps.
     """
 
     step: FinaliseStep
@@ -63,8 +62,13 @@ class StoredFile:
     size: int
 
 
-async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
-    """Choose the next step of a contract, which the caller has locked, and begin its attempt."""
+async def choose_work(
+    services: Services, tx: Transaction, case: Case, revoked: Sequence[Revoked] | None = None
+) -> Work:
+    """Choose the next step of a contract, which the caller has locked, and begin its attempt.
+
+    `revoked`: the revocations of the built-in authority, if this transaction has read them.
+    """
     contract = case.contract
     requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
@@ -79,9 +83,11 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
         return Work(step, case, request, seal=seal)
     attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
-    if step is not FinaliseStep.SIGN_SEAL or seal is None:
-        return Work(step, case, request, attempt, embedded, seal=seal)
-    revoked, refusal = await list_revoked(services, tx), await _begin_use(tx, seal, contract, request)
+    if revoked is None:
+        revoked = await list_revoked(services, tx)
+    refusal = None
+    if step is FinaliseStep.SIGN_SEAL and seal is not None:
+        refusal = await _begin_use(tx, seal, contract, request)
     return Work(step, case, request, attempt, embedded, revoked, seal, refusal)
 
 
@@ -127,12 +133,12 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
 async def collect_evidence(services: Services, work: Work) -> Evidence:
     """Return certificate chains, CRLs and OCSP answers for the file. Raises CertificateRevoked.
 
+    Whoever stores the file checks `list_revoked` again: what is revoked during the outside calls must be in its CRL.
+
     The CRL of the built-in authority ends before any certificate in the file does, because it could not speak for that
     certificate later. A validator judges all signatures by the newest CRL in the file, earlier ones too.
     """
-    request = work.about
-    async with services.database.transaction(EVERYTHING) as tx:  # read after the timestamp
-        entries = await list_revoked(services, tx)
+    request, entries = work.about, work.revoked
     inside = [request, *work.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())

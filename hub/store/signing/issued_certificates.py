@@ -22,7 +22,8 @@ _ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICAT
     CERTIFICATE.c.authority == bindparam("authority"), CERTIFICATE.c.revoked_at.is_not(None)
 )
 _REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindparam("serials", type_=ARRAY(Text())))))
-_REVOKED = SqlStatement(_ALL_REVOKED)
+# In an order: two readings are compared.
+_REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
 
 
 @dataclass(frozen=True)
