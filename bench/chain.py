@@ -13,6 +13,7 @@ import aiohttp
 
 from bench import parts
 from bench.demo import DemoHub, running_demo
+from bench.memory import MemoryWatch
 from bench.people import People, Stopwatch, Story, phone_of
 from bench.results import Result, percentile
 from bench.statements import count_statements
@@ -44,13 +45,15 @@ class _Measured:
         self.looks = 0
         self.look_cpu = 0.0
         self.counted: dict[str, float] = {}
+        self.memory = MemoryWatch()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Kinds: `run` (the totals), `cpu` (one per part), `contract` and `call` (one each)."""
+        """Kinds: `run` (the totals), `cpu` (one per part), `contract`, `memory` and `call` (one each)."""
         rows: list[dict[str, Any]] = [{"work": "run", "wall_s": self.seconds, "cpu_s": self.phones_cpu}]
         rows.append({"work": "looks", "number": self.looks, "cpu_s": self.looks * self.look_cpu})
         rows += [{"work": f"cpu {part}", "cpu_s": used} for part, used in self.cpu.items()]
         rows += [{"work": "contract", **asdict(story)} for story in self.stories]
+        rows += [{"work": "memory", **asdict(sample)} for sample in self.memory.samples]
         return rows + [{"work": call, "wall_s": seconds} for call, seconds in self.calls]
 
 
@@ -74,9 +77,11 @@ def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSes
 
 async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Sequence[int]) -> _Measured:
     measured, before, looked = _Measured(), hub.cpu_seconds(), people.looks
+    watching = asyncio.create_task(measured.memory.watch(hub))
     started, own = time.perf_counter(), time.process_time()
     measured.stories = await people.whole_contracts(numbers)
     measured.seconds = time.perf_counter() - started
+    watching.cancel()
     measured.phones_cpu = time.process_time() - own
     after = hub.cpu_seconds()
     measured.cpu = {part: after[part] - before[part] for part in after}
@@ -105,5 +110,6 @@ def _figures(measured: _Measured) -> dict[str, float]:
         "looking_cpu_ms_per_contract": measured.looks * measured.look_cpu / done * 1000,
         "pages_per_contract": sum(story.pages for story in measured.stories) / done,
         **{f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()},
+        **measured.memory.figures(done / measured.seconds),
         **measured.counted,
     }

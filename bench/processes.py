@@ -60,12 +60,12 @@ def _memory(hub: DemoHub, when: str) -> list[dict[str, Any]]:
     """One row for each part of the hub."""
     used: defaultdict[str, float] = defaultdict(float)
     for process, part in hub.parts():
-        used[part] += _kept_mb(process, "Pss")
+        used[part] += kept_mb(process, "Pss")
     rows = [{"work": f"memory {when}", "part": part, "mb": size} for part, size in sorted(used.items()) if size]
-    return [*rows, {"work": f"memory {when}", "part": "supervisor, resident", "mb": _kept_mb(hub.pid, "Rss")}]
+    return [*rows, {"work": f"memory {when}", "part": "supervisor, resident", "mb": kept_mb(hub.pid, "Rss")}]
 
 
-def _kept_mb(process: int, kind: str) -> float:
+def kept_mb(process: int, kind: str) -> float:
     """Return the memory of a process in MB, 0 if it has ended. `kind`: as in /proc/PID/smaps_rollup."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()

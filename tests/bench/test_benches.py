@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.memory import PARTS, MemorySample, MemoryWatch
 from bench.people import person_number
 from bench.providers import LedgerVerdict, Taken, judged, read_ledger
 from bench.results import Result, median, percentile
@@ -50,6 +51,14 @@ def test_chain(tmp_path: Path) -> None:
     assert figures["cpu_ms_pages"] > 0, "the process that draws pages was not found"
     assert figures["contracts_per_s"] > 0 and figures["step_p99_ms"] > 0
     assert {row["work"] for row in rows} >= {"POST /sign/v1/signature", "GET /sign/v1/pages/_.png", "GET /s/_"}
+
+
+def test_growth_is_told_from_the_second_half_of_enough_samples() -> None:
+    caches_fill = [MemorySample(5.0 * each, part, 100 + 10 * each) for each in range(8) for part in PARTS]
+    then = [MemorySample(40 + 5.0 * each, part, 180 + 0.5 * each) for each in range(8) for part in PARTS]
+    assert MemoryWatch(caches_fill).figures(10.0) == {"mb_web_at_the_end": 170, "mb_work_at_the_end": 170}
+    figures = MemoryWatch([*caches_fill, *then]).figures(10.0)  # 0.1 MB a second
+    assert figures["mb_web_per_1000_contracts"] == pytest.approx(10)
 
 
 @pytest.mark.real
