@@ -30,6 +30,7 @@ from hub import (
     command_prune,
     command_school,
     command_seal,
+    command_seals,
     command_server,
     command_setup,
     command_staff,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(command_school.app, name="school")
+command_seal.app.add_typer(command_seals.app)
 app.add_typer(command_seal.app, name="seal")
 app.add_typer(command_person.app, name="person")
 app.add_typer(command_keys.app, name="keys")

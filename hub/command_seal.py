@@ -100,12 +100,30 @@ def _read_pkcs12(path: Path, password_file: Path | None, above: list[tuple[str, 
 
 
 @app.command()
-def renew() -> None:
+def renew(
+    name: Annotated[str, typer.Argument(help="Name of another seal. [default: the configured one]")] = "",
+    certificate: Annotated[
+        list[Path] | None, typer.Option(help="With a name: an outside authority's certificate and all above it.")
+    ] = None,
+) -> None:
     """Certify the seal's key anew: by the built-in authority at once; else say how, and print the request."""
     from hub.seal_setup import renew_builtin_seal
 
     with said_plainly():
+        if name:
+            say(with_hub(lambda hub: _renew_named(hub, name, certificate or [])))
+            return
         _change(renew_builtin_seal)
+
+
+async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:
+    from hub.lifecycle.sealing.make_seal import renew_seal
+    from hub.lifecycle.sealing.manage_seals import Keeper, find_seal
+
+    seal = await find_seal(hub.services, EVERYTHING, name)
+    given = [(str(file), file.read_bytes()) for file in files]
+    renewed = await renew_seal(hub.services, Keeper(ACTOR, EVERYTHING), seal.id, given)
+    return f"{renewed.name}: its certificate is valid until {renewed.ends_at:%Y-%m-%d}."
 
 
 def _change(act: Callable[[Settings, str], Coroutine[Any, Any, str]]) -> None:

@@ -157,3 +157,22 @@ def test_a_key_has_scopes_and_an_end_and_is_rotated(operator: Operator) -> None:
     assert len(listed) == 2 and all("counts until" in line and line.endswith("metrics, read") for line in listed)
     wrong = operator.run("key", "add", "other", "--scope", "admin")
     assert wrong.returncode == 2 and "there is no scope admin" in wrong.stderr
+
+
+def test_a_seal_is_applied_for_approved_made_and_granted(operator: Operator) -> None:
+    """Two people approve, each by the password of the account; nobody twice."""
+    password = operator.folder / "password.txt"
+    password.write_text("right horse battery staple\n", "utf-8")
+    for login in ("keeper-b", "keeper-c"):
+        operator.said("staff", "add", login, "--name", login, "--campus", "hq", "--role", "seal-keeper",
+                      "--password-file", str(password))  # fmt: skip
+    operator.said("seal", "apply", "招生合同章", "--reason", "contracts of the summer")
+    approve = ("seal", "approve", "招生合同章", "--password-file", str(password), "--as")
+    assert "is applied" in operator.said(*approve, "keeper-b")
+    assert operator.run(*approve, "keeper-b").returncode == 2
+    assert "is approved" in operator.said(*approve, "keeper-c")
+    operator.said("seal", "make", "招生合同章")
+    operator.said("seal", "grant", "招生合同章", "--contracts", "--uses", "100")
+    assert "招生合同章 is active" in operator.said("seal", "activate", "招生合同章")
+    shown = operator.said("seal", "show", "招生合同章")
+    assert "0 of 100 uses" in shown and shown.count("approved by") == 2

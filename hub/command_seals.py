@@ -1,0 +1,319 @@
+"""`qianda seal list`, `apply`, `approve`, `make`, `grant`, …: the life of seals, and the register of their uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from hub.command_hub import said_plainly, say, with_hub
+from hub.errors import BadInput
+
+if TYPE_CHECKING:
+    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.model.sealing.seal import Seal
+    from hub.wiring import Hub
+
+app = typer.Typer()
+# Who did it, in the school's record.
+ACTOR = "command-line"
+Name = Annotated[str, typer.Argument(help="The seal's name.")]
+Login = Annotated[str, typer.Option("--as", help="The login of the account that approves.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="Its first line is the password. [default: asked for]")]
+Certificates = Annotated[
+    list[Path] | None,
+    typer.Option("--certificate", help="An outside authority's certificate and all above it. [default: built-in]"),
+]
+DAY = ["%Y-%m-%d"]
+
+
+@app.command("list")
+def list_command() -> None:
+    """List all seals: name, kind, campus, state, and when the certificate of each ends."""
+
+    async def act(hub: Hub) -> list[Seal]:
+        from hub.lifecycle.sealing.manage_seals import list_seals
+
+        return await list_seals(hub.services, _keeper().scope)
+
+    with said_plainly():
+        for seal in with_hub(act):
+            ends = f"until {seal.ends_at:%Y-%m-%d}" if seal.ends_at else ""
+            say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends))))
+
+
+@app.command("show")
+def show_command(name: Name) -> None:
+    """Show a seal: its application, its approvals and its grants."""
+
+    async def act(hub: Hub) -> list[str]:
+        seal = await _find(hub, name)
+        async with hub.database.transaction(_keeper().scope) as tx:
+            request, grants = await tx.seals.get_request(seal.id), await tx.seals.list_grants(seal.id)
+        lines = [
+            f"{seal.name}: {seal.state.value}, {seal.registered_name}, {seal.registered_code}, key {seal.key_label}"
+        ]
+        if request is not None:
+            lines.append(f"applied for by {request.asked_by}: {request.reason}")
+            lines += [f"approved by {who} at {when}" for who, when in request.given.items()]
+        for grant in grants:
+            limit = f"{grant.used} of {grant.max_uses} uses" if grant.max_uses else "any number of uses"
+            until = f", until {grant.expires_at:%Y-%m-%d}" if grant.expires_at else ""
+            state = "ended: " if grant.revoked_at else ""
+            what = ", ".join(grant.templates) or "any template"
+            lines.append(f"{state}grant {grant.id} to {grant.grantee} at {grant.campus} for {what}, {limit}{until}")
+        return lines
+
+    with said_plainly():
+        for line in with_hub(act):
+            say(line)
+
+
+@app.command("apply")
+def apply_command(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="What it is needed for.")],
+    kind: Annotated[str, typer.Option(help="company, contract, representative or campus.")] = "contract",
+    campus: Annotated[str, typer.Option(help="Whose seal it is. [default: headquarters]")] = "",
+    organisation: Annotated[str, typer.Option(help="Registered name. [default: the school's]")] = "",
+    code: Annotated[str, typer.Option(help="Unified social credit code. [default: the school's]")] = "",
+    inscription: Annotated[str, typer.Option(help="The purpose, the campus, or the representative's name.")] = "",
+    picture: Annotated[Path | None, typer.Option(help="A PNG with a transparent background. [default: drawn]")] = None,
+) -> None:
+    """Apply for a seal. Two people have to approve it."""
+
+    async def act(hub: Hub) -> Seal:
+        from hub.lifecycle.sealing.manage_seals import NewSealRequest, apply_for_seal
+
+        school = hub.services.documents.school
+        asked = NewSealRequest(
+            name=name,
+            kind=kind,
+            campus=campus or await _headquarters(hub),
+            registered_name=organisation or school.name,
+            registered_code=code or school.credit_code,
+            inscription=inscription,
+            reason=reason,
+            picture=picture.read_bytes() if picture else None,
+        )
+        return await apply_for_seal(hub.services, _keeper(), asked)
+
+    with said_plainly():
+        seal = with_hub(act)
+        say(f"Applied for: {seal.name}. Two people approve it: `qianda seal approve {seal.name} --as LOGIN`.")
+
+
+@app.command("approve")
+def approve_command(name: Name, login: Login, password_file: PasswordFile = None) -> None:
+    """Approve an application as a person, who proves it by the password (and code) of the account."""
+    password = _password(password_file)
+
+    async def act(hub: Hub) -> Seal:
+        from hub.lifecycle.sealing.manage_seals import approve_seal
+
+        return await approve_seal(hub.services, await _person(hub, login, password), (await _find(hub, name)).id)
+
+    with said_plainly():
+        seal = with_hub(act)
+        say(f"Approved by {login}: {seal.name} is {seal.state.value}.")
+
+
+@app.command("reject")
+def reject_command(name: Name) -> None:
+    """Reject an application, or take it back."""
+
+    async def act(hub: Hub) -> Seal:
+        from hub.lifecycle.sealing.manage_seals import reject_seal
+
+        return await reject_seal(hub.services, _keeper(), (await _find(hub, name)).id)
+
+    _say_state(act)
+
+
+@app.command("make")
+def make_command(
+    name: Name,
+    certificate: Certificates = None,
+    request: Annotated[bool, typer.Option("--request", help="Print a PKCS#10 request for its key instead.")] = False,
+) -> None:
+    """Make an approved seal: a key on the token, and a certificate for it."""
+
+    async def ask(hub: Hub) -> bytes:
+        from hub.lifecycle.sealing.make_seal import request_seal_certificate
+
+        return await request_seal_certificate(hub.services, _keeper(), (await _find(hub, name)).id)
+
+    async def act(hub: Hub) -> Seal:
+        from hub.lifecycle.sealing.make_seal import make_seal
+
+        return await make_seal(hub.services, _keeper(), (await _find(hub, name)).id, _read(certificate))
+
+    if request:
+        with said_plainly():
+            say(with_hub(ask).decode().rstrip("\n"))
+        return
+    _say_state(act)
+
+
+@app.command("grant")
+def grant_command(
+    name: Name,
+    client: Annotated[str, typer.Option(help="Name of an API key.")] = "",
+    role: Annotated[str, typer.Option(help="A role of staff.")] = "",
+    staff: Annotated[str, typer.Option(help="A login.")] = "",
+    contracts: Annotated[bool, typer.Option("--contracts", help="Contracts that all have signed.")] = False,
+    campus: Annotated[str, typer.Option(help="For this campus and all below it. [default: the seal's]")] = "",
+    template: Annotated[list[str] | None, typer.Option(help="For these templates. [default: any]")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=DAY, help="The last day (UTC). [default: no end]")] = None,
+    uses: Annotated[int | None, typer.Option(help="So many documents at most. [default: no limit]")] = None,
+    end: Annotated[str, typer.Option(help="End the grant with this id, instead of a new one.")] = "",
+) -> None:
+    """Say who may use a seal, or end a grant."""
+    given = [("client", client), ("role", role), ("staff", staff), ("contracts", "-" if contracts else "")]
+    chosen = [(kind, value) for kind, value in given if value]
+
+    async def act(hub: Hub) -> str:
+        from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+
+        seal = await _find(hub, name)
+        if end:
+            await revoke_grant(hub.services, _keeper(), seal.id, _grant_id(end))
+            return f"The grant has ended: {end}."
+        if len(chosen) != 1:
+            raise BadInput("name one of --client, --role, --staff and --contracts", field="grantee")
+        expires = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
+        where = campus or seal.campus
+        asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
+        grant = await grant_seal(hub.services, _keeper(), seal.id, asked)
+        return f"Granted: {grant.id} to {grant.grantee} at {grant.campus}."
+
+    with said_plainly():
+        say(with_hub(act))
+
+
+@app.command("activate")
+def activate_command(name: Name) -> None:
+    """Take a seal into use that was made."""
+    _move(name, "activate")
+
+
+@app.command("suspend")
+def suspend_command(name: Name) -> None:
+    """Stop a seal for a while: nothing is sealed with it, and contracts that need it wait."""
+    _move(name, "suspend")
+
+
+@app.command("resume")
+def resume_command(name: Name) -> None:
+    """Let a suspended seal go on."""
+    _move(name, "resume")
+
+
+@app.command("revoke")
+def revoke_command(name: Name) -> None:
+    """Revoke a seal for good: its grants end, and the built-in authority revokes its certificate."""
+    _move(name, "revoke")
+
+
+@app.command("archive")
+def archive_command(name: Name) -> None:
+    """Archive a seal that was revoked, or an application that was rejected."""
+    _move(name, "archive")
+
+
+@app.command("register")
+def register_command(
+    name: Name,
+    file: Annotated[Path, typer.Option("--out", help="A .csv or .xlsx file to write.")],
+    since: Annotated[datetime | None, typer.Option(formats=DAY, help="First day (UTC). [default: 31 days ago]")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=DAY, help="Last day (UTC). [default: today]")] = None,
+) -> None:
+    """Write the register of a seal's uses into a file."""
+
+    async def act(hub: Hub) -> bytes:
+        from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+
+        now = hub.services.clock()
+        first = since.replace(tzinfo=UTC) if since else now - timedelta(days=31)
+        end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else now + timedelta(seconds=1)
+        form = RegisterForm.XLSX if file.suffix == ".xlsx" else RegisterForm.CSV
+        return await export_register(hub.services, _keeper(), (await _find(hub, name)).id, Period(first, end), form)
+
+    with said_plainly():
+        file.write_bytes(with_hub(act))
+        say(f"{file}: written. That it was given out stands in the school's record.")
+
+
+def _keeper() -> Keeper:
+    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.model.staff.accounts import EVERYTHING
+
+    return Keeper(ACTOR, EVERYTHING)
+
+
+async def _person(hub: Hub, login: str, password: str) -> Keeper:
+    """Return the account that proves itself. Raises WrongPassword, Locked, RoleNotAllowed; BadInput if it has a second
+    factor, whose code is asked for by the console alone."""
+    from hub.errors import RoleNotAllowed
+    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.lifecycle.staff.check_password import PasswordGate
+    from hub.model.staff.roles import Permission, may
+
+    known = await PasswordGate().check(hub.services, login, password)
+    if known.second_factor:
+        raise BadInput("this account has a second factor: approve in the console", field="as")
+    if known.one_time or not may(known.staff.role, Permission.APPROVE_SEAL):
+        raise RoleNotAllowed
+    async with hub.database.transaction(_keeper().scope) as tx:
+        return Keeper(f"staff:{known.staff.id}", await tx.school.scope_below(known.staff.campus))
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        return (file.read_text("utf-8").splitlines() or [""])[0]
+    return str(typer.prompt("Password", hide_input=True))
+
+
+async def _find(hub: Hub, name: str) -> Seal:
+    from hub.lifecycle.sealing.manage_seals import find_seal
+
+    return await find_seal(hub.services, _keeper().scope, name)
+
+
+async def _headquarters(hub: Hub) -> str:
+    async with hub.database.transaction(_keeper().scope) as tx:
+        campus = await tx.school.headquarters()
+    if campus is None:
+        raise BadInput("there is no school yet", field="campus")
+    return campus.id
+
+
+def _grant_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no id of a grant: `qianda seal show` says them", field="end") from error
+
+
+def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:
+    return [(str(file), file.read_bytes()) for file in files or ()]
+
+
+def _move(name: str, word: str) -> None:
+    async def act(hub: Hub) -> Seal:
+        from hub.lifecycle.sealing.manage_seals import move_seal
+        from hub.model.sealing.seal import SealAct
+
+        return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))
+
+    _say_state(act)
+
+
+def _say_state(act: Callable[[Hub], Coroutine[Any, Any, Seal]]) -> None:
+    with said_plainly():
+        seal = with_hub(act)
+        say(f"{seal.name} is {seal.state.value}.")
