@@ -72,10 +72,13 @@ class SealWebhookSettings(_Section):
 
 class SealFilesSettings(_Section):
     """Sealing for other systems. `folder`: for files that are under way, shared by web and workers; without it a folder
-    in `data`. `children`: files that one worker prepares at the same time."""
+    in `data`. `children`: files that one worker prepares at the same time. `ofd`: a folder with the SM2 seal for OFD
+    files (`qianda seal make-ofd`); the first line of `ofd_passphrase_file` opens its key."""
 
     folder: Path | None = None
     children: int = Field(default=2, ge=1, le=32)
+    ofd: Path | None = None
+    ofd_passphrase_file: Path | None = None
     stores: dict[str, SealStoreSettings] = Field(default_factory=dict)
     webhooks: dict[str, SealWebhookSettings] = Field(default_factory=dict)
 

@@ -12,14 +12,15 @@ from hub.errors import CertificateRevoked
 from hub.lifecycle.sealing.contract_seal import open_seal_key
 from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal import KeyPlace, Seal
 from hub.model.staff.accounts import EVERYTHING
 
 
 async def open_seal(services: Services, seal: Seal) -> SealInHand:
     """Return the seal's picture and key. Raises TokenUnavailable, CertificateNotValid."""
     opened = await open_seal_key(services.sealing, seal)
-    return SealInHand(opened.picture or seal_stamp(opened.organisation), opened.chain, opened.key)
+    ofd = services.seal_files.ofd_seal if seal.key_place is KeyPlace.CONFIGURED else None
+    return SealInHand(opened.picture or seal_stamp(opened.organisation), opened.chain, opened.key, ofd)
 
 
 async def collect_seal_evidence(services: Services, chain: tuple[bytes, ...]) -> LongTerm:

@@ -1,0 +1,19 @@
+"""The picture of a seal for an OFD, which takes no PDF: a PNG through which the page shows."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pypdfium2
+
+DOTS_PER_INCH = 300
+_TRANSPARENT = (255, 255, 255, 0)
+
+
+def picture_of(pdf: bytes) -> bytes:
+    """Return the first page of a picture of ours as a PNG."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        image = document[0].render(scale=DOTS_PER_INCH / 72, fill_color=_TRANSPARENT).to_pil()
+    output = BytesIO()
+    image.save(output, "PNG", optimize=True)
+    return output.getvalue()
