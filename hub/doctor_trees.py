@@ -61,8 +61,7 @@ async def _examine(hub: Hub, tree: StoredTree, before: StoredTree | None) -> Asy
 
 
 def _named(leaf: TreeLeaf) -> str:
-    kind = "package" if leaf.kind is LeafKind.PACKAGE else "record"
-    return f"{kind} of {leaf.number if leaf.number != 'school' else 'the school'}"
+    return f"{leaf.kind.value} of {leaf.number if leaf.number != 'school' else 'the school'}"
 
 
 def _what(now: bytes | None, tree: StoredTree) -> str:

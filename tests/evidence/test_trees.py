@@ -11,12 +11,15 @@ import asyncpg
 import pytest
 
 from hub.doctor_records import examine_records
+from hub.documents.evidence.hash_tree import HashTree, evidence_record
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest
 from hub.model.staff.accounts import EVERYTHING
 from qianda.evidence.container import open_container
+from qianda.evidence.evidence_record import check_evidence_record
 from qianda.evidence.items import read_items
+from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
 from qianda.verify.trust import Trust
 from tests.database import tamper
@@ -53,6 +56,27 @@ async def test_version_two_proves_that_the_package_is_in_the_tree_of_its_day(tmp
         await running.issue_minor()
         assert await build_tree(running.hub.services)
         assert await faults(running) == []
+
+
+async def test_each_version_of_a_file_is_deposited_and_proved_alone() -> None:
+    async with quiet_hub() as running:
+        contract = await ended(running, "completed")
+        assert await build_tree(running.hub.services)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            versions = [each for each in await tx.contracts.versions(contract.id) if each["kind"] != "draft"]
+            tree = await tx.trees.newest()
+            assert tree is not None
+            leaves = await tx.trees.leaves(tree.day)
+        assert [each["kind"] for each in versions] == ["issued", "signed", "final"]
+        for version in versions:
+            digest, file = bytes.fromhex(version["sha256"]), await running.hub.services.files.get(version["sha256"])
+            record = evidence_record([digest], HashTree(leaves).path(leaves.index(digest)), tree.timestamps[0])
+            assert check_evidence_record(record, {"file": file}).renewals == 0
+            with pytest.raises(BadPackage):
+                check_evidence_record(record, {"file": file + b" "})
+        assert await faults(running) == []
+        await tamper(running.hub.database.dsn, "UPDATE document_version SET sha256 = md5(sha256) WHERE kind = 'signed'")
+        assert any(f"file of {contract.number}: it was there" in each for each in await faults(running))
 
 
 async def rewritten(running: Running, contract: Contract) -> None:

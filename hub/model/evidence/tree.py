@@ -1,4 +1,9 @@
-"""The hash tree of a day: over the head of each record that grew, each new package, and the root of the tree before."""
+"""The hash tree of a day: over the head of each record that grew, each new version of a contract's file, each new
+package, and the root of the tree before.
+
+A version of a file stands in it as its SHA-256, so that a record of the tree proves the file alone. Its row was written
+in the transaction of the act: of the issue, of each signature, and of the end.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ class LeafKind(StrEnum):
     TREE = "tree"
     RECORD = "record"
     PACKAGE = "package"
+    FILE = "file"
 
 
 @dataclass(frozen=True)

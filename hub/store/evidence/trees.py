@@ -42,6 +42,14 @@ WHERE package.version = 1 AND NOT EXISTS (
   SELECT 1 FROM hash_tree_leaf AS leaf WHERE leaf.contract = package.contract AND leaf.kind = 'package'
 ) ORDER BY package.contract LIMIT :most
 """)
+_NEW_FILES = SqlStatement("""
+SELECT DISTINCT version.contract, contract.number, decode(version.sha256, 'hex') AS leaf
+FROM document_version AS version JOIN contract ON contract.id = version.contract
+WHERE version.kind <> 'draft' AND version.erased_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM hash_tree_leaf AS leaf WHERE leaf.contract = version.contract AND leaf.kind = 'file'
+    AND leaf.leaf = decode(version.sha256, 'hex')
+) ORDER BY version.contract, leaf LIMIT :most
+""")
 _UNPROVEN = SqlStatement("""
 SELECT package.contract, leaf.day, leaf.position
 FROM hash_tree_leaf AS leaf JOIN evidence_package AS package ON package.contract = leaf.contract
@@ -55,7 +63,9 @@ _DAY_OF = SqlStatement("SELECT day FROM hash_tree_leaf WHERE contract = :contrac
 _COMPARED = SqlStatement(
     text("""
 SELECT leaf.kind, leaf.contract, leaf.number, leaf.entries, leaf.leaf,
-  entry.digest, contract.number AS number_now, package.leaf AS package_leaf
+  entry.digest, contract.number AS number_now, package.leaf AS package_leaf,
+  leaf.kind = 'file' AND EXISTS (SELECT FROM document_version AS version
+    WHERE version.contract = leaf.contract AND version.sha256 = encode(leaf.leaf, 'hex')) AS is_there
 FROM hash_tree_leaf AS leaf
 LEFT JOIN record_entry AS entry
   ON leaf.kind = 'record' AND entry.contract = leaf.contract AND entry.sequence = leaf.entries
@@ -92,11 +102,14 @@ class HashTrees:
         self._connection = connection
 
     async def list_new_leaves(self, limit: int) -> list[TreeLeaf]:
-        """Return the leaves of all records that have grown since their last leaf, and of all packages without one."""
+        """Return the leaves of all records that have grown since their last leaf, and of all files and packages without
+        one."""
         heads = await self._connection.execute(_GROWN, {"school": SCHOOL, "most": limit})
         leaves = [record_leaf(row["contract"], row["number"], row["entries"], row["digest"]) for row in heads]
-        packages = await self._connection.execute(_NEW_PACKAGES, {"most": limit})
-        return leaves + [TreeLeaf(LeafKind.PACKAGE, row["contract"], row["number"], 0, row["leaf"]) for row in packages]
+        for kind, statement in ((LeafKind.FILE, _NEW_FILES), (LeafKind.PACKAGE, _NEW_PACKAGES)):
+            rows = await self._connection.execute(statement, {"most": limit})
+            leaves += [TreeLeaf(kind, row["contract"], row["number"], 0, row["leaf"]) for row in rows]
+        return leaves
 
     async def add(self, tree: StoredTree, leaves: Sequence[TreeLeaf]) -> bool:
         """Store a tree with its leaves, in their order. Return False if there is one of this day, which stays."""
@@ -146,6 +159,8 @@ def _compared(row: Row) -> ComparedLeaf:
     stored = TreeLeaf(kind, row["contract"], row["number"], row["entries"], row["leaf"])
     if kind is LeafKind.TREE:
         return ComparedLeaf(stored, stored.leaf)
+    if kind is LeafKind.FILE:
+        return ComparedLeaf(stored, stored.leaf if row["is_there"] else None)
     if kind is LeafKind.PACKAGE:
         return ComparedLeaf(stored, row["package_leaf"])
     number = row["number_now"] or (SCHOOL if stored.number == SCHOOL else None)
