@@ -84,7 +84,7 @@ async def _look_at_certificate(host: str, port: int, now: datetime) -> OriginFin
     writer.close()
     ends = ssl.cert_time_to_seconds(certificate["notAfter"])
     days = int((ends - now.timestamp()) // 86400)
-    return OriginFinding(True, "Its certificate is trusted, for {days} days still.", (("days", str(days)),))
+    return OriginFinding(True, "Its certificate is trusted. Days until it runs out: {days}.", (("days", str(days)),))
 
 
 async def _look_for_mark(origin: str, mark: str) -> OriginFinding:
@@ -113,7 +113,7 @@ def list_texts() -> set[str]:
         "The name {host} leads to {addresses}.",
         "Browsers would not trust its certificate: {reason}.",
         "Nothing answers there with TLS yet: {reason}.",
-        "Its certificate is trusted, for {days} days still.",
+        "Its certificate is trusted. Days until it runs out: {days}.",
         "Nothing answers there yet: {reason}.",
         "It leads to this very page.",
         "Something else answers there: let the proxy pass everything on to this hub.",

@@ -21,6 +21,7 @@ from hub.settings import PACKED
 from hub.web import api, authority, callbacks, chat, demo, home, logo, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
 from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS
+from hub.web.compression import compressed
 from hub.web.departed import ClosingIsNoError, departed
 from hub.web.file_checks import CHECKS, FileChecks
 from hub.web.i18n import Catalogues
@@ -48,7 +49,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     """Return the application with all routes. `patience`: seconds that a client may keep the server waiting."""
     slow = SlowClients(patience)
     app = web.Application(
-        middlewares=[name_request, departed, slow.middleware(), problems, public_address, same_origin],
+        middlewares=[name_request, departed, slow.middleware(), problems, public_address, same_origin, compressed],
         client_max_size=MAX_BODY_BYTES,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )

@@ -12,14 +12,15 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from hub.web.app_keys import CATALOGUES
+from hub.web.compression import ENCODING, pack, takes_gzip
 from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.logo import LOGO
 from hub.web.scripts import SCRIPTS
 
 # Path of the static files, with a version so that they can be cached for ever.
 STATIC = web.AppKey("static", str)
-# Pages that are the same for all who get the same values, as they were rendered.
-RENDERED = web.AppKey("rendered", OrderedDict[tuple[object, ...], bytes])
+# Pages that are the same for all who get the same values, as they were rendered, and compressed.
+RENDERED = web.AppKey("rendered", OrderedDict[tuple[object, ...], tuple[bytes, bytes]])
 # Each has about 10 KB. There are as many as languages, kinds of devices and states of the page.
 MAX_KEPT_PAGES = 64
 # Characters of the query of a page that is kept: an address with more in it is nobody's but its inventor's.
@@ -75,14 +76,24 @@ def page_for_all(request: web.Request, template: str, **context: Any) -> web.Res
     kept = request.config_dict[RENDERED]
     if key in kept:
         kept.move_to_end(key)
-        response = web.Response(body=kept[key], content_type="text/html", charset="utf-8")
-        remember_choice(request, response)
-        return response
-    response = page(request, template, language=lang, **context)
-    if len(other) <= MAX_KEPT_QUERY and isinstance(response.body, bytes):
-        kept[key] = response.body
+        return _sent(request, *kept[key])
+    body = page(request, template, language=lang, **context).body
+    assert isinstance(body, bytes)
+    both = (body, pack(body))
+    if len(other) <= MAX_KEPT_QUERY:
+        kept[key] = both
         if len(kept) > MAX_KEPT_PAGES:
             kept.popitem(last=False)
+    return _sent(request, *both)
+
+
+def _sent(request: web.Request, body: bytes, packed: bytes) -> web.Response:
+    headers = {"Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Encoding"}
+    if takes_gzip(request):
+        response = web.Response(body=packed, headers=headers | {"Content-Encoding": ENCODING})
+    else:
+        response = web.Response(body=body, headers=headers)
+    remember_choice(request, response)
     return response
 
 

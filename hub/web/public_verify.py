@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -34,9 +34,15 @@ async def check(request: web.Request) -> web.Response:
         return page(request, "check.html", report=None, unreadable=said, package=None)
     package = said if said.get("kind") == "evidence-package" else None
     report = said.get("document") if package else said
-    return page(request, "check.html", local=local_time, report=report, unreadable=None, package=package)
+    shown = {"local": local_time, "share": covered_share}
+    return page(request, "check.html", report=report, unreadable=None, package=package, **shown)
 
 
 def local_time(moment: str) -> str:
     """Return a moment (ISO 8601 with zone) as clocks in China show it, with its offset."""
     return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S} (UTC+8)"
+
+
+def covered_share(parts: Sequence[Sequence[int]], size: int) -> float:
+    """Return how much of a file these parts of it are, in percent."""
+    return 100 * sum(end - start for start, end in parts) / size if size else 0.0

@@ -48,7 +48,14 @@ def verify_bytes(
         return verify_ofd(pdf, trust, expected, name=name)
     from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
-    from qianda.verify.elements import VerificationReport, altered_report, judge, of_document, trust_findings
+    from qianda.verify.elements import (
+        VerificationReport,
+        altered_report,
+        covered_bytes,
+        judge,
+        of_document,
+        trust_findings,
+    )
     from qianda.verify.structure import altered, examine
 
     try:
@@ -69,4 +76,5 @@ def verify_bytes(
         parties=parties,
         archived_at=structure.archived_at,
         trial=trial,
+        coverage=covered_bytes(structure),
     )

@@ -44,12 +44,24 @@ class SigningParty:
 
 
 @dataclass(frozen=True)
+class CoveredBytes:
+    """Which bytes of a PDF the signature in a field covers, as offsets: from the first to behind the last, in parts.
+
+    The gap between two parts is the place of the signature's own value. `is_timestamp`: a document timestamp.
+    """
+
+    field: str
+    is_timestamp: bool
+    parts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class VerificationReport:
     """What the verifier says about one file.
 
     `contract`: which contract the file says it is. `document`: the answers for the whole file, the worst word for each
     element. `trial`: certificates of the built-in authority or timestamp service were found. `archived_at`: time of the
-    document timestamp that closes the file.
+    document timestamp that closes the file. `coverage`: of a PDF, each signature and timestamp in the file's order.
     """
 
     file: str
@@ -60,6 +72,7 @@ class VerificationReport:
     parties: tuple[SigningParty, ...]
     archived_at: datetime | None
     trial: bool
+    coverage: tuple[CoveredBytes, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -103,6 +116,20 @@ def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tu
     parties = tuple(_party(structure, signature.name, findings, trust) for signature in structure.regular)
     trial = any(trust.is_trial(one.certificate, one.certificates) for one in structure.signatures.values())
     return parties, trial or any(trust.is_trial(stamp.certificate) for stamp in structure.times.values())
+
+
+def covered_bytes(structure: Structure) -> tuple[CoveredBytes, ...]:
+    """Return what each signature says that it covers. Whether that is all it has to cover is a finding of its own."""
+    return tuple(
+        CoveredBytes(each.name, each.is_timestamp, _parts(each.byte_range, len(structure.file.pdf)))
+        for each in structure.file.signatures
+    )
+
+
+def _parts(byte_range: tuple[int, ...], size: int) -> tuple[tuple[int, int], ...]:
+    """Return the parts of a byte range (offset, length, offset, length …; ISO 32000-2, 12.8.1) that are in the file."""
+    pairs = zip(byte_range[::2], byte_range[1::2], strict=False)
+    return tuple((start, min(start + length, size)) for start, length in pairs if 0 <= start < size and length > 0)
 
 
 def of_document(parties: Sequence[SigningParty], findings: Sequence[Finding]) -> tuple[ElementAnswer, ...]:

@@ -46,7 +46,8 @@ _NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing
 def as_json(report: VerificationReport) -> dict[str, Any]:
     """Return the report as JSON.
 
-    Times are in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names.
+    Times are in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names. The
+    `parts` of `coverage` are offsets: of the first byte, and behind the last one.
     """
     return {
         "file": report.file,
@@ -64,6 +65,10 @@ def as_json(report: VerificationReport) -> dict[str, Any]:
         "archived_at": report.archived_at.isoformat() if report.archived_at else None,
         "elements": _answers_json(report.document),
         "parties": [_party_json(party) for party in report.parties],
+        "coverage": [
+            {"field": each.field, "timestamp": each.is_timestamp, "parts": [list(part) for part in each.parts]}
+            for each in report.coverage
+        ],
     }
 
 

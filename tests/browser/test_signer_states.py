@@ -42,10 +42,8 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     contract = await running.issue_minor()
     page = await new_page()
     await page.goto(f"{running.origin}/s/0123456789ABC")
-    await heading(page, "有一份合同等您签署")
-    await shot(page, "landing")
-    await page.get_by_role("button", name="获取验证码").click()
     await heading(page, "这个链接已失效")
+    await expect(page.get_by_role("button", name="获取验证码")).to_be_hidden()
     await shot(page, "landing-gone")
     await page.get_by_text("或者用手机号查找").click()
     await page.locator("#relink-phone").fill("190 0000 0101")
@@ -55,9 +53,11 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     await page.goto(f"{running.origin}/s?code=12")
     await expect(page.get_by_role("alert")).to_contain_text("13 位")
     await shot(page, "pickup")
-    await page.locator("#ticket").fill((await running.ticket(contract)).lower())
+    await page.locator("#entry").fill((await running.ticket(contract)).lower())
     await page.get_by_role("button", name="下一步").click()
     await heading(page, "有一份合同等您签署")
+    await expect(page.get_by_text("合肥校区").first).to_be_visible()
+    await shot(page, "landing")
 
 
 async def test_wrong_answers_and_a_question_before_the_code(running: Running, new_page: NewPage, shot: Shot) -> None:
@@ -132,26 +132,56 @@ async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, 
 
 @pytest.mark.real
 async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, shot: Shot) -> None:
+    """It is said before a code is spent; who goes on all the same can read, and gets a code for another device."""
     contract = await running.issue_minor()
-    wechat = "Mozilla/5.0 MicroMessenger/8.0"
-    agents = {"Mozilla/5.0 Mobile": "这个浏览器无法保存密钥", wechat: "请在浏览器中打开本页面"}
-    for number, (agent, words) in enumerate(agents.items()):
+    page = await new_page(**{**PHONE, "user_agent": "Mozilla/5.0 MicroMessenger/8.0"})
+    await page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('off'); }")
+    await page.goto(await link(running, contract))
+    await heading(page, "请在浏览器中打开本页面")
+    await expect(page.get_by_role("button", name="获取验证码")).to_be_hidden()
+    await page.get_by_role("button", name="仍在此继续").click()
+    await page.get_by_role("button", name="获取验证码").click()
+    await identify(page, await code_for(running))
+    await page.wait_for_url("**/sign/contract?*")
+    await read_to_the_end(page)
+    await heading(page, "请在浏览器中打开本页面")
+    await expect(page.get_by_role("button", name="同意并签署")).to_be_hidden()
+    await expect(page.locator("[data-qr]")).to_be_visible()
+    await shot(page, "no-key")
+    decoded = zxingcpp.read_barcode(Image.open(io.BytesIO(await page.locator("[data-qr]").screenshot())))
+    elsewhere = await new_page()
+    await elsewhere.goto(decoded.text if decoded else "")
+    await heading(elsewhere, "有一份合同等您签署")
+    assert page.url.startswith(f"{running.origin}/s/")  # the link that "open in the browser" opens
+
+
+async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, new_page: NewPage, shot: Shot) -> None:
+    """No WebCrypto, WeChat without storage, no connection, an expired link: each says so, and no code is sent."""
+    contract = await running.issue_minor()
+    address = await link(running, contract)
+    for agent, script, words in (
+        ("Mozilla/5.0 Mobile", "Object.defineProperty(crypto, 'subtle', {value: undefined})", "这个浏览器无法保存密钥"),
+        ("Mozilla/5.0 MicroMessenger/8.0", "delete window.indexedDB", "请在浏览器中打开本页面"),
+    ):
         page = await new_page(**{**PHONE, "user_agent": agent})
-        await page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('off'); }")
-        await land(page, await link(running, contract))
-        await identify(page, await code_for(running, count=number + 1))
-        await page.wait_for_url("**/sign/contract?*")
-        await read_to_the_end(page)
+        await page.add_init_script(script)
+        await page.goto(address)
         await heading(page, words)
-        await expect(page.get_by_role("button", name="同意并签署")).to_be_hidden()
-        await expect(page.locator("[data-qr]")).to_be_visible()
-        await shot(page, f"no-key-{number}")
-        decoded = zxingcpp.read_barcode(Image.open(io.BytesIO(await page.locator("[data-qr]").screenshot())))
-        elsewhere = await new_page()
-        await elsewhere.goto(decoded.text if decoded else "")
-        await heading(elsewhere, "有一份合同等您签署")
-        assert page.url.startswith(f"{running.origin}/s/")  # the link that "open in the browser" opens
-        running.clock.advance(timedelta(seconds=61))
+        await expect(page.get_by_role("button", name="获取验证码")).to_be_hidden()
+        await expect(page.get_by_role("button", name="复制链接")).to_be_visible()
+        await shot(page, f"no-key-{agent[-3:-2]}")
+    page = await new_page()
+    await page.goto(address)
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="获取验证码").click()
+    await heading(page, "没有网络连接")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(contract.id))[0]
+        await tx.links.revoke_all(signer.id, tx.now)
+    await page.context.set_offline(False)
+    await page.get_by_role("button", name="再试一次").click()
+    await heading(page, "这个链接已失效")
+    assert "code" not in [each["purpose"] for each in await running.messages()]
 
 
 @pytest.mark.real

@@ -44,7 +44,7 @@ async (modules, key, ...wholes) => {
 }
 """.replace("UPDATE_CHECK", str(UPDATE_CHECK))
 FILES = ("key.json", "checks.json", "files.json")
-NAMES = ("update.js", "checks.js", "key.js")
+NAMES = ("update.js", "checks.js", "key.js", "key_store.js")
 IN_BROWSER = f"""
 async (vectors) => {{
   const modules = await Promise.all({json.dumps([f"/{name}" for name in NAMES])}.map((name) => import(name)));

@@ -256,10 +256,13 @@ async def test_a_visitors_session_ends_with_time(running: Running) -> None:
     assert (await said(running, "session", None, answer["session"], "GET"))[0] == 401
 
 
-async def test_the_page_takes_both_kinds_of_code(running: Running) -> None:
+async def test_one_field_takes_both_kinds_of_code(running: Running) -> None:
     status, body, headers = await asked(running, "GET", "/s")
-    assert status == 200 and 'name="pickup_code"' in body and 'name="code"' in body and "Set-Cookie" not in headers
+    assert status == 200 and body.count('name="code" value') == 1 and "Set-Cookie" not in headers
     assert (await asked(running, "GET", "/s?code=4J8Q-2X7M-3K9TB"))[2]["Location"] == "/s/4J8Q2X7M3K9TB"
     assert "data-opened" not in body
+    assert 'role="alert">此' not in body and 'aria-invalid="true" autofocus' not in body
     wrong = (await asked(running, "GET", "/s?code=12"))[1]
-    assert "<details open>" in wrong
+    assert 'value="12"' in wrong and 'aria-invalid="true" autofocus' in wrong
+    short = (await asked(running, "GET", "/s?code=123 456"))[1]
+    assert 'value="123 456"' in short and 'aria-invalid="true" autofocus' not in short

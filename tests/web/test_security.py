@@ -98,20 +98,6 @@ async def test_headers_on_everything(running: Running) -> None:
             assert all("src=" in tag for tag in body.split("<script")[1:])
 
 
-async def test_a_landing_page_is_the_same_for_every_ticket_and_light(running: Running) -> None:
-    ticket = await running.ticket(await running.issue_minor())
-    paths = (f"/s/{ticket}", f"/S/{ticket}", f"/s/{ticket.lower()}", "/s/0123456789ABC", "/s/nothing")
-    pages = [await asked(running, "GET", path) for path in paths]
-    assert {status for status, _, _ in pages} == {200}
-    assert len({body for _, body, _ in pages}) == 1
-    weight = len(pages[0][1].encode())
-    for path in ("base.css", "signer.css", "seal.svg", "signer/landing.js", "signer/session.js", "signer/answer.js"):
-        weight += len((await asked(running, "GET", f"/static/{path}"))[1].encode())
-    assert weight <= 30 * 1024
-    head, _, _ = await asked(running, "HEAD", f"/s/{ticket}")
-    assert head == 200
-
-
 async def test_another_name_of_this_machine_leads_to_the_public_origin(running: Running) -> None:
     port = running.origin.rpartition(":")[2]
     status, _, headers = await asked(running, "GET", "/s/X?lang=en", headers={"Host": f"localhost:{port}"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from structlog.contextvars import bind_contextvars
@@ -11,8 +12,8 @@ from structlog.contextvars import bind_contextvars
 from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
-from hub.model.contract.contract import Contract
-from hub.model.contract.signer import Signer, SigningTask
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import Campus
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
@@ -31,6 +32,15 @@ class Landed:
     session: SigningSession
     campus: Campus
     language: str
+
+
+@dataclass(frozen=True)
+class LinkNotice:
+    """What the page of a link may say before the code: nothing personal. `deadline`: of a contract that waits for the
+    link's signer now; None if it does not."""
+
+    campus: Campus
+    deadline: datetime | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,21 @@ async def open_ticket(services: Services, text: str) -> Landed:
         await tx.sessions.add(session, secret)
         campus = await tx.school.campus(signer.campus)
     return Landed(secret, session, campus, signer.language)
+
+
+async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
+    """Return what may be said about a link. Raises LinkNotValid as `open_ticket` does."""
+    link = await tx.links.by_ticket(ticket) if ticket else None
+    if link is None or not link.valid(tx.now):
+        raise LinkNotValid
+    case = await tx.cases.get(link.contract)
+    return LinkNotice(await tx.school.campus(link.campus), _open_until(case, link.signer, tx.planning_now))
+
+
+def _open_until(case: Case, signer: UUID, now: datetime) -> datetime | None:
+    party, contract = case.find_signer(signer), case.contract
+    waits = contract.state is ContractState.ISSUED and party is not None and party.task.state is TaskState.OPEN
+    return contract.deadline if waits and now < contract.deadline else None
 
 
 async def session_of(

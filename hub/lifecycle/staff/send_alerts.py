@@ -19,7 +19,7 @@ from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert import Bundle, compute_next_try, written
 
-TITLE = "签达提醒 · Qianda alert"
+TITLE = "签达告警 · Qianda alert"
 # Titles by kind; a kind without a title is shown as it is.
 KINDS = {
     "provider-broken": "通道已停用 · A provider is out of use",

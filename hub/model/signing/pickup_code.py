@@ -28,10 +28,14 @@ _MARK = "p."
 
 def parse_pickup_code(text: str) -> str:
     """Return the six digits of a typed pickup code. Raises BadInput."""
-    digits = strip_separators(text)
-    if not re.fullmatch(rf"[0-9]{{{PICKUP_DIGITS}}}", digits):
+    if not is_pickup_code(text):
         raise BadInput(f"A pickup code has {PICKUP_DIGITS} digits.", field="pickup_code")
-    return digits
+    return strip_separators(text)
+
+
+def is_pickup_code(text: str) -> bool:
+    """Return whether a text that was typed can be a pickup code."""
+    return re.fullmatch(rf"[0-9]{{{PICKUP_DIGITS}}}", strip_separators(text)) is not None
 
 
 def mark_secret(secret: str) -> str:

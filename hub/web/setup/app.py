@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from hub.errors import AccessDenied
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.app import add_pages
+from hub.web.compression import compressed
 from hub.web.i18n import remember_choice
 from hub.web.pages import SiteFacts, page
 from hub.web.problems import problems
@@ -26,7 +27,7 @@ SHUTDOWN_TIMEOUT = 5.0
 
 def make_setup_app(state: SetupState, address: str) -> web.Application:
     """Return the application. `address`: where it is served, as far as is known before there is an origin."""
-    app = web.Application(middlewares=[problems, _own_site, _holder_only], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[problems, _own_site, _holder_only, compressed], client_max_size=MAX_BODY_BYTES)
     app[STATE] = state
     add_pages(app, SiteFacts(address, lambda _language: "Qianda 签达"), None)
     app.add_routes(

@@ -39,6 +39,9 @@ ENDED = {
     ContractState.SIGNED_ON_PAPER: "paper",
 }
 
+# Number under which the text version is noted beside the pages, which count from 1.
+TEXT_VERSION = 0
+
 
 @dataclass(frozen=True)
 class PageState:
@@ -91,14 +94,35 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def read(request: web.Request) -> web.Response:
+    """Show the contract: on a phone its text, which fits the screen, and then its pages; elsewhere the pages."""
     place = await where(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
-    return _show(request, "signer/read.html", place, changed="changed" in request.query)
+    text_first = recognised(request.headers.get("User-Agent", "")).system is not System.DESKTOP
+    if text_first:
+        await _note_text(request, place)
+    blocks = blocks_of(place.looked.contract) if text_first else []
+    return _show(
+        request,
+        "signer/read.html",
+        place,
+        changed="changed" in request.query,
+        text_first=text_first,
+        blocks=blocks,
+    )
+
+
+async def _note_text(request: web.Request, place: PageState) -> None:
+    """Note as evidence that the text of this revision was shown, as the images of pages are noted."""
+    visit = place.looked.visit
+    if visit.contract.document is not None and not visit.task.state.final:
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            await tx.sessions.page_seen(visit.task.id, visit.contract.document, TEXT_VERSION, tx.now)
 
 
 async def text(request: web.Request) -> web.Response:
     place = await where(request)
+    await _note_text(request, place)
     return _show(request, "signer/text.html", place, blocks=blocks_of(place.looked.contract))
 
 

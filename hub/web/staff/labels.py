@@ -371,4 +371,4 @@ class Speech:
 
     def since(self, moment: datetime) -> str:
         days = (self.now - moment).days
-        return self.translate("today") if days < 1 else self.translate("{days} days", days=days)
+        return self.translate("today") if days < 1 else self.days(str(days))

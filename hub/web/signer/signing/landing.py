@@ -1,4 +1,4 @@
-"""The landing page of a link: the same for every ticket, valid or not, without side effects and personal data.
+"""The landing page of a link, without side effects and personal data: campus and deadline, or that it is not valid.
 
 Only the browser that opened the ticket before, and still has its session, continues where the visitor left off.
 """
@@ -11,17 +11,22 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import QiandaError
-from hub.lifecycle.signing.open_link import session_of
+from hub.errors import LinkNotValid, QiandaError
+from hub.lifecycle.signing.open_link import get_link_notice, session_of
+from hub.model.messaging.message import format_moment
 from hub.model.signing.link import normalise_ticket
-from hub.model.signing.pickup_code import is_pickup_secret
+from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
+from hub.web.i18n import language_of
 from hub.web.pages import page, page_for_all
 from hub.web.security import COOKIE
 from hub.web.signer.user_agent import recognised, way_to_the_app
+
+# Characters of a code that the page repeats.
+MAX_CODE_LENGTH = 40
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -34,16 +39,24 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def pickup(request: web.Request) -> web.Response:
-    """Show the page for typing a pickup code, or the code printed below a QR code.
+    """Show the page for typing a code: the short one of a message, or the one printed below a QR code.
 
     `opened`: this browser has sent one, correct or not, and waits for the one-time code.
     """
-    typed = request.query.get("code", "")
+    typed = request.query.get("code", "")[:MAX_CODE_LENGTH]
     ticket = normalise_ticket(typed)
     if ticket is not None:
         raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
     opened = is_pickup_secret(request.cookies.get(COOKIE, "")) and not typed
-    return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened, can_read_aloud=can_read_aloud(request))
+    wrong = bool(typed) and not is_pickup_code(typed)
+    return page(
+        request,
+        "signer/pickup.html",
+        typed=typed,
+        wrong=wrong,
+        opened=opened,
+        can_read_aloud=can_read_aloud(request),
+    )
 
 
 async def _of_a_poster(request: web.Request, ticket: str) -> bool:
@@ -58,9 +71,27 @@ async def landing(request: web.Request) -> web.Response:
         opened, going_on = await _known(request, secret, ticket)
     if going_on is not None:
         raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
+    said = {"begin": "code", "campus": "", "deadline": "", "phone": ""} if opened else await _notice(request, ticket)
     return page_for_all(
-        request, "signer/landing.html", opened=opened, can_read_aloud=can_read_aloud(request), **offered(request)
+        request, "signer/landing.html", can_read_aloud=can_read_aloud(request), **said, **offered(request)
     )
+
+
+async def _notice(request: web.Request, ticket: str | None) -> dict[str, str]:
+    """Return which panel the page begins with, and what it says of the contract, as far as that can be known now."""
+    said = {"begin": "start", "campus": "", "deadline": "", "phone": ""}
+    try:
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            notice = await get_link_notice(tx, ticket)
+    except LinkNotValid:
+        return said | {"begin": "gone"}
+    except QiandaError:  # no database right now: nothing is claimed
+        return said
+    language = language_of(request)
+    said |= {"campus": notice.campus.named(language), "phone": notice.campus.phone}
+    if notice.deadline:
+        said["deadline"] = format_moment(notice.deadline, notice.campus.zone, language)
+    return said
 
 
 def can_read_aloud(request: web.Request) -> bool:

@@ -27,6 +27,7 @@ from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
 from hub.web.app_keys import BRAKES, HUB
+from hub.web.i18n import remember_choice
 from hub.web.scripts import SCRIPTS
 from hub.web.security import clear_session, session_secret, set_session
 from hub.web.signer import schemas
@@ -60,8 +61,14 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def open_link(request: web.Request) -> web.Response:
+    """Begin a session. The pages after it keep the language of the page that asks (`?lang=`)."""
     await request.app[BRAKES].slow_down(request, "open")
-    asked = await body(request, schemas.Open)
+    response = await _opened(request, await body(request, schemas.Open))
+    remember_choice(request, response)
+    return response
+
+
+async def _opened(request: web.Request, asked: schemas.Open) -> web.Response:
     if asked.poster is not None:
         return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
     if asked.pickup_code is not None:

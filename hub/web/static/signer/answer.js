@@ -1,6 +1,6 @@
 // What a signer may answer instead of signing: a question, declining, asking for a new link.
 
-import { all, call, hideTrouble, need, onSubmit, report, ticketHere } from './session.js';
+import { all, call, hideTrouble, need, onSubmit, refuse, report, ticketHere } from './session.js';
 
 const { contract, kind } = document.body.dataset;
 
@@ -15,7 +15,7 @@ function bindRelink(form) {
   onSubmit(form, async () => {
     need('[data-failed]', form).hidden = true;
     const phone = form.querySelector('input');
-    if (phone && !phone.value.trim()) return void phone.reportValidity();
+    if (phone && phone.value.replace(/\D/g, '').length < 6) return refuse(phone, need('[data-refused]', form).textContent ?? '');
     try {
       await call('relink', { body: phone ? { phone: phone.value.trim() } : { ticket: ticketHere() } });
       thank(form);

@@ -1,22 +1,18 @@
 // Code, name and the end of the document's number: who the visitor is.
 
-import { codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, report, word } from './session.js';
+import { Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, word } from './session.js';
 
-/** Ask for what is not there yet; whether anything was missing. @param {HTMLFormElement} form */
+const NAMES = ['code', 'name', 'id_tail'];
+
+/** @param {string} name @param {string} value */
+const fits = (name, value) => (name === 'code' ? /^\d{6}$/.test(value) : name === 'name' ? value : value.length === 4);
+
+/** Name what is not there yet; whether anything was missing. The first one is where one goes on. @param {HTMLFormElement} form */
 function missing(form) {
-  for (const name of ['code', 'name', 'id_tail']) {
-    const field = needKind(HTMLInputElement, `[name="${name}"]`, form);
-    const right = name === 'code' ? /^\s*\d{6}\s*$/.test(field.value) : name === 'name' ? field.value.trim()
-      : field.value.trim().length === 4;
-    field.toggleAttribute('aria-invalid', false);
-    if (right) continue;
-    field.setAttribute('aria-invalid', 'true');
-    field.setCustomValidity(word(name));
-    field.reportValidity();
-    field.addEventListener('input', () => { field.setCustomValidity(''); field.removeAttribute('aria-invalid'); }, { once: true });
-    return true;
-  }
-  return false;
+  const fields = NAMES.map((name) => needKind(HTMLInputElement, `[name="${name}"]`, form));
+  const wrong = fields.filter(({ name, value }) => !fits(name, value.trim()));
+  for (const field of wrong.reverse()) refuse(field, word(field.name));
+  return wrong.length > 0;
 }
 
 /** Another code, or one that is read aloud, where the page offers that. @param {SendCode} send */
@@ -32,7 +28,7 @@ export function bindIdentity(over) {
   const form = needKind(HTMLFormElement, '[data-form="verify"]');
   onSubmit(form, async (data) => {
     hideTrouble();
-    if (missing(form)) return;
+    if (missing(form)) return undefined;
     /** @param {string} name */
     const said = (name) => String(data.get(name)).trim();
     try {
@@ -42,7 +38,11 @@ export function bindIdentity(over) {
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {
       if (codeOf(error) === 'session-not-valid') over();
+      const field = error instanceof Problem && error.code === 'bad-input' && NAMES.includes(error.field)
+        ? form.elements.namedItem(error.field) : null;
+      if (field instanceof HTMLInputElement) return refuse(field, word(field.name));
       report(error, { retry: () => form.requestSubmit() });
     }
+    return undefined;
   });
 }

@@ -1,7 +1,10 @@
 // Landing: the ticket is opened on the person's tap, never on load; then the code, then who they are.
 
-import { all, call, codeOf, hideTrouble, json, need, needKind, onAct, onTap, report, ticketHere } from './session.js';
+import {
+  all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onTap, report, ticketHere,
+} from './session.js';
 import { bindAnswers } from './answer.js';
+import { warnWhereNoKeyWorks } from './able.js';
 import { offerApp } from './app.js';
 import { bindCodes, bindIdentity } from './identity.js';
 
@@ -16,8 +19,7 @@ function show(panel) {
 
 export async function open() {
   if (opened) return;
-  const lang = document.documentElement.lang.slice(0, 2); // where the browser alone said so, the hub did not hear it
-  const answer = await json(`open?lang=${lang}`, { body: { ticket: ticketHere() } });
+  const answer = await json(inThisLanguage(), { body: { ticket: ticketHere() } });
   opened = true;
   need('[data-campus]').textContent = [answer.school, answer.campus].join(' · ');
 }
@@ -52,6 +54,7 @@ onAct('back', () => { hideTrouble(); show('start'); });
 bindIdentity(() => { opened = false; show('start'); });
 offerApp();
 bindAnswers(open);
+if (!need('[data-panel="start"]').hidden) warnWhereNoKeyWorks(begin);
 if (location.origin !== document.body.dataset.origin) {
   // A key is proved to one address only: come in by that.
   location.replace(document.body.dataset.origin + location.pathname + location.search);

@@ -1,13 +1,18 @@
 // Coming by a pickup code: six digits and the phone number, then the one-time code as behind a link.
 // Whether the two belong together nobody is told; the page goes on in either case.
 
-import { Problem, all, call, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, report, word } from './session.js';
+import {
+  Problem, all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, word,
+} from './session.js';
+import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
 import { bindCodes, bindIdentity } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 const entry = needKind(HTMLFormElement, '[data-form="pickup"]');
+const button = needKind(HTMLButtonElement, '[type="submit"]', entry);
 const TICKET = /^[0-9a-z]{13}$/i;
+const SHORT = /^\d{6}$/;
 
 /** @param {string} name */
 const field = (name) => needKind(HTMLInputElement, `[name="${name}"]`, entry);
@@ -19,23 +24,32 @@ function show(panel) {
   need(`[data-panel="${panel}"] h1`).focus();
 }
 
-/** @param {string} name */
-function wrong(name) {
-  const input = field(name);
+/** @param {string} name @param {string} [words] */
+function wrong(name, words = name) {
   show('start');
-  input.setAttribute('aria-invalid', 'true');
-  input.setCustomValidity(word(name));
-  input.reportValidity();
-  input.addEventListener('input', () => { input.setCustomValidity(''); input.removeAttribute('aria-invalid'); }, { once: true });
+  if (name === 'phone') need('[data-phone-field]').hidden = false;
+  refuse(field(name), word(words));
 }
 
-/** What was typed, as far as it can be right. A ticket in the place of a pickup code is taken for one. */
+const typed = () => field('code').value.normalize('NFKC').replace(/[\s-]/g, '');
+
+/** A short code goes with the phone number; the code under a QR code is a whole link. */
+function ask() {
+  if (!SHORT.test(typed())) return;
+  need('[data-phone-field]').hidden = false;
+  button.textContent = word('send');
+}
+
+/** What was typed, as far as it can be right. */
 function entered() {
-  const code = field('pickup_code').value.normalize('NFKC').replace(/[\s-]/g, '');
+  const code = typed();
   const phone = field('phone').value.trim();
   if (TICKET.test(code)) return void location.assign(`/s?code=${encodeURIComponent(code)}`);
-  if (!/^\d{6}$/.test(code)) return void wrong('pickup_code');
-  if (phone.replace(/\D/g, '').length < 6) return void wrong('phone');
+  if (!SHORT.test(code)) return void wrong('code', 'either_code');
+  if (need('[data-phone-field]').hidden || phone.replace(/\D/g, '').length < 6) {
+    ask();
+    return void wrong('phone');
+  }
   return { pickup_code: code, phone };
 }
 
@@ -64,19 +78,25 @@ async function begin() {
   const body = entered();
   if (!body) return undefined;
   try {
-    await json('open', { body });
+    await json(inThisLanguage(), { body });
     opened = true;
   } catch (error) {
-    if (error instanceof Problem && error.code === 'bad-input' && error.field in entry.elements) return wrong(error.field);
+    if (error instanceof Problem && error.code === 'bad-input') {
+      if (error.field === 'phone') return wrong('phone');
+      if (error.field === 'pickup_code') return wrong('code', 'either_code');
+    }
     return report(error, { retry: begin });
   }
   return sendCode();
 }
 
 onSubmit(entry, begin);
+field('code').addEventListener('input', ask);
+ask(); // what the browser has kept, or the address said
+if (!opened) warnWhereNoKeyWorks(button);
 bindCodes(sendCode);
 onAct('question', () => { hideTrouble(); show('question'); });
-onAct('back', (button) => { hideTrouble(); show(button.closest('[data-panel="question"]') && opened ? 'code' : 'start'); });
+onAct('back', (tapped) => { hideTrouble(); show(tapped.closest('[data-panel="question"]') && opened ? 'code' : 'start'); });
 bindIdentity(over);
 if (location.origin !== document.body.dataset.origin) {
   // A key is proved to one address only: come in by that.

@@ -1,8 +1,10 @@
 // Coming by a poster: phone, code, course, student, guardian. One thing per panel; what was entered stays on this page.
 
 import {
-  Problem, all, call, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, report, showTrouble, ticketHere, word,
+  Problem, all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble,
+  ticketHere, word,
 } from './session.js';
+import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
 import { bindCodes } from './identity.js';
 
@@ -79,18 +81,14 @@ function wrong(name, said) {
   const section = field?.closest('section');
   if (!field || !section) throw new Error(`${name} is missing`);
   if (field.closest('[hidden]')) show(section.dataset.panel ?? '');
-  field.setAttribute('aria-invalid', 'true');
-  field.setCustomValidity(said);
-  field.reportValidity();
-  const right = () => { field.setCustomValidity(''); field.removeAttribute('aria-invalid'); };
-  field.form?.addEventListener('input', right, { once: true });
+  refuse(field, said);
 }
 
 /** @param {Check[]} checks */
 function missing(checks) {
-  const first = checks.find(([, fits]) => !fits);
-  if (first) wrong(first[0], word(first[0]));
-  return Boolean(first);
+  const faulty = checks.filter(([, fits]) => !fits);
+  for (const [name] of faulty.reverse()) wrong(name, word(name)); // the first one is where one goes on
+  return faulty.length > 0;
 }
 
 /** @param {unknown} error @param {Work} retry */
@@ -140,7 +138,7 @@ async function sendCode(wish = {}) {
   hideTrouble();
   try {
     if (!opened) {
-      await json('open', { body: { poster: ticketHere(), phone: own.phone, name: own.name } });
+      await json(inThisLanguage(), { body: { poster: ticketHere(), phone: own.phone, name: own.name } });
       opened = true;
     }
     await call('code', { body: wish });
@@ -254,6 +252,7 @@ onAct('anew', () => {
   show('who');
 });
 bindCodes(sendCode);
+if (!opened) warnWhereNoKeyWorks(needKind(HTMLButtonElement, '[data-panel="start"] .primary'));
 form('student').addEventListener('change', adapt);
 adapt();
 if (verified) recall().catch(() => {});

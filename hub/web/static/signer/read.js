@@ -1,21 +1,29 @@
-// Reading: the bar says how far one has read, and becomes the way to sign at the end.
+// Reading: the bar says how far one has read, and becomes the way to sign at the end: of the text, or of the pages.
 
-import { all, need, needKind, word } from './session.js';
+import { all, find, need, needKind, onAct, word } from './session.js';
 
 const place = need('[data-progress]');
-const pages = Number(place.dataset.pages);
+const bar = needKind(HTMLProgressElement, 'progress', place);
+const sheets = need('[data-pages]');
+const pages = Number(place.dataset.count);
 const goOn = need('[data-go-on]');
+const textEnd = find('[data-text-end]');
 const seen = new Set();
 
 /** @param {Element} page */
 const imageOf = (page) => needKind(HTMLImageElement, 'img', page);
 
-function tell() {
-  needKind(HTMLProgressElement, 'progress', place).value = seen.size;
-  need('span', place).textContent = word('read').replace('{n}', String(seen.size)).replace('{all}', String(pages));
-  if (seen.size < pages) return;
+function finish() {
   place.hidden = true;
   goOn.hidden = false;
+}
+
+function tell() {
+  if (!textEnd) {
+    bar.value = seen.size;
+    need('span', place).textContent = word('read').replace('{n}', String(seen.size)).replace('{all}', String(pages));
+  }
+  if (seen.size === pages) finish();
 }
 
 // The lower end of a page came into view, not hidden behind the bar.
@@ -36,4 +44,43 @@ for (const page of all('[data-page]')) {
   if (image.complete) watcher.observe(page);
   else image.addEventListener('load', () => watcher.observe(page), { once: true });
   image.addEventListener('error', () => watcher.observe(page), { once: true });
+}
+
+/** The text counts as read when its end was there, or is above. @param {HTMLElement} end */
+function watchText(end) {
+  const text = need('article');
+  const from = () => text.getBoundingClientRect();
+  document.addEventListener('scroll', () => {
+    const { top, height } = from();
+    bar.value = pages * Math.min(1, Math.max(0, (innerHeight - top) / height));
+  }, { passive: true });
+  new IntersectionObserver(([entry]) => {
+    if (entry && (entry.isIntersecting || entry.boundingClientRect.bottom < 0)) finish();
+  }, { rootMargin: '0px 0px -64px 0px' }).observe(end);
+}
+
+if (textEnd) watchText(textEnd);
+
+// ---- larger and smaller: the images are here already, with more dots than fit the screen
+
+const SIZES = [1, 1.5, 2.5];
+let size = 0;
+
+/** @param {number} wanted @param {HTMLElement} [page] what stays in view @param {number} [across] where in it, from 0 to 1 */
+function zoom(wanted, page, across = 0.5) {
+  size = Math.min(SIZES.length - 1, Math.max(0, wanted));
+  sheets.dataset.size = String(size);
+  page?.scrollIntoView({ block: 'nearest' });
+  sheets.scrollLeft = across * sheets.scrollWidth - sheets.clientWidth / 2;
+}
+
+need('[data-zoom-bar]').hidden = false;
+onAct('larger', () => zoom(size + 1));
+onAct('smaller', () => zoom(size - 1));
+for (const page of all('[data-page]')) {
+  page.addEventListener('click', (event) => {
+    event.preventDefault(); // the link is for browsers without scripts; it would fetch the page once more
+    const { left, width } = page.getBoundingClientRect();
+    zoom(size ? 0 : SIZES.length - 1, page, (event.clientX - left) / width);
+  });
 }

@@ -90,6 +90,33 @@ export function timeWords(seconds) {
   return word(name).replace('{n}', String(n));
 }
 
+/**
+ * Say at a field what is not right in it, mark it, and lead there. It is right again as soon as something is typed.
+ * @param {HTMLInputElement | HTMLSelectElement} field
+ * @param {string} words
+ */
+export function refuse(field, words) {
+  const id = `${field.id || field.name}-refused`;
+  document.getElementById(id)?.remove();
+  const said = document.createElement('p');
+  Object.assign(said, { id, className: 'refused', textContent: words });
+  (field.closest('.field, .card') ?? field.parentElement)?.append(said);
+  const hint = field.getAttribute('aria-describedby') ?? '';
+  field.setAttribute('aria-invalid', 'true');
+  field.setAttribute('aria-describedby', `${hint} ${id}`.trim());
+  field.focus();
+  field.form?.addEventListener('input', () => {
+    said.remove();
+    field.removeAttribute('aria-invalid');
+    if (hint) field.setAttribute('aria-describedby', hint);
+    else field.removeAttribute('aria-describedby');
+  }, { once: true });
+}
+
+/** In which language one goes on after this page: where the browser alone chose it, the hub did not hear it.
+ * @returns {`open?lang=${string}`} */
+export const inThisLanguage = () => `open?lang=${document.documentElement.lang.slice(0, 2)}`;
+
 let counting = 0;
 
 /**

@@ -2,7 +2,9 @@
 
 import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
 import { hex, same } from './der.js';
-import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
+import { forget, keep, kept, newKey, signWith } from './key.js';
+import { keysWorkHere } from './key_store.js';
+import { whyNoKey } from './able.js';
 import { pad } from './pad.js';
 import { confirmation, passkeyOfThisDevice, passkeysWorkHere } from './passkey.js';
 import {
@@ -204,7 +206,7 @@ async function sign(withPasskey, again = false) {
 async function begin() {
   if (!await keysWorkHere()) {
     button.hidden = true;
-    showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
+    showTrouble(whyNoKey());
     showWays(contract);
     return;
   }
