@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
+
+import structlog
 
 from tests.a11y.walk import chromium, walk
 
 
 async def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory(prefix="qianda-a11y-") as folder:
         async with chromium() as browser:
             result = await walk(browser, Path(folder), every_mode=True)

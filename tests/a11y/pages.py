@@ -10,6 +10,7 @@ from itertools import count
 from playwright.async_api import Page
 
 from tests.running import ADULT_ID, PASSWORD, STUDENT_PHONE
+from tests.web.user_agents import PEOPLE
 
 Doing = Callable[[Page], Awaitable[None]]
 _numbers = count(1)
@@ -18,13 +19,15 @@ _numbers = count(1)
 @dataclass(frozen=True)
 class LookedAtPage:
     """A page of the walk. `who`: whose browser it is, a key of `PreparedHub.cookies`. `which`: of several at this
-    route. `doing`: what is done there before one looks, such as sending a form. `status`: of the first answer."""
+    route. `doing`: what is done there before one looks, such as sending a form. `agent`: the User-Agent, where the page
+    depends on it. `status`: of the first answer."""
 
     route: str
     who: str = ""
     which: str = ""
     doing: Doing | None = None
     query: str = ""
+    agent: str = ""
     status: int = 200
 
     @property
@@ -113,17 +116,21 @@ async def relink(page: Page) -> None:
     await page.locator("[data-relink] [data-sent]").wait_for()
 
 
+ANDROID = PEOPLE["Mi Browser"][1]
+WECHAT = PEOPLE["WeChat, Android"][1]
 ONE = "/staff/contracts/{id}"
 SIGNERS = (
     LookedAtPage("/s"),
     LookedAtPage("/s", query="?code=12"),
     LookedAtPage("/s", doing=relink),
     LookedAtPage("/s/{ticket}"),
+    LookedAtPage("/s/{ticket}", which="WeChat", agent=WECHAT),
     LookedAtPage("/s/{ticket}", which="unknown"),
     LookedAtPage("/p/{poster}"),
     LookedAtPage("/p/{poster}", which="several courses"),
     LookedAtPage("/p/{poster}", which="unknown", status=404),
     LookedAtPage("/sign/contract", "open"),
+    LookedAtPage("/sign/contract", "open", which="phone", agent=ANDROID),
     LookedAtPage("/sign/text", "open"),
     LookedAtPage("/sign/signature", "open"),
     LookedAtPage("/sign/signature", "another key"),

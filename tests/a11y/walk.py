@@ -76,6 +76,7 @@ class PageWalk:
     async def look_at(self, wanted: LookedAtPage, language: str) -> None:
         page = self.page
         await self._become(wanted.who, language)
+        await page.set_extra_http_headers({"User-Agent": wanted.agent} if wanted.agent else {})
         try:
             await self._reach(wanted)
         except (AssertionError, PlaywrightError) as error:
@@ -102,7 +103,7 @@ class PageWalk:
     async def _reach(self, wanted: LookedAtPage) -> None:
         page = self.page
         which = f"{wanted.route} ({wanted.which})" if wanted.which else wanted.route
-        path = self.prepared.paths.get(which, which)
+        path = self.prepared.paths.get(which) or self.prepared.paths.get(wanted.route, wanted.route)
         query = wanted.query or (self.prepared.queries.get(wanted.who, "") if path.startswith("/sign/") else "")
         answer = await page.goto(self.origin + path + query)
         assert answer is not None and answer.status == wanted.status, f"HTTP {answer and answer.status}"

@@ -20,6 +20,8 @@ from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, identify, land, read_to_the_end, sign
+from tests.evidence.ended_contracts import package_of
+from tests.evidence.forged_packages import items_of, zipped
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running
 from tests.web.signer_visits import code_for
 
@@ -260,18 +262,40 @@ async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage,
         await client.verify(await code_for(running), "陈建国", GUARDIAN_ID[-4:])
         await client.sign()
     final = await running.completed(contract)
+    package = await package_of(running, contract)
+    items = items_of(package)
     page = await new_page()
     for name, content, words in (
         ("right.pdf", final, "没有不通过的项目"),
         ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有检查不通过"),
         ("none.pdf", b"no PDF at all", "无法读取这个文件"),
+        ("right.zip", package, "没有不通过的项目"),
+        ("wrong.zip", zipped({**items, "contract/contract.json": b"{}"}.items()), "证据包"),
     ):
         (tmp_path / name).write_bytes(content)
         await page.goto(f"{running.origin}/verify")
         await page.locator("#file").set_input_files(tmp_path / name)
-        await page.get_by_role("button", name="开始验证").click()
+        await page.get_by_role("button", name="开始验证").click(no_wait_after=True)
         await expect(page.get_by_role("heading", name=words)).to_be_visible(timeout=60_000)
-        await shot(page, f"check-{name.partition('.')[0]}")
+        await expect(page.locator(".note.wrong")).to_have_count(0 if name.startswith("right") else 1)
+        await shot(page, f"check-{name.replace('.', '-')}")
+        if name == "right.pdf":
+            await shows_the_bytes(page, final)
     async with running.http.post(f"{running.origin}/verify", data=final) as answer:
         said = await answer.json()
         assert answer.status == 200 and said["failed"] is False and len(said["parties"]) == 2
+
+
+async def shows_the_bytes(page: Page, final: bytes) -> None:
+    """Each signature and the timestamp of the file has a row: what it covers ends where the next one begins to add, and
+    only its own value is left out; the last one covers all."""
+    rows = page.locator(".covered tbody tr")
+    await expect(rows).to_have_count(final.count(b"/ByteRange"))
+    ends = []
+    for number in range(await rows.count()):
+        parts = [part.split(" – ") for part in await rows.nth(number).locator(".line").all_inner_texts()]
+        (first, gap), (resumed, last) = [[int(each.replace(",", "")) for each in part] for part in parts]
+        assert first == 0 and final[gap + 1 : gap + 2] == b"<" and final[resumed - 1 : resumed] == b">"
+        assert await rows.nth(number).locator("rect.part").count() == 2
+        ends.append(last)
+    assert ends == sorted(ends) and ends[-1] == len(final) - 1

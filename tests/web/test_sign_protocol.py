@@ -17,12 +17,14 @@ from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
+from hub.web.signer.pages import TEXT_VERSION
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running, running_hub, until
 from tests.web.signer_visits import NAME, TAIL, asked, code_for, opened, verified, without_id
+from tests.web.user_agents import PEOPLE
 
 STUDENT_SIGNS = (
     NewSigner(Role.GUARDIAN, NAME, GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲", order=1),
@@ -72,6 +74,22 @@ async def test_the_page_images_that_were_fetched_are_noted(running: Running) -> 
     async with running.hub.database.transaction(EVERYTHING) as tx:
         task = (await tx.tasks.of_contract(contract.id))[0]
         assert await tx.sessions.pages_seen(task.id, str(contract.document)) == [2]
+
+
+async def test_a_phone_shows_the_text_first_and_that_is_noted(running: Running) -> None:
+    contract = await running.issue_minor()
+    desktop, phone = PEOPLE["Firefox, Linux"][1], PEOPLE["Mi Browser"][1]
+    async with verified(running, contract) as client:
+        for agent, text_first in ((desktop, False), (phone, True)):
+            headers = {"Authorization": f"Bearer {client.bearer}", "User-Agent": agent}
+            async with running.http.get(f"{running.origin}/sign/contract", headers=headers) as answer:
+                page = await answer.text()
+            assert answer.status == 200 and ("data-text-end" in page) is text_first
+            assert page.count("data-page=") == contract.pages  # the pages that are signed follow in either case
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                task = (await tx.tasks.of_contract(contract.id))[0]
+                seen = await tx.sessions.pages_seen(task.id, str(contract.document))
+            assert seen == ([TEXT_VERSION] if text_first else [])
 
 
 async def test_unknown_expired_and_revoked_tickets_are_answered_alike(running: Running) -> None:
