@@ -6,7 +6,8 @@ The next step of a task is stored in the task's row. The loop sleeps until the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -14,10 +15,10 @@ from structlog.contextvars import bind_contextvars
 
 from channels import CALL_TIMEOUT
 from hub.errors import Unavailable
-from hub.lifecycle.reminders.run_due import run_due, run_step
+from hub.lifecycle.reminders.run_due import run_due, run_step, time_until_due
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Begun
-from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.store.contract.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
 
@@ -30,6 +31,16 @@ GATHER = 0.04
 # Lease of a step: longer than the step with its provider call can take, so that no call outlives the claim.
 LEASE = timedelta(seconds=3 * CALL_TIMEOUT)
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Steps that were taken: their number, and the coroutines that are left to run. `wakes_at`: the loop's time at
+    which the next step is due; None if there was no room for all that are due."""
+
+    number: int = 0
+    works: Sequence[Coroutine[None, None, None]] = ()
+    wakes_at: float | None = None
 
 
 class DueStepLoop:
@@ -62,43 +73,43 @@ class DueStepLoop:
     async def _take(self, stop: asyncio.Event) -> None:
         """Run as many due steps as there is room for, then wait for room, for a NOTIFY, or until a step is due."""
         most = min(BATCH, WINDOW - len(self._in_hand))
-        number, works = await self._run_together(most)
-        if not number:
-            number, works = await self._run_alone(most)
-        for work in works:
+        taken = await self._run_together(most)
+        if not taken.number:
+            taken = await self._run_alone(most)
+        for work in taken.works:
             task = asyncio.create_task(work)
             self._in_hand.add(task)
             task.add_done_callback(self._in_hand.discard)
         if len(self._in_hand) >= WINDOW:
             await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
-        elif number < most:
-            if number:
+        elif taken.wakes_at is not None:
+            if taken.number:
                 await sleep_or_stop(stop, GATHER)
-            await self._sleep_until_due(stop)
+            await self._sleep_until(taken.wakes_at, stop)
 
     async def sweep(self) -> int:
         """Run the steps that are due now, and wait until they are done. Return their number."""
-        number, works = await self._run_together(BATCH)
-        others, works_of_others = await self._run_alone(BATCH - number) if number < BATCH else (0, [])
-        await asyncio.gather(*works, *works_of_others)
-        return number + others
+        taken = await self._run_together(BATCH)
+        others = await self._run_alone(BATCH - taken.number) if taken.number < BATCH else _Taken()
+        await asyncio.gather(*taken.works, *others.works)
+        return taken.number + others.number
 
-    async def _run_together(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
-        """Run due steps in one transaction as far as possible. Return their number, and the coroutines that are left to
-        run."""
+    async def _run_together(self, most: int) -> _Taken:
+        """Run due steps in one transaction as far as possible."""
         try:
             ran = await run_due(self._services, most, LEASE)
         except Exception as error:  # run alone, each step shows its own error
             log.info("steps run one by one", error=repr(error)[:300])
-            return 0, []
-        return ran.number, [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
+            return _Taken()
+        works = [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
+        return _Taken(ran.number, works, _in(ran.rest))
 
-    async def _run_alone(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
-        """Claim due steps that need a lock held by another transaction, so that each waits alone. Return as
-        `_run_together` does."""
+    async def _run_alone(self, most: int) -> _Taken:
+        """Claim due steps that need a lock held by another transaction, so that each waits alone."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             claimed = await tx.tasks.claim_due(tx.planning_now, LEASE, most)
-        return len(claimed), [self._run(each) for each in claimed]
+            rest = await time_until_due(tx) if len(claimed) < most else None
+        return _Taken(len(claimed), [self._run(each) for each in claimed], _in(rest))
 
     async def _finish(self, begun: Begun) -> None:
         """Make a committed call. If it fails, the periodic task `reconcile` tries it again."""
@@ -121,10 +132,12 @@ class DueStepLoop:
         except Exception:
             log.exception("step failed", task=str(claimed.task.id))
 
-    async def _sleep_until_due(self, stop: asyncio.Event) -> None:
-        async with self._hub.database.transaction(EVERYTHING) as tx:
-            earliest, now = await tx.tasks.earliest_due(), tx.planning_now
-        pause = min(earliest - now, MAX_SLEEP) if earliest else MAX_SLEEP
-        seconds = max(pause.total_seconds(), 0.01)
+    async def _sleep_until(self, wakes_at: float, stop: asyncio.Event) -> None:
+        seconds = max(wakes_at - asyncio.get_running_loop().time(), 0.01)
         self._beat(seconds)
         await wait_for_either(self._plan_changed, stop, seconds)
+
+
+def _in(rest: timedelta | None) -> float | None:
+    """Return the event loop's time after this rest."""
+    return None if rest is None else asyncio.get_running_loop().time() + rest.total_seconds()

@@ -26,7 +26,7 @@ from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.failing import FailingMessage, show_failing
 from hub.router.providers import Begun
-from hub.store.contract.tasks import ClaimedTask
+from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -41,11 +41,12 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class RanSteps:
     """The result of `run_due`: the number of due steps, the calls to make now, and the tasks that were leased because
-    their steps have to run alone."""
+    their steps have to run alone. `rest`: time until the next step is due; None if nobody asked."""
 
     number: int = 0
     calls: Sequence[Begun] = ()
     left: Sequence[ClaimedTask] = ()
+    rest: timedelta | None = None
 
 
 async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
@@ -73,7 +74,14 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
         calls = await batch.write(begin=True)
         left = sorted(apart - batch.planned_tasks)  # a step may have joined another contract's message
         claimed = await tx.tasks.lease(left, now + lease) if left else []
-    return RanSteps(len(taken), calls, claimed)
+        rest = await time_until_due(tx) if len(taken) < most else None
+    return RanSteps(len(taken), calls, claimed, rest)
+
+
+async def time_until_due(tx: Transaction) -> timedelta:
+    """Return the time until the next step is due, MAX_SLEEP at most; zero or less if one is due."""
+    earliest = await tx.tasks.earliest_due()
+    return min(earliest - tx.planning_now, MAX_SLEEP) if earliest else MAX_SLEEP
 
 
 async def run_step(services: Services, claimed: ClaimedTask) -> UUID | None:
