@@ -13,10 +13,11 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
+from hub.documents.sealing.file_sealer import SealOrder
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from tests.judges import judge_by_openssl, judge_by_qpdf, program, run
 from tests.pades.made import good
-from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten
+from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten, seal
 from tests.signing_parts import SEAL
 
 FORMS: dict[str, Callable[[], bytes]] = {
@@ -168,3 +169,13 @@ async def test_refuse_with_the_reason(tmp_path: Path, name: str) -> None:
         await desk(tmp_path).seal(file, place)
     assert raised.value.fault is fault
     assert [each.name for each in tmp_path.iterdir()] == ["source-of-sealed.pdf"]
+
+
+async def test_refuse_another_file_than_the_one_that_was_counted(tmp_path: Path) -> None:
+    source = tmp_path / "source.pdf"
+    source.write_bytes(pages("a"))
+    order = SealOrder(source, tmp_path / "sealed.pdf", "page:1,60,60", seal(), sha256="0" * 64)
+    with pytest.raises(CannotSeal) as raised:
+        await desk(tmp_path).sealer.seal(order)
+    assert raised.value.fault is SealFault.SOURCE_CHANGED
+    assert not (tmp_path / "sealed.pdf").exists()

@@ -14,7 +14,8 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.sealing.run_seal_job import run_seal_job
+from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
+from hub.model.sealing.seal_job import ItemOutcome
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from tests.checkout import ROOT
@@ -77,3 +78,23 @@ async def test_a_worker_is_killed_in_the_middle(running: Running) -> None:
         grants = [grant for grant in await tx.seals.list_grants(seal) if grant.grantee.name == client.name]
     assert [line.outcome for line in lines] == [UseOutcome.SEALED] * FILES
     assert [grant.used for grant in grants] == [FILES]
+
+
+async def test_whoever_lost_the_lease_writes_nothing(running: Running) -> None:
+    client = await granted_client(running)
+    _, asked = await client.upload({"a.pdf": pages("a"), "b.pdf": pages("b")}, "page:1,60,60")
+    job, held = UUID(asked["id"]), running.clock() + LEASE
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        mine = await tx.seal_jobs.claim(job, 10, tx.now, held)
+        assert [item.number for item in mine] == [1, 2]
+        assert await tx.seal_jobs.claim(job, 10, tx.now, held) == []
+        await tx.seal_jobs.renew(job, held, held + LEASE)
+        assert await tx.seal_jobs.claim(job, 10, held, held + 3 * LEASE) == []
+        theirs = await tx.seal_jobs.claim(job, 1, held + LEASE, held + 2 * LEASE)
+        outcomes = [ItemOutcome(item, "0" * 64, 1) for item in mine]
+        assert await tx.seal_jobs.end_items(job, held + LEASE, outcomes, tx.now) == {2}
+        assert await tx.seal_jobs.end_items(job, held + LEASE, outcomes, tx.now) == set()
+        await tx.seal_jobs.release(job, held + 2 * LEASE, tx.now)
+        (again,) = await tx.seal_jobs.claim(job, 10, tx.now, held)
+        assert (again.number, again.tries, theirs[0].tries) == (1, 2, 2)
+        assert (await tx.seal_jobs.get(job)).left == 1

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
 from hub.lifecycle.sealing.run_seal_job import run_seal_job
-from hub.model.sealing.seal_job import RESULT_RETENTION
+from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION
 from hub.model.sealing.webhook import RETRIES, next_try, read_webhook_key
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
@@ -98,6 +98,9 @@ async def test_files_are_deleted_after_their_time(running: Running) -> None:
     assert not abandoned.exists()
     (item,) = await client.items(job["id"])
     assert item["sha256"]
+    running.clock.advance(JOB_RETENTION)
+    await delete_old_seal_files(services)
+    assert (await client.get(job["id"]))[0] == 404
 
 
 async def test_keys_and_retries(running: Running) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal_job import RESULT_RETENTION, SealJob
+from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION, SealJob
 from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
 from hub.model.staff.accounts import EVERYTHING
 
@@ -56,7 +56,7 @@ async def _is_taken(services: Services, http: aiohttp.ClientSession, address: We
 
 
 async def delete_old_seal_files(services: Services) -> None:
-    """Delete the files of jobs that ended long ago, and uploads that never became a job. The rows stay."""
+    """Delete the files of jobs that ended long ago, then their rows, and uploads that never became a job."""
     files = services.seal_files.folder
     async with services.database.transaction(EVERYTHING) as tx:
         old = await tx.seal_jobs.list_done_with(tx.now - RESULT_RETENTION, DELETED_AT_ONCE)
@@ -66,5 +66,6 @@ async def delete_old_seal_files(services: Services) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         for job in old:
             await tx.seal_jobs.note_files_deleted(job, tx.now)
+        await tx.seal_jobs.forget(tx.now - JOB_RETENTION, DELETED_AT_ONCE)
     for upload in await asyncio.to_thread(files.list_old_uploads, (now - UPLOAD_RETENTION).timestamp()):
         await asyncio.to_thread(shutil.rmtree, upload, ignore_errors=True)

@@ -22,6 +22,8 @@ MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
 # How long the files of a job that has ended can be fetched.
 RESULT_RETENTION: Final = timedelta(days=7)
+# How long it is known which files a job had: their names may be personal. The register of seals stays.
+JOB_RETENTION: Final = timedelta(days=180)
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u202a-\u202e\u2066-\u2069]")
 
 

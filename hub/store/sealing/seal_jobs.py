@@ -100,6 +100,14 @@ SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EX
 """)
 
 
+_FORGET_ITEMS = SqlStatement("""
+DELETE FROM seal_job_item WHERE job IN (SELECT id FROM seal_job WHERE ended_at < :before ORDER BY ended_at LIMIT :most)
+""")
+_FORGET = SqlStatement("""
+DELETE FROM seal_job WHERE ended_at < :before AND NOT EXISTS (SELECT FROM seal_job_item WHERE job = seal_job.id)
+""")
+
+
 class SealJobs:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -223,6 +231,11 @@ class SealJobs:
         """Return jobs that ended before then, and whose files are still there."""
         old = (JOB.c.ended_at < before) & JOB.c.files_deleted_at.is_(None)
         return list(await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit)))
+
+    async def forget(self, before: datetime, most: int) -> None:
+        """Delete what is known of up to so many jobs that ended before then."""
+        await self._connection.execute(_FORGET_ITEMS, {"before": before, "most": most})
+        await self._connection.execute(_FORGET, {"before": before})
 
     async def note_files_deleted(self, job: UUID, at: datetime) -> None:
         await self._connection.execute(JOB.update().where(JOB.c.id == job).values(files_deleted_at=at))

@@ -68,6 +68,8 @@ DELETABLE = (
     "reminder_policy",
     "roster_upload",
     "school_day",
+    "seal_job",
+    "seal_job_item",
     "sending_pause",
     "staff_recovery_code",
     "staff_session",
