@@ -72,6 +72,28 @@ def test_what_somebody_asks_for_once_has_no_value_in_its_text() -> None:
     assert told not in once.sql and "''" not in once.sql and once.arguments({}) == [told, "k"]
 
 
+def test_statements_of_one_shape_share_a_text_and_keep_their_own_values() -> None:
+    def changed_to(state: str, keys: list[str]) -> SqlStatement:
+        found = (
+            DELIVERY.c.key.in_(keys) & (DELIVERY.c.provider != f"not {state}") & (DELIVERY.c.rung < bindparam("most"))
+        )
+        return SqlStatement(DELIVERY.update().where(found).values(state=state, failure=None), is_once=True)
+
+    first, other = changed_to("sent", ["k1", "k2"]), changed_to("unknown", ["k3"])
+    assert first.arguments({"most": 1}) == ["sent", None, "not sent", 1, "k1", "k2"]
+    assert other.arguments({"most": 2}) == ["unknown", None, "not unknown", 2, "k3"]
+    assert other._compiled is first._compiled and other.sql.count("$") == first.sql.count("$") - 1
+    with pytest.raises(KeyError):
+        other.arguments({})
+
+
+def test_no_value_stays_with_a_shape() -> None:
+    asked = select(DELIVERY).where(DELIVERY.c.text == "a value of somebody").limit(17)
+    compiled = SqlStatement(asked, is_once=True)._compiled
+    assert {bind.value for bind in compiled.binds.values()} == {None}
+    assert compiled.cache_key and {bind.value for bind in compiled.cache_key.bindparams} == {None}
+
+
 def test_text_says_by_itself_whether_it_gives_rows() -> None:
     assert SqlStatement(" SELECT 1").gives_rows and SqlStatement("INSERT INTO x\nVALUES (1) RETURNING y").gives_rows
     assert not SqlStatement("DELETE FROM x").gives_rows and not SqlStatement("NOTIFY x").gives_rows

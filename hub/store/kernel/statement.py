@@ -14,12 +14,16 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnDefault, Executable, SelectBase, TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
+from sqlalchemy.util import LRUCache
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 # The beginning of a text statement that returns rows.
 _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
 _MISSING = object()
+# Compiled statements that were built for one run, by shape. Those not used for the longest time are forgotten.
+_SHAPES: LRUCache[Any, SQLCompiler] = LRUCache(capacity=500)
 
 
 class SqlStatement:
@@ -29,8 +33,9 @@ class SqlStatement:
     writes, if not all of them. `takes_arrays`: the statement inserts any number of rows, one array for each column.
 
     `is_once`: the statement is built for one run, and values inside it may come from users, so they are passed as
-    arguments. Otherwise values inside it are constants of the program and are written into the text: PostgreSQL can
-    then reuse one plan for all arguments, and that plan can use a partial index (`state = 'OPEN'`).
+    arguments. Its text is kept for the next statement of the same shape. Otherwise values inside it are constants of
+    the program and are written into the text: PostgreSQL can then reuse one plan for all arguments, and that plan can
+    use a partial index (`state = 'OPEN'`).
     """
 
     def __init__(
@@ -47,17 +52,21 @@ class SqlStatement:
         self._keys = None if keys is None else list(keys)
 
     @cached_property
+    def _made(self) -> tuple[SQLCompiler, Mapping[str, Any]]:
+        """The compiled statement, and the values inside this one by their names there."""
+        if self._is_once:
+            return _compile_shape(self._of, self._keys)
+        return _compile(_with_constants(self._of), self._keys), {}
+
+    @property
     def _compiled(self) -> SQLCompiler:
-        of: Any = self._of if self._is_once else _with_constants(self._of)
-        compiled = of.compile(dialect=_DIALECT, column_keys=self._keys)
-        assert isinstance(compiled, SQLCompiler)
-        return compiled
+        return self._made[0]
 
     @cached_property
     def _expanded(self) -> ExpandedState:
         """The text, with one placeholder for each value of a list inside the statement."""
         unknown = {name: None for name, bind in self._compiled.binds.items() if bind.required}
-        return self._compiled.construct_expanded_state(unknown, escape_names=False)
+        return self._compiled.construct_expanded_state({**unknown, **self._made[1]}, escape_names=False)
 
     @cached_property
     def sql(self) -> str:
@@ -94,6 +103,38 @@ class SqlStatement:
                 raise KeyError(name)
             found.append(convert(value) if convert else value)
         return found
+
+
+def _compile(of: Any, keys: list[str] | None, cache_key: CacheKey | None = None) -> SQLCompiler:
+    compiled = of._compiler(_DIALECT, column_keys=keys, cache_key=cache_key)  # as the engine of SQLAlchemy calls it
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
+
+
+def _compile_shape(of: Any, keys: list[str] | None) -> tuple[SQLCompiler, Mapping[str, Any]]:
+    """Return a compiled statement of the same shape as this one, and the values of this one by their names there.
+
+    Compiling takes three times as long as finding out the shape. Not every statement has one.
+    """
+    shape: CacheKey | None = of._generate_cache_key()
+    if shape is None:
+        return _compile(of, keys), {}
+    place = (shape.key, tuple(bind.required for bind in shape.bindparams), keys and tuple(keys))
+    compiled = _SHAPES.get(place)
+    if compiled is None:
+        empty = _without_values(of)
+        compiled = _SHAPES[place] = _compile(empty, keys, empty._generate_cache_key())
+    own = compiled.construct_params(extracted_parameters=shape.bindparams, escape_names=False, _check=False)
+    return compiled, {name: value for name, value in own.items() if not compiled.binds[name].required}
+
+
+def _without_values(of: Any) -> Any:
+    """Return this statement without its values, which may be of people, and large."""
+
+    def empty(bind: BindParameter[Any]) -> None:
+        bind.value = None
+
+    return visitors.cloned_traverse(of, {}, {"bindparam": empty})
 
 
 def _with_constants(of: Any) -> Any:
