@@ -1,4 +1,4 @@
-"""Messages whose sending raises an error: they are tried again with growing pauses, and staff are told.
+"""Show staff the messages whose sending raises an error, which are tried again with growing pauses.
 
 The contract's own data may be the cause of the error, so they are not read here.
 """

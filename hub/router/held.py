@@ -1,4 +1,4 @@
-"""What keeps a message from its provider: a pause of sending, and a restore after which anybody may have it."""
+"""Hold messages back while sending is paused, and after a restore, when any provider may already have them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
 async def find_holder(
     database: Database, carriers: Carriers, renderer: Renderer, delivery: Delivery
 ) -> tuple[Carrier, Receipt] | None:
-    """Ask every provider that may have been called since the backup for a message, except the one in its row.
+    """Ask the other providers whether one of them already has this message: it may have been called since the backup.
 
-    Return the provider that has it, which is then the one in its row, with its receipt; None if none of those that can
-    be asked has it. Raises Unavailable if one that can be asked does not respond.
+    Return the provider that has it, with its receipt, and write it into the message's row. Return None if no provider
+    has it; those that cannot be asked do not count. Raises Unavailable if one that can be asked does not respond.
     """
     others = [each for each in carriers.list_able(delivery.channel, delivery.to) if each.name != delivery.provider]
     async with database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""One call of a provider, with what `/metrics` says of it: its outcome, its duration, and how late the message left."""
+"""Call a provider and measure the call for `/metrics`: its outcome, its duration, and how late the message left."""
 
 from __future__ import annotations
 

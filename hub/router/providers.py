@@ -67,7 +67,8 @@ def address_of(signer: Signer, channel: str) -> str | None:
 
 
 def can_send(carriers: Iterable[Carrier], purpose: str, language: str) -> list[Carrier]:
-    """Return the carriers that can send a message of this purpose: a text of our own only without registered texts."""
+    """Return the carriers that can send a message of this purpose. One that sends only registered texts can send a
+    reply only if that text is registered."""
     return [each for each in carriers if purpose != Purpose.REPLY or _has_text(each.channel, f"{purpose}.{language}")]
 
 

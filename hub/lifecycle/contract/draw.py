@@ -230,7 +230,7 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: st
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
-    """What messages and lists call it: its course, or its title; of a rehearsal that it is one."""
+    """Return the contract's name in messages and lists: its course or its title, marked if it is a rehearsal."""
     if drawn.terms.course is None:
         return laid_out.title
     name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name

@@ -37,7 +37,7 @@ async def rehearse(services: Services, scope: Scope, person: RehearsingPerson, a
 
 
 def make_rehearsal(person: RehearsingPerson, courses: Sequence[Course]) -> NewContract:
-    """Return what is asked for. Raises BadInput where there is no course to draw a contract from."""
+    """Return the input for the rehearsal's contract. Raises BadInput if there is no course to draw it from."""
     if not courses:
         raise BadInput("there is no course yet to draw a contract from: add one first", field="course")
     course = min(courses, key=lambda each: (each.campus, each.id))

@@ -197,7 +197,7 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
     """Return the stored summary with the present deadline, in the contract's language if it has none in `language`.
 
-    A deadline can move. So one that older contracts stored in the summary is left out.
+    Older contracts stored their deadline in the summary, too. It is left out there, because deadlines can move.
     """
     summaries = contract.data.get("summary", {})
     told_in = language if summaries.get(language) else contract.language

@@ -143,7 +143,7 @@ def choose_folders(hour: int) -> Sequence[str]:
 
 
 async def _find_orphans(services: Services, folders: Iterable[str]) -> AsyncIterator[FoundFile]:
-    """Yield old files that no row names. One that is half written is named by none."""
+    """Yield old files that no row names. Half-written files are among them."""
     before = services.clock() - FILE_RETENTION
     for folder in folders:
         async for found in services.files.list_old(folder, before):

@@ -1,4 +1,4 @@
-"""A signed contract that the hub does not finish shows as stuck, is tried again, and staff are told.
+"""Show a signed contract that the hub does not finish as stuck, try it again, and tell staff.
 
 It is apart from `finalise`, so that a worker which only reminds does not load the PDF libraries.
 """

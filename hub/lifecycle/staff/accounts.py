@@ -26,7 +26,7 @@ ONE_TIME_LIFE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class NewStaff:
-    """What an account is made of."""
+    """The values of a new account."""
 
     login: str
     name: str
@@ -166,7 +166,7 @@ async def end_sessions(services: Services, login: str, by: Administrator) -> int
 
 
 async def remove_second_factor(services: Services, login: str, by: Administrator) -> Staff:
-    """Remove it from the account of somebody who has lost the phone and the recovery codes; end all sessions.
+    """Remove the second factor of somebody who has lost the phone and the recovery codes, and end all sessions.
 
     Raises as check_may_manage, and NoSecondFactor.
     """

@@ -1,4 +1,4 @@
-"""Passwords and second factors of staff are checked here, and wrong ones counted: for the login and for one's account.
+"""Check passwords and second factors of staff, and count wrong ones: at the login, and on one's own account.
 
 An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. Wrong codes count with
 wrong passwords. No database connection is held while a password is hashed.

@@ -1,4 +1,4 @@
-"""Carries out a phone number change, in one transaction with everything that depends on the old number.
+"""Carry out a phone number change, in one transaction with everything that depends on the old number.
 
 Lock order: the contracts first, as in signing and sending; then the person's devices and sessions, the person, and what
 depends on them. So a concurrent sending has either committed before, or finds nothing to send.

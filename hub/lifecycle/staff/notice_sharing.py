@@ -1,4 +1,4 @@
-"""Alerts staff when several people who are not one family use the same phone number.
+"""Alert staff when several people who are not one family use the same phone number.
 
 The phone numbers of staff are not known, so it is not checked whether a signer uses one of them.
 """

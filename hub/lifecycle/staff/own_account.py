@@ -92,7 +92,7 @@ async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> t
 
 
 async def remove_own_second_factor(services: Services, session: CurrentSession, code: str) -> None:
-    """Remove it, and end all other sessions. Raises WrongSecondFactor, NoSecondFactor, Locked."""
+    """Remove the second factor, and end all other sessions. Raises WrongSecondFactor, NoSecondFactor, Locked."""
     await check_second_factor(services, session.staff, code)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.second_factors.remove(session.staff.id)
@@ -101,7 +101,7 @@ async def remove_own_second_factor(services: Services, session: CurrentSession, 
 
 
 async def end_own_session(services: Services, staff: Staff, session: UUID) -> None:
-    """Raises NotFound if this account has no such session."""
+    """End one session of this account. Raises NotFound if it has no such session."""
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.accounts.end_one_session(staff.id, session):
             raise NotFound

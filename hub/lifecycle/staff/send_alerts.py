@@ -1,4 +1,4 @@
-"""Sends urgent alerts to staff, for example about a broken provider or an exhausted budget.
+"""Send urgent alerts to staff, for example about a broken provider or an exhausted budget.
 
 The row of the alert is the attempt: it is marked as begun before anything is sent, each address that accepted it is
 stored, and the others are retried a few times. Without configured addresses alerts appear only in the console.
