@@ -8,11 +8,13 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
 from pgqueuer import AsyncpgPoolDriver, PgQueuer
+from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.models import Job
 from structlog.contextvars import bound_contextvars
 
@@ -54,6 +56,17 @@ class _BeatingDriver(AsyncpgPoolDriver):
         return rows
 
 
+class _QueriesWithoutDeferredJobs(Queries):
+    """The statements of the queue. Before it sleeps, it asks only whether a job waits: all of ours are due at once."""
+
+    async def eligible_queued_work(self, entrypoints: list[Any]) -> int:
+        """Leave it to `queued_work`, which the queue asks next."""
+        return 0
+
+    async def next_deferred_eta(self, entrypoints: list[Any]) -> None:
+        """Return None: no job is deferred."""
+
+
 class JobQueue:
     """The runner of jobs of all kinds.
 
@@ -70,7 +83,8 @@ class JobQueue:
 
     async def run_jobs(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6, reset=_keep_as_it_is) as pool:
-            queue = PgQueuer(_BeatingDriver(pool, partial(self._beat, self._rest.total_seconds())))
+            driver = _BeatingDriver(pool, partial(self._beat, self._rest.total_seconds()))
+            queue = PgQueuer(driver, queries=_QueriesWithoutDeferredJobs(driver))
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
