@@ -103,6 +103,23 @@ def erase(
             raise typer.Exit(1)
 
 
+@app.command("erase-confirmed")
+def erase_confirmed() -> None:
+    """Carry out the erasures that staff have asked for on the page, and a second person has confirmed."""
+    from hub.lifecycle.evidence.ask_erasure import CarriedOut, carry_out_erasures
+
+    async def run(hub: Hub, owner: Database) -> list[CarriedOut]:
+        return await carry_out_erasures(hub.services, owner)
+
+    with said_plainly():
+        carried = with_hub_and_owner(run)
+        for each in carried:
+            kept = f", {len(each.done.kept)} contracts stay" if each.done and each.done.kept else ""
+            say(f"{each.request.masked}: erased{kept}")
+        if not carried:
+            say("Nothing is confirmed.")
+
+
 async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> PersonAct:
     """Return the act, within a campus and those below it. Raises BadInput for one that does not exist."""
     from hub.lifecycle.evidence.person import PersonAct

@@ -31,6 +31,7 @@ from hub.errors.accounts import ProviderLoginRefused as ProviderLoginRefused
 from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
 from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
 from hub.errors.accounts import SecondFactorThere as SecondFactorThere
+from hub.errors.accounts import SecondPersonNeeded as SecondPersonNeeded
 from hub.errors.accounts import WrongPassword as WrongPassword
 from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
 from hub.errors.certificates import CertificateNotForSigning as CertificateNotForSigning

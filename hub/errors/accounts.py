@@ -39,6 +39,13 @@ class OwnAccount(NotAllowed):
     sentence = "Nobody manages their own account. Ask a colleague who may manage accounts."
 
 
+class SecondPersonNeeded(NotAllowed):
+    """Two people have to agree, and this is the first of them."""
+
+    code = "second-person-needed"
+    sentence = "Somebody else has to confirm this: you asked for it yourself."
+
+
 class LastOwner(Conflict):
     code = "last-owner"
     sentence = "This is the last owner. Make somebody else an owner first."

@@ -9,6 +9,7 @@ from hub.model.staff.accounts import Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
+from hub.store.evidence.erasure_requests import ErasureRequests
 from hub.store.evidence.old_rows import OldRowStore
 from hub.store.evidence.packages import EvidencePackages
 from hub.store.evidence.person_erasure import PersonErasure
@@ -270,6 +271,10 @@ class Repositories:
     @cached_property
     def phone_changes(self) -> PhoneChanges:
         return PhoneChanges(self.connection, self.cipher)
+
+    @cached_property
+    def erasure_requests(self) -> ErasureRequests:
+        return ErasureRequests(self.connection, self.cipher)
 
     @cached_property
     def plans(self) -> Plans:

@@ -22,6 +22,8 @@ from hub.lifecycle.school.guests import open_poster
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
+from hub.model.evidence.erasure_request import ErasureRequest
+from hub.model.evidence.person_data import SoughtPerson
 from hub.model.evidence.tree import StoredTree, previous_leaf
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Campus
@@ -186,6 +188,8 @@ async def import_roster(running: Running) -> None:
             "INSERT INTO bulk_item SELECT bulk_act.id, contract.id, 'hefei', 0 FROM bulk_act, contract LIMIT 1",
         ):
             await tx.connection.execute(text(statement))
+        sought = SoughtPerson(name="x")
+        await tx.erasure_requests.add(ErasureRequest(uuid4(), "hefei", sought, "asked", f"staff:{uuid4()}", tx.now))
         await tx.roster_imports.begin(RosterImport(uuid4(), "hefei", "staff:x", "roster.csv", tx.now))
 
 

@@ -13,9 +13,11 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.store.transaction import Database
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 
@@ -122,7 +124,7 @@ async def test_what_an_erasure_would_do_changes_nothing(running: Running) -> Non
     legal = await desk(running, StaffRole.LEGAL)
     before = await last_acts(running, 1)
     shown = await legal.post("/staff/persons/erasure", ASKED)
-    assert f"{contract.number}: it is in course" in shown.words and "Nothing was changed" in shown.words
+    assert f"{contract.number}: it is in course" in shown.words and "Nothing was changed yet" in shown.words
     assert await last_acts(running, 1) == before
     legal.language = "zh"
     assert "尚在进行中" in (await legal.post("/staff/persons/erasure", ASKED)).words
@@ -137,3 +139,42 @@ async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Ru
     foreign = await desk(running, StaffRole.LEGAL, "beijing")
     assert "Nobody fits." in (await foreign.post("/staff/persons", ASKED)).words
     assert (await foreign.post("/staff/persons/export", ASKED)).status == 404
+
+
+async def test_an_erasure_takes_two_people_and_the_owner_of_the_database(running: Running) -> None:
+    contract = await running.issue_minor()
+    first, second = await desk(running, StaffRole.LEGAL), await desk(running, StaffRole.LEGAL)
+    foreign = await desk(running, StaffRole.LEGAL, "beijing")
+    services, database = running.hub.services, running.hub.database
+    assert (await first.post("/staff/persons/requests", ASKED)).location.endswith("?said=erasure-asked")
+    (request,) = await list_erasures(services, EVERYTHING)
+    confirm = f"/staff/persons/requests/{request.id}/confirm"
+    shown = await second.get("/staff/persons")
+    assert request.masked in shown.words and GUARDIAN_ID not in shown.text
+    refused = await first.post(confirm)
+    assert refused.status == 403 and "Somebody else has to confirm" in refused.words
+    assert request.masked not in (await foreign.get("/staff/persons")).words
+    assert (await foreign.post(confirm)).status == 404
+    owner = Database(database.dsn.replace("//app@", "//owner@"), database.keys, database.clock, pool_size=2)
+    try:
+        assert await carry_out_erasures(services, owner) == []  # it waits
+        assert (await second.post(confirm)).location.endswith("?said=erasure-confirmed")
+        assert (await second.post(confirm)).status == 404
+        (carried,) = await carry_out_erasures(services, owner)
+        assert carried.done is not None and contract.number in carried.done.kept  # it is in course
+        assert await carry_out_erasures(services, owner) == []
+    finally:
+        await owner.close()
+    asked, confirmed, erased = await last_acts(running, 3)
+    kinds = ["person-erasure-asked", "person-erasure-confirmed", "person-erased"]
+    assert [each.kind for each in (asked, confirmed, erased)] == kinds
+    assert asked.actor != confirmed.actor == erased.actor and GUARDIAN_PHONE not in json.dumps(asked.facts)
+
+
+async def test_whoever_asked_may_drop_a_request(running: Running) -> None:
+    await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    await legal.post("/staff/persons/requests", ASKED)
+    request = (await list_erasures(running.hub.services, EVERYTHING))[-1]
+    assert (await legal.post(f"/staff/persons/requests/{request.id}/turn-down")).status == 303
+    assert request not in await list_erasures(running.hub.services, EVERYTHING)

@@ -119,6 +119,7 @@ KEPT: Mapping[str, str] = {
     "enrolment_phone": "goes with its enrolment",
     "evidence_package": EVIDENCE,
     "evidence_due": BY_ITSELF,
+    "erasure_request": "waits for a second person or the command, and is deleted then; unconfirmed, after 30 days",
     "hash_tree": "proves of every record that it has not changed",
     "hash_tree_leaf": "proves of every record that it has not changed",
     "hash_tree_receipt": "proves when a root was given to a notary",

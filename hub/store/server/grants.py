@@ -56,6 +56,7 @@ DELETABLE = (
     "chat_account",
     "enrolment",
     "enrolment_phone",
+    "erasure_request",
     "evidence_due",
     "idempotency",
     "inbound_message",

@@ -7,6 +7,7 @@ scope. Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hash
 from hub.store.tables.columns import metadata, table_of
 from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
 from hub.store.tables.evidence import (
+    ErasureRequestRow,
     EvidenceDueRow,
     EvidencePackageRow,
     EvidenceRenewalLeafRow,
@@ -119,6 +120,7 @@ __all__ = [
     "DutyRow",
     "EnrolmentPhoneRow",
     "EnrolmentRow",
+    "ErasureRequestRow",
     "EvidenceDueRow",
     "EvidencePackageRow",
     "EvidenceRenewalLeafRow",

@@ -172,3 +172,16 @@ class LegalHoldRow(SQLModel, table=True):
     until: datetime | None = moment()
     lifted_by: str | None = words(default=None)
     lifted_at: datetime | None = moment()
+
+
+class ErasureRequestRow(SQLModel, table=True):
+    """An erasure that staff have asked for. `sought_sealed`: who, and why. It goes once it was carried out."""
+
+    __tablename__ = "erasure_request"
+    id: UUID = Field(primary_key=True)
+    campus: str = words(foreign_key="campus.id")
+    sought_sealed: bytes = bytes_(nullable=False)
+    asked_by: str = words()
+    asked_at: datetime = moment(nullable=False)
+    confirmed_by: str | None = words(default=None)
+    confirmed_at: datetime | None = moment()

@@ -1,21 +1,25 @@
 """What is kept about one person who asks for it: looked up, given out, and what an erasure would do.
 
 All of it answers a form, so that numbers are in no address and no history. Each act is in the school's record, with its
-reason. To erase takes the role of the database that no serving process has: the page says with which command.
+reason. An erasure is asked for here, and confirmed by somebody else; a command carries it out, since no serving
+process has the role of the database that may change evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import QiandaError
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.evidence.ask_erasure import ask_erasure, confirm_erasure, list_erasures, turn_erasure_down
 from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons, plan_erasure
+from hub.lifecycle.services import Services
 from hub.model.evidence.person_data import SoughtPerson
+from hub.model.staff.accounts import Scope
 from hub.web.app_keys import BRAKES
 from hub.web.i18n import Translate
 from hub.web.pages import translator
@@ -25,7 +29,8 @@ from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
-TEMPLATE = "staff/persons.html"
+TEMPLATE, HERE = "staff/persons.html", "/staff/persons"
+Decision = Callable[[Services, Scope, UUID, str], Awaitable[None]]
 _WHY_KEPT = ShapedSentences(WHY_KEPT)
 
 
@@ -65,6 +70,36 @@ async def erasure(visit: DeskVisit) -> web.Response:
     return await _answer(visit, act)
 
 
+async def ask(visit: DeskVisit) -> web.StreamResponse:
+    """Ask for the erasure, which somebody else has to confirm."""
+
+    async def act(asked: PersonAct, _: Entered) -> web.Response:
+        await ask_erasure(visit.services, asked, visit.staff.campus)
+        raise web.HTTPSeeOther(f"{HERE}?said=erasure-asked")
+
+    return await _answer(visit, act)
+
+
+async def confirm(visit: DeskVisit) -> web.StreamResponse:
+    return await _decide(visit, confirm_erasure, "erasure-confirmed")
+
+
+async def turn_down(visit: DeskVisit) -> web.StreamResponse:
+    return await _decide(visit, turn_erasure_down, "erasure-turned-down")
+
+
+async def _decide(visit: DeskVisit, verb: Decision, said: str) -> web.StreamResponse:
+    try:
+        wanted = UUID(visit.request.match_info["request"])
+    except ValueError:
+        raise NotFound from None
+    try:
+        await verb(visit.services, visit.scope, wanted, visit.actor)
+    except QiandaError as problem:
+        return await _page(visit, problem=problem)
+    raise web.HTTPSeeOther(f"{HERE}?said={said}")
+
+
 def _say_reason(reason: str, say: Translate) -> str:
     """Return why a contract stays, in the reader's language, its state in words."""
     words = _WHY_KEPT.say(reason, say)
@@ -87,6 +122,9 @@ async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitabl
 async def _page(
     visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None, **shown: Any
 ) -> web.Response:
-    now: datetime = visit.services.clock()
-    known = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered(), "today": now.date()}
+    requests = await list_erasures(visit.services, visit.scope)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        names = await tx.accounts.staff_names([UUID(each.asked_by.removeprefix("staff:")) for each in requests])
+    known = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered()}
+    known |= {"requests": requests, "asked": {f"staff:{staff}": name for staff, name in names.items()}}
     return await show(visit, TEMPLATE, problem=problem, **(known | shown))

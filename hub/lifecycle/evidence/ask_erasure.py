@@ -1,0 +1,97 @@
+"""An erasure in three steps: somebody of staff asks for it, somebody else confirms it, and a command carries it out.
+
+No serving process may change evidence, so the third step is of whoever runs the server, as the database's owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from hub.errors import NotFound
+from hub.lifecycle.evidence.person import ErasedPerson, PersonAct, erase_person, plan_erasure
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.services import Services
+from hub.model.evidence.erasure_request import REQUEST_LIFE, ErasureRequest, check_may_confirm
+from hub.model.evidence.person_data import list_words, redact
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.transaction import Database, Transaction
+
+
+@dataclass(frozen=True)
+class CarriedOut:
+    """A request that was carried out. `done`: what was erased; None if nothing was left of this person."""
+
+    request: ErasureRequest
+    done: ErasedPerson | None
+
+
+async def ask_erasure(services: Services, act: PersonAct, campus: str) -> ErasureRequest:
+    """Ask for the erasure of what is kept about this person at a campus and those below it.
+
+    Raises NotFound, and BadInput where several people fit.
+    """
+    plan = await plan_erasure(services, act)
+    async with services.database.transaction(act.scope) as tx:
+        await tx.erasure_requests.delete_unconfirmed(tx.now - REQUEST_LIFE)
+        request = ErasureRequest(uuid4(), campus, act.sought, act.reason.strip(), act.actor, tx.now)
+        await tx.erasure_requests.add(request)
+        reason = redact(request.reason, list_words(plan.person))
+        await _record(tx, "person-erasure-asked", request, act.actor, reason)
+    return request
+
+
+async def list_erasures(services: Services, scope: Scope) -> Sequence[ErasureRequest]:
+    """Return those that wait for a second person, or for the command, the oldest first."""
+    async with services.database.transaction(scope) as tx:
+        found = await tx.erasure_requests.list_all()
+        return [each for each in found if each.confirmed_by or tx.now <= each.asked_at + REQUEST_LIFE]
+
+
+async def confirm_erasure(services: Services, scope: Scope, request: UUID, actor: str) -> None:
+    """Confirm a request that somebody else made. Raises NotFound, SecondPersonNeeded."""
+    async with services.database.transaction(scope) as tx:
+        found = await _lock(tx, request)
+        check_may_confirm(found, actor, tx.now)
+        await tx.erasure_requests.confirm(found.id, actor, tx.now)
+        await _record(tx, "person-erasure-confirmed", found, actor)
+
+
+async def turn_erasure_down(services: Services, scope: Scope, request: UUID, actor: str) -> None:
+    """Drop a request that was not carried out yet; whoever asked may do so as well. Raises NotFound."""
+    async with services.database.transaction(scope) as tx:
+        found = await _lock(tx, request)
+        await tx.erasure_requests.delete(found.id)
+        await _record(tx, "person-erasure-turned-down", found, actor)
+
+
+async def carry_out_erasures(services: Services, owner: Database) -> list[CarriedOut]:
+    """Erase whoever was asked for and confirmed. Run again after it was killed, it goes on."""
+    carried = []
+    for request in await list_erasures(services, EVERYTHING):
+        if request.confirmed_by is None:
+            continue
+        async with services.database.transaction(EVERYTHING) as tx:
+            scope = await tx.school.scope_below(request.campus)
+        act = PersonAct(request.sought, scope, request.confirmed_by, request.reason)
+        try:
+            done = await erase_person(services, owner, act)
+        except NotFound:  # killed before the request was deleted
+            done = None
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.erasure_requests.delete(request.id)
+        carried.append(CarriedOut(request, done))
+    return carried
+
+
+async def _lock(tx: Transaction, request: UUID) -> ErasureRequest:
+    found = await tx.erasure_requests.lock(request)
+    if found is None:
+        raise NotFound("there is no such request")
+    return found
+
+
+async def _record(tx: Transaction, kind: str, request: ErasureRequest, actor: str, reason: str = "") -> None:
+    facts = {"request": str(request.id)} | ({"reason": reason} if reason else {})
+    await record_act(tx, request.campus, kind, actor, facts)

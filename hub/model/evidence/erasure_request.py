@@ -1,0 +1,42 @@
+"""An erasure that a member of staff has asked for and that another one has to confirm. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from hub.errors import NotFound, SecondPersonNeeded
+from hub.model.contract.person import mask_id, mask_name, mask_phone
+from hub.model.evidence.person_data import SoughtPerson
+
+# A request that nobody has confirmed by then counts no more.
+REQUEST_LIFE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class ErasureRequest:
+    """Who is to be erased, at this campus and those below it, and why. It is deleted once it was carried out."""
+
+    id: UUID
+    campus: str
+    sought: SoughtPerson
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    confirmed_by: str | None = None
+
+    @property
+    def masked(self) -> str:
+        """Return who it is, as far as a screen may show it."""
+        sought = self.sought
+        parts = (mask_name(sought.name), mask_phone(sought.phone) if sought.phone else "", mask_id(sought.id_number))
+        return ", ".join(each for each in parts if each)
+
+
+def check_may_confirm(request: ErasureRequest, actor: str, now: datetime) -> None:
+    """Raise NotFound for a request that is over or confirmed, SecondPersonNeeded for whoever asked."""
+    if request.confirmed_by is not None or now > request.asked_at + REQUEST_LIFE:
+        raise NotFound("this request is confirmed or over")
+    if request.asked_by == actor:
+        raise SecondPersonNeeded

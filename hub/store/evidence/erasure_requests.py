@@ -1,0 +1,68 @@
+"""Erasures that wait for a second person, or for whoever runs the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.model.evidence.erasure_request import ErasureRequest
+from hub.model.evidence.person_data import SoughtPerson
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.tables import ErasureRequestRow, table_of
+
+REQUEST: Table = table_of(ErasureRequestRow)
+_SOUGHT = SealedColumn.of(REQUEST.c.sought_sealed)
+
+
+class ErasureRequests:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def add(self, request: ErasureRequest) -> None:
+        said = json.dumps({"sought": asdict(request.sought), "reason": request.reason}, ensure_ascii=False)
+        values = {name: getattr(request, name) for name in ("id", "campus", "asked_by", "asked_at")}
+        sealed = self._cipher.seal(said, _SOUGHT.at(request.id))
+        await self._connection.execute(insert(REQUEST).values(values | {"sought_sealed": sealed}))
+
+    async def list_all(self) -> Sequence[ErasureRequest]:
+        """Return those within the scope, the oldest first."""
+        rows = await self._connection.execute(select(REQUEST).order_by(REQUEST.c.asked_at))
+        return [self._read(row) for row in rows]
+
+    async def lock(self, request: UUID) -> ErasureRequest | None:
+        statement = select(REQUEST).where(REQUEST.c.id == request).with_for_update()
+        row = (await self._connection.execute(statement)).first()
+        return self._read(row) if row else None
+
+    async def confirm(self, request: UUID, actor: str, at: datetime) -> None:
+        values = {"confirmed_by": actor, "confirmed_at": at}
+        await self._connection.execute(REQUEST.update().where(REQUEST.c.id == request).values(values))
+
+    async def delete(self, request: UUID) -> None:
+        await self._connection.execute(REQUEST.delete().where(REQUEST.c.id == request))
+
+    async def delete_unconfirmed(self, before: datetime) -> None:
+        """Delete those that nobody has confirmed since then."""
+        over = (REQUEST.c.asked_at < before) & REQUEST.c.confirmed_by.is_(None)
+        await self._connection.execute(REQUEST.delete().where(over))
+
+    def _read(self, row: Row) -> ErasureRequest:
+        said = json.loads(self._cipher.open(row["sought_sealed"], _SOUGHT.at(row["id"])))
+        return ErasureRequest(
+            row["id"],
+            row["campus"],
+            SoughtPerson(**said["sought"]),
+            said["reason"],
+            row["asked_by"],
+            row["asked_at"],
+            row["confirmed_by"],
+        )
