@@ -32,6 +32,7 @@ async def test_each_operation_wants_its_scope_and_no_other_one_will_do() -> None
         }
         for operation in OPERATIONS:
             path = operation.path.replace("{id}", str(uuid4())).replace("{signer}", str(uuid4()))
+            path = path.replace("{number}", "1")
             for scope, secret in keys.items():
                 got = await status(running, secret, path, operation.method)
                 if SCOPES[operation.name] is scope:
@@ -96,5 +97,5 @@ async def test_an_overlap_makes_no_key_last_longer() -> None:
 def test_scopes_are_named_and_the_usual_ones_are_not_for_metrics() -> None:
     assert parse_scopes([]) == USUAL_SCOPES and KeyScope.METRICS not in USUAL_SCOPES
     assert parse_scopes(["read", "read"]) == {KeyScope.READ}
-    with pytest.raises(BadInput, match="there is no scope admin: the scopes are read, issue, act, metrics"):
+    with pytest.raises(BadInput, match="there is no scope admin: the scopes are read, issue, act, seal, manage-seals, metrics"):
         parse_scopes(["read", "admin"])

@@ -41,10 +41,11 @@ _COLUMNS = ("job", "number", "campus", "name", "source", "sha256", "state", "det
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _GET = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")))
 _GET_LOCKED = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update())
+# MATERIALIZED: a join might run the inner SELECT several times, and so claim more than LIMIT says.
 _CLAIM = SqlStatement("""
-UPDATE seal_job_item AS item SET leased_until = :until, tries = item.tries + 1
-FROM (SELECT number FROM seal_job_item WHERE job = :job AND state = 'waiting'
-  AND (leased_until IS NULL OR leased_until <= :now) ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED) AS chosen
+WITH chosen AS MATERIALIZED (SELECT number FROM seal_job_item WHERE job = :job AND state = 'waiting'
+  AND (leased_until IS NULL OR leased_until <= :now) ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED)
+UPDATE seal_job_item AS item SET leased_until = :until, tries = item.tries + 1 FROM chosen
 WHERE item.job = :job AND item.number = chosen.number RETURNING item.*
 """)
 _RENEW = SqlStatement("""
