@@ -157,3 +157,13 @@ def test_a_ledger_is_read_as_a_double_wrote_it(tmp_path: Path) -> None:
     taken = read_ledger(tmp_path / "ledger")
     assert [(each.reference, each.key) for each in taken] == [("SM1", "step-1"), ("", "step-1")]
     assert judged(["+12025550101"], taken).duplicates == 1
+
+
+@pytest.mark.real
+def test_seal_jobs(tmp_path: Path) -> None:
+    figures, rows = measured("seal-jobs", tmp_path, 60)
+    assert [row["work"] for row in rows] == ["plain", "lasting", "killed"]
+    for row in rows:
+        assert (row["files"], row["lost"], row["twice"]) == ("60", "0", "0")
+        again = float(row["cpu_s"]) * 1000 / 60
+        assert figures[f"cpu_ms_per_file_{row['work']}"] == pytest.approx(again, abs=0.001)
