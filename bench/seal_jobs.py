@@ -77,7 +77,7 @@ async def _measured(files: int) -> list[dict[str, Any]]:
 def _write_files(folder: Path, files: int) -> None:
     desk = BenchDesk()
     try:
-        document = desk.lay_out()
+        document = desk.lay_out().pdf
     finally:
         desk.close()
     for number in range(files):
