@@ -106,7 +106,14 @@ async def _seal_chunk(services: Services, chunk: Chunk) -> None:
         uses = await _begin_uses(services, chunk)
         if not uses:
             return
-        in_hand, long_term = await _open(services, chunk)
+        try:
+            in_hand, long_term = await _open(services, chunk)
+        except Unavailable:
+            raise
+        except QiandaError as error:  # nobody would accept this seal: each file says so
+            for item in chunk.open:
+                chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
+            return
         bench = _Bench(services, chunk, in_hand, long_term)
         waiting = asyncio.Semaphore(services.seal_files.sealer.children + 2)
         results = await asyncio.gather(
@@ -235,7 +242,7 @@ async def _end(services: Services, chunk: Chunk, *, claims_more: bool) -> Chunk 
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
-        await end_seal_uses(tx, [_ended_use(each) for each in ours if each.fault is not SealFault.SEAL_REFUSED])
+        await end_seal_uses(tx, [_ended_use(outcome) for outcome in ours])
         held = tx.now + LEASE
         items = await tx.seal_jobs.claim(chunk.job.id, FILES_AT_A_TIME, tx.now, held) if claims_more else []
     await asyncio.to_thread(_tidy, services, chunk, ours)
