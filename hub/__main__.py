@@ -23,6 +23,7 @@ import typer
 from hub import (
     command_backup,
     command_evidence,
+    command_hold,
     command_init,
     command_key,
     command_keys,
@@ -62,6 +63,7 @@ command_seal.app.add_typer(command_seals.app)
 app.add_typer(command_seal.app, name="seal")
 app.add_typer(command_person.app, name="person")
 app.add_typer(command_keys.app, name="keys")
+app.add_typer(command_hold.app, name="hold")
 app.add_typer(command_server.app, name="database")
 app.add_typer(command_staff.staff_app, name="staff")
 app.add_typer(command_key.app, name="key")

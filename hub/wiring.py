@@ -335,6 +335,7 @@ def _retention(settings: Settings) -> Retention:
         timedelta(days=days.inbound_days),
         timedelta(days=days.contracts_days),
         {str(name): last for name, last in days.algorithm_ends.items()},
+        {template: timedelta(days=each) for template, each in days.templates_days.items()},
     )
 
 

@@ -213,12 +213,14 @@ class BudgetSettings(_Section):
 class RetentionSettings(_Section):
     """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least.
 
-    `algorithm_ends`: the last day on which a hash algorithm is held to be safe; evidence is renewed before."""
+    `algorithm_ends`: the last day on which a hash algorithm is held to be safe; evidence is renewed before.
+    `templates_days`: for contracts of a template, in place of `contracts_days`."""
 
     calls_days: int = Field(default=30, ge=1)
     inbound_days: int = Field(default=180, ge=1)
     contracts_days: int = Field(default=1096, ge=1)
     algorithm_ends: dict[Literal["sha256"], date] = {}
+    templates_days: dict[str, Annotated[int, Field(ge=1)]] = {}
 
 
 class StaffSettings(_Section):

@@ -10,6 +10,7 @@ from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
 from hub.store.evidence.erasure_requests import ErasureRequests
+from hub.store.evidence.legal_holds import LegalHolds
 from hub.store.evidence.old_rows import OldRowStore
 from hub.store.evidence.packages import EvidencePackages
 from hub.store.evidence.person_erasure import PersonErasure
@@ -91,6 +92,10 @@ class Repositories:
     @cached_property
     def trees(self) -> HashTrees:
         return HashTrees(self.connection)
+
+    @cached_property
+    def holds(self) -> LegalHolds:
+        return LegalHolds(self.connection)
 
     @cached_property
     def renewals(self) -> Renewals:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from hub.errors import NotFound
+from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import Scope
@@ -29,10 +30,11 @@ async def erase_of_number(services: Services, scope: Scope, number: str, what: i
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:
     """Erase the text that an entry is about, and its copies in the contract, staff tasks and phone number changes.
 
-    Raises NotFound if the entry has no such text (any more).
+    Raises NotFound if the entry has no such text (any more), and Refused while the contract is held.
     """
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
+        await refuse_if_held(tx, contract.id)
         words = await tx.record.erase_words(contract.id, sequence)
         if not words:
             raise NotFound("this entry has no text that could be erased")
@@ -44,10 +46,11 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
     """Erase the record's values of the signer with this field: name, phone, document, relation, texts and salt.
 
     Texts of others about the contract are erased, too, since they may name the signer. The signer's contact data and
-    the files stay. Raises NotFound.
+    the files stay. Raises NotFound, and Refused while the contract is held.
     """
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
+        await refuse_if_held(tx, contract.id)
         signer = next((each for each in await tx.contracts.signers(contract.id) if each.field == field), None)
         if signer is None:
             raise NotFound("the contract has no such signer")

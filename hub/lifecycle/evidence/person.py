@@ -9,11 +9,12 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.erase import forget_copies
+from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
@@ -126,6 +127,8 @@ async def _erase_contract(
 ) -> None:
     part, person = whose
     async with owner.transaction(EVERYTHING) as tx:
+        await tx.contracts.locked(part.contract)
+        await refuse_if_held(tx, part.contract)  # by somebody who was faster
         files = await tx.person_erasure.list_files(part.contract)
     for sha256 in sorted(files):
         await services.files.delete(sha256)
@@ -152,6 +155,8 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
 
 async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
     contracts = await tx.persons.list_contracts(person)
+    holds = await tx.holds.list_of((part.contract for part in contracts), tx.now)
+    contracts = [replace(part, hold=holds.get(part.contract)) for part in contracts]
     others = {"enrolments": await tx.persons.list_enrolments(person)}
     return PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
 

@@ -25,6 +25,7 @@ from hub.model.contract.person import (
     same_name,
     strip_separators,
 )
+from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.retention import Retention
 
 # What stands where a value was erased.
@@ -113,16 +114,20 @@ class PersonInContract:
     signs_as: str = ""
     is_student: bool = False
     on_file: Mapping[str, Any] = field(default_factory=dict)
+    template: str = ""
+    hold: LegalHold | None = None
 
     def why_kept(self, retention: Retention, now: datetime) -> str:
         """Return why it may not be erased now, as a sentence; empty if it may."""
+        if self.hold is not None:
+            return self.hold.sentence
         if not self.state.final:
             return f"it is in course ({self.state}): withdraw it first, or wait for its end"
         if self.state not in CONCLUDED:
             return ""
         ended = self.completed_at or self.ended_at or now
-        if now < ended + retention.contracts:
-            return f"it was concluded, and is kept until {ended + retention.contracts:%Y-%m-%d} ([retention])"
+        if now < (until := ended + retention.of_template(self.template)):
+            return f"it was concluded, and is kept until {until:%Y-%m-%d} ([retention])"
         return ""
 
 

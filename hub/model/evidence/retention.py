@@ -42,12 +42,18 @@ class Retention:
     `inbound`: messages that people sent us, which are personal data.
     `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
     民法典 art. 188: three years). `algorithm_ends`: the last day of hash algorithms, before which evidence is renewed.
+    `templates`: in place of `contracts`, by template.
     """
 
     calls: timedelta = timedelta(days=30)
     inbound: timedelta = timedelta(days=180)
     contracts: timedelta = timedelta(days=1096)
     algorithm_ends: Mapping[str, date] = field(default_factory=dict)
+    templates: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def of_template(self, template: str) -> timedelta:
+        """Return how long a concluded contract of this template is kept."""
+        return self.templates.get(template, self.contracts)
 
 
 @dataclass(frozen=True)

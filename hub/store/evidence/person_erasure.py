@@ -28,6 +28,7 @@ from hub.store.tables import (
     EvidencePackageRow,
     InboundMessageRow,
     IssuedCertificateRow,
+    LegalHoldRow,
     OneTimeCodeRow,
     PairingRow,
     PasskeyRow,
@@ -46,7 +47,7 @@ from hub.store.tables import (
 
 CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
 VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
-PACKAGE = table_of(EvidencePackageRow)
+PACKAGE, HOLD = table_of(EvidencePackageRow), table_of(LegalHoldRow)
 DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
 SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
 CERTIFICATE, CHANGE, STAFF_TASK = table_of(IssuedCertificateRow), table_of(PhoneChangeRow), table_of(StaffTaskRow)
@@ -92,6 +93,7 @@ class PersonErasure:
         await self._run(
             VERSION.update().where(VERSION.c.contract == part.contract, VERSION.c.erased_at.is_(None)), erased_at=now
         )
+        await self._run(HOLD.update().where(HOLD.c.contract == part.contract), reason=ERASED)
         await self._redact_contract(part, person, words)
         await self._redact_texts(part, words)
         await self._run(VALUE.delete().where(VALUE.c.contract == part.contract, VALUE.c.signer.is_(None)))

@@ -36,7 +36,18 @@ INBOUND: Table = table_of(InboundMessageRow)
 ROWS_AT_ONCE = 200
 _DATA, _PEOPLE = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(ENROLMENT.c.people_sealed)
 _TEXT = SealedColumn.of(INBOUND.c.text_sealed)
-_SHOWN = ("number", "campus", "state", "title", "created_at", "completed_at", "ended_at", "document", "enrolment")
+_SHOWN = (
+    "number",
+    "campus",
+    "state",
+    "title",
+    "created_at",
+    "completed_at",
+    "ended_at",
+    "document",
+    "enrolment",
+    "template",
+)
 _CONTRACT_OF_SIGNER = [CONTRACT.c[name].label(f"contract_{name}") for name in _SHOWN]
 _SIGNERS = select(SIGNER, *_CONTRACT_OF_SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract)
 _ALL_SIGNERS = SqlStatement(_SIGNERS.order_by(CONTRACT.c.created_at, SIGNER.c.id))

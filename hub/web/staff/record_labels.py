@@ -28,6 +28,7 @@ RECORDS = {
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
     "words-erased": "what had been written was erased", "signer-erased": "personal data behind the record erased",
     "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
+    "hold-placed": "held: nothing of it is erased", "hold-lifted": "no longer held",
     "evidence-made": "evidence package made", "evidence-downloaded": "evidence package downloaded by staff",
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip

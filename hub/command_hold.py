@@ -1,0 +1,72 @@
+"""`qianda hold place`, `lift` and `list`: contracts that stay as they are, because they are in dispute."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.command_hub import said_plainly, say, with_hub
+from hub.model.staff.accounts import EVERYTHING
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
+
+app = typer.Typer(no_args_is_help=True, help="Contracts that stay as they are, because they are in dispute.")
+ACTOR = "command-line"
+Number = Annotated[str, typer.Argument(help="The contract's number.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why. It stands in the contract's record.")]
+
+
+@app.command()
+def place(
+    number: Number,
+    reason: Reason,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) on which it ends by itself.")
+    ] = None,
+) -> None:
+    """Hold a contract: neither it, nor a person in it, is erased until the hold ends."""
+    from hub.lifecycle.evidence.hold import place_hold
+
+    async def act(hub: Hub) -> str:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            contract = await tx.contracts.by_number(number)
+        ends = until.replace(tzinfo=UTC) if until else None
+        return (await place_hold(hub.services, EVERYTHING, contract.id, (reason, ends), ACTOR)).sentence
+
+    with said_plainly():
+        say(f"{number}: {with_hub(act)}")
+
+
+@app.command()
+def lift(number: Number, reason: Reason) -> None:
+    """Lift the hold of a contract."""
+    from hub.lifecycle.evidence.hold import lift_hold
+
+    async def act(hub: Hub) -> None:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            contract = await tx.contracts.by_number(number)
+        await lift_hold(hub.services, EVERYTHING, contract.id, reason, ACTOR)
+
+    with said_plainly():
+        with_hub(act)
+        say(f"{number} is no longer held.")
+
+
+@app.command("list")
+def list_() -> None:
+    """List the contracts that are held."""
+
+    async def act(hub: Hub) -> list[str]:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            holds = await tx.holds.list_active(tx.now)
+            return [f"{(await tx.contracts.get(each.contract)).number}: {each.sentence}" for each in holds]
+
+    with said_plainly():
+        held = with_hub(act)
+        for line in held:
+            say(line)
+        if not held:
+            say("No contract is held.")

@@ -1,0 +1,31 @@
+"""LegalHold: a contract that stays as it is, whoever asks for its erasure, because it is in dispute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class LegalHold:
+    """A hold on a contract. `until`: when it ends by itself, None if somebody has to lift it."""
+
+    id: UUID
+    contract: UUID
+    campus: str
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    until: datetime | None = None
+    lifted_by: str | None = None
+    lifted_at: datetime | None = None
+
+    def is_active(self, now: datetime) -> bool:
+        return self.lifted_at is None and (self.until is None or now < self.until)
+
+    @property
+    def sentence(self) -> str:
+        """Say why the contract may not be erased."""
+        end = f"until {self.until:%Y-%m-%d}" if self.until else "until somebody lifts it"
+        return f"it is held {end}, by {self.placed_by}: {self.reason}"
