@@ -16,6 +16,7 @@ from hub.lifecycle.reminders.escalate import attend
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.sealing.seal_jobs import start_lanes
+from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
@@ -183,5 +184,6 @@ class PeriodicTasks:
             await tx.jobs.take_up_again(REPLAN)
             await tx.enrolments.make_findable(FOUND_AT_ONCE)
             await plan_due_packages(tx)
+        await log_errors(finish_moot_tasks(self._services))
         await log_errors(attend(self._services))
         await log_errors(tell_of_ended_jobs(self._services))

@@ -16,6 +16,7 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.reminders.change_policy import change_policy
 from hub.lifecycle.reminders.escalate import UNANSWERED, attend, hand_to, take
 from hub.lifecycle.staff.send_alerts import alert_staff
+from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff, StaffTask
@@ -199,6 +200,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         assert told["title"].endswith("To do today") and "/staff/tasks" in told["message"]
         await void(services, EVERYTHING, contract.id, "over", "staff:test")
         clock.go_to(tomorrow + timedelta(days=2, minutes=2))
+        await finish_moot_tasks(services)
         await attend(services)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert len([each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]) == 2

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from hub.lifecycle.evidence.erase import erase_words
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.connection import Connection
 from hub.web.staff.staff import tasks
@@ -36,7 +37,7 @@ async def desk(running: Running) -> Desk:
 async def test_the_most_urgent_are_shown_however_many_there_are(
     running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "MAX_SHOWN", 3)
+    monkeypatch.setattr(tasks, "PAGE", 3)
     now = running.clock()
     await add_staff(running, "urgent-clerk", "hefei")
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -50,7 +51,13 @@ async def test_the_most_urgent_are_shown_however_many_there_are(
         page = await (await desk_of(running, "urgent-clerk")).get(address)
         assert "All 5 Mine 1" in page.words and re.search("<blockquote>[^<]*Mine", page.text)
     page = await desk.get("/staff/tasks")
-    assert page.text.count("<article") == 3 and "The 3 most urgent of 5." in page.words
+    assert page.text.count("<article") == 3 and 'href="/staff/tasks?page=2"' in page.text
+    second = await desk.get("/staff/tasks?page=2")
+    assert second.text.count("<article") == 2 and 'page=1"' in second.text and "page=3" not in second.text
+    assert (
+        page.words.count("has a question 4") >= 1
+        and (await desk.get("/staff/tasks?kind=locked")).text.count("<article") == 1
+    )
     assert page.text.index("Mine</blockquote>") < page.text.index("Old one 0")
     assert "To do 5" in page.words
 
@@ -102,9 +109,40 @@ async def test_many_tasks_cost_no_more_statements_than_one(
     assert await statements() == before
 
 
-async def question_about(running: Running) -> None:
+async def test_many_are_settled_at_once_with_an_outcome_and_a_note(running: Running, desk: Desk) -> None:
+    made = [await question_about(running) for _ in range(2)]
+    form = [("task", str(each.id)) for each in made]
+    refused = await desk.post("/staff/tasks/done", [*form, ("outcome", "moot")])
+    assert refused.status == 422 and "choose an outcome" in refused.words  # only the hub says so
+    assert (await desk.post("/staff/tasks/done", {"outcome": "done"})).status == 422
+    await add_staff(running, "tasks-elsewhere", "beijing")
+    foreign = await desk_of(running, "tasks-elsewhere")
+    for act in ("done", "take"):
+        assert (await foreign.post(f"/staff/tasks/{act}", form)).status == 404
+    taken = await desk.post("/staff/tasks/take?kind=question", form)
+    assert (taken.status, taken.location) == (303, "/staff/tasks?kind=question&said=task-taken")
+    note = "Rang the mother"
+    settled = await desk.post("/staff/tasks/done", [*form, ("outcome", "reached"), ("note", note)])
+    assert (settled.status, settled.location) == (303, "/staff/tasks?said=done")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        for each in made:
+            task = await tx.staff_tasks.task(each.id)
+            assert task and (task.outcome, task.note, task.taken_at is not None) == ("reached", note, True)
+            assert each.contract
+            (entry,) = [e for e in await tx.record.entries(each.contract) if e.kind == "staff-task-settled"]
+            assert entry.facts["outcome"] == "reached" and note not in str(entry.facts)
+            sequence = entry.sequence
+    page = await desk.get("/staff/tasks?done=1")
+    assert page.words.count("spoke with them") == 2 and page.words.count(note) == 2
+    assert made[1].contract
+    await erase_words(running.hub.services, EVERYTHING, made[1].contract, sequence, "test")
+    assert (await desk.get("/staff/tasks?done=1")).words.count(note) == 1
+
+
+async def question_about(running: Running) -> StaffTask:
     contract = await running.issue_minor(send="none")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (signer,) = await tx.contracts.signers(contract.id)
         task = StaffTask(uuid4(), "question", "When?", "hefei", tx.now, contract.id, signer.id)
         await tx.staff_tasks.add_task(task)
+    return task

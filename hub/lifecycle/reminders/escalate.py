@@ -64,7 +64,6 @@ async def attend(services: Services) -> None:
     it."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
-        await tx.owners.finish_settled((UNANSWERED, OPTED_OUT), tx.now)
         for task in await tx.owners.without():
             policy = await _policy(services, tx, task)
             owner = await _owner(tx, task, policy)

@@ -79,7 +79,7 @@ async def begin_bulk_act(tx: Transaction, act: BulkAct, contracts: Sequence[UUID
     if await tx.bulk_acts.begin(act, found):
         await tx.jobs.enqueue(BULK_ACT, {"act": str(act.id)}, f"{BULK_ACT}-{act.id}")
         facts = {"act": str(act.id), "count": len(found)}
-        facts |= {"deadline": act.deadline.isoformat()} if act.deadline else {}
+        facts |= {"day": act.deadline.isoformat()} if act.deadline else {}
         await record_act(tx, act.campus, _RECORDED[act.kind], act.asked_by, facts)
 
 

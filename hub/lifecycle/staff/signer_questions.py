@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from hub.errors import PhoneChangeWaiting
+import structlog
+
+from hub.errors import PhoneChangeWaiting, Unavailable
 from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.questions import QUESTIONS, lock_all
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PHONE_CHANGE
+from hub.model.staff.task_outcome import SETTLED, TaskEnd, TaskOutcome
+
+# How many tasks one round finishes.
+MOOT_AT_ONCE = 100
+log = structlog.get_logger()
 
 
-async def finish_staff_task(services: Services, scope: Scope, staff_task: UUID, actor: str) -> bool:
+async def finish_moot_tasks(services: Services) -> None:
+    """Finish staff tasks that have settled themselves. One that fails stays, and the others go on."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        moot = await tx.staff_tasks.list_moot(MOOT_AT_ONCE)
+    for task in moot:
+        try:
+            await finish_staff_task(services, EVERYTHING, task, "hub", TaskEnd(TaskOutcome.MOOT))
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("moot staff task not finished", staff_task=str(task))
+
+
+async def finish_staff_task(
+    services: Services, scope: Scope, staff_task: UUID, actor: str, end: TaskEnd = SETTLED
+) -> bool:
     """Finish a staff task and resume reminders to the number; returns False if it was finished before.
 
     Reminders stay paused while another question from the same number is open. Raises PhoneChangeWaiting if the task is
@@ -28,11 +50,12 @@ async def finish_staff_task(services: Services, scope: Scope, staff_task: UUID, 
             raise PhoneChangeWaiting
         if asked.kind in QUESTIONS and asked.signer is not None:
             silent = await lock_all(tx, asked.signer, asked.contract)
-        if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now):
+        if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now, end):
             return False
         if silent and not await tx.staff_tasks.questions_at(silent.number, QUESTIONS):
             await unpause(services, tx, silent.number, silent.contracts)
         if asked.contract is not None:
-            facts = {"kind": asked.kind, "staff_task": str(asked.id)}
+            facts = {"kind": asked.kind, "staff_task": str(asked.id), "outcome": end.outcome.value}
+            facts |= {"reason": end.note} if end.note else {}
             await tx.record.append(asked.contract, asked.campus, "staff-task-settled", actor, facts)
     return True

@@ -66,6 +66,15 @@ class SigningSession:
         return now < self.expires_at
 
 
+@dataclass(frozen=True)
+class DocumentReading:
+    """What a signer has read: when the first and the last page were fetched, and how many different ones."""
+
+    first: datetime
+    last: datetime
+    pages: int
+
+
 def hash_secret(secret: str) -> bytes:
     """Return the hash stored for a session secret. Secrets have 256 random bits, so an unkeyed hash is enough."""
     return hashlib.sha256(b"session:" + secret.encode()).digest()

@@ -135,7 +135,8 @@ class StaffTask:
     """Something that needs a person: a question, a locked or unreachable signer, a job that keeps failing.
 
     `owner`: member of staff who has to finish it by `due_at`. If they have not taken it by `climbs_at`, it passes to
-    the manager of the campus. All times except `created_at` and `done_at` are on the planning clock.
+    the manager of the campus. `outcome`, `note`: how it was settled. All times except `created_at` and `done_at` are on
+    the planning clock.
     """
 
     id: UUID
@@ -153,3 +154,5 @@ class StaffTask:
     taken_at: datetime | None = None
     climbs_at: datetime | None = None
     climbed_at: datetime | None = None
+    outcome: str | None = None
+    note: str | None = None

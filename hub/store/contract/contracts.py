@@ -39,7 +39,7 @@ _LOCK, _LOCK_FREE = (
 _GET_SEVERAL = SqlStatement(_SEVERAL)
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
-_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
+_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed"}
 
 
 _FIELDS = set(Contract.__dataclass_fields__) - {"data"}

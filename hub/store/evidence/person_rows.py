@@ -106,7 +106,7 @@ _OTHERS: Mapping[str, SqlStatement] = {
         "SELECT id, contract, state, asked_at, ended_at FROM phone_change WHERE signer = ANY(:signers)"
     ),
     "staff_tasks": _by(
-        "SELECT id, kind, contract, created_at, done_at FROM staff_task WHERE signer = ANY(:signers)"
+        "SELECT id, kind, contract, created_at, done_at, outcome FROM staff_task WHERE signer = ANY(:signers)"
         " OR signer IS NULL AND contract = ANY(:contracts) ORDER BY created_at"
     ),
     "opt_outs": _by("SELECT channel, since, source FROM opt_out WHERE number_hash = ANY(:phones)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, hash_secret
+from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, hash_secret
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
@@ -235,6 +235,14 @@ class Sessions:
 
     async def pages_seen(self, task: UUID, document: str) -> list[int]:
         return await self._connection.scalars(_PAGES_SEEN, {"task": task, "document": document})
+
+    async def get_reading(self, tasks: Iterable[UUID]) -> dict[UUID, DocumentReading]:
+        """Return when the signers of these tasks fetched pages of the document, and how many, by task."""
+        first, last = func.min(SEEN.c.at).label("first"), func.max(SEEN.c.at).label("last")
+        columns = (SEEN.c.task, first, last, func.count(SEEN.c.page.distinct()).label("pages"))
+        statement = select(*columns).where(SEEN.c.task.in_(list(tasks))).group_by(SEEN.c.task)
+        rows = await self._connection.execute(statement)
+        return {row.task: DocumentReading(row.first, row.last, row.pages) for row in rows}
 
 
 def read_session(row: Row | Mapping[str, Any]) -> SigningSession:

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import StaffTask
+from hub.model.staff.task_outcome import MOOT_WHEN, SETTLED, MootWhen, TaskEnd
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
+    ContractRow,
     SignerRow,
+    SigningTaskRow,
     StaffTaskRow,
     table_of,
 )
 
 TASK: Table = table_of(StaffTaskRow)
 SIGNER: Table = table_of(SignerRow)
+SIGNING: Table = table_of(SigningTaskRow)
+CONTRACT: Table = table_of(ContractRow)
+_FINAL = [state.value for state in ContractState if state.final]
+_UNSIGNED = (TaskState.WAITING.value, TaskState.OPEN.value)
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
 
 _ABOUT = TASK.c.signer == any_(bindparam("about", type_=ARRAY(Uuid())))
@@ -31,6 +41,15 @@ _FINISH = SqlStatement(
     .where(_ABOUT, TASK.c.kind == bindparam("of_kind"), TASK.c.done_at.is_(None))
     .values(done_at=bindparam("at"), done_by=bindparam("by"))
 )
+
+
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks: about one contract, of one owner, of one kind; None for all."""
+
+    contract: UUID | None = None
+    owner: UUID | None = None
+    kind: str | None = None
 
 
 class StaffTasks:
@@ -67,14 +86,27 @@ class StaffTasks:
         self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
     ) -> list[StaffTask]:
         """Return open tasks in the order of their due time; those without one come last."""
-        statement = select(*_TASK).where(TASK.c.done_at.is_(None))
-        if contract:
-            statement = statement.where(TASK.c.contract == contract)
-        if owner:
-            statement = statement.where(TASK.c.owner == owner)
+        return await self.list_open(TaskFilter(contract, owner), limit)
+
+    async def list_open(self, wanted: TaskFilter, limit: int, skipped: int = 0) -> list[StaffTask]:
+        """Return open tasks in the order of their due time, after the first `skipped`."""
         urgency = (TASK.c.due_at.asc().nulls_last(), TASK.c.created_at, TASK.c.id)
-        rows = await self._connection.execute(statement.order_by(*urgency).limit(limit))
+        statement = select(*_TASK).where(TASK.c.done_at.is_(None), *_conditions(wanted)).order_by(*urgency)
+        rows = await self._connection.execute(statement.offset(skipped).limit(limit))
         return [StaffTask(**row) for row in rows]
+
+    async def list_done(self, wanted: TaskFilter, limit: int, skipped: int = 0) -> list[StaffTask]:
+        """Return settled tasks, the last one first, after the first `skipped`."""
+        statement = select(*_TASK).where(TASK.c.done_at.is_not(None), *_conditions(wanted))
+        statement = statement.order_by(TASK.c.done_at.desc(), TASK.c.id.desc()).offset(skipped).limit(limit)
+        return [StaffTask(**row) for row in await self._connection.execute(statement)]
+
+    async def count_open_by_kind(self, owner: UUID | None) -> dict[str, int]:
+        """Return the numbers of open tasks (of this owner) by kind, the largest first."""
+        mine = (TASK.c.done_at.is_(None), *_conditions(TaskFilter(owner=owner)))
+        statement = select(TASK.c.kind, func.count()).where(*mine).group_by(TASK.c.kind)
+        rows = await self._connection.execute(statement.order_by(func.count().desc(), TASK.c.kind))
+        return {row[0]: int(row[1]) for row in rows}
 
     async def count_open_tasks(self, owner: UUID) -> tuple[int, int]:
         """Return the number of open tasks, and how many of them belong to this owner."""
@@ -92,9 +124,28 @@ class StaffTasks:
         statement = select(TASK.c.id).join(SIGNER, SIGNER.c.id == TASK.c.signer).where(asked)
         return await self._connection.scalar(statement.where(SIGNER.c.id.not_in(besides)).limit(1)) is not None
 
-    async def finish_task(self, task: UUID, by: str, at: datetime) -> bool:
+    async def finish_task(self, task: UUID, by: str, at: datetime, end: TaskEnd = SETTLED) -> bool:
+        """Finish a task. Return False if it was finished before."""
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
-        return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
+        values = {"done_at": at, "done_by": by, "outcome": end.outcome.value, "note": end.note or None}
+        return (await self._connection.execute(TASK.update().where(mine).values(values))).rowcount == 1
+
+    async def list_moot(self, limit: int) -> list[UUID]:
+        """Return open tasks that have settled themselves since they came up, as `MOOT_WHEN` says, oldest first."""
+        over = func.coalesce(CONTRACT.c.completed_at, CONTRACT.c.ended_at)
+        ended = CONTRACT.c.state.in_(_FINAL) & (over >= TASK.c.created_at)
+        signs = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state.in_(_UNSIGNED))
+        since = CONTRACT.c.state.not_in(_FINAL) | (over >= TASK.c.created_at)
+        rules = {
+            MootWhen.SIGNER_DONE: TASK.c.signer.is_not(None) & ~signs & since,
+            MootWhen.CONTRACT_OVER: ended,
+            MootWhen.CONTRACT_OFF: ended & (CONTRACT.c.state != ContractState.COMPLETED.value),
+            MootWhen.REPLACED: CONTRACT.c.replaced_by.is_not(None),
+        }
+        moot = or_(*(TASK.c.kind.in_(_kinds(when)) & rule for when, rule in rules.items()))
+        joined = TASK.join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
+        statement = select(TASK.c.id).select_from(joined).where(TASK.c.done_at.is_(None), moot)
+        return list(await self._connection.scalars(statement.order_by(TASK.c.created_at, TASK.c.id).limit(limit)))
 
     async def finish_tasks_of(self, signers: Sequence[UUID], kind: str, by: str, at: datetime) -> None:
         """Finish the open tasks of this kind about these signers, who have settled them by an act.
@@ -109,6 +160,21 @@ class StaffTasks:
             quoting = (TASK.c.contract == contract) & (func.strpos(TASK.c.text, each) > 0)
             without = func.replace(TASK.c.text, each, "–")
             await self._connection.execute(TASK.update().where(quoting).values(text=without, once=None))
+            noted = (TASK.c.contract == contract) & (func.strpos(TASK.c.note, each) > 0)
+            await self._connection.execute(TASK.update().where(noted).values(note=func.replace(TASK.c.note, each, "–")))
+
+
+def _conditions(wanted: TaskFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.contract:
+        yield TASK.c.contract == wanted.contract
+    if wanted.owner:
+        yield TASK.c.owner == wanted.owner
+    if wanted.kind:
+        yield TASK.c.kind == wanted.kind
+
+
+def _kinds(when: MootWhen) -> list[str]:
+    return [kind for kind, rule in MOOT_WHEN.items() if rule is when]
 
 
 def _columns(task: StaffTask) -> dict[str, Any]:

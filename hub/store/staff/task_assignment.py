@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, exists, func, or_, select
+from sqlalchemy import ColumnElement, Table, func, or_, select
 
-from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import Staff, StaffTask
 from hub.model.staff.roles import LEADING_ROLES
 from hub.store.kernel.connection import Connection
@@ -98,11 +97,6 @@ class Owners:
     async def finish_of(self, kind: str, signers: Sequence[UUID], at: datetime) -> None:
         """Finish the open tasks of this kind about these signers, which are settled."""
         await self._update(_OPEN & (TASK.c.kind == kind) & TASK.c.signer.in_(signers), done_at=at, done_by="hub")
-
-    async def finish_settled(self, kinds: Sequence[str], at: datetime) -> None:
-        """Finish the open tasks of these kinds about signers who have nothing to sign any more."""
-        waits = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state == TaskState.OPEN.value)
-        await self._update(_OPEN & TASK.c.kind.in_(kinds) & ~waits, done_at=at, done_by="hub")
 
     async def _update(self, found: ColumnElement[bool], **values: object) -> bool:
         return (await self._connection.execute(TASK.update().where(found).values(**values))).rowcount > 0

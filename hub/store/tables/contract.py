@@ -54,7 +54,13 @@ class ContractRow(SQLModel, table=True):
     hub_tries: int = 0
     stuck_since: datetime | None = moment()
     stuck_reason: str | None = words(default=None)
+    number_reversed: str | None = Field(
+        default=None, sa_column=Column(Text(collation="C"), Computed("reverse(upper(number))", persisted=True))
+    )
+    """By it the end of a number is found as the beginning of a text: an index on an expression does not serve the role
+    `app`, since `reverse` is not leakproof and row-level security comes first."""
     __table_args__ = (
+        Index("ix_contract_number_reversed", "number_reversed", postgresql_include=["campus"]),
         Index("ix_contract_board", "campus", "state", "created_at"),
         Index("ix_contract_hub_due", "hub_due_at", postgresql_where=sql("hub_due_at IS NOT NULL")),
         Index("ix_contract_stuck", "campus", "stuck_since", postgresql_where=sql("stuck_since IS NOT NULL")),

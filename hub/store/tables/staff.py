@@ -134,9 +134,12 @@ class StaffTaskRow(SQLModel, table=True):
     climbed_at: datetime | None = moment()
     once: bytes | None = bytes_()
     """What it is about, as a digest, for a task that is open once at most."""
+    outcome: str | None = words(default=None)
+    note: str | None = words(default=None)
     __table_args__ = (
         Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
         Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
+        Index("ix_staff_task_done", "done_at", "id", postgresql_where=sql("done_at IS NOT NULL")),
     )
 
 

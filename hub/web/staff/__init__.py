@@ -110,6 +110,8 @@ ACTS: dict[str, StaffRoute] = {
     _ROSTER: StaffRoute(Permission.IMPORT, roster.bring_in),
     f"{_ROSTER}/columns": StaffRoute(Permission.IMPORT, roster.choose_columns),
     f"{_IMPORT}/undo": StaffRoute(Permission.IMPORT, imports.undo),
+    "/staff/tasks/done": StaffRoute(Permission.SETTLE_TASK, tasks.many_done),
+    "/staff/tasks/take": StaffRoute(Permission.SETTLE_TASK, tasks.many_taken),
     "/staff/tasks/{task}/done": StaffRoute(Permission.SETTLE_TASK, tasks.done),
     "/staff/tasks/{task}/answer/preview": StaffRoute(Permission.SETTLE_TASK, answers.preview),
     "/staff/tasks/{task}/answer": StaffRoute(Permission.SETTLE_TASK, answers.send),

@@ -49,6 +49,16 @@ BULK_DONE = _LEFT_OUT | {
     "reissued": "had expired, and are issued anew",
     "failed": "could not be changed",
 }
+# How a staff task was settled; the last one by itself.
+TASK_OUTCOMES = {
+    "done": "settled",
+    "reached": "spoke with them",
+    "corrected": "corrected",
+    "no-answer": "could not reach them",
+    "needless": "nothing to do",
+    "moot": "settled itself",
+}
+TASK_FIELDS = {"outcome": "outcome", "note": "note", "task": "task"}
 # Why no code is printed for a contract, and why its file is not in a download.
 NO_CODE = {
     "signed": "left out: nobody has to sign any more",

@@ -11,7 +11,17 @@ from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
 from hub.web.i18n import Translate
 from hub.web.problems import known_problems
-from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE, NO_CODE, NO_FILE
+from hub.web.staff.bulk_labels import (
+    BULK,
+    BULK_DONE,
+    BULK_KINDS,
+    MANY,
+    MANY_DONE,
+    NO_CODE,
+    NO_FILE,
+    TASK_FIELDS,
+    TASK_OUTCOMES,
+)
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
 from hub.web.staff.record_labels import CUSTODIES, RECORDS, REVEAL_CHOICES
@@ -284,7 +294,7 @@ STAFF_ROLE_HINTS = {
     "auditor": "Reads everything of the campus, changes nothing.",
 }
 YES = {"yes": "yes", "no": "no"}
-FIELDS |= POLICY_KEYS | SEAL_FIELDS
+FIELDS |= POLICY_KEYS | SEAL_FIELDS | TASK_FIELDS
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
 POSTER_MODE_HINTS = {
@@ -295,7 +305,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     ENROLMENTS, ISSUED, KEPT, NOT_ISSUED,
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
-    BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE,
+    BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE, TASK_OUTCOMES,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
     STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
     PERSON_PARTS, *SEAL_LABELS,

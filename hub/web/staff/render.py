@@ -30,6 +30,7 @@ SAID = {
     "enrolment-deleted": "The enrolment is deleted.",
     "import-undone": "The import is undone.",
     "done": "Done.",
+    "tasks-left": "Done. Those that wait for a decision on a phone number stay until it is made.",
     "answered": "The answer is on its way. When the matter is settled, say so here, and reminders go on.",
     "answer-waits": "The answer goes out when messages may go out again.",
     "task-taken": "It is yours now.",

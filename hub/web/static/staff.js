@@ -25,17 +25,18 @@ if (live) setInterval(() => look(live).catch(() => {}), live.dataset.quick ? 100
 const boxes = () => [...document.querySelectorAll("input")].filter(isBox);
 
 /** @param {HTMLInputElement} input */
-const isBox = ({ name, type }) => name === "enrolment" || (name === "contract" && type === "checkbox");
+const isBox = ({ name, type }) => name === "enrolment" || name === "task" || (name === "contract" && type === "checkbox");
 
 function count() {
   const all = document.getElementById("all");
   if (!(all instanceof HTMLInputElement)) return;
   const chosen = boxes().filter((box) => box.checked).length;
+  const fitting = document.querySelector("input[name=fitting]:checked");
   all.checked = chosen > 0 && chosen === boxes().length;
   for (const button of document.querySelectorAll("button")) {
     if (!button.classList.contains("primary")) continue;
     const words = button.dataset.words ??= button.textContent ?? "";
-    button.textContent = chosen ? `${words} (${chosen})` : words;
+    button.textContent = chosen && !fitting ? `${words} (${chosen})` : words;
   }
 }
 document.addEventListener("change", ({ target }) => {

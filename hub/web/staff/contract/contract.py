@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.contract.reissue import Replacement
+from hub.lifecycle.contract.reissue import Replacement, reissue_until
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
@@ -25,14 +26,17 @@ from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
-from hub.model.contract.contract import Contract
+from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry, find_broken_entry
+from hub.model.messaging.message import render
 from hub.model.signing.link import DoorKind
+from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
+from hub.web.pages import translator
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show
@@ -73,6 +77,7 @@ async def show_contract(
         ledger = await tx.reminders.of_contract(found.id)
         versions = await tx.contracts.versions(found.id)
         campus = await tx.school.campus(found.campus)
+        reading = await tx.sessions.get_reading(task.id for task in tasks.values())
         devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
         to_do = await tx.staff_tasks.open_tasks(found.id)
         staff = await _names_of_staff(tx, entries)
@@ -84,6 +89,7 @@ async def show_contract(
     return await show(
         visit,
         "staff/contract.html",
+        **_wording(visit),
         contract=found,
         signers=signers,
         tasks=tasks,
@@ -99,13 +105,24 @@ async def show_contract(
         blank=Entered(),
         channels=channels,
         signatures=made,
-        id_types=list(IdType),
         reveal_choices=CHOICES,
         devices=devices,
+        reading=reading,
         ledger=ledger,
         names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(history, signers, {each.id: each.signer for each in tasks.values()}),
     )
+
+
+def _wording(visit: DeskVisit) -> dict[str, object]:
+    """Return the kinds of documents, and what the page makes of stored texts: moments, and messages with words in the
+    places of link and codes, which nobody else may see."""
+    say = translator(visit.request)
+    link, code = say("[link]"), say("[code]")
+    entry = visit.services.messaging.router.renderer.entry
+    secrets = {"link": link, "ticket": link, "entry": entry, "pickup": code, "code": code}
+    hide = partial(render, variables=secrets)
+    return {"moment": datetime.fromisoformat, "without_secrets": hide, "id_types": list(IdType)}
 
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:
@@ -164,8 +181,14 @@ async def extend(visit: DeskVisit) -> web.StreamResponse:
         async with visit.services.database.transaction(visit.scope) as tx:
             found = await tx.contracts.get(contract_id(visit))
             zone = ZoneInfo((await tx.school.campus(found.campus)).zone)
+        if found.state is ContractState.EXPIRED and visit.may(Permission.ISSUE):
+            return await anew(found.id, _end_of(day, zone))
         await move_deadline(visit.services, visit.scope, found.id, _end_of(day, zone), visit.actor)
         return "extended"
+
+    async def anew(expired: UUID, deadline: datetime) -> str:
+        fresh = await reissue_until(visit.services, visit.scope, expired, deadline, visit.actor)
+        raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
     return await _done(visit, act, "extend", {"deadline": printable(day)})
 

@@ -81,6 +81,6 @@ def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistor
 
 
 def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:
-    facts = {"channel": each.channel, "purpose": each.purpose, "failure": each.failure, "handed": each.created_at}
+    facts = {"channel": each.channel, "purpose": each.purpose, "failure": each.failure, "text": each.text}
     name = names.get(str(each.signer), "")
     return Happening(each.state_at or each.created_at, "message", each.state.value, name, facts)

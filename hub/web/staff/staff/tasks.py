@@ -1,7 +1,10 @@
-"""Staff tasks (questions, locked or unreachable signers, stuck contracts) and alerts."""
+"""Staff tasks (questions, locked or unreachable signers, stuck contracts) by kind, those that were settled, and
+alerts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -11,10 +14,18 @@ from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
 from hub.lifecycle.signing.questions import QUESTIONS
 from hub.lifecycle.staff.answer_question import list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
-from hub.web.staff.render import show
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
+from hub.store.staff.staff_tasks import TaskFilter
+from hub.web.staff import labels
+from hub.web.staff.render import Entered, show
+from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
-MAX_SHOWN = 200
+# Tasks of one page, which is also how many can be settled at once.
+PAGE = 50
+MAX_PAGE_DIGITS = 4
+FILTERS = ("campus", "whose", "kind", "done")
 
 
 async def tasks(visit: DeskVisit) -> web.Response:
@@ -22,30 +33,43 @@ async def tasks(visit: DeskVisit) -> web.Response:
 
 
 async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
-    mine = visit.request.query.get("whose") == "mine"
+    query = visit.request.query
+    kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
+    mine, number = kept["whose"] == "mine", _number(query.get("page", ""))
+    owner = visit.staff.id if mine else None
+    wanted = TaskFilter(owner=owner, kind=kept["kind"] if kept["kind"] in labels.TASK_KINDS else None)
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
-        found = await tx.staff_tasks.open_tasks(owner=visit.staff.id if mine else None, limit=MAX_SHOWN)
+        read = tx.staff_tasks.list_done if kept["done"] else tx.staff_tasks.list_open
+        found = await read(wanted, PAGE + 1, (number - 1) * PAGE)
+        more, found = len(found) > PAGE, found[:PAGE]
+        kinds = await tx.staff_tasks.count_open_by_kind(owner)
         of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
         contracts = await tx.contracts.get_many(task.contract for task in found if task.contract)
         changing = await tx.phone_changes.signers(tx.now)
-        alerts = await tx.alerts.recent(visit.shown, tx.now)
+        alerts = [] if kept["done"] or number > 1 else await tx.alerts.recent(visit.shown, tx.now)
         names = await tx.contracts.get_signer_names(task.signer for task in found if task.signer)
         owners = await tx.accounts.staff_names([task.owner for task in found if task.owner])
+        settlers = await names_of(tx, [task.done_by for task in found])
         answered = await list_answers(tx, *(task for task in found if task.kind in QUESTIONS))
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
-    zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
         visit,
         "staff/tasks.html",
-        found=found,
+        groups=_by_kind(found),
+        kinds=kinds,
+        kept=kept,
+        here_is=number,
+        link=lambda **changes: _link(kept, changes),
+        more=more,
         contracts=contracts,
         names=names,
-        zones=zones,
+        zones={campus.id: campus.zone for campus in visit.campuses},
         alerts=alerts,
         named_campuses={campus.id: campus for campus in visit.campuses},
         told=bool(visit.services.messaging.addressees),
         owners=owners,
+        settlers=settlers,
         answered=answered,
         colleagues=colleagues,
         mine=mine,
@@ -53,16 +77,88 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         of_mine=of_mine,
         of_all=of_all,
         changing=changing,
+        outcomes=CHOSEN_OUTCOMES,
+        longest=MAX_NOTE_LENGTH,
         problem=problem,
     )
 
 
+def _by_kind(found: Sequence[StaffTask]) -> dict[str, list[StaffTask]]:
+    """Return the tasks by kind; the kind of the most urgent task comes first."""
+    groups: dict[str, list[StaffTask]] = {}
+    for task in found:
+        groups.setdefault(task.kind, []).append(task)
+    return groups
+
+
+def _link(kept: Entered, changes: dict[str, object]) -> str:
+    values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
+    return "/staff/tasks" + (f"?{urlencode(values)}" if values else "")
+
+
+def _number(text: str) -> int:
+    plain = text.isascii() and text.isdecimal() and len(text) <= MAX_PAGE_DIGITS
+    return max(int(text), 1) if plain else 1
+
+
 async def done(visit: DeskVisit) -> web.StreamResponse:
+    """Settle one task."""
     try:
-        await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor)
-    except PhoneChangeWaiting as error:
+        end = await _end(visit)
+        await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor, end)
+    except (PhoneChangeWaiting, BadInput) as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
+
+
+async def many_done(visit: DeskVisit) -> web.StreamResponse:
+    """Settle the chosen tasks, all with the same outcome and note. Those that wait for a decision on a phone number
+    stay, and so do those that somebody else has settled."""
+    chosen = await _chosen(visit)
+    try:
+        end = await _end(visit)
+        if not chosen:
+            raise BadInput("choose at least one task", field="task")
+    except BadInput as error:
+        return await _page(visit, error)
+    left = 0
+    for task in chosen:
+        try:
+            await finish_staff_task(visit.services, visit.scope, task, visit.actor, end)
+        except PhoneChangeWaiting:
+            left += 1
+    raise web.HTTPSeeOther(_back(visit, "tasks-left" if left else "done"))
+
+
+async def many_taken(visit: DeskVisit) -> web.StreamResponse:
+    """Take the chosen tasks. Those that are settled by now are left out."""
+    for task in await _chosen(visit):
+        try:
+            await take(visit.services, visit.scope, task, visit.staff)
+        except NotFound:
+            continue
+    raise web.HTTPSeeOther(_back(visit, "task-taken"))
+
+
+async def _chosen(visit: DeskVisit) -> list[UUID]:
+    """Return the chosen tasks. Raises NotFound for one that is unknown, or of a foreign campus."""
+    form = await visit.request.post()
+    chosen = [_uuid(str(value)) for value in form.getall("task", [])][:PAGE]
+    async with visit.services.database.transaction(visit.scope) as tx:
+        for task in chosen:
+            if await tx.staff_tasks.task(task) is None:
+                raise NotFound
+    return chosen
+
+
+async def _end(visit: DeskVisit) -> TaskEnd:
+    form = await visit.request.post()
+    return read_end(*(str(form.get(name, "")).replace("\x00", "") for name in ("outcome", "note")))
+
+
+def _back(visit: DeskVisit, said: str) -> str:
+    query = visit.request.query
+    return _link(Entered({name: query[name] for name in FILTERS if query.get(name)}), {"said": said})
 
 
 async def taken(visit: DeskVisit) -> web.StreamResponse:
@@ -80,7 +176,11 @@ async def handed(visit: DeskVisit) -> web.StreamResponse:
 
 
 def _task(visit: DeskVisit) -> UUID:
+    return _uuid(visit.request.match_info["task"])
+
+
+def _uuid(text: str) -> UUID:
     try:
-        return UUID(visit.request.match_info["task"])
+        return UUID(text)
     except ValueError:
         raise NotFound from None
