@@ -71,7 +71,7 @@ async def put_to_sleep(crowd: Crowd, first: int, number: int, campus: str = "hef
 
 
 def _copying(table: str, original: Mapping[str, Any]) -> str:
-    columns = [name for name in original if name != GENERATED]
+    columns = [name for name in original if name not in GENERATED]
     values = [_OVERRIDES[table].get(name, f'copied."{name}"') for name in columns]
     quoted = ", ".join(f'"{name}"' for name in columns)
     listed = ", ".join(values)

@@ -24,7 +24,7 @@ from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from hub.wiring import Hub, build
 
-GENERATED = "claimable_at"
+GENERATED = ("claimable_at", "number_reversed")
 AT_ONCE = 1000
 Row = Mapping[str, Any]
 
@@ -180,7 +180,7 @@ async def _issued(hub: Hub) -> UUID:
 async def _row(database: asyncpg.Connection[asyncpg.Record], table: str, column: str, value: UUID) -> Row:
     record = await database.fetchrow(f"SELECT * FROM {table} WHERE {column} = $1", value)
     assert record
-    return {name: each for name, each in record.items() if name != GENERATED}
+    return {name: each for name, each in record.items() if name not in GENERATED}
 
 
 async def _copy(database: asyncpg.Connection[asyncpg.Record], table: str, rows: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ DELIVERY: Table = table_of(DeliveryRow)
 SHARE: Table = table_of(DeliveryShareRow)
 # How many last characters of a phone number or identity document are searched for.
 TAIL = 4
+# So many digits are in no name.
+MIN_NUMBER_DIGITS = 3
 # Fewer digits are no phone number.
 MIN_PHONE_DIGITS = 7
 _FAILED = tuple(state.value for state in (DeliveryState.UNDELIVERED, DeliveryState.REFUSED))
@@ -60,8 +63,8 @@ class BoardFilter:
 
     `view`: pending, reached, opened, unreached, overdue or stuck. `state`: of a contract. `deadline_before`: the
     deadline is earlier. `channel`, `receipt`: at least one message went by this channel, or has this state.
-    `silent_since`: no message has been written since. `search`: a name, a contract number, another system's id, a phone
-    number, or the last four characters of a phone or identity document. `now`: on the planning clock.
+    `silent_since`: no message has been written since. `search`: a name, the end of a number, another system's id,
+    a phone number, or the last four characters of a phone or identity document. `now`: on the planning clock.
     `ids`: these alone.
     """
 
@@ -137,7 +140,7 @@ VIEWS: dict[str, Callable[[], ColumnElement[bool]]] = {
 
 
 def _found(text: str, cipher: Cipher) -> Any:
-    """Select the ids of contracts that a text could mean. Numbers and names are looked for inside all of them."""
+    """Select the ids of contracts that a text could mean. A number is found by its end, a name by any part of it."""
     ways: list[Select[Any]] = [select(CONTRACT.c.id).where(CONTRACT.c.external_id == text)]
     if (phone := _phone(text)) is not None:  # which is no part of a number or a name
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_hash == cipher.found_by("phone", phone)))
@@ -145,12 +148,19 @@ def _found(text: str, cipher: Cipher) -> Any:
     if len(text) == TAIL:
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.id_tail_hash == cipher.found_by("id-tail", text.upper())))
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_tail_hash == cipher.found_by("phone-tail", text)))
-    if any(character.isdigit() for character in text):
-        ways.append(select(CONTRACT.c.id).where(CONTRACT.c.number.icontains(text, autoescape=True)))
-    if not text.isdigit():
+    digits = sum(character.isdigit() for character in text)
+    if digits:
+        ways.append(select(CONTRACT.c.id).where(_ends_with(text)))
+    if digits < MIN_NUMBER_DIGITS:
         ways.append(select(CONTRACT.c.id).where(CONTRACT.c.student_name.icontains(text, autoescape=True)))
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.name.icontains(text, autoescape=True)))
     return union_all(*ways).subquery().select()
+
+
+def _ends_with(text: str) -> ColumnElement[bool]:
+    """Contracts whose number ends with this text."""
+    beginning = text.upper()[::-1]
+    return and_(CONTRACT.c.number_reversed >= beginning, CONTRACT.c.number_reversed < beginning + chr(sys.maxunicode))
 
 
 def _phone(text: str) -> str | None:
