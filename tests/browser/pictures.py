@@ -38,6 +38,7 @@ async def on_the_phone(running: Running, browser: Browser) -> None:
     await page.goto(f"{running.origin}/demo/phone?phone={GUARDIAN_PHONE.replace('+', '%2B')}")
     await keep(page, "1-message")
     await page.locator(f"a[href^='{running.origin}/s/']").click()
+    await expect(page.get_by_role("button", name=ZH["begin"])).to_be_enabled()
     await keep(page, "2-landing")
     await page.get_by_role("button", name=ZH["begin"]).click()
     await identify(page, await code_of(running))

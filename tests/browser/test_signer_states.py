@@ -68,6 +68,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await land(page, await link(running, contract))
     await identify(page, "000000", "陈小满", "0000")
     await heading(page, "信息不一致")
+    await expect(page.locator("[data-form=verify] [aria-invalid=true]")).to_have_count(3)
     await shot(page, "code-wrong")
     await page.get_by_role("button", name="没收到？重新发送").click()
     await heading(page, "验证码刚刚发出")

@@ -15,6 +15,13 @@ function missing(form) {
   return wrong.length > 0;
 }
 
+/** Which of the three is wrong nobody is told: all are marked until one of them is changed. @param {HTMLFormElement} form */
+function markAll(form) {
+  const fields = NAMES.map((name) => needKind(HTMLInputElement, `[name="${name}"]`, form));
+  for (const field of fields) field.setAttribute('aria-invalid', 'true');
+  form.addEventListener('input', () => { for (const field of fields) field.removeAttribute('aria-invalid'); }, { once: true });
+}
+
 /** Another code, or one that is read aloud, where the page offers that. @param {SendCode} send */
 export function bindCodes(send) {
   const said = need('[data-code-sent]');
@@ -38,6 +45,7 @@ export function bindIdentity(over) {
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {
       if (codeOf(error) === 'session-not-valid') over();
+      if (codeOf(error) === 'wrong-answer') markAll(form);
       const field = error instanceof Problem && error.code === 'bad-input' && NAMES.includes(error.field)
         ? form.elements.namedItem(error.field) : null;
       if (field instanceof HTMLInputElement) return refuse(field, word(field.name));
