@@ -164,8 +164,19 @@ def test_a_seal_is_applied_for_approved_made_and_granted(operator: Operator) -> 
     password = operator.folder / "password.txt"
     password.write_text("right horse battery staple\n", "utf-8")
     for login in ("keeper-b", "keeper-c"):
-        operator.said("staff", "add", login, "--name", login, "--campus", "hq", "--role", "seal-keeper",
-                      "--password-file", str(password))  # fmt: skip
+        operator.said(
+            "staff",
+            "add",
+            login,
+            "--name",
+            login,
+            "--campus",
+            "hq",
+            "--role",
+            "seal-keeper",
+            "--password-file",
+            str(password),
+        )
     operator.said("seal", "apply", "招生合同章", "--reason", "contracts of the summer")
     approve = ("seal", "approve", "招生合同章", "--password-file", str(password), "--as")
     assert "is applied" in operator.said(*approve, "keeper-b")
