@@ -20,6 +20,7 @@ from pathlib import Path
 from hub.documents.fonts import FONT_FOLDER, ContractFont
 from hub.documents.typesetting import typefaces
 from hub.service_process import quiet_logs
+from hub.store.kernel.statement import SqlStatement
 from tests.checkout import ROOT
 from tests.faults.story import Plan, tell
 
@@ -87,6 +88,8 @@ def _warm_up() -> None:
     typefaces(FONT_FOLDER)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
+    for statement in [each for each in gc.get_objects() if isinstance(each, SqlStatement)]:
+        assert statement.sql  # compiled here, and not by every child again
     gc.freeze()  # what is loaded stays shared: the children's garbage collector does not touch it
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 
