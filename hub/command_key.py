@@ -25,7 +25,7 @@ def add_key_command(
     campus: Annotated[str, typer.Option(help="The key sees this campus and all below it. [default: all]")] = "",
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="read, issue, act or metrics; several times for several. [default: read, issue, act]"),
+        typer.Option(help="read, issue, act, seal, manage-seals, metrics; several times. [default: read, issue, act]"),
     ] = None,
     expires: Annotated[
         datetime | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -31,8 +32,7 @@ async def test_each_operation_wants_its_scope_and_no_other_one_will_do() -> None
             for scope in KeyScope
         }
         for operation in OPERATIONS:
-            path = operation.path.replace("{id}", str(uuid4())).replace("{signer}", str(uuid4()))
-            path = path.replace("{number}", "1")
+            path = re.sub(r"\{\w+\}", str(uuid4()), operation.path.replace("{number}", "1"))
             for scope, secret in keys.items():
                 got = await status(running, secret, path, operation.method)
                 if SCOPES[operation.name] is scope:

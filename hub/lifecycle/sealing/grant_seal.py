@@ -34,33 +34,37 @@ class NewGrant:
 
 
 async def grant_seal(services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
-    """Grant the use of a seal. Raises SealNotFound, SealMoveNotAllowed, BadInput with the field."""
+    """Grant the use of a seal. Raises as `add_grant` does."""
+    async with services.database.transaction(keeper.scope) as tx:
+        return await add_grant(tx, services, keeper, seal_id, asked)
+
+
+async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
+    """Grant the use of a seal in this transaction. Raises SealNotFound, SealMoveNotAllowed, BadInput with the field."""
     templates = _check_templates(services, asked.templates)
     if asked.max_uses is not None and not 0 < asked.max_uses <= MAX_USES:
         raise BadInput(f"a number from 1 to {MAX_USES}", field="max_uses")
-    async with services.database.transaction(keeper.scope) as tx:
-        if asked.expires_at is not None and asked.expires_at <= tx.now:
-            raise BadInput("a moment to come", field="expires_at")
-        if not keeper.scope.covers(asked.campus):
-            raise BadInput(f"there is no campus {asked.campus}", field="campus")
-        await tx.school.campus(asked.campus)
-        grantee = await _find_grantee(tx, asked)
-        seal = await tx.seals.lock(seal_id)
-        if seal.state not in _GRANTABLE:
-            raise SealMoveNotAllowed(seal.state.value)
-        grant = SealGrant(
-            id=uuid4(),
-            seal=seal.id,
-            grantee=grantee,
-            campus=asked.campus,
-            templates=templates,
-            granted_by=keeper.actor,
-            granted_at=tx.now,
-            expires_at=asked.expires_at,
-            max_uses=asked.max_uses,
-        )
-        await tx.seals.add_grant(grant)
-        await record_seal_act(tx, seal, "seal-granted", keeper.actor, _facts(grant))
+    if asked.expires_at is not None and asked.expires_at <= tx.now:
+        raise BadInput("a moment to come", field="expires_at")
+    if not keeper.scope.covers(asked.campus):
+        raise BadInput(f"there is no campus {asked.campus}", field="campus")
+    await tx.school.campus(asked.campus)
+    seal = await tx.seals.lock(seal_id)
+    if seal.state not in _GRANTABLE:
+        raise SealMoveNotAllowed(seal.state.value)
+    grant = SealGrant(
+        id=uuid4(),
+        seal=seal.id,
+        grantee=await _find_grantee(tx, asked),
+        campus=asked.campus,
+        templates=templates,
+        granted_by=keeper.actor,
+        granted_at=tx.now,
+        expires_at=asked.expires_at,
+        max_uses=asked.max_uses,
+    )
+    await tx.seals.add_grant(grant)
+    await record_seal_act(tx, seal, "seal-granted", keeper.actor, _facts(grant))
     return grant
 
 

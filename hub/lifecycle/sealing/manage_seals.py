@@ -60,34 +60,52 @@ class NewSealRequest:
     picture: bytes | None = None
 
 
+@dataclass(frozen=True)
+class PreparedSealRequest:
+    """A checked application with its picture."""
+
+    asked: NewSealRequest
+    picture: bytes
+
+
 async def apply_for_seal(services: Services, keeper: Keeper, asked: NewSealRequest) -> Seal:
     """Apply for a seal. Raises BadInput with the field, UndrawableText, SealNameTaken."""
-    wanted = check_seal_request(asked)
-    picture = await asyncio.to_thread(_picture_of, services, wanted)
+    prepared = await prepare_seal_request(services, asked)
     async with services.database.transaction(keeper.scope) as tx:
-        if not keeper.scope.covers(wanted.campus):
-            raise BadInput(f"there is no campus {wanted.campus}", field="campus")
-        await tx.school.campus(wanted.campus)
-        seal = Seal(
-            id=uuid4(),
-            name=wanted.name,
-            kind=SealKind(wanted.kind),
-            campus=wanted.campus,
-            registered_name=wanted.registered_name,
-            registered_code=wanted.registered_code,
-            inscription=wanted.inscription,
-            state=SealState.APPLIED,
-            created_at=tx.now,
-            changed_at=tx.now,
-            picture=picture,
-            picture_source="drawn" if wanted.picture is None else "uploaded",
-        )
-        if not await tx.seals.add(seal):
-            raise SealNameTaken
-        await tx.seals.add_request(SealRequest(uuid4(), seal.id, seal.campus, wanted.reason, keeper.actor, tx.now))
-        await record_seal_act(
-            tx, seal, "seal-applied", keeper.actor, {"reason": wanted.reason, "kind": seal.kind.value}
-        )
+        return await add_seal_request(tx, keeper, prepared)
+
+
+async def prepare_seal_request(services: Services, asked: NewSealRequest) -> PreparedSealRequest:
+    """Check an application and draw its picture, or read the uploaded one. Raises BadInput, UndrawableText."""
+    wanted = check_seal_request(asked)
+    return PreparedSealRequest(wanted, await asyncio.to_thread(_picture_of, services, wanted))
+
+
+async def add_seal_request(tx: Transaction, keeper: Keeper, prepared: PreparedSealRequest) -> Seal:
+    """Add the seal with its application. Raises BadInput for a campus that is not theirs, SealNameTaken."""
+    wanted = prepared.asked
+    if not keeper.scope.covers(wanted.campus):
+        raise BadInput(f"there is no campus {wanted.campus}", field="campus")
+    await tx.school.campus(wanted.campus)
+    seal = Seal(
+        id=uuid4(),
+        name=wanted.name,
+        kind=SealKind(wanted.kind),
+        campus=wanted.campus,
+        registered_name=wanted.registered_name,
+        registered_code=wanted.registered_code,
+        inscription=wanted.inscription,
+        state=SealState.APPLIED,
+        created_at=tx.now,
+        changed_at=tx.now,
+        picture=prepared.picture,
+        picture_source="drawn" if wanted.picture is None else "uploaded",
+    )
+    if not await tx.seals.add(seal):
+        raise SealNameTaken
+    await tx.seals.add_request(SealRequest(uuid4(), seal.id, seal.campus, wanted.reason, keeper.actor, tx.now))
+    facts = {"reason": wanted.reason, "kind": seal.kind.value}
+    await record_seal_act(tx, seal, "seal-applied", keeper.actor, facts)
     return seal
 
 

@@ -7,7 +7,8 @@ from functools import cache, partial
 
 from aiohttp import web
 
-from hub.web.api import acts, contracts, papers, schemas, seal_jobs, seal_schemas
+from hub.model.sealing.seal import SealAct
+from hub.web.api import acts, contracts, papers, schemas, seal_job_schemas, seal_jobs, seal_schemas, seals
 from hub.web.api.description import description
 from hub.web.api.endpoint import Operation
 from hub.web.api.scopes import SCOPES
@@ -16,6 +17,7 @@ from hub.wiring import Hub
 
 _ONE = "/api/v1/contracts/{id}"
 _JOB = "/api/v1/seal-jobs/{id}"
+_SEAL = "/api/v1/seals/{id}"
 
 OPERATIONS = (
     Operation("POST", "/api/v1/contracts", "issueContract", "Draw a contract and issue it", contracts.create,
@@ -45,14 +47,35 @@ OPERATIONS = (
               schemas.FileChecked, takes_file=True),
     Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, schemas.RecordGiven),
     SealOperation("POST", "/api/v1/seal-jobs", "sealFiles", "Have files sealed, PDF and OFD", seal_jobs.create,
-                  seal_schemas.SealJobGiven, seal_schemas.SealJobAsked, 201, problems=(404,)),
-    Operation("GET", _JOB, "readSealJob", "A seal job and its progress", seal_jobs.read, seal_schemas.SealJobGiven),
+                  seal_job_schemas.SealJobGiven, seal_job_schemas.SealJobAsked, 201, problems=(404,)),
+    Operation("GET", _JOB, "readSealJob", "A seal job and its progress", seal_jobs.read, seal_job_schemas.SealJobGiven),
     Operation("GET", f"{_JOB}/items", "listSealItems", "The files of a seal job, and why some failed",
-              seal_jobs.list_items, seal_schemas.SealItemPage, seal_schemas.SealItemsAsked),
+              seal_jobs.list_items, seal_job_schemas.SealItemPage, seal_job_schemas.SealItemsAsked),
     Operation("GET", f"{_JOB}/items/{{number}}/file", "readSealedFile", "One sealed file", seal_jobs.result,
               seal_jobs.SEALED_TYPE, problems=(409,)),
     Operation("GET", f"{_JOB}/results.zip", "readSealedFiles", "All sealed files of a job that has ended",
               seal_jobs.results, seal_jobs.ZIP_TYPE, problems=(409,)),
+    Operation("GET", "/api/v1/seals", "listSeals", "The seals of the key's campuses", seals.list_all,
+              seal_schemas.SealsGiven),
+    Operation("POST", "/api/v1/seals", "applyForSeal", "Apply for a seal, which two people approve", seals.apply,
+              seal_schemas.SealGiven, seal_schemas.SealApplied, 201),
+    Operation("GET", _SEAL, "readSeal", "A seal and its grants", seals.read, seal_schemas.SealGiven),
+    Operation("POST", f"{_SEAL}/grants", "grantSeal", "Say who may use a seal", seals.grant, seal_schemas.GrantGiven,
+              seal_schemas.GrantAsked, 201, problems=(409,)),
+    Operation("POST", f"{_SEAL}/grants/{{grant}}/revoke", "revokeGrant", "End a grant", seals.end_grant,
+              seal_schemas.SealGiven, seal_schemas.SealMoveAsked),
+    Operation("POST", f"{_SEAL}/activate", "activateSeal", "Take a seal into use that was made",
+              seals.move(SealAct.ACTIVATE), seal_schemas.SealGiven, seal_schemas.SealMoveAsked, problems=(409,)),
+    Operation("POST", f"{_SEAL}/suspend", "suspendSeal", "Stop a seal for a while", seals.move(SealAct.SUSPEND),
+              seal_schemas.SealGiven, seal_schemas.SealMoveAsked, problems=(409,)),
+    Operation("POST", f"{_SEAL}/resume", "resumeSeal", "Let a suspended seal go on", seals.move(SealAct.RESUME),
+              seal_schemas.SealGiven, seal_schemas.SealMoveAsked, problems=(409,)),
+    Operation("POST", f"{_SEAL}/revoke", "revokeSeal", "Revoke a seal for good", seals.move(SealAct.REVOKE),
+              seal_schemas.SealGiven, seal_schemas.SealMoveAsked, problems=(409,)),
+    Operation("POST", f"{_SEAL}/archive", "archiveSeal", "Archive a revoked seal", seals.move(SealAct.ARCHIVE),
+              seal_schemas.SealGiven, seal_schemas.SealMoveAsked, problems=(409,)),
+    Operation("GET", f"{_SEAL}/uses", "listSealUses", "The register of a seal's uses, newest first", seals.uses,
+              seal_schemas.SealUsesGiven, seal_schemas.UsesAsked),
 )  # fmt: skip
 
 

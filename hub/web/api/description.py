@@ -41,7 +41,7 @@ _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"
 _NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 # The body of an operation that takes a file.
 _FILE = {"type": "string", "format": "binary", "minLength": 1, "maxLength": MAX_FILE_BYTES}
-_SIGNER = _ID | {"name": "signer"}
+_SIGNER, _GRANT = _ID | {"name": "signer"}, _ID | {"name": "grant"}
 
 
 def description(operations: Sequence[Operation], origin: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, Any], dict[type
 def _described(
     operation: Operation, schemas: dict[str, Any], refs: dict[type[BaseModel], dict[str, str]]
 ) -> dict[str, Any]:
-    parameters = [each for each in (_ID, _SIGNER, _NUMBER) if f"{{{each['name']}}}" in operation.path]
+    parameters = [each for each in (_ID, _SIGNER, _GRANT, _NUMBER) if f"{{{each['name']}}}" in operation.path]
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,

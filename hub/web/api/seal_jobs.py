@@ -28,7 +28,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.sealing.job_files import CHUNK_BYTES
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall, FileOnDisk, StreamedFile
-from hub.web.api.seal_schemas import (
+from hub.web.api.seal_job_schemas import (
     SealItemGiven,
     SealItemPage,
     SealItemsAsked,

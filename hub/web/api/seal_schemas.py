@@ -1,4 +1,4 @@
-"""Requests and answers of the API about sealing files of other systems. Field names are public and must not change."""
+"""Requests and answers of the integration API about seals. Field names are public and must not change."""
 
 from __future__ import annotations
 
@@ -6,74 +6,110 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from hub.model.sealing.seal_fault import SealFault
-from hub.model.sealing.seal_job import SealItemState, SealJobState, SealLevel
-from hub.web.api.schemas import NO_CONTROLS, Words
+from hub.model.sealing.seal import SealKind, SealState
+from hub.model.sealing.seal_grant import GranteeKind
+from hub.model.sealing.seal_use import UseOutcome
+from hub.web.api.schemas import NO_CONTROLS, Name, Reason, Words
 
-Prefix = Annotated[str, StringConstraints(max_length=500, pattern=NO_CONTROLS)]
-Place = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+Code = Annotated[str, StringConstraints(min_length=18, max_length=18, pattern=r"^[0-9A-HJ-NP-RTUWXY]{18}$")]
+Inscription = Annotated[str, StringConstraints(max_length=12, pattern=NO_CONTROLS)]
 
 
-class _SealTaken(BaseModel):
+class _Taken(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Given(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _SealGiven(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SealApplied(_Taken):
+    """Apply for a seal, whose picture is drawn. Two people approve it in the console or at a terminal."""
+
+    name: Name = Field(description="By which grants and the signing service know it.", examples=["Hefei contracts"])
+    kind: SealKind
+    campus: Words
+    registered_name: Name
+    registered_code: Code = Field(description="Unified social credit code.")
+    inscription: Inscription = Field("", description="The purpose, the campus, or the representative's name.")
+    reason: Reason
 
 
-class StorePlace(_SealTaken):
-    store: Words = Field(description="An object store of the configuration, by its name.")
-    prefix: Prefix = Field("", description="What the keys begin with, like `in/2026/`.")
+class GrantAsked(_Taken):
+    """Grant the use of a seal."""
 
-
-class SealJobAsked(_SealTaken):
-    """In JSON: the files of an object store. As multipart/form-data: the same fields as texts, and the files."""
-
-    seal: Words | None = Field(None, description="Its name. Without it the seal that the configuration names.")
-    place: Place = Field(
-        description="`page:3,105,200` (middle of the seal, mm from left and top), `page:last,105,200`, "
-        "`keyword:WORDS`, `keyword#2:WORDS`, `keyword#all:WORDS`, `field:NAME`, `across`, `across:150`."
+    grantee_kind: GranteeKind
+    grantee: str = Field(
+        "", max_length=80, pattern=NO_CONTROLS, description="Name of an API key, login, role; empty for contracts."
     )
-    level: SealLevel = Field(SealLevel.PLAIN, description="`plain` (B-B), or `lasting` (B-LTA).")
-    source: StorePlace | None = Field(None, description="Where the files are, unless they are uploaded.")
-    target: StorePlace | None = Field(None, description="Where results go. Without it they are fetched here.")
-    webhook: Words | None = Field(None, description="Who is told about the end: a webhook of the configuration.")
+    campus: Words = Field(description="It counts for this campus and all below it.")
+    templates: list[Words] = Field([], max_length=50, description="Of contracts; empty: any, also files without one.")
+    expires_at: AwareDatetime | None = Field(None, description="From then on it counts no more.")
+    max_uses: int | None = Field(None, ge=1, le=100_000_000, description="So many documents at most.")
 
 
-class SealJobGiven(_SealGiven):
+class SealMoveAsked(_Taken):
+    """Nothing is asked."""
+
+
+class UsesAsked(_Taken):
+    limit: int = Field(100, ge=1, le=500)
+    before: UUID | None = Field(None, description="The last line of the page before.")
+
+
+class SealListed(_Given):
     id: UUID
-    state: SealJobState
-    reason: str = Field(description="Why it stopped.")
-    total: int
-    sealed: int
-    failed: int
-    left: int
-    asked_at: datetime
-    ended_at: datetime | None
-    files_until: datetime | None = Field(description="Until when results can be fetched.")
-
-
-class SealItemGiven(_SealGiven):
-    number: int
     name: str
-    state: SealItemState
-    sha256: str | None = Field(description="Of the sealed file.")
-    size: int | None
-    fault: SealFault | None
-    fault_en: str | None
-    fault_zh: str | None
-    detail: str
+    kind: SealKind
+    campus: str
+    registered_name: str
+    registered_code: str
+    inscription: str
+    state: SealState
+    ends_at: datetime | None = Field(description="When its certificate expires; null before it is made.")
 
 
-class SealItemsAsked(_SealTaken):
-    state: SealItemState | None = Field(None, description="Only these.")
-    after: int = Field(0, ge=0, le=2_000_000_000, description="Only those behind this number.")
-    limit: int = Field(200, ge=1, le=1000)
+class SealsGiven(_Given):
+    seals: list[SealListed]
 
 
-class SealItemPage(_SealGiven):
-    items: list[SealItemGiven]
-    next: int | None = Field(description="`after` of the next page; null: this is the last one.")
+class GrantGiven(_Given):
+    id: UUID
+    grantee_kind: GranteeKind
+    grantee: str
+    campus: str
+    templates: list[str]
+    expires_at: datetime | None
+    max_uses: int | None
+    used: int = Field(description="Counted only where there is a maximum.")
+    revoked_at: datetime | None
+
+
+class SealGiven(SealListed):
+    approvals: int = Field(description="How many of the two approvals it has.")
+    grants: list[GrantGiven]
+
+
+class SealUseGiven(_Given):
+    """A line of the register. It may change until its outcome is not `attempt`."""
+
+    id: UUID
+    grant: UUID | None
+    campus: str
+    asked_by: str
+    about: str
+    template: str | None
+    document_sha256: str
+    count: int
+    outcome: UseOutcome
+    reason: str | None
+    tries: int
+    begun_at: datetime
+    ended_at: datetime | None
+    result_sha256: str | None
+
+
+class SealUsesGiven(_Given):
+    uses: list[SealUseGiven]

@@ -22,7 +22,7 @@ from hub.lifecycle.sealing.seal_jobs import UploadedFiles
 from hub.model.sealing.seal_job import MAX_FILE_BYTES, MAX_UPLOADED_FILES, NewItem, safe_name
 from hub.store.sealing.job_files import SealJobFiles
 from hub.web.api.endpoint import Operation, Received, bad_input
-from hub.web.api.seal_schemas import SealJobAsked
+from hub.web.api.seal_job_schemas import SealJobAsked
 from hub.web.app_keys import HUB
 
 MULTIPART = "multipart/form-data"

@@ -1,0 +1,79 @@
+"""Requests and answers of the API about sealing files of other systems. Field names are public and must not change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from hub.model.sealing.seal_fault import SealFault
+from hub.model.sealing.seal_job import SealItemState, SealJobState, SealLevel
+from hub.web.api.schemas import NO_CONTROLS, Words
+
+Prefix = Annotated[str, StringConstraints(max_length=500, pattern=NO_CONTROLS)]
+Place = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+
+
+class _SealTaken(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _SealGiven(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StorePlace(_SealTaken):
+    store: Words = Field(description="An object store of the configuration, by its name.")
+    prefix: Prefix = Field("", description="What the keys begin with, like `in/2026/`.")
+
+
+class SealJobAsked(_SealTaken):
+    """In JSON: the files of an object store. As multipart/form-data: the same fields as texts, and the files."""
+
+    seal: Words | None = Field(None, description="Its name. Without it the seal that the configuration names.")
+    place: Place = Field(
+        description="`page:3,105,200` (middle of the seal, mm from left and top), `page:last,105,200`, "
+        "`keyword:WORDS`, `keyword#2:WORDS`, `keyword#all:WORDS`, `field:NAME`, `across`, `across:150`."
+    )
+    level: SealLevel = Field(SealLevel.PLAIN, description="`plain` (B-B), or `lasting` (B-LTA).")
+    source: StorePlace | None = Field(None, description="Where the files are, unless they are uploaded.")
+    target: StorePlace | None = Field(None, description="Where results go. Without it they are fetched here.")
+    webhook: Words | None = Field(None, description="Who is told about the end: a webhook of the configuration.")
+
+
+class SealJobGiven(_SealGiven):
+    id: UUID
+    state: SealJobState
+    reason: str = Field(description="Why it stopped.")
+    total: int
+    sealed: int
+    failed: int
+    left: int
+    asked_at: datetime
+    ended_at: datetime | None
+    files_until: datetime | None = Field(description="Until when results can be fetched.")
+
+
+class SealItemGiven(_SealGiven):
+    number: int
+    name: str
+    state: SealItemState
+    sha256: str | None = Field(description="Of the sealed file.")
+    size: int | None
+    fault: SealFault | None
+    fault_en: str | None
+    fault_zh: str | None
+    detail: str
+
+
+class SealItemsAsked(_SealTaken):
+    state: SealItemState | None = Field(None, description="Only these.")
+    after: int = Field(0, ge=0, le=2_000_000_000, description="Only those behind this number.")
+    limit: int = Field(200, ge=1, le=1000)
+
+
+class SealItemPage(_SealGiven):
+    items: list[SealItemGiven]
+    next: int | None = Field(description="`after` of the next page; null: this is the last one.")

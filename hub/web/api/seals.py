@@ -1,0 +1,120 @@
+"""The API's operations about seals. Approvals are people's, so no API key gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+from uuid import UUID
+
+from hub.errors import SealNotFound
+from hub.lifecycle.sealing.grant_seal import NewGrant, add_grant, revoke_grant
+from hub.lifecycle.sealing.manage_seals import (
+    Keeper,
+    NewSealRequest,
+    add_seal_request,
+    list_seals,
+    move_seal,
+    prepare_seal_request,
+)
+from hub.model.sealing.seal import Seal, SealAct
+from hub.model.sealing.seal_grant import SealGrant
+from hub.model.sealing.seal_use import SealUse
+from hub.store.transaction import Transaction
+from hub.web.api.endpoint import ApiCall
+from hub.web.api.seal_schemas import (
+    GrantAsked,
+    GrantGiven,
+    SealApplied,
+    SealGiven,
+    SealListed,
+    SealsGiven,
+    SealUseGiven,
+    SealUsesGiven,
+    UsesAsked,
+)
+
+
+def _keeper(call: ApiCall) -> Keeper:
+    return Keeper(call.actor, call.scope)
+
+
+def _id(call: ApiCall, name: str = "id") -> UUID:
+    try:
+        return UUID(call.path[name])
+    except ValueError:
+        raise SealNotFound from None
+
+
+async def list_all(call: ApiCall) -> SealsGiven:
+    return SealsGiven(seals=[_listed(seal) for seal in await list_seals(call.services, call.scope)])
+
+
+async def read(call: ApiCall) -> SealGiven:
+    async with call.services.database.transaction(call.scope) as tx:
+        return await _whole(tx, await tx.seals.get(_id(call)))
+
+
+async def apply(call: ApiCall) -> SealGiven:
+    asked = cast(SealApplied, call.asked)
+    wanted = NewSealRequest(**asked.model_dump() | {"kind": asked.kind.value})
+    prepared = await prepare_seal_request(call.services, wanted)
+    async with call.services.database.transaction(call.scope) as tx:
+        given = await _whole(tx, await add_seal_request(tx, _keeper(call), prepared))
+        await call.keep(tx, 201, given)
+    return given
+
+
+async def grant(call: ApiCall) -> GrantGiven:
+    asked = cast(GrantAsked, call.asked)
+    wanted = NewGrant(**asked.model_dump() | {"grantee_kind": asked.grantee_kind.value})
+    async with call.services.database.transaction(call.scope) as tx:
+        given = _grant(await add_grant(tx, call.services, _keeper(call), _id(call), wanted))
+        await call.keep(tx, 201, given)
+    return given
+
+
+async def end_grant(call: ApiCall) -> SealGiven:
+    await revoke_grant(call.services, _keeper(call), _id(call), _id(call, "grant"))
+    return await read(call)
+
+
+def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
+    """Return the operation for this act. Repeated, it is refused by the state that the seal then has."""
+
+    async def moved(call: ApiCall) -> SealGiven:
+        await move_seal(call.services, _keeper(call), _id(call), act)
+        return await read(call)
+
+    return moved
+
+
+async def uses(call: ApiCall) -> SealUsesGiven:
+    asked = cast(UsesAsked, call.asked)
+    async with call.services.database.transaction(call.scope) as tx:
+        seal = await tx.seals.get(_id(call))
+        last = (await tx.seal_register.get_known([asked.before])).get(asked.before) if asked.before else None
+        lines = await tx.seal_register.list_of_seal(seal.id, asked.limit, last)
+    return SealUsesGiven(uses=[_use(line) for line in lines])
+
+
+async def _whole(tx: Transaction, seal: Seal) -> SealGiven:
+    request = await tx.seals.get_request(seal.id)
+    grants = [_grant(each) for each in await tx.seals.list_grants(seal.id)]
+    approvals = len(request.given) if request else 0
+    return SealGiven(**_listed(seal).model_dump(), approvals=approvals, grants=grants)
+
+
+def _listed(seal: Seal) -> SealListed:
+    return SealListed(**{name: getattr(seal, name) for name in SealListed.model_fields})
+
+
+def _grant(grant: SealGrant) -> GrantGiven:
+    plain = set(GrantGiven.model_fields) - {"grantee_kind", "grantee", "templates"}
+    values = {name: getattr(grant, name) for name in plain}
+    named = {"grantee_kind": grant.grantee.kind, "grantee": grant.grantee.name}
+    return GrantGiven(**values | named, templates=list(grant.templates))
+
+
+def _use(use: SealUse) -> SealUseGiven:
+    values = {name: getattr(use, name) for name in SealUseGiven.model_fields if name != "grant"}
+    return SealUseGiven(**values, grant=use.seal_grant)
