@@ -15,6 +15,7 @@ from hub.documents.fonts import ContractFont
 from hub.documents.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
 from hub.lifecycle.messaging.pause_sending import count_held_steps
+from hub.model.sealing.seal import KeyPlace
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps
@@ -44,6 +45,7 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
         "fonts": _fonts,
         "token": _token,
         "seal certificate": _seal_certificate,
+        "seals": _seals,
         "authorities": _authorities,
         "timestamp service": _timestamps,
         "identity": _identity,
@@ -109,6 +111,19 @@ async def _seal_certificate(hub: Hub) -> str:
     if (await hub.services.signing.revocation.of(hub.services.sealing.seal.chain)).revoked:
         raise ValueError("was revoked: nothing can be sealed with it")
     return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
+
+
+async def _seals(hub: Hub) -> str:
+    """Look at the other seals: those in use whose certificate ends soon are named. Raises ValueError."""
+    now = hub.services.clock()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        seals = [seal for seal in await tx.seals.list_all() if seal.key_place is KeyPlace.TOKEN and seal.chain]
+        ending = [seal for seal in await tx.seals.list_ending(now + RENEW_BEFORE) if seal.key_place is KeyPlace.TOKEN]
+    if ending:
+        named = ", ".join(f"{seal.name} ({seal.ends_at:%Y-%m-%d})" for seal in ending)
+        raise ValueError(f"certificates end soon: {named}: renew them by `qianda seal renew NAME`")
+    number = sum(not seal.state.is_over for seal in seals)
+    return f"{number} beside the configured one; no certificate ends soon"
 
 
 async def _authorities(hub: Hub) -> str:
