@@ -1,0 +1,100 @@
+"""An evidence package of fifty items around a finished file, with its proof, as the hub makes it; and a day's tree."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bench.school import GUARDIAN, BenchSchool
+from hub.documents.evidence.container import (
+    covered_digests,
+    covered_items,
+    proof_manifest,
+    signature_file,
+    signed_attributes,
+    signed_manifest,
+    signed_package,
+    with_proof,
+)
+from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
+from hub.model.evidence.package import head_text
+from qianda.evidence.contents import CONTRACT, FINAL_FILE, HASHES, HEAD, RECORD, VERSIONS
+from qianda.verify import verify_bytes
+from qianda.verify.trust import Trust
+
+ITEMS = 50
+ENTRIES = 40
+# Bytes of an item that is none of the ones above: a certificate chain, a list of messages.
+ITEM_BYTES = 2000
+CONTRACT_ID = "00000000-0000-4000-8000-000000000001"
+LEAVES = 1_000_000
+
+
+def items_around(final: bytes, trust: Trust, crl: bytes) -> dict[str, bytes]:
+    """Return the items of a package whose contents fit each other, fifty in all."""
+    number = verify_bytes(final, trust).contract.number
+    sha256 = hashlib.sha256(final).hexdigest()
+    lines, previous = [], "0" * 64
+    for sequence in range(1, ENTRIES + 1):
+        last = sequence == ENTRIES
+        entry = {"contract": CONTRACT_ID, "sequence": sequence, "previous": previous, "at": "2026-11-27T00:00:00Z"}
+        entry |= {"kind": "completed" if last else "issued", "facts": {"document_sha256": sha256} if last else {}}
+        lines.append(json.dumps(entry))
+        previous = hashlib.sha256(lines[-1].encode()).hexdigest()
+    facts = {"id": CONTRACT_ID, "number": number, "state": "COMPLETED", "fields": [GUARDIAN]}
+    signer = {"signatures": [{"field": GUARDIAN, "custody": "browser"}], "identity": []}
+    head = head_text(number, UUID(CONTRACT_ID), ENTRIES, bytes.fromhex(previous))
+    items = {
+        FINAL_FILE: final,
+        CONTRACT: json.dumps(facts).encode(),
+        VERSIONS: json.dumps([{"kind": "final", "sha256": sha256}]).encode(),
+        f"signers/{GUARDIAN}/signer.json": json.dumps(signer).encode(),
+        RECORD: "".join(f"{line}\n" for line in lines).encode(),
+        HEAD: head.encode(),
+        "trust/list-001.crl": crl,
+    }
+    more = range(ITEMS - len(items) - 1)
+    items |= {f"messages/{each:03}.json": os.urandom(ITEM_BYTES // 2).hex().encode() for each in more}
+    return {**items, HASHES: "".join(_line(*each) for each in items.items()).encode()}
+
+
+def _line(name: str, content: bytes) -> str:
+    return f"{hashlib.sha256(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
+
+
+async def make(items: Mapping[str, bytes], school: BenchSchool) -> bytes:
+    """Make version 1: manifest, signature with its timestamp, ZIP archive."""
+    manifest, moment = signed_manifest(items), datetime.now(UTC)
+    attributes = signed_attributes(manifest, school.seal.chain[0], moment)
+    signature = await school.seal_key.sign(attributes)
+    token = await school.timestamps.timestamp(hashlib.sha256(signature).digest())
+    return signed_package(items, manifest, signature_file(attributes, signature, school.seal.chain, token), moment)
+
+
+async def prove(first: bytes, school: BenchSchool) -> bytes:
+    """Make version 2, as one of a thousand leaves."""
+    digests = covered_digests(first)
+    others = [os.urandom(32) for _ in range(1000)]
+    tree = HashTree([group_leaf(digests), *others])
+    record = evidence_record(digests, tree.path(0), await school.timestamps.timestamp(tree.root))
+    return with_proof(first, proof_manifest(covered_items(first)), record, datetime.now(UTC))
+
+
+async def measure_tree(leaves: int = LEAVES) -> float:
+    """Return the seconds for a tree over so many records, and for the way of each of them to the root."""
+
+    def build() -> float:
+        hashes = [hashlib.sha256(number.to_bytes(8)).digest() for number in range(leaves)]
+        begun = time.perf_counter()
+        tree = HashTree(hashes)
+        for number in range(leaves):
+            tree.path(number)
+        return time.perf_counter() - begun
+
+    return await asyncio.to_thread(build)
