@@ -45,6 +45,54 @@ async def remind_many(page: Page) -> None:
     await page.wait_for_url("**/staff/remind/preview*")
 
 
+async def do_with_many(page: Page, act: str) -> None:
+    """Choose everybody on the board's page, and look at what an act would do."""
+    await page.check("#all")
+    await page.locator("details.more summary").click()
+    await page.locator(f"button[formaction^='/staff/{act}/preview']").click()
+    await page.wait_for_url(f"**/staff/{act}/preview*")
+
+
+async def extend_many(page: Page) -> None:
+    await do_with_many(page, "extend")
+
+
+async def void_many(page: Page) -> None:
+    await do_with_many(page, "void")
+
+
+async def export_many(page: Page) -> None:
+    await do_with_many(page, "export")
+
+
+async def download_many(page: Page) -> None:
+    await do_with_many(page, "download")
+
+
+async def codes_for_many(page: Page) -> None:
+    await do_with_many(page, "codes")
+
+
+async def print_codes(page: Page) -> None:
+    await codes_for_many(page)
+    await page.locator("form[action^='/staff/codes'] button.primary").click()
+    await page.wait_for_url("**/staff/codes*")
+
+
+async def add_key(page: Page) -> None:
+    await page.fill("#name", f"system-{next(_numbers)}")
+    await page.locator("input[name=scope]").first.check()
+    await page.locator("form[action='/staff/keys'] button.primary").click()
+    await page.locator("code").first.wait_for()
+
+
+async def find_person(page: Page) -> None:
+    await page.fill("#phone", "19000000101")
+    await page.fill("#reason", "asked by letter")
+    await page.locator("form[action='/staff/persons'] button").click()
+    await page.wait_for_load_state()
+
+
 async def issue_many(page: Page) -> None:
     await page.locator("input[name=enrolment]").first.check()
     await page.locator("button.primary.counted").click()
@@ -180,6 +228,13 @@ STAFF = (
             "/staff/messages",
             "/staff/chats",
             "/staff/policies",
+            "/staff/keys",
+            "/staff/persons",
+            "/staff/bulk/{act}",
+            "/staff/seals",
+            "/staff/seals/new",
+            "/staff/seals/{seal}",
+            "/staff/seals/{seal}/register",
             "/staff/remind/{act}",
             "/staff/phone-changes",
             "/staff/phone-changes/{change}",
@@ -198,7 +253,15 @@ STAFF = (
     ),
     LookedAtPage(ONE, "staff", "completed"),
     LookedAtPage(ONE, "staff", "unknown", status=404),
+    LookedAtPage("/staff/seals/{seal}/grant", "keeper"),
+    LookedAtPage("/staff/seals/{seal}/revoke", "keeper"),
     LookedAtPage("/staff", "staff", doing=remind_many),
+    *(
+        LookedAtPage("/staff", "staff", doing=doing)
+        for doing in (extend_many, void_many, export_many, download_many, codes_for_many, print_codes)
+    ),
+    LookedAtPage("/staff/keys", "staff", doing=add_key),
+    LookedAtPage("/staff/persons", "staff", doing=find_person),
     LookedAtPage("/staff/enrolments", "staff", doing=issue_many),
     LookedAtPage("/staff/issue", "staff", doing=issue_by_hand),
     LookedAtPage(ONE, "staff", doing=reveal),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,7 @@ from tests.lifecycle.phone_changes import asked as ask_for_another_phone
 from tests.lifecycle.signing import Person, person
 from tests.poster_visits import Family, admitted, cn_id, make_poster
 from tests.running import PASSWORD, STUDENT_PHONE, Running, demanding_templates
+from tests.sealing.clients import configured_seal
 from tests.web.signer_visits import code_for
 from tests.web.staff_visit import COOKIE as STAFF_COOKIE
 from tests.web.staff_visit import Desk, add_staff, desk_of
@@ -167,6 +169,8 @@ async def _prepare_staff(prepared: PreparedHub) -> None:
     prepared.cookies["staff"] = (STAFF_COOKIE, desk.cookie)
     await add_staff(running, "clerk", "hefei")
     prepared.cookies["clerk"] = (STAFF_COOKIE, (await desk_of(running, "clerk")).cookie)
+    await add_staff(running, "keeper", "hq", role=StaffRole.SEAL_KEEPER)
+    prepared.cookies["keeper"] = (STAFF_COOKIE, (await desk_of(running, "keeper")).cookie)
     await _prepare_factors(prepared)
     contract = await _issued(running)
     guardian = await person(running, contract)
@@ -178,6 +182,9 @@ async def _prepare_staff(prepared: PreparedHub) -> None:
     whole = await _upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), "roster.xlsx")
     await desk.post(whole)
     await _act_on_many(prepared, desk, [str(contract.id)])
+    await _extend_many(prepared, desk, str((await _issued(running)).id))
+    seal = f"/staff/seals/{(await configured_seal(running)).id}"
+    prepared.paths |= {f"/staff/seals/{{seal}}{part}": seal + part for part in ("", "/grant", "/revoke", "/register")}
     await _follow_links(prepared, desk)
 
 
@@ -221,6 +228,15 @@ async def _act_on_many(prepared: PreparedHub, desk: Desk, contracts: list[str]) 
         begun = await desk.post(f"/staff/{at}/{act}".rstrip("/"), hidden)
         assert begun.status == 303, preview.text
         prepared.paths["/staff/issued/{act}" if act else "/staff/remind/{act}"] = begun.location.partition("?")[0]
+
+
+async def _extend_many(prepared: PreparedHub, desk: Desk, contract: str) -> None:
+    preview = await desk.post("/staff/extend/preview", [("contract", contract)])
+    hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
+    later = (prepared.running.clock() + timedelta(days=60)).date().isoformat()
+    begun = await desk.post("/staff/extend", [*hidden, ("deadline", later)])
+    assert begun.status == 303, begun.words
+    prepared.paths["/staff/bulk/{act}"] = begun.location.partition("?")[0]
 
 
 async def _follow_links(prepared: PreparedHub, desk: Desk) -> None:
