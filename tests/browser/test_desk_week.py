@@ -89,16 +89,20 @@ async def test_a_clerks_week(running: Running, new_page: NewPage, shot: Shot) ->
     await page.locator(".actions button.primary").click()
     await expect(page.locator("h1")).to_contain_text("已全部处理，共 1 份")
     await expect(page.get_by_role("link", name="查看新合同")).to_be_visible()
-    # print, download, export
+    await takes_out(page, running, done.number)
+
+
+async def takes_out(page: Page, running: Running, done: str) -> None:
+    """Print, download and export. `done`: the number of the completed contract."""
     await act_on_all(page, running, "view=pending", "打印二维码")
     await page.locator(".actions button.primary").click()
     await expect(page.locator(".codes li")).to_have_count(4)
     await act_on_all(page, running, "", "下载已完成合同")
     with zipfile.ZipFile(await saved(page, ".actions button.primary")) as found:
-        assert found.namelist() == [f"{done.number}.pdf"]
+        assert found.namelist() == [f"{done}.pdf"]
     await act_on_all(page, running, "state=COMPLETED", "导出表格")
     rows = list(csv.reader(io.StringIO((await saved(page, "button[value=csv]")).read_text("utf-8-sig"))))
-    assert [row[0] for row in rows] == ["合同编号", done.number]
+    assert [row[0] for row in rows] == ["合同编号", done]
 
 
 async def saved(page: Page, button: str) -> Path:

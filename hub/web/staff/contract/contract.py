@@ -6,6 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -114,7 +115,7 @@ async def show_contract(
     )
 
 
-def _wording(visit: DeskVisit) -> dict[str, object]:
+def _wording(visit: DeskVisit) -> dict[str, Any]:
     """Return the kinds of documents, and what the page makes of stored texts: moments, and messages with words in the
     places of link and codes, which nobody else may see."""
     say = translator(visit.request)
