@@ -150,6 +150,7 @@ async def a_story_in_hefei(running: Running) -> None:
     await tamper(running.hub.database.dsn, "INSERT INTO restored_until VALUES (true, '2000-01-01')")
     await import_roster(running)
     await accounts_of_hefei(running)
+    await ask_for_a_seal(running)
 
 
 async def accounts_of_hefei(running: Running) -> None:
@@ -191,6 +192,24 @@ async def import_roster(running: Running) -> None:
         sought = SoughtPerson(name="x")
         await tx.erasure_requests.add(ErasureRequest(uuid4(), "hefei", sought, "asked", f"staff:{uuid4()}", tx.now))
         await tx.roster_imports.begin(RosterImport(uuid4(), "hefei", "staff:x", "roster.csv", tx.now))
+
+
+async def ask_for_a_seal(running: Running) -> None:
+    """Store a seal of Hefei with its application, a grant, a use, and a job of another system."""
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        for statement in (
+            "INSERT INTO seal VALUES (gen_random_uuid(), 'x', 'contract', 'hefei', 'x', 'x', '', 'active', now(), now(),"
+            " NULL, 'drawn', 'token', 'x', '{}')",
+            "INSERT INTO seal_request SELECT id, id, 'hefei', 'x', 'x', now(), 'applied', '[]' FROM seal",
+            "INSERT INTO seal_grant SELECT id, id, 'client', 'x', 'hefei', '{}', 'x', now() FROM seal",
+            "INSERT INTO seal_use"
+            " SELECT id, id, NULL, 'hefei', 'x', 'x', NULL, 'x', 1, 'sealed', NULL, 1, now() FROM seal",
+            "INSERT INTO seal_job SELECT gen_random_uuid(), api_key.id, 'x', 'hefei', seal.id, 'across', 'plain', '{}',"
+            " '{}', NULL, 'open', now(), 0, 0, 0, '' FROM api_key, seal LIMIT 1",
+            "INSERT INTO seal_job_item SELECT id, 1, 'hefei', 'x', 'x', 'x', 'waiting', NULL, 0, NULL, NULL, NULL, ''"
+            " FROM seal_job",
+        ):
+            await tx.connection.execute(text(statement))
 
 
 async def heard_from_outside(running: Running) -> None:

@@ -14,7 +14,13 @@ from hub.model.staff.roles import PERMISSIONS, Permission, StaffRole, list_grant
 
 HEFEI = Scope(frozenset({"hefei"}))
 # What changes nothing but what one sees, and one's own account.
-READING = {Permission.OWN_ACCOUNT, Permission.READ_CONTRACT, Permission.READ_RECORD, Permission.EXPORT}
+READING = {
+    Permission.OWN_ACCOUNT,
+    Permission.READ_CONTRACT,
+    Permission.READ_RECORD,
+    Permission.READ_SEALS,
+    Permission.EXPORT,
+}
 
 
 def staff_of(role: StaffRole, campus: str = "hefei") -> Staff:

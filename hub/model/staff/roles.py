@@ -76,7 +76,12 @@ _CLERK = _EVERYBODY | {
     Permission.SETTLE_TASK,
     Permission.MAKE_POSTER,
 }
-_CAMPUS_MANAGER = _CLERK | {Permission.EDIT_POLICIES, Permission.MANAGE_ACCOUNTS, Permission.READ_RECORD}
+_CAMPUS_MANAGER = _CLERK | {
+    Permission.EDIT_POLICIES,
+    Permission.MANAGE_ACCOUNTS,
+    Permission.READ_RECORD,
+    Permission.READ_SEALS,
+}
 _ALL = frozenset(Permission)
 
 PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
