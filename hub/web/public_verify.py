@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -34,7 +35,7 @@ async def check(request: web.Request) -> web.Response:
         return page(request, "check.html", report=None, unreadable=said, package=None)
     package = said if said.get("kind") == "evidence-package" else None
     report = said.get("document") if package else said
-    shown = {"local": local_time, "share": covered_share}
+    shown: dict[str, Any] = {"local": local_time, "share": covered_share}
     return page(request, "check.html", report=report, unreadable=None, package=package, **shown)
 
 

@@ -125,6 +125,6 @@ async def _page(
     requests = await list_erasures(visit.services, visit.scope)
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await tx.accounts.staff_names([UUID(each.asked_by.removeprefix("staff:")) for each in requests])
-    known = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered()}
+    known: dict[str, Any] = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered()}
     known |= {"requests": requests, "asked": {f"staff:{staff}": name for staff, name in names.items()}}
     return await show(visit, TEMPLATE, problem=problem, **(known | shown))
