@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -123,11 +124,22 @@ async def _finished(server: Server) -> list[Finished]:
 
 async def _packages(server: Server) -> SignedPackages:
     """Read the first version of each evidence package: later ones have the same signature."""
-    rows = await ask(server, "SELECT sha256 FROM evidence_package WHERE version = 1")
+    rows = await ask(server, "SELECT file, pieces FROM evidence_package WHERE version = 1")
     begun = await ask(server, "SELECT count(*) FROM attempt WHERE kind = 'evidence'")
     folder = server.folder / "data" / "files"
-    signatures = [read_package(_path(folder, str(row[0]))) for row in rows]
+    signatures = [read_package(_joined(folder, str(row[0]), row[1])) for row in rows]
     return SignedPackages(signatures, int(begun[0][0]) - len(signatures))
+
+
+def _joined(folder: Path, file: str, pieces: str | None) -> bytes:
+    """Return a package. `pieces` (JSON): how it is put together, None if the file is all of it."""
+    if pieces is None:
+        return _path(folder, file).read_bytes()
+    found = b""
+    for each in json.loads(pieces):
+        content = _path(folder, each["file"]).read_bytes()
+        found += content[each["start"] : each["start"] + each["length"]]
+    return found
 
 
 def _path(folder: Path, document: str) -> Path:

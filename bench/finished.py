@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -66,9 +67,9 @@ def read_finished(path: Path, fields: Sequence[str], check: bool) -> Finished:
     return Finished(tuple(signatures), tuple(stamps), well)
 
 
-def read_package(path: Path) -> SignedDigest:
+def read_package(content: bytes) -> SignedDigest:
     """Read the signature of an evidence package (EN 319 162-1, CAdES)."""
-    with zipfile.ZipFile(path) as package:
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
         signed = cms.ContentInfo.load(package.read(PACKAGE_SIGNATURE))["content"]
     return _signed(signed["signer_infos"][0])
 

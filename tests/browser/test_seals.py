@@ -67,6 +67,7 @@ async def test_a_seal_from_its_application_to_its_end(running: Running, new_page
     await cai.click('form[action$="/make"] button')
     await cai.click('a[href$="/grant"]')
     await cai.check('input[value="client"]')
+    await cai.select_option('select[name="client"]', "registry")
     await cai.fill("#max_uses", "1")
     await shot(cai, "seal-grant")
     await cai.click("button.primary")

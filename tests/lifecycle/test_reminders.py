@@ -197,6 +197,8 @@ async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -
         await follow(running, clock, MORNING + timedelta(days=5))
         assert (await sent(running, GUARDIAN_PHONE))[-1] == ("last-call", "11-29 10:00")
         await extend(running.hub.services, EVERYTHING, contract.id, MORNING + timedelta(days=16), "staff:test")
+        await follow(running, clock, MORNING + timedelta(days=15, hours=12))
+        assert await staff_tasks(running, contract.id) == ["unreached", "unanswered"]  # nobody opened the last call
         await follow(running, clock, MORNING + WEEKS)
         assert (await sent(running, GUARDIAN_PHONE))[3:] == [
             ("last-call", "11-29 10:00"),
@@ -204,7 +206,7 @@ async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -
             ("last-call", "12-09 10:00"),
             ("expired", "12-11 10:00"),
         ]
-        assert await staff_tasks(running, contract.id) == ["unreached"]  # nobody opened the last call
+        assert await staff_tasks(running, contract.id) == []  # there is nothing left to sign
 
 
 async def test_a_voided_contract_says_so_once_and_then_nothing() -> None:

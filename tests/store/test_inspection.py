@@ -120,6 +120,13 @@ HARMS = (
 TABLES = ("record_entry", "record_head", "contract", "document_version")
 
 
+async def _written_columns(database: asyncpg.Connection, table: str) -> str:
+    """Return the columns of a table that are not computed from others."""
+    asked = "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0"
+    found = await database.fetchval(f"{asked} AND NOT attisdropped AND attgenerated = ''", table)
+    return str(found)
+
+
 async def test_it_says_what_was_done_to_a_finished_contract() -> None:
     async with quiet_hub() as running, superuser(running) as database:
         contract = await a_finished_one(running)
@@ -133,14 +140,16 @@ async def test_it_says_what_was_done_to_a_finished_contract() -> None:
             "document": document,
         }
         await database.execute("SET session_replication_role = replica")  # no keys or triggers prevent changes
+        columns = {table: await _written_columns(database, table) for table in TABLES}
         for table in TABLES:
-            await database.execute(f"CREATE TABLE sound_{table} AS SELECT * FROM {table}")
+            await database.execute(f"CREATE TABLE sound_{table} AS SELECT {columns[table]} FROM {table}")
         for harm, named in HARMS:
             await database.execute(harm.format(**about))
             found = [words for _, words in faults(await looked_at(running))]
             assert any(named.format(**about) in words for words in found), (harm, found)
             for table in TABLES:
-                await database.execute(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM sound_{table}")
+                restored = f"INSERT INTO {table} ({columns[table]}) SELECT * FROM sound_{table}"
+                await database.execute(f"DELETE FROM {table}; {restored}")
         assert faults(await looked_at(running)) == []
 
 

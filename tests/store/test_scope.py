@@ -194,20 +194,24 @@ async def import_roster(running: Running) -> None:
         await tx.roster_imports.begin(RosterImport(uuid4(), "hefei", "staff:x", "roster.csv", tx.now))
 
 
+_ID = "gen_random_uuid()"
+# The rest of a row of each table about seals.
+_SEAL = "'hefei', 'x', 'x', '', 'active', now(), now(), NULL, 'drawn', 'token', 'x'"
+_USE = "'hefei', 'x', 'x', NULL, 'x', 1, 'sealed', NULL, 1, now()"
+_JOB = "'across', 'plain', '{}', '{}', NULL, 'open', now(), 0, 0, 0, ''"
+_ITEM = "1, 'hefei', 'x', 'x', 'x', 'waiting', NULL, 0, NULL, NULL, NULL, ''"
+
+
 async def ask_for_a_seal(running: Running) -> None:
     """Store a seal of Hefei with its application, a grant, a use, and a job of another system."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for statement in (
-            "INSERT INTO seal VALUES (gen_random_uuid(), 'x', 'contract', 'hefei', 'x', 'x', '', 'active', now(), now(),"
-            " NULL, 'drawn', 'token', 'x', '{}')",
+            f"INSERT INTO seal VALUES ({_ID}, 'x', 'contract', {_SEAL}, '{{}}')",
             "INSERT INTO seal_request SELECT id, id, 'hefei', 'x', 'x', now(), 'applied', '[]' FROM seal",
             "INSERT INTO seal_grant SELECT id, id, 'client', 'x', 'hefei', '{}', 'x', now() FROM seal",
-            "INSERT INTO seal_use"
-            " SELECT id, id, NULL, 'hefei', 'x', 'x', NULL, 'x', 1, 'sealed', NULL, 1, now() FROM seal",
-            "INSERT INTO seal_job SELECT gen_random_uuid(), api_key.id, 'x', 'hefei', seal.id, 'across', 'plain', '{}',"
-            " '{}', NULL, 'open', now(), 0, 0, 0, '' FROM api_key, seal LIMIT 1",
-            "INSERT INTO seal_job_item SELECT id, 1, 'hefei', 'x', 'x', 'x', 'waiting', NULL, 0, NULL, NULL, NULL, ''"
-            " FROM seal_job",
+            f"INSERT INTO seal_use SELECT id, id, NULL, {_USE} FROM seal",
+            f"INSERT INTO seal_job SELECT {_ID}, api_key.id, 'x', 'hefei', seal.id, {_JOB} FROM api_key, seal LIMIT 1",
+            f"INSERT INTO seal_job_item SELECT id, {_ITEM} FROM seal_job",
         ):
             await tx.connection.execute(text(statement))
 

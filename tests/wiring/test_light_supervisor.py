@@ -19,6 +19,8 @@ OURS = {
         "hub.errors.enrolments",
         "hub.errors.files",
         "hub.errors.kinds",
+        "hub.errors.seal_jobs",
+        "hub.errors.seals",
     ),
     *("hub.service_job", "hub.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),

@@ -196,7 +196,7 @@ def show_on_page(update: Update, page: PagePlan, fields: Sequence[int], *, keep:
     entries = page.entries | {"/Annots": shown}
     if entries != page.entries:
         update.put(page.number, dictionary(entries))
-    return PagePlan(page.number, entries, annotations, list_number)
+    return PagePlan(page.number, entries, annotations, list_number, page.frame)
 
 
 def list_in_form(update: Update, plan: Plan, new: Sequence[int]) -> tuple[int, Entries]:

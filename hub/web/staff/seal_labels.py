@@ -21,7 +21,7 @@ SEAL_STATES = {
     "made": "made, not in use yet",
     "active": "in use",
     "suspended": "suspended",
-    "revoked": "revoked",
+    "revoked": "revoked for good",
     "archived": "archived",
 }
 SEAL_NEXT = {
