@@ -60,7 +60,12 @@ async def _measured(files: int) -> list[dict[str, Any]]:
     async with made_server() as server:
         store, key = server.folder / "store", uuid4()
         await asyncio.to_thread(_write_files, store / "in", files)
-        configured = {"seal_files": {"stores": {"bench": {"url": store.as_uri()}}, "children": os.cpu_count() or 1}}
+        configured = {
+            "seal_files": {
+                "stores": {"bench": {"url": store.as_uri(), "clients": [CLIENT]}},
+                "children": os.cpu_count() or 1,
+            }
+        }
         hub = await build(server.settings(**configured), server.postgres.dsn("app"), demo=False)
         try:
             await _make_client(hub, key)

@@ -114,10 +114,15 @@ def erase_confirmed() -> None:
     with said_plainly():
         carried = with_hub_and_owner(run)
         for each in carried:
+            if each.failure:
+                say(f"{each.request.masked}: not erased: {each.failure}")
+                continue
             kept = f", {len(each.done.kept)} contracts stay" if each.done and each.done.kept else ""
             say(f"{each.request.masked}: erased{kept}")
         if not carried:
             say("Nothing is confirmed.")
+        if any(each.failure for each in carried):
+            raise typer.Exit(1)
 
 
 async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> PersonAct:

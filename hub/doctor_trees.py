@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 from hub.doctor import DoctorFinding
 from hub.documents.evidence.hash_tree import HashTree
+from hub.lifecycle.evidence.renew import plan_renewal
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, previous_leaf
 from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
@@ -36,6 +37,11 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
     if triggers != TRIGGERS:
         faults += 1
         yield DoctorFinding("triggers", False, f"{TRIGGERS - triggers} triggers that keep evidence are switched off")
+    if not faults and (ended := (await plan_renewal(hub.services)).ended):  # it reads every timestamp
+        faults += 1
+        yield DoctorFinding(
+            "timestamps", False, f"{len(ended)} ran out before they were renewed: nothing can renew them"
+        )
     words = f"{len(trees)} trees with {leaves} leaves"
     yield DoctorFinding(
         "hash trees", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"

@@ -110,7 +110,10 @@ class OidcProvider:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback}
         form |= {"code_verifier": login.verifier}
         headers = {"Accept": "application/json"}
-        secret = self.options.read_client_secret()
+        try:
+            secret = self.options.read_client_secret()
+        except OSError as error:
+            raise LoginProviderAway("the file of its secret cannot be read") from error
         if not secret or "client_secret_basic" not in metadata.auth_methods:
             form |= {"client_id": self.options.client_id} | ({"client_secret": secret} if secret else {})
         else:

@@ -39,7 +39,9 @@ def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Calla
         load_ofd_seal=load,
         folder=SealJobFiles(configured.folder or settings.data / "seal-jobs"),
         make_sealer=make_sealer,
-        stores={name: ObjectPlace(store.url, store.options) for name, store in configured.stores.items()},
+        stores={
+            name: ObjectPlace(store.url, store.options, store.clients) for name, store in configured.stores.items()
+        },
         webhooks={
             name: WebhookAddress(name, hook.url, read_webhook_key(hook.secret_file.read_text("utf-8")))
             for name, hook in configured.webhooks.items()

@@ -57,10 +57,12 @@ class TokenSettings(_Section):
 
 class SealStoreSettings(_Section):
     """An object store for sealing. `url`: like `s3://bucket/prefix`; `options`: those of the store (region, endpoint,
-    credentials; without them the variables of the platform count)."""
+    credentials; without them the variables of the platform count). `clients`: the API keys that may name it, since
+    a job reads and writes all of it."""
 
     url: str
     options: dict[str, str] = Field(default_factory=dict)
+    clients: list[str]
 
 
 class SealWebhookSettings(_Section):

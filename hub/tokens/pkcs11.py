@@ -219,6 +219,7 @@ class Pkcs11Token:
                 session = self._logged_in_session(opened.generation, rw=True).session
                 try:
                     if _spki(session, label) is None:
+                        destroy_key(session, label)  # half of it is there where an import was killed
                         store_key(session, label, key)
                     return True
                 except REFUSALS:

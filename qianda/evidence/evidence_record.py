@@ -53,7 +53,7 @@ def _checked(
         archived += chain
     stamps = [_check_timestamp(one) for one in archived]
     for before, after in pairwise(stamps):
-        if not before.time < after.time:
+        if after.time < before.time:  # the same second: each covers the one before, so their order is proved anyway
             raise BadPackage(reasons.RECORD_ORDER)
         if after.time > before.certificate.not_valid_after:
             raise BadPackage(reasons.RECORD_LATE)

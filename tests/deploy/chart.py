@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 
 class ChartFault(Exception):
     """Something that Helm would refuse, or that nobody has taught this reader."""
+
+
+OF_ONE_VALUE: Mapping[str, Callable[[Any], str]] = {
+    "quote": lambda value: json.dumps(str(value), ensure_ascii=False),
+    "sha256sum": lambda value: hashlib.sha256(str(value).encode()).hexdigest(),
+    "toJson": lambda value: json.dumps(value, separators=(",", ":")),
+    "toYaml": lambda value: yaml.safe_dump(value, default_flow_style=False).rstrip("\n"),
+}
 
 
 @dataclass
@@ -92,12 +101,8 @@ class Chart:
                 return one == other
             case "default", [other, value]:
                 return value or other
-            case "quote", [value]:
-                return json.dumps(str(value), ensure_ascii=False)
-            case "toJson", [value]:
-                return json.dumps(value, separators=(",", ":"))
-            case "toYaml", [value]:
-                return yaml.safe_dump(value, default_flow_style=False).rstrip("\n")
+            case _, [value] if name in OF_ONE_VALUE:
+                return OF_ONE_VALUE[name](value)
             case "nindent", [count, value]:
                 return "\n" + "\n".join(f"{' ' * int(count)}{line}" if line else "" for line in value.splitlines())
         raise ChartFault(f"this reader does not know {name}")

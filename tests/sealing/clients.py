@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,8 @@ from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
 from hub.model.staff.accounts import EVERYTHING, ApiKey
 from hub.model.staff.key_scopes import KeyScope
 from tests.running import Running, until
+
+_NUMBERS = count()  # each client of a run has a name of its own; `s3_double` lets the first hundred in
 
 
 @dataclass
@@ -73,7 +76,7 @@ class SealClientDouble:
 
 
 async def new_client(running: Running, campus: str = "hefei") -> SealClientDouble:
-    name = f"registry-{uuid4()}"
+    name = f"registry-{next(_NUMBERS)}"
     key, secret = ApiKey(uuid4(), name, campus, frozenset({KeyScope.SEAL})), f"secret-{uuid4()}"
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.api_keys.add(key, secret, tx.now)

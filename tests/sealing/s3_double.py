@@ -40,7 +40,7 @@ class ObjectStoreDouble:
             "secret_access_key": SECRET,
             "allow_http": "true",
         }
-        return {"url": f"s3://{BUCKET}", "options": options}
+        return {"url": f"s3://{BUCKET}", "options": options, "clients": [f"registry-{number}" for number in range(100)]}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

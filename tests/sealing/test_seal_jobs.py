@@ -30,7 +30,8 @@ async def bucket() -> AsyncIterator[ObjectStoreDouble]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(bucket: ObjectStoreDouble) -> AsyncIterator[Running]:
-    configured = {"seal_files": {"stores": {"archive": bucket.settings}, "children": 1}}
+    of_others = bucket.settings | {"clients": ["somebody-else"]}
+    configured = {"seal_files": {"stores": {"archive": bucket.settings, "of-others": of_others}, "children": 1}}
     async with running_hub(configured=configured) as hub:
         yield hub
 
@@ -134,6 +135,8 @@ async def test_files_of_an_object_store(running: Running, bucket: ObjectStoreDou
     [
         ({"place": "somewhere", "source": {"store": "archive"}}, "place"),
         ({"place": "across", "source": {"store": "nowhere"}}, "source.store"),
+        ({"place": "across", "source": {"store": "of-others"}}, "source.store"),
+        ({"place": "across", "source": {"store": "archive"}, "target": {"store": "archive"}}, "target.prefix"),
         ({"place": "across", "source": {"store": "archive", "prefix": "../x"}}, "source.prefix"),
         ({"place": "across", "source": {"store": "archive"}, "webhook": "nobody"}, "webhook"),
         ({"place": "across"}, "source"),

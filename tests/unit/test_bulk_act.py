@@ -19,7 +19,7 @@ ACT = BulkAct(uuid4(), "hefei", BulkKind.EXTEND, "staff:x", NOW, may_issue=True)
 BOUND = ("SIGNED", "COMPLETED", "SIGNED_ON_PAPER")
 CASES = {
     BulkKind.EXTEND: {"ISSUED": "done", "EXPIRED": "reissued", "DECLINED": "ended", "VOIDED": "ended"},
-    BulkKind.REISSUE: dict.fromkeys(("ISSUED", "EXPIRED", "DECLINED", "VOIDED"), "done"),
+    BulkKind.REISSUE: {"ISSUED": "done", "EXPIRED": "done", "DECLINED": "ended", "VOIDED": "ended"},
     BulkKind.VOID: {"ISSUED": "done", "EXPIRED": "ended", "DECLINED": "ended", "VOIDED": "ended"},
 }
 

@@ -119,13 +119,26 @@ async def test_the_copy_holds_what_is_kept(running: Running) -> None:
     assert contract.number in {each["number"] for each in person["contracts"]}
 
 
-async def test_what_an_erasure_would_do_changes_nothing(running: Running) -> None:
+async def test_only_who_may_use_a_seal_gives_a_key_for_seals(running: Running) -> None:
+    head, owner, name = await desk(running, StaffRole.HEADQUARTERS), await desk(running), f"seal-{uuid4().hex[:6]}"
+    for scope in ("seal", "manage-seals"):
+        form = [("name", name), ("campus", "hefei"), ("scope", scope)]
+        refused = await head.post("/staff/keys", form)
+        assert refused.status == 422 and "only somebody who may use the seal" in refused.words
+    assert f'value="{scope}"' not in (await head.get("/staff/keys")).text
+    secret_in(await owner.post("/staff/keys", form))
+    refused = await head.post("/staff/keys/rotate", {"name": name})
+    assert refused.status == 422 and "only somebody who may use the seal" in refused.words
+
+
+async def test_what_an_erasure_would_do_changes_nothing_and_is_a_look_in_the_record(running: Running) -> None:
     contract = await running.issue_minor()
     legal = await desk(running, StaffRole.LEGAL)
     before = await last_acts(running, 1)
     shown = await legal.post("/staff/persons/erasure", ASKED)
     assert f"{contract.number}: it is in course" in shown.words and "Nothing was changed yet" in shown.words
-    assert await last_acts(running, 1) == before
+    earlier, look = await last_acts(running, 2)
+    assert (look.kind, [earlier]) == ("person-found", before)
     legal.language = "zh"
     assert "尚在进行中" in (await legal.post("/staff/persons/erasure", ASKED)).words
 

@@ -157,6 +157,7 @@ class FileSealer:
         evidence = {
             "certificates": _texts(long_term.evidence.certificates),
             "crls": _texts(long_term.evidence.crls),
+            "answers": _texts(long_term.evidence.answers),
         }
         closed, both = await self._ask(child, {"do": "close"} | evidence, content)
         stamp = await long_term.timestamps.timestamp(bytes.fromhex(closed["digest"]))

@@ -64,7 +64,9 @@ class Child:
 
     def _close(self, asked: dict[str, Any], content: bytes) -> bytes:
         assert self._pdf is not None
-        evidence = Evidence(*([b64decode(each) for each in asked[name]] for name in ("certificates", "crls")))
+        evidence = Evidence(
+            *([b64decode(each) for each in asked[name]] for name in ("certificates", "crls", "answers"))
+        )
         signed, reserved = self._pdf.close(content, evidence)
         start, end = (place - self._pdf.length - len(signed) for place in reserved.gap)
         said = {"first": len(signed), "gap": (start, end), "digest": reserved.digest.hex()}

@@ -9,22 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from hub.errors import NotFound
+from hub.errors import NotFound, QiandaError
 from hub.lifecycle.evidence.person import ErasedPerson, PersonAct, erase_person, plan_erasure
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.evidence.erasure_request import REQUEST_LIFE, ErasureRequest, check_may_confirm
-from hub.model.evidence.person_data import list_words, redact
+from hub.model.evidence.person_data import SoughtPerson, list_words, redact
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 
 
 @dataclass(frozen=True)
 class CarriedOut:
-    """A request that was carried out. `done`: what was erased; None if nothing was left of this person."""
+    """A request that was carried out. `done`: what was erased; None if nothing was left of this person. `failure`: why
+    it still waits."""
 
     request: ErasureRequest
     done: ErasedPerson | None
+    failure: QiandaError | None = None
 
 
 async def ask_erasure(services: Services, act: PersonAct, campus: str) -> ErasureRequest:
@@ -33,9 +35,11 @@ async def ask_erasure(services: Services, act: PersonAct, campus: str) -> Erasur
     Raises NotFound, and BadInput where several people fit.
     """
     plan = await plan_erasure(services, act)
+    # By the document, where it is known: a phone may be somebody else's by then, and a name fit another person.
+    sought = SoughtPerson(id_number=plan.person.id_number) if plan.person.id_number else act.sought
     async with services.database.transaction(act.scope) as tx:
         await tx.erasure_requests.delete_unconfirmed(tx.now - REQUEST_LIFE)
-        request = ErasureRequest(uuid4(), campus, act.sought, act.reason.strip(), act.actor, tx.now)
+        request = ErasureRequest(uuid4(), campus, sought, act.reason.strip(), act.actor, tx.now)
         await tx.erasure_requests.add(request)
         reason = redact(request.reason, list_words(plan.person))
         await _record(tx, "person-erasure-asked", request, act.actor, reason)
@@ -67,7 +71,10 @@ async def turn_erasure_down(services: Services, scope: Scope, request: UUID, act
 
 
 async def carry_out_erasures(services: Services, owner: Database) -> list[CarriedOut]:
-    """Erase whoever was asked for and confirmed. Run again after it was killed, it goes on."""
+    """Erase whoever was asked for and confirmed. Run again after it was killed, it goes on.
+
+    A request that cannot be carried out now waits on, and keeps no other one back.
+    """
     carried = []
     for request in await list_erasures(services, EVERYTHING):
         if request.confirmed_by is None:
@@ -79,6 +86,9 @@ async def carry_out_erasures(services: Services, owner: Database) -> list[Carrie
             done = await erase_person(services, owner, act)
         except NotFound:  # killed before the request was deleted
             done = None
+        except QiandaError as failure:  # several people fit by now, or a contract is held
+            carried.append(CarriedOut(request, None, failure))
+            continue
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.erasure_requests.delete(request.id)
         carried.append(CarriedOut(request, done))

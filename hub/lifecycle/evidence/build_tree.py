@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import date
+from uuid import UUID
 
 import structlog
 
 from hub.documents.evidence.container import covered_digests
 from hub.documents.evidence.hash_tree import HashTree, evidence_record
-from hub.errors import QiandaError, TimestampUnavailable
+from hub.errors import QiandaError, TimestampUnavailable, UnreadableFile
 from hub.lifecycle.evidence.add_version import ProofVersion, add_version
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import FIRST_VERSION
@@ -82,15 +83,24 @@ async def _timestamps(services: Services, root: bytes) -> list[bytes]:
 
 
 async def add_proofs(services: Services) -> int:
-    """Make version 2 of each package that has a leaf in a tree. Return how many were made."""
-    made, trees = 0, dict[date, HashTree]()
+    """Make version 2 of each package that has a leaf in a tree. Return how many were made.
+
+    One that cannot be read keeps no other one back, and is tried again in the next round.
+    """
+    made, trees, unreadable = 0, dict[date, HashTree](), set[UUID]()
     while True:
         async with services.database.transaction(EVERYTHING) as tx:
-            unproven = await tx.trees.list_unproven(PROOFS_AT_ONCE)
+            found = await tx.trees.list_unproven(PROOFS_AT_ONCE + len(unreadable))
+        unproven = [each for each in found if each.contract not in unreadable]
         for package in unproven:
             if package.day not in trees:
                 trees = {package.day: await _stored_tree(services, package.day)}
-            await _prove(services, package, trees[package.day])
+            try:
+                await _prove(services, package, trees[package.day])
+            except UnreadableFile as error:
+                log.error("evidence package not proved", contract=str(package.contract), reason=str(error))
+                unreadable.add(package.contract)
+                continue
             made += 1
         if len(unproven) < PROOFS_AT_ONCE:
             return made

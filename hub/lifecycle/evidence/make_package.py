@@ -200,7 +200,8 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
         await tx.packages.done(contract.id)
         who = (contract.id, FIRST_VERSION, contract.campus)
         made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
-        if await tx.packages.add(made):
+        erased = await tx.packages.is_erased(contract.id)  # of a person, while the package was being signed
+        if not erased and await tx.packages.add(made):
             seal = services.sealing.seal
             facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation

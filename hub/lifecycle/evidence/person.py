@@ -91,8 +91,10 @@ async def export_person(services: Services, act: PersonAct) -> bytes:
 
 
 async def plan_erasure(services: Services, act: PersonAct) -> ErasedPerson:
-    """Return what `erase_person` would do. Changes nothing and records nothing."""
-    return _planned(services, await _get_one(services, act))
+    """Return what `erase_person` would do, which changes nothing. It is a look at a person, and recorded as one."""
+    data = await _get_one(services, act)
+    await _record(services, act, "person-found", [data])
+    return _planned(services, data)
 
 
 async def erase_person(services: Services, owner: Database, act: PersonAct) -> ErasedPerson:
@@ -105,9 +107,6 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     plan = _planned(services, data)
     await _record(services, act, "person-erased", [data], kept=len(plan.kept))
     words = list_words(data.person)
-    for part in data.contracts:
-        if part.number not in plan.kept:
-            await _erase_contract(services, owner, act, (part, data.person), words)
     async with owner.transaction(EVERYTHING) as tx:
         for line in _erasable_lines(data, plan):
             await tx.person_erasure.erase_enrolment(line, data.person, words)
@@ -115,6 +114,9 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
             await tx.person_erasure.erase_messages(data.person)
         if act.scope == EVERYTHING and not plan.kept:
             await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
+    for part in data.contracts:  # last: by them the person is found again after a kill
+        if part.number not in plan.kept:
+            await _erase_contract(services, owner, act, (part, data.person), words)
     return plan
 
 
@@ -127,13 +129,10 @@ async def _erase_contract(
 ) -> None:
     part, person = whose
     async with owner.transaction(EVERYTHING) as tx:
-        await tx.contracts.locked(part.contract)
-        await refuse_if_held(tx, part.contract)  # by somebody who was faster
-        files = await tx.person_erasure.list_files(part.contract)
-    for sha256 in sorted(files):
-        await services.files.delete(sha256)
-    async with owner.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.locked(part.contract)
+        await refuse_if_held(tx, part.contract)  # by somebody who was faster
+        for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
+            await services.files.delete(sha256)
         if part.signer:
             await forget_copies(tx, contract, await tx.record.erase(part.signer))
         await tx.person_erasure.erase_contract(part, person, words, tx.now)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
+
+import structlog
 
 from hub.documents.evidence.container import covered_items
 from hub.documents.evidence.hash_tree import HashTree, group_leaf, renewed_digests, timestamp_digest
-from hub.errors import QiandaError
+from hub.errors import QiandaError, UnreadableFile
 from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
 from hub.model.evidence.renewal import (
@@ -28,6 +31,10 @@ from hub.model.evidence.renewal import (
 from hub.model.staff.accounts import EVERYTHING
 from qianda.verify.cms_check import read_timestamp
 
+log = structlog.get_logger()
+
+# Trees of packages that are hashed anew in one round of a worker, which has other duties: each takes a minute or more.
+TREES_A_ROUND = 20
 # Packages of one tree of a renewal: few, since whoever asks for one of them builds the tree anew.
 PACKAGES_A_TREE = 1000
 BEFORE_ALL = UUID(int=0)
@@ -57,34 +64,51 @@ async def renew(services: Services) -> int:
 
     Raises TimestampUnavailable, after which the rest is tried again.
     """
+    async with services.database.transaction(EVERYTHING) as tx:
+        number = await tx.renewals.next_id()  # before what is due is read: see `_NewRenewal`
     plan = await plan_renewal(services)
-    number = 0
+    if plan.ended:
+        log.error("timestamps ran out before they were renewed", number=len(plan.ended))
+    made = 0
     for algorithm, due in plan.due.items():
         leaves = [RenewalLeaf(timestamp_digest(each.token, algorithm), each.day, each.renewed) for each in due]
-        await _renew(services, algorithm, leaves, is_tree=False)
-        number += 1
+        new = _NewRenewal(number + made, algorithm, leaves, outlives=min(each.ends for each in due))
+        made += await _renew(services, new)
     for algorithm in plan.anew:
-        number += await hash_anew(services, algorithm)
-    return number
+        made += await hash_anew(services, algorithm, TREES_A_ROUND)
+    return made
 
 
-async def hash_anew(services: Services, algorithm: str) -> int:
-    """Renew the hash trees of all packages that have none of this algorithm. Return how many trees that took."""
-    number, after = 0, BEFORE_ALL
-    while True:
+async def hash_anew(services: Services, algorithm: str, most: int | None = None) -> int:
+    """Renew the hash trees of packages that have none of this algorithm. Return how many trees that took.
+
+    `most`: so many trees at most, instead of all. A package that cannot be read is left for a later round.
+    """
+    made, after = 0, BEFORE_ALL
+    while most is None or made < most:
         async with services.database.transaction(EVERYTHING) as tx:
+            number = await tx.renewals.next_id()
             contracts = await tx.renewals.list_to_hash_anew(algorithm, after, PACKAGES_A_TREE)
         if not contracts:
-            return number
-        leaves = [RenewalLeaf(await _hash_anew(services, each, algorithm), contract=each) for each in contracts]
-        await _renew(services, algorithm, leaves, is_tree=True)
-        number, after = number + 1, contracts[-1]
+            break
+        hashed = [(each, await _hash_anew(services, each, algorithm)) for each in contracts]
+        leaves = [RenewalLeaf(leaf, contract=each) for each, leaf in hashed if leaf]
+        if leaves and not await _renew(services, _NewRenewal(number, algorithm, leaves)):
+            break
+        made, after = made + bool(leaves), contracts[-1]
+    return made
 
 
-async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> bytes:
-    """Return the leaf of a package: its items by the new algorithm, with all that has proved them so far."""
-    found = await get_record(services, contract)
-    assert found is not None
+async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> bytes | None:
+    """Return the leaf of a package: its items by the new algorithm, with all that has proved them so far. None if the
+    package cannot be read, or has no evidence record yet."""
+    try:
+        found = await get_record(services, contract)
+    except UnreadableFile as error:
+        log.error("evidence package not hashed anew", contract=str(contract), reason=str(error))
+        return None
+    if found is None:
+        return None
 
     def leaf() -> bytes:
         files = list(covered_items(found.file).values())
@@ -93,16 +117,36 @@ async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> byte
     return await asyncio.to_thread(leaf)
 
 
-async def _renew(services: Services, algorithm: str, leaves: Sequence[RenewalLeaf], *, is_tree: bool) -> None:
-    """Have one timestamp made over a tree of these leaves, and store it."""
-    tree = await asyncio.to_thread(HashTree, [each.leaf for each in leaves], algorithm)
+@dataclass(frozen=True)
+class _NewRenewal:
+    """A renewal to be made. `number`: its id, read before its leaves were: where another renewal has it by now, the
+    leaves are out of date. `outlives`: the end of the certificates that it renews; None for packages hashed anew."""
+
+    number: int
+    algorithm: str
+    leaves: Sequence[RenewalLeaf]
+    outlives: datetime | None = None
+
+
+async def _renew(services: Services, new: _NewRenewal) -> bool:
+    """Have one timestamp made over a tree of the leaves, and store it.
+
+    Return False, with nothing stored, if its certificate ends no later than those that it should renew: each round
+    would only lengthen the records. Also if another process has renewed something meanwhile.
+    """
+    tree = await asyncio.to_thread(HashTree, [each.leaf for each in new.leaves], new.algorithm)
     async with services.database.transaction(EVERYTHING) as tx:
         attempt = await tx.signatures.begin_attempt("renewal", None, None, tx.now)
     token = await _timestamp(services, attempt, tree.root)
+    gains = new.outlives is None or read_timestamp(token).certificate.not_valid_after > new.outlives
     async with services.database.transaction(EVERYTHING) as tx:
+        if not gains:
+            await tx.signatures.end_attempt(attempt, tx.now, failure="the service's certificate ends no later")
+            log.error("evidence not renewed: the timestamp service needs a certificate that ends later")
+            return False
         await tx.signatures.end_attempt(attempt, tx.now)
-        number = await tx.renewals.next_id()
-        await tx.renewals.add(Renewal(number, algorithm, is_tree, len(leaves), tree.root, token, tx.now), leaves)
+        facts = (new.number, new.algorithm, new.outlives is None, len(new.leaves), tree.root, token, tx.now)
+        return await tx.renewals.add(Renewal(*facts), new.leaves)
 
 
 async def _timestamp(services: Services, attempt: UUID, root: bytes) -> bytes:

@@ -57,6 +57,7 @@ async def advance(services: Services, contract_id: UUID, job: int | None = None)
 
 async def _note_trouble(services: Services, contract_id: UUID, error: QiandaError, begun: Work | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
+        await tx.cases.lock(contract_id)  # first, as `choose_work` does: the seal's register comes after it
         if begun is not None and begun.attempt is not None:
             await tx.signatures.end_attempt(begun.attempt, tx.now, failure=f"{error.code}: {error}")
         if begun is not None and begun.step is FinaliseStep.SIGN_SEAL:

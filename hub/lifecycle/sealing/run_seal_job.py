@@ -18,8 +18,10 @@ from uuid import UUID
 import structlog
 
 from hub.errors import QiandaError, SealUseRefused, Unavailable
+from hub.lifecycle.sealing.seal_certificate import check_seal_certificate
 from hub.lifecycle.sealing.seal_jobs import list_source
 from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
@@ -82,6 +84,9 @@ async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], b
         except Unavailable:
             await _give_back(services, chunk)
             raise
+        except Exception:  # what is finished is not lost with the rest, which another start takes up
+            await _end(services, chunk, claims_more=False)
+            raise
         chunk = await _end(services, chunk, claims_more=goes_on())
         if chunk is None:
             return not goes_on()
@@ -128,6 +133,9 @@ async def _open(services: Services, chunk: Chunk) -> tuple[SealInHand, LongTerm 
     from hub.lifecycle.sealing.seal_in_hand import collect_seal_evidence, open_seal
 
     in_hand = await open_seal(services, chunk.seal)
+    async with services.database.transaction(EVERYTHING) as tx:
+        revoked = await list_revoked(services, tx)
+    await check_seal_certificate(services, in_hand.chain, revoked)
     if chunk.job.terms.level is SealLevel.PLAIN:
         return in_hand, None
     return in_hand, await collect_seal_evidence(services, in_hand.chain)
@@ -148,8 +156,12 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
                 return item
             return replace(item, sha256=(await asyncio.to_thread(sha256_of, path))[0])
 
-    fetched = await asyncio.gather(*(fetch(item) for item in chunk.open))
-    known = {item.number: item for item in fetched}
+    fetched = await asyncio.gather(*(fetch(item) for item in chunk.open), return_exceptions=True)
+    known = {}
+    for each in fetched:  # all have ended: none writes into a file that is fetched anew
+        if isinstance(each, BaseException):
+            raise each
+        known[each.number] = each
     chunk.items = [known.get(item.number, item) for item in chunk.items]
 
 
@@ -158,7 +170,9 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
     documents = {item.use: item for item in chunk.items}
     asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, _about(item)) for use, item in documents.items()]
     async with services.database.transaction(EVERYTHING) as tx:
-        uses = await begin_seal_uses(tx, _ask(chunk.job), asked)
+        client = chunk.job.client.name
+        live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
+        uses = await begin_seal_uses(tx, _ask(chunk.job, is_live=live), asked)
     for use in uses:
         item = documents[use.id]
         if not use.may_sign and item.number not in chunk.outcomes:
@@ -176,9 +190,10 @@ def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse
     chunk.outcomes[item.number] = ItemOutcome(item, use.result_sha256, size)
 
 
-def _ask(job: SealJob) -> SealAsk:
+def _ask(job: SealJob, *, is_live: bool) -> SealAsk:
+    """`is_live`: the client's key counts still; else nothing is granted to it any more."""
     client = job.client
-    grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)})
+    grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)} if is_live else ())
     return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
 
 
@@ -274,10 +289,11 @@ async def _lease_renewed(services: Services, chunk: Chunk) -> AsyncIterator[None
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            async with services.database.transaction(EVERYTHING) as tx:
-                until = tx.now + LEASE
-                await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)
-            chunk.held = until
+            with contextlib.suppress(Unavailable):  # there are two more tries before it ends
+                async with services.database.transaction(EVERYTHING) as tx:
+                    until = tx.now + LEASE
+                    await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)
+                chunk.held = until
 
     renewing = asyncio.ensure_future(renew())
     try:

@@ -40,15 +40,18 @@ class UploadedFiles:
     items: tuple[NewItem, ...]
 
 
-def check_terms(services: Services, terms: SealTerms) -> None:
-    """Raise BadInput for a place, a store or a webhook that does not exist."""
+def check_terms(services: Services, client: SealClient, terms: SealTerms) -> None:
+    """Raise BadInput for a place, a webhook or a store that does not exist, or that is not this client's."""
     parse_seal_place(terms.place)
     for place, field in ((terms.source, "source"), (terms.target, "target")):
         if place is None:
             continue
-        if place.store not in services.seal_files.stores:
-            raise BadInput("no object store of this name is configured", field=f"{field}.store")
+        store = services.seal_files.stores.get(place.store)
+        if store is None or client.name not in store.clients:
+            raise BadInput("no object store of this name is configured for this key", field=f"{field}.store")
         check_prefix(place, f"{field}.prefix")
+    if terms.target is not None and terms.target == terms.source:
+        raise BadInput("the results would replace the files", field="target.prefix")
     if terms.webhook is not None and terms.webhook not in services.seal_files.webhooks:
         raise BadInput("no webhook of this name is configured", field="webhook")
 
@@ -61,7 +64,7 @@ async def begin_seal_job(
 
     Raises BadInput, SealNotFound, ManySealFiles.
     """
-    check_terms(services, terms)
+    check_terms(services, client, terms)
     await tx.seals.get(terms.seal)
     load = await tx.seal_jobs.get_load(client.key, tx.now - RATE_WINDOW)
     check_load(load, len(uploaded.items) if uploaded else 0, tx.now)

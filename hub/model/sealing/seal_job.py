@@ -176,5 +176,6 @@ def safe_name(name: str, number: int) -> str:
 def check_prefix(place: StorePrefix, field: str) -> None:
     """Raise BadInput for a prefix that leads elsewhere."""
     parts = place.prefix.split("/")
-    if ".." in parts or place.prefix.startswith("/") or not place.prefix.isprintable() or len(place.prefix) > 500:
+    elsewhere = {".", ".."} & set(parts) or "//" in place.prefix
+    if elsewhere or place.prefix.startswith("/") or not place.prefix.isprintable() or len(place.prefix) > 500:
         raise BadInput("a prefix is a path below the store, without ..", field=field)

@@ -115,7 +115,8 @@ def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVe
     if contract.replaced_by is not None:
         return BulkVerdict.REPLACED
     if act.kind is BulkKind.REISSUE:
-        return BulkVerdict.DONE
+        ended = contract.state in (ContractState.VOIDED, ContractState.DECLINED)  # there was a reason: one by one only
+        return BulkVerdict.ENDED if ended else BulkVerdict.DONE
     if contract.state is ContractState.EXPIRED:
         return BulkVerdict.REISSUED if act.may_issue else BulkVerdict.NEEDS_ISSUE
     if contract.state is not ContractState.ISSUED:

@@ -26,6 +26,8 @@ class KeyScope(StrEnum):
 
 
 ALL_SCOPES = frozenset(KeyScope)
+# Only who may use seals gives keys with these.
+SEAL_SCOPES = frozenset({KeyScope.SEAL, KeyScope.MANAGE_SEALS})
 # What a key gets unless it is said otherwise.
 USUAL_SCOPES = frozenset({KeyScope.READ, KeyScope.ISSUE, KeyScope.ACT})
 # For so long the former secret may count beside a new one.

@@ -51,16 +51,16 @@ class MootWhen(StrEnum):
     """What makes tasks of a kind needless, if it happens after they came up.
 
     `SIGNER_DONE`: the signer has nothing to sign any more. `CONTRACT_OVER`: the contract is completed or has ended
-    otherwise. `CONTRACT_OFF`: it has ended without being completed. `REPLACED`: another contract took its place.
+    otherwise. `REPLACED`: another contract took its place.
     """
 
     SIGNER_DONE = "signer-done"
     CONTRACT_OVER = "contract-over"
-    CONTRACT_OFF = "contract-off"
     REPLACED = "replaced"
 
 
-# By kind. Kinds that are missing always need a person; that of a phone change is settled with it.
+# By kind. Kinds that are missing always need a person, such as "not-me", which keeps reminders to a number back; that
+# of a phone change is settled with it.
 MOOT_WHEN: Mapping[str, MootWhen] = {
     "unanswered": MootWhen.SIGNER_DONE,
     OPTED_OUT: MootWhen.SIGNER_DONE,
@@ -73,7 +73,5 @@ MOOT_WHEN: Mapping[str, MootWhen] = {
     "wrong": MootWhen.CONTRACT_OVER,
     "stuck": MootWhen.CONTRACT_OVER,
     "refused-by-client": MootWhen.CONTRACT_OVER,
-    # Whoever said so, and a contract that was signed all the same: somebody has to look at it.
-    "not-me": MootWhen.CONTRACT_OFF,
     "declined": MootWhen.REPLACED,
 }

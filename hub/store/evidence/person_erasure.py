@@ -124,10 +124,12 @@ class PersonErasure:
             if (text, variables) != (row["text"], row["variables"]):
                 await self._run(mine, text=text, variables=variables)
         for row in await self._connection.execute(
-            select(STAFF_TASK.c.id, STAFF_TASK.c.text).where(STAFF_TASK.c.contract == part.contract)
+            select(STAFF_TASK.c.id, STAFF_TASK.c.text, STAFF_TASK.c.note).where(STAFF_TASK.c.contract == part.contract)
         ):
-            if (text := redact(row["text"], words)) != row["text"]:
-                await self._run(STAFF_TASK.update().where(STAFF_TASK.c.id == row["id"]), text=text, once=None)
+            text, note = redact([row["text"], row["note"]], words)
+            if (text, note) != (row["text"], row["note"]):
+                mine = STAFF_TASK.update().where(STAFF_TASK.c.id == row["id"])
+                await self._run(mine, text=text, note=note, once=None)
 
     def _emptied_message(self, delivery: UUID) -> dict[str, Any]:
         values: dict[str, Any] = {

@@ -4,7 +4,7 @@ go. Nothing here holds a whole file.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +27,13 @@ class FoundObject:
 
 
 class ObjectPlace:
-    """One configured store. Every method raises StoreUnavailable if the store does not answer or refuses."""
+    """One configured store. Every method raises StoreUnavailable if the store does not answer or refuses.
 
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
-        self._url, self._options = url, dict(options)
+    `clients`: the names of the API keys that may have files read from it and written to it.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, str], clients: Iterable[str]) -> None:
+        self._url, self._options, self.clients = url, dict(options), frozenset(clients)
         self._opened: ObjectStore | None = None
 
     async def list_objects(self, prefix: str) -> AsyncIterator[list[FoundObject]]:

@@ -43,7 +43,7 @@ _CANDIDATES = SqlStatement(
     )
 )
 _FOR_CONTRACTS = SqlStatement(
-    f"{_ABOVE} JOIN seal ON seal.id = seal_grant.seal AND seal.state NOT IN ('revoked', 'archived', 'rejected')"
+    f"{_ABOVE} JOIN seal ON seal.id = seal_grant.seal AND seal.state NOT IN ('made', 'revoked', 'archived', 'rejected')"
     " WHERE seal_grant.revoked_at IS NULL AND seal_grant.grantee_kind = 'contracts' ORDER BY seal_grant.id"
 )
 _LOCK_LIMITED = SqlStatement(

@@ -133,13 +133,12 @@ class StaffTasks:
     async def list_moot(self, limit: int) -> list[UUID]:
         """Return open tasks that have settled themselves since they came up, as `MOOT_WHEN` says, oldest first."""
         over = func.coalesce(CONTRACT.c.completed_at, CONTRACT.c.ended_at)
-        ended = CONTRACT.c.state.in_(_FINAL) & (over >= TASK.c.created_at)
+        ended = CONTRACT.c.state.in_(_FINAL) & (over > TASK.c.created_at)
         signs = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state.in_(_UNSIGNED))
-        since = CONTRACT.c.state.not_in(_FINAL) | (over >= TASK.c.created_at)
+        since = CONTRACT.c.state.not_in(_FINAL) | (over > TASK.c.created_at)
         rules = {
             MootWhen.SIGNER_DONE: TASK.c.signer.is_not(None) & ~signs & since,
             MootWhen.CONTRACT_OVER: ended,
-            MootWhen.CONTRACT_OFF: ended & (CONTRACT.c.state != ContractState.COMPLETED.value),
             MootWhen.REPLACED: CONTRACT.c.replaced_by.is_not(None),
         }
         moot = or_(*(TASK.c.kind.in_(_kinds(when)) & rule for when, rule in rules.items()))

@@ -91,6 +91,8 @@ async def results(call: ApiCall) -> StreamedFile:
     job = await _job(call)
     if job.ended_at is None or job.terms.target is not None:
         raise ResultNotReady(job.state.value)
+    if job.files_until is not None and job.files_until <= call.services.clock():
+        raise ResultNotReady("deleted")
     return StreamedFile(_zip(call.services, job), ZIP_TYPE, f"sealed-{job.id}.zip")
 
 

@@ -26,6 +26,7 @@ from hub.web.api.seal_job_schemas import SealJobAsked
 from hub.web.app_keys import HUB
 
 MULTIPART = "multipart/form-data"
+MAX_FIELDS = 20
 MAX_FIELD_BYTES = 4096
 # Of all files of one request.
 MAX_UPLOAD_BYTES = 4 << 30
@@ -88,6 +89,8 @@ class _Incoming:
             content += chunk
             if len(content) > MAX_FIELD_BYTES:
                 raise BadInput("this field is too long", field=part.name or "")
+        if len(self.fields) >= MAX_FIELDS:
+            raise BadInput(f"up to {MAX_FIELDS} fields", field=part.name or "")
         if part.name is None or part.name in self.fields:
             raise BadInput("each field has a name, and comes once", field=part.name or "")
         self.fields[part.name] = content.decode("utf-8")

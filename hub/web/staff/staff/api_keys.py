@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,8 @@ from aiohttp import web
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.staff import api_keys
 from hub.model.staff.accounts import ApiKeyEntry
-from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms
+from hub.model.staff.key_scopes import SEAL_SCOPES, USUAL_SCOPES, KeyScope, KeyTerms
+from hub.model.staff.roles import Permission
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -34,7 +36,7 @@ async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: E
         ended=[each for each in found if not each.counts_at(now)],
         rotating=_names_twice(found, now),
         campus_of={each.id: each for each in visit.campuses},
-        scopes=list(KeyScope),
+        scopes=[each for each in KeyScope if each not in SEAL_SCOPES or visit.may(Permission.USE_SEAL)],
         chosen=entered.get("scopes", "").split() if entered else sorted(USUAL_SCOPES),
         entered=entered or Entered(campus=visit.staff.campus),
     )
@@ -52,6 +54,7 @@ async def add(visit: DeskVisit) -> web.Response:
         if not visit.scope.covers(form["campus"]):
             raise BadInput(f"there is no campus {form['campus']}", field="campus")
         terms = KeyTerms(_scopes(form["scopes"]), _end(form["expires"], visit.zone))
+        _check_seal_scopes(visit, terms.scopes)
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:
         return await _list(visit, problem, form)
@@ -61,6 +64,9 @@ async def add(visit: DeskVisit) -> web.Response:
 async def rotate(visit: DeskVisit) -> web.Response:
     name = await _own_key(visit)
     try:
+        for each in await api_keys.list_keys(visit.services):
+            if each.key.name == name and each.counts_at(visit.services.clock()):
+                _check_seal_scopes(visit, each.key.scopes)
         secret = await api_keys.rotate_key(visit.services, name, USUAL_OVERLAP, visit.actor)
     except QiandaError as problem:
         return await _list(visit, problem)
@@ -81,6 +87,12 @@ async def _own_key(visit: DeskVisit) -> str:
     name = (await _form(visit))["name"]
     keys = await api_keys.list_keys(visit.services)
     return name if all(visit.scope.covers(each.key.campus) for each in keys if each.key.name == name) else ""
+
+
+def _check_seal_scopes(visit: DeskVisit, scopes: AbstractSet[KeyScope]) -> None:
+    """Refuse a key that may more with seals than this account. Raises BadInput."""
+    if scopes & SEAL_SCOPES and not visit.may(Permission.USE_SEAL):
+        raise BadInput("only somebody who may use the seal gives a key for it", field="scopes")
 
 
 def _scopes(words: str) -> frozenset[KeyScope]:
