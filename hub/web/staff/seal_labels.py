@@ -29,7 +29,7 @@ SEAL_NEXT = {
     "approved": "A seal keeper makes it: a key on the token, and a certificate for it.",
     "made": "Say who may use it, then take it into use.",
     "suspended": "Nothing is sealed with it until a seal keeper lets it go on. Contracts that need it wait.",
-    "revoked": "Nothing is ever sealed with it again. What it has sealed stays valid. It can be archived.",
+    "revoked": "Nothing is sealed with it again. Contracts, and files sealed to last, stay valid. It can be archived.",
 }
 GRANTEE_KINDS = {
     "contracts": "contracts that all have signed",
