@@ -90,10 +90,13 @@ class JobQueue:
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
             queue.entrypoint(EVIDENCE, on_failure="hold", concurrency_limit=2)(self._make_package)
-            queue.entrypoint(SEAL_FILES, on_failure="hold", concurrency_limit=1)(self._seal_files)
-            queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
-            queue.entrypoint(ISSUE_MANY, on_failure="hold", concurrency_limit=1)(self._issue_many)
-            queue.entrypoint(BULK_ACT, on_failure="hold", concurrency_limit=1)(self._bulk_act)
+            for name, what, work in (
+                (SEAL_FILES, "job", self._seal_files),
+                (REMIND_MANY, "act", self._remind_many),
+                (ISSUE_MANY, "act", self._issue_many),
+                (BULK_ACT, "act", self._bulk_act),
+            ):
+                queue.entrypoint(name, on_failure="hold", concurrency_limit=1)(self._many(name, what, work))
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
@@ -132,40 +135,37 @@ class JobQueue:
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # the periodic task `reconcile` sends it later
 
-    async def _remind_many(self, job: Job) -> None:
-        await self._started(job)
-        act = UUID(_payload(job)["act"])
-        if await remind_many(self._services, act):
-            async with self._hub.database.transaction(EVERYTHING) as tx:
-                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
+    def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Callable[[Job], Awaitable[None]]:
+        """Return the handler of jobs about many, `what` names their row. While `work` says that some are left, another
+        job goes on, so that others have their turn in between."""
 
-    async def _issue_many(self, job: Job) -> None:
+        async def many(job: Job) -> None:
+            await self._started(job)
+            row = UUID(_payload(job)[what])
+            if await work(row):
+                async with self._hub.database.transaction(EVERYTHING) as tx:
+                    await tx.jobs.enqueue(name, {what: str(row)}, f"{name}-{row}-after-{job.id}")
+
+        return many
+
+    async def _remind_many(self, act: UUID) -> bool:
+        return await remind_many(self._services, act)
+
+    async def _issue_many(self, act: UUID) -> bool:
         from hub.lifecycle.school.issue_enrolments import issue_enrolments  # loads what lays out documents
 
-        await self._started(job)
-        act = UUID(_payload(job)["act"])
-        if await issue_enrolments(self._services, act):
-            async with self._hub.database.transaction(EVERYTHING) as tx:
-                await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}-after-{job.id}")
+        return await issue_enrolments(self._services, act)
 
-    async def _bulk_act(self, job: Job) -> None:
+    async def _bulk_act(self, act: UUID) -> bool:
         from hub.lifecycle.staff.bulk_acts import run_bulk_act  # loads what lays out documents
 
-        await self._started(job)
-        act = UUID(_payload(job)["act"])
-        if await run_bulk_act(self._services, act):
-            async with self._hub.database.transaction(EVERYTHING) as tx:
-                await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}-after-{job.id}")
+        return await run_bulk_act(self._services, act)
 
-    async def _seal_files(self, job: Job) -> None:
+    async def _seal_files(self, job: UUID) -> bool:
         from hub.lifecycle.sealing.run_seal_job import MAX_RUN, run_seal_job  # loads the PDF libraries
 
-        await self._started(job)
-        seal_job, ends = UUID(_payload(job)["job"]), time.monotonic() + MAX_RUN.total_seconds()
-        if await run_seal_job(self._services, seal_job, lambda: time.monotonic() < ends):
-            async with self._hub.database.transaction(EVERYTHING) as tx:
-                key = f"{SEAL_FILES}-{seal_job}-after-{job.id}"
-                await tx.jobs.enqueue(SEAL_FILES, {"job": str(seal_job)}, key)
+        ends = time.monotonic() + MAX_RUN.total_seconds()
+        return await run_seal_job(self._services, job, lambda: time.monotonic() < ends)
 
     async def _replan(self, job: Job) -> None:
         """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it

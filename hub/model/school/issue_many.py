@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.enrolment_list import EnrolmentFilter
+from hub.model.staff.act_progress import ActProgress
 
 # Enrolments of one act.
 MAX_AT_ONCE = 5000
@@ -47,21 +48,7 @@ class IssueAct:
     deadline: date | None = None
 
 
-@dataclass(frozen=True)
-class IssueProgress:
-    """How far an act is. `left`: enrolments without an outcome yet."""
-
-    act: IssueAct
-    left: int
-    counts: Mapping[IssueOutcome, int] = field(default_factory=dict)
-
-    @property
-    def done(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def total(self) -> int:
-        return self.done + self.left
+IssueProgress = ActProgress[IssueAct, IssueOutcome]
 
 
 @dataclass(frozen=True)

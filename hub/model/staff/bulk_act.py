@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.staff.act_progress import ActProgress
 
 # Contracts of one act.
 MAX_CONTRACTS = 5000
@@ -62,21 +62,7 @@ class BulkAct:
     may_issue: bool = False
 
 
-@dataclass(frozen=True)
-class BulkProgress:
-    """How far an act is. `left`: contracts without a verdict yet."""
-
-    act: BulkAct
-    left: int
-    counts: Mapping[BulkVerdict, int] = field(default_factory=dict)
-
-    @property
-    def done(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def total(self) -> int:
-        return self.done + self.left
+BulkProgress = ActProgress[BulkAct, BulkVerdict]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, exists, func, not_, select
+from sqlalchemy import Table, exists, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.contract import Contract
 from hub.model.staff.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
+from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
@@ -23,15 +24,17 @@ ITEM: Table = table_of(BulkItemRow)
 CONTRACT: Table = table_of(ContractRow)
 _REASON = SealedColumn.of(ACT.c.reason_sealed)
 _FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
-_LEFT = ITEM.c.verdict.is_(None)
+OF_BULK = ActTables(ACT, ITEM, "contract", "verdict")
 _COLUMNS = ("act", "contract", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _PLAIN = ("id", "campus", "asked_by", "asked_at", "deadline", "may_issue")
 
 
-class BulkActs:
+class BulkActs(ActItems):
+    tables = OF_BULK
+
     def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._cipher = cipher
 
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
@@ -53,20 +56,13 @@ class BulkActs:
         return self._act(row) if row else None
 
     async def get_progress(self, act: BulkAct) -> BulkProgress:
-        statement = select(ITEM.c.verdict, func.count()).where(ITEM.c.act == act.id).group_by(ITEM.c.verdict)
-        counts = {row[0]: int(row[1]) for row in await self._connection.execute(statement)}
-        left = counts.pop(None, 0)
+        left, counts = await self.count_verdicts(act.id)
         return BulkProgress(act, left, {BulkVerdict(verdict): count for verdict, count in counts.items()})
 
     async def list_recent(self, since: datetime, limit: int = 5) -> list[BulkProgress]:
         """Return acts that were asked for since then, newest first."""
         statement = select(ACT).where(ACT.c.asked_at >= since).order_by(ACT.c.asked_at.desc(), ACT.c.id).limit(limit)
         return [await self.get_progress(self._act(row)) for row in await self._connection.execute(statement)]
-
-    async def list_left(self, act: UUID, limit: int) -> list[UUID]:
-        """Return the next contracts without a verdict."""
-        statement = select(ITEM.c.contract).where(ITEM.c.act == act, _LEFT).order_by(ITEM.c.ordinal).limit(limit)
-        return list(await self._connection.scalars(statement))
 
     async def list_results(self, act: UUID, verdicts: Sequence[BulkVerdict], limit: int) -> list[BulkResult]:
         """Return contracts of these verdicts, in the order of the act."""
@@ -96,38 +92,12 @@ class BulkActs:
 
     async def forget_reason(self, act: UUID) -> None:
         """Delete the reason of an act of which no contract is left."""
-        left = exists().where(ITEM.c.act == act, _LEFT)
+        left = exists().where(ITEM.c.act == act, self.tables.left)
         await self._connection.execute(ACT.update().where(ACT.c.id == act, not_(left)).values(reason_sealed=None))
-
-    async def list_stalled(self, before: datetime) -> list[UUID]:
-        """Return acts with contracts left of which none got a verdict since `before`."""
-        left = exists().where(ITEM.c.act == ACT.c.id, _LEFT)
-        moving = select(ITEM.c.act).where(ITEM.c.act == ACT.c.id, ITEM.c.ended_at >= before).exists()
-        statement = select(ACT.c.id).where(ACT.c.asked_at < before, left, not_(moving)).limit(20)
-        return list(await self._connection.scalars(statement))
-
-    # ---- one contract of an act
-
-    async def count_try(self, act: UUID, contract: UUID) -> int | None:
-        """Count a try. Return the number of tries so far; None if there is a verdict already."""
-        mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
-        statement = ITEM.update().where(mine).values(tries=ITEM.c.tries + 1).returning(ITEM.c.tries)
-        tries = await self._connection.scalar(statement)
-        return None if tries is None else int(tries)
-
-    async def forget_try(self, act: UUID, contract: UUID) -> None:
-        """Take back the last try: it ended because a part that we depend on was away."""
-        mine = (ITEM.c.act == act) & (ITEM.c.contract == contract)
-        await self._connection.execute(ITEM.update().where(mine).values(tries=ITEM.c.tries - 1))
-
-    async def lock_item(self, act: UUID, contract: UUID) -> bool:
-        """Lock a contract of an act until the end of the transaction. Return False if it has a verdict already."""
-        mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
-        return await self._connection.scalar(select(ITEM.c.ordinal).where(mine).with_for_update()) is not None
 
     async def end(self, act: UUID, contract: UUID, ending: BulkEnding, at: datetime) -> None:
         """Write what became of a contract, in the transaction that changed it."""
-        mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
+        mine = self.tables.is_item(act, contract) & self.tables.left
         failure = ending.failure
         sealed = self._cipher.seal_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
         values = {"verdict": ending.verdict.value, "failure_sealed": sealed, "replaced_by": ending.replaced_by}

@@ -1,0 +1,27 @@
+"""How far an act on many is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Act = TypeVar("Act")
+Verdict = TypeVar("Verdict")
+
+
+@dataclass(frozen=True)
+class ActProgress(Generic[Act, Verdict]):
+    """How far an act is. `left`: items without a verdict yet; `counts`: the others by theirs."""
+
+    act: Act
+    left: int
+    counts: Mapping[Verdict, int] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def total(self) -> int:
+        return self.done + self.left

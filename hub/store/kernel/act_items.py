@@ -1,0 +1,78 @@
+"""The items of an act on many: how often each was tried, which are left, and which acts stand still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, exists, func, not_, select
+
+from hub.store.kernel.connection import Connection
+
+
+@dataclass(frozen=True)
+class ActTables:
+    """Tables of one kind of acts. `subject` and `verdict`: the columns of an item that name what it is about, and what
+    became of it; without a verdict it is left to be done."""
+
+    act: Table
+    item: Table
+    subject: str
+    verdict: str
+
+    @property
+    def left(self) -> ColumnElement[bool]:
+        return self.item.c[self.verdict].is_(None)
+
+    def is_item(self, act: UUID, subject: UUID) -> ColumnElement[bool]:
+        return (self.item.c.act == act) & (self.item.c[self.subject] == subject)
+
+
+class ActItems:
+    """What the stores of all acts on many have in common. `tables`: those of the acts."""
+
+    tables: ActTables
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_left(self, act: UUID, limit: int) -> list[UUID]:
+        """Return the subjects of the next items without a verdict."""
+        of = self.tables
+        mine = select(of.item.c[of.subject]).where(of.item.c.act == act, of.left)
+        return list(await self._connection.scalars(mine.order_by(of.item.c.ordinal).limit(limit)))
+
+    async def list_stalled(self, before: datetime) -> list[UUID]:
+        """Return acts with items left of which none got a verdict since `before`."""
+        act, item = self.tables.act, self.tables.item
+        left = exists().where(item.c.act == act.c.id, self.tables.left)
+        moving = select(item.c.act).where(item.c.act == act.c.id, item.c.ended_at >= before).exists()
+        statement = select(act.c.id).where(act.c.asked_at < before, left, not_(moving)).limit(20)
+        return list(await self._connection.scalars(statement))
+
+    async def count_verdicts(self, act: UUID) -> tuple[int, dict[str, int]]:
+        """Return how many items are left, and the number of the others by their verdict."""
+        verdict = self.tables.item.c[self.tables.verdict]
+        statement = select(verdict, func.count()).where(self.tables.item.c.act == act).group_by(verdict)
+        counts = {row[0]: int(row[1]) for row in await self._connection.execute(statement)}
+        return counts.pop(None, 0), counts
+
+    async def count_try(self, act: UUID, subject: UUID) -> int | None:
+        """Count a try. Return the number of tries so far; None if there is a verdict already."""
+        item = self.tables.item
+        mine = item.update().where(self.tables.is_item(act, subject) & self.tables.left)
+        tries = await self._connection.scalar(mine.values(tries=item.c.tries + 1).returning(item.c.tries))
+        return None if tries is None else int(tries)
+
+    async def forget_try(self, act: UUID, subject: UUID) -> None:
+        """Take back the last try: it ended because a part that we depend on was away."""
+        item = self.tables.item
+        mine = item.update().where(self.tables.is_item(act, subject))
+        await self._connection.execute(mine.values(tries=item.c.tries - 1))
+
+    async def lock_item(self, act: UUID, subject: UUID) -> bool:
+        """Lock an item until the end of the transaction. Return False if it has a verdict already."""
+        mine = self.tables.is_item(act, subject) & self.tables.left
+        locked = select(self.tables.item.c.ordinal).where(mine).with_for_update()
+        return await self._connection.scalar(locked) is not None
