@@ -13,6 +13,7 @@ from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key, rotate_
 from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms, parse_scopes
 from hub.web.api import OPERATIONS
 from hub.web.api.scopes import SCOPES
+from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES
 from tests.running import Running, running_hub
 
 ACTOR = "command-line"
@@ -92,6 +93,10 @@ async def test_an_overlap_makes_no_key_last_longer() -> None:
         for days in (-1, 31):
             with pytest.raises(BadInput, match="from 0 to 30 days"):
                 await rotate_key(services, "crm", timedelta(days=days), ACTOR)
+
+
+def test_every_scope_has_its_words_on_the_page() -> None:
+    assert set(KEY_SCOPES) == set(KEY_SCOPE_NAMES) == set(KeyScope)
 
 
 def test_scopes_are_named_and_the_usual_ones_are_not_for_metrics() -> None:

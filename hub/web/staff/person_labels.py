@@ -16,11 +16,20 @@ PERSON_PARTS = {
     "staff_tasks": "tasks of staff",
     "opt_outs": "refusals of messages",
 }
-KEY_SCOPE_NAMES = {"read": "reads", "issue": "issues", "act": "acts", "metrics": "figures"}
+KEY_SCOPE_NAMES = {
+    "read": "reads",
+    "issue": "issues",
+    "act": "acts",
+    "seal": "seals files",
+    "manage-seals": "manages seals",
+    "metrics": "figures",
+}
 KEY_SCOPES = {
     "read": "read contracts, files and records",
     "issue": "issue contracts, and issue them anew",
     "act": "hand out links, remind, withdraw, extend, change a phone",
+    "seal": "have files sealed, as far as a seal is granted to this key",
+    "manage-seals": "apply for seals, grant, suspend and revoke them; read their register",
     "metrics": "read the figures for operators; only with a key of headquarters",
 }
 # Shapes of the reasons for which a contract is not erased: `PersonInContract.why_kept`.
