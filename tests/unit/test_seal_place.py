@@ -15,10 +15,12 @@ from hub.model.sealing.seal_job import (
     MAX_OPEN_JOBS,
     RATE_WINDOW,
     ClientLoad,
+    NewItem,
     StorePrefix,
     check_load,
     check_prefix,
     safe_name,
+    with_own_names,
 )
 from hub.model.sealing.seal_place import ALL, AcrossPages, InField, OnPage, OverKeyword, parse_seal_place
 
@@ -137,3 +139,10 @@ def test_load_of_a_client() -> None:
     with pytest.raises(ManySealFiles) as raised:
         check_load(ClientLoad(0, MAX_FILES_OF_HOUR, NOW - timedelta(minutes=20)), 1, NOW)
     assert raised.value.retry_after == RATE_WINDOW - timedelta(minutes=20)
+
+
+def test_each_file_of_a_job_has_a_name_of_its_own() -> None:
+    given = [NewItem(name) for name in ("a.pdf", "b/A.pdf", "A.PDF", "b/a.pdf", "3-A.PDF", "a.pdf")]
+    names = [item.name for item in with_own_names(given)]
+    assert names == ["a.pdf", "b/A.pdf", "3-A.PDF", "b/4-a.pdf", "5-3-A.PDF", "6-a.pdf"]
+    assert len({name.casefold() for name in names}) == len(names)

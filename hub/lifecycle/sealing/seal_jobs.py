@@ -20,6 +20,7 @@ from hub.model.sealing.seal_job import (
     check_load,
     check_prefix,
     safe_name,
+    with_own_names,
 )
 from hub.model.sealing.seal_place import parse_seal_place
 from hub.model.staff.accounts import EVERYTHING
@@ -108,7 +109,8 @@ async def list_source(services: Services, job: SealJob) -> None:
             await _add_items(tx, job, sorted(found, key=lambda item: item.source))
 
 
-async def _add_items(tx: Transaction, job: SealJob, items: Sequence[NewItem]) -> None:
+async def _add_items(tx: Transaction, job: SealJob, found: Sequence[NewItem]) -> None:
+    items = with_own_names(found)
     for start in range(0, len(items), ITEMS_AT_ONCE):
         await tx.seal_jobs.add_items(job, start + 1, items[start : start + ITEMS_AT_ONCE])
     await tx.seal_jobs.begin(job.id, len(items), tx.now)

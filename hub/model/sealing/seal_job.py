@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -165,6 +166,21 @@ def check_load(load: ClientLoad, files: int, now: datetime) -> None:
     if load.files + files > MAX_FILES_OF_HOUR:
         oldest = load.oldest or now
         raise ManySealFiles(retry_after=max(timedelta(seconds=1), oldest + RATE_WINDOW - now))
+
+
+def with_own_names(items: Iterable[NewItem]) -> list[NewItem]:
+    """Return the files of a job with a name for each that no other one has, however a reader compares names: results
+    stand in one folder, bucket or ZIP."""
+    seen = set[str]()
+    found = []
+    for number, item in enumerate(items, 1):
+        way, slash, last = item.name.rpartition("/")
+        name = item.name if item.name.casefold() not in seen else f"{way}{slash}{number}-{last}"
+        while name.casefold() in seen:
+            name = f"{name}_"
+        seen.add(name.casefold())
+        found.append(replace(item, name=name))
+    return found
 
 
 def safe_name(name: str, number: int) -> str:

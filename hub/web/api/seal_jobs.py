@@ -100,14 +100,14 @@ async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
     """Yield a ZIP piece by piece: what is sealed is packed already, and is only stored."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        after, seen = 0, set[str]()
+        after = 0
         while True:
             async with services.database.transaction(EVERYTHING) as tx:
                 some = await tx.seal_jobs.list_items(job.id, SealItemState.SEALED, after, ITEMS_AT_A_TIME)
             for item in some:
                 path = services.seal_files.folder.result(job.id, item.number)
                 if path.is_file():
-                    async for piece in _packed(archive, sink, _name_in_zip(item, seen), path):
+                    async for piece in _packed(archive, sink, item.name, path):
                         yield piece
             if len(some) < ITEMS_AT_A_TIME:
                 break
@@ -120,13 +120,6 @@ async def _packed(archive: zipfile.ZipFile, sink: _Sink, name: str, path: Path) 
         while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
             member.write(chunk)
             yield sink.take()
-
-
-def _name_in_zip(item: SealItem, seen: set[str]) -> str:
-    """Return a name that no other file in the ZIP has, however a reader compares names."""
-    name = item.name if item.name.casefold() not in seen else f"{item.number}/{item.name}"
-    seen.add(name.casefold())
-    return name
 
 
 class _Sink(io.RawIOBase):
