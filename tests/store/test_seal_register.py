@@ -110,6 +110,11 @@ async def test_a_batch_is_counted_ended_and_given_back(store: Database) -> None:
         streamed = [use async for use in tx.seal_register.stream(None, NOW, NOW + timedelta(days=1))]
     assert {use.id for use in lines} == {use.id for use in streamed} == {each.use for each in wanted}
     assert {use.result_sha256 for use in lines if use.outcome is UseOutcome.SEALED} == {"cd" * 32}
+    # The file was replaced in its store before another try: the line names what the key signs.
+    await begin(store, seal, [replace(wanted[2], sha256="ee" * 32)])
+    async with store.transaction(EVERYTHING) as tx:
+        known = await tx.seal_register.get_known([wanted[2].use])
+    assert known[wanted[2].use].document_sha256 == "ee" * 32
 
 
 async def test_a_grant_counts_for_its_campus_and_below(store: Database) -> None:

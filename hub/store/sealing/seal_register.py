@@ -18,7 +18,7 @@ USE: Table = table_of(SealUseRow)
 # Lines of the register that are in memory while it is written to a file.
 LINES_AT_ONCE = 500
 _COLUMNS = tuple(SealUse.__dataclass_fields__)
-_CHANGING = ("seal_grant", "outcome", "reason", "tries", "ended_at")
+_CHANGING = ("seal_grant", "document_sha256", "outcome", "reason", "tries", "ended_at")
 _PUT = insert_many(
     USE, _COLUMNS, f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHANGING)}"
 )

@@ -41,7 +41,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "seal": ("state", "changed_at", "key_label", "chain", "ends_at"),
     "seal_request": ("state", "approvals", "ended_at", "ended_by"),
     "seal_grant": ("used", "revoked_at", "revoked_by"),
-    "seal_use": ("seal_grant", "outcome", "reason", "tries", "ended_at", "result_sha256"),
+    "seal_use": ("seal_grant", "document_sha256", "outcome", "reason", "tries", "ended_at", "result_sha256"),
     "contract": (
         "state", "version", "document", "issued_sha256", "revision", "deadline", "issued_at", "completed_at",
         "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
