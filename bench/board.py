@@ -33,7 +33,7 @@ UPDATE contract SET state = CASE WHEN place < 60 THEN 'COMPLETED' WHEN place < 9
     WHEN place < 95 THEN 'EXPIRED' WHEN place < 98 THEN 'VOIDED' ELSE 'DECLINED' END,
   student_name = substr('陈林黄张李王吴刘蔡杨', 1 + place % 10, 1) || substr('安宁书瑶思齐望舒明澈', 1 + n % 10, 1)
     || chr(19968 + n % 2000),
-  created_at = now() - n * interval '1 minute', deadline = now() + (place - 5) * interval '1 day'
+  created_at = now() - n * interval '1 minute', deadline = now() + (place - 62) * interval '1 day'
 FROM (SELECT id AS mine, (row_number() OVER ())::int AS n, abs(hashtext(id::text)) % 100 AS place
   FROM contract) AS drawn
 WHERE id = mine;
@@ -44,14 +44,17 @@ FROM contract WHERE contract.id = signing_task.contract AND contract.state IN ('
 UPDATE signing_task SET opened_at = now() WHERE state = 'OPEN' AND abs(hashtext(id::text)) % 3 = 0;
 UPDATE delivery SET state = 'undelivered' WHERE abs(hashtext(id::text)) % 20 = 0;
 UPDATE signer SET name = '家长' || substr(person, 8);
-UPDATE signer SET phone_tail_hash = sha256((abs(hashtext(id::text)) % 10000)::text::bytea)
+UPDATE signer SET phone_tail_hash = sha256((abs(hashtext(id::text)) % 10000)::text::bytea),
+  id_tail_hash = sha256((abs(hashtext(id::text)) % 10000)::text::bytea)
 WHERE abs(hashtext(id::text)) % 10000 <> 101;
 """
 PATHS = {
     "board": "/staff",
     "pending": "/staff?view=pending",
     "unreached": "/staff?view=unreached",
+    "overdue": "/staff?view=overdue",
     "expired": "/staff?state=EXPIRED",
+    "undelivered": "/staff?receipt=undelivered",
     "phone": "/staff?q={phone}",
     "last_four": "/staff?q={tail}",
     "name": "/staff?q={name}",

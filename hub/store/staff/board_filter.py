@@ -11,7 +11,23 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Table, Uuid, and_, any_, exists, literal, not_, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 
 from hub.errors import BadInput
 from hub.model.contract.person import normalise_phone
@@ -33,13 +49,14 @@ MIN_PHONE_DIGITS = 7
 _FAILED = tuple(state.value for state in (DeliveryState.UNDELIVERED, DeliveryState.REFUSED))
 _DELIVERED = DeliveryState.DELIVERED.value
 _SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
-# Each message appears once for every contract that it is about.
-MESSAGE = union_all(
-    select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
+_OWN = select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code")
+_SHARED = (
     select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)
     .join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
-    .where(SHARE.c.contract != DELIVERY.c.contract),
-).subquery("said")
+    .where(SHARE.c.contract != DELIVERY.c.contract)
+)
+# Each message appears once for every contract that it is about.
+MESSAGE = union_all(_OWN, _SHARED).subquery("said")
 
 
 class BoardSort(StrEnum):
@@ -86,7 +103,7 @@ class BoardFilter:
         if self.view in VIEWS:
             yield VIEWS[self.view]()
         if self.view == "overdue":
-            yield and_(is_pending(), CONTRACT.c.deadline < self.now)
+            yield _is_one_of(select(CONTRACT.c.id).where(is_pending(), CONTRACT.c.deadline < self.now))
         if self.state:
             yield CONTRACT.c.state == self.state
         if self.course:
@@ -97,20 +114,31 @@ class BoardFilter:
             yield CONTRACT.c.deadline < self.deadline_before
         yield from self._about_messages()
         if self.search and self.search.strip():
-            yield CONTRACT.c.id.in_(_found(self.search.strip(), cipher))
+            yield _is_one_of(_found(self.search.strip(), cipher))
 
     def _about_messages(self) -> Iterable[ColumnElement[bool]]:
         if self.silent_since:
-            yield not_(has_message(MESSAGE.c.created_at >= self.silent_since))
-        told = [MESSAGE.c.channel == self.channel] if self.channel else []
-        told += [MESSAGE.c.state == self.receipt] if self.receipt else []
+            yield not_(_has_message(DELIVERY.c.created_at >= self.silent_since))
+        told = [DELIVERY.c.channel == self.channel] if self.channel else []
+        told += [DELIVERY.c.state == self.receipt] if self.receipt else []
         if told:
-            yield has_message(*told)
+            yield _has_message(*told)
 
 
-def has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Contracts with a message that fits, alone or in one with other contracts."""
-    return exists().where(MESSAGE.c.contract == CONTRACT.c.id, *conditions)
+    return or_(
+        _OWN.where(DELIVERY.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
+        _SHARED.where(SHARE.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
+    )
+
+
+def _is_one_of(ids: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
+    """Contracts whose ids are found first, as an array.
+
+    Of `IN` the database sometimes expects far more rows than there are, and tries all contracts one after the other.
+    """
+    return CONTRACT.c.id == any_(func.array(ids.scalar_subquery()))
 
 
 def is_pending() -> ColumnElement[bool]:
@@ -119,11 +147,12 @@ def is_pending() -> ColumnElement[bool]:
 
 
 def _unreached() -> ColumnElement[bool]:
-    return and_(is_pending(), has_message(MESSAGE.c.state.in_(_FAILED)), not_(_delivered()))
+    failed = select(MESSAGE.c.contract).where(MESSAGE.c.state.in_(_FAILED))
+    return and_(is_pending(), _is_one_of(failed), not_(_delivered()))
 
 
 def _delivered() -> ColumnElement[bool]:
-    return has_message(MESSAGE.c.state == _DELIVERED)
+    return _has_message(DELIVERY.c.state == _DELIVERED)
 
 
 def _opened() -> ColumnElement[bool]:
@@ -139,12 +168,12 @@ VIEWS: dict[str, Callable[[], ColumnElement[bool]]] = {
 }
 
 
-def _found(text: str, cipher: Cipher) -> Any:
+def _found(text: str, cipher: Cipher) -> CompoundSelect[Any]:
     """Select the ids of contracts that a text could mean. A number is found by its end, a name by any part of it."""
     ways: list[Select[Any]] = [select(CONTRACT.c.id).where(CONTRACT.c.external_id == text)]
     if (phone := _phone(text)) is not None:  # which is no part of a number or a name
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_hash == cipher.found_by("phone", phone)))
-        return union_all(*ways).subquery().select()
+        return union_all(*ways)
     if len(text) == TAIL:
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.id_tail_hash == cipher.found_by("id-tail", text.upper())))
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_tail_hash == cipher.found_by("phone-tail", text)))
@@ -154,7 +183,7 @@ def _found(text: str, cipher: Cipher) -> Any:
     if digits < MIN_NUMBER_DIGITS:
         ways.append(select(CONTRACT.c.id).where(CONTRACT.c.student_name.icontains(text, autoescape=True)))
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.name.icontains(text, autoescape=True)))
-    return union_all(*ways).subquery().select()
+    return union_all(*ways)
 
 
 def _ends_with(text: str) -> ColumnElement[bool]:

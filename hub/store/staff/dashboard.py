@@ -92,14 +92,13 @@ class Board:
         limit: int = 50,
     ) -> list[BoardRow]:
         """Return contracts in this order. `after`: what the last one on the page before is sorted by, and its id."""
-        message, upcoming, progress = _last_message(), _upcoming(), _progress()
-        statement = _columns(message, upcoming, progress).where(*wanted.conditions(self._cipher))
+        chosen = select(CONTRACT.c.id).where(*wanted.conditions(self._cipher))
         column, key = SORT_COLUMNS[sort], tuple_(SORT_COLUMNS[sort], CONTRACT.c.id)
         if after:
             last = tuple_(*after, types=[column.type, CONTRACT.c.id.type])
-            statement = statement.where(key < last if sort is BoardSort.NEWEST else key > last)
+            chosen = chosen.where(key < last if sort is BoardSort.NEWEST else key > last)
         order = (column.desc(), CONTRACT.c.id.desc()) if sort is BoardSort.NEWEST else (column, CONTRACT.c.id)
-        found = await self._connection.execute(statement.order_by(*order).limit(limit))
+        found = await self._connection.execute(_described(chosen.order_by(*order).limit(limit)).order_by(*order))
         opens = self._cipher.opens
         return [replace(_row(row), readable=opens(row["data_sealed"], CONTRACT_DATA.at(row["id"]))) for row in found]
 
@@ -145,7 +144,9 @@ def _progress() -> LateralFromClause:
     )
 
 
-def _columns(message: LateralFromClause, upcoming: LateralFromClause, progress: LateralFromClause) -> Select[Any]:
+def _described(chosen: Select[Any]) -> Select[Any]:
+    """Select what the board shows of the contracts with the chosen ids."""
+    page, message, upcoming, progress = chosen.subquery("page"), _last_message(), _upcoming(), _progress()
     plain = [CONTRACT.c[name] for name in _PLAIN]
     names = (
         CAMPUS.c.name.label("campus_name"),
@@ -156,8 +157,9 @@ def _columns(message: LateralFromClause, upcoming: LateralFromClause, progress: 
         CONTRACT.c.replaced_by.is_not(None).label("replaced"),
     )
     course = (COURSE.c.campus == CONTRACT.c.campus) & (COURSE.c.id == CONTRACT.c.course)
-    joined = CONTRACT.join(CAMPUS, CAMPUS.c.id == CONTRACT.c.campus).outerjoin(COURSE, course)
-    joined = joined.outerjoin(message, true()).outerjoin(upcoming, true()).join(progress, true())
+    joined = page.join(CONTRACT, CONTRACT.c.id == page.c.id).join(CAMPUS, CAMPUS.c.id == CONTRACT.c.campus)
+    joined = joined.outerjoin(COURSE, course).outerjoin(message, true())
+    joined = joined.outerjoin(upcoming, true()).join(progress, true())
     return select(*plain, *names, *message.c, *upcoming.c, *progress.c).select_from(joined)
 
 
