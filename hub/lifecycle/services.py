@@ -50,8 +50,8 @@ Randomness = Callable[[int], bytes]
 class SealKey:
     """The school's seal: its key and its certificate chain (DER, the seal's own certificate first).
 
-    `remote`: the key is kept by a remote signing service, `software`: encrypted in the data folder; else the school's
-    token has it. `picture`: a PDF; None: it is drawn from the organisation's name.
+    `remote`: a remote signing service keeps the key. `software`: the key is encrypted in the data folder. If neither is
+    set, the key is on the school's token. `picture`: a PDF; None to draw it from the organisation's name.
     """
 
     key: SigningKey
@@ -63,7 +63,7 @@ class SealKey:
 
     @property
     def custody(self) -> str:
-        """Where the key is, as the record says it."""
+        """Where the key is, in the words of the record."""
         if self.remote:
             return Custody.REMOTE.value
         return "school-software" if self.software else "token"
@@ -71,7 +71,7 @@ class SealKey:
 
 @dataclass(frozen=True)
 class Authorities:
-    """The configured authorities and the built-in one, by name. `default` issues where no rule applies."""
+    """The configured authorities and the built-in one, by name. `default` issues certificates where no rule applies."""
 
     by_name: Mapping[str, Authority]
     default: str
@@ -83,7 +83,8 @@ class Authorities:
 class DocumentServices:
     """The parts that make, show and keep documents.
 
-    `school` is party A on paper; `school_called` returns the school's short name in a language, for messages and pages.
+    `school` is party A of each contract; `school_called` returns the school's short name in a language, for messages
+    and pages.
     """
 
     school: SchoolFacts
@@ -130,7 +131,7 @@ class SigningServices:
 class SealingServices:
     """The parts that finish a signed contract.
 
-    `seal` is the one that the configuration names; keys of others are on `token`. `authority` is the built-in one.
+    `seal` is the configured seal; the keys of all other seals are on `token`. `authority` is the built-in authority.
     `trust_seal` lets `qianda verify` accept a seal's certificates (DER, its own first). Every finished file gets a
     quick check, and one file in `full_check_every` a full check as well.
     """
@@ -148,7 +149,8 @@ class SealingServices:
 class SealFileServices:
     """The parts that seal files of other systems. `stores`, `webhooks`: those that are configured, by name.
 
-    `make_sealer`: the sealer loads the PDF libraries, which not every worker needs.
+    `make_sealer` builds the sealer on first use, because the sealer loads the PDF libraries and not every worker needs
+    them.
     """
 
     folder: SealJobFiles
@@ -159,7 +161,7 @@ class SealFileServices:
 
     @cached_property
     def ofd_seal(self) -> OfdSeal | None:
-        """The SM2 seal with which the configured seal seals OFD files."""
+        """The SM2 form of the configured seal, which seals OFD files. None if there is none."""
         return self.load_ofd_seal()
 
     @cached_property
@@ -171,8 +173,7 @@ class SealFileServices:
 class Services:
     """The parts that every verb needs, and the services of each room.
 
-    `clock` returns real time, which counts for certificates, timestamps, sessions and codes. For planning,
-    `tx.planning_now` counts.
+    `clock` returns real time, for certificates, timestamps, sessions and codes. Plans use `tx.planning_now`.
     """
 
     database: Database

@@ -54,8 +54,8 @@ class DrawnContract:
 async def draw_contract(
     services: Services, scope: Scope, asked: NewContract, number: str | None = None
 ) -> DrawnContract:
-    """Check the input and set the terms. `number`: of the contract; None takes the next one, which is never given
-    out again.
+    """Check the input and set the terms. `number`: the contract's number; None takes the next number, which is never
+    used again.
 
     Raises BadInput (with the field), GuardianRequired.
     """
@@ -73,7 +73,7 @@ async def draw_contract(
         check_student(student, signers)
         check_age(student, signers, on)
         deadline = _checked_deadline(asked.deadline, now)
-        number = number or await tx.contracts.next_number(on.year)  # last: nothing can be refused any more
+        number = number or await tx.contracts.next_number(on.year)  # last, so that a refusal wastes no number
     terms = DrawnTerms(
         number,
         now.replace(microsecond=0),
@@ -90,7 +90,7 @@ async def draw_contract(
 
 
 def check_people(asked: NewContract, on: date) -> None:
-    """Check the student and those who sign as `draw_contract` does. `on`: the day at the campus. Raises BadInput,
+    """Check the student and the signers as `draw_contract` does. `on`: today's date at the campus. Raises BadInput,
     GuardianRequired."""
     signers, student = _checked_signers(asked.signers), _checked_student(asked)
     check_student(student, signers)
@@ -188,8 +188,8 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 
 
 def lay_out_contract(services: Services, drawn: DrawnContract) -> tuple[LaidOut, bytes]:
-    """Return the layout, and the PDF with its empty signature fields. For a thread. Raises UndrawableText,
-    TemplateFailed, and BadInput if the data lacks what the template needs."""
+    """Return the layout, and the PDF with its empty signature fields. It is slow: call it in a thread. Raises
+    UndrawableText, TemplateFailed, and BadInput if the data lacks what the template needs."""
     laid_out = services.documents.printer.lay_out(drawn.asked.template, drawn.language, drawn.data)
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)

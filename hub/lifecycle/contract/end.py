@@ -65,13 +65,16 @@ async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, not
 
 
 async def expire(services: Services, tx: Transaction, contract: Contract) -> Contract:
-    """Expire a contract, which the caller has locked. Notifications wait for the daily window."""
+    """Expire a contract that the caller has locked. Notifications wait for the daily window."""
     return await end(services, tx, contract, Ending(ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED))
 
 
 @dataclass(frozen=True)
 class Ending:
-    """Final state, reason and actor. `tell`: the purpose of the notification to signers who got a message before."""
+    """How a contract ends: final state, reason and actor.
+
+    `tell`: the purpose of the message to signers who got a message about the contract before.
+    """
 
     state: ContractState
     reason: str

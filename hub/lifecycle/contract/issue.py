@@ -23,7 +23,7 @@ from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
 
 SALT_BYTES = 32
-# Final states in which a contract may still be replaced; an issued one is voided for it.
+# Final states in which a contract may still be replaced. An issued contract is voided when it is replaced.
 REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
 
 
@@ -60,8 +60,8 @@ async def issue_prepared(
 ) -> Case:
     """Write a prepared contract in this transaction and open its first tasks. Return the case.
 
-    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment, and both can share
-    a message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
+    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment and both can share
+    one message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
     reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
     """
     case = await _write(services, tx, prepared, actor)
@@ -139,7 +139,7 @@ def _personal(signer: Signer) -> dict[str, str]:
 async def _write_signers(
     tx: Transaction, contract: Contract, drawn: DrawnContract
 ) -> tuple[list[Party], list[dict[str, str]]]:
-    """Write the signers and their tasks. Return them, and what the record says of each signer."""
+    """Write the signers and their tasks. Return them, and the entry about each signer for the record."""
     parties, values, entries = [], [], []
     for each in drawn.terms.signers:
         signer = draft_signer(tx, contract, drawn, each)

@@ -11,7 +11,7 @@ from uuid import UUID
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 
-# Of a contract for which neither whoever asks nor its course names one.
+# The template if neither the input nor the course names one.
 DEFAULT_TEMPLATE = "course"
 
 
@@ -41,12 +41,12 @@ class NewSigner:
 class NewContract:
     """Input of staff or of another system, not validated.
 
-    `deadline`: aware; None for 30 days. `representative`: add the representative configured for the campus, which a
-    template may also require. `template`: without it the course's own, or `course`.
+    `deadline`: with a time zone; None for 30 days from now. `representative`: add the representative configured for the
+    campus, as a template may also require. `template`: empty for the course's template, or `course` if it has none.
 
-    `declared`: ID numbers of signers whose identity is only their own statement.
+    `declared`: the ID numbers of signers who only declared their identity, without a check.
 
-    `rehearsal`: it is issued to try the hub out, and says so wherever it is seen.
+    `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """
 
     campus: str

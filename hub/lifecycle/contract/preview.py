@@ -22,14 +22,14 @@ from hub.model.staff.accounts import Scope
 from hub.router.policy import get_policy_at
 from hub.store.transaction import Transaction
 
-# In place of the number. Numbers are counted from 1.
+# Stands for the number that the contract will get. Real numbers begin at 1.
 UNNUMBERED = "QD-0000-000000"
 
 
 @dataclass(frozen=True)
 class InvitedSigner:
-    """A signer with their first message; None if nobody can write to them. `later`: it goes out when others have
-    signed."""
+    """A signer with their first message; None if no channel reaches them. `later`: the message goes out when others
+    have signed."""
 
     signer: Signer
     message: ReadableMessage | None

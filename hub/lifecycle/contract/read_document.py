@@ -1,4 +1,4 @@
-"""Staff read a contract's document. Each opening is an entry of the contract's record, so it shows who read what."""
+"""Open a contract's document for staff. The contract's record has an entry for each opening: who read what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.store.transaction import Transaction
 
 READ = "read-by-staff"
 DOWNLOADED = "downloaded-by-staff"
-# Images belong to an opening of the page. One that is asked for later than this after it counts as an opening.
+# Page images requested within this time belong to the opening before them. A later request is a new opening.
 IMAGES_BELONG_FOR = timedelta(hours=1)
 
 
@@ -28,7 +28,7 @@ async def open_document(tx: Transaction, contract_id: UUID, kind: str, actor: st
 async def open_page(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
     """Return what `open_document` does, for the image of one page.
 
-    It is recorded only if `actor` has not opened this very document within IMAGES_BELONG_FOR.
+    The opening is recorded only if `actor` has not opened this same document within IMAGES_BELONG_FOR.
     """
     contract, sha256 = await _current(tx, contract_id)
     before = await tx.record.latest(contract.id, READ, actor)

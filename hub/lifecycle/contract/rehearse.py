@@ -1,4 +1,4 @@
-"""Rehearse: a contract to oneself, which says wherever it is seen that it is a rehearsal and has no effect."""
+"""Rehearse: issue a contract to oneself. Wherever it is shown, it says that it is a rehearsal without any effect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.model.staff.accounts import Scope
 
 @dataclass(frozen=True)
 class RehearsingPerson:
-    """Whoever rehearses: of age, student and signer at once. `email`: where mail is to reach them; empty: by SMS."""
+    """The person who rehearses: an adult, both student and signer. `email`: where messages go; empty for SMS."""
 
     name: str
     id_number: str
@@ -29,7 +29,7 @@ class RehearsingPerson:
 async def rehearse(services: Services, scope: Scope, person: RehearsingPerson, actor: str) -> Contract:
     """Issue the contract of the first course within the scope, and invite the person at once.
 
-    Raises BadInput where there is no course yet, and what `issue` raises.
+    Raises BadInput if there is no course yet, and what `issue` raises.
     """
     async with services.database.transaction(scope) as tx:
         courses = [each for each in await tx.school.courses() if scope.covers(each.campus)]

@@ -51,14 +51,14 @@ async def prepare_again(
     deadline: datetime | None = None,
 ) -> PreparedContract:
     """Draw a contract again with the present data of its course. `issue_prepared` then issues it in place of the old
-    one.
+    contract.
 
-    `signers`: None to keep the old ones. Everybody signs again, since it is another contract. The end of the old one is
-    not announced, because the new invitation follows. `deadline`: by default the one that the school moved, else the
-    one that was asked for, else the default; one that has passed is not used again.
+    `signers`: None to keep the old ones. Everybody signs again, since it is another contract. The end of the old
+    contract is not announced, because the new invitation follows. `deadline`: None for the one that the school set
+    later, else the one asked for at first; if neither lies in the future, the default.
 
     Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
-    another phone number (a change which two people must approve), and what `prepare_contract` raises. `issue_prepared`
+    another phone number (two people must approve such a change), and what `prepare_contract` raises. `issue_prepared`
     raises IllegalMove while an accepted signature is being embedded, and Conflict if the contract was already reissued.
     """
     async with services.database.transaction(scope) as tx:
@@ -85,7 +85,7 @@ class Replacement:
 async def replace_person(
     services: Services, scope: Scope, contract_id: UUID, replacement: Replacement, actor: str
 ) -> Contract:
-    """Replace a signer by a new contract; role, order and channels stay the same.
+    """Reissue a contract with one signer replaced; role, order and channels stay the same.
 
     Raises ContractNotFound, BadInput (`signer`) for the student of the contract, and what `reissue` raises.
     """
@@ -149,9 +149,9 @@ def _as_asked(signer: Signer) -> NewSigner:
 
 
 def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
-    """Return the deadline set by the school, or requested, if it is in the future; otherwise None.
+    """Return the deadline that the school moved or that was asked for, if it is in the future; otherwise None.
 
-    Extensions by the hub itself are ignored: they only allowed a lost signature to be made again.
+    Extensions by the hub itself are ignored: they only gave a signer time to repeat a lost signature.
     """
     moved = any(each.kind == "deadline-moved" and each.actor != "hub" for each in entries)
     if moved and old.deadline > now:

@@ -1,4 +1,4 @@
-"""The school's representative: the one configured for a campus, or for the nearest campus above it."""
+"""The school's representative, as configured for a campus or for the nearest campus above it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
 @dataclass(frozen=True)
 class DrawnSigner:
-    """A validated signer of a contract not yet created. `field`: signature field in the PDF."""
+    """A validated signer of a contract that does not exist yet. `field`: the name of the signature field in the PDF."""
 
     role: Role
     name: str
@@ -59,7 +59,10 @@ class DrawnStudent:
 
 
 def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:
-    """Check that a guardian signs for a student under 18. Raises GuardianRequired; BadInput if the age is unknown."""
+    """Check that a guardian signs for a student under 18, and that student or guardian is a signer.
+
+    Raises GuardianRequired; BadInput if the age is unknown.
+    """
     roles = {signer.role for signer in signers}
     if Role.GUARDIAN in roles:
         return
@@ -74,7 +77,7 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
 
 
 def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None:
-    """Check that the signing student is the student of the contract, and no guardian is. Raises BadInput."""
+    """Check that a signing student is the student of the contract, and that no guardian is. Raises BadInput."""
     for number, each in enumerate(signers):
         where, themselves = f"signers[{number}]", each.document == student.document
         if each.role is Role.STUDENT and not themselves:
@@ -140,7 +143,10 @@ def _guardian(signer: DrawnSigner, language: str) -> GuardianFacts:
 
 
 def course_facts(course: Course, language: str) -> CourseFacts:
-    """Return the course for the document; in English, values with a variant `<key>_en` are taken from it."""
+    """Return the course for the document. In English, a detail `<key>_en` is used in place of `<key>` if it exists.
+
+    Raises BadInput if a detail is missing or cannot be read.
+    """
     details = dict(course.details)
 
     def word(key: str) -> str:
@@ -195,9 +201,9 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
-    """Return the stored summary with the present deadline, in the contract's language if it has none in `language`.
+    """Return the stored summary with the present deadline, in the contract's language if there is none in `language`.
 
-    Older contracts stored their deadline in the summary, too. It is left out there, because deadlines can move.
+    Older summaries contain the deadline at issue. That row is left out, because deadlines can move.
     """
     summaries = contract.data.get("summary", {})
     told_in = language if summaries.get(language) else contract.language
