@@ -1,4 +1,4 @@
-"""The school's seal: prepare it over a stored file, sign it once, embed it, and close the file."""
+"""Apply the school's seal: prepare it over a stored file, sign it once, embed it, and close the file."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from hub.store.transaction import Transaction
 
 
 async def new_seal_request(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest:
-    """Store `document`, whose SHA-256 is `base`, with the prepared seal of the contract. Return the request, which the
-    caller writes."""
+    """Store `document`, whose SHA-256 is `base`, with the contract's seal prepared in it. Return the signature request,
+    which the caller writes."""
     assert work.seal is not None
     seal = await open_seal_key(services.sealing, work.seal)
     prepared = await asyncio.to_thread(_prepared_seal, services, seal, document)
@@ -80,7 +80,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
 
 
 async def discard_seal(services: Services, work: Work) -> Work:
-    """Lapse the prepared request, because the seal has a new certificate and the request is for the old one."""
+    """Lapse the prepared request, because it is for the old certificate of a seal that now has a new one."""
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(work.contract.id)
         await tx.signatures.lapse(work.about.id)
@@ -88,8 +88,11 @@ async def discard_seal(services: Services, work: Work) -> Work:
 
 
 async def sign_seal(services: Services, work: Work) -> Work:
-    """Sign with the seal's key: an attempt row and a line of its register before, a record entry after, and only one
-    signature that counts."""
+    """Sign with the seal's key. Only one signature of a request is ever accepted.
+
+    The attempt row and the line in the seal's register are committed before the key signs, the record entry afterwards.
+    Raises SealUseRefused, CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
+    """
     request = work.about
     assert work.seal is not None
     check_not_expired(present_chain(services.sealing, work.seal)[0], services.clock())
@@ -120,7 +123,8 @@ async def sign_seal(services: Services, work: Work) -> Work:
 
 
 async def close_file(services: Services, work: Work) -> Work:
-    """Timestamp and embed the seal, add validation data and the document timestamp, check the file, complete."""
+    """Timestamp and embed the seal, add validation data and the document timestamp, check the file, and complete the
+    contract."""
     seal = work.about
     try:
         final = await _final_file(services, work)
@@ -138,7 +142,7 @@ async def close_file(services: Services, work: Work) -> Work:
 
 
 async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:
-    """Lapse the seal's stored signature, which nobody was given, so that the same file is sealed again.
+    """Lapse the seal's stored signature, which has not left the hub, so that the same file is sealed again.
 
     Raises `failure` if the seal still has the same certificate.
     """

@@ -1,4 +1,4 @@
-"""With which seal a contract is sealed; the seal that the configuration names, which is the first of all."""
+"""Choose the seal for a contract. The seal that the configuration names is used where no grant names another one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
 from hub.model.sealing.seal_grant import CONTRACTS, SealGrant, choose_contract_grant
 from hub.store.transaction import Transaction
 
-# The name of the configured seal, and what stands below its star.
+# The name of the configured seal, and the text below the star in its picture.
 CONFIGURED_NAME = "合同专用章"
 
 
 async def choose_contract_seal(services: Services, tx: Transaction, contract: Contract) -> Seal:
-    """Return the seal that the grants to contracts name for this campus and template; else the configured one.
+    """Return the seal granted to contracts of this campus and template, else the configured seal.
 
-    The scope of the transaction has to be all campuses.
+    The transaction's scope must be all campuses.
     """
     candidates = await tx.seals.list_contract_candidates(contract.campus)
     grant = choose_contract_grant(candidates, contract.template, tx.now)
@@ -34,8 +34,10 @@ async def choose_contract_seal(services: Services, tx: Transaction, contract: Co
 
 
 async def get_configured_seal(services: Services, tx: Transaction) -> Seal:
-    """Return the configured seal as it is now: it is added when it is first looked at, and takes over the certificate
-    of the configuration. Raises SealNotFound before there is a school."""
+    """Return the configured seal. Its row is added on first use, and updated when the configured certificate changes.
+
+    Raises SealNotFound before there is a school.
+    """
     chain = services.sealing.seal.chain
     known = await tx.seals.get_configured()
     if known is None:
@@ -82,15 +84,14 @@ def end_of_certificate(certificate: bytes) -> datetime:
 
 
 def present_chain(sealing: SealingServices, seal: Seal) -> tuple[bytes, ...]:
-    """Return the certificates of a seal (DER, its own first); those of the configured one are in the configuration."""
+    """Return a seal's certificate chain (DER, its own first). The configured seal's chain is in the configuration."""
     return sealing.seal.chain if seal.key_place is KeyPlace.CONFIGURED else seal.chain
 
 
 async def open_seal_key(sealing: SealingServices, seal: Seal) -> SealKey:
-    """Return the key of a seal that was made, with its certificates and its picture. It says nothing of whether the
-    seal may be used.
+    """Return a seal's key, certificates and picture, without checking whether the seal may be used.
 
-    Raises TokenUnavailable, and CertificateNotValid if the key under its label is not the one of its certificate.
+    Raises TokenUnavailable, and CertificateNotValid if the key on the token is not the key of the seal's certificate.
     """
     if seal.key_place is KeyPlace.CONFIGURED:
         return sealing.seal

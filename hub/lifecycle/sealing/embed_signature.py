@@ -35,7 +35,7 @@ from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
 
-# The least time that a signer gets whose signature was lost through no fault of theirs.
+# The minimum time for a signer to sign again, after a signature was lost through no fault of theirs.
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
 
 
@@ -97,8 +97,10 @@ async def _with_signature(services: Services, work: Work) -> bytes:
 async def _note_embedded(
     services: Services, tx: Transaction, case: Case, request: SignatureRequest, file: StoredFile
 ) -> Case:
-    """Write that the signature is in this file, and go on with the next signer or the seal. The caller has locked the
-    case."""
+    """Record that this file contains the signature, and continue with the next signer or the seal.
+
+    The caller has locked the case.
+    """
     assert request.task is not None
     contract, stored = case.contract, file.sha256
     await tx.signatures.lapse_prepared(contract.id)

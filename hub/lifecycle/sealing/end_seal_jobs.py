@@ -1,4 +1,4 @@
-"""What comes after a seal job: its webhook is told, and its files are deleted after their time."""
+"""After a seal job has ended: call its webhook, and delete its files when their retention time is over."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION, SealJob
 from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
 from hub.model.staff.accounts import EVERYTHING
 
-# Seconds for which a webhook may take to answer.
+# Seconds that a webhook has to answer.
 NOTICE_TIMEOUT: Final = 10.0
 DELETED_AT_ONCE: Final = 100
-# An upload that never became a job is deleted after so long.
+# An upload that never became a job is deleted after this time.
 UPLOAD_RETENTION: Final = timedelta(days=1)
 log = structlog.get_logger()
 
 
 async def tell_of_ended_jobs(services: Services) -> None:
-    """Call the webhooks that are due. A call is counted before it is made."""
+    """Call the webhooks that are due. Each call is counted, and the next one planned, before it is made."""
     async with services.database.transaction(EVERYTHING) as tx:
         due = await tx.seal_jobs.lock_untold(tx.now)
         for job, tries in due:

@@ -1,4 +1,4 @@
-"""Give the register of a seal out as a file. That is recorded."""
+"""Export the register of a seal as a file. The school's record has an entry for each export."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RegisterForm(StrEnum):
 
 @dataclass(frozen=True)
 class Period:
-    """From `since` on, until before `until`."""
+    """A period that begins at `since` and ends before `until`."""
 
     since: datetime
     until: datetime
@@ -35,8 +35,10 @@ class Period:
 async def export_register(
     services: Services, keeper: Keeper, seal_id: UUID, period: Period, form: RegisterForm
 ) -> bytes:
-    """Return the lines of this seal that began in the period, oldest first. Raises SealNotFound, BadInput for more
-    lines than a file may have."""
+    """Return a file with the uses of this seal that began in the period, oldest first.
+
+    Raises SealNotFound, and BadInput if there are more than MAX_LINES.
+    """
     async with services.database.transaction(keeper.scope) as tx:
         seal = await tx.seals.get(seal_id)
         lines: list[RegisterLine] = []

@@ -1,8 +1,8 @@
-"""Check a finished file before its contract is completed: each by the hub's quick check, a sample by the full check
+"""Check a finished file before its contract is completed: every file by the quick check, a sample by the full check
 too.
 
-The quick check knows from the database what the file has to contain (`hub.documents.pades.check`). The full one is that
-of `qianda verify` (`qianda.verify.structure`), which has nothing but the file. If they differ, one of them is wrong:
+The quick check knows from the database what the file has to contain (`hub.documents.pades.check`). The full check is
+the one of `qianda verify` (`qianda.verify.structure`), which has only the file. If they disagree, one of them is wrong:
 staff are told, and the contract is not completed.
 """
 
@@ -33,8 +33,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Verdict:
-    """The findings of both checks, empty for none. `quick` is None if the quick check cannot judge the file; `full` is
-    None if the full check did not run."""
+    """The findings of both checks; empty if a check found nothing wrong.
+
+    `quick` is None if the quick check cannot judge the file; `full` is None if the full check did not run.
+    """
 
     quick: str | None
     full: str | None = None
@@ -49,7 +51,7 @@ class _Verdict:
 
 
 async def check_final_file(services: Services, work: Work, final: bytes) -> None:
-    """Raise FileFailedCheck unless the file is this contract in its finished form. `work` is about its seal."""
+    """Raise FileFailedCheck unless `final` is this contract's finished file. `work` is about the seal's request."""
     contract, expected = work.contract, await _expected(services, work)
     names = [*contract.fields, SEAL_FIELD]
     verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.sealing.full_check_every)
@@ -80,8 +82,8 @@ def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_c
 
 
 def is_sampled(final: bytes, every: int) -> bool:
-    """Return whether a file belongs to the sample: one file in `every`. Its hash decides, which nobody can choose,
-    because the file contains a timestamp."""
+    """Return whether the file belongs to the sample of one file in `every`. The hash of the file decides: nobody can
+    choose it, because the file contains a timestamp."""
     return int.from_bytes(hashlib.sha256(final).digest()[:8], "big") % every == 0
 
 

@@ -1,4 +1,4 @@
-"""From an accepted signature to a completed contract: carry out the steps that `hub.model.sealing.finalise` chooses.
+"""Carry a contract from an accepted signature to COMPLETED, by the steps that `hub.model.sealing.finalise` chooses.
 
 `advance` continues from the contract's present state, whatever process calls it, and however often. Each step does its
 slow work outside any transaction. One transaction then locks the contract, checks that its state is still the same,
@@ -30,11 +30,10 @@ log = structlog.get_logger()
 
 
 async def advance(services: Services, contract_id: UUID, job: int | None = None) -> ContractState:
-    """Do what the hub has to do for this contract, until a signer's turn comes or a service is unavailable.
+    """Do the hub's steps for this contract until a signer has to act or a service is unavailable. Return its state.
 
-    `job`: the number of the queue's job, whose start is counted. Returns the contract's state. An error, expected or
-    not, is not raised: the contract shows as stuck, staff are told, and it is tried again later. Raises
-    StartedTooOften.
+    `job`: the id of the job in the queue, whose starts are counted. No error of a step is raised, expected or not:
+    the contract shows as stuck, staff are told, and it is tried again later. Raises StartedTooOften.
     """
     begun: Work | None = None
     try:
@@ -57,7 +56,7 @@ async def advance(services: Services, contract_id: UUID, job: int | None = None)
 
 async def _note_trouble(services: Services, contract_id: UUID, error: QiandaError, begun: Work | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.cases.lock(contract_id)  # first, as `choose_work` does: the seal's register comes after it
+        await tx.cases.lock(contract_id)  # before the seal's register, in the order of `choose_work`
         if begun is not None and begun.attempt is not None:
             await tx.signatures.end_attempt(begun.attempt, tx.now, failure=f"{error.code}: {error}")
         if begun is not None and begun.step is FinaliseStep.SIGN_SEAL:

@@ -17,13 +17,13 @@ from hub.store.transaction import Transaction
 
 MAX_USES = 100_000_000
 MAX_TEMPLATES = 50
-# Grants are given before the seal is taken into use, and while it is.
+# States in which a seal can be granted: from when it is made until it is revoked or archived.
 _GRANTABLE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
 
 
 @dataclass(frozen=True)
 class NewGrant:
-    """Input of whoever grants, not validated. `grantee`: name of an API key, login, role; empty for contracts."""
+    """Input for a new grant, not validated. `grantee`: name of an API key, a login or a role; empty for contracts."""
 
     grantee_kind: str
     grantee: str
@@ -69,7 +69,7 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
 
 
 async def revoke_grant(services: Services, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
-    """Revoke one grant of a seal: no use begins by it any more. Raises SealNotFound, NotFound."""
+    """Revoke one grant of a seal, which then allows no new use. Raises SealNotFound, NotFound."""
     async with services.database.transaction(keeper.scope) as tx:
         seal = await tx.seals.lock(seal_id)
         if not await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now, only=grant_id):
@@ -94,7 +94,7 @@ def _check_templates(services: Services, asked: Sequence[str]) -> tuple[str, ...
 
 
 async def _find_grantee(tx: Transaction, asked: NewGrant) -> Grantee:
-    """Return whom a grant names. Raises BadInput if there is nobody of this name."""
+    """Return the grantee that the input names. Raises BadInput if there is nobody of this name."""
     if asked.grantee_kind not in list(GranteeKind):
         raise BadInput(f"one of {', '.join(GranteeKind)}", field="grantee_kind")
     kind, name = GranteeKind(asked.grantee_kind), asked.grantee.strip()

@@ -1,7 +1,7 @@
-"""Make an approved seal, and renew its certificate: a key on the token, and a certificate for it.
+"""Make an approved seal, that is, a key on the token and a certificate for it; renew the certificate.
 
-The key stays under a label of its own, so whatever is repeated after a crash finds the same key. The old certificate
-counts until the new one is written: requests that were prepared with the old one are prepared again.
+Each seal's key has its own label, so a step that is repeated after a crash finds the same key. The old certificate is
+used until the new one is written. Requests that were prepared with the old certificate are then prepared again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.transaction import Transaction
 
-# PEM or DER, by the name of the file.
+# Pairs of file name and content, which is PEM or DER.
 CertificateFiles = Sequence[tuple[str, bytes]]
 _MADE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
 _HAS_KEY = (SealState.APPROVED, *_MADE)
 
 
 def label_of(seal: Seal) -> str:
-    """Return under which label the seal's key is on the token."""
+    """Return the label of the seal's key on the token."""
     return seal.key_label or f"seal-{seal.id.hex[:16]}"
 
 
 async def request_seal_certificate(services: Services, keeper: Keeper, seal_id: UUID) -> bytes:
-    """Return a PKCS#10 request (PEM) for the seal's key, which is made if it is not there.
+    """Return a PKCS#10 request (PEM) for the seal's key, which is generated if it does not exist.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable.
     """
@@ -45,8 +45,8 @@ async def request_seal_certificate(services: Services, keeper: Keeper, seal_id: 
 
 
 async def make_seal(services: Services, keeper: Keeper, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
-    """Make an approved seal. `files`: a certificate for its key, with those above it; without, the built-in authority
-    issues one.
+    """Make an approved seal. `files`: a certificate for its key with the chain above it; empty to have the built-in
+    authority issue one.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable, and what `accept_certificate` raises.
     """
@@ -58,7 +58,7 @@ async def make_seal(services: Services, keeper: Keeper, seal_id: UUID, files: Ce
 
 
 async def renew_seal(services: Services, keeper: Keeper, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
-    """Give a seal another certificate for the same key, while it is in use. Raises as `make_seal` does."""
+    """Give a seal that was already made a new certificate for the same key. Raises as `make_seal` does."""
     chain = await _certify(services, keeper, seal_id, _MADE, files)
     async with services.database.transaction(keeper.scope) as tx:
         renewed = _with_chain(_checked_state(await tx.seals.lock(seal_id), _MADE), chain)
@@ -69,7 +69,7 @@ async def renew_seal(services: Services, keeper: Keeper, seal_id: UUID, files: C
 async def _certify(
     services: Services, keeper: Keeper, seal_id: UUID, states: Sequence[SealState], files: CertificateFiles
 ) -> tuple[bytes, ...]:
-    """Return the certificates for the key of a seal that is in one of these states."""
+    """Return a certificate chain for the key of a seal, which must be in one of these states."""
     async with services.database.transaction(keeper.scope) as tx:
         seal = _checked_state(await tx.seals.get(seal_id), states)
     key, authority = await services.sealing.token.generate_key(label_of(seal)), services.sealing.authority
@@ -84,7 +84,7 @@ async def _certify(
 
 
 def _checked_state(seal: Seal, states: Sequence[SealState]) -> Seal:
-    """Return the seal. Raises SealMoveNotAllowed in another state, and for the key that the configuration names."""
+    """Return the seal. Raises SealMoveNotAllowed if it is in another state, or is the configured seal."""
     if seal.state not in states or seal.key_place is KeyPlace.CONFIGURED:
         raise SealMoveNotAllowed(seal.state.value)
     return seal
@@ -97,7 +97,7 @@ def _with_chain(seal: Seal, chain: tuple[bytes, ...]) -> Seal:
 async def _save(services: Services, tx: Transaction, seal: Seal, kind: str, actor: str) -> None:
     await tx.seals.save(seal)
     certificate = x509.load_der_x509_certificate(seal.chain[0])
-    if seal.chain[-1] == services.sealing.authority.root:  # so that it can be revoked
+    if seal.chain[-1] == services.sealing.authority.root:  # so that the built-in authority can revoke it
         issued = IssuedCertificate(
             services.sealing.authority_name,
             certificate.serial_number,

@@ -1,6 +1,6 @@
 """The life of a seal: applied for, approved by two people, taken into use, suspended, revoked, archived.
 
-Each act locks the seal, decides by `hub.model.sealing`, and is an entry of the school's record in one transaction.
+In one transaction, each act locks the seal, decides by `hub.model.sealing`, and appends to the school's record.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_NAME_LENGTH = 40
 MAX_ORGANISATION_LENGTH = 60
 MAX_INSCRIPTION_LENGTH = 12
 MAX_WORDS_LENGTH = 500
-# Kinds of the school's record.
+# The kind of entry in the school's record for each act.
 _KINDS: Mapping[SealAct, str] = {
     SealAct.ACTIVATE: "seal-activated",
     SealAct.SUSPEND: "seal-suspended",
@@ -40,7 +40,8 @@ _KINDS: Mapping[SealAct, str] = {
 
 @dataclass(frozen=True)
 class Keeper:
-    """Whoever acts on seals. `actor`: as the record names them. `scope`: whose seals they see."""
+    """A person or client who acts on seals. `actor`: their name in the record. `scope`: the campuses whose seals they
+    see."""
 
     actor: str
     scope: Scope
@@ -48,7 +49,7 @@ class Keeper:
 
 @dataclass(frozen=True)
 class NewSealRequest:
-    """Input of whoever applies, not validated. `picture`: an uploaded PNG; None: it is drawn."""
+    """Input of an application for a seal, not validated. `picture`: an uploaded PNG; None to draw it."""
 
     name: str
     kind: str
@@ -62,7 +63,7 @@ class NewSealRequest:
 
 @dataclass(frozen=True)
 class PreparedSealRequest:
-    """A checked application with its picture."""
+    """A validated application with its picture."""
 
     asked: NewSealRequest
     picture: bytes
@@ -82,7 +83,7 @@ async def prepare_seal_request(services: Services, asked: NewSealRequest) -> Pre
 
 
 async def add_seal_request(tx: Transaction, keeper: Keeper, prepared: PreparedSealRequest) -> Seal:
-    """Add the seal with its application. Raises BadInput for a campus that is not theirs, SealNameTaken."""
+    """Add the seal with its application. Raises BadInput for a campus outside the keeper's scope, SealNameTaken."""
     wanted = prepared.asked
     if not keeper.scope.covers(wanted.campus):
         raise BadInput(f"there is no campus {wanted.campus}", field="campus")
@@ -161,7 +162,7 @@ async def approve_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Sea
 
 
 async def reject_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
-    """Reject an application, or take back one's own. Raises SealNotFound, SealMoveNotAllowed."""
+    """Reject an application; the applicant withdraws it in this way. Raises SealNotFound, SealMoveNotAllowed."""
     async with services.database.transaction(keeper.scope) as tx:
         seal, request = await _lock_request(tx, seal_id)
         rejected = seal.move(SealAct.REJECT, tx.now)
@@ -180,10 +181,10 @@ async def _lock_request(tx: Transaction, seal_id: UUID) -> tuple[Seal, SealReque
 
 
 async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
-    """Activate, suspend, resume, revoke or archive a seal. A seal that is revoked loses its grants, and its certificate
-    if the built-in authority issued it.
+    """Activate, suspend, resume, revoke or archive a seal.
 
-    Raises SealNotFound, SealMoveNotAllowed.
+    Revoking a seal also revokes its grants, and its certificate if the built-in authority issued it. Raises
+    SealNotFound, SealMoveNotAllowed.
     """
     async with services.database.transaction(keeper.scope) as tx:
         seal = (await tx.seals.lock(seal_id)).move(act, tx.now)
@@ -197,7 +198,7 @@ async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: Seal
 
 
 async def _revoke_certificate(services: Services, tx: Transaction, seal: Seal) -> None:
-    """Revoke the certificate at the built-in authority. An outside one has to be asked by people."""
+    """Revoke the seal's certificate if the built-in authority issued it. Otherwise staff have to ask its authority."""
     if seal.chain and seal.chain[-1] == services.sealing.authority.root:
         serial = x509.load_der_x509_certificate(seal.chain[0]).serial_number
         await tx.certificates.revoke(services.sealing.authority_name, serial, tx.now, "cessation_of_operation")
@@ -212,7 +213,7 @@ async def record_seal_act(
 
 
 async def list_seals(services: Services, scope: Scope) -> list[Seal]:
-    """Return the seals within the scope; those of the whole school begin with the configured one being there."""
+    """Return the seals within the scope. For the whole school, add the configured seal first if it is missing."""
     if scope == EVERYTHING:
         async with services.database.transaction(EVERYTHING) as tx:
             if await tx.school.headquarters() is not None:
@@ -223,7 +224,7 @@ async def list_seals(services: Services, scope: Scope) -> list[Seal]:
 
 
 async def find_seal(services: Services, scope: Scope, name: str) -> Seal:
-    """Return the seal with this name. Raises SealNotFound."""
+    """Return the seal with this name or id. Raises SealNotFound."""
     found = [seal for seal in await list_seals(services, scope) if seal.name == name or str(seal.id) == name]
     if not found:
         raise SealNotFound

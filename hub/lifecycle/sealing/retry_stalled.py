@@ -1,6 +1,6 @@
-"""Show a signed contract that the hub does not finish as stuck, try it again, and tell staff.
+"""Mark a contract that the hub cannot finish as stuck, try it again, and tell staff.
 
-It is apart from `finalise`, so that a worker which only reminds does not load the PDF libraries.
+This module is separate from `finalise` so that a worker that only reminds does not load the PDF libraries.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from hub.store.transaction import Transaction
 
 STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"
 CANNOT = "The contract is signed but cannot be finished:"
-# The reason if there is no error: the jobs wait, or each process that works on the contract dies before a result.
+# The reason if no error was seen: the jobs are still waiting, or each process died before it had a result.
 NOT_FINISHED = "not-finished"
 
 
 async def ask_again(tx: Transaction, contract_id: UUID) -> None:
-    """Enqueue a job for a contract whose step is due without any result, and count the try.
+    """Enqueue a job for a contract whose step is overdue and has no result, and count the try.
 
-    A process that dies cannot report anything, so it shows by the number of tries alone.
+    A process that dies cannot report it; only the number of tries shows it.
     """
     tries = await tx.contracts.hub_tries(contract_id) + 1
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
@@ -30,17 +30,17 @@ async def ask_again(tx: Transaction, contract_id: UUID) -> None:
     if tries < TRIES_BEFORE_STAFF:
         return
     contract = await tx.contracts.locked(contract_id)
-    # `note_trouble` tells staff of an error that was seen, with its reason.
+    # If an error was seen, `note_trouble` tells staff, with the reason.
     if await waits_for_hub(tx, contract) and (contract.stuck_since is None or tries > TRIES_BEFORE_STAFF):
         await _show(tx, contract, contract.stuck_reason or NOT_FINISHED)
         await _tell(tx, contract, f"{STILL_NOT}\n{tries}")
 
 
 async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -> int | None:
-    """Show an error on the contract and plan the next try (after 1 minute, doubling to 1 hour).
+    """Write the error to the contract and plan the next try (after 1 minute, doubling to 1 hour).
 
-    Staff are told after TRIES_BEFORE_STAFF tries, or at once if waiting does not help. Returns the number of tries, or
-    None if another process has done meanwhile what failed here.
+    Staff are told after TRIES_BEFORE_STAFF tries, or at once if waiting cannot help. Returns the number of tries, or
+    None if another process has meanwhile done what failed here.
     """
     contract = await tx.contracts.locked(contract_id)
     if not await waits_for_hub(tx, contract):

@@ -1,7 +1,7 @@
-"""Seal the files of a job, some at a time: two transactions for each chunk, and nothing sealed twice.
+"""Seal the files of a job in chunks, with two transactions for each chunk and no file sealed twice.
 
-Before the key signs, each file has its line in the register of seals, and its result has a name. A worker that dies
-loses its lease; who takes the files up again finds what is finished and goes on with the rest.
+Before the key signs, each file has a line in the register of seals and its result has a name. When a worker dies, its
+lease ends. The worker that claims the files next finds the finished results and continues with the rest.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from hub.store.sealing.job_files import sha256_of
 if TYPE_CHECKING:
     from hub.documents.sealing.file_sealer import LongTerm, SealInHand
 
-# Files of one lease, with one transaction before they are signed and one behind.
+# Files of one lease, with one transaction before they are signed and one after.
 FILES_AT_A_TIME = 50
-# A file that was begun more often probably ends its worker.
+# A file that was begun more often than this probably kills its worker.
 MAX_TRIES = 5
-# Fetched from and sent to an object store at the same time.
+# Files that are fetched from an object store at the same time.
 MAX_TRANSFERS = 16
-# How long a worker that died keeps its files; one that lives renews after a third of it.
+# How long a dead worker keeps its files; a live one renews its lease after a third of this time.
 LEASE = timedelta(seconds=60)
-# The files of a job for which the queue has waited so long are left to the next start of it.
+# A run of the job claims no more files after this time: its next start in the queue continues.
 MAX_RUN = timedelta(seconds=20)
-# How long files rest when a part is away that all need.
+# How long files wait before the next try while a service that all of them need is unavailable.
 REST = timedelta(seconds=10)
-NO_DOCUMENT = "0" * 64  # the hash of a file that could not be read, in the register
+NO_DOCUMENT = "0" * 64  # stands in the register for the hash of a file that could not be read
 log = structlog.get_logger()
 
 
 @dataclass
 class Chunk:
-    """Files of one lease. `held`: when the lease ends, which says that they are ours."""
+    """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them."""
 
     job: SealJob
     seal: Seal
@@ -69,9 +69,9 @@ class Chunk:
 
 
 async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], bool]) -> bool:
-    """Seal files of a job while `goes_on` says so. Return whether some may be left.
+    """Seal files of a job until none is left or `goes_on` returns False. Return whether files may be left.
 
-    Raises Unavailable: what was begun is taken up again when its lease has ended.
+    Raises Unavailable; the files that were begun are claimed again after REST.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         job = await tx.seal_jobs.get(job_id)
@@ -84,7 +84,7 @@ async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], b
         except Unavailable:
             await _give_back(services, chunk)
             raise
-        except Exception:  # what is finished is not lost with the rest, which another start takes up
+        except Exception:  # store the finished outcomes; the next start of the job seals the other files
             await _end(services, chunk, claims_more=False)
             raise
         chunk = await _end(services, chunk, claims_more=goes_on())
@@ -102,7 +102,7 @@ async def _claim(services: Services, job_id: UUID) -> Chunk | None:
 
 
 async def _seal_chunk(services: Services, chunk: Chunk) -> None:
-    """Fill `chunk.outcomes`. Raises Unavailable if a part is away that all files need."""
+    """Fill `chunk.outcomes`. Raises Unavailable if a service that all files need is unavailable."""
     for item in chunk.items:
         if item.tries > MAX_TRIES:
             chunk.fail(item, SealFault.GAVE_UP)
@@ -115,7 +115,7 @@ async def _seal_chunk(services: Services, chunk: Chunk) -> None:
             in_hand, long_term = await _open(services, chunk)
         except Unavailable:
             raise
-        except QiandaError as error:  # nobody would accept this seal: each file says so
+        except QiandaError as error:  # nobody would accept this seal, so each file gets the reason
             for item in chunk.open:
                 chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
             return
@@ -142,7 +142,7 @@ async def _open(services: Services, chunk: Chunk) -> tuple[SealInHand, LongTerm 
 
 
 async def _fetch_all(services: Services, chunk: Chunk) -> None:
-    """Bring the files of an object store here, and hash them."""
+    """Download the files from the object store, and hash them. Does nothing for uploaded files."""
     if chunk.job.terms.source is None:
         return
     store = services.seal_files.stores.get(chunk.job.terms.source.store)
@@ -158,7 +158,7 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
     fetched = await asyncio.gather(*(fetch(item) for item in chunk.open), return_exceptions=True)
     known = {}
-    for each in fetched:  # all have ended: none writes into a file that is fetched anew
+    for each in fetched:  # raise only after all downloads have ended, so that none writes into a later try's file
         if isinstance(each, BaseException):
             raise each
         known[each.number] = each
@@ -181,7 +181,7 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
 
 
 def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse) -> None:
-    """A use that is not to be signed was refused, or the file is sealed already."""
+    """Set the outcome of a file that may not be signed: its use was refused, or the file was already sealed."""
     if use.result_sha256 is None:
         chunk.fail(item, SealFault.SEAL_REFUSED, use.reason or "")
         return
@@ -191,7 +191,8 @@ def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse
 
 
 def _ask(job: SealJob, *, is_live: bool) -> SealAsk:
-    """`is_live`: the client's key counts still; else nothing is granted to it any more."""
+    """Return the request to use the job's seal. `is_live`: the client's API key is still valid; if not, no grant counts
+    for it."""
     client = job.client
     grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)} if is_live else ())
     return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
@@ -203,7 +204,7 @@ def _about(item: SealItem) -> str:
 
 @dataclass(frozen=True)
 class _Bench:
-    """What the files of a chunk are sealed with."""
+    """The tools with which the files of a chunk are sealed."""
 
     services: Services
     chunk: Chunk
@@ -211,7 +212,7 @@ class _Bench:
     long_term: LongTerm | None
 
     async def seal(self, item: SealItem, waiting: asyncio.Semaphore) -> None:
-        """Seal one file. Raises Unavailable, after which all of it can be done again."""
+        """Seal one file. Raises Unavailable, after which the whole call can be repeated."""
         async with waiting:
             try:
                 sha256, size = await self._finished(item) or await self._sealed(item)
@@ -226,7 +227,7 @@ class _Bench:
                 self.chunk.outcomes[item.number] = ItemOutcome(item, sha256, size)
 
     async def _finished(self, item: SealItem) -> tuple[str, int] | None:
-        """Return the result that an earlier try left, which is whole if it is there."""
+        """Return hash and size of the result of an earlier try, or None. A result that exists is complete."""
         path = self._result(item)
         return await asyncio.to_thread(sha256_of, path) if path.exists() else None
 
@@ -252,7 +253,7 @@ class _Bench:
 
 
 async def _end(services: Services, chunk: Chunk, *, claims_more: bool) -> Chunk | None:
-    """Write what became of the files, and claim the next ones. Files whose outcome is not known stay as they are."""
+    """Write the outcomes of the files, and claim the next ones. Files without an outcome stay as they are."""
     outcomes = list(chunk.outcomes.values())
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
@@ -265,7 +266,7 @@ async def _end(services: Services, chunk: Chunk, *, claims_more: bool) -> Chunk 
 
 
 async def _give_back(services: Services, chunk: Chunk) -> None:
-    """Write what is known of the files, and leave the others to a later start of the job."""
+    """Write the known outcomes, and release the other files for a later start of the job."""
     await _end(services, chunk, claims_more=False)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
@@ -276,7 +277,7 @@ def _ended_use(outcome: ItemOutcome) -> EndedUse:
 
 
 def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> None:
-    """Delete what nobody needs any more: sources, and results that stand in an object store."""
+    """Delete files that are not needed any more: sources, and results that were sent to an object store."""
     files = services.seal_files.folder
     for outcome in ended:
         files.forget_source(outcome.item.job, outcome.item.number)
@@ -289,7 +290,7 @@ async def _lease_renewed(services: Services, chunk: Chunk) -> AsyncIterator[None
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            with contextlib.suppress(Unavailable):  # there are two more tries before it ends
+            with contextlib.suppress(Unavailable):  # the lease lasts long enough for two more tries
                 async with services.database.transaction(EVERYTHING) as tx:
                     until = tx.now + LEASE
                     await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)

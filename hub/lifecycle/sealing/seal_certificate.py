@@ -1,4 +1,4 @@
-"""Check before each use of the seal's key that the certificate of the school's seal is still good."""
+"""Check, before each use of a seal's key, that the seal's certificate is still valid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hub.lifecycle.services import Services
 
 
 async def check_seal_certificate(services: Services, chain: Sequence[bytes], revoked: Sequence[Revoked]) -> None:
-    """Ask the authority of the seal's certificate. With a bad certificate, no sealed contract could be completed.
+    """Check at its authority that the seal's certificate is not revoked: such a seal could not complete a contract.
 
     `chain`: DER, the seal's own first. `revoked`: the revocations of the built-in authority. Raises
-    CertificateNotValid, CertificateRevoked, and AuthorityUnavailable if neither a list nor an OCSP answer can be had.
+    CertificateNotValid, CertificateRevoked, and AuthorityUnavailable if neither a CRL nor an OCSP answer is available.
     """
     check_not_expired(chain[0], services.clock())
     if chain[-1] != services.signing.signer_trust.own:

@@ -1,4 +1,4 @@
-"""What sealing a file of another system needs of a seal: its picture, its key, and evidence that lasts."""
+"""What is needed of a seal to seal a file of another system: its picture, its key, and long-term validation data."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ async def open_seal(services: Services, seal: Seal) -> SealInHand:
 
 
 async def collect_seal_evidence(services: Services, chain: tuple[bytes, ...]) -> LongTerm:
-    """Return what makes a seal last: for the files of a few seconds, the same CRL. Raises CertificateRevoked, and
-    AuthorityUnavailable if neither a list nor an OCSP answer can be had."""
+    """Return the long-term validation data of a seal. Files that are sealed within seconds share one CRL.
+
+    Raises CertificateRevoked, and AuthorityUnavailable if neither a CRL nor an OCSP answer is available.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await list_revoked(services, tx)
     ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc

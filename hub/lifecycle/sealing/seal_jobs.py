@@ -27,9 +27,9 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import SEAL_FILES
 from hub.store.transaction import Transaction
 
-# Jobs of the queue that work on one seal job at the same time: so many workers share it.
+# Queue jobs for one seal job, so that as many workers share its files.
 LANES_OF_JOB = 2
-# A job that nobody works on for so long gets another start: the time of a lease, and some more.
+# Rows that one statement adds.
 ITEMS_AT_ONCE = 5_000
 
 
@@ -42,7 +42,7 @@ class UploadedFiles:
 
 
 def check_terms(services: Services, client: SealClient, terms: SealTerms) -> None:
-    """Raise BadInput for a place, a webhook or a store that does not exist, or that is not this client's."""
+    """Raise BadInput for a place, a webhook or a store that does not exist or that this client may not use."""
     parse_seal_place(terms.place)
     for place, field in ((terms.source, "source"), (terms.target, "target")):
         if place is None:
@@ -60,10 +60,10 @@ def check_terms(services: Services, client: SealClient, terms: SealTerms) -> Non
 async def begin_seal_job(
     services: Services, tx: Transaction, client: SealClient, terms: SealTerms, uploaded: UploadedFiles | None
 ) -> SealJob:
-    """Begin a job with files that were uploaded, or whose files are still to be listed. The scope of the transaction
-    has to be all campuses; a seal outside of the client's grants is refused when it is used.
+    """Begin a job with uploaded files, or with files of an object store, which a worker lists later.
 
-    Raises BadInput, SealNotFound, ManySealFiles.
+    The transaction's scope must be all campuses. Grants are not checked here but at each use of the seal. Raises
+    BadInput, SealNotFound, ManySealFiles.
     """
     check_terms(services, client, terms)
     await tx.seals.get(terms.seal)
@@ -79,13 +79,13 @@ async def begin_seal_job(
 
 
 async def start_lanes(tx: Transaction, job: UUID) -> None:
-    """Have workers take the job up; lanes that wait in the queue already are not doubled."""
+    """Enqueue the queue jobs of a seal job, except those that are already waiting in the queue."""
     for lane in range(LANES_OF_JOB):
         await tx.jobs.enqueue(SEAL_FILES, {"job": str(job)}, f"{SEAL_FILES}-{job}-{lane}")
 
 
 async def list_source(services: Services, job: SealJob) -> None:
-    """List the files of a job in its object store. A listing that is broken off begins anew.
+    """List the files of a job in its object store. An interrupted listing starts again from the beginning.
 
     Raises StoreUnavailable.
     """
@@ -117,7 +117,7 @@ async def _add_items(tx: Transaction, job: SealJob, found: Sequence[NewItem]) ->
 
 
 def _name_of(key: str, prefix: str, number: int) -> str:
-    """Return the name of a result: the way below the prefix, each part of it safe."""
+    """Return the name of a result: the path below the prefix, each part made safe as a file name."""
     below = key.removeprefix(prefix).lstrip("/")
     parts = [safe_name(part, number) for part in below.split("/") if part]
     return "/".join(parts) or safe_name(key, number)

@@ -1,8 +1,8 @@
-"""Use a seal: ask before its key signs, and say afterwards what became of it. Each is a line of the register.
+"""Use a seal: ask for permission before its key signs, and report the outcome. Each use is a line of the register.
 
-Whoever seals something calls `begin_seal_uses` in the transaction before the key signs, signs only documents whose line
-says `may_sign`, and calls `end_seal_uses` in the transaction that stores the result. A process that dies in between
-asks again with the same ids: nothing is counted twice, and what was sealed is answered as sealed.
+The caller runs `begin_seal_uses` in the transaction before the key signs, signs only documents whose line says
+`may_sign`, and runs `end_seal_uses` in the transaction that stores the result. After a crash in between, it asks again
+with the same ids: no use is counted twice, and a document that was already sealed is reported as sealed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from hub.store.transaction import Transaction
 async def begin_seal_uses(tx: Transaction, asked: SealAsk, documents: Sequence[DocumentToSeal]) -> list[SealUse]:
     """Check state, certificate, grant, campus, template and remaining uses, and write a line for each document.
 
-    Returns the lines in the order of the documents. A refusal is a line as well, so nothing is raised for it. The scope
-    of the transaction has to be all campuses. Raises SealNotFound. Of locks it takes the seal's (shared), then those
-    of grants that have a limit: both are held until the transaction ends.
+    Returns the lines in the order of the documents. A refusal is a line too and raises nothing. The transaction's scope
+    must be all campuses. Locks the seal (shared), then the grants that have a limit, until the transaction ends. Raises
+    SealNotFound.
     """
     if not documents:
         return []
@@ -42,7 +42,7 @@ async def begin_seal_uses(tx: Transaction, asked: SealAsk, documents: Sequence[D
 
 
 async def end_seal_uses(tx: Transaction, ended: Sequence[EndedUse]) -> None:
-    """Write what became of attempts. One that failed is given back to its grant. What has ended already stays."""
+    """Write the outcomes of uses, except for those that have already ended. A failed use is given back to its grant."""
     if not ended:
         return
     if failed := [use.use for use in ended if use.failure is not None]:

@@ -1,4 +1,4 @@
-"""The next step of finalising and its data, read and chosen under the lock of the contract."""
+"""The next step of finalising a contract and its data, read and chosen under the contract's lock."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Work:
-    """The next step of a contract, and what was read for it under the contract's lock.
+    """The next step of a contract, and the data that was read for it under the contract's lock.
 
-    `seal`: the one that the contract gets, once all have signed. `refusal`: why it may not be used.
-    `attempt`: the attempt row of a step that makes an outside call. `embedded`: the signatures that are in the file,
-    for steps with an attempt. `revoked`: the revocations of the built-in authority then, for the same steps.
+    `seal`: the contract's seal, once all have signed. `refusal`: the reason why it may not be used. `attempt`: the
+    attempt row of a step that makes an outside call. Only such a step has `embedded`, the signatures in the file, and
+    `revoked`, the revocations of the built-in authority at this time.
     """
 
     step: FinaliseStep
@@ -92,13 +92,13 @@ async def choose_work(
 
 
 def _needs_seal(case: Case) -> bool:
-    """Return whether all have signed: the seal is prepared together with the last signature."""
+    """Return whether all have signed. The seal is prepared in the transaction that embeds the last signature."""
     state = case.contract.state
     return state is ContractState.SIGNED or (not state.final and all_signed(party.task for party in case.parties))
 
 
 async def _begin_use(tx: Transaction, seal: Seal, contract: Contract, request: SignatureRequest) -> str | None:
-    """Write into the seal's register that its key is about to sign. Return why it may not, or None."""
+    """Write into the seal's register that its key is about to sign. Return the reason for a refusal, or None."""
     asked = SealAsk(seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
     document = DocumentToSeal(request.id, request.base, f"contract:{contract.id}")
     (use,) = await begin_seal_uses(tx, asked, [document])
@@ -115,8 +115,8 @@ async def end_attempt(
 ) -> Case:
     """Lock the contract and end the attempt of this step. Return the case as it is under the lock.
 
-    `with_record`: lock the record at once. Not where requests of signers are changed afterwards: whoever revokes a key
-    changes them before the record, and does not have the contract.
+    `with_record`: lock the record at once. Do not use it where signers' requests are changed afterwards: the revocation
+    of a key locks those requests before the record, without the contract's lock, so that a deadlock would be possible.
     """
     lock = tx.cases.lock_with_record if with_record else tx.cases.lock
     case = await lock(work.contract.id)
@@ -133,10 +133,11 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
 async def collect_evidence(services: Services, work: Work) -> Evidence:
     """Return certificate chains, CRLs and OCSP answers for the file. Raises CertificateRevoked.
 
-    Whoever stores the file checks `list_revoked` again: what is revoked during the outside calls must be in its CRL.
+    Before storing the file, the caller checks `list_revoked` again: the CRL must contain a certificate that was revoked
+    during the outside calls.
 
-    The CRL of the built-in authority ends before any certificate in the file does, because it could not speak for that
-    certificate later. A validator judges all signatures by the newest CRL in the file, earlier ones too.
+    The CRL of the built-in authority ends before any certificate in the file expires, because it does not cover expired
+    certificates. A validator judges all signatures, earlier ones too, by the newest CRL in the file.
     """
     request, entries = work.about, work.revoked
     inside = [request, *work.embedded]
@@ -156,7 +157,7 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
 
 
 def _is_foreign(services: Services, request: SignatureRequest) -> bool:
-    """Return whether another authority than the built-in one issued the certificate."""
+    """Return whether an authority other than the built-in one issued the certificate."""
     return request.chain[-1] != services.signing.signer_trust.own
 
 
