@@ -1,4 +1,4 @@
-"""Entries of the contract's record about refused keys, signatures and programs."""
+"""Write refused keys, signatures and programs into the contract's record."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ KeyCheck = Callable[[Services, str, UUID | None, ShownKey], Awaitable[Found]]
 
 
 def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
-    """Decorate a check of a key: its refusals (WrongProof, KeyOfSomebodyElse, KeyRevoked) are written into the record.
+    """Decorate a check of a key so that its refusals (WrongProof, KeyOfSomebodyElse, KeyRevoked) enter the record.
 
-    The entry has a transaction of its own, so the check must have ended its transactions before it raises.
+    The entry is written in a transaction of its own, so the check must have ended its transactions before it raises.
     """
 
     async def checked(services: Services, secret: str, contract: UUID | None, shown: ShownKey) -> Found:
@@ -45,8 +45,7 @@ async def _note_key(services: Services, secret: str, contract_id: UUID | None, s
 
 
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
-    """Append to the record that a value is not a valid signature of this document by the key of the request's
-    certificate."""
+    """Append to the record that `signature` is not a valid signature of the prepared document by the certified key."""
     contract = await tx.contracts.get(request.contract)
     await tx.record.append(
         contract.id,

@@ -1,5 +1,5 @@
-"""Obtain a certificate for a new key from the authority that the rules choose or, if that is unavailable, from the
-next."""
+"""Obtain a certificate for a new key from the authority that the rules choose. If that authority is unavailable, ask
+the next one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Obtained:
     """An issued certificate and the name of the authority that issued it.
 
     `attempt` is still open: the transaction that stores the certificate ends it. `passed_over`: the names of the
-    authorities that were asked before and did not answer.
+    authorities that were asked earlier and did not answer.
     """
 
     authority: str
@@ -43,8 +43,8 @@ class Obtained:
 class CertificateOrder:
     """An order for a certificate for the public key `spki` (DER), valid for at least `life`.
 
-    `authorities`: the names of those that may be asked, in this order. `first_attempt`: the attempt row of the first
-    one. `passkey`: the passkey that the certificate is to name, if the authority can do that.
+    `authorities`: the names of the authorities to ask, in this order. `first_attempt`: the attempt row for the first
+    authority. `passkey`: the passkey that the certificate is to name, if the authority can do that.
     """
 
     spki: bytes
@@ -75,11 +75,10 @@ async def begin_order(
 
 
 async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
-    """Ask the authorities one after the other, each with an attempt row written before it, until one issues a
-    certificate.
+    """Ask the authorities one after the other until one issues a certificate. Each call has an attempt row before it.
 
-    Raises AuthorityUnavailable or TokenUnavailable if none of them can be reached, and AuthorityRefused as soon as one
-    refuses: no other authority is asked then. If an answer comes too late, its certificate is never used.
+    Raises AuthorityUnavailable or TokenUnavailable if none of them can be reached. Raises AuthorityRefused as soon as
+    one refuses, without asking another. A certificate that arrives after its call timed out is never used.
     """
     failures: list[tuple[str, Unavailable]] = []
     for name in order.authorities:

@@ -1,4 +1,4 @@
-"""Where a signer's key has to be: what the contract's template demands, and the record of keys that do not meet it."""
+"""Check where a signer's key is kept against the demands of the contract's template."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.model.staff.accounts import EVERYTHING
 
 
 def accepted_custody(services: Services, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
-    """Return where this signer's key may be. Empty: anywhere."""
+    """Return the kinds of custody that the template allows for this signer's key. Empty: all kinds."""
     return services.documents.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
 
 

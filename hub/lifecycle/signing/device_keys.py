@@ -1,8 +1,9 @@
-"""The key in an app on the signer's own device: attested if the platform can do it, bound to its person, revocable.
+"""Bind the key in an app on the signer's own device to its person, and revoke it.
 
-The key is bound in a session that was verified by one-time code and identity check. Later sessions present it with a
-proof of possession alone. A key without a verified attestation counts as a software key; the app's claim of custody is
-kept as a claim. Certificates that authorities issued for a revoked key are revoked by `revoke_certificates`.
+The platform attests the key if it can. The key is bound in a session that was verified by one-time code and identity
+check; later sessions present it with a proof of possession alone. Without a verified attestation it counts as a
+software key, and the app's claim of custody is stored as a mere claim. `revoke_certificates` revokes the certificates
+of a revoked key.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class ShownKey:
 class Presented:
     """What an app presents together with a key: the platform's attestation statement and a name for the device.
 
-    `passkey`: the id of the person's passkey that is to confirm what the key signs.
+    `passkey`: the id of the person's passkey that will confirm what the key signs.
     """
 
     statement: Statement | None = None
@@ -48,9 +49,9 @@ class Presented:
 
 @dataclass(frozen=True)
 class Held:
-    """A key whose possession was proved, and its custody. `key`: the app key, if it is one.
+    """A key whose possession was proved, and its custody. `key`: the app key; None for a key of another kind.
 
-    `fresh`: the key was not known before. `judged`: an attestation statement came with it and was checked.
+    `fresh`: the app key was not known before. `judged`: it came with an attestation statement, which was checked.
     """
 
     custody: Custody
@@ -116,8 +117,8 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
 
 
 async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
-    """Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with the key, whatever custody is claimed for
-    it."""
+    """Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with the key. The claimed custody does not
+    matter."""
     if (refusal := await owner_refusal(tx, spki, person)) is not None:
         raise refusal
 
@@ -172,15 +173,14 @@ def _facts(key: AppKey) -> dict[str, Any]:
 
 
 async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
-    """Return the devices of the session's person, newest first, and the public key that this session signs with, or
-    None."""
+    """Return the devices of the session's person, newest first, and the public key of this session, or None."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret)
         return await tx.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
 
 
 async def revoke(services: Services, secret: str, device: UUID) -> None:
-    """Revoke a device of the session's person; any of their sessions may do it. Does nothing if it is already revoked.
+    """Revoke a device of the session's person; any of their sessions may do it. Do nothing if it is already revoked.
 
     Raises NotFound.
     """
@@ -193,11 +193,11 @@ async def revoke(services: Services, secret: str, device: UUID) -> None:
 
 
 async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device: UUID, actor: str) -> None:
-    """Revoke a device of a signer for staff who see the contract. Raises NotFound, ContractNotFound."""
+    """Revoke a device of a signer on behalf of staff who may see the contract. Raises NotFound, ContractNotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.get(contract_id)
         persons = {signer.person for signer in await tx.contracts.signers(contract_id)}
-    async with services.database.transaction(EVERYTHING) as tx:  # it may end sessions of other campuses
+    async with services.database.transaction(EVERYTHING) as tx:  # the revocation may end sessions at other campuses
         key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person not in persons:
             raise NotFound("there is no such device")
@@ -205,10 +205,10 @@ async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device
 
 
 async def revoke_all(tx: Transaction, person: str, actor: str, reason: str) -> list[AppKey]:
-    """Revoke every device of a person, since whoever has the old phone may have the app on it. Return the revoked keys.
+    """Revoke all devices of a person, because another person may now hold the phone with the app. Return the keys.
 
-    The caller calls `note_revoked` for each returned key later: device keys are locked before persons, and records
-    after them.
+    The caller calls `note_revoked` for each returned key later, because the lock order is: device keys, persons,
+    records.
     """
     live = [key for key in await tx.app_keys.of_person(person) if key.revoked_at is None]
     live.sort(key=lambda each: each.id)

@@ -1,4 +1,4 @@
-"""A signer's link that staff hand on: as a QR code, a copied address, an app link, or a code shown at a desk."""
+"""Give staff a signer's link to hand on: as a QR code, an address to copy, an app link, or a code shown at a desk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WantedLink:
 
 @dataclass(frozen=True)
 class HandedLink:
-    """A link to hand on, its ticket as a short code, and what the link's door shows."""
+    """A link to hand on, its ticket in a readable form, and what the link's door shows."""
 
     link: SignLink
     short_code: str

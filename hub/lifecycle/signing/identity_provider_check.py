@@ -22,19 +22,19 @@ from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
-# Limits for one person: the same as for one-time codes, since each check needs a correct code.
+# Limits for one person. They equal those of one-time codes, since each check needs a correct code.
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
 
 
-# The document was declared by the signer and compared with nothing, and the record says no more than that.
+# The signer declared the identity document, and it was compared with nothing. The record says so.
 BY_POSTER = Identified("poster", "declared", result="declared")
 
 
 @dataclass(frozen=True)
 class IdentityQuestion:
-    """A check that the provider may now be asked for. Its attempt and its cost are already committed.
+    """A check for which the provider may be called once its attempt row and its budgets are committed.
 
-    `counted`: the signer's own budgets that were charged. They are credited if the provider does not answer.
+    `counted`: the person's budgets that were charged. They are credited if the provider does not answer.
     """
 
     attempt: UUID
@@ -43,7 +43,7 @@ class IdentityQuestion:
 
 
 def on_file(services: Services, signer: Signer) -> Identified:
-    """Return the result of an identity check against the data on file. It is as reliable as the source of that data."""
+    """Return how a person was identified who entered the data on file. This is only as reliable as that data."""
     if signer.declared:
         return BY_POSTER
     return Identified(services.signing.identity.name, services.signing.identity.method)
@@ -92,8 +92,7 @@ async def _end(services: Services, asked: IdentityQuestion, failure: str | None)
 
 
 async def note_not_matched(tx: Transaction, session: SigningSession, signer: Signer, identified: Identified) -> None:
-    """Record that the provider did not confirm the data on file, although the person knew them, and create a staff
-    task."""
+    """Record that the provider did not confirm the data on file, which the person knew, and create a staff task."""
     refused = replace(identified, result="not-matched")
     await tx.sessions.add_identity_check(session, signer.contract, signer.id, refused, tx.now)
     text = "The identity provider says that name and document on file do not belong together."

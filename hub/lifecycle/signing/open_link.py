@@ -26,7 +26,7 @@ CHALLENGE_BYTES = 32
 
 @dataclass(frozen=True)
 class Landed:
-    """A new session. `secret` is its bearer secret, of which the database has only the hash."""
+    """A new session. `secret` is its bearer secret; the database stores only the hash."""
 
     secret: str
     session: SigningSession
@@ -36,8 +36,10 @@ class Landed:
 
 @dataclass(frozen=True)
 class LinkNotice:
-    """What the page of a link may say before the code: nothing personal. `deadline`: of a contract that waits for the
-    link's signer now; None if it does not."""
+    """What the page of a link may show before the one-time code: nothing personal.
+
+    `deadline`: the deadline of the link's contract if it is waiting for the link's signer, else None.
+    """
 
     campus: Campus
     deadline: datetime | None
@@ -73,8 +75,8 @@ def new_secret() -> str:
 
 
 async def open_ticket(services: Services, text: str) -> Landed:
-    """Begin a session for the link with this ticket. Raises LinkNotValid, the same for unknown, expired and revoked
-    tickets."""
+    """Begin a session for the link with this ticket. Raises LinkNotValid for unknown, expired and revoked tickets
+    alike."""
     ticket = normalise_ticket(text)
     async with services.database.transaction(EVERYTHING) as tx:
         link = await tx.links.by_ticket(ticket) if ticket else None
@@ -97,7 +99,7 @@ async def open_ticket(services: Services, text: str) -> Landed:
 
 
 async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
-    """Return what may be said about a link. Raises LinkNotValid as `open_ticket` does."""
+    """Return what the page of a link may show. Raises LinkNotValid as `open_ticket` does."""
     link = await tx.links.by_ticket(ticket) if ticket else None
     if link is None or not link.valid(tx.now):
         raise LinkNotValid
@@ -117,8 +119,8 @@ async def session_of(
     """Return the live session with this secret. `lock` locks its row.
 
     Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents for the session of a paired
-    program unless `agent`. Raises NotVerified for the secret of a pickup-code session unless `before_code`; it does so
-    without a look-up, so that the answer cannot tell whether the pickup code was correct.
+    program unless `agent`. Raises NotVerified for the secret of a pickup-code session unless `before_code`, without
+    looking the session up, so that the answer does not reveal whether the pickup code was correct.
     """
     if is_pickup_secret(secret) and not before_code:
         raise NotVerified
@@ -158,10 +160,10 @@ async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[C
 
 
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
-    """Return the verified session at one contract. Without an id, it is the contract whose link was opened.
+    """Return the verified session at one contract, by default the contract whose link was opened.
 
-    Calls after `verify` begin with this. Raises SessionNotValid, NotVerified, NotForAgents (unless `agent`), or
-    ContractNotFound for a contract that is not in the session.
+    All calls after `verify` begin with this function. Raises SessionNotValid, NotVerified, NotForAgents (unless
+    `agent`), or ContractNotFound for a contract that is not in the session.
     """
     return await _visit(tx, secret, contract_id, agent=agent, lock=False)
 

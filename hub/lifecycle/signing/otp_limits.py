@@ -1,4 +1,4 @@
-"""Limits on one-time codes and wrong answers, and whose attempts are counted together."""
+"""Limit one-time codes and wrong answers. Several people at one phone number are counted together where necessary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.store.transaction import Transaction
 async def take_turn_at_phone(tx: Transaction, secret: str, signer: Signer) -> None:
     """Lock the phone number of a pickup-code session until the transaction ends; do nothing for other sessions.
 
-    Call it before taking any other lock: pickup-code sessions without a signer take this lock first as well.
+    Call this before taking any other lock, because pickup-code sessions without a signer take this lock first too.
     """
     if is_pickup_secret(secret):
         await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
@@ -31,7 +31,7 @@ async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) ->
 
 
 async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
-    """Refuse a pickup-code session by the counts of everybody who has this phone number. Raises Locked, TooSoon.
+    """Apply the limits to a pickup-code session, counting everybody with this phone number. Raises Locked, TooSoon.
 
     The answer depends on the phone number alone, so it does not reveal whether the pickup code was correct.
     """

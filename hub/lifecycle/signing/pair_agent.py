@@ -1,7 +1,7 @@
-"""Pair a program on the signer's own computer with a page's session, to sign there with the person's USB token.
+"""Pair a program on the signer's own computer with the session of a page, to sign with the signer's USB token.
 
 The page shows a code, which the program claims. The program gets its own session, for one contract and for signing
-only. Nothing can be signed until the person has confirmed on the page the certificate that the program found.
+only. Nothing can be signed until the signer has confirmed on the page the certificate that the program found.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Claimed:
-    """What the program gets. `secret` is the bearer secret of its session."""
+    """What the program gets for its code. `secret` is the bearer secret of its session."""
 
     secret: str
     session: SigningSession
@@ -54,8 +54,7 @@ class PairingView:
 
 
 async def begin(services: Services, secret: str, contract_id: UUID | None) -> tuple[str, Pairing]:
-    """Return a new code for the program. Ends an earlier code of this page, and the session of the program that claimed
-    it."""
+    """Return a new code for the program. End the page's earlier code, and the session of a program that claimed it."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
         check_turn(visiting.contract, visiting.task)
@@ -74,7 +73,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
 async def claim(services: Services, text: str) -> Claimed:
     """Return a session for the program that claims this code.
 
-    Raises PairingNotValid, the same for unknown, used, expired and ended codes.
+    Raises PairingNotValid for unknown, used, expired and ended codes alike.
     """
     code = normalise_pairing_code(text)
     if code is None:
@@ -114,8 +113,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
 
 
 async def standing(services: Services, secret: str) -> PairingView:
-    """Return the pairing's state, to the page and to its program alike. Raises PairingNotValid if there is no
-    pairing."""
+    """Return the state of the pairing to the page or its program. Raises PairingNotValid if there is no pairing."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         pairing = await _of(tx, session)
@@ -134,7 +132,7 @@ async def _of(tx: Transaction, session: SigningSession) -> Pairing:
 
 
 async def confirm(services: Services, secret: str, certificate_sha256: str) -> None:
-    """Store that the person confirmed on the page that this certificate is theirs.
+    """Store that the signer confirmed on the page that this certificate is theirs.
 
     Raises NotConfirmed if the program now has another certificate, PairingNotValid if the pairing has ended.
     """
@@ -152,8 +150,7 @@ async def confirm(services: Services, secret: str, certificate_sha256: str) -> N
 
 
 async def end(services: Services, secret: str) -> None:
-    """End the pairing because the person wants no program, or not this one, to sign. The program's session ends at
-    once."""
+    """End the pairing and the program's session, because the signer wants no program to sign, or another program."""
     async with services.database.transaction(EVERYTHING) as tx:
         pairing, visiting = await _own(tx, secret)
         await tx.pairings.end_all(visiting.session.id, tx.now)

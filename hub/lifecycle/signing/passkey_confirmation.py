@@ -1,6 +1,6 @@
-"""A passkey confirms one signature request. It is registered once for each device, in a verified session.
+"""Confirm a signature request with a passkey, and register passkeys: one for each device, in a verified session.
 
-A passkey is offered and never required.
+Passkeys are optional.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_p
 
 @dataclass(frozen=True)
 class PasskeyOptions:
-    """What a page needs to register a passkey for this person, or to ask for one of theirs."""
+    """The data that a page needs to register a passkey for this person, or to ask for one that they registered."""
 
     rp_id: str
     user: bytes
@@ -32,7 +32,7 @@ class PasskeyOptions:
 
 @dataclass(frozen=True)
 class PasskeyAnswer:
-    """An assertion, with the id of the passkey that is said to have made it."""
+    """An assertion (WebAuthn), with the id of the passkey that, according to the page, made it."""
 
     credential_id: bytes
     assertion: Assertion
@@ -40,7 +40,7 @@ class PasskeyAnswer:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A valid confirmation as it is embedded in the file (`packed`), and the id of its passkey."""
+    """A valid confirmation in the form that is embedded in the file (`packed`), and the id of its passkey."""
 
     packed: bytes
     passkey: UUID
@@ -51,7 +51,7 @@ class Confirmation:
 
 
 async def known(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
-    """Return the person's passkeys and a challenge. Raises NotFound if the hub's address cannot have passkeys."""
+    """Return the person's passkeys and a challenge. Raises NotFound if the hub's address does not allow passkeys."""
     rp_id = _rp_id(services)
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
@@ -75,7 +75,7 @@ async def find_passkey(services: Services, visiting: Visit, credential_id: bytes
 async def register(
     services: Services, secret: str, contract_id: UUID | None, authenticator_data: bytes, client_data: bytes
 ) -> Passkey:
-    """Register a new passkey for the person of a verified session. A challenge is valid once.
+    """Register a new passkey for the person of a verified session. The challenge can be used once.
 
     Raises WrongConfirmation, also for a passkey that is already registered.
     """
@@ -110,8 +110,7 @@ async def register(
 async def confirmed(
     services: Services, tx: Transaction, visiting: Visit, request: SignatureRequest, given: PasskeyAnswer | None
 ) -> Confirmation | None:
-    """Check the passkey's answer that came with a signature, in the transaction of the signature. Return None without
-    one.
+    """Check the passkey's answer that came with a signature, in the same transaction. Return None if none came.
 
     Raises WrongConfirmation.
     """

@@ -1,8 +1,8 @@
 """Begin a session by a pickup code and a phone number, for signers whose message could not carry a link.
 
-Before the one-time code is verified, no answer reveals whether code and phone number fit. A wrong pair gets a session
-as well: the codes that are asked for in it are never sent, and no answer in it is correct. `otp_limits` applies the
-same limits to it as to a real session.
+Before the one-time code is verified, no answer reveals whether pickup code and phone number match. A pair that does not
+match gets a session too, but its one-time codes are never sent, and every answer counts as wrong. `otp_limits` applies
+the same limits to it as to a real session.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class PickedUp:
-    """A new session. `secret` is its bearer secret, of which the database has only the hash."""
+    """A new session. `secret` is its bearer secret; the database stores only the hash."""
 
     secret: str
     key_challenge: bytes
@@ -43,9 +43,9 @@ class PickedUp:
 
 
 async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
-    """Begin a session, whether code and phone number fit or not.
+    """Begin a session, whether pickup code and phone number match or not.
 
-    Raises BadInput for what cannot be a pickup code or a mobile number, Locked after MAX_DAILY_PICKUPS for one phone.
+    Raises BadInput for a malformed pickup code or mobile number, Locked after MAX_DAILY_PICKUPS for one phone number.
     """
     typed, number = parse_pickup_code(code), normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
@@ -96,7 +96,7 @@ def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
     )
 
 
-# ---- sessions of a wrong pickup code
+# ---- sessions begun with a wrong pickup code
 
 
 async def nobody(tx: Transaction, secret: str) -> Visitor:
@@ -108,8 +108,8 @@ async def nobody(tx: Transaction, secret: str) -> Visitor:
 
 
 async def send_no_code(services: Services, secret: str) -> None:
-    """Behave as `send_code` does, but send nothing. Raises Locked, TooSoon and BudgetSpent by the phone number
-    alone."""
+    """Behave as `send_code` does, but send nothing. Raises Locked, TooSoon and BudgetSpent; only the phone number
+    decides which."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await nobody(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)

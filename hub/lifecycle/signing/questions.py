@@ -1,4 +1,4 @@
-"""What a signer may report before signing: a question, "not me", or that something is wrong."""
+"""Take reports that signers make before they sign: a question, "not me", or that something is wrong."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ QUESTIONS_A_DAY = 10
 
 
 async def ask(services: Services, secret: str, kind: str, text: str) -> None:
-    """Create a staff task for the signer's report, and pause reminders to their phone number until it is settled.
+    """Create a staff task for the signer's report, and pause reminders to their phone number until staff answer it.
 
-    An unverified session may report too: a person who got somebody else's message cannot pass the identity check. A
-    report that is already open changes nothing. Raises BadInput for another kind or a long text, TooSoon after
-    QUESTIONS_A_DAY.
+    Unverified sessions may report too, because a person who got somebody else's message cannot pass the identity check.
+    While the same report is open, a repetition changes nothing. Raises BadInput for an unknown kind or a long text,
+    TooSoon after QUESTIONS_A_DAY.
     """
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
@@ -32,7 +32,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, before_code=True)
         there = await lock_all(tx, session.signer, session.contract)
-        session = await session_of(tx, secret, before_code=True)  # a phone change meanwhile ends the session
+        session = await session_of(tx, secret, before_code=True)  # read again: a phone change ends the session
         signer = await tx.contracts.signer(session.signer)
         await tx.tasks.pause_at(there.number, there.contracts, True)
         asked = StaffTask(uuid4(), kind, words, signer.campus, tx.now, signer.contract, signer.id)
@@ -47,8 +47,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
 
 @dataclass(frozen=True)
 class AtNumber:
-    """The hash of a phone number, and the contracts in which a person with this number may still have something to
-    do."""
+    """The hash of a phone number, and the unfinished contracts of the people with this number."""
 
     number: bytes
     contracts: Sequence[UUID]

@@ -1,7 +1,7 @@
-"""Revoke the certificates of a revoked key at the authorities that issued them, so that others see it as well.
+"""Revoke the certificates of a revoked key at the authorities that issued them, so that everybody can see it.
 
-Signatures made before stay valid, because their timestamps are earlier than the revocation. So the revocation waits
-until each signature has its timestamp and CLOCK_TOLERANCE has passed, by which a timestamp service's clock may be fast.
+Earlier signatures must stay valid, so their timestamps must lie before the revocation. It therefore waits until each
+signature has its timestamp and then for CLOCK_TOLERANCE, because a timestamp service's clock may be that much fast.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ async def revoke_certificates(services: Services, key_id: UUID) -> None:
     """Revoke the certificates of one revoked key as far as possible now, and plan the next try.
 
     An authority that does not answer is asked again after 1 minute, doubling to 1 hour, until the certificate has
-    expired. Staff get a task after TRIES_BEFORE_STAFF such tries, or at once if an authority refuses.
+    expired. Staff get a task after TRIES_BEFORE_STAFF unanswered tries, or at once if an authority refuses.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         key = await tx.app_keys.get(key_id, lock=True)
         if key is None or key.revoked_at is None or key.certificates_due_at is None:
             return
         tries = key.certificate_tries
-        # If this process dies, the next try is already planned.
+        # The next try is planned first, in case this process dies.
         await tx.app_keys.plan_certificates(key.id, tx.now + compute_backoff(tries), tries)
         theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
         since = tx.now - CLOCK_TOLERANCE
@@ -123,6 +123,6 @@ async def _ask(services: Services, issued: PersonsCertificate) -> None:
     try:
         await authority.revoke(issued.certificate, REASON)
     except AuthorityRefused:
-        # The authority may have revoked it earlier, and its answer was lost.
+        # Perhaps an earlier call revoked it and only the answer was lost.
         if await authority.status(issued.certificate) is not CertificateStatus.REVOKED:
             raise

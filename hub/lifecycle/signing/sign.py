@@ -1,6 +1,6 @@
 """Prepare the file for a signer, and accept their signature with the key that `signer_certificates` certified.
 
-No state is kept in memory between two calls: any process can continue what another one began.
+No state is kept in memory between two calls, so any process can continue what another process began.
 """
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ class AgreedConsent:
 
 @dataclass(frozen=True)
 class PrepareRequest:
-    """What a signer wants to sign: the document that they saw, the consent that they agreed to, and their
-    handwriting."""
+    """A signer's request to sign: the document that they saw, the consent that they gave, and their handwriting."""
 
     document_sha256: str
     consent: AgreedConsent
@@ -86,8 +85,8 @@ def consent_for(services: Services, contract: Contract, language: str) -> Consen
 async def prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
-    """Lease the document's revision, and make the file with the gap for the signature. Return the request and the
-    file's size.
+    """Lease the document's revision, and store a file with a gap for the signature. Return the request and the size of
+    the file in bytes.
 
     Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also if another contract of the
     session accepted the key), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
@@ -147,7 +146,7 @@ async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visi
 
 
 def _key_was_revoked(session: SigningSession) -> bool:
-    """Return whether the session's key had a certificate that was taken away."""
+    """Return whether the session's key had a certificate, which the revocation of the key took away."""
     return session.key_spki is not None and not session.certificate_chain
 
 
@@ -220,8 +219,7 @@ def _request(
 
 
 async def prepared_file(services: Services, secret: str, request_id: UUID) -> bytes:
-    """Return the prepared file to the session that asked for it. Raises DocumentChanged once it cannot be signed any
-    more."""
+    """Return the prepared file to the session that requested it. Raises DocumentChanged when its request has lapsed."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await _own_request(tx, session, request_id)
@@ -235,8 +233,8 @@ async def prepared_file(services: Services, secret: str, request_id: UUID) -> by
 
 @dataclass(frozen=True)
 class Beside:
-    """What came with a signature: a passkey's answer, and for a signature made on our page two hashes of the page's
-    scripts, one as the page reports it and one as the hub serves it."""
+    """Data that came with a signature: a passkey's answer and, for a signature made on our page, two hashes of the
+    page's scripts: as the page reports it and as the hub serves it."""
 
     given: PasskeyAnswer | None = None
     scripts_reported: str | None = None
@@ -255,10 +253,10 @@ NOTHING = Beside()
 async def accept_signature(
     services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside = NOTHING
 ) -> TaskState:
-    """Check the signature against the certificate and store it. Embedding it is a job of the hub.
+    """Check the signature against the certificate and store it. A job embeds it later.
 
-    A second submission of an accepted signature succeeds. Raises WrongSignature and WrongConfirmation (both are written
-    into the record), DocumentChanged.
+    Submitting an accepted signature again succeeds. Raises WrongSignature and WrongConfirmation (both are written into
+    the record), DocumentChanged.
     """
     try:
         return await _accept(services, secret, request_id, raw_signature, beside)
@@ -280,7 +278,7 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
     async with services.database.transaction(EVERYTHING) as tx:
         request = await tx.signatures.get_of_session(request_id, secret)
         if request is None:
-            await session_of(tx, secret, agent=True)  # raises if the session is the reason
+            await session_of(tx, secret, agent=True)  # raises SessionNotValid if that was the reason
             raise _no_such_request()
         visiting = await lock_visit(tx, secret, request.contract, agent=True)
         if visiting.task.state is TaskState.SIGNED:
@@ -294,8 +292,7 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
 
 
 def _key_of(certificate: bytes) -> bytes:
-    """Return the certificate's public key (DER). It may differ from the session's key, which can have been replaced
-    since."""
+    """Return the certificate's public key (DER). The session may have got another key since."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public_key = x509.load_der_x509_certificate(certificate).public_key()
     return public_key.public_bytes(serialization.Encoding.DER, form)
@@ -313,8 +310,8 @@ async def _own_request(tx: Transaction, session: SigningSession, request_id: UUI
 
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
-    """Return the request as it is under the contract's lock. An expired lease still counts until another request has
-    begun.
+    """Return the request as it is under the contract's lock. An expired lease is still good until another request
+    begins.
 
     Raises KeyRevoked, KeyOfSomebodyElse, DocumentChanged, IllegalMove.
     """
@@ -335,7 +332,7 @@ async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) ->
 
 @dataclass(frozen=True)
 class _CheckedSignature:
-    """A signature (DER), the passkey's confirmation of it, and facts about the page where it was made."""
+    """A checked signature (DER), its confirmation by a passkey, and facts about the page that made it."""
 
     value: bytes
     confirmation: Confirmation | None
@@ -345,11 +342,11 @@ class _CheckedSignature:
 async def _store_signature(
     tx: Transaction, visiting: Visit, request: SignatureRequest, signature: _CheckedSignature
 ) -> None:
-    """Write signature, end of the task and its reminders, record entry and the hub's next step in one transaction."""
+    """Write the signature, the end of the task and its reminders, the record entry, and the hub's next step."""
     contract, task, confirmation = visiting.contract, visiting.task, signature.confirmation
     packed = confirmation.packed if confirmation else None
     pages_seen = await tx.sessions.pages_seen(task.id, request.base)
-    # The request before the record: whoever revokes a key takes them in this order, and does not have the contract.
+    # Request before record: the revocation of a key locks them in this order, without the contract's lock.
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
     await tx.record.lock_heads([contract.id])
@@ -380,13 +377,13 @@ async def _store_signature(
 
 
 async def note_refusal(services: Services, secret: str, request_id: UUID, reason: str) -> None:
-    """Note that the signer's program refused to sign the prepared file: end its lease, write the record, and tell
+    """Handle the refusal of the signer's program to sign the prepared file: end the lease, write the record, and tell
     staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await _own_request(tx, session, request_id)
         contract = await tx.contracts.locked(request.contract)
-        await tx.signatures.lapse(request.id)  # does nothing if its signature was accepted meanwhile
+        await tx.signatures.lapse(request.id)  # does nothing if the signature was accepted meanwhile
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
         await tx.record.append(
             contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts

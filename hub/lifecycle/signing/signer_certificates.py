@@ -1,4 +1,4 @@
-"""The signer's certificate: issued by an authority for a new key, or brought along on the signer's token."""
+"""Get the signer's certificate: an authority issues it for a new key, or the signer brings it on their token."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ from qianda.passkey_binding import PasskeyBinding, find_binding
 
 KEY_PURPOSE = b"qianda-key-v1"
 TIME_TO_CLOSE = timedelta(days=14)
-# A certificate that the last signer brings along must be valid for at least this long.
+# A certificate that the last signer brings must be valid for at least this long.
 MIN_LIFE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Certified:
     """What a session gets: its public key (DER), the claimed and the proved custody, and the certificate chain (DER,
-    the signer's own first). `held`: the app key to bind, if the key is one."""
+    the signer's own first). `held`: the app key to bind, or None."""
 
     spki: bytes
     claimed: str
@@ -66,8 +66,8 @@ class Certified:
 
 @dataclass(frozen=True)
 class BroughtCertificate:
-    """A certificate that a key already has: the chain from the signer's own to an authority that is trusted for
-    signers, the proof of possession of the key, and its claimed custody."""
+    """A certificate that a key already has: its chain up to an authority that is trusted for signers, the proof of
+    possession of the key, and its claimed custody."""
 
     chain: tuple[bytes, ...]
     proof: bytes
@@ -77,10 +77,10 @@ class BroughtCertificate:
 async def certify_key(
     services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented
 ) -> Certified:
-    """Get a certificate for a key whose possession was just proved: a new key, or an app's key that was bound before.
+    """Get a certificate for a key, after checking the proof of possession: a new key, or an app key bound earlier.
 
-    A session has one key, which signs all its contracts. Raises WrongProof (also for a challenge that was used
-    already), KeyOfSomebodyElse, KeyRevoked, TooManyDevices, CustodyTooLow, BudgetSpent, AuthorityUnavailable,
+    A session has one key, which signs all its contracts. Raises WrongProof (also for a challenge that was already
+    used), KeyOfSomebodyElse, KeyRevoked, TooManyDevices, CustodyTooLow, BudgetSpent, AuthorityUnavailable,
     AuthorityRefused, and WrongConfirmation for a passkey that is not this person's.
     """
     visiting, challenge = await _proved(services, secret, contract_id, shown)
@@ -94,10 +94,10 @@ async def certify_key(
 async def bring_certificate(
     services: Services, secret: str, contract_id: UUID | None, brought: BroughtCertificate
 ) -> Certified:
-    """Take a certificate that the key already has.
+    """Accept a certificate that the key already has.
 
-    Raises WrongProof, CustodyTooLow; another kind of Refused, which is written into the record, for a certificate that
-    cannot be accepted; AuthorityUnavailable if no list tells at the moment whether it was revoked.
+    Raises WrongProof, CustodyTooLow; another Refused error, which is written into the record, for a certificate that
+    cannot be accepted; AuthorityUnavailable if no revocation list is available at the moment.
     """
     if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
@@ -124,8 +124,8 @@ async def bring_certificate(
 
 @noting_refused_keys
 async def _proved(services: Services, secret: str, contract_id: UUID | None, shown: ShownKey) -> tuple[Visit, bytes]:
-    """Check the proof of possession, and that the key belongs to nobody else. Return the `Visit` and the used
-    challenge.
+    """Check the proof of possession, and that the key belongs to no other person. Return the `Visit` and the
+    challenge, which is now used.
 
     Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked.
     """
@@ -137,7 +137,7 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
         challenge = await tx.sessions.use_challenge(visiting.session.id)
         foreign = await tx.sessions.key_is_of_somebody_else(shown.spki, visiting.signer.person)
         refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
-    # The challenge is used up by now, even if the proof turns out to be wrong.
+    # The challenge is used up now, even if the proof turns out to be wrong.
     if challenge is None:
         raise WrongProof("this challenge has already been used; request a new one")
     _check_proof(services.origin, challenge, shown)
@@ -151,7 +151,7 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
 def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:
     """Check the signature over purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI. Raises WrongProof.
 
-    So a proof is good for one purpose, one moment, one hub and one key only.
+    So a proof is valid for one purpose, one challenge, one hub and one key only.
     """
     try:
         verified_der(shown.spki, key_statement(origin, challenge, shown.spki), shown.proof)
@@ -173,7 +173,7 @@ def _key_of(certificate: bytes) -> bytes:
 
 
 async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: Custody) -> None:
-    """Check the custody that the template demands; a refusal is written into the record. Raises CustodyTooLow."""
+    """Check the proved custody against the template. A refusal is written into the record. Raises CustodyTooLow."""
     try:
         check_custody(services, visiting, proved)
     except CustodyTooLow as refusal:
@@ -186,20 +186,20 @@ async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: 
 
 @dataclass(frozen=True)
 class _Application:
-    """A signer's application for a certificate. `facts` go into the record: what was agreed to, and the proof."""
+    """A signer's application for a certificate. `facts` for the record: the agreement, and the proof of possession."""
 
     shown: ShownKey
     facts: dict[str, str]
 
 
 def _agreed(services: Services, visiting: Visit) -> dict[str, str]:
-    """Return version and hash of the agreement under which the signer applies: the consent text that was shown."""
+    """Return version and hash of the agreement under which the signer applies: the consent text on the page."""
     consent = consent_for(services, visiting.contract, visiting.signer.language)
     return {"consent_version": consent.version, "consent_sha256": consent.sha256}
 
 
 def _proof_facts(services: Services, challenge: bytes, shown: ShownKey) -> dict[str, str]:
-    """Return the statement that the signer's key signed, and the signature in DER: anybody can check them later."""
+    """Return the statement that the signer's key signed, and the signature (DER). Anybody can check them later."""
     statement = key_statement(services.origin, challenge, shown.spki)
     return {"key_statement": statement.hex(), "key_proof": verified_der(shown.spki, statement, shown.proof).hex()}
 
@@ -241,7 +241,7 @@ async def _certificate_for(
 def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     """Return how long a signer's certificate must be valid.
 
-    The file is closed after the last signature, and all certificates must be valid then. So the time is longer while
+    All certificates must still be valid when the file is closed after the last signature. So the time is longer while
     other signers still have to sign.
     """
     others = [party.task for party in visiting.case.parties if party.task.id != visiting.task.id]
@@ -250,7 +250,7 @@ def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     return visiting.contract.deadline - tx.planning_now + TIME_TO_CLOSE
 
 
-# ---- a certificate that is brought along
+# ---- a certificate that the signer brings
 
 
 async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
@@ -273,7 +273,7 @@ async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes])
 async def _check_revocation(services: Services, visiting: Visit, accepted: Accepted) -> None:
     """Check the certificate against its authority's revocation list, with an attempt row. Raises CertificateRevoked.
 
-    Raises CertificateNotValid if the list's next update lies after the certificate's end: no later list would name it.
+    Raises CertificateNotValid if the certificate expires before the list's next update: no later list would name it.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         attempt = await tx.signatures.begin_attempt("revocation", visiting.contract.id, None, tx.now)
@@ -303,9 +303,9 @@ async def _note_refused(services: Services, visiting: Visit, certificate: bytes,
 
 
 async def note_key_deleted(services: Services, secret: str) -> None:
-    """Record that the page reports the deletion of this session's key, in each contract that was signed with it.
+    """Record, in each contract signed with this session's key, that the page reported the deletion of the key.
 
-    The entry says that it is the page's report. Further calls do nothing.
+    The entry says that this is only the page's report. Further calls do nothing.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret)

@@ -1,4 +1,4 @@
-"""The order in which signers sign: open tasks with their first step, and close open tasks when a contract ends."""
+"""Let signers sign in their order: open tasks with their first step, and close them when a contract ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Invitation:
-    """When the first message is sent. `hold`: an immediate message waits a moment so that other contracts can share
+    """When the first message goes out. `hold`: an immediate message waits a moment, so that other contracts can share
     it."""
 
     send: FirstSend
@@ -28,7 +28,7 @@ class Invitation:
 
 
 async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
-    """Open the tasks whose turn has come, each with its first step. Return the case as it is then."""
+    """Open the tasks whose turn has come, each with its first step. Return the changed case."""
     due = {task.id for task in select_tasks_to_open([party.task for party in case.parties])}
     parties = [
         await open_task(services, tx, case.contract, party, invitation) if party.task.id in due else party
@@ -44,7 +44,7 @@ async def open_task(
     party: Party,
     invitation: Invitation,
 ) -> Party:
-    """Open one task with its first step. Return the party as it is then."""
+    """Open one task with its first step. Return the changed party."""
     signer, task = party.signer, party.task
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))

@@ -1,4 +1,4 @@
-"""A one-time code to the phone on file and an identity check. Both are required before anything personal is shown."""
+"""Verify a session by a one-time code to the phone on file and an identity check, before anything personal is shown."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Verified:
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
     """Send a new one-time code, which replaces the old one.
 
-    `channel`: the channel that the person would like; another one is used if it does not reach their phone. Raises
-    Locked, TooSoon or BudgetSpent (with `retry_after`) by the configured budgets.
+    `channel`: the channel that the person prefers; another one is used if it does not reach their phone. Raises
+    Locked, TooSoon or BudgetSpent (with `retry_after`).
     """
     wished = (channel,) if channel else ()
     try:
@@ -69,7 +69,7 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         await take_turn_at_phone(tx, secret, asking)
         contract = await tx.contracts.locked(session.contract)
         await tx.sessions.one_at_a_time(asking.person)
-        # Read again under the locks: the phone may just have changed, which ended this session.
+        # Read again under the locks: a phone change at this moment ends the session.
         session, signer = await signer_of_session(tx, secret)
         await refuse(tx, secret, signer, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
@@ -83,7 +83,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
 
     Raises WrongAnswer without telling which answer was wrong; Locked after too many wrong answers. If an outside
     provider has to be asked, raises TooSoon after too many checks, and IdentityUnavailable if the provider does not
-    answer: the code stays valid in both cases.
+    answer. In both cases the code stays valid.
     """
     entered = _Entered(code, name, id_tail)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -117,7 +117,7 @@ class _Entered:
 
 @dataclass(frozen=True)
 class _Answered:
-    """A session, its signer, and what was answered, read under the locks.
+    """A session, its signer, and the check of what was entered, read under the locks.
 
     `contracts`: the contracts that the session may show once it is verified, all locked. `right`: the id of the
     one-time code if everything that was entered is correct, else None.
@@ -143,8 +143,7 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
 
 
 def _same_code(services: Services, live: UUID | None, code: str) -> bool:
-    """Compare codes in constant time. Without a live code, compare with a random value, so that it takes the same
-    time."""
+    """Compare codes in constant time. Without a live code, compare with a random value, which takes as long."""
     expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
     return hmac.compare_digest(expected.encode(), code.strip().encode())
 
@@ -163,14 +162,14 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
     await tx.record.lock_heads(contracts)
     opening = _Opening(session, link.door.value if link else "unknown", identified)
-    # Consistent order, to avoid deadlocks: two people may have the same contracts and lock their records.
+    # Consistent order, to avoid deadlocks: two people may share contracts and lock the records of both.
     for contract, task in sorted(found, key=lambda each: each[0].id):
         await _note_opened(tx, opening, contract, task)
     return Verified(secret, verified, found)
 
 
 def _in_order(own: UUID, newest_first: Sequence[UUID]) -> list[UUID]:
-    """Return the link's own contract, and after it the newest others in the order in which they were issued."""
+    """Return the link's own contract, then the newest other ones, oldest of them first."""
     others = [contract for contract in newest_first if contract != own]
     return [own, *reversed(others[: MAX_CONTRACTS - 1])]
 
