@@ -1,4 +1,4 @@
-"""Fallback: send a message that did not reach its signer through the next channel of the signer's ladder.
+"""Fall back: send a message that did not reach its signer again, through the next channel of the signer's ladder.
 
 The next channel is used if a message was refused or not delivered, got no receipt in time (although the provider was
 asked for it), or was not opened in time. If no channel is left, staff get a task. The time of the next check is stored
@@ -44,9 +44,9 @@ from hub.store.transaction import Transaction
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
-# After so many unopened messages staff get a task about a signer who has one channel only: on the fifth day by the
-# usual policy. Tasks after the first message would be hundreds in a campus of a thousand, and most people open the
-# second one.
+# After this many unopened messages, staff get a task about a signer who has only one channel: on the fifth day by the
+# default policy. Tasks after the first message would be hundreds at a campus with a thousand signers, most of whom open
+# the second message.
 UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
@@ -70,8 +70,7 @@ async def next_way(services: Services, delivery_id: UUID) -> UUID | None:
 
 
 async def _failed(services: Services, delivery_id: UUID, error: Exception) -> None:
-    """Plan a failed check again, with pauses growing up to one hour. Write the failure into the ledger, and tell
-    staff."""
+    """Plan a failed check again, with backoff up to one hour. Write the failure into the ledger, and tell staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         about = await tx.deliveries.about(delivery_id)
         if about is None:
@@ -86,7 +85,7 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
 
 
 async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
-    """Ask the provider for a missing receipt, since one can be lost on its way to us. Store an answer.
+    """Ask the provider for a missing receipt, which may have been lost on its way to us, and store the answer.
 
     So a lost receipt neither counts against the provider nor causes a second message.
     """
@@ -135,9 +134,9 @@ async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
 
 @dataclass(frozen=True)
 class _Meant:
-    """A delivery that needs the next channel, and the reason. Contract, signer and task are those that still wait.
+    """A delivery that needs the next channel, and the reason. Contract, signer and task: the ones still waiting.
 
-    `shares`: the contracts that still wait, if the message is about several.
+    `shares`: the contracts that are still waiting, if the message is about several.
     """
 
     delivery: Delivery
@@ -148,8 +147,8 @@ class _Meant:
 async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Meant | None:
     """Return the part of a message that is still needed, or None if there is none.
 
-    If the message is about several contracts, the first one that still waits takes the place of one that was signed
-    meanwhile. A signer who opened one of them since the message was written has seen them all.
+    If the message is about several contracts and its own was signed meanwhile, the first one still waiting takes its
+    place. A signer who opened one of them since the message was written has seen them all.
     """
     shares = await tx.shares.of(delivery.id)
     own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []
@@ -169,8 +168,8 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
 def _waits(task: SigningTask, reason: str) -> bool:
     """Return whether the signer still needs a message about this task.
 
-    If the message was merely not opened, a signer who has opened the task before knows of it. If the message failed,
-    the signer was not reminded and needs another one.
+    If the message was merely not opened, a signer who has opened the task before knows about it. If the message failed,
+    the signer was not reminded and needs another message.
     """
     return settled(task) is None and (reason != NOT_OPENED or not task.opened)
 
@@ -227,8 +226,8 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
 
 
 async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> Verdict:
-    """Return whether the next message may be sent now. Windows do not apply to codes and to answers to a signer's
-    act."""
+    """Return whether the next message may be sent now. Daily windows do not apply to codes and to messages that answer
+    a signer's act."""
     contract, signer, delivery = unheard.contract, unheard.signer, unheard.meant.delivery
     case = MessageCase(
         delivery.purpose,
@@ -289,7 +288,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
 
 
 async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
-    """Create a staff task since no channel is left. A missing receipt or a waiting message must first be a day old."""
+    """Create a staff task because no channel is left. For a missing receipt or a waiting message, first wait a day."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPEN_TIMEOUT
         if now < tomorrow:
@@ -308,10 +307,10 @@ async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, r
 
 
 async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
-    """Return whether unopened messages justify a staff task. The signer gets reminders anyway.
+    """Return whether unopened messages justify a staff task. The signer gets reminders in any case.
 
-    They do if UNOPENED_MESSAGES were not opened or if all channels were tried, once for a task however many reminders
-    follow, and again with the last call.
+    They do if UNOPENED_MESSAGES were not opened or all channels were tried: once for each signing task, however many
+    reminders follow, and again with the last call.
     """
     if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
         return delivery.purpose == Purpose.LAST_CALL

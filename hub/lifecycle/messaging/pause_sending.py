@@ -1,7 +1,7 @@
 """Pause sending, and resume it. Pages, signatures and sealing go on meanwhile.
 
-The pause is a row that the queries for due steps and for the next channel look at, and that the router looks at before
-it calls a provider: so it counts from its commit on, in every process.
+The pause is a row. The queries for due steps and for the next channel read it, and so does the router before it calls a
+provider. So the pause takes effect in every process as soon as it is committed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
-# Due steps are counted no further than this.
+# The limit up to which due steps are counted.
 MAX_COUNTED = 100_000
 
 
 async def pause_sending(services: Services, actor: str) -> bool:
-    """Pause sending. Return False if it was paused already."""
+    """Pause sending. Return False if it was already paused."""
     async with services.database.transaction(EVERYTHING) as tx:
         begun = await tx.pause.begin(tx.now)
         if begun:

@@ -13,16 +13,16 @@ from hub.model.messaging.sms_length import Size, measure_text
 from hub.router.providers import Carrier, can_send
 from hub.store.transaction import Transaction
 
-# They stand where a link or a short code will, and open nothing.
+# They stand in for a real ticket and a real pickup code, and open nothing.
 SAMPLE_TICKET, SAMPLE_PICKUP = "4J8Q2X7M3K9TB", "305816"
 
 
 @dataclass(frozen=True)
 class ReadableMessage:
-    """A message as it will be read.
+    """A message as its recipient will read it.
 
-    `text`: with what the provider puts before it. `size`: of an SMS, else None. `carrier`: the provider that is asked
-    first.
+    `text`: with the signature that the provider puts before it. `size`: the size of an SMS, else None. `carrier`: the
+    provider that is tried first.
     """
 
     channel: str
@@ -36,8 +36,8 @@ class ReadableMessage:
 async def preview_message(
     services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
 ) -> ReadableMessage | None:
-    """Return what `write_message` would write, with a sample in place of the link. None if no channel reaches the
-    signer."""
+    """Return the message that `write_message` would write, with a sample in place of the link. None if no channel
+    reaches the signer."""
     purpose = message.purpose
     router, messages = services.messaging.router, services.messaging.messages
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)

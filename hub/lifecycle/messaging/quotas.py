@@ -1,7 +1,7 @@
-"""Budgets: messages, certificates and prepared files are counted before they are made.
+"""Count messages, certificates and prepared files against their budgets before they are made.
 
-Budgets stop visitors who make the hub write to invented numbers, pay for certificates that nobody needs, or keep a
-document busy for the other signers.
+Budgets stop visitors who make the hub write to invented numbers, make it pay for certificates that nobody needs, or
+keep a document busy for the other signers.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
-# The kinds of budgets whose end staff are told of, because they protect money. A single number that asks too often is
-# no reason for an alert.
+# Staff are alerted when a budget of one of these kinds is spent, because it protects money. A single number that asks
+# too often is no reason for an alert.
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 
 async def consume_message_quota(
     services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime
 ) -> None:
-    """Count these messages, in this transaction, in the budget periods of `at`, the moment at which they will be sent.
+    """Count these messages, in this transaction, in the budget periods that contain `at`, when they will be sent.
 
     Raises CountryNotAllowed, and BudgetSpent (with `retry_after`, and the `zone` of one of the messages) if the budgets
     do not have room for all of them.
@@ -56,7 +56,7 @@ async def consume_message_quota(
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
     """Raise BudgetSpent if a code to this number would exceed a budget, without counting anything.
 
-    It is for visitors to whom no code is ever sent: the answer must not reveal that.
+    It is for visitors to whom no code is ever sent, which the answer must not reveal.
     """
     wanted = _list_counts(
         services, list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
@@ -90,7 +90,7 @@ def _list_counts(services: Services, counted_in: Iterable[Budget]) -> dict[Spend
 
 
 def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:
-    """Raise BudgetSpent, if any budget is spent, for the one whose period ends last: a try before that would fail."""
+    """Raise BudgetSpent if any budget is spent, for the one whose period ends last: an earlier try would fail."""
     if spent:
         last = max(spent, key=lambda each: each.ends_at)
         wait = last.ends_at - tx.now
@@ -98,7 +98,7 @@ def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: 
 
 
 def _subject(services: Services, budget: Budget) -> str:
-    """Return the subject under which a budget counts: a personal one only as its hash."""
+    """Return the subject under which a budget counts. A subject that is personal is returned as a hash."""
     return services.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
 
 
@@ -113,18 +113,18 @@ async def alarm_if_spent(services: Services) -> AsyncIterator[None]:
 
 
 async def raise_alarm(services: Services, spent: BudgetSpent) -> None:
-    """Alert staff once in each period that a budget is spent.
+    """Alert staff that a budget is spent, once in each period.
 
-    It has a transaction of its own, because the one that exceeded the budget was rolled back.
+    The alert is written in a transaction of its own, because the one that exceeded the budget was rolled back.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         await alarm(tx, spent)
 
 
 async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
-    """Alert staff, as `raise_alarm` does, in a transaction that continues.
+    """Alert staff, as `raise_alarm` does, in the caller's transaction, which continues.
 
-    A second connection for each such transaction would be too many if many exceed a budget at once.
+    If many transactions exceed a budget at once, a second connection for each would be too many.
     """
     subject = f"{spent.kind}/{spent.campus or ''}"
     if spent.kind not in ALARMING or await tx.budgets.spent("alarm", subject, spent.begins_at):

@@ -18,17 +18,17 @@ RELINKS_A_DAY = 3
 
 
 async def relink(services: Services, *, ticket: str | None = None, phone: str | None = None) -> None:
-    """Send a message with the link to the *current* phone of a signer who still has to sign; otherwise do nothing.
+    """Send the link to the *current* phone of a signer who still has to sign; for anybody else do nothing.
 
-    The caller gives the same answer in each case. A signer gets at most one in 10 minutes and 3 a day.
+    The caller gives the same answer in both cases. A signer gets at most one such message in 10 minutes and 3 a day.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         await resend(services, tx, await _asked_for(tx, ticket, phone))
 
 
 async def resend(services: Services, tx: Transaction, signers: Sequence[Signer]) -> int:
-    """Send the link again to each of these signers who still has to sign and is within the limits. Return to how
-    many."""
+    """Send the link again to each of these signers who still has to sign and is within the limits. Return the number of
+    messages."""
     await tx.contracts.lock(signer.contract for signer in signers)
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     return sum([await _send_link(services, tx, signer) for signer in signers])

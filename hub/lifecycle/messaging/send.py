@@ -24,7 +24,7 @@ from hub.store.signing.links import Wanted
 from hub.store.transaction import Transaction
 
 AT_ONCE = timedelta(0)
-# News of a contract may wait so long for a budget period that has room.
+# The longest time that news of a contract may wait for a budget period that has room.
 NEWS_WAIT = timedelta(days=2)
 NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
 
@@ -54,8 +54,8 @@ async def write_message(
     """Write the attempt row of one message in this transaction, for the first channel of the signer's ladder.
 
     Return None if no channel reaches the signer, or if the intent already has an attempt. Raises BudgetSpent for
-    planned messages and codes. Other messages follow an act, which must not fail because of the message: if their
-    budget is spent, staff are told, and None is returned.
+    planned messages and codes. Any other message follows an act, which must not fail because of the message: if its
+    budget is spent, staff are told and None is returned.
     """
     purpose, key, task = message.purpose, message.key, message.task
     facts = await tx.message_facts.get(signer, key)
@@ -87,7 +87,7 @@ async def write_message(
 async def get_channels(
     services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
 ) -> list[str]:
-    """Return the signer's ladder without channels that lead to a country that is not allowed.
+    """Return the signer's ladder without the channels that would reach a country that is not allowed.
 
     `first`: the channels that the policy puts first.
     """
@@ -95,7 +95,7 @@ async def get_channels(
 
 
 def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
-    """Return these channels without those that would reach the signer in a country that is not allowed."""
+    """Return these channels without those that would reach a country that is not allowed."""
     reached = {channel: services.messaging.router.choose_address(signer, channel) or "" for channel in ladder}
     return [channel for channel in ladder if is_allowed_country(services.messaging.budgets, reached[channel])]
 
@@ -128,7 +128,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Draft:
-    """An attempt that was counted and has its link and text. It is neither stored nor sent yet."""
+    """An attempt that is counted against its budgets and has its link and text, but is neither stored nor sent yet."""
 
     outgoing: Outgoing
     delivery: Delivery
@@ -224,8 +224,8 @@ def _address(services: Services, outgoing: Outgoing) -> str:
 async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoing]) -> timedelta:
     """Count the messages, and return how long they have to wait.
 
-    News of a contract waits for the next budget period that has room, and is counted there. So it is not lost, and no
-    period exceeds its budget. Raises BudgetSpent.
+    News of a contract waits for the next budget period that has room, and is counted in that period. So the news is not
+    lost, and no period exceeds its budget. Raises BudgetSpent.
     """
     first = outgoing[0].attempt
     counted = [
@@ -255,9 +255,9 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
 async def send_at_once(
     services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
 ) -> Delivery | None:
-    """Write a message that answers an act, and the job that sends it, in this transaction.
+    """Write a message that follows an act, and the job that sends it, in this transaction.
 
-    A message that has to wait gets no job: the periodic task `reconcile` sends it when its time has come.
+    A message that has to wait gets no job: the periodic task `reconcile` sends it when it is due.
     """
     delivery = await write_message(services, tx, contract, signer, message)
     if delivery is not None and delivery.not_before is None:

@@ -1,4 +1,4 @@
-"""Alert staff, once an hour for each service, that a service on which the hub depends is unavailable or wrong."""
+"""Alert staff, at most once an hour for each service, that an outside service is unavailable or misbehaves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 
 async def warn(database: Database, kind: str, service: str, **more: str) -> None:
-    """Alert staff that `service` is in trouble, once an hour, in a transaction of its own. Never raises a QiandaError.
+    """Alert staff that `service` is in trouble, in a transaction of its own. Never raises a QiandaError.
 
-    `kind` is one of `hub.model.staff.alert_texts`; `more` are the further values that its text needs.
+    `kind`: a kind of `hub.model.staff.alert_texts`. `more`: further values that the text of this kind needs.
     """
     SERVICE_TROUBLE.labels(kind, service).inc()
     try:
