@@ -1,1 +1,1 @@
-"""Inbound traffic: webhooks of providers, inbound SMS, chat questions."""
+"""Inbound traffic: webhooks from providers, inbound SMS, chat questions."""

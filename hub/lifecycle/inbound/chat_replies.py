@@ -1,6 +1,6 @@
-"""Answers to chat questions of staff: counts for their own campuses, and the URL of the console.
+"""Answer chat questions from staff with counts for their own campuses and the URL of the console.
 
-People without a staff account get no answer at all.
+People without a staff account get no answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 async def answer_chat_question(services: Services, chat: str, person: str, text: str) -> str | None:
-    """Return the answer to a question; None for a person without a staff account. `person`: the platform's id."""
+    """Return the answer to a question; None for a person without a staff account. `person`: their platform id."""
     if not 0 < len(person) <= MAX_PERSON_LENGTH or not person.isprintable():
         return None
     async with services.database.transaction(EVERYTHING) as tx:

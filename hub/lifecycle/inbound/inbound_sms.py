@@ -1,7 +1,8 @@
-"""Inbound SMS. After STOP a number gets no more messages or calls until START, and staff get a task to reach its owner.
+"""Process inbound SMS. After STOP, a number gets no messages or calls until START, and staff get a task to reach the
+person.
 
-A STOP from an unsigned webhook is applied only after a minute: if it was part of a flood, it may be forged, and staff
-decide.
+A STOP from an unsigned webhook is applied only after a minute. If it was part of a flood, it may be forged, so staff
+decide about it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
     if written is None:
         return
     if wish is SmsCommand.STOP and not carrier.channel.rules.signed:
-        return  # `process_stops` decides when the minute is over
+        return  # `process_stops` decides after a minute
     if wish is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, carrier)
     elif wish is SmsCommand.START:
@@ -59,7 +60,7 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
 
 
 async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
-    """Lock the contracts of these numbers, since their audit records and message counts will be written."""
+    """Lock the contracts of these numbers, because their records and message counts will be written."""
     signers = [signer for number in set(numbers) for signer in await tx.contracts.signers_at(number)]
     await tx.contracts.lock(signer.contract for signer in signers)
 
@@ -87,7 +88,7 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
 
 
 async def process_stops(services: Services) -> int:
-    """Apply the STOPs of unsigned webhooks after their minute; returns their number."""
+    """Apply the STOPs from unsigned webhooks that are a minute old. Return their number."""
     async with services.database.transaction(EVERYTHING) as tx:
         waiting = await tx.inbound.waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _lock_contracts(tx, [each.sender for each in waiting])
@@ -134,6 +135,6 @@ async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Ca
             continue
         facts = {"signer": str(signer.id), "channel": channel}
         await tx.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
-        if task.state is TaskState.OPEN:  # otherwise this is checked when their turn comes
+        if task.state is TaskState.OPEN:  # for other tasks, the opt-out is checked when their turn comes
             by_mail = bool(await get_channels(services, tx, signer, Purpose.REMINDER))
             await tx.staff_tasks.add_task_once(opted_out_task(signer, tx.now, by_mail=by_mail))

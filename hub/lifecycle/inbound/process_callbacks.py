@@ -1,4 +1,4 @@
-"""Processing of stored webhooks: receipts, in any order and possibly repeated, and inbound messages.
+"""Process stored webhooks: inbound messages, and receipts, which may come in any order and repeatedly.
 
 A webhook is verified and stored before it is answered. If it is unsigned, its receipts are confirmed by asking the
 provider.
@@ -61,7 +61,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
 
 
 async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Sequence[Callback]) -> set[UUID]:
-    """Apply the webhooks that can be batched; returns the ids of those that are done."""
+    """Apply the webhooks that can be batched. Return the ids of those that are done."""
     found = [(each, services.messaging.router.carriers.get(each.provider)) for each in taken]
     plain = [
         (each, carrier)
@@ -129,7 +129,8 @@ async def _apply_callback(
 async def _confirm_reports(
     services: Services, carrier: Carrier, reports: Sequence[ReceiptReport]
 ) -> list[ReceiptReport | None]:
-    """Return the confirmed reports; None where the provider does not confirm it, or the message is unknown (yet)."""
+    """Return the confirmed reports. None stands for a report that the provider does not confirm, or whose message is
+    not known (yet)."""
     return list(await asyncio.gather(*(_confirm_report(services, carrier, each) for each in reports)))
 
 

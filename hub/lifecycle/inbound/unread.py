@@ -1,4 +1,4 @@
-"""Unreadable entries of webhooks: staff see an outline; the entry itself is stored encrypted."""
+"""Show staff an outline of webhook entries that cannot be read. The entries themselves are stored encrypted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def outline(entry: str) -> str:
     """Return the field names of an entry, with values only if they are codes or booleans; others may be personal."""
     try:
         fields = json.loads(entry)
-    except ValueError:  # cut off, since it was too long
+    except ValueError:  # not valid JSON, because a long entry is cut off
         return "…"
     if not isinstance(fields, dict):
         return _value(fields)
