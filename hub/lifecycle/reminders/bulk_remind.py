@@ -1,7 +1,7 @@
-"""Remind the signers of many contracts: a preview of the outcome for each task, then a job that sends the reminders.
+"""Remind the signers of many contracts: preview the outcome for each task, then send the reminders by a job.
 
-The outcome of a task is written in the transaction of its message, under the contract's lock. So a job that was killed,
-or that runs twice, continues with the remaining tasks and sends nothing twice.
+The outcome of a task is written in the transaction of its message, under the contract's lock. So a job that was killed
+or that runs twice continues with the remaining tasks, and sends nothing twice.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Case:
 
     @property
     def opening(self) -> datetime | None:
-        """The earliest moment at which a planned message may go out. None if that is not before the deadline."""
+        """The earliest moment at which a planned message may go out. None if the deadline is earlier."""
         deadline, spread = self.contract.deadline, spread_of(self.task.id)
         return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
 
@@ -99,7 +99,7 @@ async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -
             for case in await _cases(services, tx, contract):
                 verdict = await _judge(services, tx, case)
                 if verdict is BulkOutcome.SENT and case.signer.person in written_to:
-                    verdict = BulkOutcome.TOO_SOON  # the person's first message counts by then
+                    verdict = BulkOutcome.TOO_SOON  # the person's first message already counts by then
                 if verdict is BulkOutcome.SENT:
                     written_to.add(case.signer.person)
                 found[verdict] += 1
@@ -131,8 +131,11 @@ async def begin(
 
 
 async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> bool:
-    """Process up to `most` contracts of an act. Return whether some may be left. The parts let a worker stop in
-    between. While sending is paused it does nothing, and `PeriodicTasks.reconcile` gives the act another job."""
+    """Process up to `most` contracts of an act. Return whether some may be left.
+
+    A worker can stop between two such calls. While sending is paused, this does nothing, and `PeriodicTasks.reconcile`
+    gives the act another job.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         contracts = [] if await tx.pause.get() else await tx.many.contracts_left(act, most)
     for contract in contracts:
@@ -154,7 +157,7 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
 
 
 async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkOutcome) -> None:
-    """Note the outcome of one contract that failed. The others go on, and the plan still reminds all of them."""
+    """Note the outcome of one contract that failed. The others continue. All of them keep their planned reminders."""
     async with services.database.transaction(EVERYTHING) as tx:
         for task in await tx.many.tasks_left(act, contract):
             await tx.many.end(act, task, verdict.value, tx.now)

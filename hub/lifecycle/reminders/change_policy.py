@@ -1,4 +1,4 @@
-"""Staff change when and how signers are reminded, or on which days. A job then reschedules the planned steps."""
+"""Change when, how and on which days signers are reminded. A job then reschedules the planned steps."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False
 
 @dataclass(frozen=True)
 class PolicyLevels:
-    """The policy of one place: `own`, the changes made there; `above`, the policy inherited; `here`, the policy in
-    force."""
+    """The policies of one place. `own`: the changes made at this place; `above`: the policy that it inherits; `here`:
+    the policy that results."""
 
     own: Mapping[str, Any]
     above: ReminderPolicy
@@ -53,7 +53,7 @@ class PolicyLevels:
 async def change_policy(
     services: Services, scope: Scope, place: PolicyPlace, changes: Mapping[str, Any], actor: str
 ) -> None:
-    """Replace the changes that the campus (or its course) made. Without changes, the policy above applies.
+    """Replace the changes of a campus or course. With empty `changes`, it follows the policy above it.
 
     Raises BadInput with key and reason, also if the policy of a campus or course below becomes invalid.
     """
@@ -123,8 +123,8 @@ def applied(
 ) -> ReminderPolicy:
     """Return `base` with these changes. Raises BadInput with key and reason for the first change that is invalid.
 
-    Upper bounds refuse only what is `entered` now. A stored value above a bound, from before the bound existed, counts
-    as the bound.
+    Only the values `entered` now are refused for exceeding an upper bound. A stored value may be older than its bound;
+    if it exceeds the bound, the bound is used instead.
     """
     policy = base
     for change in changes:

@@ -1,7 +1,7 @@
-"""Escalation: if reminders do not help, staff get a task with an owner, a due time and a daily digest.
+"""Escalate: if reminders do not help, give staff a task with an owner and a due time, and send owners a daily digest.
 
-Every open staff task gets an owner, whatever it is about. If its owner does not take it, it goes to the campus's
-manager. The contract is reminded further until it reaches a final state.
+Every open staff task gets an owner, whatever it is about. If the owner does not take it, it goes to the campus manager.
+The signer is still reminded until the contract reaches a final state.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask
 
 
 async def attend(services: Services) -> None:
-    """Assign owners to staff tasks, pass on those that were not taken, and send digests. Any number of workers may call
-    it."""
+    """Assign owners to staff tasks, pass on tasks that were not taken, and send digests. Several workers may do so at
+    once."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
         for task in await tx.owners.without():
@@ -84,8 +84,8 @@ async def _policy(services: Services, tx: Transaction, task: StaffTask) -> Remin
 
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
-    """Return the account that the policy names, else the issuer of the contract, else the manager of the campus or of
-    one above it, or None."""
+    """Return the account that the policy names, else the contract's issuer, else the manager of the campus or of the
+    nearest campus above it, else None."""
     above = await _above(tx, task.campus)
     candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
     if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):
@@ -99,7 +99,7 @@ def _may_own(staff: Staff, above: Sequence[str]) -> bool:
 
 
 async def _above(tx: Transaction, campus: str) -> list[str]:
-    """Return the campus and those above it. Staff who work at one of these may see the campus."""
+    """Return the campus and all campuses above it. Staff of each of them may see the campus."""
     parents = {each.id: each.parent for each in await tx.school.campuses()}
     found = [campus]
     while (parent := parents.get(found[-1])) is not None:
@@ -154,7 +154,7 @@ async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> No
 
 
 async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
-    """Hand a task to the account with this login. Raises NotFound; BadInput for an account that may not see the
+    """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish the
     task."""
     async with services.database.transaction(scope) as tx:
         task = await tx.staff_tasks.task(task_id)
@@ -168,13 +168,13 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
 
 
 async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
-    """Return the staff to whom a task of this campus can be handed, sorted by name."""
+    """Return the staff to whom a task of this campus can be given, sorted by name."""
     there = await tx.owners.at(await _above(tx, campus))
     return [each for each in there if may(each.role, Permission.SETTLE_TASK)]
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
-    """Raise BadInput if a policy names a login that does not exist, or may not settle tasks of this campus."""
+    """Raise BadInput if there is no account with this login, or if it may not finish tasks of this campus."""
     staff = await tx.owners.named(login) if login else None
     if login and (staff is None or not _may_own(staff, await _above(tx, campus))):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

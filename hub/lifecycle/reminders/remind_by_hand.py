@@ -1,4 +1,4 @@
-"""Reminders that staff send by hand, now."""
+"""Send a reminder at once, by hand."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-# The prefix in the keys of reminders that were sent by hand. They are counted by it.
+# The prefix of the keys of reminders sent by hand, by which they are counted.
 HAND = "hand-"
 
 
 async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID, actor: str) -> list[Delivery]:
     """Remind all signers of the contract whose turn it is, at once. Return the messages that go out.
 
-    Paused signers ("not me") and those who got a message a short time ago are left out. The caller opens the
-    transaction inside `alarm_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if each of them has to
-    wait, BudgetSpent.
+    Signers whose reminders are paused ("not me"), and those who got a message a short time ago, are left out. The
+    caller opens the transaction inside `alarm_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if all
+    of them have to wait, BudgetSpent.
     """
     contract = await tx.contracts.locked(contract_id)
     tasks = await _to_remind(tx, contract)
     signers = [await tx.contracts.signer(task.signer) for task in tasks]
-    # Another contract of one of them may be reminded at this moment, and the limits are counted by person.
+    # Limits are counted by person, and another contract of the same person may be reminded at this moment.
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     waits, tried = [], []
     for task, signer in zip(tasks, signers, strict=True):

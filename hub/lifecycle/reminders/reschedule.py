@@ -1,4 +1,4 @@
-"""Reschedule planned steps under a new deadline or a new policy, or after a question was settled."""
+"""Reschedule planned steps after a change of deadline or policy, or after a question was answered."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
     """Resume reminders to this number (given by its hash) in these contracts, which the caller has locked.
 
-    If the last call was skipped meanwhile, it is planned again, since no other message would follow.
+    If the last call was skipped during the pause, it is planned again, since no other message would follow.
     """
     await tx.tasks.pause_at(number, contracts, False)
     for each in contracts:
@@ -83,10 +83,10 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
 async def replan_scope(
     services: Services, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
 ) -> UUID | None:
-    """Reschedule up to `most` contracts of the campus and below it (of one course), several in each transaction.
+    """Reschedule up to `most` contracts of the campus and those below it, several in each transaction.
 
-    Return the id after which to go on, or None if all are done. After a crash it can start again: contracts that were
-    already rescheduled stay as they are.
+    `course`: only contracts of this course. `after`: the id after which to begin. Return the id after which to
+    continue, or None if all are done. Can be repeated after a crash: contracts already rescheduled stay as they are.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         below = await tx.school.scope_below(campus)
@@ -99,8 +99,8 @@ async def replan_scope(
 
 
 async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Sequence[UUID]:
-    """Reschedule these contracts in one transaction. Return those that have to be rescheduled alone: those that another
-    transaction has locked, or all of them if this one failed."""
+    """Reschedule these contracts in one transaction. Return the contracts that have to be rescheduled alone: those that
+    another transaction has locked, or all of them if this transaction failed."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             held = await tx.plans.lock(contracts, wait=False)
@@ -113,8 +113,7 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
 
 
 async def _replan_alone(services: Services, contract: UUID) -> None:
-    """Reschedule one contract. If that fails, the contract keeps its old plan and the others go on. Raises
-    Unavailable."""
+    """Reschedule one contract. If that fails, it keeps its old plan, and the others continue. Raises Unavailable."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             await under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))
@@ -127,7 +126,7 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
 async def under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
     """Reschedule every open task of these contracts, which the caller has locked.
 
-    A task whose step stays the same is not written, because a worker may hold it at this moment.
+    A task whose step stays the same is not written, because a worker may have leased it at this moment.
     """
     now = tx.planning_now
     tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
@@ -148,7 +147,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
 
 
 async def replan_next(services: Services, campus: str, after: str, course: str | None = None) -> None:
-    """Reschedule one part, as the job's payload says, and enqueue the job for the next part."""
+    """Reschedule the part that the job's payload describes, and enqueue the job for the next part."""
     if following := await replan_scope(services, campus, course, UUID(after)):
         async with services.database.transaction(EVERYTHING) as tx:
             await replan_later(tx, campus, course, following)
@@ -161,12 +160,12 @@ async def replan_later(tx: Transaction, campus: str, course: str | None, after: 
 
 
 def last_step(task: SigningTask, deliveries: Sequence[Delivery]) -> NextStep | None:
-    """Return the last planned message about this task as the step that it was, at the moment when it was sent. None if
-    there is none.
+    """Return the step of the last planned message about this task, with the time when it was sent. None if there is no
+    message.
 
-    Its number is the highest one so far: a reminder by hand has no number of its own, and no number is used twice.
-    Messages from before the task's (latest) opening do not count: after a phone change numbers begin anew. Both moments
-    are on the planning clock. An attempt by another channel has the number of the message that it repeats.
+    The step's number is the highest so far: a reminder by hand has no number of its own, no number is used twice, and
+    an attempt by another channel has the number of the message that it repeats. Messages from before the task was
+    (last) opened do not count, because numbers begin again after a phone change. Times are on the planning clock.
     """
     since = task.invited_at
     sent = [each for each in deliveries if each.task == task.id and (since is None or each.created_at >= since)]

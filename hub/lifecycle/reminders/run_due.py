@@ -1,8 +1,8 @@
 """Run due steps of reminders, as many as possible in one transaction.
 
 "Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing takes
-the same lock, so nothing is sent after a signature. The provider is called after that commit. Before any second call,
-it is asked what became of the first.
+the same lock, so nothing is sent after a signature. The provider is called after that commit. Before a second call, it
+is asked what became of the first.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-# While a signature is being embedded the contract does not expire. It is checked again after this time.
+# While a signature is being embedded, the contract does not expire. It is checked again after this time.
 REVISION_RECHECK_INTERVAL = timedelta(minutes=30)
-# By then today has ended for the person, whatever their time zone.
+# After this time, today has ended for every person, whatever their time zone.
 LOOK_AHEAD = timedelta(days=1)
 
 log = structlog.get_logger()
@@ -50,10 +50,11 @@ class RanSteps:
 
 
 async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
-    """Run the steps that have been due longest, up to `most`, in one transaction, which also books a provider for
+    """Run up to `most` steps, the longest overdue first, in one transaction, which also books providers for their
     messages.
 
-    Contracts that another transaction has locked are skipped, and their steps stay due. If it raises, no step was run.
+    Contracts that another transaction has locked are skipped, and their steps stay due. If this raises, no step was
+    run.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
@@ -79,7 +80,7 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
 
 
 async def time_until_due(tx: Transaction) -> timedelta:
-    """Return the time until the next step is due, MAX_SLEEP at most; zero or less if one is due."""
+    """Return the time until the next step is due, at most MAX_SLEEP; zero or less if one is due now."""
     earliest = await tx.tasks.earliest_due()
     return min(earliest - tx.planning_now, MAX_SLEEP) if earliest else MAX_SLEEP
 
@@ -114,7 +115,7 @@ async def _run_claimed(services: Services, claimed: ClaimedTask) -> UUID | None:
         if not _is_over(due):
             batch.decide(task)
         elif await tx.signatures.holds_revision(due.contract.id):
-            # A signature that was accepted in time is embedded first. What is still unsigned after that expires.
+            # A signature that was accepted in time is embedded first. If signatures are still missing then, it expires.
             batch.plan(due, NextStep(StepKind.EXPIRY, 0, due.now + REVISION_RECHECK_INTERVAL))
         else:
             await expire(services, tx, due.contract)
@@ -132,8 +133,7 @@ def _is_over(due: Due) -> bool:
 
 
 async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) -> None:
-    """Plan a failed step again, with pauses growing up to one hour. Write the failure into the ledger, and tell
-    staff."""
+    """Plan a failed step again, with backoff up to one hour. Write the failure into the ledger, and tell staff."""
     task, step = claimed.task, claimed.task.step
     assert step is not None
     async with services.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""A batch of due steps in one transaction: load everything, decide about each step, write everything.
+"""Run a batch of due steps in one transaction: load everything, decide about each step, write everything.
 
 Several contracts of one person go into one message. All of them are locked, so that the message names no contract that
 is signed meanwhile.
@@ -50,18 +50,18 @@ from hub.store.reminders.plans import PlannedTask
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
 
-# So many steps overdue by more than an hour count as a backlog, e.g. after an outage.
+# This many steps overdue by more than an hour count as a backlog, for example after an outage.
 CROWD = 50
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
 
 
 class StepsChanged(Exception):
-    """Something that was read has changed before it could be written: the transaction is rolled back."""
+    """A row that was read has changed before it could be written, so the transaction is rolled back."""
 
 
 @dataclass(frozen=True)
 class _Message:
-    """One message and the steps that it is for. The first one is the step that was due."""
+    """One message, and the steps that it carries out. The first of them is the step that was due."""
 
     dues: Sequence[Due]
     outgoing: Outgoing
@@ -70,9 +70,9 @@ class _Message:
 async def load_steps(
     services: Services, tx: Transaction, contracts: Iterable[Contract], tasks: Sequence[UUID]
 ) -> StepBatch:
-    """Read what the steps of these tasks need, and lock their persons and records.
+    """Read everything that the steps of these tasks need, and lock their persons and records.
 
-    The caller has locked the contracts, which may be more than those of the tasks.
+    The caller has locked `contracts`, which may include contracts without one of these tasks.
     """
     cases = await tx.cases.complete(contracts)
     found = {party.task.id: (case, party) for case in cases for party in case.parties}
@@ -91,8 +91,7 @@ async def load_steps(
 class StepBatch:
     """Due steps of one transaction, the decisions about them, and what has to be written.
 
-    `decide` takes one step after the other, each as if those before it were already written. `write` writes all of
-    them.
+    `decide` handles one step at a time, as if the decisions before it were already written. `write` writes them all.
     """
 
     places: PlacePolicies
@@ -161,7 +160,7 @@ class StepBatch:
             return  # the step joined another contract's message
         due, facts = self.due_of(task_id), self._facts[task_id]
         if due.key in facts.keys:
-            self.plan(due, following(due))  # its message exists: only the next step is missing
+            self.plan(due, following(due))  # the message of this step already exists; only the next step is missing
             return
         channel = self._channel(due, facts)
         case = due.message_case(sent_today=self._sent_today(due), crowded=self._crowded, silent=facts.silent)
@@ -177,7 +176,7 @@ class StepBatch:
                 self._send(due, channel)
 
     def skip(self, due: Due, reason: SkipReason, step: NextStep) -> None:
-        """Send nothing now, and plan `step` in place of this one."""
+        """Send nothing now, and plan `step` instead of the due one."""
         self.plan(due, step, LedgerNote("skipped", step=due.step, reason=reason.value))
 
     def plan(self, due: Due, step: NextStep, *notes: LedgerNote, is_lead: bool = True) -> None:
@@ -273,9 +272,10 @@ class StepBatch:
         return calls
 
     async def _hold_restored(self, drafts: list[Draft]) -> tuple[list[Draft], list[Draft]]:
-        """Return the messages to send now, and those that a hub before a restore may have sent: the step was due then.
+        """Split the messages: those to send now, and those that the hub may have sent before it was restored.
 
-        About these every provider is asked before one is called, by the round that looks after open messages.
+        The second kind belongs to steps that were already due before the restore. The periodic task `reconcile` asks
+        every provider about such a message before it calls one.
         """
         until = await self._tx.pause.get_restored_until() if drafts else None
         if until is None:
