@@ -1,4 +1,4 @@
-"""Apply a school's file: campuses and courses are added or changed, all of them or none."""
+"""Apply a school's file: add or change campuses and courses, either all of them or none."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from hub.store.transaction import Transaction
 async def apply_school(
     services: Services, file: SchoolFile, organisation: Mapping[str, str], actor: str, *, dry_run: bool = False
 ) -> SchoolComparison:
-    """Compare, and unless there is a fault or nothing to do, change campuses and courses in one transaction.
+    """Compare the file with the database, then change campuses and courses in one transaction.
 
-    `organisation`: that of the configuration, which the file may repeat and may not contradict. What the file does not
-    name stays as it is.
+    Nothing is changed if the file has a fault or in a dry run. `organisation`: the values of the configuration, which
+    the file may repeat but not contradict. Campuses and courses that the file does not name stay as they are.
     """
     templates = services.documents.printer.templates
     content = await asyncio.to_thread(find_content_faults, templates, file)
@@ -46,7 +46,7 @@ async def apply_school(
         for course in file.courses:
             await tx.school.put_course(course)
         headquarters = await tx.school.headquarters()
-        assert headquarters is not None  # the comparison has seen to it
+        assert headquarters is not None  # the comparison found no fault in the tree
         await record_act(tx, headquarters.id, "school-changed", actor, _facts(compared.changes))
     return compared
 
@@ -78,7 +78,7 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
 
 
 def find_content_faults(templates: ContractTemplates, file: SchoolFile) -> list[SchoolFault]:
-    """Return what is wrong with the file wherever it is applied: templates by name, and what no contract can show."""
+    """Return the faults that the file has in any school: unknown templates, and characters that cannot be drawn."""
     return [
         *_template_faults(templates, file),
         *_drawing_faults(file),
@@ -86,7 +86,7 @@ def find_content_faults(templates: ContractTemplates, file: SchoolFile) -> list[
 
 
 def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[SchoolFault]:
-    """Return what is wrong with the tree of all campuses, and with courses at campuses that do not exist."""
+    """Return the faults in the tree of all campuses, and the courses at campuses that do not exist."""
     placed = {each.id: f"campus {number} ({each.id})" for number, each in enumerate(file.campuses, 1)}
     return find_tree_faults(campuses, placed) + [
         SchoolFault(f"course {number} ({course.id}), campus", f"there is no campus {course.campus}")
@@ -105,7 +105,7 @@ def _template_faults(known: ContractTemplates, file: SchoolFile) -> Iterator[Sch
 
 
 def _drawing_faults(file: SchoolFile) -> Iterator[SchoolFault]:
-    """Characters that the contract's font cannot draw."""
+    """Yield a fault for each character that the contract's font cannot draw."""
     font = ContractFont()
     for number, campus in enumerate(file.campuses, 1):
         yield from _undrawable(font, f"campus {number} ({campus.id})", vars(campus).values())
@@ -133,7 +133,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _facts(changes: Iterable[SchoolChange]) -> dict[str, object]:
-    """Ids, and the names of what changed: values stand in the rows, and the file is the school's own."""
+    """Return facts for the record: ids and the names of changed values, but no values. The rows contain those."""
     entries = []
     for each in changes:
         entry: dict[str, object] = {"campus": each.campus, "change": "added" if each.is_new else "changed"}

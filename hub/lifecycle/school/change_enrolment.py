@@ -20,7 +20,7 @@ async def change_enrolment(tx: Transaction, enrolment_id: UUID, wanted: Enrolmen
     """Change an enrolment, and record which values changed, without the values.
 
     Raises NotFound; EnrolmentIssued; BadInput and GuardianRequired, as for a contract; AlreadyEnrolled if this student
-    is in this course already.
+    is already in this course.
     """
     before = await _lock_unissued(tx, enrolment_id)
     after = apply_change(before, wanted)

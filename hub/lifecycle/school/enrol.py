@@ -1,6 +1,6 @@
-"""Enrolment by a poster: student, course, and the signer with a verified phone. It creates a contract or a staff task.
+"""Enrol a student by a poster: student, course, and a signer with a verified phone. Create a contract or a staff task.
 
-It gives no access to existing data: if the student is already enrolled, a link is sent to the phone on file.
+An enrolment gives no access to existing data: if the student is already enrolled, a link is sent to the phone on file.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EnrolmentRequest:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """The result of an enrolment. `session` and its contract: set if the poster creates contracts at once; otherwise
+    """The result of an enrolment. `session` and its contract are set if the poster creates contracts at once; otherwise
     staff have a task."""
 
     secret: str
@@ -204,7 +204,7 @@ async def _refusal(
 
 
 async def _known_already(services: Services, tx: Transaction, poster: Poster, course: str, people: _People) -> bool:
-    """Return whether the student is enrolled already. If so, send the link to the signers on file, or tell staff."""
+    """Return whether the student is already enrolled. If so, send the link to the signers on file, or tell staff."""
     enrolment = await tx.school.enrolment_of(poster.campus, course, people.student_person)
     contracts = await _contracts(tx, poster, course, people)
     if enrolment and enrolment.contract:
@@ -220,7 +220,7 @@ async def _known_already(services: Services, tx: Transaction, poster: Poster, co
 
 
 async def _contracts(tx: Transaction, poster: Poster, course: str, people: _People) -> set[UUID]:
-    """Return this student's contracts for this course with one of the same people, also those without an enrolment."""
+    """Return the student's contracts for this course that have one of these people, even those without an enrolment."""
     signers = await tx.contracts.signers_called([people.student_person, people.signer_person])
     signers += await tx.contracts.signers_at(people.signer.phone)
     found = set()
@@ -238,7 +238,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
 
 @dataclass
 class _Claim:
-    """A place of the poster, taken in the transaction that uses it."""
+    """One enrolment out of the poster's limit, taken in the transaction that uses it."""
 
     services: Services
     visitor: Visitor
@@ -284,7 +284,7 @@ class _Claim:
         return Enrolled(secret, self.visitor.expires_at)
 
     async def _take(self, tx: Transaction) -> None:
-        """Take a place. The lock on the poster's row serialises this, so a second tap finds the first enrolment."""
+        """Count the enrolment. The poster's row is locked, so that a second tap finds the first enrolment."""
         poster = await tx.posters.get(self.poster.id, lock=True)
         if not poster.valid(tx.now):
             raise LinkNotValid
@@ -305,7 +305,7 @@ class _Claim:
     async def _become_signer(
         self, tx: Transaction, contract: Contract, secret: str
     ) -> tuple[SigningSession, SigningTask]:
-        """Replace the visitor's session by a signer's, with the same challenge and a link of the poster door."""
+        """Replace the visitor's session by a signer's, with the same key challenge and a link of the poster door."""
         signer = (await tx.contracts.signers(contract.id))[0]
         link = await tx.links.for_door(signer, DoorKind.POSTER, tx.now)
         session = SigningSession(

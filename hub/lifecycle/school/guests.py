@@ -1,4 +1,4 @@
-"""Sessions of poster visitors, who verify their phone by a one-time code, whether or not the school knows them."""
+"""Open sessions for poster visitors. They verify their phone by a one-time code, even if the school knows them."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class PosterVisit:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A session of a visitor. `secret`: its bearer secret, of which only the hash is stored. `enrolled`: the visitor's
-    enrolment waits for staff."""
+    """A session of a visitor. `secret`: its bearer secret, stored only as a hash. `enrolled`: the visitor's enrolment
+    is waiting for staff."""
 
     secret: str
     visitor: Visitor
@@ -62,7 +62,7 @@ class Admitted:
 async def look(services: Services, text: str) -> tuple[Offer, bool]:
     """Return the offer of a poster, and whether it is full.
 
-    Raises LinkNotValid, the same for unknown, expired and revoked posters.
+    Raises LinkNotValid for unknown, expired and revoked posters alike.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
@@ -107,7 +107,7 @@ async def _poster(tx: Transaction, text: str) -> Poster:
 
 
 async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tuple[Visitor, Poster]:
-    """Return the visitor of a session secret, and the poster.
+    """Return the visitor whose session has this secret, and the poster.
 
     Raises SessionNotValid for an unknown, replaced or expired secret and for a session that began at another door,
     LinkNotValid if the poster has ended meanwhile.
@@ -156,7 +156,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
-    """Write the attempt of a code and its job. A visitor has a phone number only, no contract and no signer."""
+    """Write the attempt row of a code, and its job. A visitor has only a phone number, no contract and no signer."""
     router, visitor, poster = services.messaging.router, came.visitor, came.poster
     counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
     await consume_message_quota(services, tx, [counted], tx.now)
@@ -189,7 +189,7 @@ async def _write_code(services: Services, tx: Transaction, came: PosterVisit, co
 
 
 async def verify(services: Services, secret: str, code: str) -> Admitted:
-    """Verify the code. Raises WrongAnswer; Locked after too many of them."""
+    """Verify the code. Raises WrongAnswer; Locked after too many wrong codes."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret, lock=True)
         await tx.sessions.one_at_a_time(visitor.person)

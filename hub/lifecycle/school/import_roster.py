@@ -1,4 +1,4 @@
-"""Import of campuses, courses, rosters, the first staff account and the first API key. All imports are idempotent."""
+"""Import campuses, courses, rosters, the first staff account and the first API key. All imports are idempotent."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ from hub.store.transaction import Database, Transaction
 Clock = Callable[[], datetime]
 # Rows per transaction, so that a large roster does not hold locks for long.
 ROWS_AT_ONCE = 200
-# Faults that a report lists; a marked sheet has them all.
+# The most faults that a report lists. A marked sheet shows all of them.
 MAX_LISTED_FAULTS = 1000
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """`dry_run`: check, and add nothing. `chosen`: columns by folded title, as people chose them before.
-    `roster_import`: the import that counts what is added, so that it can be undone."""
+    """Options of an import.
+
+    `dry_run`: check, but add nothing. `chosen`: columns by folded title, as people chose them on the page.
+    `roster_import`: the import to which added rows belong, so that it can be undone.
+    """
 
     language: str = "zh"
     dry_run: bool = False
@@ -52,9 +55,10 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Result of an import. `added`: in a dry run, those that would be. `already`: number of students enrolled before.
+    """The result of an import. `added`: the enrolments added or, in a dry run, those that would be. `already`: the
+    number of students who were already enrolled.
 
-    `problems`: the first faults of the rows that were left out; `faults` and `refused`: number of faults and of rows.
+    `problems`: the first faults of the skipped rows. `faults`, `refused`: the number of all faults and skipped rows.
     """
 
     added: int
@@ -98,7 +102,7 @@ def _campus(values: Mapping[str, str]) -> Campus:
 
 
 async def put_staff_and_key(database: Database, *, login: str, password: str, api_key: str) -> None:
-    """Create the first account, an owner, and API key, both of headquarters.
+    """Create the first account, an owner, and the first API key, both at headquarters.
 
     Raises BadInput before a school is loaded.
     """
@@ -115,7 +119,7 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
 
 
 async def begin_import(tx: Transaction, wanted: RosterImport) -> UUID:
-    """Begin an import, and record it; return its id. An import of the same upload that was interrupted goes on."""
+    """Begin an import, record it, and return its id. An interrupted import of the same upload is continued."""
     standing = await tx.roster_imports.begin(wanted)
     if standing == wanted.id:
         await record_act(tx, wanted.campus, "roster-imported", wanted.created_by, {"import": str(standing)})
@@ -127,8 +131,8 @@ async def load_roster(
 ) -> LoadReport:
     """Import enrolments from a spreadsheet. Invalid rows are reported and skipped.
 
-    An import that was killed goes on when it is begun again: what is there already is not added twice. Raises
-    UnreadableFile if the file as a whole cannot be read, ImportUndone if somebody undoes it meanwhile.
+    An import that was killed can be run again: rows that were already added are not added twice. Raises UnreadableFile
+    if the file as a whole cannot be read, ImportUndone if somebody undoes it meanwhile.
     """
     added = already = faults = refused = 0
     problems: list[RowProblem] = []
@@ -150,7 +154,7 @@ async def load_roster(
 async def read_titles(
     database: Database, data: bytes, scope: Scope, chosen: Mapping[str, str] | None = None
 ) -> tuple[RosterHeader, tuple[str, ...]]:
-    """Return the titles of a roster, and the columns without which it cannot be imported. Raises UnreadableFile."""
+    """Return the column titles of a roster, and the columns that an import needs. Raises UnreadableFile."""
     async with database.transaction(EVERYTHING) as tx:
         names = SchoolNames(await tx.school.campuses(), await tx.school.courses(), scope)
     spreadsheets = SpreadsheetReader()
@@ -164,7 +168,7 @@ async def read_titles(
 async def mark_roster(
     database: Database, clock: Clock, data: bytes, scope: Scope, options: ImportOptions = DEFAULT_OPTIONS
 ) -> bytes:
-    """Return the sheet as XLSX with the faults of each row in a last column. Raises UnreadableFile."""
+    """Return the sheet as XLSX with an added last column for the faults of each row. Raises UnreadableFile."""
     async with _open(database, clock, data, scope, options) as checked:
         sheet = MarkedSheet(checked.roster.header, checked.roster.above)
         async for batch in checked.batches():
@@ -201,7 +205,7 @@ class _CheckedRoster:
 
 
 def _given(names: SchoolNames) -> frozenset[str]:
-    """Return the columns that a roster for these campuses need not have."""
+    """Return the columns that a roster for these campuses may omit."""
     return frozenset({"campus"} if names.only_campus else ())
 
 
@@ -250,7 +254,7 @@ def _people(row: RosterRow) -> dict[str, Any]:
 
 
 def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send: FirstSend = "now") -> NewContract:
-    """Return the contract to be issued for a line of the roster."""
+    """Return the input for the contract of an enrolment."""
     people = enrolment.people
     return NewContract(
         campus=enrolment.campus,

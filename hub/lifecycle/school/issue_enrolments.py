@@ -1,7 +1,7 @@
-"""Issue the contracts of many enrolments: one act, and a job that goes on whatever becomes of its worker.
+"""Issue the contracts of many enrolments: one act, and a job that continues even if its worker dies.
 
 The outcome of an enrolment is written in the transaction of its contract, under the enrolment's lock. So a job that was
-killed, or that runs twice, goes on with what is left, and issues nothing twice.
+killed or that runs twice continues with the remaining enrolments, and issues nothing twice.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
 
-# Contracts of one job. A worker that has to stop waits for no more.
+# Contracts that one job issues: a worker that has to stop waits for its job to end.
 AT_A_TIME = 20
-# An enrolment that was begun more often probably crashes its process.
+# An enrolment that was begun more often than this probably crashes its process.
 MAX_TRIES = 5
 log = structlog.get_logger()
 
 
 async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enrolment]:
-    """Return the selected enrolments, families together. Raises BadInput for none, NotFound for unknown ones and those
-    outside the scope."""
+    """Return the selected enrolments, families together. Raises BadInput if there are none, NotFound for unknown ones
+    and those outside the scope."""
     if selection.chosen is None:
         found = await tx.enrolments.list_fitting(selection.fitting, MAX_AT_ONCE)
     else:
@@ -52,7 +52,7 @@ async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enro
 
 
 async def begin_issuing(tx: Transaction, selection: IssueSelection, act: IssueAct) -> None:
-    """Begin an act, and record it. An act that was begun before stays as it is. Raises as `list_selected` does."""
+    """Begin an act, and record it. Do nothing if it has already begun. Raises as `list_selected` does."""
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
     if await tx.issue_acts.begin(act, found):
@@ -70,7 +70,7 @@ async def issue_enrolments(services: Services, act_id: UUID, most: int = AT_A_TI
     for number, enrolment in enumerate(left[:most]):
         following = left[number + 1] if number + 1 < len(left) else None
         while not await _issue_one(services, act, enrolment, following):
-            pass  # it was changed at the desk while its contract was drawn; MAX_TRIES ends this
+            pass  # staff changed it while its contract was drawn, so try again; MAX_TRIES ends this
     return len(left) > most
 
 

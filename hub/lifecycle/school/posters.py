@@ -1,4 +1,4 @@
-"""Posters: creating, printing and revoking them, and who may use them."""
+"""Create, print and revoke posters, and restrict who may use them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_ENROLMENTS = 10_000
 
 @dataclass(frozen=True)
 class NewPoster:
-    """Input of staff, not validated. `allowed`: document numbers of students, or phone numbers; empty for everybody."""
+    """Input of staff, not validated. `allowed`: students' document numbers or phone numbers; empty for everybody."""
 
     campus: str
     title: str
@@ -94,7 +94,7 @@ def _mode(text: str) -> PosterMode:
 
 
 async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> None:
-    """Check that the courses are of one campus and complete enough for a contract."""
+    """Check that all courses belong to one campus and are complete enough for a contract."""
     if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MAX_COURSES:
         raise BadInput(f"choose 1 to {MAX_COURSES} courses", field="courses")
     if not scope.covers(asked.campus):
@@ -104,14 +104,14 @@ async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> Non
 
 
 async def revoke(services: Services, scope: Scope, poster: UUID) -> bool:
-    """Revoke a poster; existing enrolments stay. Returns False if it was revoked before."""
+    """Revoke a poster; existing enrolments stay. Return False if it was already revoked."""
     async with services.database.transaction(scope) as tx:
         await tx.posters.get(poster, lock=True)
         return await tx.posters.revoke(poster, tx.now)
 
 
 def doorway(services: Services, ticket: str) -> Doorway:
-    """Return the URLs of a poster; the upper-case one gives a smaller QR code."""
+    """Return the URLs of a poster. The upper-case URL gives a smaller QR code."""
     return Doorway(
         f"{services.origin}/p/{ticket}", f"{services.origin}/P/{ticket}".upper(), ticket, format_ticket(ticket)
     )
@@ -173,7 +173,7 @@ def _line(course: Course) -> CourseLine:
 
 
 def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:
-    """Return the keyed hashes of the list. Raises WrongListLine, which names the line but never quotes it."""
+    """Return the keyed hashes of the list. Raises WrongListLine, which gives the line's number but never its text."""
     lines = [(number, strip_separators(line)) for number, line in enumerate(entries, 1)]
     filled = [(number, line) for number, line in lines if line]
     if len(filled) > MAX_ALLOWED:
@@ -200,7 +200,7 @@ def phone_hash(cipher: Cipher, phone: str) -> bytes:
 
 
 def student_hash(cipher: Cipher, number: str) -> bytes:
-    """Return the hash of a document number, without its kind, which lists do not contain."""
+    """Return the hash of a document number without the kind of document, because lists do not contain the kind."""
     return cipher.found_by("poster-student", number)
 
 

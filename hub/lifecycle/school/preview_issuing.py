@@ -1,4 +1,4 @@
-"""Show what issuing many contracts would do, before it is begun. Nothing is stored or sent."""
+"""Show what issuing many contracts would do, before it begins. Nothing is stored or sent."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hub.router.policy import get_policy_at
 
 @dataclass(frozen=True)
 class IssueForecast:
-    """What would happen. `seen`: the first contract with its messages. `waits`: when the first messages go out at each
-    campus where they may not go out now."""
+    """What would happen. `seen`: the first contract with its messages. `waits`: for each campus where messages may not
+    go out now, when its first messages would go out."""
 
     seen: ContractPreview
     messages: int
@@ -31,7 +31,7 @@ class IssueForecast:
 async def forecast_issuing(
     services: Services, scope: Scope, enrolments: Sequence[Enrolment], act: IssueAct
 ) -> IssueForecast:
-    """Draw the first of these contracts, and count. Raises as `preview_contract` does."""
+    """Draw the first of these contracts, and count contracts and messages. Raises as `preview_contract` does."""
     first = enrolments[0]
     async with services.database.transaction(scope) as tx:
         campuses = {campus: await tx.school.campus(campus) for campus in {each.campus for each in enrolments}}
@@ -53,7 +53,7 @@ async def forecast_issuing(
 
 
 def count_first_messages(enrolments: Sequence[Enrolment]) -> int:
-    """Return how many people get a first message: those whose turn is first. Families may share some."""
+    """Return how many signers get a first message: those whose turn is first. Families may share messages."""
     orders = [[int(signer.get("order", 1)) for signer in each.people["signers"]] for each in enrolments]
     return sum(order.count(min(order)) for order in orders if order)
 

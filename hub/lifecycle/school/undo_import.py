@@ -1,4 +1,4 @@
-"""Undo an import: delete what it added and nobody has used since. What it found there already was never changed."""
+"""Undo an import: delete the enrolments that it added and nobody has used since. An import never changes older ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.store.transaction import Transaction
 
 
 async def undo_import(tx: Transaction, import_id: UUID, actor: str) -> RosterImport:
-    """Undo an import and record it. Undone before: nothing happens. Raises NotFound, outside the scope too.
+    """Undo an import and record it. Do nothing if it was already undone. Raises NotFound, also outside the scope.
 
     An enrolment stays if its contract was issued or is being issued, or if somebody changed it at the desk.
     """
