@@ -1,1 +1,1 @@
-"""Staff tasks, alerts and phone number changes."""
+"""Accounts, API keys, staff tasks, alerts, phone number changes, and acts on many contracts."""

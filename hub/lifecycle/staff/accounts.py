@@ -1,4 +1,4 @@
-"""Accounts of staff: added, disabled, enabled, given another role or password. Each act is in the school's record."""
+"""Add, disable and enable staff accounts; change roles and passwords. The school's record has an entry for each act."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Transaction
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
-# How long a one-time password waits for the first login.
+# How long a one-time password can be used for the first login.
 ONE_TIME_LIFE = timedelta(days=7)
 
 
@@ -35,7 +35,7 @@ class NewStaff:
 
 
 def check_account(new: NewStaff, password: str) -> None:
-    """Raise BadInput (with the field) for what cannot be an account, wherever it is added."""
+    """Raise BadInput (with the field) for values or a password that an account cannot have."""
     if not LOGIN.fullmatch(new.login):
         raise BadInput(
             f"the login {new.login!r} has to be 2 to 40 small letters, digits, dots, dashes, underscores or @",
@@ -59,7 +59,7 @@ async def add_staff(
 ) -> Staff:
     """Add an account. `one_time`: the password has to be changed at the first login, within ONE_TIME_LIFE.
 
-    Raises BadInput (with the field) for what cannot be one, and for a login that is taken; RoleAboveOwn.
+    Raises BadInput (with the field) for invalid values and for a login that is taken; RoleAboveOwn.
     """
     check_account(new, password)
     staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, new.role)
@@ -82,7 +82,7 @@ async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAcc
 
 
 async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
-    """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner and as check_may_manage."""
+    """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner, and as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
         await _check_owner_remains(tx, staff)
@@ -93,7 +93,7 @@ async def disable_staff(services: Services, login: str, by: Administrator) -> St
 
 
 async def enable_staff(services: Services, login: str, by: Administrator) -> Staff:
-    """Let the account log in again, with the password that it had. Raises as check_may_manage."""
+    """Let the account log in again, with its former password. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
         await tx.accounts.change(staff.id, disabled_at=None)
@@ -104,10 +104,10 @@ async def enable_staff(services: Services, login: str, by: Administrator) -> Sta
 async def reset_password(
     services: Services, login: str, password: str, by: Administrator, *, one_time: bool = False
 ) -> Staff:
-    """Set another password, end all sessions, and forget failed logins: who was locked out may try at once.
+    """Set another password, end all sessions, and forget failed logins, so that the account is not locked any more.
 
-    `one_time`: as in add_staff. A second factor stays. Raises as check_may_manage, and BadInput for a password that is
-    too short or too common.
+    `one_time`: as in add_staff. A second factor is kept. Raises as check_may_manage, and BadInput for a password that
+    is too short or too common.
     """
     check_password(password, (login,))
     password_hash = await hash_password(password)
@@ -132,9 +132,9 @@ async def unlock_staff(services: Services, login: str, by: Administrator) -> Sta
 
 
 async def change_role(services: Services, login: str, role: StaffRole, by: Administrator) -> Staff:
-    """Give the account another role, which counts from its next request on.
+    """Give the account another role, which takes effect at its next request.
 
-    Raises as check_may_manage; BadInput for a role that its campus does not have, RoleAboveOwn, LastOwner.
+    Raises as check_may_manage; BadInput for a role that does not exist at its campus, RoleAboveOwn, LastOwner.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
@@ -157,7 +157,7 @@ async def list_sessions(services: Services, login: str, by: Administrator) -> Se
 
 
 async def end_sessions(services: Services, login: str, by: Administrator) -> int:
-    """End all sessions of the account; return how many there were. Raises as check_may_manage."""
+    """End all sessions of the account. Return how many there were. Raises as check_may_manage."""
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
         ended = await tx.accounts.end_sessions(staff.id)
@@ -181,7 +181,7 @@ async def remove_second_factor(services: Services, login: str, by: Administrator
 
 
 async def lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
-    """Return the account, which nobody else changes meanwhile. Raises AccountNotFound and as check_may_manage."""
+    """Lock the account against other changes and return it. Raises AccountNotFound, and as check_may_manage."""
     staff = await tx.accounts.lock(login)
     if staff is None:
         raise AccountNotFound(f"there is no account {login}")

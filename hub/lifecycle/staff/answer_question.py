@@ -1,7 +1,7 @@
-"""Staff answer a signer's question by a text message, from the staff task that the question made.
+"""Answer a signer's question by a text message, from the staff task about the question.
 
-The answer keeps to the daytime, to opt-outs and to the budgets of all messages that we start. The task stays open, and
-reminders stay paused, until somebody settles it.
+The answer is subject to the daily window, opt-outs and budgets, like all messages that the hub starts. The task stays
+open, and reminders stay paused, until staff finish it.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 
 ANSWERED = "question-answered"
-# So many answers to one person within a day; a longer exchange is a call.
+# The most answers to one person within a day. For a longer exchange, staff should call.
 MAX_ANSWERS_A_DAY = 5
 A_DAY = timedelta(days=1)
-# What looks like an address. Links come from the hub alone, so that nobody learns to trust others.
+# Text that looks like a web address. Only the hub sends links, so that nobody learns to trust other ones.
 _ADDRESS = re.compile(r"://|\bwww\.|\b[\w-]+\.(com|cn|net|org|edu|top|xyz)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class AnswerRequest:
-    """What staff want to answer to the question of a staff task."""
+    """An answer that staff want to send, and the staff task with the question."""
 
     staff_task: UUID
     text: str
@@ -57,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True)
 class AnswerDraft:
-    """An answer as it will be read. `until`: when it goes out; None for at once."""
+    """An answer as the signer will read it. `until`: when it goes out; None for at once."""
 
     question: Question
     message: ReadableMessage
@@ -65,7 +65,7 @@ class AnswerDraft:
 
 
 async def get_question(services: Services, scope: Scope, staff_task: UUID) -> Question:
-    """Return an open question. Raises NotFound, also for a task that is no question, is settled, or is elsewhere."""
+    """Return an open question. Raises NotFound, also for a task that is finished, of another kind, or out of scope."""
     async with services.database.transaction(scope) as tx:
         return await _question(tx, staff_task)
 
@@ -78,9 +78,9 @@ async def preview_answer(services: Services, scope: Scope, asked: AnswerRequest)
 
 
 async def send_answer(services: Services, scope: Scope, asked: AnswerRequest, actor: str) -> Delivery:
-    """Send the answer, or write it for the next time when messages may go out. The same text twice is one message.
+    """Send the answer, now or when the daily window opens. Sending the same text twice makes only one message.
 
-    Raises NotFound; BadInput for the text; IllegalMove if no text of ours reaches the number; TooSoon after
+    Raises NotFound; BadInput for the text; IllegalMove if the number cannot get such a message; TooSoon after
     MAX_ANSWERS_A_DAY; BudgetSpent.
     """
     async with services.database.transaction(scope) as tx:
@@ -108,7 +108,7 @@ def compute_answer_key(staff_task: UUID, text: str) -> str:
 
 
 def answer_prefix(staff_task: UUID) -> str:
-    """Return what the keys of all answers to this question begin with."""
+    """Return the common prefix of the keys of all answers to this question."""
     return f"reply-{staff_task}-"
 
 
@@ -121,7 +121,7 @@ async def _question(tx: Transaction, staff_task: UUID) -> Question:
 
 
 async def list_answers(tx: Transaction, *tasks: StaffTask) -> dict[UUID, tuple[Delivery, ...]]:
-    """Return the answers to the questions of these tasks, oldest first, by the task's id."""
+    """Return the answers to the questions of these tasks, by task id, oldest first."""
     about = {task.contract for task in tasks if task.contract}
     replies = await tx.deliveries.list_replies(about) if about else []
     return {task.id: tuple(each for each in replies if each.key.startswith(answer_prefix(task.id))) for task in tasks}
@@ -150,7 +150,7 @@ async def _draft(services: Services, tx: Transaction, question: Question, text: 
     if len(sent) >= MAX_ANSWERS_A_DAY:
         why = "This person got as many answers today as one may get in a day. Please call."
         raise TooSoon(why, retry_after=sent[-MAX_ANSWERS_A_DAY] + A_DAY - now, zone=signer.zone)
-    # One answer need not be spread over the day: it goes as soon as the window opens.
+    # A single answer need not be spread over the day: it goes out as soon as the window opens.
     case = MessageCase(Purpose.REPLY, ZoneInfo(signer.zone), spread=0.0)
     verdict = may_send(case, "sms", await get_policy(tx, services.messaging.policy, contract), now)
     message = await preview_message(

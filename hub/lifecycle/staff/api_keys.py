@@ -1,4 +1,4 @@
-"""Keys of other systems: added, listed, rotated, revoked. A key's secret is shown once, and kept as a hash alone."""
+"""Add, rotate and revoke the API keys of other systems. A key's secret is shown once and stored only as a hash."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from hub.model.staff.key_scopes import KeyTerms, check_overlap, check_terms
 from hub.store.transaction import Transaction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-# In front of every secret, so that whoever finds one knows whose it is.
+# Stands before every secret, so that a person or a scanner that finds one knows where it belongs.
 SECRET_PREFIX = "qdk_"
 SECRET_BYTES = 32
 
 
 async def add_key(services: Services, name: str, campus: str, actor: str, terms: KeyTerms | None = None) -> str:
-    """Add a key for this campus and all below it; returns its secret. Without `terms` it has the usual scopes and no
-    end.
+    """Add a key for this campus and all below it. Return its secret. Without `terms`, it has the usual scopes and does
+    not expire.
 
-    Raises BadInput (with the field) for a name that cannot be or that a live key has, for terms that make no sense, and
-    for an unknown campus.
+    Raises BadInput (with the field) for a name that is invalid or that a live key has, for invalid terms, and for an
+    unknown campus.
     """
     if not NAME.fullmatch(name):
         raise BadInput(f"the name {name!r} has to be letters, digits, dots, dashes or underscores", field="name")
     terms = terms or KeyTerms()
     async with services.database.transaction(EVERYTHING) as tx:
         check_terms(terms, tx.now)
-        await tx.school.change_alone()  # two of one name must not both find it free
+        await tx.school.change_alone()  # otherwise two calls could both find the name free
         await tx.school.campus(campus)
         if await _list_live(tx, name):
             raise BadInput(f"there is a key {name} already: revoke it first, or take another name", field="name")
@@ -43,14 +43,14 @@ async def add_key(services: Services, name: str, campus: str, actor: str, terms:
 
 
 async def rotate_key(services: Services, name: str, overlap: timedelta, actor: str) -> str:
-    """Give a key a new secret, with the same campus, scopes and end; returns it. The former secret counts for `overlap`
-    longer.
+    """Give a key a new secret, with the same campus, scopes and expiry. Return the secret. The former secret stays
+    valid for `overlap`.
 
-    Raises BadInput where there is no such key, where a rotation is under way, and for an overlap that is too long.
+    Raises BadInput if there is no such key, if a rotation is under way, or if the overlap is too long.
     """
     check_overlap(overlap)
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.school.change_alone()  # two rotations must not both find one key
+        await tx.school.change_alone()  # otherwise two rotations could both find one key
         live = await _list_live(tx, name)
         if not live:
             raise BadInput(f"there is no key {name} that counts", field="name")
@@ -81,7 +81,7 @@ async def list_keys(services: Services) -> Sequence[ApiKeyEntry]:
 
 
 async def revoke_key(services: Services, name: str, actor: str) -> None:
-    """Revoke the live key of this name: the next request with it is refused. Raises BadInput where there is none."""
+    """Revoke the live key of this name: the next request with it is refused. Raises BadInput if there is none."""
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await tx.api_keys.revoke(name, tx.now)
         if not revoked:

@@ -1,7 +1,7 @@
-"""Extend, reissue or void many contracts: one act, and a job that goes on whatever becomes of its worker.
+"""Extend, reissue or void many contracts: one act, and a job that continues even if its worker dies.
 
 The verdict on a contract is written in the transaction that changes it, under the lock of its item. So a job that was
-killed, or that runs twice, goes on with what is left, and does nothing twice.
+killed or that runs twice continues with the remaining contracts, and does nothing twice.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from hub.model.staff.bulk_act import (
 from hub.store.kernel.jobs import BULK_ACT
 from hub.store.transaction import Transaction
 
-# Contracts of one job. A worker that has to stop waits for no more.
+# Contracts that one job changes: a worker that has to stop waits for its job to end.
 AT_A_TIME = 20
-# A contract that was begun more often probably crashes its process.
+# A contract that was begun more often than this probably crashes its process.
 MAX_TRIES = 5
 _RECORDED = {
     BulkKind.EXTEND: "contracts-extended",
@@ -67,7 +67,7 @@ async def judge_many(tx: Transaction, act: BulkAct, contracts: Sequence[UUID]) -
 
 
 async def begin_bulk_act(tx: Transaction, act: BulkAct, contracts: Sequence[UUID]) -> None:
-    """Begin an act, and record it. An act that was begun before stays as it is.
+    """Begin an act, and record it. Do nothing if it has already begun.
 
     Raises BadInput for a missing deadline or reason, and what `judge_many` raises.
     """
@@ -92,7 +92,7 @@ async def run_bulk_act(services: Services, act_id: UUID, most: int = AT_A_TIME) 
         return False
     for contract in left[:most]:
         while not await _change_one(services, act, contract):
-            pass  # it was changed by somebody else meanwhile; MAX_TRIES ends this
+            pass  # somebody else changed it meanwhile, so try again; MAX_TRIES ends this
     if len(left) > most:
         return True
     async with services.database.transaction(EVERYTHING) as tx:
@@ -101,7 +101,7 @@ async def run_bulk_act(services: Services, act_id: UUID, most: int = AT_A_TIME) 
 
 
 async def _change_one(services: Services, act: BulkAct, contract: UUID) -> bool:
-    """Change one contract, or note why not. Return False if it has to be read again. Raises Unavailable."""
+    """Change one contract, or note why not. Return False if the contract must be read again. Raises Unavailable."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             tries = await tx.bulk_acts.count_try(act.id, contract)
@@ -148,8 +148,8 @@ class _Change:
 
 
 async def _replace(services: Services, change: _Change, prepared: PreparedContract) -> None:
-    """Issue a new contract in place of the old one, which `issue_prepared` locks after the enrolment. Raises as it
-    does."""
+    """Issue a new contract in place of the old one, which `issue_prepared` locks after the enrolment. Raises what
+    `issue_prepared` raises."""
     act = change.act
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.bulk_acts.lock_item(act.id, change.contract):
@@ -159,7 +159,7 @@ async def _replace(services: Services, change: _Change, prepared: PreparedContra
 
 
 async def _change_as_it_is(services: Services, act: BulkAct, contract_id: UUID, deadline: datetime | None) -> bool:
-    """Change the contract itself, or nothing. Return False if it has to be drawn anew by now."""
+    """Change the contract itself, if it needs a change. Return False if it now has to be drawn again instead."""
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.bulk_acts.lock_item(act.id, contract_id):
             return True

@@ -1,7 +1,7 @@
-"""Phone number changes: after two approvals the number changes in all contracts of the person at once.
+"""Change a person's phone number, in all their contracts at once, after two approvals.
 
-The request is the first approval: by staff, by a program of the school (API key), or by the person in a session that
-was verified by a code to the old phone. The second approval has to come from somebody else.
+The request is the first approval. It comes from staff, from another system of the school (API key), or from the person
+in a session that was verified by a code to the old phone. The second approval has to come from somebody else.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ MAX_REASON_LENGTH = 500
 
 @dataclass(frozen=True)
 class Waiting:
-    """A change waiting for approval, with what the second approver needs to know. `shared`: the new number is used by
-    several others who are not one family."""
+    """A change that waits for approval, with the facts that the second approver needs. `shared`: several other people
+    who are not one family use the new number."""
 
     change: PhoneChange
     contract: Contract
@@ -69,7 +69,7 @@ async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequ
 
 
 async def begin_phone_change(tx: Transaction, wanted: PhoneRequest, actor: str) -> PhoneChange:
-    """Create a checked change with its first approval. The scope of the transaction must be all campuses.
+    """Create a checked change with its first approval. The transaction's scope must be all campuses.
 
     Raises BadInput for the number on file; IllegalMove if the contract has ended; PhoneChangeWaiting if this person
     already has an open change.
@@ -80,9 +80,9 @@ async def begin_phone_change(tx: Transaction, wanted: PhoneRequest, actor: str) 
 async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:
     """Request a change from the person's verified session, or approve a waiting one for the same number. Idempotent.
 
-    As the second approval it changes the number, which ends this session. Raises SessionNotValid, NotVerified;
-    IdentityNotChecked for people whose identity is only their own statement; PhoneChangeWaiting if another change
-    waits, or is about another phone than that of this session; and as `ask` does.
+    If this is the second approval, it changes the number, which ends this session. Raises SessionNotValid, NotVerified;
+    IdentityNotChecked for people who only declared their identity; PhoneChangeWaiting if another change is waiting, or
+    if the waiting one does not concern the phone of this session; and what `ask` raises.
     """
     number = normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
@@ -131,7 +131,7 @@ async def waiting(services: Services, scope: Scope) -> list[Waiting]:
 
 
 async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor: str) -> Waiting:
-    """Return a change for somebody who decides about it and sees both numbers whole, which is recorded.
+    """Return a change with both full numbers to a person who decides about it, and record that they saw them.
 
     Raises NotFound, PhoneChangeEnded.
     """

@@ -1,7 +1,7 @@
-"""Check passwords and second factors of staff, and count wrong ones: at the login, and on one's own account.
+"""Check passwords and second factors of staff, at the login and on the account page, and count wrong ones.
 
-An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. Wrong codes count with
-wrong passwords. No database connection is held while a password is hashed.
+An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. Wrong codes and wrong
+passwords are counted together. No database connection is held while a password is hashed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def hash_password(password: str) -> str:
 
 
 class PasswordGate:
-    """Checks passwords, a few at once. An unknown login takes the same time as a wrong password."""
+    """A check of passwords that hashes a few at once. An unknown login takes as long as a wrong password."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
@@ -67,7 +67,7 @@ class PasswordGate:
 
 @asynccontextmanager
 async def counted(services: Services, login: str) -> AsyncIterator[None]:
-    """Count what follows as a failed login, unless it ends without an error. Raises Locked after too many."""
+    """Count the block as a failed login, unless it ends without an error. Raises Locked after too many failures."""
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.guess_alone(login)
         if await tx.accounts.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
@@ -79,7 +79,7 @@ async def counted(services: Services, login: str) -> AsyncIterator[None]:
 
 
 async def check_second_factor(services: Services, staff: Staff, code: str) -> None:
-    """Use up a code of the app, or a recovery code, of this account.
+    """Use up one code of this account: from the authenticator app, or a recovery code.
 
     Raises WrongSecondFactor, NoSecondFactor; Locked after too many wrong codes and passwords.
     """

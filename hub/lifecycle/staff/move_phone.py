@@ -1,7 +1,7 @@
 """Carry out a phone number change, in one transaction with everything that depends on the old number.
 
-Lock order: the contracts first, as in signing and sending; then the person's devices and sessions, the person, and what
-depends on them. So a concurrent sending has either committed before, or finds nothing to send.
+Lock order: the contracts first, as in signing and sending; then the person's devices, sessions, the person, and the
+rows that depend on them. So a message that is being sent was either committed before, or is not sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     """Replace the number in all contracts that have not ended. The caller has approved and locked the `change`.
 
     Tickets, sessions, codes, passkeys and unsent messages of the old number become invalid. The count of wrong answers
-    stays. Opt-outs belong to numbers, so the new number may have its own.
+    is kept. Opt-outs belong to numbers, so the new number may have one of its own.
     """
     signers = await tx.contracts.with_phone(change.person, change.old_hash)
     there = await tx.contracts.unfinished_at(change.old_hash)
@@ -49,7 +49,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
     if not await tx.staff_tasks.questions_at(change.old_hash, QUESTIONS):
-        await unpause(services, tx, change.old_hash, there)  # the question that paused the others has moved away
+        await unpause(services, tx, change.old_hash, there)  # the question that paused them has moved away
     silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
         await _invite(services, tx, contracts[signer.contract], signer, silent)
@@ -80,7 +80,7 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
 
 
 async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:
-    """Write the audit entry. The numbers are in the side table, until the person is erased."""
+    """Write the record entry. The numbers themselves are in a side table until the person is erased."""
     facts: dict[str, Any] = {
         "signer": str(signer.id),
         "change": str(change.id),

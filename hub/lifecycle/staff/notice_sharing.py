@@ -1,6 +1,6 @@
 """Alert staff when several people who are not one family use the same phone number.
 
-The phone numbers of staff are not known, so it is not checked whether a signer uses one of them.
+The hub does not know the phone numbers of staff, so it cannot notice that a signer uses one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHARED = "shared-phone"
 
 
 async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
-    """Create an alert and a staff task if the number is shared; called when the change is requested and carried out."""
+    """Create an alert and a staff task if strangers share the new number. Call it at the request and at the change."""
     if not await is_shared(tx, change):
         return
     moved = change.state is PhoneChangeState.CHANGED
@@ -31,7 +31,7 @@ async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
 
 
 async def is_shared(tx: Transaction, change: PhoneChange) -> bool:
-    """Return whether strangers share the number, over all campuses; the scope of the transaction is everything."""
+    """Return whether strangers at any campus share the number. The transaction's scope must be all campuses."""
     there: dict[str, list[Signer]] = {}
     for signer in await tx.contracts.signers_at(change.phone):
         if signer.person != change.person:
@@ -41,7 +41,7 @@ async def is_shared(tx: Transaction, change: PhoneChange) -> bool:
 
 
 async def _ties(tx: Transaction, signers: list[Signer]) -> frozenset[str]:
-    """Return what makes people one family: the same document, contract or student."""
+    """Return the ties that make people one family: the same document, contract or student."""
     ties = {tx.cipher.person(signer.id_type, signer.id_number) for signer in signers}
     ties |= {str(signer.contract) for signer in signers}
     for signer in signers:

@@ -1,4 +1,4 @@
-"""What members of staff do with their own account: password, sessions, second factor. All of it is in the record."""
+"""Let members of staff change their own password, sessions and second factor. The school's record shows each change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class PasswordChange:
-    """The present password, and the one that takes its place."""
+    """The present password and the new one."""
 
     present: str
     new: str
@@ -41,9 +41,10 @@ async def change_own_password(
 
 
 async def begin_second_factor(services: Services, gate: PasswordGate, session: CurrentSession, password: str) -> None:
-    """Make a secret for an authenticator app, to be confirmed by a first code, and end all other sessions.
+    """Make a secret for an authenticator app, which a first code will confirm, and end all other sessions.
 
-    Another session could read the secret and confirm it first. Raises WrongPassword, Locked, SecondFactorThere.
+    They end because another session could read the secret and confirm it first. Raises WrongPassword, Locked,
+    SecondFactorThere.
     """
     staff = session.staff
     await gate.check(services, staff.login, password)
@@ -82,7 +83,7 @@ async def confirm_second_factor(services: Services, session: CurrentSession, cod
 
 
 async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> tuple[str, ...]:
-    """Replace all recovery codes; return the new ones. Raises WrongSecondFactor, NoSecondFactor, Locked."""
+    """Replace all recovery codes, and return the new ones. Raises WrongSecondFactor, NoSecondFactor, Locked."""
     await check_second_factor(services, staff, code)
     codes = new_recovery_codes()
     async with services.database.transaction(EVERYTHING) as tx:
@@ -101,7 +102,7 @@ async def remove_own_second_factor(services: Services, session: CurrentSession, 
 
 
 async def end_own_session(services: Services, staff: Staff, session: UUID) -> None:
-    """End one session of this account. Raises NotFound if it has no such session."""
+    """End one session of this account. Raises NotFound if the account has no such session."""
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.accounts.end_one_session(staff.id, session):
             raise NotFound
@@ -109,7 +110,7 @@ async def end_own_session(services: Services, staff: Staff, session: UUID) -> No
 
 
 async def end_other_sessions(services: Services, session: CurrentSession) -> None:
-    """End all sessions of this account but the present one."""
+    """End all sessions of this account except the present one."""
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.accounts.end_sessions(session.staff.id, but=session.id):
             await _record(tx, "staff-sessions-ended", session.staff)

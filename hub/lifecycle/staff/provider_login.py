@@ -1,4 +1,4 @@
-"""Accounts of staff and the school's own login service: whose login it is, linked by hand or by a verified mail."""
+"""Find the account of a person whom the school's login service has identified; link accounts to the service."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core 1.0, 2
 
 
 async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mail: bool) -> StaffLogin:
-    """Return the account of somebody whom the service has let in.
+    """Return the account of a person whom the service has identified.
 
-    `by_mail`: the first time, an account is found whose login is the verified mail, and linked from then on: whoever
-    gets that mail later is somebody else. Raises NoAccountForLogin, also for a disabled account.
+    `by_mail`: at the first login, find the account whose login is the verified e-mail address, and link it. Later
+    logins use the link, because the address may be given to another person. Raises NoAccountForLogin, also for a
+    disabled account.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         found = await tx.accounts.get_login_of_subject(proven.issuer, proven.subject, tx.now)
@@ -38,9 +39,9 @@ async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | No
 
 
 async def link_staff_login(services: Services, login: str, issuer: str, subject: str, by: Administrator) -> Staff:
-    """Let whoever has this subject at the service log in to this account; an earlier link of it ends.
+    """Link this account to the subject at the service, in place of an earlier link. That person may then log in.
 
-    Raises BadInput for a subject that cannot be or that another account has, and as check_may_manage.
+    Raises BadInput for a subject that is invalid or that another account has, and as check_may_manage.
     """
     if not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT_LENGTH:
         raise BadInput(f"a subject has 1 to {MAX_SUBJECT_LENGTH} characters", field="subject")
@@ -57,7 +58,7 @@ async def link_staff_login(services: Services, login: str, issuer: str, subject:
 
 
 async def unlink_staff_login(services: Services, login: str, by: Administrator) -> Staff:
-    """End the link, and all sessions. Raises as check_may_manage; BadInput where there is none."""
+    """End the link, and all sessions. Raises as check_may_manage; BadInput if there is no link."""
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
         if not await tx.accounts.unlink_login(staff.id):

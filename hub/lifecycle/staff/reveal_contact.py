@@ -1,4 +1,4 @@
-"""Show a member of staff the whole phone number and e-mail address of a signer, with a reason, noted in the record."""
+"""Show a member of staff a signer's full phone number and e-mail address, and record who saw them and why."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ REVEALED = "contact-revealed"
 # Reasons to choose from. OTHER needs a text.
 OTHER = "other"
 CHOICES = ("call", "check", "compare", OTHER)
-# The entry's word for the two numbers that are compared to decide about a phone change.
+# The reason in the entry when both numbers are shown to decide about a phone change.
 PHONE_CHANGE_REASON = "phone-change"
 MAX_REASON_LENGTH = 500
-# More than one person calls in a day; far less than it takes to copy a school's numbers.
+# More calls than one person makes in a day, but far too few to copy a school's numbers.
 MAX_REVEALS_A_DAY = 40
-# A second click, for the same reason within this time, is the same look.
+# A second click for the same reason within this time is neither recorded nor counted again.
 SAME_LOOK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class RevealRequest:
-    """The signer of a contract whose number is wanted. `choice`: one of CHOICES; `reason`: further words."""
+    """A request for a signer's number. `choice`: one of CHOICES; `reason`: free text, required for OTHER."""
 
     contract: UUID
     signer: UUID
@@ -59,7 +59,7 @@ async def reveal_contact(services: Services, scope: Scope, asked: RevealRequest,
 
 
 async def note_phone_change_look(tx: Transaction, contract: Contract, signer: Signer, actor: str) -> None:
-    """Record that somebody who decides about a phone change sees both numbers."""
+    """Record that a person who decides about a phone change saw both numbers."""
     facts = {"signer": str(signer.id), "kind": PHONE_CHANGE_REASON}
     await tx.record.append(contract.id, contract.campus, REVEALED, actor, facts)
 

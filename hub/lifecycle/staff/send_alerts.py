@@ -1,7 +1,8 @@
 """Send urgent alerts to staff, for example about a broken provider or an exhausted budget.
 
-The row of the alert is the attempt: it is marked as begun before anything is sent, each address that accepted it is
-stored, and the others are retried a few times. Without configured addresses alerts appear only in the console.
+The row of the alert is the attempt row: it is marked as begun before anything is sent. Each address that accepted the
+alert is stored, and the others are retried a few times. Without configured addresses, alerts appear only in the
+console.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 
 
 async def alert_staff(services: Services, alert: UUID) -> None:
-    """Send an alert, with others of its kind, to every address that does not have it yet, if it is due."""
+    """Send an alert that is due, with others of its kind, to every address that did not accept it yet."""
     if not services.messaging.addressees:
         return
     async with services.database.transaction(EVERYTHING) as tx:
@@ -62,7 +63,7 @@ async def alert_staff(services: Services, alert: UUID) -> None:
 
 
 async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
-    """Send notices to one address. Return None, or the kind of address and the reason if it did not take all of them.
+    """Send notices to one address. Return None, or the kind of address and the reason if it did not accept all of them.
 
     In that case all are sent again later: a notice may arrive twice, but none is lost.
     """

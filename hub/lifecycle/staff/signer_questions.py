@@ -1,4 +1,4 @@
-"""Answering of signers' questions by staff."""
+"""Finish staff tasks, such as signers' questions, and resume the reminders that they paused."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PHONE_CHANGE
 from hub.model.staff.task_outcome import SETTLED, TaskEnd, TaskOutcome
 
-# How many tasks one round finishes.
+# Tasks that one round finishes.
 MOOT_AT_ONCE = 100
 log = structlog.get_logger()
 
 
 async def finish_moot_tasks(services: Services) -> None:
-    """Finish staff tasks that have settled themselves. One that fails stays, and the others go on."""
+    """Finish staff tasks that have become unnecessary. If one fails, it stays open and the others are finished."""
     async with services.database.transaction(EVERYTHING) as tx:
         moot = await tx.staff_tasks.list_moot(MOOT_AT_ONCE)
     for task in moot:
@@ -35,10 +35,10 @@ async def finish_moot_tasks(services: Services) -> None:
 async def finish_staff_task(
     services: Services, scope: Scope, staff_task: UUID, actor: str, end: TaskEnd = SETTLED
 ) -> bool:
-    """Finish a staff task and resume reminders to the number; returns False if it was finished before.
+    """Finish a staff task and resume reminders to the number. Return False if it was already finished.
 
     Reminders stay paused while another question from the same number is open. Raises PhoneChangeWaiting if the task is
-    for a waiting phone number change, which has to be approved or turned down instead.
+    about a waiting phone number change, which has to be approved or turned down instead.
     """
     async with services.database.transaction(scope) as tx:
         asked = await tx.staff_tasks.task(staff_task)
