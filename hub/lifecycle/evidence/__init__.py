@@ -1,1 +1,1 @@
-"""Erasure of personal data, and retention."""
+"""Evidence packages and their proofs, legal holds, erasure of personal data, and retention."""

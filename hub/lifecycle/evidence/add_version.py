@@ -1,4 +1,4 @@
-"""Add a version of an evidence package that differs from the first one by its evidence record alone."""
+"""Add a version of an evidence package. Later versions differ from version 1 only by their evidence record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.model.staff.accounts import EVERYTHING
 
 @dataclass(frozen=True)
 class ProofVersion:
-    """The number of a version, and how many timestamps its evidence record has beside the first."""
+    """The number of a version, and how many further timestamps its evidence record has after the first."""
 
     number: int
     renewals: int = 0
@@ -23,9 +23,10 @@ class ProofVersion:
 async def add_version(
     services: Services, first: tuple[EvidencePackage, bytes], record: bytes, version: ProofVersion
 ) -> None:
-    """Store a version with this evidence record. `first`: version 1 and its bytes. One of this number stays as it is.
+    """Store a version with this evidence record, unless a version of this number exists. `first`: version 1 and its
+    bytes.
 
-    Only what follows the items of version 1 is stored.
+    Only the bytes after the items of version 1 are stored.
     """
     package, file = first
 

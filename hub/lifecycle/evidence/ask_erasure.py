@@ -1,6 +1,7 @@
-"""An erasure in three steps: somebody of staff asks for it, somebody else confirms it, and a command carries it out.
+"""Erase a person in three steps: a member of staff asks for it, another one confirms it, and a command carries it out.
 
-No serving process may change evidence, so the third step is of whoever runs the server, as the database's owner.
+No serving process may change evidence. So the third step is a command of the server's operator, which runs as the owner
+of the database.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from hub.store.transaction import Database, Transaction
 
 @dataclass(frozen=True)
 class CarriedOut:
-    """A request that was carried out. `done`: what was erased; None if nothing was left of this person. `failure`: why
-    it still waits."""
+    """The result of a request. `done`: what was erased; None if nothing was left of this person. `failure`: why the
+    request still waits."""
 
     request: ErasureRequest
     done: ErasedPerson | None
@@ -30,12 +31,12 @@ class CarriedOut:
 
 
 async def ask_erasure(services: Services, act: PersonAct, campus: str) -> ErasureRequest:
-    """Ask for the erasure of what is kept about this person at a campus and those below it.
+    """Ask for the erasure of everything about this person at a campus and those below it.
 
-    Raises NotFound, and BadInput where several people fit.
+    Raises NotFound, and BadInput if several people match.
     """
     plan = await plan_erasure(services, act)
-    # By the document, where it is known: a phone may be somebody else's by then, and a name fit another person.
+    # Search by the identity document if it is known: later, phone or name may lead to another person.
     sought = SoughtPerson(id_number=plan.person.id_number) if plan.person.id_number else act.sought
     async with services.database.transaction(act.scope) as tx:
         await tx.erasure_requests.delete_unconfirmed(tx.now - REQUEST_LIFE)
@@ -47,7 +48,7 @@ async def ask_erasure(services: Services, act: PersonAct, campus: str) -> Erasur
 
 
 async def list_erasures(services: Services, scope: Scope) -> Sequence[ErasureRequest]:
-    """Return those that wait for a second person, or for the command, the oldest first."""
+    """Return the requests that wait for a second person or for the command, oldest first."""
     async with services.database.transaction(scope) as tx:
         found = await tx.erasure_requests.list_all()
         return [each for each in found if each.confirmed_by or tx.now <= each.asked_at + REQUEST_LIFE]
@@ -63,7 +64,7 @@ async def confirm_erasure(services: Services, scope: Scope, request: UUID, actor
 
 
 async def turn_erasure_down(services: Services, scope: Scope, request: UUID, actor: str) -> None:
-    """Drop a request that was not carried out yet; whoever asked may do so as well. Raises NotFound."""
+    """Drop a request that was not carried out yet. The person who asked may also do this. Raises NotFound."""
     async with services.database.transaction(scope) as tx:
         found = await _lock(tx, request)
         await tx.erasure_requests.delete(found.id)
@@ -71,9 +72,9 @@ async def turn_erasure_down(services: Services, scope: Scope, request: UUID, act
 
 
 async def carry_out_erasures(services: Services, owner: Database) -> list[CarriedOut]:
-    """Erase whoever was asked for and confirmed. Run again after it was killed, it goes on.
+    """Carry out all confirmed requests. After a crash, another run continues.
 
-    A request that cannot be carried out now waits on, and keeps no other one back.
+    A request that cannot be carried out now stays, and does not hold up the others.
     """
     carried = []
     for request in await list_erasures(services, EVERYTHING):
@@ -84,9 +85,9 @@ async def carry_out_erasures(services: Services, owner: Database) -> list[Carrie
         act = PersonAct(request.sought, scope, request.confirmed_by, request.reason)
         try:
             done = await erase_person(services, owner, act)
-        except NotFound:  # killed before the request was deleted
+        except NotFound:  # an earlier run was killed before it deleted the request
             done = None
-        except QiandaError as failure:  # several people fit by now, or a contract is held
+        except QiandaError as failure:  # several people match now, or a contract is held
             carried.append(CarriedOut(request, None, failure))
             continue
         async with services.database.transaction(EVERYTHING) as tx:

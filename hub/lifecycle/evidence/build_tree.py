@@ -1,7 +1,7 @@
 """Build the hash tree of a day, have its root timestamped, and add each package's proof as version 2.
 
-The tree is over what is new since the trees before. It is committed once its root has a timestamp; proofs follow, and
-one that is missing is made in a later round.
+The tree covers the packages that no earlier tree covers. It is committed when its root has a timestamp. The proofs
+follow; a missing proof is made in a later round.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
 
 PROVEN_VERSION = 2
-# Services that timestamp a root, where so many are configured.
+# The most timestamps of one root, each by another configured service.
 MAX_TIMESTAMPS = 2
 MAX_LEAVES = 2_000_000
 PROOFS_AT_ONCE = 100
@@ -65,7 +65,7 @@ def _tree_of(leaves: Sequence[TreeLeaf]) -> HashTree:
 
 
 async def _timestamps(services: Services, root: bytes) -> list[bytes]:
-    """Return timestamps over the root, of different services where several are configured."""
+    """Return timestamps over the root, by different services if several are configured."""
     source = services.sealing.timestamps
     if not isinstance(source, SeveralTimestamps):
         return [await source.timestamp(root)]
@@ -85,7 +85,7 @@ async def _timestamps(services: Services, root: bytes) -> list[bytes]:
 async def add_proofs(services: Services) -> int:
     """Make version 2 of each package that has a leaf in a tree. Return how many were made.
 
-    One that cannot be read keeps no other one back, and is tried again in the next round.
+    A package that cannot be read does not hold up the others. It is tried again in the next round.
     """
     made, trees, unreadable = 0, dict[date, HashTree](), set[UUID]()
     while True:

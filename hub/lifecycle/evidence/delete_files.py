@@ -1,8 +1,8 @@
 """Delete stored files that nobody needs any more.
 
-A version that is the beginning of a later file becomes a part of that one: its row names the later file, and only after
-that commit its own file is deleted. A process that dies in between does no harm: the requests are not marked, and the
-next round begins with them again.
+A version whose bytes are the beginning of a later file becomes a part of it: its row then names the later file, and its
+own file is deleted only after that commit. If a process dies in between, no harm is done: the requests are not marked
+yet, so the next round begins with them again.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.stored_files import DoneBefore, DoneRequest
 from hub.store.kernel.files import FOLDERS, FoundFile
 
-# Requests in one transaction: the files of their contracts are read between two.
+# Requests in one transaction. The files of their contracts are read between two transactions.
 REQUESTS_AT_ONCE = 200
 BEFORE_ALL = UUID(int=0)
-# Folders of the store that one hourly round looks through, so that all are seen in a day.
+# Folders of the store that one hourly round searches, so that all folders are searched in a day.
 FOLDERS_A_ROUND = 11
 log = structlog.get_logger()
 
 
-# ---- what requests and earlier versions left
+# ---- files of finished requests and earlier versions
 
 
 async def delete_superseded(services: Services, actor: str | None = None, most: int | None = None) -> int:
-    """Delete the prepared files of requests that are done with, and the files that their signatures superseded.
+    """Delete the prepared files of finished requests, and the files that their signatures superseded.
 
-    `actor`: who asked for it, for the school's record. `most`: end after about so many requests. Return their number.
+    `actor`: who asked for it, for the school's record. `most`: stop after about this many requests. Return the number
+    of requests.
     """
     number, after = 0, BEFORE_ALL
     while (most is None or number < most) and (found := await _list_done(services, after)):
@@ -66,7 +67,8 @@ async def _list_done(services: Services, after: UUID) -> list[DoneRequest]:
 
 
 async def _make_parts(services: Services, contracts: Iterable[UUID]) -> list[ContractFiles]:
-    """Make the versions of these contracts parts of the present file. Return those contracts of which files may go."""
+    """Turn the versions of these contracts into parts of the present file. Return the contracts whose superseded files
+    may be deleted."""
     ids = list(contracts)
     if not ids:
         return []
@@ -86,9 +88,10 @@ async def _make_parts(services: Services, contracts: Iterable[UUID]) -> list[Con
 
 
 async def _find_beginnings(services: Services, contract: ContractFiles) -> list[StoredVersion] | None:
-    """Return the versions that are the beginning of the present file, None if that one cannot be relied on.
+    """Return the versions that are the beginning of the present file; None if the present file is damaged.
 
-    It is read whole even if nothing is left to compare: no other file goes while this one is damaged.
+    The present file is read completely even if there is nothing to compare, because no other file may be deleted while
+    it is damaged.
     """
     if not contract.is_sound:
         log.error("the newest version is not the present document", contract=str(contract.contract))
@@ -102,9 +105,9 @@ async def _find_beginnings(services: Services, contract: ContractFiles) -> list[
 
 
 async def count_superseded(services: Services) -> tuple[int, int]:
-    """Return the number of requests that are done with, and the bytes of the files that would go with them.
+    """Return the number of finished requests, and the size in bytes of the files that would be deleted with them.
 
-    A version that turns out not to be the beginning of the present file would stay; none is expected.
+    This assumes that each version is the beginning of the present file. A version that is not would be kept.
     """
     number, size, after = 0, 0, BEFORE_ALL
     while found := await _list_done(services, after):
@@ -132,18 +135,18 @@ async def delete_orphans(services: Services, folders: Sequence[str] = FOLDERS, a
 
 
 async def count_orphans(services: Services) -> tuple[int, int]:
-    """Return the number and bytes of old files that no row names."""
+    """Return the number and total size in bytes of old files that no row names."""
     sizes = [orphan.size async for orphan in _find_orphans(services, FOLDERS)]
     return len(sizes), sum(sizes)
 
 
 def choose_folders(hour: int) -> Sequence[str]:
-    """Return the folders that the hourly round of this hour of the day looks through."""
+    """Return the folders that the round of this hour of the day searches."""
     return FOLDERS[hour * FOLDERS_A_ROUND : (hour + 1) * FOLDERS_A_ROUND]
 
 
 async def _find_orphans(services: Services, folders: Iterable[str]) -> AsyncIterator[FoundFile]:
-    """Yield old files that no row names. Half-written files are among them."""
+    """Yield old files that no row names, including half-written ones."""
     before = services.clock() - FILE_RETENTION
     for folder in folders:
         async for found in services.files.list_old(folder, before):

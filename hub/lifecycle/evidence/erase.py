@@ -1,6 +1,6 @@
-"""Erasure of personal values of the audit record: the text of one entry, or everything of one signer.
+"""Erase personal values of a contract's record: the text of one entry, or all values of one signer.
 
-The entries and their hash chain stay. The commitments in them become meaningless.
+The entries and their hash chain stay. Without the values, the commitments in the entries reveal nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hub.store.transaction import Transaction
 
 
 async def erase_of_number(services: Services, scope: Scope, number: str, what: int | str, actor: str) -> None:
-    """Erase values of a contract. `what`: an entry (number), to erase its text; a signer (field), to erase everything
-    of that signer. Raises ContractNotFound, NotFound."""
+    """Erase values of a contract. `what`: the number of an entry, to erase its text, or the field of a signer, to erase
+    all values of that signer. Raises ContractNotFound, NotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.by_number(number)
     if isinstance(what, int):
@@ -28,7 +28,7 @@ async def erase_of_number(services: Services, scope: Scope, number: str, what: i
 
 
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:
-    """Erase the text that an entry is about, and its copies in the contract, staff tasks and phone number changes.
+    """Erase the text of an entry, and its copies in the contract, staff tasks and phone number changes.
 
     Raises NotFound if the entry has no such text (any more), and Refused while the contract is held.
     """
@@ -45,8 +45,8 @@ async def erase_words(services: Services, scope: Scope, contract_id: UUID, seque
 async def erase_signer(services: Services, scope: Scope, contract_id: UUID, field: str, actor: str) -> None:
     """Erase the record's values of the signer with this field: name, phone, document, relation, texts and salt.
 
-    Texts of others about the contract are erased, too, since they may name the signer. The signer's contact data and
-    the files stay. Raises NotFound, and Refused while the contract is held.
+    Texts that other people wrote about the contract are erased too, since they may name the signer. The signer's
+    contact data and the files stay. Raises NotFound, and Refused while the contract is held.
     """
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)

@@ -1,4 +1,4 @@
-"""Place and lift a legal hold: nothing of the contract is erased meanwhile. Who, why and until when is recorded."""
+"""Place and lift legal holds. Nothing of a held contract is erased. The record says who held it, why, until when."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hub.store.transaction import Transaction
 async def place_hold(
     services: Services, scope: Scope, contract_id: UUID, why: tuple[str, datetime | None], actor: str
 ) -> LegalHold:
-    """Hold a contract. `why`: the reason, and when the hold ends by itself. Raises BadInput, ContractNotFound."""
+    """Hold a contract. `why`: the reason, and when the hold ends by itself (None: never). Raises BadInput,
+    ContractNotFound."""
     reason, until = why
     if not reason.strip():
         raise BadInput("a reason is needed: it is recorded", field="reason")

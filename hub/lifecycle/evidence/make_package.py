@@ -1,8 +1,8 @@
 """Make the evidence package of a contract that has ended: read everything, sign once with the seal, store, record.
 
-It reads in one transaction, calls token and timestamp service outside of any, and writes in a second one. A process
-that dies in between leaves at most a stored file that no row names; the next try makes the package anew, because
-nobody was given the first one. The role `app` cannot change a version that was stored.
+Reading is one transaction and writing another. The token and the timestamp service are called between the two. A
+process that dies in between leaves at most a stored file that no row names. The next try makes the package again, since
+nobody has received the first one. The role `app` cannot change a stored version.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Begun:
-    """What was read for a package, with the attempt that its outside calls need. `revoked`: of the built-in
-    authority."""
+    """The data that was read for a package, and the attempt row for its outside calls. `revoked`: the revocations of
+    the built-in authority."""
 
     facts: PackageFacts
     attempt: UUID
@@ -52,10 +52,10 @@ class _Begun:
 
 
 async def make_package(services: Services, contract_id: UUID, job: int | None = None) -> None:
-    """Make version 1, unless there is one, or the contract has not ended.
+    """Make version 1, unless it exists or the contract has not ended.
 
-    `job`: the number of the queue's job, whose start is counted. A failure is not raised: it is noted with the attempt,
-    and the package is tried again. Raises StartedTooOften.
+    `job`: the id of the job in the queue, whose starts are counted. A failure is not raised: it is noted with the
+    attempt, and the package is tried again. Raises StartedTooOften.
     """
     begun = await _begin(services, contract_id, job)
     if begun is None:
@@ -89,7 +89,7 @@ async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Beg
 
 
 async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
-    """Read all that a package tells. The contract is locked, so that nothing of it changes in between."""
+    """Read all facts that a package contains, under the contract's lock, so that they fit together."""
     case = await tx.cases.lock_with_record(contract_id)
     return PackageFacts(
         case=case,
@@ -135,7 +135,8 @@ async def _made(services: Services, begun: _Begun) -> bytes:
 
 
 async def _revocation_lists(services: Services, begun: _Begun) -> list[bytes]:
-    """Return what shows that the seal's certificate is not revoked. Raises CertificateRevoked, AuthorityUnavailable."""
+    """Return CRLs that show that the seal's certificate is not revoked. Raises CertificateRevoked,
+    AuthorityUnavailable."""
     chain = services.sealing.seal.chain
     if chain[-1] != services.signing.signer_trust.own:
         status = await services.signing.revocation.of(chain)
@@ -149,14 +150,14 @@ async def _revocation_lists(services: Services, begun: _Begun) -> list[bytes]:
 
 
 async def _file(services: Services, facts: PackageFacts) -> bytes:
-    """Return the final file, or the one that was issued: a file that only some have signed is given to nobody."""
+    """Return the final file or, without one, the issued file. A file that only some have signed is never given out."""
     contract = facts.case.contract
     sha256 = contract.document if contract.state is ContractState.COMPLETED else contract.issued_sha256
     return await services.files.get(sha256) if sha256 else b""
 
 
 def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts of the template as it is now; one that has gone meanwhile is left out."""
+    """Return the consent texts of the present template. Texts that it no longer contains are left out."""
     templates, contract = services.documents.printer.templates, facts.case.contract
     known = templates.languages(contract.template)
     languages = {
@@ -174,14 +175,14 @@ def _template_sha256(services: Services, facts: PackageFacts) -> str:
     contract = facts.case.contract
     try:
         return services.documents.printer.templates.get(contract.template, contract.language).sha256
-    except BadInput:  # this template is not in use any more
+    except BadInput:  # the template does not exist any more
         return ""
 
 
 def _timestamps_in(pdf: bytes, requests: Sequence[SignatureRequest]) -> dict[str, bytes]:
     """Return the timestamp over each signature of a finished file, by field.
 
-    They are read where the hub embedded them, because reading the whole file takes longer than all else here.
+    Only the places where the hub embedded them are read. Parsing the whole file would take longer than all other steps.
     """
     embedded = [request for request in requests if request.state is RequestState.EMBEDDED]
     found = {request.field: embedded_timestamp(pdf, request.gap) for request in embedded}
@@ -200,7 +201,7 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
         await tx.packages.done(contract.id)
         who = (contract.id, FIRST_VERSION, contract.campus)
         made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
-        erased = await tx.packages.is_erased(contract.id)  # of a person, while the package was being signed
+        erased = await tx.packages.is_erased(contract.id)  # erased while the package was being signed
         if not erased and await tx.packages.add(made):
             seal = services.sealing.seal
             facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}

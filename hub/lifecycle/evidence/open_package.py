@@ -13,7 +13,7 @@ DOWNLOADED = "evidence-downloaded"
 
 
 async def find_package(tx: Transaction, contract: UUID, version: int | None = None) -> EvidencePackage:
-    """Return a version of the package, the newest by default. Raises NotFound before there is one, or after erasure."""
+    """Return a version of the package, by default the newest. Raises NotFound if there is none, or after an erasure."""
     found = await (tx.packages.newest(contract) if version is None else tx.packages.get(contract, version))
     if found is None:
         raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
@@ -23,7 +23,7 @@ async def find_package(tx: Transaction, contract: UUID, version: int | None = No
 
 
 async def open_package(tx: Transaction, contract: Contract, actor: str, version: int | None = None) -> EvidencePackage:
-    """Return a version as `find_package` does, and record that `actor` of the school takes it out."""
+    """Return a version as `find_package` does, and record that `actor` exported it."""
     package = await find_package(tx, contract.id, version)
     facts = {"package_sha256": package.sha256, "version": package.version}
     await tx.record.append(contract.id, contract.campus, DOWNLOADED, actor, facts)

@@ -1,6 +1,6 @@
-"""Find, give out and erase what is kept about one person, who asked for it (个人信息保护法 art. 44 to 47).
+"""Find, export and erase everything stored about a person at their request (个人信息保护法 art. 44 to 47).
 
-Each act is an entry of the school's own record, with its reason; the reason loses the person's name and numbers first.
+Each act is an entry of the school's record with its reason, from which the person's name and numbers are removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hub.model.evidence.person_data import (
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 
-# What the archive of an export says of itself.
+# The README in the archive of an export.
 README = """这个文件包里是本校保存的、关于一个人的全部资料（个人信息保护法第四十五条）。
 person.json 是资料本身；contracts/ 里是本人参与签署、已经完成的合同全文。
 
@@ -41,7 +41,8 @@ _FACTS_OF_CONTRACT = ("number", "campus", "state", "title", "created_at", "compl
 
 @dataclass(frozen=True)
 class PersonAct:
-    """Who is sought, within what, and why; the reason is recorded. `campus`: of the entry in the school's record."""
+    """The person sought, the scope of the search, and the reason, which is recorded. `campus`: the campus of the entry
+    in the school's record."""
 
     sought: SoughtPerson
     scope: Scope
@@ -55,8 +56,8 @@ class PersonAct:
 
 @dataclass(frozen=True)
 class ErasedPerson:
-    """What was erased, or would be: numbers of contracts, and how many rows elsewhere. `kept`: number and reason of
-    each contract that stays."""
+    """What was or would be erased: the numbers of contracts, and how many other rows. `kept`: number and reason of each
+    contract that stays."""
 
     person: KnownPerson
     contracts: Sequence[str]
@@ -66,7 +67,7 @@ class ErasedPerson:
 
 
 async def find_persons(services: Services, act: PersonAct) -> list[PersonData]:
-    """Return everybody who fits, with all that stands about each."""
+    """Return all matching people, with everything stored about each."""
     async with services.database.transaction(act.scope) as tx:
         found = [await _collect(tx, person) for person in await tx.persons.identify(act.sought)]
     await _record(services, act, "person-found", found)
@@ -91,17 +92,19 @@ async def export_person(services: Services, act: PersonAct) -> bytes:
 
 
 async def plan_erasure(services: Services, act: PersonAct) -> ErasedPerson:
-    """Return what `erase_person` would do, which changes nothing. It is a look at a person, and recorded as one."""
+    """Return what `erase_person` would do, without erasing anything. The look at the person's data is recorded."""
     data = await _get_one(services, act)
     await _record(services, act, "person-found", [data])
     return _planned(services, data)
 
 
 async def erase_person(services: Services, owner: Database, act: PersonAct) -> ErasedPerson:
-    """Erase what may be erased now, a transaction for each contract. Run again after it was killed, it goes on.
+    """Erase everything that may be erased now, in one transaction for each contract. After a crash, another run
+    continues.
 
-    `owner`: as the role `owner`, since the hub's own role changes no evidence. The files of a contract go first: were
-    they deleted after the commit, a kill in between would leave them for good. Raises NotFound, BadInput.
+    `owner`: the database opened as the role `owner`, since the hub's own role may not change evidence. A contract's
+    files are deleted before the commit: after a crash between the commit and a later deletion, they would stay forever.
+    Raises NotFound, BadInput.
     """
     data = await _get_one(services, act)
     plan = _planned(services, data)
@@ -114,7 +117,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
             await tx.person_erasure.erase_messages(data.person)
         if act.scope == EVERYTHING and not plan.kept:
             await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
-    for part in data.contracts:  # last: by them the person is found again after a kill
+    for part in data.contracts:  # last, because another run after a crash finds the person by them
         if part.number not in plan.kept:
             await _erase_contract(services, owner, act, (part, data.person), words)
     return plan
@@ -130,13 +133,13 @@ async def _erase_contract(
     part, person = whose
     async with owner.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.locked(part.contract)
-        await refuse_if_held(tx, part.contract)  # by somebody who was faster
+        await refuse_if_held(tx, part.contract)  # somebody may have held it meanwhile
         for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
             await services.files.delete(sha256)
         if part.signer:
             await forget_copies(tx, contract, await tx.record.erase(part.signer))
         await tx.person_erasure.erase_contract(part, person, words, tx.now)
-        await tx.packages.done(part.contract)  # none is made of files that are gone
+        await tx.packages.done(part.contract)  # no package is made of deleted files
         facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
         await tx.record.append(contract.id, contract.campus, "signer-erased", act.actor, facts)
 
@@ -169,13 +172,13 @@ def _planned(services: Services, data: PersonData) -> ErasedPerson:
 
 
 def _erasable_lines(data: PersonData, plan: ErasedPerson) -> list[Mapping[str, Any]]:
-    """Return the lines of the roster whose contract is not kept."""
+    """Return the roster lines whose contract is not kept."""
     kept = {part.contract for part in data.contracts if part.number in plan.kept}
     return [line for line in data.others["enrolments"] if line["contract"] not in kept]
 
 
 def describe_person(data: PersonData) -> dict[str, Any]:
-    """Return what an export says, as JSON; only what is the person's own."""
+    """Return the contents of an export, as JSON values: only the person's own data."""
     person = data.person
     return {
         "person": {

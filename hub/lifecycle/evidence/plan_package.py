@@ -11,13 +11,13 @@ from hub.store.transaction import Transaction
 
 
 async def plan_package(tx: Transaction, contract: Contract) -> None:
-    """Enqueue the job that makes the package, and note that one is due, in case the job does not end."""
+    """Enqueue the job that makes the package, and note that a package is due, in case the job does not finish."""
     await tx.packages.plan(contract, tx.now + PACKAGE_RETRY)
     await tx.jobs.enqueue(EVIDENCE, {"contract": str(contract.id)}, f"evidence-{contract.id}")
 
 
 async def plan_due_packages(tx: Transaction) -> None:
-    """Enqueue a job for each package that is due without a result."""
+    """Enqueue a job for each package that is overdue."""
     for contract in await tx.packages.list_due(tx.now):
         await enqueue_again(tx, contract)
 

@@ -1,8 +1,9 @@
-"""Renew evidence records: timestamps before their certificates end, hash trees before their algorithm does.
+"""Renew evidence records (RFC 4998, 5): timestamps before their certificates expire, hash trees before their algorithm
+becomes too weak.
 
-RFC 4998, 5. One new timestamp is over a tree of all timestamps that are due, so that a million records cost one call.
-A renewal of hash trees has to read every package again. Nothing that was stored changes: `open_package` makes a
-version of a package with what its evidence record has gained when somebody asks for it.
+One new timestamp covers a tree of all timestamps that are due, so that a million records cost one call. A renewal of
+hash trees has to read every package again. Nothing that is stored changes: when somebody asks for a package,
+`add_renewed_version` makes a version of it with the renewals of its evidence record.
 """
 
 from __future__ import annotations
@@ -33,17 +34,20 @@ from qianda.verify.cms_check import read_timestamp
 
 log = structlog.get_logger()
 
-# Trees of packages that are hashed anew in one round of a worker, which has other duties: each takes a minute or more.
+# Trees that a worker's round hashes anew. Each takes a minute or more, and the worker has other tasks.
 TREES_A_ROUND = 20
-# Packages of one tree of a renewal: few, since whoever asks for one of them builds the tree anew.
+# Packages in one tree of a renewal. They are few, because the tree is built again when one of the packages is opened.
 PACKAGES_A_TREE = 1000
 BEFORE_ALL = UUID(int=0)
 
 
 @dataclass(frozen=True)
 class RenewalPlan:
-    """What is to be renewed now. `due`: timestamps by the algorithm of their tree; `ended`: timestamps that nothing can
-    renew any more; `anew`: number of packages to be hashed anew, by the algorithm that follows."""
+    """What has to be renewed now.
+
+    `due`: timestamps, by the algorithm of their tree. `ended`: timestamps that expired before a renewal. `anew`: the
+    number of packages to hash anew, by the new algorithm.
+    """
 
     due: Mapping[str, Sequence[CurrentTimestamp]]
     ended: Sequence[CurrentTimestamp]
@@ -60,12 +64,12 @@ async def plan_renewal(services: Services) -> RenewalPlan:
 
 
 async def renew(services: Services) -> int:
-    """Renew what is due. Return how many timestamps were obtained for it.
+    """Renew everything that is due. Return how many timestamps were obtained.
 
-    Raises TimestampUnavailable, after which the rest is tried again.
+    Raises TimestampUnavailable; a later call renews the rest.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        number = await tx.renewals.next_id()  # before what is due is read: see `_NewRenewal`
+        number = await tx.renewals.next_id()  # read before the plan: see `_NewRenewal`
     plan = await plan_renewal(services)
     if plan.ended:
         log.error("timestamps ran out before they were renewed", number=len(plan.ended))
@@ -80,9 +84,9 @@ async def renew(services: Services) -> int:
 
 
 async def hash_anew(services: Services, algorithm: str, most: int | None = None) -> int:
-    """Renew the hash trees of packages that have none of this algorithm. Return how many trees that took.
+    """Renew the hash trees of packages that have no tree with this algorithm. Return the number of new trees.
 
-    `most`: so many trees at most, instead of all. A package that cannot be read is left for a later round.
+    `most`: the most trees to make; None for no limit. A package that cannot be read is left for a later round.
     """
     made, after = 0, BEFORE_ALL
     while most is None or made < most:
@@ -100,8 +104,8 @@ async def hash_anew(services: Services, algorithm: str, most: int | None = None)
 
 
 async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> bytes | None:
-    """Return the leaf of a package: its items by the new algorithm, with all that has proved them so far. None if the
-    package cannot be read, or has no evidence record yet."""
+    """Return the leaf of a package: the hash, by the new algorithm, of its items and of its evidence record so far.
+    None if the package cannot be read, or has no evidence record yet."""
     try:
         found = await get_record(services, contract)
     except UnreadableFile as error:
@@ -119,8 +123,11 @@ async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> byte
 
 @dataclass(frozen=True)
 class _NewRenewal:
-    """A renewal to be made. `number`: its id, read before its leaves were: where another renewal has it by now, the
-    leaves are out of date. `outlives`: the end of the certificates that it renews; None for packages hashed anew."""
+    """A renewal to be made.
+
+    `number`: its id, read before its leaves. If another process has used this id meanwhile, the leaves are out of date.
+    `outlives`: when the first of the renewed certificates expires; None for packages hashed anew.
+    """
 
     number: int
     algorithm: str
@@ -129,10 +136,10 @@ class _NewRenewal:
 
 
 async def _renew(services: Services, new: _NewRenewal) -> bool:
-    """Have one timestamp made over a tree of the leaves, and store it.
+    """Obtain one timestamp over a tree of the leaves, and store it.
 
-    Return False, with nothing stored, if its certificate ends no later than those that it should renew: each round
-    would only lengthen the records. Also if another process has renewed something meanwhile.
+    Return False and store nothing if the timestamp's certificate does not expire later than those that it would renew
+    (each round would only lengthen the records), or if another process has renewed something meanwhile.
     """
     tree = await asyncio.to_thread(HashTree, [each.leaf for each in new.leaves], new.algorithm)
     async with services.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""Put together the evidence record of a package as it is now, with every renewal since its newest version."""
+"""Assemble the present evidence record of a package, with every renewal since the package's newest version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qianda.evidence.items import read_items
 
 @dataclass(frozen=True)
 class RenewedRecord:
-    """The evidence record of a package. `file`: version 1 of it; `renewals`: how many of them `record` has."""
+    """The evidence record of a package. `file`: the bytes of version 1; `renewals`: how many renewals `record` has."""
 
     first: EvidencePackage
     newest: EvidencePackage
@@ -30,7 +30,7 @@ class RenewedRecord:
 
 
 async def add_renewed_version(services: Services, contract: UUID) -> bool:
-    """Make a version of the package with all renewals, if it has fewer. Return whether one was made."""
+    """Make a version of the package with all renewals, if its newest version lacks some. Return whether it was made."""
     async with services.database.transaction(EVERYTHING) as tx:
         newest, day = await tx.packages.newest(contract), await tx.trees.find_day(contract)
         steps = await tx.renewals.list_steps(contract, day) if day else []
@@ -45,7 +45,7 @@ async def add_renewed_version(services: Services, contract: UUID) -> bool:
 
 
 async def get_record(services: Services, contract: UUID) -> RenewedRecord | None:
-    """Return the evidence record with all its renewals; None before there is one."""
+    """Return the evidence record with all its renewals; None if there is no record yet."""
     async with services.database.transaction(EVERYTHING) as tx:
         first, newest = await tx.packages.get(contract, FIRST_VERSION), await tx.packages.newest(contract)
         day = await tx.trees.find_day(contract)

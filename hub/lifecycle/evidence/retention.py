@@ -1,6 +1,7 @@
-"""Retention: delete what neither a contract nor its evidence needs, in batches with a transaction each.
+"""Delete data that neither a contract nor its evidence needs any more, in batches with one transaction each.
 
-A periodic task runs it once an hour over all workers; `qianda prune` runs it on demand, or says what would go.
+A periodic task does this once an hour, on one of the workers. `qianda prune` does it on demand, or lists what would be
+deleted.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ BATCH = 1000
 # The most batches of rows in one hourly round. The rest follows in the next round, e.g. after the retention time was
 # shortened.
 MAX_BATCHES = 100
-# Likewise the most requests whose files go in one round: half as many contracts, a few minutes of reading.
+# The most requests whose files one round deletes. They belong to half as many contracts: a few minutes of reading.
 MAX_REQUESTS = 50_000
 log = structlog.get_logger()
 
 
 async def purge(services: Services) -> dict[str, int]:
-    """Do the hourly round. Return the numbers by kind. Of files that no row names it looks for a part each time."""
+    """Do the hourly round. Return the number of deleted items by kind. Each round searches only a part of the folders
+    for files that no row names."""
     deleted = {}
     for kind in list_retention(services.documents.retention):
         deleted[kind] = await _delete_rows(services, kind, None, MAX_BATCHES)
@@ -44,8 +46,8 @@ async def purge(services: Services) -> dict[str, int]:
 
 
 async def prune(services: Services, actor: str) -> AsyncIterator[tuple[str, int]]:
-    """Delete all that may go. Yield the number by kind as soon as a kind is done. Each batch stands in the school's
-    record."""
+    """Delete everything that may be deleted. Yield kind and number as soon as a kind is done. The school's record has
+    an entry for each batch."""
     for kind in list_retention(services.documents.retention):
         yield kind, await _delete_rows(services, kind, actor)
     yield SUPERSEDED_FILES, await delete_superseded(services, actor)
@@ -53,7 +55,7 @@ async def prune(services: Services, actor: str) -> AsyncIterator[tuple[str, int]
 
 
 async def list_prunable(services: Services) -> AsyncIterator[Prunable]:
-    """Yield what may go by now, kind by kind. Deletes nothing."""
+    """Yield what may be deleted now, kind by kind. Deletes nothing."""
     for kind, kept in list_retention(services.documents.retention).items():
         async with services.database.transaction(EVERYTHING) as tx:
             number, size = await tx.old_rows.count_old(kind, tx.now - kept)

@@ -1,4 +1,4 @@
-"""Acts that concern the school and no contract: each is an entry of the school's own record."""
+"""Record acts that concern the school and no single contract, in the school's record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.store.transaction import Transaction
 
 
 async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
-    """Append one entry, in the transaction of the act. `campus`: whom it concerns; headquarters for all.
+    """Append one entry, in the transaction of the act. `campus`: the campus concerned; headquarters for all campuses.
 
     The record is kept under the installation's id. Raises WrongInstallation before `qianda init`.
     """
@@ -26,7 +26,7 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
 
 
 async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
-    """Append that data of this kind were deleted. Without an actor it was the hub's own hourly round, which is not
+    """Append that data of this kind were deleted. Without an actor, it was the hub's hourly round, which is not
     recorded."""
     if number and actor is not None:
         headquarters = await tx.school.headquarters()
@@ -36,9 +36,9 @@ async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | No
 
 
 async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
-    """Append that the seal has this certificate (DER) from now on, unless the record says so last."""
+    """Append that the seal has this certificate (DER) from now on, unless the latest entry already says so."""
     installation = await tx.school.installation()
-    assert installation is not None  # no hub starts without
+    assert installation is not None  # a hub does not start without an installation
     sha256 = hashlib.sha256(certificate).hexdigest()
     before = [each for each in await tx.record.entries(installation) if each.kind == "seal-changed"]
     if before and before[-1].facts.get("certificate_sha256") == sha256:
