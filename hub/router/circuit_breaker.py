@@ -15,13 +15,13 @@ from hub.router.providers import Booked, Carrier
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
-# After a wait for the rate limit of more than so many seconds, check whether the provider has asked for a pause.
+# After a wait of more than this many seconds for the rate limit, check whether the provider has asked for a pause.
 LONG_SLOT_WAIT = 0.2
 SPAM_STORM = "networks filter its messages as spam"
 
 
 class ProviderPaused(NotNow):
-    """The provider asked for a pause while a message waited for its rate limit; it was not called."""
+    """The provider asked for a pause while a message waited for its rate limit, so the provider was not called."""
 
 
 class CircuitBreaker:
@@ -61,7 +61,7 @@ class CircuitBreaker:
     ) -> None:
         """Lower the weight of a provider in this transaction, and pause it for `rest`."""
         health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
-        if health.is_well(carrier.provider.weight, tx.now):  # a line for each message would say the same
+        if health.is_well(carrier.provider.weight, tx.now):  # log it once, not for each message
             log.warning("provider in trouble", provider=carrier.name, reason=reason)
         health = health.lower_weight(carrier.provider.weight, tx.now)
         await tx.providers.put(health.pause_for(rest, tx.now) if rest else health)
@@ -103,13 +103,13 @@ class CircuitBreaker:
         health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
         if health.broken_at is None:
             await tx.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, tx.now)
-            # Once for each time that the breaker opens: every further message would say the same.
+            # Log it once each time the breaker opens, not for each message.
             log.warning("provider refuses everything", provider=carrier.name, reason=reason)
         await tx.providers.put(health.open_breaker(reason, tx.now, until_delivered=until_delivered))
 
 
 async def record_arrival(tx: Transaction, carrier: Carrier, began: datetime | None) -> None:
-    """Close the circuit breaker after a delivered message whose call `began` after it was opened."""
+    """Close the circuit breaker after a message was delivered whose call `began` after the breaker opened."""
     if began is None:
         return
     health = (await tx.providers.healths([carrier.name])).get(carrier.name)

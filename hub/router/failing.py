@@ -1,6 +1,6 @@
-"""Show staff the messages whose sending raises an error, which are tried again with growing pauses.
+"""Show staff the messages whose sending raises an error. Such messages are tried again with backoff.
 
-The contract's own data may be the cause of the error, so they are not read here.
+The contract's own data may cause the error, so this module does not read it.
 """
 
 from __future__ import annotations

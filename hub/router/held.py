@@ -14,12 +14,12 @@ from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
 from hub.store.transaction import Database, Transaction
 
-# A message that waits for the end of a pause is looked at again after this time.
+# A message that waits for the end of a pause is checked again after this time.
 PAUSE_RECHECK_INTERVAL = timedelta(minutes=1)
 
 
 async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
-    """Put this message off if sending is paused and nobody is waiting for it. Return whether it was put off."""
+    """Postpone this message if sending is paused and nobody is waiting for it. Return whether it was postponed."""
     if delivery.purpose not in HELD or await tx.pause.get() is None:
         return False
     await tx.deliveries.put_off(delivery.id, tx.planning_now + PAUSE_RECHECK_INTERVAL)
@@ -29,10 +29,10 @@ async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
 async def find_holder(
     database: Database, carriers: Carriers, renderer: Renderer, delivery: Delivery
 ) -> tuple[Carrier, Receipt] | None:
-    """Ask the other providers whether one of them already has this message: it may have been called since the backup.
+    """Ask the providers whether one of them already has this message, which may have been sent after the backup.
 
-    Return the provider that has it, with its receipt, and write it into the message's row. Return None if no provider
-    has it; those that cannot be asked do not count. Raises Unavailable if one that can be asked does not respond.
+    Return the provider that has it, with its receipt, and write the provider into the message's row. Return None if no
+    provider has it, ignoring those that cannot be asked. Raises Unavailable if one that can be asked does not respond.
     """
     others = [each for each in carriers.list_able(delivery.channel, delivery.to) if each.name != delivery.provider]
     async with database.transaction(EVERYTHING) as tx:

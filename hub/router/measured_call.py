@@ -36,7 +36,8 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
 def compute_lateness(call: Begun, now: datetime) -> timedelta:
     """Return the time since the message of this call was due. `now`: real time.
 
-    Without a step it was due when it was written. The planning clock is ahead of real time by what the claim shows.
+    A message without a step was due when it was written. The two times of the claim show how far the planning clock is
+    ahead of real time.
     """
     delivery = call.delivery
     due = call.due_at or delivery.planned_at or delivery.created_at

@@ -1,5 +1,5 @@
-"""The reminder policy of a contract: the configuration, changed by headquarters, campus, course and contract in
-turn."""
+"""Compute the reminder policy of a contract: the configured policy with the changes of headquarters, campus, course and
+contract, in this order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def get_policy(tx: Transaction, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
-    """Return the policy for the tasks of this contract. `base`: the policy of the configuration."""
+    """Return the policy for the tasks of this contract. `base`: the configured policy."""
     return await get_policy_at(tx, base, contract.campus, contract.course, contract.id)
 
 
@@ -57,8 +57,8 @@ async def get_policies(tx: Transaction, base: ReminderPolicy, places: Sequence[P
 def apply_policy_changes(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
     """Apply stored changes to a policy.
 
-    A change that no longer fits the present configuration is left out and logged, so that reminders go on. A value
-    beyond an upper bound is replaced by the bound.
+    A change that no longer fits the present configuration is left out and logged, so that reminders continue. A value
+    above an upper bound is replaced by the bound.
     """
     policy = base
     for change in changes:

@@ -1,4 +1,4 @@
-"""The configured providers with their channels, and the choice of the provider for a message."""
+"""Choose the provider for a message among the configured providers, and reserve a slot in its rate limit."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hub.model.messaging.message import ANSWERS, BY_SMS_ALONE, NOT_BY_VOICE, Pur
 from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
 from hub.store.transaction import Transaction
 
-# While several hubs are restarted with a new configuration, some know a provider that others do not. A hub leaves the
-# messages of an unknown provider to the other hubs for this time.
+# While several hubs are restarted with a new configuration, some know a provider that the others do not. For this time,
+# a hub leaves the messages of a provider that it does not know to the other hubs.
 OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
@@ -45,9 +45,9 @@ class Booked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A call that is committed and ready to be made.
+    """A call that is committed and can now be made.
 
-    `claimed_at`: real time. `due_at`: by the planning clock, when the step behind the message was due, if there is one.
+    `claimed_at`: real time. `due_at`: when the message's step was due, on the planning clock; None without a step.
     """
 
     delivery: Delivery
@@ -67,8 +67,8 @@ def address_of(signer: Signer, channel: str) -> str | None:
 
 
 def can_send(carriers: Iterable[Carrier], purpose: str, language: str) -> list[Carrier]:
-    """Return the carriers that can send a message of this purpose. One that sends only registered texts can send a
-    reply only if that text is registered."""
+    """Return the carriers that can send a message of this purpose. A carrier that sends only registered texts can send
+    a reply only if the text of the reply is registered."""
     return [each for each in carriers if purpose != Purpose.REPLY or _has_text(each.channel, f"{purpose}.{language}")]
 
 
@@ -99,14 +99,14 @@ class Carriers:
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
         """Return whether a message or webhook of this provider, dating from `since`, is left to other hubs.
 
-        It is if the provider is unknown here and `since` is at most OTHER_HUBS_TIMEOUT ago.
+        This is so if this hub does not know the provider and `since` is at most OTHER_HUBS_TIMEOUT ago.
         """
         return name is not None and name not in self._carriers and now - since < OTHER_HUBS_TIMEOUT
 
     def list_able(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
         """Return the carriers of this channel that reach this address, in the order of the configuration.
 
-        Only those with the language are returned, if there are any.
+        If some of them have texts in `language`, return only those.
         """
         able = [
             each
@@ -122,8 +122,8 @@ class Carriers:
     def list_channels(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
         """Return the channels to try for this message, in order.
 
-        `first`: channels before the signer's own ones. `unwanted`: channels that the number opted out of, which does
-        not count for codes and answers.
+        `first`: channels to try before the signer's own. `unwanted`: channels that the number opted out of; they are
+        still used for codes and answers.
         """
         if purpose in BY_SMS_ALONE:
             able = self.list_able("sms", signer.phone, signer.language)
@@ -142,14 +142,14 @@ class Carriers:
         return bool(address and self.list_able(channel, address))
 
     async def get_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
-        """Return the time until the first suitable provider ends its pause; zero if one of them is not paused."""
+        """Return the time until the first suitable provider ends its pause; zero if one of them is not paused now."""
         able = self._able(delivery, ())
         healths = await tx.providers.healths([each.name for each in able])
         moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
 
     async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> Booked | None:
-        """Choose a usable provider and reserve a slot in its rate limit; None if there is no slot within PATIENCE.
+        """Choose a usable provider and reserve a slot in its rate limit. None if no slot is free within PATIENCE.
 
         `tried`: providers to leave out.
         """
@@ -198,7 +198,8 @@ class Carriers:
 class _Booking:
     """The rate limits (lanes) that this transaction has locked, and the health of their providers. Times are real time.
 
-    `until`: by provider, the moment until which the lane is reserved. `booked`: those that this transaction reserved.
+    `until`: the moment until which the lane of each provider is reserved. `booked`: the reservations of this
+    transaction.
     """
 
     lane: str
@@ -208,7 +209,7 @@ class _Booking:
     booked: dict[str, datetime] = field(default_factory=dict)
 
     def reserve_slot(self, provider: Provider) -> datetime | None:
-        """Reserve the next slot in the rate limit of this provider; None if there is none within PATIENCE."""
+        """Reserve the next slot in the rate limit of this provider. Return None if no slot is free within PATIENCE."""
         interval = timedelta(seconds=1 / provider.lane_rate(self.lane))
         at = turn_at(self.until[provider.name], self.now, PATIENCE, interval)
         if at is not None:

@@ -1,7 +1,7 @@
 """Apply a batch of receipts in one transaction, with a constant number of statements.
 
-It takes receipts that concern only a message. Those that also concern a number or a provider (opted out, filtered as
-spam, account trouble) are applied one by one, by `Router.apply_receipt`.
+Only receipts that concern nothing but a message come here. Those that also concern a number or a provider (opted out,
+filtered as spam, account trouble) are applied one by one, by `Router.apply_receipt`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Reported:
-    """A report with the carrier whose provider signed it."""
+    """A report, and the carrier whose provider signed it."""
 
     carrier: Carrier
     report: ReceiptReport
@@ -49,7 +49,7 @@ def convert_receipt(receipt: Receipt, state: DeliveryState | None, *, receipts: 
 
 
 def dropped_report(reason: SkipReason) -> StateReport:
-    """Return the final state of a message that is not sent any more."""
+    """Return the report that ends a message which will not be sent any more."""
     if reason is SkipReason.OPTED_OUT:
         return StateReport(DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value)
     return StateReport(DeliveryState.WITHDRAWN, failure=reason.value)
@@ -62,7 +62,7 @@ def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequen
 
 
 async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
-    """Apply the reports in order. Returns False for each report whose message is not known here (yet)."""
+    """Apply the reports in order. Return, for each report, whether its message is known here (already)."""
     if not reported:
         return []
     known = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))

@@ -17,13 +17,13 @@ from hub.router.policy import get_policy
 from hub.router.rendering import Renderer
 from hub.store.transaction import Transaction
 
-# The reader still expects an invitation that is not older than this, so it is tried again at any hour.
+# An invitation that is not older than this is still expected by its reader, so it is tried again at any hour.
 INVITATION_AWAITED_FOR = timedelta(minutes=10)
 UTC = ZoneInfo("UTC")
 
 
 async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> Verdict:
-    """Return whether a message that has not been sent yet may be sent now. `policy`: that of the configuration."""
+    """Return whether a message that has not been sent yet may be sent now. `policy`: the configured policy."""
     now = tx.planning_now
     signer = await tx.contracts.signer(delivery.signer) if delivery.signer else None
     is_awaited = now - delivery.created_at < INVITATION_AWAITED_FOR
@@ -60,7 +60,7 @@ async def _silent(tx: Transaction, delivery: Delivery) -> frozenset[str]:
 
 
 async def drop_signed_contracts(tx: Transaction, delivery: Delivery, renderer: Renderer) -> Delivery:
-    """Return the message without those of its contracts that were signed while it waited."""
+    """Return the message without those of its contracts that were signed while the message waited."""
     shares = await tx.shares.of(delivery.id)
     left = [each for each in shares if settled(await tx.tasks.get(each.task)) is None]
     if not left or len(left) == len(shares):

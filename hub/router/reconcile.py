@@ -36,9 +36,9 @@ class Carry(Protocol):
 
 
 async def reconcile(database: Database, send_delivery: Carry, before: datetime, known: Sequence[str]) -> int:
-    """Reconcile the messages whose outcome is unknown since `before`. Return their number.
+    """Reconcile the messages whose outcome has been unknown since before `before`. Return their number.
 
-    It stops after a batch without any progress. `known`: names of the providers that are configured here.
+    Stop after a batch without any progress. `known`: the names of the providers that are configured here.
     """
     seen: set[UUID] = set()
     for _ in range(MAX_BATCHES):
@@ -53,7 +53,7 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
 
 
 async def _reconcile_one(database: Database, send_delivery: Carry, delivery: Delivery, before: datetime) -> bool:
-    """Reconcile one message; returns whether its outcome is known now."""
+    """Reconcile one message. Return whether its outcome is known now."""
     try:
         after = await send_delivery(delivery.id, fresh=False, idle_since=before)
     except Unavailable as error:

@@ -1,4 +1,4 @@
-"""Render messages: for storage, with placeholders for secret values, and for sending."""
+"""Render messages: for storage with placeholders for secret values, and for sending with the values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Renderer:
     def render_stored(
         self, purpose: str, channel: str, language: str, shape: Shape | None, values: Mapping[str, str]
     ) -> str:
-        """Return the text to be stored, with placeholders for link and codes, which are filled in on sending."""
+        """Return the text to be stored, with placeholders for link and codes. They are filled in when it is sent."""
         template = self.templates.get(Purpose(purpose), channel, language, shape or Shape.FULL)
         return render(template.text, values, late=LATE)
 
@@ -70,7 +70,7 @@ class Renderer:
 
     @property
     def entry(self) -> str:
-        """URL of the page for typing a pickup code."""
+        """The URL of the page on which a pickup code is typed."""
         return f"{self.origin}/s"
 
     def build_doorway(self, ticket: str) -> Doorway:

@@ -1,4 +1,4 @@
-"""Batch the outcomes of provider calls, so that calls that end at the same time share a transaction."""
+"""Write the outcomes of provider calls in batches, so that calls that end at the same time share a transaction."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class _Report:
 
     @property
     def says_more(self) -> bool:
-        """Whether the receipt also concerns a number or a provider; then it is applied alone."""
+        """Return whether the receipt also concerns a number or a provider, and is therefore applied alone."""
         return self.receipt.failure in SAY_MORE
 
 
 class OutcomeBatcher:
-    """The writer of outcomes. A batch holds what arrived during the transaction before, so that no outcome waits for a
-    batch to fill."""
+    """The writer of outcomes. A batch contains the outcomes that arrived during the previous transaction, so none has
+    to wait until a batch is full."""
 
     def __init__(self, database: Database, note: Note) -> None:
         self._database = database
@@ -99,7 +99,7 @@ class OutcomeBatcher:
 
 
 async def _apply_receipts(tx: Transaction, batch: Sequence[_Report]) -> dict[UUID, DeliveryState]:
-    """Apply the receipts as `Router.apply_receipt` does; returns the new states."""
+    """Apply the receipts as `Router.apply_receipt` does. Return the new states."""
     known = await tx.reported_deliveries.lock([each.delivery for each in batch])
     learnt, after, arrivals = list[Learnt](), dict[UUID, DeliveryState](), dict[str, datetime]()
     for each in batch:
@@ -121,7 +121,7 @@ async def _apply_receipts(tx: Transaction, batch: Sequence[_Report]) -> dict[UUI
 
 
 def log_state(delivery: Delivery | ReportedDelivery, state: DeliveryState) -> None:
-    """Log the state of a delivery, with the contract that it is about (of several: the first)."""
+    """Log the state of a delivery, with the contract that it is about (the first one if there are several)."""
     log.info(
         "delivery",
         id=str(delivery.id),

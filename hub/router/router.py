@@ -2,7 +2,8 @@
 
 No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by the
 verb that decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is
-lost the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
+lost, the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked
+whether it has the message.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ from hub.store.transaction import Database, Transaction
 CALL_LEASE = timedelta(seconds=CALL_TIMEOUT) + CALL_START_TIMEOUT
 # How long to wait for a receipt after a lost reply, if the provider cannot be asked.
 RECEIPT_FIRST = timedelta(minutes=2)
-# Calls with unknown outcome, for a provider that cannot be asked: the message is sent a second time, never a third.
+# The most calls with unknown outcome to a provider that cannot be asked: a message may be sent twice, but never again.
 MAX_UNKNOWN_CALLS = 2
 
 log = structlog.get_logger()
 
 
 class Router:
-    """The router that sends messages by the configured providers (`carriers`). Each message is routed separately."""
+    """The router, which sends each message through one of the configured providers (`carriers`)."""
 
     def __init__(self, database: Database, carriers: Carriers, renderer: Renderer, policy: ReminderPolicy) -> None:
         self._database = database
@@ -94,7 +95,7 @@ class Router:
         return address_of(signer, channel)
 
     def choose_shape(self, channel: str, to: str) -> Shape | None:
-        """Return the SMS shape for the first suitable provider; the provider that is called may need another one."""
+        """Return the SMS shape for the first suitable provider. The provider that is called may need another shape."""
         able = self.carriers.list_able(channel, to)
         return able[0].channel.rules.shapes_for(to)[0] if able and channel == "sms" else None
 
@@ -109,7 +110,7 @@ class Router:
     ) -> list[tuple[Delivery, Begun | None]]:
         """Choose the providers of messages that this transaction is about to store.
 
-        Returns each delivery in the form to be stored, with its call; None for the call if it has to wait.
+        Return each delivery in the form to be stored, with its call, which is None if the message has to wait.
         """
         deliveries = [delivery for delivery, _ in written]
         booked = await self.carriers.book_many(tx, deliveries, self.carriers.names)
@@ -137,12 +138,13 @@ class Router:
     async def send_delivery(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
     ) -> DeliveryState | None:
-        """Send a committed attempt. Return its state as far as known, or None if there is no such attempt.
+        """Send a committed attempt. Return its last known state, or None if there is no such attempt.
 
-        `fresh`: no process can have claimed it before. `idle_since`: claims older than this have expired (by default
-        those whose call must have ended). A valid claim of another process is respected. `job`: the queued job whose
-        start is counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if no provider accepts
-        the message now or if the provider that may have it cannot be asked; `reconcile` tries it again later.
+        `fresh`: no process can have claimed the attempt before. `idle_since`: claims older than this have expired (by
+        default, those whose call must have ended). A valid claim of another process is respected. `job`: the id of the
+        job in the queue, whose starts are counted; only its first start is fresh. Raises StartedTooOften, and
+        Unavailable if no provider accepts the message now or if the provider that may have it does not respond;
+        `reconcile` tries it again later.
         """
         async with self._database.transaction(EVERYTHING) as tx:
             if job is not None:
@@ -169,11 +171,11 @@ class Router:
         return await self._call_providers(call) if isinstance(call, Begun) else call
 
     async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
-        """Ask the provider that was called before. Call again only if that provider does not have the message.
+        """Ask the provider that was called before. Call it again only if it does not have the message.
 
         `touched`: when the attempt was last claimed; None if it was postponed since.
         """
-        if delivery.provider is None:  # restored, and none of the providers has it
+        if delivery.provider is None:  # restored from a backup, and no provider has it
             return await self._call_again(delivery)
         carrier = self.carriers.get(delivery.provider)
         if carrier is None:  # unknown here for OTHER_HUBS_TIMEOUT, so it cannot be asked
@@ -222,7 +224,7 @@ class Router:
         """Choose and record the provider and the text of the next call.
 
         Return the state instead if there is no call: the message has become obsolete, the number has opted out, it is
-        night, or no provider is free. `tried`: providers that refused the message already.
+        night, or no provider is free. `tried`: providers that already refused the message.
         """
         if await hold_back(tx, delivery):
             return delivery.state
@@ -246,7 +248,7 @@ class Router:
     def _adapt_shape(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """Return the delivery with its text in an SMS shape that this provider accepts."""
         rules = carrier.channel.rules
-        # A fixed text at a provider has one shape.
+        # A text that is registered at a provider has one shape only.
         shapes = rules.shapes_for(delivery.to)[: 1 if rules.fixed_texts else None]
         if delivery.channel != "sms" or delivery.shape in shapes:
             return delivery
@@ -256,7 +258,7 @@ class Router:
         return replace(delivery, shape=shapes[0].value, text=text)
 
     async def _compute_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
-        """Return how long a message waits if no provider has room for it."""
+        """Return how long a message has to wait if no provider has a free slot for it."""
         waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
         return max(pause, await self.carriers.get_pause(tx, delivery))
@@ -297,10 +299,10 @@ class Router:
         return following
 
     async def _renew_claim(self, call: Begun) -> Begun | None:
-        """Renew the claim of a call if it has run out. Return None if another process has claimed the message.
+        """Renew the claim of a call if it has expired. Return None if another process has claimed the message.
 
-        It repeats that if renewing itself takes too long, so that no call outlives its claim. All processes judge
-        claims by the same clock.
+        Repeat this if the renewal itself takes too long, so that no call outlives its claim. All processes judge claims
+        by the same clock.
         """
         while self._database.clock() - call.claimed_at >= CALL_START_TIMEOUT:
             async with self._database.transaction(EVERYTHING) as tx:
@@ -372,7 +374,7 @@ class Router:
         await self._breaker.record_error_in(tx, carrier, "no receipt in time")
 
     async def apply_report(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> bool:
-        """Apply a receipt from a webhook. Returns False if its message is not known here (yet)."""
+        """Apply a receipt from a webhook. Return False if its message is not known here (yet)."""
         delivery = await self.find_reported_delivery(tx, carrier, report)
         if delivery is None:
             return False
@@ -382,8 +384,8 @@ class Router:
     async def find_reported_delivery(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> Delivery | None:
         """Return the delivery that a report is about, or None.
 
-        It is found by our own key or by the provider's reference. A provider that can be asked and whose webhooks are
-        unsigned may also name only the phone number.
+        It is found by our own key or by the provider's reference. If the provider can be asked and its webhooks are
+        unsigned, the phone number alone is also enough.
         """
         if report.key and (found := await tx.deliveries.by_key(report.key)):
             return found if found.provider == carrier.name else None
@@ -392,5 +394,5 @@ class Router:
         return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
 
     async def reconcile(self, before: datetime) -> int:
-        """Reconcile the messages whose outcome is unknown since `before`; returns their number."""
+        """Reconcile the messages whose outcome has been unknown since before `before`. Return their number."""
         return await reconcile(self._database, self.send_delivery, before, self.carriers.names)
