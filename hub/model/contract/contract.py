@@ -16,9 +16,9 @@ FIRST_RETRY = timedelta(minutes=1)
 MAX_RETRY_INTERVAL = timedelta(hours=1)
 # Failed tries before staff get a task.
 TRIES_BEFORE_STAFF = 5
-# `stuck_reason` of a contract with a reminder or other message that raises an error at each try.
+# `stuck_reason` of a contract with a reminder or other message whose sending raises an error at each try.
 STEP_FAILED = "step-failed"
-# Staff are told of a failing step only after this time, since many errors pass by themselves.
+# Staff are told about a failing step only after this time, since many errors disappear by themselves.
 STUCK_ALERT_DELAY = timedelta(minutes=10)
 
 
@@ -40,7 +40,7 @@ class ContractState(StrEnum):
 
     @property
     def kind(self) -> str:
-        """Kind of the audit entry that is written together with this state."""
+        """The kind of record entry that is written together with this state."""
         return self.value.lower().replace("_", "-")
 
 
@@ -67,7 +67,7 @@ def check_move(before: ContractState, after: ContractState) -> None:
 
 
 def compute_backoff(tries: int) -> timedelta:
-    """Return the pause before the next try: 1 minute, doubled with each try so far (`tries`), at most an hour."""
+    """Return the pause after this many `tries`: 1 minute after the first, doubled with each, at most an hour."""
     factor: int = 2 ** min(tries, 10)
     return min(FIRST_RETRY * factor, MAX_RETRY_INTERVAL)
 
@@ -84,11 +84,11 @@ class Contract:
     `version`: incremented by each write (compare-and-set).
     `revision`: number of signatures embedded so far.
     `document`: SHA-256 (lower-case hex) of the current file.
-    `issued_sha256`: that of the file as issued, with its empty signature fields.
+    `issued_sha256`: SHA-256 (hex) of the file as issued, with empty signature fields.
     `deadline`: until when signers may sign.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
     (`STEP_FAILED`).
-    `readable`: False if `data` cannot be decrypted with the hub's key and is therefore empty; only lists return such.
+    `readable`: False if `data` cannot be decrypted with the hub's key and is therefore empty, which only lists allow.
     """
 
     id: UUID

@@ -20,8 +20,8 @@ _DOTS = re.compile("[•‧∙・･．·]")  # variants that people type for th
 
 
 class IdType(StrEnum):
-    """Kinds of identity documents. `cn-id` includes residence permits for people from Hong Kong, Macau and Taiwan,
-    whose numbers begin with 81, 82, 83."""
+    """Kinds of identity documents. `cn-id` includes the residence permits of people from Hong Kong, Macau and Taiwan,
+    whose numbers begin with 81, 82 or 83."""
 
     CN_ID = "cn-id"
     PASSPORT = "passport"
@@ -54,7 +54,7 @@ class IdDocument:
 
     @property
     def birth_date(self) -> date | None:
-        """Birth date contained in the number; None for documents without it."""
+        """The birth date contained in the number; None for documents without one."""
         if self.id_type is IdType.CN_ID:
             return _parse_date(self.number[6:14])
         if self.id_type is IdType.FOREIGN_PERMANENT_ID and len(self.number) == 18:
@@ -63,7 +63,7 @@ class IdDocument:
 
 
 def parse_id_document(id_type: str, number: str, *, field: str = "") -> IdDocument:
-    """Return the document after normalising and checking what somebody typed.
+    """Return the document for a typed number, after normalising and checking it.
 
     Check digits: GB 11643 (ISO 7064 MOD 11-2), also for the 18-digit permanent resident card (since 2023). Raises
     BadInput, which never quotes the number.
@@ -131,7 +131,7 @@ def normalise_phone(text: str, *, region: str = "CN", field: str = "") -> str:
 
 
 def mask_phone(e164: str) -> str:
-    """Mask a number: +8619000000001 → +86 190****0001. One that was erased is a dash."""
+    """Mask a number: +8619000000001 → +86 190****0001. An erased number becomes a dash."""
     if not e164:
         return "–"
     import phonenumbers
@@ -143,7 +143,7 @@ def mask_phone(e164: str) -> str:
 
 
 def format_phone(e164: str) -> str:
-    """Return a whole number in groups: +8619000000001 → +86 190 0000 0001. One that was erased is a dash."""
+    """Return a full number in groups: +8619000000001 → +86 190 0000 0001. An erased number becomes a dash."""
     if not e164:
         return "–"
     import phonenumbers
@@ -165,7 +165,7 @@ def mask_name(name: str) -> str:
 
 
 def strip_separators(text: str) -> str:
-    """Return a typed number without spaces and hyphens, in half width."""
+    """Return a typed number without spaces and hyphens, in half-width characters."""
     return "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "")
 
 
@@ -174,7 +174,7 @@ def _check_cn_id(number: str, field: str) -> None:
 
     if not re.fullmatch(r"\d{17}[\dX]", number):
         raise BadInput("A Chinese ID number has 18 digits; the last one may be X.", field=field)
-    # Not ric.validate: it refuses numbers, validly issued, of people whose district is younger than they are.
+    # Not ric.validate: it refuses valid numbers of people who are older than the district in which they are registered.
     born = _parse_date(number[6:14])
     if number[:2] not in _PROVINCES or ric.calc_check_digit(number) != number[-1]:
         raise BadInput("The ID number is mistyped: its check digit does not match.", field=field)

@@ -29,7 +29,7 @@ class TaskState(StrEnum):
         return self not in (TaskState.WAITING, TaskState.OPEN)
 
 
-# Prefix of `Signer.person` for a person whose identity rests on their own statement.
+# Prefix of `Signer.person` for a person who only declared their identity.
 DECLARED = "declared:"
 
 
@@ -63,9 +63,9 @@ class Signer:
 
     @property
     def declared(self) -> bool:
-        """Whether the identity document is only this person's own statement.
+        """Whether the person only declared their identity document, without a check.
 
-        Then `person` is a hash of the document and the verified phone, and matches nobody known to the school.
+        In that case `person` is a hash of the document and the verified phone, and matches nobody known to the school.
         """
         return self.person.startswith(DECLARED)
 
@@ -74,7 +74,7 @@ class Signer:
 class Representative:
     """The person who signs for the school at a campus and all campuses below it, as configured.
 
-    If several entries cover a campus, that of the nearest campus applies.
+    If several entries cover a campus, the entry of the nearest campus applies.
     """
 
     campus: str
@@ -91,8 +91,9 @@ class Representative:
 class SigningTask:
     """What one signer has to do for one contract.
 
-    `step`: the next automatic step; only open tasks have one. `invited_at`, and `opened_at` (the first opening after
-    it), are on the planning clock. `opened_through`: the door of the first correct code.
+    `step`: the next automatic step; only open tasks have one. `invited_at`: when the task was (last) opened for the
+    signer. `opened_at`: when the link was first opened after that. Both are on the planning clock. `opened_through`:
+    the door of the link with which the first correct code was entered.
     """
 
     id: UUID
@@ -111,7 +112,7 @@ class SigningTask:
 
     @property
     def opened(self) -> bool:
-        """Whether the signer has opened the link since the task was opened, or opened again."""
+        """Whether the signer has opened the link since the task was (last) opened."""
         return self.opened_at is not None and (self.invited_at is None or self.opened_at >= self.invited_at)
 
 
