@@ -1,4 +1,4 @@
-"""Choice of the authority that certifies a signer's key, by campus, template and kind of key, with fallbacks. Pure."""
+"""Choose the authority that certifies a signer's key, and fallbacks, by campus, template and kind of key. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose_authorities(
 
 
 def drop_trial_authorities(authorities: Sequence[str], trial: Collection[str], allowed: bool) -> list[str]:
-    """Return the authorities without each trial authority that follows a licensed one. `allowed`: keep all of them.
+    """Return the authorities, leaving out each trial authority that follows a licensed one. `allowed`: keep them all.
 
     So a licensed authority never falls back to a trial one, unless the template allows it.
     """

@@ -1,7 +1,7 @@
 """AppKey: a key in the keystore of an app on a signer's device, which outlives a session.
 
-It is bound, permanently, to the person who presented it in a session with verified code and identity. Its certificates
-are still short-lived.
+The key is bound permanently to the person who presented it in a session with verified code and identity. Its
+certificates are still short-lived.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hub.model.signing.signature_request import Custody
 
-# The most keys of one person that are not revoked.
+# The most unrevoked keys of one person.
 MAX_DEVICES = 10
 MAX_LABEL_LENGTH = 60
 
@@ -31,11 +31,11 @@ class AppKey:
     """A key in the keystore of an app.
 
     `spki`: SubjectPublicKeyInfo (DER). `label`: the app's name for the device.
-    `contract`, `signer`: of the session in which it was bound.
+    `contract`, `signer`: the contract and signer of the session in which the key was bound.
     `platform`, `app`, `level` (kind of keystore): set if the attestation was verified; `reasons`: if it was refused.
     `evidence`: the attestation itself; `challenge`: the challenge that it answers.
     `used_at`: when it last got a certificate.
-    `certificates_due_at`: when the authorities are next asked to revoke its certificates.
+    `certificates_due_at`: when the authorities will next be asked to revoke its certificates.
     `certificate_tries`: number of tries at which an authority did not respond.
     """
 
@@ -62,5 +62,5 @@ class AppKey:
 
     @property
     def custody(self) -> Custody:
-        """Proved custody: without a verified attestation the key counts as a software key."""
+        """The proved custody. Without a verified attestation, the key counts as a software key."""
         return Custody.APP_KEYSTORE if self.attestation is Attestation.VERIFIED else Custody.SOFTWARE

@@ -36,7 +36,8 @@ class DoorKind(StrEnum):
 class SignLink:
     """A link, one per signer and door.
 
-    `generation`: incremented only by a phone change or an explicit "revoke old links"; a new one changes the ticket.
+    `generation`: incremented only by a phone change or an explicit "revoke old links". Each generation has its own
+    ticket.
     """
 
     id: UUID
@@ -68,7 +69,7 @@ def encode_crockford(digest: bytes) -> str:
 def derive_pickup_code(key: bytes, link: UUID, generation: int) -> str:
     """Return the pickup code, six digits, for messages that cannot contain a link.
 
-    It is easily guessed, so it is useless without the phone number and the one-time code.
+    The code is easily guessed, so it must be useless without the phone number and the one-time code.
     """
     digest = hmac.digest(key, b"pickup:" + link.bytes + generation.to_bytes(4, "big"), hashlib.sha256)
     return str(int.from_bytes(digest[:8], "big") % 10**PICKUP_DIGITS).zfill(PICKUP_DIGITS)

@@ -1,4 +1,4 @@
-"""Pairing: connects the page of a signer with the agent program on their computer, which uses their USB token."""
+"""Pairing: the connection of a signer's page with the agent program on their computer, which uses their USB token."""
 
 from __future__ import annotations
 

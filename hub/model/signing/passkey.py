@@ -1,4 +1,4 @@
-"""Passkey: a WebAuthn key on a person's device with which they confirm a signature. Valid at one origin."""
+"""Passkey: a WebAuthn key on a person's device, with which they confirm a signature. It is valid at one origin."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from hub.model.contract.person import strip_separators
 from hub.model.signing.link import PICKUP_DIGITS, SignLink, derive_pickup_code
 
 PICKUP_DOOR = "pickup"
-# Tries per phone number and day. Correct tries count as well, since a limit on wrong ones alone would reveal which were
-# wrong. A correct one-time code resets the count.
+# Tries per phone number and day. Correct tries count too, since a limit on wrong tries alone would reveal which tries
+# were wrong. A correct one-time code resets the count.
 MAX_DAILY_PICKUPS = 10
-# Time zone of that day, the same for everybody: the signer's own would reveal that the signer exists.
+# Time zone of that day, the same for everybody: the signer's own zone would reveal that the signer exists.
 DAY_OF = ZoneInfo("Asia/Shanghai")
-# Cannot occur in an unmarked secret, which is base64url.
+# Cannot occur in an unmarked secret, which is base64url and so contains no dot.
 _MARK = "p."
 
 
@@ -34,7 +34,7 @@ def parse_pickup_code(text: str) -> str:
 
 
 def is_pickup_code(text: str) -> bool:
-    """Return whether a text that was typed can be a pickup code."""
+    """Return whether a typed text can be a pickup code."""
     return re.fullmatch(rf"[0-9]{{{PICKUP_DIGITS}}}", strip_separators(text)) is not None
 
 
@@ -49,7 +49,7 @@ def is_pickup_secret(secret: str) -> bool:
 
 
 def match_pickup_code(key: bytes, links: Sequence[SignLink], code: str) -> SignLink | None:
-    """Return the first of these links with this pickup code, or None. Compares all, each in constant time."""
+    """Return the first of these links with this pickup code, or None. All are compared, each in constant time."""
     codes = [(link, derive_pickup_code(key, link.id, link.generation)) for link in links]
     fits = [link for link, expected in codes if compare_digest(expected, code)]
     return fits[0] if fits else None

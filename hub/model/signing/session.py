@@ -1,4 +1,4 @@
-"""SigningSession: what a visitor of a link may do, and until when. Also its one-time codes."""
+"""SigningSession: what the visitor of a link may do, and until when. Also the one-time codes of a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE_DIGITS = 6
 # Maximum number of codes to one signer in each period.
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
 WRONG_ANSWERS_A_DAY = 10
-# Wrong answers after which a code becomes invalid; another code can be requested.
+# Number of wrong answers after which a code becomes invalid. Another code can then be requested.
 GUESSES_OF_A_CODE = 5
 # How long `prepare` leases the document's revision.
 PREPARED_FOR = timedelta(minutes=3)
@@ -32,7 +32,7 @@ class Identified:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Facts for the audit record."""
+        """Return the facts for the record."""
         facts = {"provider": self.provider, "method": self.method}
         return facts | {"request_id": self.reference} if self.reference else facts
 
@@ -41,10 +41,11 @@ class Identified:
 class SigningSession:
     """The session of a visitor of a link. Only the hash of its secret is stored.
 
-    `contract`: the one whose link was used. `contracts`: those that may be signed once `verified_at` is set.
+    `contract`: the contract whose link was used. `contracts`: the contracts that may be signed once `verified_at` is
+    set.
     `key_challenge`: valid for one use. `key_spki`: SubjectPublicKeyInfo (DER) of the signer's key.
     `custody_claimed`, `custody`: claimed and proved custody of that key.
-    `pairing`: set for the session of an agent on the signer's computer, which may only sign.
+    `pairing`: set for the session of an agent program on the signer's computer, which may only sign.
     """
 
     id: UUID
@@ -68,7 +69,7 @@ class SigningSession:
 
 @dataclass(frozen=True)
 class DocumentReading:
-    """What a signer has read: when the first and the last page were fetched, and how many different ones."""
+    """What a signer has read: when the first and the last page were fetched, and how many different pages."""
 
     first: datetime
     last: datetime

@@ -1,6 +1,6 @@
 """SignatureRequest: one signature from `prepare` until it is embedded in the file.
 
-The seal of the school has such a request, too. It has no task, and its signature comes from the token.
+The school's seal has such a request too. That request has no task, and the seal's key makes its signature.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RequestState(StrEnum):
 
 
 class Custody(StrEnum):
-    """Where the private key is kept. Without proof a claim counts as `browser` or `software`."""
+    """Where the private key is kept. Without proof, every claim counts as `browser` or `software`."""
 
     USB_TOKEN = "usb-token"
     APP_KEYSTORE = "app-keystore"
@@ -42,7 +42,7 @@ def choose_custody(claimed: str) -> Custody:
 class SignatureRequest:
     """A signature request.
 
-    `base`, `prepared`: SHA-256 (hex) of stored files: the file that the signer saw, and the file with the gap.
+    `base`, `prepared`: SHA-256 (hex) of the file that the signer saw, and of the file with the gap. Both are stored.
     `gap`: half-open range of bytes that the signature will fill.
     `to_be_signed`: DER SET of the signed attributes.
     `signature`: DER as in CMS. `confirmation`: a passkey's confirmation, embedded beside it.
