@@ -1,6 +1,6 @@
-"""A due step of a signing task, and what the policy decides about it. Pure.
+"""A due step of a signing task, and the decisions about it under the policy. Pure.
 
-Due steps of one person for several contracts may share one message, a *bundle*; `joins` decides which.
+Due steps of one person for several contracts may share one message, a *bundle*. `joins` decides which steps do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AT_ONCE = timedelta(minutes=15)
 HOLD = timedelta(minutes=2)
 # A step overdue by more than this was delayed by an outage or a clock change.
 LATE = timedelta(hours=1)
-# Contracts in one message; a session shows no more.
+# The most contracts in one message, because a session shows no more.
 MAX_TOGETHER = 20
 _URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
@@ -46,12 +46,13 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class StepFacts:
-    """What is needed to decide about a step besides its case, read under all locks.
+    """The facts, besides its case, that are needed to decide about a step. They are read under all locks.
 
     `sent_to_person`: when planned messages were sent to the person, over all contracts, today and earlier.
     `silent`: channels that the number opted out of.
     `keys`: dedupe keys of the messages already written for the contract.
-    `last_sent`: last message about this task. `reminders_sent`: its reminders since the task was opened (again).
+    `last_sent`: the last message about this task. `reminders_sent`: the number of its reminders since the task was
+    (last) opened.
     `links`: permanent links of the signer.
     """
 
@@ -87,9 +88,9 @@ class Due:
 
     @property
     def answers_an_act(self) -> bool:
-        """Whether this is an invitation "now" that is on time, and so a reply to somebody's act.
+        """Whether this is an invitation "now" that is still on time, and so answers somebody's act.
 
-        After a long outage it no longer is one.
+        After a long outage, it no longer does.
         """
         if self.step.kind is not StepKind.INVITATION or self.task.invited_at is None:
             return False
@@ -98,14 +99,14 @@ class Due:
 
     @property
     def purpose(self) -> Purpose:
-        """Purpose of the message: "your turn" instead of an invitation if another signer came first."""
+        """The purpose of the message: "your turn" instead of an invitation if another signer had to sign first."""
         return Purpose.YOUR_TURN if self.turn and self.step.kind is StepKind.INVITATION else PURPOSES[self.step.kind]
 
     @property
     def key(self) -> str:
-        """Dedupe key: the same for each run of the same step of the same task."""
+        """The dedupe key, which is the same each time this step of this task is run."""
         invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
-        # After the deadline has moved there is a second last call, which is a message of its own.
+        # If the deadline moves after a last call, there is a second last call, which needs a key of its own.
         which = self.contract.deadline.isoformat() if self.step.kind is StepKind.LAST_CALL else self.step.number
         return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{which}"
 
@@ -134,7 +135,7 @@ class Due:
 
 
 def instead(due: Due, until: datetime) -> NextStep:
-    """Return the step that replaces this one, whose message may be sent at `until` and not now."""
+    """Return the step that replaces this one, because its message may not be sent before `until`."""
     deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
     last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
     return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
@@ -158,8 +159,8 @@ def following(due: Due) -> NextStep:
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
     """Return whether `other` shares the message that `lead` sends now.
 
-    It does if both are for the same person, channels, language and campus, and if `other` is due before the end of the
-    signer's day and could be sent alone now. `last_message_at`: when the last message about `other` was sent.
+    It does so if both have the same person, channels, language and campus, and if `other` is due before the end of the
+    signer's day and its own message could be sent now. `last_message_at`: when the last message about `other` was sent.
     """
     task, step = other.task, other.step
     if task.state is not TaskState.OPEN or task.paused or step.kind is StepKind.EXPIRY:
@@ -174,7 +175,7 @@ def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
 
 
 def said_by(dues: Sequence[Due]) -> Purpose:
-    """Return the purpose of one message for all of these: the most urgent one."""
+    """Return the purpose of one message for all these steps: the most urgent of their purposes."""
     return max((due.purpose for due in dues), key=_URGENCY.index)
 
 

@@ -1,4 +1,4 @@
-"""The decision whether a message may be sent now: due steps, waiting messages, fallbacks, manual reminders. Pure."""
+"""Decide whether a message may be sent now: for due steps, waiting messages, fallbacks, manual reminders. Pure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class ByHand:
-    """What the limits on manual reminders count: the last message to the person, manual reminders about this task."""
+    """What limits manual reminders: the last message to the person, and the manual reminders about this task."""
 
     last_message_at: datetime | None
     manual_times: Sequence[datetime]
@@ -88,7 +88,7 @@ class MessageCase:
     `answers_an_act`: somebody is waiting for the message, so it may be sent at any hour, regardless of the daily cap.
     `sent_today`: number of planned messages to the person.
     `crowded`: the message is late together with many others, after an outage.
-    `to`, `phone`: address of a message that was written before, and the person's present number.
+    `to`, `phone`: the address of a message that was written earlier, and the person's present number.
     `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
     """
 
@@ -157,10 +157,10 @@ def opens_at(case: MessageCase, policy: ReminderPolicy, now: datetime) -> dateti
 
 
 def settled(task: SigningTask) -> SkipReason | None:
-    """Return why no message about this task is needed now; None if one is."""
+    """Return why no message about this task is needed now; None if a message is needed."""
     if task.state is not TaskState.OPEN:
         return SkipReason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else SkipReason.CLOSED
-    # Paused when the person at this number says that they are not the signer.
+    # Reminders are paused when the person at this number says that they are not the signer.
     return SkipReason.PAUSED if task.paused else None
 
 

@@ -1,4 +1,4 @@
-"""ReminderPolicy: the settings for reminders of headquarters, a campus or a course, and their bounds."""
+"""ReminderPolicy: the reminder settings of headquarters, a campus or a course, and the bounds of these settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EARLIEST_LAST_CALL = timedelta(days=14)
 MAX_STAFF_TIME = timedelta(days=30)
 # Maximum number of unanswered reminders before staff get a task. Few contracts last longer.
 MAX_UNANSWERED = 10
-# Maximum of the limits on daily messages to one person. A higher limit would limit nothing.
+# Upper bound of the limits on daily messages to one person. A higher limit would have no effect.
 MAX_DAILY_LIMIT = 10
 # The longest pause that can be set before a reminder by hand. Older messages are not read
 # (`lifecycle.reminders.remind_by_hand`).
@@ -68,8 +68,8 @@ class ReminderPolicy:
     `…_through`: the channels to try first for a step, before the signer's own channels.
     `skip_holidays`: planned messages wait for an open day, which is neither a public holiday of the country
     `holidays_of` (ISO 3166-1, two letters) nor closed in the campus's own calendar.
-    `escalate_after`: staff get a task after every so many unanswered reminders, and at the last call.
-    `escalate_to`: login of its owner; empty: who issued the contract, else the campus's manager.
+    `escalate_after`: staff get a task each time this many reminders were unanswered, and at the last call.
+    `escalate_to`: login of the task's owner; empty for the issuer of the contract, else the campus manager.
     `escalate_within`: time to finish the task. `climbs_after`: time to take it before it passes to the manager.
     `digest_at`: when staff get the daily list of their tasks, in the time zone of their campus.
     `closed_days`: not a configuration key; set from the calendar with `with_closed_days`.
@@ -131,7 +131,8 @@ class ReminderPolicy:
             _demand(getattr(self, key).tzinfo is None, key, "has to be a local time, without a time zone")
         _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
         _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
-        # At least an hour, because messages deferred overnight are spread over the window. It never crosses midnight.
+        # The window lasts at least an hour, because messages deferred overnight are spread over it, and never crosses
+        # midnight.
         length = timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
         reason = "has to be an hour or more after window_opens, on the same day"
         _demand(length >= timedelta(hours=1), "window_closes", reason)
@@ -148,7 +149,7 @@ class ReminderPolicy:
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any], base: ReminderPolicy) -> ReminderPolicy:
-        """Return a stored policy as `from_dict` does, but replace a value beyond an upper bound by the bound.
+        """Return a stored policy as `from_dict` does, but replace a value above an upper bound by the bound.
 
         Earlier versions stored policies without upper bounds. When staff save such a policy again, it is refused with
         the reason.
@@ -194,7 +195,7 @@ def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
 
 
 def _within(key: str, value: Any) -> Any:
-    """Return the value, reduced to its upper bound. Shortening a gap moves all later reminders."""
+    """Return the value, or its upper bound if that is lower. In a list, shortening a gap moves all later times."""
     if key == "reminders_after":
         bounds = chain((LATEST_FIRST_REMINDER,), repeat(MAX_GAP))
         return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))

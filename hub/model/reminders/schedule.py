@@ -22,8 +22,8 @@ from hub.model.reminders.policy import ReminderPolicy
 
 # Minimum time between two planned messages of one task, also after an outage.
 APART = timedelta(hours=12)
-# The part of a window over which messages are spread. A message planned for the very end could run late every day, and
-# so miss the window each time.
+# The part of a window over which messages are spread. A message planned for the very end could be late, and so miss the
+# window, every day.
 LATEST = 0.9
 MESSAGE_JUST_LEFT = "The last message to this person was sent a short while ago."
 JUST_REMINDED = "The last manual reminder was sent a short while ago."
@@ -46,7 +46,8 @@ class NextStep:
     """The next step of a signing task, due at `due_at` (UTC).
 
     `number`: position of a reminder in the plan, from 1; 0 for other kinds. Reminders missed in an outage leave a gap.
-    A number is never used twice, so after a change to a policy with fewer reminders it can exceed the position.
+    A number is never used twice. So after a change to a policy with fewer reminders, the number can be higher than the
+    position.
     """
 
     kind: StepKind
@@ -103,8 +104,8 @@ def replanned(
     """Return the step that replaces `old` after a change of the deadline, or of the policy (`new_policy`).
 
     `done`: the last message sent, if any. New deadline: a pending invitation or reminder stays, even if overdue, unless
-    the deadline is now too near for it; after a last call the reminders continue. New policy: steps that are not due
-    yet move, and no reminder follows a last call.
+    the deadline is now too near for it; after a last call, the reminders continue. New policy: steps that are not yet
+    due are moved, and no reminder follows a last call.
     """
     if new_policy:
         return plan.instead_of(old, done, now)
@@ -292,14 +293,13 @@ class ReminderPlan:
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
         free_from = done.due_at + APART if done else now
-        # Keep a reminder that is the same under this policy: with `promised`, the one that was brought forward could
-        # come again.
+        # Keep a reminder that is the same under this policy: `promised` could repeat one that was brought forward.
         if old.kind is StepKind.REMINDER and old == self.after(done, now=now, free_from=free_from):
             return old
         return self.after(done, now=now, free_from=free_from, promised=True)
 
     def at_all(self, moment: datetime) -> datetime | None:
-        """Return a moment as `in_window` does, on a closed day if no open day is left before the deadline."""
+        """Return a moment as `in_window` does, but on a closed day if no open day is left before the deadline."""
         return self.in_window(moment) or replace(self, policy=on_every_day(self.policy)).in_window(moment)
 
     def in_window(self, moment: datetime) -> datetime | None:
@@ -323,7 +323,7 @@ class ReminderPlan:
 
 
 def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return opening and closing of the window that is open at `moment`, otherwise of the next one on an open day."""
+    """Return when the window opens and closes that is open at `moment`, otherwise the next window on an open day."""
     date = moment.astimezone(zone).date()
     closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
     while closing <= moment or date in policy.closed_days:
