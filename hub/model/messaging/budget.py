@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hub.model.messaging.message import ANSWERS, Purpose
 
-# From this daily budget on, the counter of a campus is split into STRIPES rows.
+# If the daily budget of a campus is at least this, its counter is split into STRIPES rows.
 STRIPED_FROM = 2000
 # Number of rows for the counter of a large campus, so that its messages do not all wait for one row lock.
 STRIPES = 16
@@ -153,7 +153,7 @@ def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -
 def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID) -> Iterator[Budget]:
     """Yield the budget of a prepared file.
 
-    A prepared file leases the document for three minutes; the budget stops one signer from blocking it for ever.
+    A prepared file leases the document for three minutes. The budget stops one signer from blocking it forever.
     """
     hour, _ = _begin_periods(now)
     yield Budget("prepared", str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)

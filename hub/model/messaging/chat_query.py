@@ -1,7 +1,7 @@
 """Questions that staff ask the chat robot, and its answers.
 
-A question is matched by keywords in Chinese or English, for its topic and its campus. Answers hold counts and the
-address of the console, never names of people.
+Topic and campus of a question are found by keywords in Chinese or English. Answers contain counts and the URL of the
+console, never names of people.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True)
 class ChatQuery:
-    """A question as understood. `campus`: the campus it names, None for all.
+    """A question as understood. `campus`: the campus that it names; None for all.
 
-    `unknown_campus`: it names something that is not a campus this person may ask about. Campuses that exist but are
-    out of their reach are reported in the same way as campuses that do not exist.
+    `unknown_campus`: it names something other than a campus that this person may ask about. Campuses outside the
+    person's scope are reported in the same way as campuses that do not exist.
     """
 
     topic: Topic
@@ -71,7 +71,7 @@ _CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 
 def parse_chat_query(text: str, campuses: Sequence[Campus]) -> ChatQuery:
-    """Return what the question asks for. `campuses`: those that this person may ask about.
+    """Return topic and campus of the question. `campuses`: the campuses that this person may ask about.
 
     Never raises: a question that is not understood has the topic HELP.
     """

@@ -14,7 +14,7 @@ MAX_COOLDOWN = timedelta(minutes=10)
 class Cooldowns:
     """Cooldowns of services, doubled with each further failure, from FIRST_COOLDOWN up to MAX_COOLDOWN.
 
-    They are kept in the memory of one process: an optimisation only, on which nothing may depend.
+    They are kept in the memory of one process. They only save time: correctness must not depend on them.
     """
 
     _until: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)

@@ -28,14 +28,14 @@ COMMIT_TIMEOUT = timedelta(seconds=2)
 CALL_START_TIMEOUT = COMMIT_TIMEOUT + PATIENCE
 # Messages that the hub starts and that ask the reader to open a link.
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
-# Messages that keep to the daytime window, because nobody waits for them at this moment.
+# Messages that are sent only in the daily window, because nobody is waiting for them at this moment.
 BY_DAY = (*PLANNED, Purpose.EXPIRED, Purpose.REPLY)
 # Failure of a message that was withdrawn because its signer has another phone number now.
 PHONE_CHANGED = "phone-changed"
 
 
 class DeliveryState(StrEnum):
-    """State of a delivery, ordered by how much it says: a later member replaces an earlier one, never the reverse.
+    """State of a delivery. A later member says more than an earlier one: it replaces it, never the reverse.
 
     `sending` is committed before the provider is called. `unknown`: the provider's reply was lost, so the provider
     has to be asked before the message is sent again.
@@ -66,8 +66,8 @@ def choose_receipt_timeout(purpose: str) -> timedelta:
 def compute_check_time(purpose: str, state: DeliveryState, at: datetime, *, receipts: bool) -> datetime | None:
     """Return when the fallback has to check the message and perhaps use the next channel; None for never.
 
-    `receipts`: whether the provider sends receipts. For `sending` and `unknown` the provider is asked as well, but the
-    next channel does not wait for its answer.
+    `receipts`: whether the provider sends receipts. For `sending` and `unknown`, the provider is also asked, but the
+    fallback does not wait for its answer.
     """
     if state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return at
@@ -100,7 +100,7 @@ class DeliveryItem:
 
 @dataclass(frozen=True)
 class StateReport:
-    """News about one message. `receipts`: whether its provider sends receipts. `reference`: the provider's id."""
+    """News about one message. `receipts`: whether its provider sends receipts. `reference`: the provider's id of it."""
 
     state: DeliveryState
     receipts: bool = False
@@ -116,9 +116,9 @@ class Delivery:
     `key`: dedupe key, unique per attempt.
     `text`: has placeholders for link and code, which are filled in on sending (or when shown on the demo phone).
     `intent`: shared by the attempts of the same message through several channels; `rung` numbers them from 0.
-    `provider`: the one that was called; `provider_reference`: its id of the message.
+    `provider`: the provider that was called; `provider_reference`: the provider's id for the message.
     `calls`: number of calls whose outcome is unknown.
-    `called_at`: real time after which none of these calls began.
+    `called_at`: real time; all of these calls began before it.
     `shape`: SMS shape, None for other channels.
     `not_before`: earliest moment for sending. `check_at`: when the fallback checks it next.
     """

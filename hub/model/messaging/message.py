@@ -45,8 +45,8 @@ NEWS = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED})
 # Replies to an inbound SMS: sent by SMS only, and also to numbers that opted out.
 ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
 
-# Sent by SMS only. A reply is a text that staff write to somebody who asked something: a provider of registered texts
-# cannot send it, and it keeps to the daytime and to opt-outs.
+# Sent by SMS only. A reply is a text that staff write to a person who asked something. A provider of registered texts
+# cannot send it, and it is subject to the daily window and to opt-outs.
 BY_SMS_ALONE = ANSWERS | {Purpose.REPLY}
 
 
@@ -86,7 +86,7 @@ KINDS: Mapping[str, Kind] = {
 LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})
 # Constant for a language: a fixed text at a provider may spell them out.
 CONSTANT = frozenset({"school", "entry", "minutes"})
-# A text with one of these leads to a page. A text without them is the same in every SMS shape.
+# A text with one of these placeholders leads to a page. A text without them is the same in every SMS shape.
 LEADS = frozenset({"link", "ticket", "entry", "pickup"})
 # Characters of a variable path segment below an approved domain (Aliyun's rule for notifications).
 MAX_PATH_LENGTH = 35
@@ -101,7 +101,7 @@ _NO_BRACES = str.maketrans("{}", "()")
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of a template. `longest`: maximum length per language, in UTF-16 units, as providers count."""
+    """A variable of a template. `longest`: maximum length per language, in UTF-16 units, as providers count it."""
 
     name: str
     kind: Kind
@@ -139,14 +139,14 @@ class MessageTemplate:
 
 
 class MessageTemplates:
-    """All templates, with fallbacks: Chinese for a missing language, and the shape `full` for a missing shape if that
-    text leads to no page. There is no fallback from one channel to another."""
+    """All templates, with fallbacks: Chinese for a missing language, and the shape `full` for a missing shape if the
+    text of `full` leads to no page. There is no fallback from one channel to another."""
 
     def __init__(self, templates: Iterable[MessageTemplate]) -> None:
         self._templates = {(item.purpose, item.channel, item.shape, item.language): item for item in templates}
 
     def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:
-        """Return the text, in Chinese if need be. Raises TemplateFailed when there is none."""
+        """Return the text, in Chinese if it is missing in this language. Raises TemplateFailed if there is none."""
         found = self.find(purpose, channel, language, shape) or self.find(purpose, channel, "zh", shape)
         if found is None:
             ways = f"{channel}.{shape}" if channel == "sms" else channel

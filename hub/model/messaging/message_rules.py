@@ -1,4 +1,4 @@
-"""Checks, made when the hub starts, that each provider accepts our messages and does not cut them. Pure."""
+"""Check, when the hub starts, that each provider accepts our messages and does not cut them. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.model.messaging.provider import Provider
 from hub.model.messaging.sms_length import measure_text, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
-# The name of a school without an English name is Chinese in English texts as well, which makes them UCS-2.
+# A school without an English name has its Chinese name in English texts too, which makes them UCS-2.
 _WIDE = "字"
 
 
@@ -34,7 +34,7 @@ def list_message_faults(
 ) -> Iterator[str]:
     """Yield each reason why this provider cannot send a message of some purpose in one of its languages.
 
-    `texts`: the fixed texts registered at the provider, if it works with such. `addresses`: the real `link` and `entry`
+    `texts`: the fixed texts registered at the provider, if it uses such texts. `addresses`: the real `link` and `entry`
     of this hub.
     """
     if rules.fixed_texts and texts is None:
@@ -88,7 +88,7 @@ def _find_faults(
 def _check_fixed_text(
     template: MessageTemplate, rules: Rules, texts: Mapping[str, FixedText], used: list[Variable]
 ) -> Iterator[str]:
-    """Check that the fixed text at the provider has the variables of this template. Constant ones may be spelt out."""
+    """Check that the fixed text at the provider has the variables of this template. It may spell out constant ones."""
     text = texts.get(template.id)
     if text is None:
         yield f"no template {template.id} is configured, and the provider sends registered texts only"

@@ -8,7 +8,7 @@ from datetime import datetime
 from hub.model.messaging.delivery import PLANNED
 from hub.model.messaging.message import NEWS
 
-# What waits while sending is paused. Codes, links that were asked for and replies go out: somebody waits for them.
+# Messages that wait while sending is paused. Codes, requested links and replies go out, since somebody waits for them.
 HELD = frozenset({*PLANNED, *NEWS})
 
 

@@ -16,7 +16,7 @@ from hub.model.messaging.message import Purpose
 LOWERED_BY = 0.5
 # Lowest weight, as a share of the configured one. Some traffic has to remain, or a recovery would go unnoticed.
 MIN_WEIGHT_SHARE = 0.02
-# A provider with this share of its weight is well again after errors.
+# After errors, a provider counts as well again when its weight has risen to this share of the configured one.
 WELL_SHARE = 0.9
 # Time in which a weight rises from zero to the configured one.
 BACK_AFTER = timedelta(hours=1)
@@ -31,7 +31,7 @@ MAX_PAUSE = timedelta(hours=1)
 # Staff are alerted when a provider asks for a longer pause than this.
 LONG_PAUSE = timedelta(minutes=10)
 
-# A lane that is booked this much further ahead than `patience` allows was booked before the clock was set back.
+# A lane that is booked further ahead than `patience` and this time allow was booked before the clock was set back.
 BOOKED_IN_ERROR = timedelta(minutes=1)
 
 LANES = CODE_LANE, MESSAGE_LANE = "code", "message"
@@ -61,7 +61,7 @@ class Provider:
         return not self.serves or any(to.startswith(prefix) for prefix in self.serves)
 
     def lane_rate(self, lane: str) -> float:
-        """Return the messages per second of a lane. The share of one-time codes is reserved for them."""
+        """Return the messages per second of a lane. A share of the rate is reserved for one-time codes."""
         return self.rate * (self.codes_share if lane == CODE_LANE else 1 - self.codes_share)
 
 
@@ -90,7 +90,7 @@ class Health:
         return min(configured, self.weight + back)
 
     def is_well(self, configured: float, now: datetime) -> bool:
-        """Return whether the last errors are long ago: then the next one is news."""
+        """Return whether the last errors are long ago, so that another error should be logged."""
         return self.compute_weight(configured, now) >= configured * WELL_SHARE
 
     def lower_weight(self, configured: float, now: datetime) -> Health:
@@ -98,7 +98,7 @@ class Health:
         return replace(self, weight=weight, changed_at=now)
 
     def open_breaker(self, reason: str, now: datetime, *, until_delivered: bool = False) -> Health:
-        """Return the state with the circuit breaker open. If it is open already, its first moment stays."""
+        """Return the state with the circuit breaker open. If it is already open, `broken_at` does not change."""
         held = until_delivered or (self.broken_at is not None and self.until_delivered)
         return replace(self, broken_at=self.broken_at or now, broken_reason=reason, until_delivered=held)
 
@@ -106,12 +106,12 @@ class Health:
         return replace(self, broken_at=None, broken_reason=None, until_delivered=False)
 
     def pause_for(self, rest: timedelta, now: datetime) -> Health:
-        """Return the state with a pause of `rest`, unless a pause that ends later is under way."""
+        """Return the state with a pause of `rest`, unless the present pause ends later."""
         until = now + min(rest, MAX_PAUSE)
         return replace(self, rests_until=max(until, self.usable_from(now)))
 
     def usable_from(self, now: datetime) -> datetime:
-        """Return when the pause ends, at least `now`."""
+        """Return when the pause ends, but not a moment before `now`."""
         # A later moment was stored before the clock was set back, or by a version without MAX_PAUSE.
         if self.rests_until is None or self.rests_until > now + MAX_PAUSE:
             return now

@@ -16,7 +16,8 @@ class SmsCommand(StrEnum):
     OTHER = "other"
 
 
-# More STOPs than this within STOP_WINDOW by unsigned webhooks opt nobody out, since they may be forged; staff decide.
+# If more STOPs than this arrive by unsigned webhooks within STOP_WINDOW, they may be forged: they opt nobody out, and
+# staff decide.
 STOPS_A_MINUTE = 20
 STOP_WINDOW = timedelta(minutes=1)
 

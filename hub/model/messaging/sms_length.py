@@ -17,7 +17,7 @@ _EACH = {GSM7: 153, UCS2: 67}
 
 @dataclass(frozen=True)
 class Size:
-    """Size of a text. `units`: septets (GSM-7) or UTF-16 units (UCS-2). `segments`: what providers bill."""
+    """Size of a text. `units`: septets (GSM-7) or UTF-16 units (UCS-2). `segments`: the number that providers bill."""
 
     encoding: str
     units: int
