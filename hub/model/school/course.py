@@ -48,7 +48,7 @@ class Course:
 
     @property
     def template(self) -> str:
-        """Name of its own contract template; empty if it has none."""
+        """The name of the course's own contract template; empty if it has none."""
         return str(self.details.get("template", ""))
 
 
@@ -57,7 +57,7 @@ class Enrolment:
     """A line of the roster: one student, one course, and the people who sign.
 
     `people`: JSON as in the API. `contract`: the contract drawn from it. `roster_import`: the import that added it.
-    `changed_at`, `changed_by`: the last change at the desk.
+    `changed_at`, `changed_by`: the last change by staff.
     """
 
     id: UUID
@@ -73,5 +73,5 @@ class Enrolment:
 
 
 def end_of_day(day: date | None, campus: Campus) -> datetime | None:
-    """Return the end of a day in the time zone of the campus; None (the default deadline) without a day."""
+    """Return the end of a day in the time zone of the campus; None, for the default deadline, if there is no day."""
     return datetime.combine(day, time(23, 59), ZoneInfo(campus.zone)) if day else None

@@ -1,4 +1,4 @@
-"""What staff change about an enrolment before its contract is issued. Pure."""
+"""Changes that staff make to an enrolment before its contract is issued. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.model.school.course import Enrolment
 
 @dataclass(frozen=True)
 class PersonChange:
-    """What was entered about a person. None stays as it is; so does an empty number, which the page does not show."""
+    """Input about a person. None leaves a value as it is. So does an empty number, since the page shows no numbers."""
 
     name: str | None = None
     id_type: str | None = None
@@ -25,7 +25,7 @@ class PersonChange:
 
 @dataclass(frozen=True)
 class EnrolmentChange:
-    """What was entered. `birth_date`: as 2012-09-01. `signers`: in the order of the enrolment's."""
+    """Input for the change of an enrolment. `birth_date`: YYYY-MM-DD. `signers`: in the order of the enrolment."""
 
     course: str | None = None
     external_id: str | None = None
@@ -35,7 +35,7 @@ class EnrolmentChange:
 
 
 def apply_change(enrolment: Enrolment, wanted: EnrolmentChange) -> Enrolment:
-    """Return the enrolment as it shall be, its values normalised. Raises BadInput with the field."""
+    """Return the changed enrolment with normalised values. Raises BadInput with the field."""
     people, signers = enrolment.people, enrolment.people["signers"]
     if len(wanted.signers) > len(signers):
         raise BadInput("this enrolment names fewer people who sign", field="signers")
@@ -58,7 +58,7 @@ def apply_change(enrolment: Enrolment, wanted: EnrolmentChange) -> Enrolment:
 
 
 def list_changed(before: Enrolment, after: Enrolment) -> list[str]:
-    """Return the names of what differs, without any value."""
+    """Return the names of the fields that differ, without their values."""
     fields = [name for name in ("course", "external_id") if getattr(before, name) != getattr(after, name)]
     fields += _differing("student", before.people["student"], after.people["student"])
     for number, (old, new) in enumerate(zip(before.people["signers"], after.people["signers"], strict=True)):
@@ -88,6 +88,6 @@ def _changed_person(person: Mapping[str, Any], change: PersonChange, where: str)
 
 
 def _same_person(student: Mapping[str, Any], signers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the signers; a student who signs is the student of the enrolment, so their name and document follow."""
+    """Return the signers. A signing student gets the name and document of the enrolment's student, who is the same."""
     same = {name: student[name] for name in ("name", "id_type", "id_number")}
     return [signer | same if signer["role"] == "student" else signer for signer in signers]

@@ -1,4 +1,4 @@
-"""What staff look for among enrolments, and what they find."""
+"""Filters for the list of enrolments, and its pages and lines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.person import normalise_phone
 from hub.model.school.course import Enrolment
 
-# Characters of a search; a name or a number is never longer.
+# Maximum length of a search in characters. No name or number is longer.
 MAX_SEARCH_LENGTH = 64
 
 
 class EnrolmentState(StrEnum):
-    """The values stand in addresses."""
+    """The state of an enrolment in a filter. The values appear in URLs and must not change."""
 
     WAITING = "waiting"
     ISSUED = "issued"
@@ -25,10 +25,10 @@ class EnrolmentState(StrEnum):
 
 @dataclass(frozen=True)
 class EnrolmentFilter:
-    """What is looked for; all of it has to be true.
+    """The conditions of a search, all of which must hold.
 
-    `course`: campus and id. `search`: the beginning of the student's name, a whole phone number of somebody who signs,
-    or the school's own number of the student. `until`: the last place, for a list that must not grow meanwhile.
+    `course`: campus and id. `search`: the beginning of the student's name, a signer's full phone number, or the
+    school's own number for the student. `until`: the last place in the list, so that a list does not grow meanwhile.
     """
 
     state: EnrolmentState | None = None
@@ -39,7 +39,7 @@ class EnrolmentFilter:
 
     @property
     def phone(self) -> str | None:
-        """The search as a phone number (E.164); None if it is none."""
+        """The search as a phone number (E.164); None if it is not a phone number."""
         if not any(character.isdecimal() for character in self.search):
             return None
         try:
@@ -50,8 +50,8 @@ class EnrolmentFilter:
 
 @dataclass(frozen=True)
 class EnrolmentPage:
-    """A part of the list, in the order in which the enrolments came or the opposite one. `after`: the place of the last
-    one on the page before."""
+    """A page of the list, in the order in which the enrolments were added, or in reverse. `after`: the place of the
+    last enrolment on the page before."""
 
     after: int | None = None
     newest: bool = False
@@ -60,7 +60,7 @@ class EnrolmentPage:
 
 @dataclass(frozen=True)
 class EnrolmentLine:
-    """An enrolment in a list. `number`, `contract_state`: of its contract."""
+    """An enrolment in a list. `number`, `contract_state`: the number and state of its contract, if it has one."""
 
     enrolment: Enrolment
     place: int

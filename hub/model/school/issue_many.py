@@ -1,4 +1,4 @@
-"""Contracts that staff issue together: what was asked for, and what became of each enrolment."""
+"""An act of staff that issues many contracts: the request, and the outcome for each enrolment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hub.model.reminders.schedule import FirstSend
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.act_progress import ActProgress
 
-# Enrolments of one act.
+# The most enrolments of one act.
 MAX_AT_ONCE = 5000
 
 
 class IssueOutcome(StrEnum):
-    """What became of one enrolment. The values are stored in the database and must not change.
+    """The outcome for one enrolment. The values are stored in the database and must not change.
 
-    `ALREADY`: somebody else issued its contract. `GONE`: it was deleted meanwhile.
+    `ALREADY`: its contract had already been issued. `GONE`: it was deleted meanwhile.
     """
 
     ISSUED = "issued"
@@ -30,7 +30,7 @@ class IssueOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class IssueSelection:
-    """Which enrolments: those `chosen` one by one, or all that fit the filter if that is None."""
+    """The selected enrolments: the `chosen` ones or, if that is None, all that match the filter `fitting`."""
 
     fitting: EnrolmentFilter
     chosen: Sequence[UUID] | None = None
@@ -38,7 +38,8 @@ class IssueSelection:
 
 @dataclass(frozen=True)
 class IssueAct:
-    """What was asked for. `campus`: of whoever asked. `deadline`: the last day at each campus; None for the default."""
+    """A request to issue many contracts. `campus`: the campus of the account that asked. `deadline`: the last day, in
+    the time zone of each campus; None for the default."""
 
     id: UUID
     campus: str
@@ -62,7 +63,7 @@ class IssueFailure:
 
 @dataclass(frozen=True)
 class FailedItem:
-    """An enrolment whose contract was not issued by the act. `student_name`: None if it is gone."""
+    """An enrolment whose contract the act did not issue. `student_name`: None if the enrolment was deleted."""
 
     enrolment: UUID
     student_name: str | None

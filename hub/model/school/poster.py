@@ -20,7 +20,7 @@ class PosterMode(StrEnum):
 
 
 class ScanStep(StrEnum):
-    """How far a visitor of a poster has come. `OPENED` needs a tap on the page, so crawlers are not counted."""
+    """How far a visitor of a poster has got. `OPENED` needs a tap on the page, so crawlers are not counted."""
 
     OPENED = "opened"
     VERIFIED = "verified"
@@ -32,7 +32,7 @@ class Poster:
     """A poster.
 
     `courses`: ids of courses of `campus`. `maximum`: number of enrolments, None for no limit.
-    `allowed`: keyed hashes of students' document numbers and of phone numbers that may enrol; empty allows everybody.
+    `allowed`: keyed hashes of the phone numbers and students' document numbers that may enrol; empty for everybody.
     """
 
     id: UUID
@@ -56,7 +56,7 @@ class Poster:
 
 @dataclass(frozen=True)
 class PosterScan:
-    """How far a visitor of a poster has come.
+    """How far a visitor of a poster has got.
 
     `student_hash`: keyed hash of the student's document number, after the enrolment.
     """
@@ -71,7 +71,7 @@ class PosterScan:
 
 @dataclass(frozen=True)
 class Scan:
-    """An enrolment by a poster. `contract`: drawn from it at once, or by staff afterwards."""
+    """An enrolment by a poster. `contract`: the contract drawn from it, at once or later by staff."""
 
     at: datetime
     enrolment: UUID

@@ -1,4 +1,4 @@
-"""An import of a roster, so that it can be told of and undone."""
+"""The import of a roster, kept so that it can be shown and undone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class RosterImport:
-    """`campus`, `created_by`: of whoever imported. `upload`: the uploaded file; None for an import by a command.
+    """An import of a roster.
 
-    `added`, `already`, `refused`: numbers of rows. `removed`: enrolments that were deleted when it was undone.
+    `campus`: the campus of the account that imported. `upload`: the uploaded file; None for an import by a command.
+    `added`, `already`, `refused`: numbers of rows. `removed`: the number of enrolments deleted by undoing the import.
     """
 
     id: UUID
@@ -39,7 +40,7 @@ class KeptBecause(StrEnum):
 
 @dataclass(frozen=True)
 class KeptEnrolment:
-    """An enrolment of an import that somebody has used since."""
+    """An enrolment that stays when its import is undone, because somebody has used it since."""
 
     enrolment: UUID
     student_name: str

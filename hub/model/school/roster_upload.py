@@ -1,4 +1,4 @@
-"""A roster that somebody uploaded: kept for a while, so that it can be looked at before it is imported."""
+"""An uploaded roster, kept for a while so that its faults can be shown before it is imported."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-# How long an uploaded roster is kept. It is full of personal data, and its owner has it.
+# How long an uploaded roster is kept: briefly, because it is full of personal data and its owner has the original.
 ROSTER_RETENTION = timedelta(days=1)
-# Characters of a file name that are kept.
+# The most characters of a file name that are stored.
 MAX_FILE_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class RosterUpload:
-    """`campus`: that of the account which uploaded it. `name`: that of the file."""
+    """An uploaded roster. `campus`: the campus of the account that uploaded it. `name`: the name of the file."""
 
     id: UUID
     campus: str

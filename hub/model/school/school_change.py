@@ -1,4 +1,4 @@
-"""A school as its file describes it, and what applying the file would change."""
+"""A school as its file describes it, and the changes that applying the file would make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.model.school.course import Campus, Course
 
 @dataclass(frozen=True)
 class SchoolFault:
-    """Something wrong in a school's file. `place`: the entry and its key, as a person finds it in the file."""
+    """A fault in a school's file. `place`: the entry and its key, in words by which a person finds it in the file."""
 
     place: str
     words: str
@@ -24,8 +24,8 @@ class SchoolFault:
 class SchoolFile:
     """A school's file as it was read.
 
-    `organisation`: keys as in `[school]` of the configuration; empty where the file does not name it. `configuration`,
-    `staff` and `seal` are for a first installation alone.
+    `organisation`: keys as in `[school]` of the configuration; empty if the file has none. `configuration`, `staff` and
+    `seal` are used only by a first installation.
     """
 
     origin: str = ""
@@ -57,8 +57,8 @@ class SchoolChange:
 
 @dataclass(frozen=True)
 class SchoolComparison:
-    """A file against what is there. `unchanged`: how many of its entries are there as they are. `absent`: campuses and
-    courses that the file does not name; they stay."""
+    """The difference between a school's file and the database. `unchanged`: the number of entries that are the same in
+    both. `absent`: campuses and courses that the file does not name; they stay as they are."""
 
     changes: tuple[SchoolChange, ...] = ()
     unchanged: int = 0
@@ -75,7 +75,7 @@ def compare_campus(known: Campus | None, wanted: Campus) -> SchoolChange | None:
 
 
 def compare_course(known: Course | None, wanted: Course) -> SchoolChange | None:
-    """Return what would change, each detail by its own name; None if nothing does."""
+    """Return what would change, each detail under its own name; None if nothing does."""
     if known is None:
         return SchoolChange(wanted.campus, wanted.id, True)
     changed = _differences(_plain(known), _plain(wanted))
@@ -83,9 +83,9 @@ def compare_course(known: Course | None, wanted: Course) -> SchoolChange | None:
 
 
 def find_tree_faults(campuses: Mapping[str, Campus], placed: Mapping[str, str]) -> list[SchoolFault]:
-    """Return what is wrong with the tree of all campuses: one headquarters, known parents, no circle.
+    """Return the faults in the tree of all campuses, which needs one headquarters, known parents, and no cycle.
 
-    `placed`: where in the file each campus stands, for those that stand there.
+    `placed`: the place in the file of each campus that the file names.
     """
     faults = []
     roots = [each.id for each in campuses.values() if each.parent is None]
@@ -102,7 +102,7 @@ def find_tree_faults(campuses: Mapping[str, Campus], placed: Mapping[str, str]) 
 
 
 def parents_first(campuses: Iterable[Campus]) -> list[Campus]:
-    """Return the campuses in an order in which each comes after its parent, where that is among them."""
+    """Return the campuses in an order in which each comes after its parent, if its parent is among them."""
     waiting = {each.id: each for each in campuses}
     ordered: list[Campus] = []
     while waiting:

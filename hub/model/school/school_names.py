@@ -1,4 +1,4 @@
-"""Campuses and courses found by what people write: the id, or the name in either language. Pure."""
+"""Find campuses and courses by what people write: the id, or the name in either language. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from difflib import get_close_matches
 from hub.model.school.course import Campus, Course
 from hub.model.staff.accounts import Scope
 
-# How many names are offered in place of one that is not known.
+# The most names that are offered in place of an unknown one.
 MAX_OFFERED_NAMES = 3
-# Ids by each folded name.
+# The ids that have each folded name.
 Names = Mapping[str, set[str]]
 
 
 class NameNotFound(Exception):
-    """Nothing is called so. `reason`: `unknown`, `several` or `not-yours`; `offered`: what it could be."""
+    """The text names no campus or course, or several. `reason`: `unknown`, `several` or `not-yours`; `offered`: similar
+    names."""
 
     def __init__(self, reason: str, offered: Sequence[str] = ()) -> None:
         super().__init__(reason)
@@ -39,7 +40,7 @@ class SchoolNames:
 
     @property
     def only_campus(self) -> str | None:
-        """The campus of an importer who has but one that offers courses."""
+        """The only campus in the scope that offers courses; None if there is none or more than one."""
         offering = [campus for campus, courses in self._courses.items() if courses]
         return offering[0] if len(offering) == 1 else None
 
@@ -68,7 +69,7 @@ def _by_name(entries: Sequence[Campus | Course]) -> dict[str, set[str]]:
     for each in entries:
         for name in _names(each):
             found.setdefault(name, set()).add(each.id)
-    # An id is unique: whoever writes it means no other thing that bears the same name.
+    # An id is unique: it never means another campus or course that has the same text as its name.
     return found | {_fold(each.id): {each.id} for each in entries}
 
 
