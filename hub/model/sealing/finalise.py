@@ -1,10 +1,10 @@
-"""Finalising: the hub's steps from an accepted signature to COMPLETED. Pure.
+"""Finalise a contract: choose the hub's steps from an accepted signature to COMPLETED. Pure.
 
     accepted signature ──EMBED──▶ embedded ─┬─▶ the next signer's turn: WAIT
                                             └─▶ SIGNED ──PREPARE_SEAL──▶ seal prepared ──SIGN_SEAL──▶
                                                 seal accepted ──CLOSE──▶ COMPLETED
 
-If the certificate of a signature expired before its timestamp, the signature is lost (REOPEN). A seal that was prepared
+If the certificate of a signature expired before the timestamp, the signature is lost (REOPEN). A seal that was prepared
 for a certificate other than the present one is prepared again (DISCARD_SEAL).
 """
 
@@ -43,8 +43,8 @@ def choose_step(
 ) -> tuple[FinaliseStep, SignatureRequest | None]:
     """Return the next step for a contract in `state`, and the signature request that the step is about.
 
-    `unfinished`: its prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
-    `seal_certificate`: the present certificate (DER) of the seal that it gets. WAIT: another signer has to act first.
+    `unfinished`: the contract's prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
+    `seal_certificate`: the present certificate (DER) of the contract's seal. WAIT: another signer has to act first.
     """
     signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)
     if signature is not None:

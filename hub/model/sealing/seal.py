@@ -1,4 +1,4 @@
-"""Seal: a picture, a certificate and a key, with a life from the application to the archive. Pure."""
+"""Seal: a picture, a certificate and a key, with states from the application to the archive. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.errors import SealMoveNotAllowed
 
 
 class SealKind(StrEnum):
-    """What kind of seal it is, which its picture shows."""
+    """The kind of a seal, which its picture shows."""
 
     COMPANY = "company"
     """公章: round, the registered name around a star."""
@@ -43,7 +43,7 @@ class SealState(StrEnum):
 
 
 class SealAct(StrEnum):
-    """What people do with a seal."""
+    """An act of people that changes the state of a seal."""
 
     APPROVE = "approve"
     """The last of the approvals that it needs."""
@@ -56,7 +56,7 @@ class SealAct(StrEnum):
     ARCHIVE = "archive"
 
 
-# From which states each act is allowed, and where it leads.
+# For each act, the states in which it is allowed and the state to which it leads.
 SEAL_MOVES: Mapping[SealAct, tuple[frozenset[SealState], SealState]] = {
     SealAct.APPROVE: (frozenset({SealState.APPLIED}), SealState.APPROVED),
     SealAct.REJECT: (frozenset({SealState.APPLIED, SealState.APPROVED}), SealState.REJECTED),
@@ -82,10 +82,11 @@ class KeyPlace(StrEnum):
 class Seal:
     """A seal of the organisation.
 
-    `campus`: whose it is; headquarters for the whole school. `registered_name`, `registered_code`: as in the register
-    of companies. `inscription`: what stands beside the name: the purpose, the campus, or the representative's name.
-    `picture`: a PDF, `drawn` or `uploaded` as `picture_source` says; None: it is drawn from the name at each use.
-    `chain`: certificates in DER, the seal's own first; empty until it is made. `ends_at`: when its certificate expires.
+    `campus`: the campus that owns it; headquarters for the whole school. `registered_name`, `registered_code`: as in
+    the register of companies. `inscription`: the text next to the name: the purpose, the campus, or the name of the
+    representative. `picture`: a PDF, `drawn` or `uploaded` according to `picture_source`; None to draw it from the name
+    at each use. `chain`: certificates in DER, the seal's own first; empty until the seal is made. `ends_at`: when its
+    certificate expires.
     """
 
     id: UUID
@@ -109,7 +110,7 @@ class Seal:
         return self.ends_at is not None and self.ends_at <= now
 
     def allows(self, act: SealAct) -> bool:
-        """Return whether the act is allowed. What the configuration names can only be suspended and resumed here."""
+        """Return whether the act is allowed. The configured seal can only be suspended and resumed."""
         if self.key_place is KeyPlace.CONFIGURED and act in (SealAct.REVOKE, SealAct.ARCHIVE):
             return False
         return self.state in SEAL_MOVES[act][0]

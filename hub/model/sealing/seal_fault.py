@@ -1,4 +1,4 @@
-"""Why a file was not sealed: codes that other systems read, and the sentences that people read. Pure."""
+"""Reasons why a file was not sealed: codes for other systems, and sentences for people. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SealFault(StrEnum):
-    """A reason for which one file of a seal job fails, while the others go on."""
+    """The reason why one file of a seal job fails. The other files are not affected."""
 
     NOT_A_DOCUMENT = "not-a-document"
     DAMAGED = "damaged"
@@ -37,14 +37,14 @@ class SealFault(StrEnum):
 
 
 class CannotSeal(Exception):
-    """One file cannot be sealed. `fault` says why."""
+    """One file cannot be sealed. `fault`: the reason."""
 
     def __init__(self, fault: SealFault) -> None:
         super().__init__(fault.value)
         self.fault = fault
 
 
-# English and Chinese, as a result shows them.
+# The sentences in English and Chinese that a job's result shows.
 SENTENCES: dict[SealFault, tuple[str, str]] = {
     SealFault.NOT_A_DOCUMENT: ("The file is neither a PDF nor an OFD.", "该文件既不是 PDF，也不是 OFD。"),
     SealFault.DAMAGED: ("The file is damaged.", "文件已损坏。"),

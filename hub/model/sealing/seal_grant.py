@@ -1,4 +1,4 @@
-"""SealGrant: who may use a seal, where, for what, until when and how often; and the judgement of one use. Pure."""
+"""SealGrant: who may use a seal, where, for what, until when and how often; the decision about one use. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.model.sealing.seal import Seal, SealState
 
 
 class GranteeKind(StrEnum):
-    """To whom a grant is given. `CONTRACTS`: to the hub itself, for the seal of contracts that all have signed."""
+    """The kind of grantee. `CONTRACTS`: the hub itself, which seals contracts after everybody has signed."""
 
     CLIENT = "client"
     STAFF = "staff"
@@ -21,7 +21,8 @@ class GranteeKind(StrEnum):
 
 
 class UseRefusal(StrEnum):
-    """Why a seal may not be used. In the order of their weight: of several grants, the heaviest reason is told."""
+    """Why a seal may not be used. If several grants are refused for different reasons, the last one in this order is
+    reported."""
 
     NOT_GRANTED = "not-granted"
     OTHER_CAMPUS = "other-campus"
@@ -36,7 +37,7 @@ class UseRefusal(StrEnum):
 
 @dataclass(frozen=True)
 class Grantee:
-    """Whom a grant names. `name`: of an API client (its key's name), id of an account, a role; empty for contracts."""
+    """The grantee of a grant. `name`: the name of an API key, the id of an account, or a role; empty for contracts."""
 
     kind: GranteeKind
     name: str = ""
@@ -50,10 +51,10 @@ CONTRACTS = Grantee(GranteeKind.CONTRACTS)
 
 @dataclass(frozen=True)
 class SealGrant:
-    """A grant, which counts for `campus` and all below it.
+    """A grant, which is valid for `campus` and all campuses below it.
 
-    `templates`: of contracts; empty for any, also for files that have none. `max_uses`: None for no limit; `used` is
-    counted only where there is a limit.
+    `templates`: the contract templates allowed; empty for any, and for files without a template. `max_uses`: None for
+    no limit; `used` is counted only if there is a limit.
     """
 
     id: UUID
@@ -71,13 +72,14 @@ class SealGrant:
 
     @property
     def left(self) -> int | None:
-        """How many uses are left; None for no limit."""
+        """The number of uses left; None for no limit."""
         return None if self.max_uses is None else max(0, self.max_uses - self.used)
 
 
 @dataclass(frozen=True)
 class CandidateGrant:
-    """A grant to whom asks. `distance`: how far its campus is above the asked one; None if it is not above it."""
+    """A grant that might allow a use. `distance`: how many levels its campus is above the campus of the use, 0 for the
+    same campus; None if it is not above it."""
 
     grant: SealGrant
     distance: int | None
@@ -85,7 +87,7 @@ class CandidateGrant:
 
 @dataclass(frozen=True)
 class UseVerdict:
-    """Either the grant by which a seal may be used, or the reason why not."""
+    """Either the grant that allows a use of a seal, or the reason for a refusal."""
 
     grant: SealGrant | None = None
     refusal: UseRefusal | None = None
@@ -106,7 +108,7 @@ def judge_seal(seal: Seal, now: datetime) -> UseRefusal | None:
 
 
 def judge_grant(candidate: CandidateGrant, template: str | None, now: datetime) -> UseRefusal | None:
-    """Return why this grant does not allow a use for a file of this template (None: it has none), or None."""
+    """Return why this grant does not allow this use, or None if it does. `template`: None for a file without one."""
     grant = candidate.grant
     if grant.revoked_at is not None:
         return UseRefusal.NOT_GRANTED
@@ -120,7 +122,7 @@ def judge_grant(candidate: CandidateGrant, template: str | None, now: datetime) 
 
 
 def judge_use(seal: Seal, candidates: Sequence[CandidateGrant], template: str | None, now: datetime) -> UseVerdict:
-    """Return by which of these grants the seal may be used, the most specific first, or why not."""
+    """Return the most specific of these grants that allows the use, or the reason for a refusal."""
     if refusal := judge_seal(seal, now):
         return UseVerdict(refusal=refusal)
     judged = [(candidate, judge_grant(candidate, template, now)) for candidate in candidates]
@@ -139,9 +141,10 @@ def specificity(candidate: CandidateGrant) -> tuple[int, bool, datetime, UUID]:
 
 
 def choose_contract_grant(candidates: Sequence[CandidateGrant], template: str, now: datetime) -> SealGrant | None:
-    """Return which grant to CONTRACTS says with what seal contracts of this template are sealed, or None.
+    """Return the grant to CONTRACTS whose seal is used for contracts of this template, or None.
 
-    One that is used up still says so: the contract waits and staff are told, since another seal was not chosen.
+    A grant that is used up is still chosen: the contract then waits and staff are told, because no other seal may
+    replace the one that the school has chosen.
     """
     meant = [each for each in candidates if judge_grant(each, template, now) in (None, UseRefusal.EXHAUSTED)]
     return min(meant, key=specificity).grant if meant else None

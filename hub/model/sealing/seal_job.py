@@ -16,14 +16,14 @@ from hub.model.sealing.seal_fault import SealFault
 MAX_FILES_OF_JOB: Final = 200_000
 MAX_UPLOADED_FILES: Final = 1_000
 MAX_FILE_BYTES: Final = 1 << 30
-# Files of one client in one hour, over all its jobs.
+# The most files of one client in one hour, over all its jobs.
 MAX_FILES_OF_HOUR: Final = 400_000
 RATE_WINDOW: Final = timedelta(hours=1)
 MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
-# How long the files of a job that has ended can be fetched.
+# How long the results of a job can be fetched after it has ended.
 RESULT_RETENTION: Final = timedelta(days=7)
-# How long it is known which files a job had: their names may be personal. The register of seals stays.
+# How long the list of a job's files is kept, since their names may be personal. The register of seals is kept longer.
 JOB_RETENTION: Final = timedelta(days=180)
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u202a-\u202e\u2066-\u2069]")
 
@@ -53,7 +53,7 @@ class SealItemState(StrEnum):
 
 @dataclass(frozen=True)
 class StorePrefix:
-    """A place in a configured object store: below a prefix."""
+    """A place in a configured object store: the objects whose keys begin with a prefix."""
 
     store: str
     prefix: str = ""
@@ -61,8 +61,8 @@ class StorePrefix:
 
 @dataclass(frozen=True)
 class SealTerms:
-    """What a job is to do. `source`, `target`: None for files that are uploaded, and for results that are fetched.
-    `webhook`: the name of a configured address that is told about the end."""
+    """The terms of a job. `source`: where the files are; None if they are uploaded. `target`: where the results go;
+    None if they are fetched. `webhook`: the name of a configured address that is called when the job has ended."""
 
     seal: UUID
     place: str
@@ -74,7 +74,7 @@ class SealTerms:
 
 @dataclass(frozen=True)
 class SealClient:
-    """Who asked: an API key. `campus`: whose files they are."""
+    """The API key that requested a job. `campus`: the campus of the key."""
 
     key: UUID
     name: str
@@ -83,7 +83,7 @@ class SealClient:
 
 @dataclass(frozen=True)
 class SealJob:
-    """A job. `reason`: why it stopped."""
+    """A seal job. `reason`: why it was stopped, if it was."""
 
     id: UUID
     client: SealClient
@@ -102,14 +102,14 @@ class SealJob:
 
     @property
     def files_until(self) -> datetime | None:
-        """Until when results can be fetched; None while the job runs."""
+        """The time until which results can be fetched; None while the job runs."""
         return self.ended_at + RESULT_RETENTION if self.ended_at else None
 
 
 @dataclass(frozen=True)
 class NewItem:
-    """A file of a job. `source`: its key in the object store, empty for one that was uploaded; `sha256`: of an uploaded
-    one, hex."""
+    """A file of a new job. `source`: its key in the object store; empty for an uploaded file. `sha256`: hash of an
+    uploaded file (hex), else empty."""
 
     name: str
     source: str = ""
@@ -118,7 +118,7 @@ class NewItem:
 
 @dataclass(frozen=True)
 class SealItem:
-    """A file of a job. `number`: from 1 on; `fault`, `detail`: why it failed."""
+    """A file of a job. `number`: counts from 1. `fault`, `detail`: why it failed."""
 
     job: UUID
     number: int
@@ -134,13 +134,13 @@ class SealItem:
 
     @property
     def use(self) -> UUID:
-        """The line of the register of seals: the same at each try."""
+        """The id of the file's line in the register of seals, which is the same at each try."""
         return uuid5(self.job, str(self.number))
 
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """What became of a file: sealed, or why not."""
+    """The outcome for a file: its result, or the reason for a failure."""
 
     item: SealItem
     result_sha256: str | None = None
@@ -151,8 +151,8 @@ class ItemOutcome:
 
 @dataclass(frozen=True)
 class ClientLoad:
-    """What a client has under way. `files`: those of its jobs within RATE_WINDOW; `oldest`: when the first of these
-    jobs was asked for."""
+    """The present load of a client. `files`: the files of its jobs within RATE_WINDOW. `oldest`: when the first of
+    these jobs was requested."""
 
     open_jobs: int
     files: int
@@ -160,7 +160,7 @@ class ClientLoad:
 
 
 def check_load(load: ClientLoad, files: int, now: datetime) -> None:
-    """Raise ManySealFiles if the client has too many jobs or files under way."""
+    """Raise ManySealFiles if the client would have too many open jobs, or too many files within RATE_WINDOW."""
     if load.open_jobs >= MAX_OPEN_JOBS:
         raise ManySealFiles(retry_after=timedelta(minutes=1))
     if load.files + files > MAX_FILES_OF_HOUR:
@@ -169,8 +169,8 @@ def check_load(load: ClientLoad, files: int, now: datetime) -> None:
 
 
 def with_own_names(items: Iterable[NewItem]) -> list[NewItem]:
-    """Return the files of a job with a name for each that no other one has, however a reader compares names: results
-    stand in one folder, bucket or ZIP."""
+    """Return the files of a job, each with a unique name. Names that differ only in case do not count as different,
+    because all results are in one folder, bucket or ZIP."""
     seen = set[str]()
     found = []
     for number, item in enumerate(items, 1):
@@ -184,13 +184,13 @@ def with_own_names(items: Iterable[NewItem]) -> list[NewItem]:
 
 
 def safe_name(name: str, number: int) -> str:
-    """Return a file's name as it may stand in a folder, a header and a ZIP: without a way to somewhere else."""
+    """Return a file name that is safe in a folder, a header and a ZIP: without a path and unsafe characters."""
     last = _UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")
     return last[-MAX_NAME_LENGTH:] or f"file-{number}"
 
 
 def check_prefix(place: StorePrefix, field: str) -> None:
-    """Raise BadInput for a prefix that leads elsewhere."""
+    """Raise BadInput for a prefix that could lead out of its store."""
     parts = place.prefix.split("/")
     elsewhere = {".", ".."} & set(parts) or "//" in place.prefix
     if elsewhere or place.prefix.startswith("/") or not place.prefix.isprintable() or len(place.prefix) > 500:

@@ -1,9 +1,9 @@
-"""Where a seal is to show in a file of another system: one line of text, the same in the API and in the command. Pure.
+"""Read where a seal is placed in a file of another system: one line of text, the same in API and command. Pure.
 
-`page:3,105,200` its middle, in mm from the left and the upper edge of page 3 as it is shown; `page:last,105,200`
-`keyword:盖章处` its middle over these words, which have to be there once; `keyword#2:盖章处`, `keyword#all:盖章处`
-`field:Seal1` in an empty signature field of the file
-`across` across the right edges of all pages (骑缝章); `across:150` its middle 150 mm below the upper edge
+`page:3,105,200`: the seal's middle in mm from the left and upper edges of page 3 as displayed; also `page:last,105,200`
+`keyword:盖章处`: its middle over these words, which must occur once; also `keyword#2:盖章处`, `keyword#all:盖章处`
+`field:Seal1`: in an empty signature field of the file
+`across`: across the right edges of all pages (骑缝章); `across:150`: its middle 150 mm below the upper edge
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from hub.errors import BadInput
 
 LAST: Final = "last"
-ALL: Final = 0  # of the findings of a keyword
+ALL: Final = 0  # all occurrences of a keyword
 MAX_PAGE: Final = 100_000
 MAX_MM: Final = 5_000.0
 MAX_WORDS_LENGTH: Final = 100
@@ -27,7 +27,7 @@ _ACROSS: Final = re.compile(r"across(?::([0-9]{1,4}(?:\.[0-9]{1,3})?))?")
 
 @dataclass(frozen=True)
 class OnPage:
-    """`page`: its number, counted from 1, None for the last; `x`, `y`: the middle of the seal in mm."""
+    """A place on a page. `page`: its number from 1; None for the last page. `x`, `y`: the middle of the seal in mm."""
 
     page: int | None
     x: float
@@ -36,7 +36,7 @@ class OnPage:
 
 @dataclass(frozen=True)
 class OverKeyword:
-    """`finding`: which one, counted from 1, ALL, or None where the words have to be there once."""
+    """A place over words. `finding`: which occurrence, from 1; ALL for every one; None if the words must occur once."""
 
     words: str
     finding: int | None = None
@@ -49,7 +49,8 @@ class InField:
 
 @dataclass(frozen=True)
 class AcrossPages:
-    """`y`: the middle of the seal in mm below the upper edge; None: the middle of the page."""
+    """A place across the edges of all pages. `y`: the middle of the seal in mm below the upper edge; None for the
+    middle of the page."""
 
     y: float | None = None
 

@@ -1,4 +1,4 @@
-"""SealRequest: the application for a seal, which two people approve who did not make it. Pure."""
+"""SealRequest: the application for a seal, which two people other than the applicant have to approve. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SealRequestState(StrEnum):
 
 @dataclass(frozen=True)
 class SealRequest:
-    """The application for one seal. `approvals`: who (an actor as in the record) → when (ISO 8601)."""
+    """The application for one seal. `approvals`: the approver (an actor as in the record) → the time (ISO 8601)."""
 
     id: UUID
     seal: UUID
@@ -44,7 +44,8 @@ class SealRequest:
     def approve(self, by: str, at: datetime) -> SealRequest:
         """Return the request with one more approval, `APPROVED` after the last.
 
-        Raises SealMoveNotAllowed if it has ended, SealApprovalTwice for the applicant and for who approved already.
+        Raises SealMoveNotAllowed if the request has ended, SealApprovalTwice for the applicant and for a person who has
+        already approved.
         """
         if self.state is not SealRequestState.OPEN:
             raise SealMoveNotAllowed(self.state.value)
@@ -56,7 +57,8 @@ class SealRequest:
         return replace(self, approvals=approvals, state=SealRequestState.APPROVED, ended_at=at, ended_by=by)
 
     def reject(self, by: str, at: datetime) -> SealRequest:
-        """Return the request rejected, or taken back by the applicant, also after its approvals."""
+        """Return the request as rejected, which is possible even after approvals. The applicant withdraws it in the
+        same way. Raises SealMoveNotAllowed if it was already rejected."""
         if self.state is SealRequestState.REJECTED:
             raise SealMoveNotAllowed(self.state.value)
         return replace(self, state=SealRequestState.REJECTED, ended_at=at, ended_by=by)

@@ -1,4 +1,4 @@
-"""SealUse: one line of the register of a seal's uses, and how lines are begun and ended. Pure."""
+"""SealUse: one line of the register of a seal's uses, and the decision about new lines. Pure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class UseOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class SealAsk:
-    """Who wants to use which seal, and for what. `grantees`: all that grants may name them by. `actor`: as in the
-    record. `template`: of the contract; None for a file that has none."""
+    """A request to use a seal. `grantees`: the grantees in grants that mean the asking party. `actor`: the asking party
+    as the record names it. `template`: the contract's template; None for other files."""
 
     seal: UUID
     grantees: frozenset[Grantee]
@@ -36,8 +36,8 @@ class SealAsk:
 
 @dataclass(frozen=True)
 class DocumentToSeal:
-    """A document for which the seal is wanted. `use`: chosen by whom asks, the same at each try for this document.
-    `sha256`: of the document before it is sealed, lower-case hex. `about`: what it is, like `contract:ID`."""
+    """A document to seal. `use`: an id that the caller chooses, the same at each try for this document. `sha256`: hash
+    of the document before it is sealed, lower-case hex. `about`: what it is, for example `contract:ID`."""
 
     use: UUID
     sha256: str
@@ -47,8 +47,8 @@ class DocumentToSeal:
 
 @dataclass(frozen=True)
 class SealUse:
-    """A line of the register. `seal_grant`: the rule by which it was allowed. `count`: what it takes of the grant.
-    `tries`: how often it was asked for. `result_sha256`: of the sealed file, if the user of the seal says it."""
+    """A line of the register. `seal_grant`: the grant that allowed the use. `count`: how many uses of the grant it
+    takes. `tries`: how often it was requested. `result_sha256`: hash of the sealed file, if the caller reported it."""
 
     id: UUID
     seal: UUID
@@ -82,7 +82,7 @@ class EndedUse:
 
 @dataclass(frozen=True)
 class SealRules:
-    """A seal, and the grants by which whom asks might use it."""
+    """A seal, and the grants that might allow its use."""
 
     seal: Seal
     candidates: tuple[CandidateGrant, ...]
@@ -90,8 +90,7 @@ class SealRules:
 
 @dataclass(frozen=True)
 class BegunUses:
-    """The lines for the documents of one ask, in their order. `counted`: what is added to the uses of grants that have
-    a limit."""
+    """The lines for the documents of one request, in their order. `counted`: how many uses to add to each grant."""
 
     uses: tuple[SealUse, ...]
     counted: Mapping[UUID, int]
@@ -104,10 +103,10 @@ def begin_uses(
     known: Mapping[UUID, SealUse],
     now: datetime,
 ) -> BegunUses:
-    """Decide about each document. `known`: the lines that exist already, from an earlier try.
+    """Decide about each document. `known`: the lines that exist from an earlier try.
 
-    What was sealed stays sealed. An attempt that was not ended, because its process died, is judged anew and not
-    counted twice. When the grant has no uses left, the rest is refused.
+    A document that was already sealed keeps its line. An attempt that did not end, because its process died, is decided
+    again but not counted twice. When the grant has no uses left, the remaining documents are refused.
     """
     counted: Counter[UUID] = Counter()
     for line in known.values():

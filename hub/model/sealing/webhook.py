@@ -1,6 +1,7 @@
 """The notice that a seal job has ended: its content, its signature, and when it is sent again. Pure.
 
-Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, by a key that begins with `whsec_`.
+Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, with a key that is written with `whsec_` before
+it.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from hub.model.sealing.seal_job import SealJob
 
 PREFIX: Final = "whsec_"
 MIN_KEY_BYTES: Final = 24
-# When it is sent again: after so long, then no more.
+# The pauses before each further try. After the last one it is given up.
 RETRIES: Final = tuple(timedelta(seconds=each) for each in (5, 60, 300, 1800, 7200, 21_600, 43_200))
 
 
 @dataclass(frozen=True)
 class WebhookAddress:
-    """A configured address, and the key that both sides know."""
+    """A configured address, and the key that the hub shares with the receiver."""
 
     name: str
     url: str
@@ -32,7 +33,7 @@ class WebhookAddress:
 
 
 def read_webhook_key(text: str) -> bytes:
-    """Return the key in the first line of a file. Raises ValueError for what is no key of Standard Webhooks."""
+    """Return the key in the first line of a file. Raises ValueError if it is not a key of Standard Webhooks."""
     line = text.strip().partition("\n")[0].strip()
     try:
         key = base64.b64decode(line.removeprefix(PREFIX), validate=True)
@@ -61,7 +62,7 @@ def job_notice(job: SealJob, origin: str) -> bytes:
 
 
 def notice_headers(address: WebhookAddress, message: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Return the headers by which the receiver knows who sent it. `message`: the same at each try."""
+    """Return the headers by which the receiver can verify the sender. `message`: an id, the same at each try."""
     seconds = str(int(at.timestamp()))
     signed = hmac.new(address.key, f"{message}.{seconds}.".encode() + body, hashlib.sha256).digest()
     return {
@@ -73,5 +74,5 @@ def notice_headers(address: WebhookAddress, message: str, at: datetime, body: by
 
 
 def next_try(tries: int, now: datetime) -> datetime | None:
-    """Return when a notice is sent again that failed so often; None: it is given up."""
+    """Return when to send a notice again after this number of failed tries; None to give up."""
     return now + RETRIES[tries - 1] if tries <= len(RETRIES) else None
