@@ -12,14 +12,14 @@ from hub.model.staff.roles import StaffRole
 
 @dataclass(frozen=True)
 class Scope:
-    """The campuses whose rows a transaction may access. None for all: the hub itself, headquarters, a verified signer's
-    session."""
+    """The campuses whose rows a transaction may access. None for all: for the hub itself, headquarters, and the session
+    of a verified signer."""
 
     campuses: frozenset[str] | None
 
     @property
     def setting(self) -> str:
-        """Value of the database setting for row-level security: `*`, or campus ids, each between commas."""
+        """The value of the database setting for row-level security: `*`, or campus ids, each between commas."""
         return "*" if self.campuses is None else "," + ",".join(sorted(self.campuses)) + ","
 
     def covers(self, campus: str) -> bool:
@@ -40,9 +40,11 @@ class Staff:
 
 @dataclass(frozen=True)
 class StaffAccount:
-    """An account as its administrator sees it. `sessions`: number of those that are open. `second_factor`: it has one.
-    `password_expires_at`: of a one-time password that was not changed yet. `login_subject`: who they are at the
-    school's own login service."""
+    """An account as its administrator sees it.
+
+    `sessions`: the number of open sessions. `second_factor`: whether it has one. `password_expires_at`: when a one-time
+    password expires that was not changed yet. `login_subject`: the person's id at the school's own login service.
+    """
 
     staff: Staff
     created_at: datetime
@@ -55,7 +57,7 @@ class StaffAccount:
 
 @dataclass(frozen=True)
 class StaffLogin:
-    """What decides whether somebody may log in. `one_time`: the password has to be changed first of all."""
+    """The facts that decide whether a person may log in. `one_time`: the password has to be changed first."""
 
     staff: Staff
     password_hash: str
@@ -65,7 +67,7 @@ class StaffLogin:
 
 @dataclass(frozen=True)
 class StaffSession:
-    """An open session of a member of staff. `browser`: as it names itself, in short. `seen_at`: to the minute."""
+    """An open session of a member of staff. `browser`: a short name of the browser. `seen_at`: to the minute."""
 
     id: UUID
     created_at: datetime
@@ -76,8 +78,8 @@ class StaffSession:
 
 @dataclass(frozen=True)
 class NewStaffSession:
-    """A session to begin. `pending`: the second factor has not been given yet, and nothing else may be done.
-    `by_provider`: it begins at the school's own login service."""
+    """A session to begin. `pending`: the second factor was not entered yet, so nothing else may be done.
+    `by_provider`: the person logged in at the school's own login service."""
 
     staff: UUID
     secret: str
@@ -89,8 +91,8 @@ class NewStaffSession:
 
 @dataclass(frozen=True)
 class CurrentSession:
-    """The session of a request. `one_time`: its password has to be changed. `second_factor`: the account has one.
-    `by_provider`: it began at the school's own login service."""
+    """The session of a request. `one_time`: the password has to be changed. `second_factor`: the account has one.
+    `by_provider`: the person logged in at the school's own login service."""
 
     id: UUID
     staff: Staff
@@ -102,7 +104,7 @@ class CurrentSession:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """An API key. `campus`: limits what it sees as for a staff account; `scopes`: what it may do there."""
+    """An API key. `campus`: limits what the key may see, as for a staff account; `scopes`: what it may do there."""
 
     id: UUID
     name: str
@@ -112,7 +114,7 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class ApiKeyEntry:
-    """An API key as its administrator sees it; its secret was shown once."""
+    """An API key as its administrator sees it, without the secret, which was shown only once."""
 
     key: ApiKey
     created_at: datetime
@@ -123,20 +125,20 @@ class ApiKeyEntry:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-# Kind of staff task: no channel has reached this signer. Closed automatically when the signer opens the link.
+# Kind of staff task: no channel has reached this signer. It is closed automatically when the signer opens the link.
 UNREACHED = "unreached"
-# Kind of staff task: this number has opted out of messages. Closed automatically when it opts in again, or when nothing
-# is left to sign.
+# Kind of staff task: this number has opted out of messages. It is closed automatically when the number opts in again,
+# or when nothing is left to sign.
 OPTED_OUT = "opted-out"
 
 
 @dataclass(frozen=True)
 class StaffTask:
-    """Something that needs a person: a question, a locked or unreachable signer, a job that keeps failing.
+    """A problem that needs a person: a question, a locked or unreachable signer, a job that keeps failing.
 
-    `owner`: member of staff who has to finish it by `due_at`. If they have not taken it by `climbs_at`, it passes to
-    the manager of the campus. `outcome`, `note`: how it was settled. All times except `created_at` and `done_at` are on
-    the planning clock.
+    `owner`: the member of staff who has to finish it by `due_at`. If they have not taken it by `climbs_at`, it passes
+    to the manager of the campus. `outcome`, `note`: how it was finished. All times except `created_at` and `done_at`
+    are on the planning clock.
     """
 
     id: UUID

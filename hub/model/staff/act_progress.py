@@ -1,4 +1,4 @@
-"""How far an act on many is."""
+"""The progress of an act on many contracts or enrolments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ Verdict = TypeVar("Verdict")
 
 @dataclass(frozen=True)
 class ActProgress(Generic[Act, Verdict]):
-    """How far an act is. `left`: items without a verdict yet; `counts`: the others by theirs."""
+    """The progress of an act. `left`: the number of items without a verdict yet. `counts`: the number of the other
+    items, by verdict."""
 
     act: Act
     left: int

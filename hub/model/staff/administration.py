@@ -1,4 +1,4 @@
-"""Who may manage which account."""
+"""Decide who may manage which account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole, may_grant
 
 @dataclass(frozen=True)
 class Administrator:
-    """Whoever manages accounts. `actor`: as the record names them. `account`: their own; None for a command."""
+    """A person who manages accounts. `actor`: their name in the record. `account`: their own account; None for a
+    command."""
 
     actor: str
     role: StaffRole
@@ -21,14 +22,14 @@ class Administrator:
     account: UUID | None = None
 
 
-# Whoever may run commands on the machine may do everything.
+# A person who may run commands on the server may do everything.
 COMMAND_LINE = Administrator("command-line", StaffRole.OWNER, EVERYTHING)
 
 
 def check_may_manage(by: Administrator, staff: Staff) -> None:
-    """Raise unless this account may be changed.
+    """Raise unless `by` may change this account.
 
-    Raises AccountNotFound for one of a campus that is not theirs, OwnAccount, RoleAboveOwn.
+    Raises AccountNotFound for an account outside the scope of `by`, OwnAccount, RoleAboveOwn.
     """
     if not by.scope.covers(staff.campus):
         raise AccountNotFound
@@ -39,9 +40,10 @@ def check_may_manage(by: Administrator, staff: Staff) -> None:
 
 
 def check_may_give(by: Administrator, role: StaffRole, campus: str, *, at_headquarters: bool) -> None:
-    """Raise unless an account at this campus may get this role.
+    """Raise unless `by` may give this role to an account at this campus.
 
-    Raises BadInput (with the field) for a campus that is not theirs, or a role of headquarters elsewhere; RoleAboveOwn.
+    Raises BadInput (with the field) for a campus outside the scope of `by`, and for a role of headquarters at another
+    campus; RoleAboveOwn.
     """
     if not by.scope.covers(campus):
         raise BadInput(f"there is no campus {campus}", field="campus")
@@ -52,6 +54,6 @@ def check_may_give(by: Administrator, role: StaffRole, campus: str, *, at_headqu
 
 
 def check_owner_remains(staff: Staff, owners: Collection[UUID]) -> None:
-    """Raise LastOwner if nobody but this account is an owner. `owners`: those that are not disabled."""
+    """Raise LastOwner if this account is the only owner. `owners`: the owners that are not disabled."""
     if set(owners) == {staff.id}:
         raise LastOwner

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hub.model.staff.alert_texts import Facts, sentence
 
-# Minimum time between two messages of one kind; the later one holds all alerts of this time.
+# Minimum time between two messages of one kind. The later message contains all alerts of this time.
 BUNDLED_WITHIN = timedelta(minutes=10)
 # Pauses between the tries. The first one is also the lease of an attempt, so it is longer than an attempt can take.
 RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
@@ -32,7 +32,7 @@ class Alert:
     """An alert.
 
     `facts`: values for its sentence; never a signer's name, a phone number or a ticket. `campus`: None for all.
-    `failure`: why it did not reach some address, or any. `text`: the whole sentence, in alerts of earlier versions.
+    `failure`: why it did not reach some or all addresses. `text`: the whole sentence, in alerts of earlier versions.
     """
 
     id: UUID
@@ -86,7 +86,7 @@ def compute_next_try(tries: int, now: datetime) -> datetime | None:
 def written(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
     """Return the texts of the messages, usually one: lines in Chinese, then in English, and the URL of the console.
 
-    `number`: of all alerts; given in the text if not each has a line of its own.
+    `number`: the number of all alerts. The text says it if some alerts have no line of their own.
     """
     parts = _parts(lines) if kind in NEVER_SHORTENED else [lines[:MAX_LINES]]
     total = f"共 {number} 条 · {number} in all" if number > sum(map(len, parts)) else None

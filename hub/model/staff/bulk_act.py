@@ -1,4 +1,4 @@
-"""Acts of staff on many contracts: what was asked for, and what becomes of each contract."""
+"""An act of staff on many contracts: the request, and the verdict on each contract."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from uuid import UUID
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.act_progress import ActProgress
 
-# Contracts of one act.
+# The most contracts of one act.
 MAX_CONTRACTS = 5000
 # States in which both sides are bound.
 _BOUND = (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER)
 
 
 class BulkKind(StrEnum):
-    """The values are stored in the database and must not change."""
+    """What an act does. The values are stored in the database and must not change."""
 
     EXTEND = "extend"
     REISSUE = "reissue"
@@ -25,11 +25,11 @@ class BulkKind(StrEnum):
 
 
 class BulkVerdict(StrEnum):
-    """What becomes of one contract. The values are stored in the database and must not change.
+    """What an act does, or did, with one contract. The values are stored in the database and must not change.
 
-    `REISSUED`: it had expired, so a new one with the new deadline takes its place. `NEEDS_ISSUE`: the same, but whoever
-    asked may not issue. `LATER`: its deadline is this one already, or a later one. `BOUND`: everybody has signed.
-    `ENDED`: it has ended otherwise. `REPLACED`: another contract took its place before.
+    `REISSUED`: the contract had expired, so a new one with the new deadline replaces it. `NEEDS_ISSUE`: likewise, but
+    the person who asked may not issue contracts. `LATER`: its deadline is not earlier than the new one. `BOUND`:
+    everybody has signed. `ENDED`: it has ended in another way. `REPLACED`: another contract has already replaced it.
     """
 
     DONE = "done"
@@ -49,8 +49,12 @@ class BulkVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class BulkAct:
-    """What was asked for. `campus`: of whoever asked. `deadline`: the last day at each campus, to extend. `reason`: to
-    void; forgotten once all is done, since each contract then has it. `may_issue`: whether whoever asked may issue."""
+    """A request to change many contracts.
+
+    `campus`: the campus of the person who asked. `deadline`: for EXTEND, the last day in the time zone of each campus.
+    `reason`: for VOID; deleted when the act is done, since each contract then has it. `may_issue`: whether the person
+    who asked may issue contracts.
+    """
 
     id: UUID
     campus: str
@@ -75,7 +79,7 @@ class BulkFailure:
 
 @dataclass(frozen=True)
 class BulkEnding:
-    """What became of one contract. `replaced_by`: the contract in its place."""
+    """The result for one contract. `replaced_by`: the new contract, if it was replaced."""
 
     verdict: BulkVerdict
     failure: BulkFailure | None = None
@@ -84,7 +88,7 @@ class BulkEnding:
 
 @dataclass(frozen=True)
 class BulkResult:
-    """A contract of an act, and what became of it."""
+    """A contract of an act, and the result for it."""
 
     contract: UUID
     number: str
@@ -93,7 +97,7 @@ class BulkResult:
 
 
 def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVerdict:
-    """Return what the act does with this contract as it is now. `deadline`: the new one, to extend."""
+    """Return what the act does with this contract as it is now. `deadline`: the new deadline, for EXTEND."""
     if contract.state in _BOUND:
         return BulkVerdict.BOUND
     if act.kind is BulkKind.VOID:

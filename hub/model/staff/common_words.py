@@ -1,4 +1,4 @@
-"""What people begin passwords with: words of lists of leaked ones, in English and pinyin, and rows of keys."""
+"""Common parts of passwords: frequent words in leaked passwords, in English and pinyin, and rows of keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMMON_WORDS = tuple(
     )
 )
 
-# Neighbours on a keyboard and in the alphabet, along which fingers walk; and digits that sound like "I love you".
+# Rows of a keyboard, the alphabet, and digits that sound like "I love you" in Chinese.
 KEY_ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",

@@ -1,4 +1,4 @@
-"""What an API key may do, beside the campus that limits what it sees. Pure."""
+"""Scopes: what an API key may do. Its campus limits what it may see. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class KeyScope(StrEnum):
 
 
 ALL_SCOPES = frozenset(KeyScope)
-# Only who may use seals gives keys with these.
+# Only staff who may use seals can give these scopes to a key.
 SEAL_SCOPES = frozenset({KeyScope.SEAL, KeyScope.MANAGE_SEALS})
-# What a key gets unless it is said otherwise.
+# The scopes of a key for which none are named.
 USUAL_SCOPES = frozenset({KeyScope.READ, KeyScope.ISSUE, KeyScope.ACT})
-# For so long the former secret may count beside a new one.
+# The longest time for which the former secret may stay valid after a rotation.
 MAX_OVERLAP = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class KeyTerms:
-    """What a new key may do, and when it ends; None: never."""
+    """The scopes of a new key, and when it expires; None for never."""
 
     scopes: frozenset[KeyScope] = USUAL_SCOPES
     expires_at: datetime | None = None
@@ -51,7 +51,7 @@ def parse_scopes(words: Iterable[str]) -> frozenset[KeyScope]:
 
 
 def check_terms(terms: KeyTerms, now: datetime) -> None:
-    """Raise BadInput for a key that could do nothing, or ends at once."""
+    """Raise BadInput for a key without a scope, or one that has already expired."""
     if not terms.scopes:
         raise BadInput("a key needs at least one scope", field="scope")
     if terms.expires_at is not None and terms.expires_at <= now:

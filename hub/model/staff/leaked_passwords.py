@@ -1,7 +1,7 @@
-"""Passwords that were leaked somewhere and are long enough for an account, as the first bytes of their hashes.
+"""Leaked passwords that are long enough for an account, stored as the first bytes of their hashes.
 
-`tests/seeds/make_leaked_passwords.py` makes the file, and says of which lists. A password that is not among them is
-taken for one of them once in about 94,000 times.
+`tests/seeds/make_leaked_passwords.py` makes the file and names its sources. About one in 94,000 passwords that were not
+leaked is mistaken for a leaked one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HASH_BYTES = 4
 
 
 class LeakedHashes:
-    """Sorted hashes, one behind the other."""
+    """Sorted hashes, stored one after the other."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -34,7 +34,7 @@ class LeakedHashes:
 
 
 def is_leaked(password: str) -> bool:
-    """Return whether a password is among those that were leaked, in whatever case and width it is typed."""
+    """Return whether a password is among the leaked ones, ignoring case and character width."""
     return hash_of(password) in _known()
 
 

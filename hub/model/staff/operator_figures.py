@@ -1,4 +1,4 @@
-"""Figures for operators: how late a queue is, how many rows there are, and when these are to be counted again. Pure."""
+"""Figures for operators: the lag of queues, numbers of rows, and when to count the rows again. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 # Rows are not counted more often than this.
 MIN_COUNT_INTERVAL = timedelta(minutes=1)
-# Counting may take this share of the time. So it becomes rarer as tables grow.
+# Counting may take this share of the time, so rows are counted less often as tables grow.
 COUNTING_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class QueueLag:
-    """What is due in one queue, by kind.
+    """The due entries of one kind in one queue.
 
-    `waiting`: number of due entries, of which only the oldest are counted. `oldest`: since when the oldest is due.
+    `waiting`: the number of due entries, counted up to a limit. `oldest`: when the oldest of them became due.
     """
 
     queue: str
@@ -36,8 +36,8 @@ class RowCounts:
 
 
 def is_count_due(last: RowCounts | None, now: datetime) -> bool:
-    """Return whether the rows are to be counted again. A moment in the future was written before the clock was set
-    back."""
+    """Return whether to count the rows again. A time of the last count in the future was written before the clock was
+    set back, so it does not count."""
     if last is None or last.counted_at > now:
         return True
     pause = max(MIN_COUNT_INTERVAL, timedelta(seconds=last.seconds / COUNTING_SHARE))

@@ -10,13 +10,13 @@ from hub.errors import BadInput
 from hub.model.staff.common_words import COMMON_WORDS, KEY_ROWS
 from hub.model.staff.leaked_passwords import is_leaked
 
-# Characters. A shorter one is guessed, a longer one is none that somebody types.
+# Length in characters. A shorter password can be guessed, and nobody types a longer one.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
-# Characters that have to be left once words, rows of keys, years and repetitions are taken away.
+# The characters that must be left when words, rows of keys, years and repetitions are removed.
 MIN_SURPRISING = 6
-# Of a name or login, whose shorter pieces stand in any text.
+# Shorter pieces of a name or login are ignored, because they occur in any text.
 MIN_PERSONAL_LENGTH = 3
-# Neighbouring keys that are no coincidence.
+# This many neighbouring keys are not a coincidence.
 MIN_ROW_LENGTH = 3
 # Without letters and digits that look alike.
 PASSWORD_CHARACTERS = "abcdefghjkmnpqrstvwxyz23456789"
@@ -42,7 +42,7 @@ def new_password() -> str:
 
 
 def check_password(password: str, personal: Iterable[str] = ()) -> None:
-    """Raise BadInput for a password that no account may have. `personal`: login, names of the person and the school."""
+    """Raise BadInput for a password that the account may not have. `personal`: login, names of person and school."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise BadInput(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field="password")
     if count_surprising(password, personal) < MIN_SURPRISING:
@@ -52,9 +52,9 @@ def check_password(password: str, personal: Iterable[str] = ()) -> None:
 
 
 def count_surprising(password: str, personal: Iterable[str] = ()) -> int:
-    """Return how many characters are left of a password without what guessing programs try first.
+    """Return how many characters of a password are left without the parts that guessing programs try first.
 
-    Of the text as it is and with usual disguises (`p4ssw0rd`) undone, the one counts of which less is left.
+    This is done for the text as it is and with the usual disguises (`p4ssw0rd`) undone. Return the smaller number.
     """
     plain = password.casefold()
     words = [*_pieces(personal), *COMMON_WORDS]
@@ -62,9 +62,9 @@ def count_surprising(password: str, personal: Iterable[str] = ()) -> int:
 
 
 def _pieces(personal: Iterable[str]) -> list[str]:
-    """Return names as they are and in their parts, the longest first."""
+    """Return the names and their parts, longest first."""
     found = {piece for each in personal for piece in (each.casefold(), *re.split(r"[\W_]+", each.casefold()))}
-    # A Chinese name of two characters is as much as a word of letters.
+    # A Chinese name of two characters counts like a word of letters.
     long = {each for each in found if len(each) >= MIN_PERSONAL_LENGTH or (len(each) == 2 and not each.isascii())}
     return sorted(long, key=len, reverse=True)
 

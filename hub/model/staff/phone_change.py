@@ -1,7 +1,7 @@
 """PhoneChange: a request to change the phone number of one person in all contracts.
 
-It needs two approvals, the first of which is the request itself: by two members of staff, by an API client and a member
-of staff, or by one of these and a one-time code sent to the old phone.
+It needs two approvals, of which the request itself is the first. They come from two members of staff, from an API
+client and a member of staff, or from one of these and the person, who enters a one-time code sent to the old phone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPEN_FOR = timedelta(days=7)
 OLD_PHONE = "old-phone"
 # Kind of staff task: a change waits for its second approval. Closed together with the change.
 PHONE_CHANGE = "phone-change"
-# If at least so many other people have the same number, it is checked whether they all are one family.
+# If at least this many other people have the same number, it is checked whether all of them are one family.
 MAX_SHARING = 2
 
 
@@ -38,7 +38,7 @@ class PhoneChange:
     """A request to change a phone number.
 
     `phone`: the new number (E.164). `old_hash`: keyed hash of the old one. `person`: as in `Signer`.
-    `approvals`: who (an actor as in the audit record, or OLD_PHONE) → when (ISO 8601).
+    `approvals`: the approver (an actor as in the record, or OLD_PHONE) → the time (ISO 8601).
     """
 
     id: UUID
@@ -74,7 +74,7 @@ class PhoneChange:
         return replace(self, approvals=approvals, state=PhoneChangeState.CHANGED, ended_at=at)
 
     def turn_down(self, by: str, at: datetime) -> PhoneChange:
-        """Return the change cancelled by its requester, or rejected by anybody else. Raises PhoneChangeEnded."""
+        """Return the change as cancelled if `by` requested it, else as rejected. Raises PhoneChangeEnded."""
         if not self.open(at):
             raise PhoneChangeEnded
         mine = by == self.asked_by
@@ -84,7 +84,7 @@ class PhoneChange:
 def count_families(ties: Iterable[frozenset[str]]) -> int:
     """Return the number of families among people.
 
-    `ties`: for each person, what they share with their family: contracts, students, documents.
+    `ties`: for each person, the ties that make a family: contracts, students, documents.
     """
     found: list[frozenset[str]] = []
     for mine in ties:

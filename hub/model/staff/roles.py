@@ -1,4 +1,4 @@
-"""What each role may do in the console. The campus of an account says on which rows: see `Scope`."""
+"""What each role may do in the console. On which rows depends on the account's campus: see `Scope`."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
     StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
 }
-# Whose tasks climb to them, the first of a campus before the next.
+# Tasks that their owner did not take pass to an account with one of these roles, the first of them that a campus has.
 LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)
-# Roles that concern the whole school: accounts of headquarters alone have them.
+# Roles that concern the whole school. Only accounts at headquarters have them.
 ROLES_OF_HEADQUARTERS = frozenset({StaffRole.OWNER, StaffRole.HEADQUARTERS})
-# Roles that can do most harm in wrong hands: they need a second factor, unless a setting says otherwise.
+# Roles that can do the most harm in the wrong hands. They need a second factor, unless a setting says otherwise.
 SECOND_FACTOR_ROLES = frozenset({StaffRole.OWNER, StaffRole.HEADQUARTERS, StaffRole.SEAL_KEEPER})
 
 
@@ -110,14 +110,16 @@ def may(role: StaffRole, permission: Permission) -> bool:
 
 
 def may_grant(own: StaffRole, role: StaffRole) -> bool:
-    """Return whether somebody of the role `own` may give `role`, and manage accounts that have it.
+    """Return whether an account with the role `own` may give `role` to others, and manage accounts that have it.
 
-    Nobody gives what they do not have: else a manager would become headquarters by the password of its account.
+    Nobody may give permissions that they do not have. Otherwise a campus manager could set the password of a
+    headquarters account and log in with it.
     """
     return may(own, Permission.MANAGE_ACCOUNTS) and PERMISSIONS[role] <= PERMISSIONS[own]
 
 
 def list_grantable_roles(own: StaffRole, *, at_headquarters: bool) -> tuple[StaffRole, ...]:
-    """Return the roles that somebody may give to an account. `at_headquarters`: where the account is."""
+    """Return the roles that a person with the role `own` may give to an account. `at_headquarters`: whether the account
+    is at headquarters."""
     there = (role for role in StaffRole if at_headquarters or role not in ROLES_OF_HEADQUARTERS)
     return tuple(role for role in there if may_grant(own, role))

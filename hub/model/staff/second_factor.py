@@ -10,19 +10,19 @@ from hmac import compare_digest
 
 import pyotp
 
-# Seconds of a time step, and how many before and after the present one count as well: clocks of phones differ.
+# Seconds of a time step, and how many steps before and after the present one are accepted, since clocks differ.
 STEP_SECONDS, STEPS_APART = 30, 1
 CODE_DIGITS = 6
 RECOVERY_CODES = 10
-# Of each: 12 characters of 30, so 58 bits. They may be tried as rarely as passwords.
+# A code has 12 characters out of 30, that is 58 bits. Tries are limited as for passwords.
 RECOVERY_GROUPS, RECOVERY_GROUP_LENGTH = 3, 4
 RECOVERY_CHARACTERS = "abcdefghjkmnpqrstvwxyz23456789"
-# What people type besides: spaces and dashes.
+# Spaces and dashes, which people type between groups.
 _BETWEEN = re.compile(r"[\s-]")
 
 
 def new_secret() -> str:
-    """Return a secret of 160 bits (base 32), as authenticator apps take it."""
+    """Return a secret of 160 bits (base 32), as authenticator apps expect it."""
     return pyotp.random_base32()
 
 
@@ -32,7 +32,8 @@ def app_address(secret: str, login: str, school: str) -> str:
 
 
 def find_step(secret: str, code: str, now: datetime, last: int | None) -> int | None:
-    """Return the time step whose code this is; None if there is none, or it is not after `last`, which was used."""
+    """Return the time step to which this code belongs. None if there is none, or if it is not later than `last`, the
+    step of the code that was used last."""
     typed = _BETWEEN.sub("", code)
     if not (typed.isascii() and typed.isdigit() and len(typed) == CODE_DIGITS):
         return None
@@ -43,7 +44,7 @@ def find_step(secret: str, code: str, now: datetime, last: int | None) -> int | 
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """Return one-time codes like `k7md-2v9q-x4tp`, for whoever has lost the phone."""
+    """Return one-time codes like `k7md-2v9q-x4tp`, for the case that the phone is lost."""
     return tuple(
         "-".join(
             "".join(secrets.choice(RECOVERY_CHARACTERS) for _ in range(RECOVERY_GROUP_LENGTH))
@@ -54,6 +55,6 @@ def new_recovery_codes() -> tuple[str, ...]:
 
 
 def recovery_hash(code: str) -> bytes:
-    """Return the hash by which a recovery code is stored. It is random, so an unkeyed hash is enough."""
+    """Return the hash that is stored for a recovery code. The code is random, so an unkeyed hash is enough."""
     typed = _BETWEEN.sub("", code).casefold()
     return hashlib.sha256(b"recovery:" + typed.encode()).digest()

@@ -1,4 +1,4 @@
-"""How a staff task ends: what its person says about it, or that there is nothing left to settle."""
+"""How a staff task ends: with an outcome that a person chooses, or because it has become unnecessary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ MAX_NOTE_LENGTH = 500
 
 
 class TaskOutcome(StrEnum):
-    """The values are stored in the database and must not change. `MOOT`: it settled itself, which only the hub says."""
+    """How a task ended. The values are stored in the database and must not change. `MOOT`: the task became unnecessary;
+    only the hub sets this."""
 
     DONE = "done"
     REACHED = "reached"
@@ -23,13 +24,13 @@ class TaskOutcome(StrEnum):
     MOOT = "moot"
 
 
-# What a person may choose.
+# The outcomes that a person may choose.
 CHOSEN_OUTCOMES = tuple(outcome for outcome in TaskOutcome if outcome is not TaskOutcome.MOOT)
 
 
 @dataclass(frozen=True)
 class TaskEnd:
-    """How a task ended. `note`: what somebody wrote about it; it stands in the contract's record and can be erased."""
+    """The end of a task. `note`: a person's words about it, kept with the contract's record until they are erased."""
 
     outcome: TaskOutcome = TaskOutcome.DONE
     note: str = ""
@@ -39,7 +40,7 @@ SETTLED = TaskEnd()
 
 
 def read_end(outcome: str, note: str) -> TaskEnd:
-    """Return what somebody entered. Without an outcome it is done. Raises BadInput."""
+    """Return the entered outcome and note, DONE if no outcome was entered. Raises BadInput."""
     if outcome and outcome not in {each.value for each in CHOSEN_OUTCOMES}:
         raise BadInput("choose an outcome", field="outcome")
     if len(note.strip()) > MAX_NOTE_LENGTH:
@@ -48,10 +49,10 @@ def read_end(outcome: str, note: str) -> TaskEnd:
 
 
 class MootWhen(StrEnum):
-    """What makes tasks of a kind needless, if it happens after they came up.
+    """The event that makes tasks of a kind unnecessary, if it happens after they were created.
 
-    `SIGNER_DONE`: the signer has nothing to sign any more. `CONTRACT_OVER`: the contract is completed or has ended
-    otherwise. `REPLACED`: another contract took its place.
+    `SIGNER_DONE`: the signer has nothing to sign any more. `CONTRACT_OVER`: the contract was completed or has ended in
+    another way. `REPLACED`: another contract has replaced it.
     """
 
     SIGNER_DONE = "signer-done"
@@ -59,8 +60,8 @@ class MootWhen(StrEnum):
     REPLACED = "replaced"
 
 
-# By kind. Kinds that are missing always need a person, such as "not-me", which keeps reminders to a number back; that
-# of a phone change is settled with it.
+# By kind. Tasks of all other kinds need a person, for example "not-me", which pauses reminders to a number. The task
+# about a phone change is finished together with the change.
 MOOT_WHEN: Mapping[str, MootWhen] = {
     "unanswered": MootWhen.SIGNER_DONE,
     OPTED_OUT: MootWhen.SIGNER_DONE,
