@@ -1,4 +1,4 @@
-"""An erasure that a member of staff has asked for and that another one has to confirm. Pure."""
+"""The request of a member of staff to erase a person, which another one has to confirm. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from hub.errors import NotFound, SecondPersonNeeded
 from hub.model.contract.person import mask_id, mask_name, mask_phone
 from hub.model.evidence.person_data import SoughtPerson
 
-# A request that nobody has confirmed by then counts no more.
+# A request that nobody confirms within this time lapses.
 REQUEST_LIFE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class ErasureRequest:
-    """Who is to be erased, at this campus and those below it, and why. It is deleted once it was carried out."""
+    """A request to erase a person, at this campus and those below it, with its reason. It is deleted when it has been
+    carried out."""
 
     id: UUID
     campus: str
@@ -28,14 +29,14 @@ class ErasureRequest:
 
     @property
     def masked(self) -> str:
-        """Return who it is, as far as a screen may show it."""
+        """Name and numbers of the person, masked for display."""
         sought = self.sought
         parts = (mask_name(sought.name), mask_phone(sought.phone) if sought.phone else "", mask_id(sought.id_number))
         return ", ".join(each for each in parts if each)
 
 
 def check_may_confirm(request: ErasureRequest, actor: str, now: datetime) -> None:
-    """Raise NotFound for a request that is over or confirmed, SecondPersonNeeded for whoever asked."""
+    """Raise NotFound for a request that has lapsed or is confirmed, SecondPersonNeeded for the person who asked."""
     if request.confirmed_by is not None or now > request.asked_at + REQUEST_LIFE:
         raise NotFound("this request is confirmed or over")
     if request.asked_by == actor:

@@ -1,4 +1,4 @@
-"""Which versions of a contract's document are the beginning of its present file, and so need no file of their own."""
+"""Find the versions of a contract's document that are the beginning of its present file. They need no own file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """A version of a document. `sha256`, `size`: of its own bytes. `file`: SHA-256 of the stored file that begins with
-    them, which is `sha256` for a version with a file of its own; None if there is none, as of a draft."""
+    """A version of a document. `sha256`, `size`: hash and size of its bytes. `file`: SHA-256 of the stored file that
+    begins with these bytes; the same as `sha256` if the version has its own file; None if no file is stored, as for a
+    draft."""
 
     id: int
     contract: UUID
@@ -44,13 +45,13 @@ class ContractFiles:
 
     @property
     def superseded(self) -> list[str]:
-        """Return the names of files that no version needs any more: versions that are the beginning of another file."""
+        """Return the names of the files that are not needed, because their bytes are the beginning of another file."""
         needed = {each.file for each in self.versions} | {self.document}
         return [each.sha256 for each in self.versions if each.file and each.sha256 not in needed]
 
 
 def find_beginnings(content: bytes, versions: Iterable[StoredVersion]) -> list[StoredVersion]:
-    """Return those of the versions whose bytes are the beginning of `content`. They are compared by SHA-256."""
+    """Return the versions whose bytes are the beginning of `content`, compared by SHA-256."""
     view = memoryview(content)
     return [
         each

@@ -1,4 +1,4 @@
-"""Inspection: whether the record of a contract is complete and agrees with the contract's row.
+"""Inspect whether the record of a contract is complete and agrees with the contract's row.
 
 The hash chain reveals entries that were changed or removed from the middle. Entries removed from the end are revealed
 by the record's head, which the database updates with each entry. If the head was reset as well, the state of the
@@ -32,7 +32,7 @@ class RecordHead:
 class InspectedContract:
     """What the other tables say about a contract. `number` is None if its row is missing.
 
-    `is_school`: it is no contract, but the school's own record, which has no row beside it.
+    `is_school`: this is not a contract but the school's record, which has no such row.
     """
 
     id: UUID
@@ -51,7 +51,7 @@ class InspectedContract:
 
 @dataclass
 class RecordInspection:
-    """Inspection of one record. Its entries are added one by one, in order, and are not kept in memory."""
+    """The inspection of one record. Its entries are added one by one, in order, and are not kept in memory."""
 
     contract: InspectedContract
     entries: int = 0
@@ -63,7 +63,7 @@ class RecordInspection:
     _unlisted: list[str] = field(default_factory=list)
 
     def add(self, entry: RecordEntry) -> Iterator[str]:
-        """Check one entry; yield what is wrong with it or missing before it."""
+        """Check one entry. Yield what is wrong with it or missing before it."""
         for fault in self._chain_faults(entry):
             self._faults += 1
             yield fault
@@ -88,7 +88,7 @@ class RecordInspection:
             yield f"entry {entry.sequence} does not follow the one before it: one of them was changed"
 
     def end(self) -> Iterator[str]:
-        """Check the record as a whole after its last entry; yield what is wrong."""
+        """Check the record as a whole after its last entry. Yield what is wrong."""
         contract, head = self.contract, self.contract.head
         if head is None:
             yield "the head of its record is missing" if self.entries else "it has no record"
@@ -104,7 +104,7 @@ class RecordInspection:
             yield from self._row_faults()
 
     def _row_faults(self) -> Iterator[str]:
-        """Compare the row with the record. Called only for an intact chain: other faults were reported already."""
+        """Compare the row with the record. Call this only for an intact chain: other faults were already reported."""
         if self.contract.state != self._state:
             yield f"the row says {self.contract.state}, its record says {self._state}"
         if self.contract.document != self._document:

@@ -1,4 +1,4 @@
-"""LegalHold: a contract that stays as it is, whoever asks for its erasure, because it is in dispute."""
+"""LegalHold: a contract that must not be erased, whoever asks for it, because it is in dispute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class LegalHold:
-    """A hold on a contract. `until`: when it ends by itself, None if somebody has to lift it."""
+    """A hold on a contract. `until`: when it ends by itself; None if staff have to lift it."""
 
     id: UUID
     contract: UUID
@@ -26,6 +26,6 @@ class LegalHold:
 
     @property
     def sentence(self) -> str:
-        """Say why the contract may not be erased."""
+        """Return the reason why the contract may not be erased, as a sentence."""
         end = f"until {self.until:%Y-%m-%d}" if self.until else "until somebody lifts it"
         return f"it is held {end}, by {self.placed_by}: {self.reason}"

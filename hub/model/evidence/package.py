@@ -16,17 +16,17 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.signing.signature_request import SignatureRequest
 
 FIRST_VERSION: Final = 1
-# A job that ended without a package is followed by another one after this time, which doubles with each.
+# A job that ended without a package is followed by another job after this time, which doubles each time.
 PACKAGE_RETRY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class EvidencePackage:
-    """A version of a package, given out under its SHA-256 (hex). Version 1 is signed; later ones only add to it.
+    """A version of a package, identified by its SHA-256 (hex). Version 1 is signed; later versions only add to it.
 
-    `leaf`: the hash of all items of version 1 as a group, which stands in the hash tree of a day. `file`: SHA-256 of
-    what is stored of this version alone; `pieces`: how it is put together, None if `file` is all of it. `renewals`:
-    how many timestamps its evidence record has beside the first.
+    `leaf`: the hash of all items of version 1 as a group, which is a leaf in the hash tree of a day. `file`: SHA-256 of
+    the stored file with the bytes that only this version has; `pieces`: how to assemble the version from stored files,
+    None if `file` is all of it. `renewals`: how many timestamps its evidence record has after the first.
     """
 
     contract: UUID
@@ -43,7 +43,8 @@ class EvidencePackage:
 
 @dataclass(frozen=True)
 class PackageParts:
-    """A package without the bytes that another stored file has. `own`: what is left of it, to be stored as `file`."""
+    """A package, without the bytes that another stored file contains. `own`: the remaining bytes, to be stored as
+    `file` (their SHA-256, hex). `pieces`: how to assemble the package."""
 
     own: bytes
     file: str
@@ -51,12 +52,12 @@ class PackageParts:
 
 
 def piece(file: str, start: int, length: int) -> dict[str, Any]:
-    """Return a piece of a package: these bytes of the content with the SHA-256 `file`."""
+    """Return a piece of a package: `length` bytes, from `start`, of the stored file with the SHA-256 `file`."""
     return {"file": file, "start": start, "length": length}
 
 
 def leave_out(package: bytes, start: int, length: int) -> PackageParts:
-    """Leave out of a package the bytes of a stored file, which stand in it from `start`. Pure."""
+    """Return the parts of a package in which another stored file occupies `length` bytes from `start`. Pure."""
     inside = hashlib.sha256(package[start : start + length]).hexdigest()
     own = package[:start] + package[start + length :]
     file = hashlib.sha256(own).hexdigest()
@@ -65,7 +66,7 @@ def leave_out(package: bytes, start: int, length: int) -> PackageParts:
 
 
 def go_on_from(first: EvidencePackage, length: int, tail: bytes) -> PackageParts:
-    """Make a version of the first `length` bytes of the first one, and of what follows in it. Pure."""
+    """Return the parts of a version that consists of the first `length` bytes of version 1 and of `tail`. Pure."""
     before, left = [], length
     for one in first.pieces or [piece(first.file, 0, first.size)]:
         if left > 0:
@@ -77,7 +78,7 @@ def go_on_from(first: EvidencePackage, length: int, tail: bytes) -> PackageParts
 
 @dataclass(frozen=True)
 class IdentityResult:
-    """The result of an identity check of a signer. What they entered is not kept."""
+    """The result of a signer's identity check. What the signer entered is not kept."""
 
     signer: UUID
     provider: str
@@ -89,7 +90,7 @@ class IdentityResult:
 
 @dataclass(frozen=True)
 class PageOpened:
-    """A page (from 1) of a document (SHA-256) that was fetched by a signer for this task."""
+    """A page (from 1) of a document (SHA-256), which a signer fetched for this task."""
 
     task: UUID
     document: str
@@ -99,7 +100,7 @@ class PageOpened:
 
 @dataclass(frozen=True)
 class PackageFacts:
-    """What the hub knows of a contract that has ended, read in one transaction. `entries` is its whole record."""
+    """Everything that the hub knows about an ended contract, read in one transaction. `entries`: its whole record."""
 
     case: Case
     entries: Sequence[RecordEntry]
@@ -112,7 +113,7 @@ class PackageFacts:
     pages: Sequence[PageOpened]
 
     def signatures_of(self, party: Party) -> list[SignatureRequest]:
-        """Return the signatures of this party that count, in the order in which they were prepared."""
+        """Return the valid signatures of this party, in the order in which they were prepared."""
         return [request for request in self.requests if request.task == party.task.id and request.counts]
 
     @property
@@ -121,10 +122,10 @@ class PackageFacts:
 
 
 def head_text(number: str, contract: UUID, entries: int, digest: bytes) -> str:
-    """Return the statement of a record's head, which stands in the package and in the hash tree of its day."""
+    """Return the text that states the head of a record. The package and the hash tree of the day contain it."""
     return f"contract {number}\nid {contract}\nentries {entries}\nsha256 {digest.hex()}\n"
 
 
 def next_try(now: datetime, tries: int) -> datetime:
-    """Return when a package that could not be made is tried again."""
+    """Return when to try again to make a package, after this number of failed tries."""
     return now + compute_backoff(tries)

@@ -1,6 +1,6 @@
-"""What is kept about one person, what of it may be erased now, and how their words are taken out of texts. Pure.
+"""What is kept about one person, what of it may be erased now, and how their values are removed from texts. Pure.
 
-A person is known by an identity document; a phone number alone may belong to a whole family.
+A person is identified by an identity document, because a phone number may belong to a whole family.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from hub.model.contract.person import (
 from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.retention import Retention
 
-# What stands where a value was erased.
+# Stands in place of an erased value.
 ERASED = "–"
-# States in which both sides are bound: such a contract is kept after its end.
+# States in which both sides are bound. A contract in one of these is kept for a time after its end.
 CONCLUDED = (ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER)
 _OF_PERSON = ("name", "phone", "id_number", "email", "relation", "birth_date")
 
 
 @dataclass(frozen=True)
 class SoughtPerson:
-    """What is known of the person who is sought; all that is given has to fit. `phone`: E.164."""
+    """The values by which a person is sought. All values that are given must match. `phone`: E.164."""
 
     phone: str = ""
     id_number: str = ""
@@ -45,7 +45,7 @@ class SoughtPerson:
 
     @classmethod
     def typed(cls, phone: str, id_number: str, name: str) -> SoughtPerson:
-        """Return what somebody typed, normalised. Raises BadInput, which quotes no number."""
+        """Return the typed values, normalised. Raises BadInput, which never quotes a number."""
         if not (phone or id_number or name):
             raise BadInput("give a phone number, an ID number or a name")
         number = strip_separators(id_number).upper()
@@ -54,7 +54,7 @@ class SoughtPerson:
         return cls(normalise_phone(phone) if phone else "", number, normalise_name(name) if name else "")
 
     def fits(self, values: Mapping[str, Any]) -> bool:
-        """Return whether these values of a person agree with everything that is sought."""
+        """Return whether these values of a person match everything that is given."""
         return (
             (not self.phone or values.get("phone") == self.phone)
             and (not self.id_number or str(values.get("id_number", "")).upper() == self.id_number)
@@ -72,10 +72,10 @@ def _is_number(kind: IdType, number: str) -> bool:
 
 @dataclass(frozen=True)
 class KnownPerson:
-    """A person by document, with all names, phones (E.164) and mail addresses under which they are on file.
+    """A person with one identity document, and all names, phones (E.164) and e-mail addresses on file for them.
 
-    `id_number` is empty for somebody of whom nothing but a phone number is known. `shared`: phones that somebody else
-    has as well, so that what came from there cannot be said to be this person's.
+    `id_number` is empty if only a phone number is known. `shared`: phones that other people have too; messages from
+    such a phone cannot be attributed to this person.
     """
 
     id_type: str
@@ -91,14 +91,14 @@ class KnownPerson:
 
     @property
     def masked(self) -> str:
-        """Return who it is, as far as a screen may show it."""
+        """Name and numbers of the person, masked for display."""
         parts = [mask_name(name) for name in sorted(self.names)] + [mask_phone(phone) for phone in sorted(self.phones)]
         return ", ".join(parts + ([mask_id(self.id_number)] if self.id_number else []))
 
 
 @dataclass(frozen=True)
 class PersonInContract:
-    """The part of a person in one contract. `signer`, `signs_as`: none for a student who does not sign."""
+    """What one contract contains about a person. `signer`, `signs_as`: empty for a student who does not sign."""
 
     contract: UUID
     number: str
@@ -118,7 +118,7 @@ class PersonInContract:
     hold: LegalHold | None = None
 
     def why_kept(self, retention: Retention, now: datetime) -> str:
-        """Return why it may not be erased now, as a sentence; empty if it may."""
+        """Return why this may not be erased now, as a sentence; empty if it may be erased."""
         if self.hold is not None:
             return self.hold.sentence
         if not self.state.final:
@@ -133,20 +133,20 @@ class PersonInContract:
 
 @dataclass(frozen=True)
 class PersonData:
-    """Everything that stands in the database about a person. `others`: rows by kind, as they may be shown to them."""
+    """Everything in the database about a person. `others`: further rows by kind, in the form shown to the person."""
 
     person: KnownPerson
     contracts: Sequence[PersonInContract]
     others: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def keep_reasons(self, retention: Retention, now: datetime) -> dict[str, str]:
-        """Return number and reason of each contract that has to stay."""
+        """Return the number of each contract that has to be kept, with the reason."""
         reasons = {each.number: each.why_kept(retention, now) for each in self.contracts}
         return {number: reason for number, reason in reasons.items() if reason}
 
 
 def list_words(person: KnownPerson) -> list[str]:
-    """Return all forms in which this person's values may stand in a text, the longest first."""
+    """Return all forms in which this person's values may occur in a text, longest first."""
     words = {*person.names, *person.emails}
     for phone in person.phones:
         words |= {phone, phone.removeprefix("+86"), format_phone(phone), mask_phone(phone)}
@@ -156,7 +156,8 @@ def list_words(person: KnownPerson) -> list[str]:
 
 
 def redact(value: Any, words: Sequence[str]) -> Any:
-    """Return JSON with the person's words replaced in all its texts. A word of one letter counts as a whole text."""
+    """Return the JSON value with the person's words replaced in all texts. A word of one letter is replaced only if it
+    is the whole text."""
     if isinstance(value, str):
         for word in words:
             value = value.replace(word, ERASED) if len(word) > 1 else (ERASED if value == word else value)
@@ -167,7 +168,8 @@ def redact(value: Any, words: Sequence[str]) -> Any:
 
 
 def redact_people(people: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> dict[str, Any]:
-    """Return `student` and `signers` of an enrolment or contract without this person: what is theirs is a dash."""
+    """Return the people (`student`, `signers`) of an enrolment or contract, with this person's values replaced by a
+    dash."""
 
     def without(values: Mapping[str, Any]) -> Mapping[str, Any]:
         if str(values.get("id_number", "")).upper() != person.id_number:
@@ -182,7 +184,7 @@ def redact_people(people: Mapping[str, Any], person: KnownPerson, words: Sequenc
 
 
 def list_people(people: Mapping[str, Any]) -> Iterable[tuple[bool, Mapping[str, Any]]]:
-    """Yield each person of an enrolment or contract, and whether it is the student."""
+    """Yield, for each person of an enrolment or contract, whether it is the student, and the person's values."""
     student = people.get("student")
     if isinstance(student, Mapping):
         yield True, student

@@ -1,8 +1,8 @@
-"""Which facts an audit entry may hold in clear. Entries are kept for ever.
+"""Decide which facts an entry of a record may contain in clear. Entries are kept forever.
 
-Ids, hashes, times, counts, fixed words of the hub and names from the configuration may. Everything else may contain
-personal data: its value goes to a side table, where it can be erased, and the entry holds a commitment. This includes
-every fact and kind of entry that is not listed here.
+It may contain ids, hashes, times, counts, fixed words of the hub, and names from the configuration. Everything else may
+be personal data: its value goes to a side table, where it can be erased, and the entry contains a commitment. This
+includes every fact and kind of entry that is not listed here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hub.model.staff.roles import StaffRole
 COMMITTED = "committed"
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# Empty, an id, a SHA-256 or commitment, or a time.
+# Allowed for every fact: an empty value, an id, a SHA-256 or commitment, or a time.
 _ANYWHERE = re.compile(rf"|{_UUID}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 _WORD = r"[a-z][a-z-]{0,60}"
-# Without five digits in a row, so that it cannot be a phone or document number.
+# A name has no five digits in a row, so that it cannot be a phone or document number.
 _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
-# `manager` stands in entries of version 0.1.
+# Entries from version 0.1 contain `manager`.
 _STAFF_ROLE = "|".join([*StaffRole, "manager"])
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
 

@@ -1,4 +1,4 @@
-"""Renewal of evidence records, before a timestamp's certificate or a hash algorithm comes to its end. RFC 4998, 5."""
+"""Renew evidence records before a timestamp's certificate or a hash algorithm comes to its end (RFC 4998, 5)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-# A timestamp is renewed so long before its certificate, or the algorithm of its tree, comes to its end: long enough to
-# find another service.
+# A timestamp is renewed this long before its certificate expires or the algorithm of its tree becomes too weak. It is
+# long enough to find another timestamp service.
 RENEW_BEFORE: Final = timedelta(days=180)
-# What follows an algorithm that comes to its end.
+# The successor of each hash algorithm.
 NEXT_ALGORITHM: Final[Mapping[str, str]] = {"sha256": "sha512"}
 
 
 @dataclass(frozen=True)
 class CurrentTimestamp:
-    """A timestamp that no other one renews yet: of the tree of `day`, or of the renewal `renewed`. `algorithm`: of the
-    tree that it is over; `ends`: when its certificate does."""
+    """A timestamp that has not been renewed yet: over the tree of `day`, or of the renewal `renewed`. `algorithm`: the
+    hash algorithm of the tree below it; `ends`: when its certificate expires."""
 
     day: date | None
     renewed: int | None
@@ -29,7 +29,7 @@ class CurrentTimestamp:
 
 @dataclass(frozen=True)
 class Renewal:
-    """A timestamp over the root of a tree, whose leaves are timestamps, or (`is_tree`) packages hashed anew."""
+    """A timestamp over the root of a tree. The leaves are timestamps or, if `is_tree`, packages hashed anew."""
 
     id: int
     algorithm: str
@@ -42,7 +42,8 @@ class Renewal:
 
 @dataclass(frozen=True)
 class RenewalLeaf:
-    """What a renewal is over: exactly one of `day`, `renewed` and `contract` is set."""
+    """A leaf of a renewal's tree: the timestamp of the tree of `day`, the timestamp of the renewal `renewed`, or the
+    package of `contract`. Exactly one of these is set."""
 
     leaf: bytes
     day: date | None = None
@@ -59,9 +60,9 @@ class RenewalStep:
 
 
 def choose_due(timestamps: Iterable[CurrentTimestamp], now: datetime) -> Mapping[str, Sequence[CurrentTimestamp]]:
-    """Return the timestamps that are to be renewed now, by the algorithm of their tree, which stays the same.
+    """Return the timestamps to renew now, by the hash algorithm of their tree, which stays the same.
 
-    One whose certificate has run out is not among them: nothing can renew it any more.
+    A timestamp whose certificate has expired is not among them, because it cannot be renewed any more.
     """
     due: dict[str, list[CurrentTimestamp]] = {}
     for one in timestamps:
@@ -71,11 +72,11 @@ def choose_due(timestamps: Iterable[CurrentTimestamp], now: datetime) -> Mapping
 
 
 def choose_ended(timestamps: Iterable[CurrentTimestamp], now: datetime) -> Sequence[CurrentTimestamp]:
-    """Return the timestamps whose certificate ran out before they were renewed."""
+    """Return the timestamps whose certificate expired before they were renewed."""
     return [one for one in timestamps if one.ends <= now]
 
 
 def choose_ending(ends: Mapping[str, date], now: datetime) -> Mapping[str, str]:
-    """Return which algorithm follows each that comes to its end soon. `ends`: the configured last days."""
+    """Return the successor of each hash algorithm that ends soon. `ends`: the configured last day of each algorithm."""
     soon = (now + RENEW_BEFORE).date()
     return {name: NEXT_ALGORITHM[name] for name, last in ends.items() if last <= soon and name in NEXT_ALGORITHM}

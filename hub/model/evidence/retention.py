@@ -1,4 +1,4 @@
-"""Retention: how long data is kept that neither a contract nor its evidence needs."""
+"""How long data is kept that neither a contract nor its evidence needs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from hub.model.school.roster_upload import ROSTER_RETENTION
 
 # Message counters. No budget has a period longer than a day.
 BUDGET_RETENTION = timedelta(days=7)
-# Job log: long enough to examine failures of a weekend.
+# The job log: long enough to examine failures of a weekend.
 JOB_LOG_RETENTION = timedelta(days=7)
-# Answers kept for an Idempotency-Key count for a day (`REPLAY_LIFE` in `hub.store.staff.idempotency`).
+# Answers kept for an Idempotency-Key. They are repeated for a day (`REPLAY_LIFE` in `hub.store.staff.idempotency`).
 ANSWER_RETENTION = timedelta(days=2)
-# One-time codes and wrong answers are counted by the day.
+# One-time codes and wrong answers, which are counted per day.
 GUESS_RETENTION = timedelta(days=7)
-# Sessions of people who are not on file, counted from their end: they hold phone numbers.
+# Sessions of people who are not on file, counted from the end of the session. They contain phone numbers.
 GUEST_RETENTION = timedelta(days=1)
-# Sessions that have ended, and failed logins: long enough to look into a break-in.
+# Sessions that have ended, and failed logins: long enough to investigate a break-in.
 SESSION_RETENTION = timedelta(days=30)
 
-# A prepared file that was not signed, counted from the end of its lease. This is much longer than preparing takes: the
-# same strokes of the same person within one second give an identical file, which may be in use again.
+# A prepared file that was not signed, counted from the end of its lease. This is much longer than preparing a file: if
+# the same person draws the same strokes within one second, the file is identical and may be in use again.
 PREPARED_FILE_RETENTION = timedelta(hours=1)
-# Files of an earlier version, counted from the signature that superseded it; and files that no row names, counted from
-# when they were written. A backup copies the database first and the files after it: what its rows name is copied by
-# then. It is also much longer than from writing a file to the commit that names it.
+# Files of an earlier version, counted from the signature that superseded it, and files that no row names, counted from
+# when they were written. A backup copies the database first and then the files, and ends within this time, so it finds
+# all files that its rows name. The time is also much longer than the time from writing a file to the commit that names
+# it.
 FILE_RETENTION = timedelta(days=1)
 
-# Kinds of what is deleted, beside rows: what requests and earlier versions left, and files that no row names.
+# Kinds of deleted data besides rows: files of finished requests and earlier versions, and files that no row names.
 SUPERSEDED_FILES = "superseded-files"
 ORPHAN_FILES = "orphan-files"
 
@@ -41,8 +42,8 @@ class Retention:
     `calls`: processed webhooks of providers; their content is deleted at once, their time and result are kept.
     `inbound`: messages that people sent us, which are personal data.
     `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
-    民法典 art. 188: three years). `algorithm_ends`: the last day of hash algorithms, before which evidence is renewed.
-    `templates`: in place of `contracts`, by template.
+    民法典 art. 188: three years). `templates`: for some templates, the time instead of `contracts`.
+    `algorithm_ends`: the last day of each hash algorithm; evidence is renewed before it.
     """
 
     calls: timedelta = timedelta(days=30)
@@ -58,7 +59,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Prunable:
-    """What may be deleted by now of one kind. `kept`: how long that kind is kept; `size`: in bytes."""
+    """The data of one kind that may be deleted now. `kept`: how long this kind is kept; `size`: in bytes."""
 
     kind: str
     kept: timedelta

@@ -1,10 +1,10 @@
-"""The school's own record: who set the school up and changed it. One chain, beside those of the contracts."""
+"""The school's record: who set the school up and changed it. It is one chain, separate from those of the contracts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Kinds of its entries, in words.
+# The kinds of its entries, each with a description.
 SCHOOL_KINDS: Mapping[str, str] = {
     "school-changed": "campuses or courses added or changed",
     "staff-added": "account added",

@@ -1,4 +1,4 @@
-"""The keys that seal columns, one after the other: which one is current, and when those before it are retired."""
+"""The keys that encrypt columns, one after the other: which one is current, and which are retired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class SealingKeyEntry:
-    """A key by its id (hex). `refuses_unbound`: values without the id of a key are opened no more."""
+    """A key by its id (hex). `refuses_unbound`: values that do not name a key are not decrypted any more."""
 
     id: str
     current_since: datetime
@@ -20,14 +20,14 @@ class SealingKeyEntry:
 
 @dataclass
 class SealedFaults:
-    """Values that cannot be opened, by table, column and key of the row; never what they say."""
+    """Values that cannot be decrypted, by table, column and key of the row, without their content."""
 
     checked: int = 0
     names: list[str] = field(default_factory=list)
 
 
 def is_unfinished(keys: Sequence[SealingKeyEntry]) -> bool:
-    """Return whether a rotation was begun and has not retired the keys before it."""
+    """Return whether a rotation has begun but has not yet retired the earlier keys."""
     return any(not key.is_current and key.retired_at is None for key in keys) or any(
         key.is_current and not key.refuses_unbound for key in keys
     )

@@ -1,8 +1,8 @@
-"""The hash tree of a day: over the head of each record that grew, each new version of a contract's file, each new
-package, and the root of the tree before.
+"""The hash tree of a day. Its leaves are the head of each record that grew, each new version of a contract's file, each
+new package, and the root of the tree before.
 
-A version of a file stands in it as its SHA-256, so that a record of the tree proves the file alone. Its row was written
-in the transaction of the act: of the issue, of each signature, and of the end.
+The leaf of a file's version is its SHA-256, so that the tree proves the file by itself. The row of a version is written
+in the transaction of the act: the issue, each signature, and the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.model.evidence.package import head_text
 
 
 class LeafKind(StrEnum):
-    """What a leaf stands for: `tree` is the root of the tree before, so that no tree can be taken out."""
+    """What a leaf stands for. `TREE`: the root of the tree before, so that no tree can be removed unnoticed."""
 
     TREE = "tree"
     RECORD = "record"
@@ -28,7 +28,8 @@ class LeafKind(StrEnum):
 
 @dataclass(frozen=True)
 class TreeLeaf:
-    """A leaf. `entries`: how long the record was; 0 for other kinds. `number`: of the contract, or `school`."""
+    """A leaf. `entries`: the number of entries of the record; 0 for other kinds. `number`: the number of the contract,
+    or `school`."""
 
     kind: LeafKind
     contract: UUID | None
@@ -39,7 +40,7 @@ class TreeLeaf:
 
 @dataclass(frozen=True)
 class StoredTree:
-    """The tree of a day. `timestamps`: RFC 3161 tokens over its root, one or two."""
+    """The tree of a day. `timestamps`: one or two RFC 3161 tokens over its root."""
 
     day: date
     leaves: int
@@ -49,11 +50,11 @@ class StoredTree:
 
 
 def record_leaf(contract: UUID, number: str, entries: int, digest: bytes) -> TreeLeaf:
-    """Return the leaf of a record whose entry `entries` has this digest."""
+    """Return the leaf of a record whose last entry has the number `entries` and this digest."""
     leaf = hashlib.sha256(head_text(number, contract, entries, digest).encode()).digest()
     return TreeLeaf(LeafKind.RECORD, contract, number, entries, leaf)
 
 
 def previous_leaf(root: bytes) -> TreeLeaf:
-    """Return the leaf that stands for the tree before."""
+    """Return the leaf that stands for the tree before, whose root is `root`."""
     return TreeLeaf(LeafKind.TREE, None, "", 0, hashlib.sha256(root).digest())
