@@ -13,7 +13,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ IDLE_SECONDS = 20.0
 # The cost of a look is the average of this many looks.
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
-EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): (.*)$")
+EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): *(.*)$")
 # Statements that only frame others, and what the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 
@@ -82,9 +82,27 @@ class StatementLog:
         for path in self._files():
             with path.open(encoding="utf-8", errors="replace") as log:
                 log.seek(places.get(path, 0))
-                for line in log:
-                    if found := EXECUTED.match(line):
-                        _count(found[1], counted)
+                count_entries(log, counted)
+
+
+def count_entries(log: Iterable[str], counted: Counted) -> None:
+    """Count the statements in the lines of a log."""
+    for entry in _entries(log):
+        if found := EXECUTED.match(entry):
+            _count(found[1], counted)
+
+
+def _entries(lines: Iterable[str]) -> Iterator[str]:
+    """Yield each entry of the log on one line, without the spaces at its end. The server writes a statement as it is,
+    and a tab before each of its lines but the first, which may be empty."""
+    entry = ""
+    for line in lines:
+        if line.startswith("\t"):
+            entry = f"{entry.rstrip()} {line.strip()}"
+            continue
+        yield entry
+        entry = line.rstrip()
+    yield entry
 
 
 async def count_statements(folder: Path, people: People, numbers: Sequence[int]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from bench.memory import PARTS, MemorySample, MemoryWatch
 from bench.people import person_number
 from bench.providers import LedgerVerdict, Taken, judged, read_ledger
 from bench.results import Result, median, percentile
+from bench.statements import Counted, count_entries
 from hub.model.contract.person import parse_id_document
 from tests.bench.measuring import Rows, measured, qianda
 from tests.channels.doubles.ledger import Ledger
@@ -19,6 +20,15 @@ from tests.channels.doubles.ledger import Ledger
 
 def cpu(rows: Rows, work: str) -> float:
     return median([float(row["cpu_s"]) for row in rows if row["work"] == work])
+
+
+def test_statements_of_several_lines_are_counted() -> None:
+    log = ["7 LOG:  execute __asyncpg_stmt_1__: \n", "\tSELECT id FROM seal\n", "\tWHERE name = $1\n"]
+    log += ["7 DETAIL:  Parameters: $1 = 'x'\n", "7 LOG:  statement: COMMIT\n", "7 LOG:  statement: RESET ALL\n"]
+    log += ["7 LOG:  execute __asyncpg_stmt_2__: SELECT contract.id\n"]
+    counted = Counted()
+    count_entries(log, counted)
+    assert (counted.transactions, counted.statements, counted.reads["contract"]) == (1, 2, 1)
 
 
 @pytest.mark.real
