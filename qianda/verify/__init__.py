@@ -8,6 +8,7 @@ is the right way for a stranger's file. pyHanko is imported only when it is need
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def verify_bytes(
         of_document,
         trust_findings,
     )
+    from qianda.verify.plain_chain import is_plainly_valid
     from qianda.verify.structure import altered, examine
 
     try:
@@ -63,9 +65,11 @@ def verify_bytes(
     except NotOurForm as error:
         return altered_report(pdf, altered(error), name)
     findings = [*structure.findings, *trust_findings(structure, trust)]
+    now = datetime.now(UTC)
+    unsure = bool(findings) or not is_plainly_valid(structure, trust, now)
     findings += expected.findings(structure.file) if expected else []
-    if structure.signatures:
-        findings += full_check(pdf, trust)
+    if structure.signatures and unsure:
+        findings += full_check(pdf, trust, now)
     parties, trial = judge(structure, findings, trust)
     return VerificationReport(
         file=name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -24,6 +25,7 @@ from pyhanko.sign.validation.policy_decl import (
     SignatureValidationSpec,
 )
 from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
@@ -42,26 +44,28 @@ _OF_THE_SIGNATURE = {
 }
 
 
-def full_check(pdf: bytes, trust: Trust) -> list[Finding]:
+def full_check(pdf: bytes, trust: Trust, now: datetime) -> list[Finding]:
     """Return what pyHanko finds wrong with each signature. Runs an event loop: call it where none is running."""
-    return asyncio.run(_full_check(pdf, trust))
+    return asyncio.run(_full_check(pdf, trust, ValidationTimingInfo(now, now, point_in_time_validation=False)))
 
 
-async def _full_check(pdf: bytes, trust: Trust) -> list[Finding]:
+async def _full_check(pdf: bytes, trust: Trust, timing: ValidationTimingInfo) -> list[Finding]:
     issuers.mend()
     spec = _offline_spec(trust)
     try:
         signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures
     except Exception as error:  # pyHanko raises many kinds, see `_check_one`
         return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__))]
-    return [finding for signature in signatures for finding in await _check_one(signature, spec)]
+    return [finding for signature in signatures for finding in await _check_one(signature, spec, timing)]
 
 
-async def _check_one(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationSpec) -> list[Finding]:
+async def _check_one(
+    signature: EmbeddedPdfSignature, spec: PdfSignatureValidationSpec, timing: ValidationTimingInfo
+) -> list[Finding]:
     name = str(signature.field_name)
     try:
         signature.compute_integrity_info()
-        result = await ades_lta_validation(signature, spec)
+        result = await ades_lta_validation(signature, spec, timing)
     except Exception as error:  # pyHanko raises many kinds on malformed input; each means that it does not accept
         return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__), name)]
     return list(_findings(name, result))

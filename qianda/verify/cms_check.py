@@ -12,7 +12,7 @@ from asn1crypto import cms, parser, tsp, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import Certificate, load_der_x509_certificate
 
 from qianda import der
 from qianda.confirmation import CONFIRMATION_OID, CheckedConfirmation, check_confirmation
@@ -265,10 +265,17 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
 
 
 def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
+    try:
+        return accepted_key(load_der_x509_certificate(certificate))
+    except ValueError as error:
+        raise BadCmsSignature(reasons.KEY_NOT_ACCEPTED) from error
+
+
+def accepted_key(certificate: Certificate) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     """Return the certificate's public key: P-256, P-384, or RSA from 2048 to 8192 bits. Raises BadCmsSignature for
     others."""
     try:
-        key = load_der_x509_certificate(certificate).public_key()
+        key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadCmsSignature(reasons.KEY_NOT_ACCEPTED) from error
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
