@@ -28,10 +28,12 @@ from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.seal_keys import find_seal_key
 from hub.settings import Settings
+from hub.settings.sections import TokenSettings
 from hub.store.kernel.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.sm2_pkcs11 import VendorMechanism
 from hub.tokens.softhsm import create_token, module_path, use_token
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
@@ -76,12 +78,17 @@ def open_token(settings: Settings) -> Pkcs11Token:
     none."""
     token = settings.token
     if token.module:
-        return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
+        pin = token.pin or _pin_from(token.pin_file)
+        return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
     folder = _token_folder(settings)
     if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
         raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
     use_token(folder)
     return Pkcs11Token(module_path(), token.label, token.pin or _pin_from(folder / "pin"))
+
+
+def _sm2_mechanism(token: TokenSettings) -> VendorMechanism | None:
+    return None if token.sm2_mechanism is None else VendorMechanism(token.sm2_mechanism, token.sm2_takes_hash)
 
 
 def _token_folder(settings: Settings) -> Path:

@@ -126,23 +126,6 @@ async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:
     return f"{renewed.name}: its certificate is valid until {renewed.ends_at:%Y-%m-%d}."
 
 
-@app.command("make-ofd")
-def make_ofd(
-    folder: Annotated[Path, typer.Argument(help="A new folder for seal, certificate and key.")],
-    passphrase_file: Annotated[Path, typer.Option(help="Its first line will open the key.", exists=True)],
-) -> None:
-    """Make a trial SM2 seal for OFD files, with a key in software."""
-    from datetime import UTC, datetime
-
-    from hub.seal_ofd import make_trial_seal
-
-    with said_plainly():
-        passphrase = passphrase_file.read_text("utf-8").partition("\n")[0].strip().encode()
-        organisation = real_settings().school.name
-        for line in asyncio.run(make_trial_seal(folder, passphrase, organisation, lambda: datetime.now(UTC))):
-            say(line)
-
-
 def _change(act: Callable[[Settings, str], Coroutine[Any, Any, str]]) -> None:
     settings = real_settings()
     with opened_database(settings, as_owner=True) as (_, dsns):

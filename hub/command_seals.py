@@ -16,6 +16,7 @@ from hub.errors import BadInput
 if TYPE_CHECKING:
     from hub.lifecycle.sealing.manage_seals import Keeper
     from hub.model.sealing.seal import Seal
+    from hub.model.sealing.sm2_seal import Sm2Seal
     from hub.wiring import Hub
 
 app = typer.Typer()
@@ -33,17 +34,21 @@ DAY = ["%Y-%m-%d"]
 
 @app.command("list")
 def list_command() -> None:
-    """List all seals: name, kind, campus, state, and when the certificate of each ends."""
+    """List all seals: name, kind, campus, state, when the certificate of each ends, and its SM2 side."""
 
-    async def act(hub: Hub) -> list[Seal]:
+    async def act(hub: Hub) -> tuple[list[Seal], dict[UUID, Sm2Seal]]:
         from hub.lifecycle.sealing.manage_seals import list_seals
 
-        return await list_seals(hub.services, _keeper().scope)
+        seals = await list_seals(hub.services, _keeper().scope)
+        async with hub.database.transaction(_keeper().scope) as tx:
+            return seals, {side.seal: side for side in await tx.sm2_seals.list_all()}
 
     with said_plainly():
-        for seal in with_hub(act):
+        seals, sides = with_hub(act)
+        for seal in seals:
             ends = f"until {seal.ends_at:%Y-%m-%d}" if seal.ends_at else ""
-            say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends))))
+            side = _said_of(sides[seal.id]) if seal.id in sides else ""
+            say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends, side))))
 
 
 @app.command("show")
@@ -157,6 +162,39 @@ def make_command(
             say(with_hub(ask).decode().rstrip("\n"))
         return
     _say_state(act)
+
+
+@app.command("make-sm2")
+def make_sm2_command(
+    name: Name,
+    token_key: Annotated[str, typer.Option(help="Label of an SM2 key on the token. [default: a software key]")] = "",
+) -> None:
+    """Give a seal an SM2 side, with which it seals OFD files: for trial, with an authority of its own."""
+
+    async def act(hub: Hub) -> Sm2Seal:
+        from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+
+        return await make_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, token_key)
+
+    _say_side(name, act)
+
+
+@app.command("install-sm2")
+def install_sm2_command(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="The electronic seal (.esl) that the seal maker made.", exists=True)],
+    token_key: Annotated[str, typer.Option(help="Label of its SM2 key on the token.")],
+    certificate: Annotated[list[Path], typer.Option(help="The certificate of its key, and all above it.")],
+) -> None:
+    """Give a seal the SM2 side that a seal maker made for a key on the token."""
+
+    async def act(hub: Hub) -> Sm2Seal:
+        from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal
+
+        given = GivenSm2Seal(str(file), file.read_bytes(), _read(certificate), token_key)
+        return await install_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, given)
+
+    _say_side(name, act)
 
 
 @app.command("grant")
@@ -311,6 +349,17 @@ def _move(name: str, word: str) -> None:
         return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))
 
     _say_state(act)
+
+
+def _say_side(name: str, act: Callable[[Hub], Coroutine[Any, Any, Sm2Seal]]) -> None:
+    with said_plainly():
+        side = with_hub(act)
+        say(f"{name} seals OFD files: {_said_of(side)}.")
+
+
+def _said_of(side: Sm2Seal) -> str:
+    key = "a software key" if side.private_key else "its key is on the token"
+    return f"SM2 ({key}, {side.key_label}) until {side.ends_at:%Y-%m-%d}"
 
 
 def _say_state(act: Callable[[Hub], Coroutine[Any, Any, Seal]]) -> None:

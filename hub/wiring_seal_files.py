@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from hub.lifecycle.services import SealFileServices
 from hub.model.sealing.webhook import WebhookAddress, read_webhook_key
-from hub.seal_ofd import load_ofd_seal
 from hub.settings import Settings
 from hub.store.kernel.object_places import ObjectPlace
 from hub.store.sealing.job_files import SealJobFiles
 
 if TYPE_CHECKING:
-    from hub.documents.sealing.file_sealer import FileSealer, OfdSeal
+    from hub.documents.sealing.file_sealer import FileSealer
 
 
 def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Callable[[], datetime]) -> SealFileServices:
@@ -29,14 +28,7 @@ def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Calla
         closing.callback(sealer.close)
         return sealer
 
-    def load() -> OfdSeal | None:
-        if configured.ofd is None or configured.ofd_passphrase_file is None:
-            return None
-        passphrase = configured.ofd_passphrase_file.read_text("utf-8").partition("\n")[0].strip()
-        return load_ofd_seal(configured.ofd, passphrase.encode())
-
     return SealFileServices(
-        load_ofd_seal=load,
         folder=SealJobFiles(configured.folder or settings.data / "seal-jobs"),
         make_sealer=make_sealer,
         stores={

@@ -41,7 +41,7 @@ from hub.timestamps import TimestampAuthority
 from hub.tokens import KeyToken, SigningKey
 
 if TYPE_CHECKING:  # loads the PDF libraries
-    from hub.documents.sealing.file_sealer import FileSealer, OfdSeal
+    from hub.documents.sealing.file_sealer import FileSealer
 
 Randomness = Callable[[int], bytes]
 
@@ -157,12 +157,6 @@ class SealFileServices:
     make_sealer: Callable[[], FileSealer]
     stores: Mapping[str, ObjectPlace] = field(default_factory=dict)
     webhooks: Mapping[str, WebhookAddress] = field(default_factory=dict)
-    load_ofd_seal: Callable[[], OfdSeal | None] = lambda: None
-
-    @cached_property
-    def ofd_seal(self) -> OfdSeal | None:
-        """The SM2 form of the configured seal, which seals OFD files. None if there is none."""
-        return self.load_ofd_seal()
 
     @cached_property
     def sealer(self) -> FileSealer:

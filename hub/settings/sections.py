@@ -46,13 +46,18 @@ class SchoolSettings(_Section):
 
 
 class TokenSettings(_Section):
-    """The PKCS#11 token. Without `module` it is SoftHSM in the data folder. The PIN is in a variable or a file."""
+    """The PKCS#11 token. Without `module` it is SoftHSM in the data folder. The PIN is in a variable or a file.
+
+    `sm2_mechanism`: the number of the vendor's mechanism for SM2 signatures, from 0x80000000 on: PKCS#11 has none.
+    `sm2_takes_hash`: whether that mechanism takes e = SM3(Z ‖ message), or the message itself."""
 
     module: str = ""
     label: str = "qianda"
     pin: str = ""
     pin_file: Path | None = None
     seal_key: str = "seal"
+    sm2_mechanism: int | None = Field(default=None, ge=0x80000000, le=0xFFFFFFFF)
+    sm2_takes_hash: bool = True
 
 
 class SealStoreSettings(_Section):
@@ -74,13 +79,10 @@ class SealWebhookSettings(_Section):
 
 class SealFilesSettings(_Section):
     """Sealing for other systems. `folder`: for files that are under way, shared by web and workers; without it a folder
-    in `data`. `children`: files that one worker prepares at the same time. `ofd`: a folder with the SM2 seal for OFD
-    files (`qianda seal make-ofd`); the first line of `ofd_passphrase_file` opens its key."""
+    in `data`. `children`: files that one worker prepares at the same time."""
 
     folder: Path | None = None
     children: int = Field(default=2, ge=1, le=32)
-    ofd: Path | None = None
-    ofd_passphrase_file: Path | None = None
     stores: dict[str, SealStoreSettings] = Field(default_factory=dict)
     webhooks: dict[str, SealWebhookSettings] = Field(default_factory=dict)
 

@@ -52,6 +52,7 @@ from hub.store.school.rosters import Rosters
 from hub.store.sealing.seal_jobs import SealJobs
 from hub.store.sealing.seal_register import SealRegister
 from hub.store.sealing.seals import Seals
+from hub.store.sealing.sm2_seals import Sm2Seals
 from hub.store.signing.device_keys import AppKeys
 from hub.store.signing.issued_certificates import Certificates
 from hub.store.signing.links import Links
@@ -312,6 +313,10 @@ class Repositories:
     @cached_property
     def seals(self) -> Seals:
         return Seals(self.connection)
+
+    @cached_property
+    def sm2_seals(self) -> Sm2Seals:
+        return Sm2Seals(self.connection, self.cipher)
 
     @cached_property
     def seal_register(self) -> SealRegister:

@@ -25,8 +25,8 @@ class SigningKey(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """Return the signature over `message`: ECDSA with SHA-256 in DER (RFC 3279, 2.2.3), or PKCS#1 v1.5 with
-        SHA-256.
+        """Return the signature over `message`: ECDSA with SHA-256 in DER (RFC 3279, 2.2.3), PKCS#1 v1.5 with SHA-256,
+        or SM2 with SM3 in DER.
 
         Raises TokenUnavailable if the key is away.
         """
@@ -61,6 +61,11 @@ class KeyToken(Protocol):
 
     async def key(self, label: str) -> SigningKey:
         """Return the key with this label. Raises TokenUnavailable if there is none."""
+        ...
+
+    async def sm2_key(self, label: str) -> SigningKey:
+        """Return the SM2 key with this label, which signs with SM3. Raises TokenUnavailable also where no mechanism for
+        SM2 is configured."""
         ...
 
     async def generate_key(self, label: str) -> SigningKey:

@@ -20,6 +20,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_
 from hub.errors import TokenUnavailable
 from hub.tokens.key_objects import REFUSALS, destroy_key, rsa_public_key_info, store_key
 from hub.tokens.module import loaded_module
+from hub.tokens.sm2_pkcs11 import Sm2TokenKey, VendorMechanism
 from hub.tokens.softhsm import undisturbed
 from hub.tokens.softkey import SealingPrivateKey, public_key_info
 
@@ -58,8 +59,18 @@ class Pkcs11Token:
     Blocking calls run in threads of this object. A token that was away is opened again by the next call.
     """
 
-    def __init__(self, module: str | Path, label: str, pin: str, *, deadline: float = SIGN_DEADLINE) -> None:
+    def __init__(
+        self,
+        module: str | Path,
+        label: str,
+        pin: str,
+        *,
+        deadline: float = SIGN_DEADLINE,
+        sm2: VendorMechanism | None = None,
+    ) -> None:
+        """`sm2`: the vendor's mechanism for SM2, if the token has one."""
         self.label = label
+        self._sm2 = sm2
         self._pin = pin
         self._deadline = deadline
         self._module = loaded_module(str(module))
@@ -79,6 +90,14 @@ class Pkcs11Token:
         if spki is None:
             raise TokenUnavailable(f"the token {self.label!r} has no key {label!r}")
         return TokenKey(label, spki, self)
+
+    async def sm2_key(self, label: str) -> Sm2TokenKey:
+        """Return the SM2 key with this label. Raises TokenUnavailable also where no mechanism is configured for it."""
+        if self._sm2 is None:
+            raise TokenUnavailable(
+                "no mechanism for SM2 is configured: [token] sm2_mechanism, a number of the vendor's"
+            )
+        return await Sm2TokenKey.find(self, label, self._sm2)
 
     async def generate_key(self, label: str) -> TokenKey:
         """Return a new P-256 key, which never leaves the token; the existing key if the label is taken.

@@ -1,4 +1,4 @@
-"""An SM2 key in software: in the memory of this process, and encrypted at rest.
+"""An SM2 key in software: in the memory of this process; at rest it is a sealed column of the database.
 
 No PKCS#11 standard has SM2, so this is what seals OFD files until a vendor's module is configured (`sm2_pkcs11.py`).
 Whoever can read this process's memory has the key: `custody` says "software" wherever the key is shown.
@@ -6,23 +6,9 @@ Whoever can read this process's memory has the key: `custody` says "software" wh
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-from hub.errors import TokenUnavailable
 from qianda import sm2
-
-KIND: Final = "sm2-software-key"
-# scrypt with 32 MiB: a guess at the passphrase costs a tenth of a second (RFC 7914, 2).
-_COST, _BLOCK, _PARALLEL = 1 << 15, 8, 1
-_SALT_BYTES, _NONCE_BYTES, _KEY_BYTES = 16, 12, 32
-MIN_PASSPHRASE_BYTES: Final = 12
 
 
 class Sm2SoftKey:
@@ -51,39 +37,7 @@ class Sm2SoftKey:
     async def check(self) -> None:
         """Do nothing: a key in memory can always sign."""
 
-    def encrypt(self, passphrase: bytes) -> bytes:
-        """Return the key as a file (JSON) that only the passphrase opens. Raises ValueError for a short passphrase."""
-        if len(passphrase) < MIN_PASSPHRASE_BYTES:
-            raise ValueError(f"a passphrase has at least {MIN_PASSPHRASE_BYTES} bytes")
-        salt, nonce = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_NONCE_BYTES)
-        # The public half and the label are bound to the ciphertext: nobody can put the key under another name.
-        sealed = _cipher(passphrase, salt).encrypt(nonce, self._private_key, _bound(self.label, self.spki))
-        parts = {"salt": salt, "nonce": nonce, "sealed": sealed, "spki": self.spki}
-        encoded = {name: base64.b64encode(value).decode() for name, value in parts.items()}
-        return json.dumps({"kind": KIND, "label": self.label, **encoded}, ensure_ascii=False).encode()
-
-    @classmethod
-    def decrypt(cls, file: bytes, passphrase: bytes) -> Sm2SoftKey:
-        """Return the key in a file of `encrypt`. Raises TokenUnavailable if the passphrase is wrong or the file
-        damaged."""
-        try:
-            said = json.loads(file)
-            if said["kind"] != KIND:
-                raise ValueError("another kind of file")
-            parts = {name: base64.b64decode(said[name], validate=True) for name in ("salt", "nonce", "sealed", "spki")}
-            cipher, bound = _cipher(passphrase, parts["salt"]), _bound(said["label"], parts["spki"])
-            private_key = cipher.decrypt(parts["nonce"], parts["sealed"], bound)
-            point = sm2.read_spki(parts["spki"])
-        except (ValueError, KeyError, TypeError, InvalidTag) as error:
-            raise TokenUnavailable("the SM2 software key does not open: wrong passphrase, or a damaged file") from error
-        if point is None:
-            raise TokenUnavailable("the SM2 software key does not open: no SM2 key in it")
-        return cls(said["label"], private_key, point)
-
-
-def _cipher(passphrase: bytes, salt: bytes) -> AESGCM:
-    return AESGCM(Scrypt(salt, _KEY_BYTES, _COST, _BLOCK, _PARALLEL).derive(passphrase))
-
-
-def _bound(label: str, spki: bytes) -> bytes:
-    return KIND.encode() + b"\0" + label.encode() + b"\0" + spki
+    @property
+    def private_key(self) -> bytes:
+        """The key itself, for whoever keeps it encrypted (`hub.store.sealing.sm2_seals`)."""
+        return self._private_key

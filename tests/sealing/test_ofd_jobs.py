@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
-from hub.errors import BadInput, TokenUnavailable
-from hub.seal_ofd import KEY, ROOT, load_ofd_seal, make_trial_seal
+from hub.lifecycle.sealing.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.manage_seals import Keeper
+from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.sm2_seal import Sm2KeyPlace
+from hub.model.staff.accounts import EVERYTHING
 from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust
 from tests.ofd.plain import plain_ofd
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
 from tests.sealing.parts import pages
-from tests.signing_parts import ORGANISATION, utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PASSPHRASE = "a passphrase of the test"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("ofd") / "seal"
+KEEPER = Keeper("test", EVERYTHING)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(folder: Path) -> AsyncIterator[Running]:
-    (folder.parent / "passphrase").write_text(f"{PASSPHRASE}\n")
-    await make_trial_seal(folder, PASSPHRASE.encode(), ORGANISATION, utc_now)
-    ofd = {"ofd": str(folder), "ofd_passphrase_file": str(folder.parent / "passphrase"), "children": 1}
-    async with running_hub(configured={"seal_files": ofd}) as hub:
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(configured={"seal_files": {"children": 1}}) as hub:
         yield hub
 
 
-async def test_pdf_and_ofd_in_one_job(running: Running, folder: Path) -> None:
+async def configured(running: Running) -> Seal:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await get_configured_seal(running.hub.services, tx)
+
+
+async def test_pdf_and_ofd_in_one_job(running: Running) -> None:
+    seal = await configured(running)
+    await make_sm2_seal(running.hub.services, KEEPER, seal.id)
     client = await granted_client(running)
     files = {"a.ofd": plain_ofd(), "b.pdf": pages("a"), "broken.ofd": plain_ofd()[:900]}
     _, job = await client.upload(files, "page:1,150,240", level="lasting")
     ended = await client.ended(job["id"])
     assert (ended["sealed"], ended["failed"]) == (2, 1)
     _, sealed = await client.get(f"{job['id']}/items/1/file")
-    trust = Trust.load([folder / ROOT, running.hub.settings.data / "trust"])
+    trust = Trust.load([running.hub.settings.data / "trust"])
     report = verify_bytes(sealed, trust)
     assert not report.failed, report
     _, job = await client.upload({"once more.ofd": sealed, "words.ofd": plain_ofd()}, "page:1,60,60")
@@ -55,12 +59,26 @@ async def test_pdf_and_ofd_in_one_job(running: Running, folder: Path) -> None:
     assert [item["fault"] for item in await client.items(job["id"])] == ["not-for-ofd"]
 
 
-async def test_seal_that_does_not_open(folder: Path, running: Running, tmp_path: Path) -> None:
-    with pytest.raises(TokenUnavailable):
-        load_ofd_seal(folder, b"another passphrase")
-    with pytest.raises(BadInput):
-        await make_trial_seal(folder, PASSPHRASE.encode(), ORGANISATION, utc_now)
-    with pytest.raises(BadInput):
-        await make_trial_seal(tmp_path / "new", b"short", ORGANISATION, utc_now)
-    assert PASSPHRASE.encode() not in (folder / KEY).read_bytes()
-    assert (folder / KEY).stat().st_mode & 0o77 == 0
+async def test_software_key_is_encrypted_and_called_a_software_key(running: Running) -> None:
+    seal = await configured(running)
+    made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
+    assert (made.key_place, made.custody) == (Sm2KeyPlace.SOFTWARE, "school-software")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.sm2_seals.get(seal.id) == made
+        row = (await tx.connection.execute(text("SELECT * FROM seal_sm2"))).one()
+    assert made.private_key and all(
+        made.private_key not in bytes(value) for value in row.values() if isinstance(value, bytes)
+    )
+    assert repr(made.private_key) not in repr(made)
+
+
+async def test_expired_sm2_certificate_seals_no_ofd(running: Running) -> None:
+    seal = await configured(running)
+    made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.sm2_seals.put(replace(made, ends_at=tx.now - timedelta(seconds=1)))
+    client = await granted_client(running)
+    _, job = await client.upload({"a.ofd": plain_ofd(), "b.pdf": pages("b")}, "page:1,60,60")
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (1, 1)
+    assert {item["fault"] for item in await client.items(job["id"])} == {None, "ofd-seal-expired"}

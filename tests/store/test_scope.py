@@ -197,6 +197,7 @@ async def import_roster(running: Running) -> None:
 _ID = "gen_random_uuid()"
 # The rest of a row of each table about seals.
 _SEAL = "'hefei', 'x', 'x', '', 'active', now(), now(), NULL, 'drawn', 'token', 'x'"
+_LIFE = "now(), now(), now()"
 _USE = "'hefei', 'x', 'x', NULL, 'x', 1, 'sealed', NULL, 1, now()"
 _JOB = "'across', 'plain', '{}', '{}', NULL, 'open', now(), 0, 0, 0, ''"
 _ITEM = "1, 'hefei', 'x', 'x', 'x', 'waiting', NULL, 0, NULL, NULL, NULL, ''"
@@ -209,6 +210,7 @@ async def ask_for_a_seal(running: Running) -> None:
             f"INSERT INTO seal VALUES ({_ID}, 'x', 'contract', {_SEAL}, '{{}}')",
             "INSERT INTO seal_request SELECT id, id, 'hefei', 'x', 'x', now(), 'applied', '[]' FROM seal",
             "INSERT INTO seal_grant SELECT id, id, 'client', 'x', 'hefei', '{}', 'x', now() FROM seal",
+            f"INSERT INTO seal_sm2 SELECT id, 'hefei', '', '{{}}', 1, 1, 'token', 'x', NULL, {_LIFE} FROM seal",
             f"INSERT INTO seal_use SELECT id, id, NULL, {_USE} FROM seal",
             f"INSERT INTO seal_job SELECT {_ID}, api_key.id, 'x', 'hefei', seal.id, {_JOB} FROM api_key, seal LIMIT 1",
             f"INSERT INTO seal_job_item SELECT id, {_ITEM} FROM seal_job",

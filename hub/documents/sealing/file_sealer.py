@@ -48,12 +48,13 @@ class OfdSeal:
 @dataclass(frozen=True)
 class SealInHand:
     """A seal that may be used: its picture (a PDF page of its size), its chain (DER, its own certificate first), and
-    the key that signs. `ofd`: what it needs in an OFD, if it can be used there."""
+    the key that signs. `ofd`: what it needs in an OFD, if it can be used there; else `ofd_fault` says why not."""
 
     picture: bytes
     chain: tuple[bytes, ...]
     key: SealSigner
     ofd: OfdSeal | None = None
+    ofd_fault: SealFault = SealFault.NO_OFD_SEAL
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ def _question(order: SealOrder, at: datetime) -> dict[str, Any]:
         "place": order.place,
         "chain": _texts(order.seal.chain),
         "at": at.isoformat(),
+        "ofd_fault": order.seal.ofd_fault.value,
         "ofd": ofd
         and {
             "seal": b64encode(ofd.seal).decode(),

@@ -7,6 +7,7 @@ from io import BytesIO
 import pypdfium2
 
 DOTS_PER_INCH = 300
+_POINTS = 72 / 25.4  # a millimetre in PDF points
 _TRANSPARENT = (255, 255, 255, 0)
 
 
@@ -17,3 +18,10 @@ def picture_of(pdf: bytes) -> bytes:
     output = BytesIO()
     image.save(output, "PNG", optimize=True)
     return output.getvalue()
+
+
+def picture_size(pdf: bytes) -> tuple[int, int]:
+    """Return width and height of the first page in whole millimetres, as an electronic seal states them."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        width, height = document[0].get_size()
+    return max(1, round(width / _POINTS)), max(1, round(height / _POINTS))

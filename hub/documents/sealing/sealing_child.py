@@ -55,7 +55,7 @@ class Child:
         if not head.startswith(ZIP_HEAD):
             raise CannotSeal(SealFault.NOT_A_DOCUMENT)
         if asked["ofd"] is None:
-            raise CannotSeal(SealFault.NO_OFD_SEAL)
+            raise CannotSeal(SealFault(asked["ofd_fault"]))
         seal, certificate = b64decode(asked["ofd"]["seal"]), b64decode(asked["ofd"]["certificate"])
         size = (float(asked["ofd"]["width"]), float(asked["ofd"]["height"]))
         self._ofd = prepare_ofd(OfdOrder(path, place, seal, certificate, size, at))

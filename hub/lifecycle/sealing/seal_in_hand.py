@@ -8,19 +8,29 @@ from hub.authorities import CertificateStatus
 from hub.documents.sealing.file_sealer import LongTerm, SealInHand
 from hub.documents.signature import Evidence
 from hub.documents.stamps import seal_stamp
-from hub.errors import CertificateRevoked
+from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.sealing.contract_seal import open_seal_key
+from hub.lifecycle.sealing.sm2_seals import open_sm2_seal
 from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal import KeyPlace, Seal
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal_fault import SealFault
 from hub.model.staff.accounts import EVERYTHING
 
 
 async def open_seal(services: Services, seal: Seal) -> SealInHand:
-    """Return the seal's picture and key. Raises TokenUnavailable, CertificateNotValid."""
+    """Return the seal's picture and keys. Raises TokenUnavailable, CertificateNotValid."""
     opened = await open_seal_key(services.sealing, seal)
-    ofd = services.seal_files.ofd_seal if seal.key_place is KeyPlace.CONFIGURED else None
-    return SealInHand(opened.picture or seal_stamp(opened.organisation), opened.chain, opened.key, ofd)
+    async with services.database.transaction(EVERYTHING) as tx:
+        side = await tx.sm2_seals.get(seal.id)
+    picture = opened.picture or seal_stamp(opened.organisation)
+    if side is None:
+        return SealInHand(picture, opened.chain, opened.key)
+    try:
+        ofd = await open_sm2_seal(services, side)
+    except CertificateNotValid:  # PDF files need none of it
+        return SealInHand(picture, opened.chain, opened.key, ofd_fault=SealFault.OFD_SEAL_EXPIRED)
+    return SealInHand(picture, opened.chain, opened.key, ofd)
 
 
 async def collect_seal_evidence(services: Services, chain: tuple[bytes, ...]) -> LongTerm:

@@ -85,6 +85,8 @@ class Contract:
     `revision`: number of signatures embedded so far.
     `document`: SHA-256 (lower-case hex) of the current file.
     `issued_sha256`: SHA-256 (hex) of the file as issued, with empty signature fields.
+    `issued_ofd_sha256`: that of the same contract as OFD, if it is issued as OFD as well; `final_ofd_sha256`: the same
+    with the school's SM2 seal.
     `deadline`: until when signers may sign.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
     (`STEP_FAILED`).
@@ -109,6 +111,8 @@ class Contract:
     readable: bool = True
     document: str | None = None
     issued_sha256: str | None = None
+    issued_ofd_sha256: str | None = None
+    final_ofd_sha256: str | None = None
     revision: int = 0
     pages: int = 0
     fields: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "seal-rejected": "application for a seal rejected or taken back",
     "seal-made": "seal made: key and certificate",
     "seal-renewed": "certificate of a seal renewed",
+    "seal-sm2-made": "SM2 side of a seal made or renewed, for OFD files",
     "seal-activated": "seal taken into use",
     "seal-suspended": "seal suspended",
     "seal-resumed": "seal in use again",

@@ -30,6 +30,7 @@ class SealFault(StrEnum):
     KEYWORD_TOO_FEW = "keyword-too-few"
     NOT_FOR_OFD = "not-for-ofd"
     NO_OFD_SEAL = "no-ofd-seal"
+    OFD_SEAL_EXPIRED = "ofd-seal-expired"
     SOURCE_MISSING = "source-missing"
     SOURCE_CHANGED = "source-changed"
     SEAL_REFUSED = "seal-refused"
@@ -100,6 +101,10 @@ SENTENCES: dict[SealFault, tuple[str, str]] = {
     SealFault.NO_OFD_SEAL: (
         "This seal has no SM2 key, which an OFD needs.",
         "该印章没有 SM2 密钥，不能用于 OFD 文件。",
+    ),
+    SealFault.OFD_SEAL_EXPIRED: (
+        "The SM2 certificate of this seal is not valid now, or is for another key.",
+        "该印章的 SM2 证书当前无效，或与密钥不符。",
     ),
     SealFault.SOURCE_MISSING: ("The file is not at the place that was named.", "在指定位置找不到该文件。"),
     SealFault.SOURCE_CHANGED: ("The file has changed since the job was asked for.", "任务提交后文件发生了变化。"),

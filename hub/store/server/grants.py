@@ -43,8 +43,8 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "seal_grant": ("used", "revoked_at", "revoked_by"),
     "seal_use": ("seal_grant", "document_sha256", "outcome", "reason", "tries", "ended_at", "result_sha256"),
     "contract": (
-        "state", "version", "document", "issued_sha256", "revision", "deadline", "issued_at", "completed_at",
-        "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
+        "state", "version", "document", "issued_sha256", "final_ofd_sha256", "revision", "deadline", "issued_at",
+        "completed_at", "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
     ),
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
 }  # fmt: skip

@@ -53,6 +53,7 @@ from hub.store.tables.sealing import (
     SealJobRow,
     SealRequestRow,
     SealRow,
+    SealSm2Row,
     SealUseRow,
 )
 from hub.store.tables.server import (
@@ -168,6 +169,7 @@ __all__ = [
     "SealJobRow",
     "SealRequestRow",
     "SealRow",
+    "SealSm2Row",
     "SealUseRow",
     "SealingKeyRow",
     "SendingPauseRow",

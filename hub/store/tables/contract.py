@@ -41,6 +41,8 @@ class ContractRow(SQLModel, table=True):
     fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     document: str | None = words(default=None)
     issued_sha256: str | None = words(default=None)
+    issued_ofd_sha256: str | None = words(default=None)
+    final_ofd_sha256: str | None = words(default=None)
     revision: int = 0
     deadline: datetime = moment(nullable=False)
     created_at: datetime = moment(nullable=False)

@@ -56,6 +56,24 @@ class SealRow(SQLModel, table=True):
     )
 
 
+class SealSm2Row(SQLModel, table=True):
+    """The SM2 side of a seal. `key_sealed`: a software key, encrypted; empty where a token has it."""
+
+    __tablename__ = "seal_sm2"
+    seal: UUID = Field(primary_key=True, foreign_key="seal.id")
+    campus: str = words()
+    encoded: bytes = bytes_(nullable=False)
+    chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    width: float
+    height: float
+    key_place: str = words()
+    key_label: str = words()
+    key_sealed: bytes | None = bytes_()
+    begins_at: datetime = moment(nullable=False)
+    ends_at: datetime = moment(nullable=False)
+    made_at: datetime = moment(nullable=False)
+
+
 class SealRequestRow(SQLModel, table=True):
     """The application for a seal, with its approvals."""
 

@@ -1,0 +1,181 @@
+"""The SM2 side of a seal: made for trial, or installed as a seal maker gave it; renewed by doing so again.
+
+The old side counts until the new one is written. The record has the hash of each certificate, and where its key is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from asn1crypto import x509
+
+from hub.authorities.request import read_certificates
+from hub.authorities.sm2 import Sm2Authority, make_sm2_root
+from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
+from hub.documents.sealing.file_sealer import OfdSeal
+from hub.documents.sealing.ofd_picture import picture_of, picture_size
+from hub.documents.stamps import seal_stamp
+from hub.errors import BadInput, CertificateNotValid, SealMoveNotAllowed
+from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal, SealState
+from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
+from hub.tokens import SigningKey
+from hub.tokens.sm2_softkey import Sm2SoftKey
+from qianda import sm2
+from qianda.ofd import NotAnOfd
+from qianda.ofd.values import ElectronicSeal, read_seal
+
+LIFE = timedelta(days=730)
+_MADE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
+
+
+@dataclass(frozen=True)
+class GivenSm2Seal:
+    """What a seal maker gave: the seal's file, and the certificate of its key with those above it, by the files' names.
+    `key_label`: under which the key is on the token."""
+
+    name: str
+    encoded: bytes
+    certificates: Sequence[tuple[str, bytes]]
+    key_label: str
+
+
+# ---- use
+
+
+async def open_sm2_seal(services: Services, side: Sm2Seal) -> OfdSeal:
+    """Return the seal as an OFD needs it. Raises CertificateNotValid outside of its time, TokenUnavailable."""
+    side.check_valid(services.clock())
+    key = await _open_key(services, side)
+    if key.spki != _spki_of(side.chain[0]):
+        raise CertificateNotValid(f"the SM2 certificate of the seal is not for the key {side.key_label!r}")
+    return OfdSeal(side.encoded, side.chain[0], key, side.size)
+
+
+async def _open_key(services: Services, side: Sm2Seal) -> SigningKey:
+    if side.private_key is None:
+        return await services.sealing.token.sm2_key(side.key_label)
+    point = sm2.read_spki(_spki_of(side.chain[0]))
+    if point is None:
+        raise CertificateNotValid("the certificate of the seal is for no SM2 key")
+    return Sm2SoftKey(side.key_label, side.private_key, point)
+
+
+# ---- make and install
+
+
+async def make_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "") -> Sm2Seal:
+    """Make a trial SM2 side with its own authority, whose key is not kept. `key_label`: of an SM2 key on the token;
+    without it the key is a software key.
+
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable, BadInput.
+    """
+    seal = await _get_made(services, keeper, seal_id)
+    label = f"sm2-{seal.id.hex[:16]}"
+    software = None if key_label else Sm2SoftKey.generate(label)
+    key: SigningKey = software or await services.sealing.token.sm2_key(key_label)
+    encoded, chain = await _made(services, seal, key)
+    place = Sm2KeyPlace.SOFTWARE if software else Sm2KeyPlace.TOKEN
+    private_key = software.private_key if software else None
+    return await _put(services, keeper, _side(seal, read_seal(encoded, "seal.esl"), chain), (key, place, private_key))
+
+
+async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
+    """Take over an SM2 side that a seal maker made for a key on the token.
+
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput for what is no seal, or is for another key.
+    """
+    seal = await _get_made(services, keeper, seal_id)
+    key = await services.sealing.token.sm2_key(given.key_label)
+    try:
+        encoded = read_seal(given.encoded, given.name)
+    except NotAnOfd as error:
+        raise BadInput(str(error.what), field="seal") from error
+    certificates = read_certificates(given.certificates)
+    own = next((each for each in certificates if _spki_of(each) == key.spki), None)
+    if own is None:
+        raise BadInput(f"none of the certificates is for the key {given.key_label!r}", field="certificate")
+    chain = (own, *(each for each in certificates if each != own))
+    side = _side(seal, encoded, chain)
+    side.check_valid(services.clock())
+    return await _put(services, keeper, side, (key, Sm2KeyPlace.TOKEN, None))
+
+
+async def _get_made(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+    async with services.database.transaction(keeper.scope) as tx:
+        seal = await tx.seals.get(seal_id)
+    if seal.state not in _MADE:
+        raise SealMoveNotAllowed(seal.state.value)
+    return seal
+
+
+def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2Seal:
+    """Return the SM2 side of what a seal says. Raises BadInput if the seal does not list the certificate."""
+    digests = {hashlib.new(name, chain[0]).digest() for name in ("sha1", "sha256")} | {sm2.sm3(chain[0])}
+    if chain[0] not in encoded.listed and not digests & set(encoded.listed_hashes):
+        raise BadInput("the seal does not list this certificate", field="certificate")
+    certificate = x509.Certificate.load(chain[0])
+    return Sm2Seal(
+        seal=seal.id,
+        campus=seal.campus,
+        encoded=encoded.encoded,
+        chain=chain,
+        size=(float(encoded.picture[2]), float(encoded.picture[3])),
+        key_place=Sm2KeyPlace.TOKEN,
+        key_label="",
+        begins_at=max(certificate.not_valid_before, encoded.valid_from),
+        ends_at=min(certificate.not_valid_after, encoded.valid_until),
+        made_at=encoded.created,
+    )
+
+
+async def _put(
+    services: Services, keeper: Keeper, side: Sm2Seal, key: tuple[SigningKey, Sm2KeyPlace, bytes | None]
+) -> Sm2Seal:
+    services.sealing.trust_seal(side.chain)
+    opened, place, private_key = key
+    async with services.database.transaction(keeper.scope) as tx:
+        seal = await tx.seals.lock(side.seal)
+        if seal.state not in _MADE:
+            raise SealMoveNotAllowed(seal.state.value)
+        made = replace(side, key_place=place, key_label=opened.label, private_key=private_key, made_at=tx.now)
+        await tx.sm2_seals.put(made)
+        facts = {"certificate_sha256": hashlib.sha256(made.chain[0]).hexdigest(), "key": made.key_label}
+        await record_seal_act(tx, seal, "seal-sm2-made", keeper.actor, facts | {"custody": made.custody})
+    return made
+
+
+async def _made(services: Services, seal: Seal, key: SigningKey) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return a new seal (SESeal), and the chain of its key's certificate."""
+    root_key, maker = Sm2SoftKey.generate("root-sm2"), Sm2SoftKey.generate("seal-maker-sm2")
+    now, organisation = services.clock(), seal.registered_name
+    root = await make_sm2_root(root_key, services.clock, organisation)
+    authority = Sm2Authority(root_key, root, services.clock, organisation)
+    certificate = await authority.issue_seal(key.spki, organisation)
+    new = NewSeal(
+        number=f"QD-{seal.id.hex[:16]}",
+        name=f"{organisation}{seal.name}",
+        picture=await asyncio.to_thread(_picture, seal),
+        certificates=(certificate,),
+        valid_from=now,
+        valid_until=now + LIFE,
+        maker=await authority.issue_seal_maker(maker.spki, f"{organisation} Seals"),
+    )
+    info = seal_info(new)
+    return finish_seal(new, info, await maker.sign(info)), (certificate, root)
+
+
+def _picture(seal: Seal) -> SealPicture:
+    drawn = seal.picture or seal_stamp(seal.registered_name)
+    return SealPicture(picture_of(drawn), *picture_size(drawn))
+
+
+def _spki_of(certificate: bytes) -> bytes:
+    spki: bytes = x509.Certificate.load(certificate).public_key.dump()
+    return spki

@@ -1,0 +1,65 @@
+"""The SM2 sides of seals. A software key is sealed by the hub's key, so it is encrypted at rest and in backups."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import SealSm2Row, table_of
+
+SM2: Table = table_of(SealSm2Row)
+_KEY = SealedColumn.of(SM2.c.key_sealed)
+_GET = SqlStatement(select(SM2).where(SM2.c.seal == bindparam("seal")))
+
+
+class Sm2Seals:
+    def __init__(self, connection: Connection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def put(self, sm2: Sm2Seal) -> None:
+        """Write the SM2 side of a seal, in place of an earlier one. The caller has locked the seal."""
+        values: dict[str, Any] = {name: getattr(sm2, name) for name in _PLAIN}
+        values |= {"chain": list(sm2.chain), "key_place": sm2.key_place.value}
+        values |= {"width": sm2.size[0], "height": sm2.size[1]}
+        values["key_sealed"] = self._cipher.seal_bytes(sm2.private_key, _KEY.at(sm2.seal)) if sm2.private_key else None
+        statement = insert(SM2).values(values)
+        changed = {name: statement.excluded[name] for name in values if name != "seal"}
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["seal"], set_=changed))
+
+    async def get(self, seal: UUID) -> Sm2Seal | None:
+        """Return the SM2 side of a seal, with its software key opened. Raises InvalidTag for a key of another hub."""
+        row = (await self._connection.execute(_GET, {"seal": seal})).first()
+        return self._read(row) if row else None
+
+    async def list_all(self) -> list[Sm2Seal]:
+        """Return those within the scope, the first to end first."""
+        rows = await self._connection.execute(select(SM2).order_by(SM2.c.ends_at, SM2.c.seal))
+        return [self._read(row) for row in rows]
+
+    async def list_ending(self, before: datetime) -> list[UUID]:
+        """Return the seals whose SM2 side ends before this moment, the first first."""
+        statement = select(SM2.c.seal).where(SM2.c.ends_at < before).order_by(SM2.c.ends_at)
+        return await self._connection.scalars(SqlStatement(statement))
+
+    def _read(self, row: Row) -> Sm2Seal:
+        sealed = row["key_sealed"]
+        return Sm2Seal(
+            **{name: row[name] for name in _PLAIN},
+            chain=tuple(row["chain"]),
+            size=(row["width"], row["height"]),
+            key_place=Sm2KeyPlace(row["key_place"]),
+            private_key=self._cipher.open_bytes(sealed, _KEY.at(row["seal"])) if sealed else None,
+        )
+
+
+_PLAIN = ("seal", "campus", "encoded", "key_label", "begins_at", "ends_at", "made_at")
