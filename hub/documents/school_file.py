@@ -41,7 +41,16 @@ TEXTS = ("subject", "schedule", "place", "teacher")
 COUNTS = ("lessons", "minutes", "class_size")
 DATES = ("starts", "ends")
 AMOUNTS = ("price", "materials_fee")
-DETAILS = ("template", *TEXTS, *(f"{name}_en" for name in TEXTS), *COUNTS, *DATES, *AMOUNTS, "refund_steps")
+DETAILS = (
+    "template",
+    "companions",
+    *TEXTS,
+    *(f"{name}_en" for name in TEXTS),
+    *COUNTS,
+    *DATES,
+    *AMOUNTS,
+    "refund_steps",
+)
 STEP = ("when", "when_en", "share")
 STAFF = ("login", "name", "password_file")
 SEAL = ("kind", "file", "password_file", "above")
@@ -106,9 +115,11 @@ class _Reader:
         return found
 
     def _templates(self, values: Mapping[str, Any]) -> Iterator[str]:
-        names = values.get("templates", [])
+        yield from self._names("templates", values.get("templates", []))
+
+    def _names(self, place: str, names: Any) -> Iterator[str]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            self.fault("templates", "has to be a list of names")
+            self.fault(place, "has to be a list of names")
             return
         yield from names
 
@@ -168,6 +179,8 @@ class _Reader:
             found[name] = self._amount(f"{place}, {name}", values.get(name, "0" if name == "materials_fee" else None))
         if found["starts"] and found["ends"] and found["ends"] < found["starts"]:
             self.fault(f"{place}, ends", "is before the course starts")
+        if "companions" in values:
+            found["companions"] = list(self._names(f"{place}, companions", values["companions"]))
         found["refund_steps"] = self._steps(f"{place}, refund_steps", values.get("refund_steps"))
         return found
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from hub.model.staff.accounts import Scope
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
+from hub.store.contract.document_sets import DocumentSets
 from hub.store.contract.tasks import Tasks
 from hub.store.evidence.erasure_requests import ErasureRequests
 from hub.store.evidence.legal_holds import LegalHolds
@@ -109,6 +110,10 @@ class Repositories:
     @cached_property
     def cases(self) -> Cases:
         return Cases(self.connection, self.contracts, self.record)
+
+    @cached_property
+    def sets(self) -> DocumentSets:
+        return DocumentSets(self.connection, self.contracts)
 
     @cached_property
     def tasks(self) -> Tasks:

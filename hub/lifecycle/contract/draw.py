@@ -226,12 +226,14 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: st
         pages=laid_out.pages,
         fields=tuple(signer.field for signer in drawn.terms.signers),
         replaces=drawn.asked.replaces,
+        set_id=drawn.asked.set_id,
     )
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
-    """Return the contract's name in messages and lists: its course or its title, marked if it is a rehearsal."""
-    if drawn.terms.course is None:
+    """Return the contract's name in messages and lists: its course, or its title if that tells it from the others of
+    its set. Marked if it is a rehearsal."""
+    if drawn.terms.course is None or drawn.asked.companion:
         return laid_out.title
     name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name
     return REHEARSAL_TITLE[language].format(title=name) if drawn.terms.rehearsal else name

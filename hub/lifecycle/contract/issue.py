@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from hub.documents.layout import LaidOut
-from hub.errors import Conflict
+from hub.errors import BadInput, Conflict
 from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract, lay_out_contract
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.contract.new_contract import NewContract
@@ -18,6 +18,7 @@ from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.school.course import MAX_COMPANIONS, Course
 from hub.model.staff.accounts import Scope
 from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
@@ -29,12 +30,14 @@ REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOID
 
 @dataclass(frozen=True)
 class PreparedContract:
-    """A contract with its stored file, but without a row in the database yet."""
+    """A contract with its stored file, but without a row in the database yet. `companions`: the other documents of its
+    set."""
 
     drawn: DrawnContract
     laid_out: LaidOut
     sha256: str
     size: int
+    companions: tuple[PreparedContract, ...] = ()
 
 
 async def issue(services: Services, scope: Scope, asked: NewContract, actor: str, *, hold: bool = False) -> Contract:
@@ -45,11 +48,35 @@ async def issue(services: Services, scope: Scope, asked: NewContract, actor: str
 
 
 async def prepare_contract(services: Services, scope: Scope, asked: NewContract) -> PreparedContract:
-    """Draw a contract and store its file. Writes no row.
+    """Draw a contract with the companions of its set, and store their files. Writes no row.
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
     """
     drawn = await draw_contract(services, scope, asked)
+    companions = list_companions(drawn.asked, drawn.terms.course)
+    if companions:
+        drawn = replace(drawn, asked=replace(drawn.asked, set_id=companions[0].set_id))
+    leader = await _lay_out(services, drawn)
+    others = [await _lay_out(services, await draw_contract(services, scope, each)) for each in companions]
+    return replace(leader, companions=tuple(others))
+
+
+def list_companions(asked: NewContract, course: Course | None) -> list[NewContract]:
+    """Return what is asked for beside this contract: the other documents of its set. A contract that replaces another
+    one, or is a companion itself, has none: the others of its set stay as they are."""
+    templates = asked.companions if asked.companions is not None else course.companions if course else ()
+    if asked.companion or asked.replaces is not None or not templates:
+        return []
+    if len({asked.template, *templates}) <= len(templates) or len(templates) > MAX_COMPANIONS:
+        raise BadInput("a set has up to ten documents, each with a template of its own", field="companions")
+    # The enrolment and the other system's id lead to the first document.
+    other = replace(
+        asked, companion=True, companions=None, set_id=uuid4(), enrolment=None, external_id=None, data=dict(asked.data)
+    )
+    return [replace(other, template=template) for template in templates]
+
+
+async def _lay_out(services: Services, drawn: DrawnContract) -> PreparedContract:
     laid_out, document = await asyncio.to_thread(lay_out_contract, services, drawn)
     sha256 = await services.files.put(document)
     return PreparedContract(drawn, laid_out, sha256, len(document))
@@ -58,14 +85,20 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
 async def issue_prepared(
     services: Services, tx: Transaction, prepared: PreparedContract, actor: str, *, hold: bool = False
 ) -> Case:
-    """Write a prepared contract in this transaction and open its first tasks. Return the case.
+    """Write a prepared contract and its companions in this transaction, and open their first tasks. Return its case.
 
     `hold`: another contract for the same signer follows, so an immediate invitation waits a moment and both can share
     one message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
     reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
     """
-    case = await _write(services, tx, prepared, actor)
-    return await open_next(services, tx, case, Invitation(prepared.drawn.asked.send, hold))
+    documents = (prepared, *prepared.companions)
+    cases = []
+    for number, each in enumerate(documents, 1):
+        case = await _write(services, tx, each, actor)
+        # Who signs several documents of the set gets one message for all.
+        invitation = Invitation(each.drawn.asked.send, hold or number < len(documents))
+        cases.append(await open_next(services, tx, case, invitation))
+    return cases[0]
 
 
 # ---- writing
@@ -99,6 +132,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
             "deadline": draft.deadline.isoformat(),
             "signers": commitments,
         }
+        | ({"set": str(draft.set_id)} if draft.set_id else {})
         | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
     )
     issued = await tx.contracts.move(

@@ -46,6 +46,9 @@ class NewContract:
 
     `declared`: the ID numbers of signers who only declared their identity, without a check.
 
+    `companions`: templates of further documents of the same set; None for those of its course. `companion`: it is such
+    a document itself. `set_id`: of the set that it belongs to.
+
     `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """
 
@@ -63,6 +66,9 @@ class NewContract:
     representative: bool = False
     declared: Sequence[str] = ()
     rehearsal: bool = False
+    companions: Sequence[str] | None = None
+    companion: bool = False
+    set_id: UUID | None = None
 
 
 def student_of(values: Mapping[str, Any]) -> NewStudent:

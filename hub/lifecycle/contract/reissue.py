@@ -180,6 +180,8 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
         representative=asked.get("representative", False),
         declared=tuple(each.id_number for each in signers if each.declared),
         rehearsal=asked.get("rehearsal", False),
+        companion=asked.get("companion", False),
+        set_id=old.set_id,
     )
 
 

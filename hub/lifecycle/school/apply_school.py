@@ -98,7 +98,9 @@ def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[
 def _template_faults(known: ContractTemplates, file: SchoolFile) -> Iterator[SchoolFault]:
     named = [("templates", name) for name in file.templates]
     for number, course in enumerate(file.courses, 1):
-        named += [(f"course {number} ({course.id}), details, template", course.template)] if course.template else []
+        place = f"course {number} ({course.id}), details"
+        named += [(f"{place}, template", course.template)] if course.template else []
+        named += [(f"{place}, companions", name) for name in course.companions]
     for place, name in named:
         if name not in known.ids():
             yield SchoolFault(place, f"there is no contract template {name}; there are {', '.join(known.ids())}")

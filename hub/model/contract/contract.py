@@ -88,6 +88,7 @@ class Contract:
     `issued_ofd_sha256`: that of the same contract as OFD, if it is issued as OFD as well; `final_ofd_sha256`: the same
     with the school's SM2 seal.
     `deadline`: until when signers may sign.
+    `set_id`: the same for all documents that are issued together for one enrolment, and signed in one visit.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
     (`STEP_FAILED`).
     `readable`: False if `data` cannot be decrypted with the hub's key and is therefore empty, which only lists allow.
@@ -124,6 +125,7 @@ class Contract:
     replaced_by: UUID | None = None
     stuck_since: datetime | None = None
     stuck_reason: str | None = None
+    set_id: UUID | None = None
 
     @property
     def document_sha256(self) -> str:

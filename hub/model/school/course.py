@@ -9,6 +9,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+# Documents that one contract takes along. A message, and a visit, hold 20 contracts.
+MAX_COMPANIONS = 9
+
 
 @dataclass(frozen=True)
 class Campus:
@@ -50,6 +53,11 @@ class Course:
     def template(self) -> str:
         """The name of the course's own contract template; empty if it has none."""
         return str(self.details.get("template", ""))
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Templates of the documents that are signed together with its contract, as one set, in their order."""
+        return tuple(self.details.get("companions", ()))
 
 
 @dataclass(frozen=True)

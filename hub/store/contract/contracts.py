@@ -84,7 +84,7 @@ _HUB_DUE = SqlStatement(
     .with_for_update(skip_locked=True, key_share=True)
 )
 _LOCK_WAITING = SqlStatement(
-    select(CONTRACT.c.id, CONTRACT.c.created_at)
+    select(CONTRACT.c.id, CONTRACT.c.created_at, CONTRACT.c.number)
     .where((CONTRACT.c.id == bindparam("own")) | _IS_WAITING & CONTRACT.c.id.in_(_NEWEST_WAITING))
     .order_by(CONTRACT.c.id)
     .with_for_update(key_share=True)
@@ -300,7 +300,7 @@ class Contracts:
         phone = self._cipher.found_by("phone", signer.phone)
         values = {"own": signer.contract, "person": signer.person, "phone": phone}
         rows = await self._connection.execute(_LOCK_WAITING, values)
-        return [row.id for row in sorted(rows, key=lambda row: row.created_at, reverse=True)]
+        return [row.id for row in sorted(rows, key=lambda row: (row.created_at, row.number), reverse=True)]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Return all signers with this phone number (E.164), of the newest contract first."""

@@ -56,6 +56,7 @@ class ContractRow(SQLModel, table=True):
     hub_tries: int = 0
     stuck_since: datetime | None = moment()
     stuck_reason: str | None = words(default=None)
+    set_id: UUID | None = None
     number_reversed: str | None = Field(
         default=None, sa_column=Column(Text(collation="C"), Computed("reverse(upper(number))", persisted=True))
     )
@@ -68,6 +69,7 @@ class ContractRow(SQLModel, table=True):
         Index("ix_contract_stuck", "campus", "stuck_since", postgresql_where=sql("stuck_since IS NOT NULL")),
         Index("ix_contract_external", "external_id", postgresql_where=sql("external_id IS NOT NULL")),
         Index("ix_contract_recent", "created_at", "id"),
+        Index("ix_contract_set", "set_id", postgresql_where=sql("set_id IS NOT NULL")),
         Index(
             "ix_contract_pending",
             "deadline",

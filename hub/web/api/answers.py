@@ -25,6 +25,7 @@ from hub.web.api.schemas import (
     DeliveryGiven,
     NextStepGiven,
     RecordEntryGiven,
+    SetDocument,
     SignerGiven,
     SignerIssued,
     Stuck,
@@ -70,6 +71,11 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
         stuck=stuck,
         replaces=contract.replaces,
         replaced_by=contract.replaced_by,
+        companions=[
+            SetDocument(id=each.id, number=each.number, title=each.title, state=each.state)
+            for each in await tx.sets.list_documents(contract)
+            if each.id != contract.id
+        ],
         signers=signers,
         deliveries=[delivery(each) for each in await tx.deliveries.of_contract(contract.id)],
     )

@@ -46,6 +46,7 @@ def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
         external_id=asked.external_id,
         send=asked.send,
         representative=asked.representative,
+        companions=tuple(asked.companions) if asked.companions is not None else None,
     )
 
 

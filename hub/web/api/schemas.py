@@ -17,6 +17,7 @@ from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.reminders.schedule import StepKind
+from hub.model.school.course import MAX_COMPANIONS
 from hub.model.signing.signature_request import Custody
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
@@ -87,6 +88,11 @@ class ContractAsked(_Taken):
     )
     representative: bool = Field(
         False, description="Who is configured to sign for the school at this campus signs as well, after the others."
+    )
+    companions: list[Words] | None = Field(
+        None,
+        max_length=MAX_COMPANIONS,
+        description="Templates of further documents that the same people sign in one visit; by default the course's.",
     )
     data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
     deadline: AwareDatetime | None = Field(None, description="With a zone; 30 days from now when missing.")
@@ -195,6 +201,15 @@ class Stuck(_Given):
     reason: str
 
 
+class SetDocument(_Given):
+    """A document of the same set: the same people sign it in the same visit."""
+
+    id: UUID
+    number: str
+    title: str
+    state: ContractState
+
+
 class ContractGiven(_Given):
     id: UUID
     number: str
@@ -211,6 +226,7 @@ class ContractGiven(_Given):
     stuck: Stuck | None = Field(description="Signed by all, but the hub could not finish it yet; it goes on trying.")
     replaces: UUID | None
     replaced_by: UUID | None
+    companions: list[SetDocument] = Field(description="The other documents of its set, as they were issued.")
     signers: list[SignerGiven]
     deliveries: list[DeliveryGiven]
 

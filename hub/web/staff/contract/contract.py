@@ -83,6 +83,7 @@ async def show_contract(
         to_do = await tx.staff_tasks.open_tasks(found.id)
         staff = await _names_of_staff(tx, entries)
         changing = await tx.phone_changes.signers(tx.now)
+        companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
@@ -95,6 +96,7 @@ async def show_contract(
         signers=signers,
         tasks=tasks,
         versions=versions,
+        companions=companions,
         at=campus,
         staff_tasks=to_do,
         changing=changing,
@@ -103,10 +105,8 @@ async def show_contract(
         problem=problem,
         form=form,
         entered=Entered(entered or {}),
-        blank=Entered(),
         channels=channels,
         signatures=made,
-        reveal_choices=CHOICES,
         devices=devices,
         reading=reading,
         ledger=ledger,
@@ -123,7 +123,8 @@ def _wording(visit: DeskVisit) -> dict[str, Any]:
     entry = visit.services.messaging.router.renderer.entry
     secrets = {"link": link, "ticket": link, "entry": entry, "pickup": code, "code": code}
     hide = partial(render, variables=secrets)
-    return {"moment": datetime.fromisoformat, "without_secrets": hide, "id_types": list(IdType)}
+    fixed = {"id_types": list(IdType), "blank": Entered(), "reveal_choices": CHOICES}
+    return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
 
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:
