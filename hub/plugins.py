@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import chats
-from channels import Channel, ChannelContext, FixedTexts
+from channels import Channel, ChannelContext
 from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
-from hub.model.messaging.message_rules import list_message_faults
 from hub.model.messaging.provider import Provider
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.signing.link import TICKET_LENGTH
 from hub.model.staff.accounts import EVERYTHING
+from hub.router.message_texts import find_message_faults
 from hub.router.providers import Carrier
 from hub.router.rendering import Renderer
 from hub.settings import CARRIERS, ChannelSettings
@@ -134,13 +133,8 @@ def demo_outbox(place: ChannelContext) -> list[Carrier]:
 
 def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
     """Raise TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
-    addresses = {"link": renderer.build_doorway("0" * TICKET_LENGTH).url, "entry": renderer.entry}
-    found: list[str] = []
-    for each in carriers:
-        texts = each.channel.templates if isinstance(each.channel, FixedTexts) else None
-        found += list_message_faults(renderer.templates, each.provider, each.channel.rules, texts, addresses)
-    if found:
-        raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
+    if found := find_message_faults(carriers, renderer.templates, renderer.longest_addresses):
+        raise TemplateFailed("\n".join(["These messages could not be sent:", *found]))
 
 
 async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> tokens.RemoteKey | None:

@@ -76,6 +76,7 @@ from hub.plugins import (
     connect_plugin,
     demo_outbox,
 )
+from hub.router.message_texts import MessageTexts
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
 from hub.router.router import Router
@@ -139,12 +140,12 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
     pki = await _pki(settings, closing, clock)
-    messages = _messages(settings.own_templates("messages"))
+    texts = MessageTexts(_messages(settings.own_templates("messages")))
     app_link = _app_link(settings)
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
     policy = _policy(settings, carriers)
-    router = Router(database, carriers, _renderer(settings, carriers, messages, keys), policy)
+    router = Router(database, carriers, _renderer(settings, carriers, texts.current, keys), policy)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
     services = Services(
@@ -157,7 +158,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             router,
             policy,
             _budgets(settings, demo),
-            messages,
+            texts,
             _doors(settings, app_link),
             _addressees(settings, database, closing),
         ),

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hub.errors import BadInput, TemplateFailed
+from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
+from hub.model.school.text_version import DESK_PREFIX
 from hub.model.signing.signature_request import Custody
 
 
@@ -72,6 +74,50 @@ class ContractTemplate:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+LAYOUT = "layout.typ"
+# Key under which a contract's data hold what its template demanded when it was issued.
+DEMANDS = "demands"
+
+
+@dataclass(frozen=True)
+class TemplateDemands:
+    """What a template asks of those who sign, as it stood when a contract was issued.
+
+    `consents`: by language. `sha256`: of the template in the contract's language.
+    """
+
+    consents: Mapping[str, Consent]
+    custody: Mapping[Role, tuple[Custody, ...]]
+    trial_allowed: bool
+    sha256: str
+
+    @classmethod
+    def of(cls, languages: Mapping[str, ContractTemplate], language: str) -> TemplateDemands:
+        """Return the demands of a template that exists in these languages, for a contract in one of them."""
+        chosen = languages[language]
+        consents = {name: template.consent for name, template in languages.items()}
+        return cls(consents, chosen.custody, chosen.trial_allowed, chosen.sha256)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the demands as JSON values, to be kept with the contract."""
+        return {
+            "consents": {name: {"version": each.version, "text": each.text} for name, each in self.consents.items()},
+            "custody": {role.value: list(accepted) for role, accepted in self.custody.items()},
+            "trial_allowed": self.trial_allowed,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> TemplateDemands:
+        consents = {name: Consent(**each) for name, each in kept["consents"].items()}
+        return cls(consents, cls.read_custody(kept["custody"]), kept["trial_allowed"], kept["sha256"])
+
+    @staticmethod
+    def read_custody(kept: Mapping[str, list[str]]) -> dict[Role, tuple[Custody, ...]]:
+        """Return accepted custodies by role, from their JSON values."""
+        return _custody(dict(kept))
+
+
 class ContractTemplates:
     """All templates below a folder, read once; those in `own` replace others of their id.
 
@@ -82,6 +128,7 @@ class ContractTemplates:
         ours, theirs = _read_all(folder, folder), _read_all(own, folder) if own else []
         replaced = {template.id for template in theirs}
         found = [template for template in ours if template.id not in replaced] + theirs
+        self._folder = folder
         self._templates = {(template.id, template.language): template for template in found}
         for template in found:
             self._check_alike(template)
@@ -101,6 +148,26 @@ class ContractTemplates:
             raise BadInput("There is no such contract template.", field="language" if known else "template")
         return template
 
+    def demands_on(self, contract: Contract) -> TemplateDemands:
+        """Return the demands that the contract was issued with.
+
+        Contracts of earlier versions do not hold them: for those the template counts as it is now. Raises BadInput if
+        it does not exist any more.
+        """
+        if kept := contract.data.get(DEMANDS):
+            return TemplateDemands.from_dict(kept)
+        self.get(contract.template, contract.language)
+        return TemplateDemands.of(self.in_languages(contract.template), contract.language)
+
+    def in_languages(self, template_id: str) -> dict[str, ContractTemplate]:
+        """Return a template in each of its languages; empty if it does not exist."""
+        return {language: self._templates[template_id, language] for language in self.languages(template_id)}
+
+    def layout_of(self, template_id: str, language: str) -> tuple[Path, Path]:
+        """Return the Typst file of a template and the folder it may read; the one for all if the template has gone."""
+        template = self._templates.get((template_id, language))
+        return (template.layout, template.root) if template else (self._folder / LAYOUT, self._folder)
+
     def ids(self) -> list[str]:
         return sorted({template_id for template_id, _ in self._templates})
 
@@ -117,7 +184,9 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
     layouts = ((folder, root), (root, root), (packed, packed))
     try:
         facts: dict[str, Any] = tomllib.loads((folder / "template.toml").read_text("utf-8"))
-        place, base = next((each for each in layouts if (each[0] / "layout.typ").is_file()), layouts[-1])
+        if str(facts["version"]).startswith(DESK_PREFIX):
+            raise ValueError(f"versions named {DESK_PREFIX}… are made at the desk")
+        place, base = next((each for each in layouts if (each[0] / LAYOUT).is_file()), layouts[-1])
         return ContractTemplate(
             id=facts["id"],
             language=facts["language"],
@@ -127,7 +196,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             consent=Consent(**facts["consent"]),
             words=facts["words"],
             clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
-            layout=place / "layout.typ",
+            layout=place / LAYOUT,
             root=base,
             trial_allowed=_yes_or_no(facts, "trial_allowed"),
             custody=_custody(facts.get("custody", {})),

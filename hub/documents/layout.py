@@ -85,10 +85,14 @@ class ContractPrinter:
         self._local = threading.local()
 
     def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
+        """Lay out a contract of a template from the files. Raises as `lay_out_by` does, and BadInput if there is no
+        such template."""
+        return self.lay_out_by(self.templates.get(template_id, language), data)
+
+    def lay_out_by(self, template: ContractTemplate, data: ContractData) -> LaidOut:
         """Lay out a contract. Raises UndrawableText, TemplateFailed, or BadInput if the data lacks what the template
         needs."""
-        template = self.templates.get(template_id, language)
-        blocks = self.text_version(template_id, language, data)
+        blocks = self._fill_in(template, data)
         cells, height = _signature_table(data, template)
         pdf, pages = self._compile(template, data, blocks, cells, height)
         boxes = tuple(_box(cell, height, pages - 1) for cell in cells)
@@ -96,10 +100,12 @@ class ContractPrinter:
 
     def text_version(self, template_id: str, language: str, data: ContractData) -> tuple[Block, ...]:
         """Return the contract's blocks, from the same data as the PDF. Raises as `lay_out` does."""
-        template = self.templates.get(template_id, language)
+        return self._fill_in(self.templates.get(template_id, language), data)
+
+    def _fill_in(self, template: ContractTemplate, data: ContractData) -> tuple[Block, ...]:
         _check_complete(template, data)
         self._font.check(data.texts())
-        blocks = self._writer.write(template.clauses, data.values(), language)
+        blocks = self._writer.write(template.clauses, data.values(), template.language)
         self._font.check(block_texts(blocks), field="template")
         return blocks
 

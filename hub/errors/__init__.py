@@ -66,6 +66,11 @@ from hub.errors.seals import SealMoveNotAllowed as SealMoveNotAllowed
 from hub.errors.seals import SealNameTaken as SealNameTaken
 from hub.errors.seals import SealNotFound as SealNotFound
 from hub.errors.seals import SealUseRefused as SealUseRefused
+from hub.errors.texts import SecondReaderNeeded as SecondReaderNeeded
+from hub.errors.texts import TextAlreadyOpen as TextAlreadyOpen
+from hub.errors.texts import TextChangedMeanwhile as TextChangedMeanwhile
+from hub.errors.texts import TextMoveNotAllowed as TextMoveNotAllowed
+from hub.errors.texts import TextVersionNotFound as TextVersionNotFound
 
 
 class GuardianRequired(BadInput):

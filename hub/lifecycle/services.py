@@ -31,6 +31,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
 from hub.model.signing.signature_request import Custody
+from hub.router.message_texts import MessageTexts
 from hub.router.router import Router
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
@@ -104,9 +105,13 @@ class MessagingServices:
     router: Router
     policy: ReminderPolicy
     budgets: BudgetLimits
-    messages: MessageTemplates
+    texts: MessageTexts
     doors: dict[str, Door]
     addressees: tuple[Addressee, ...] = ()
+
+    @property
+    def messages(self) -> MessageTemplates:
+        return self.texts.current
 
 
 @dataclass(frozen=True)

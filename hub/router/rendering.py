@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from channels import Doorway, Message, Shape
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
-from hub.model.signing.link import SignLink, derive_pickup_code, derive_ticket, format_ticket
+from hub.model.signing.link import TICKET_LENGTH, SignLink, derive_pickup_code, derive_ticket, format_ticket
 from hub.model.signing.session import code_for
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Transaction
@@ -67,6 +67,11 @@ class Renderer:
             "entry": self.entry,
             "pickup": derive_pickup_code(self.keys.link, link.id, link.generation),
         }
+
+    @property
+    def longest_addresses(self) -> dict[str, str]:
+        """The addresses that messages hold, as long as they get."""
+        return {"link": self.build_doorway("0" * TICKET_LENGTH).url, "entry": self.entry}
 
     @property
     def entry(self) -> str:

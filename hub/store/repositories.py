@@ -50,6 +50,7 @@ from hub.store.school.issue_acts import IssueActs
 from hub.store.school.posters import Posters
 from hub.store.school.roster_imports import RosterImports
 from hub.store.school.rosters import Rosters
+from hub.store.school.text_versions import TextVersions
 from hub.store.sealing.seal_jobs import SealJobs
 from hub.store.sealing.seal_register import SealRegister
 from hub.store.sealing.seals import Seals
@@ -302,6 +303,10 @@ class Repositories:
     @cached_property
     def posters(self) -> Posters:
         return Posters(self.connection, self._keys)
+
+    @cached_property
+    def text_versions(self) -> TextVersions:
+        return TextVersions(self.connection)
 
     @cached_property
     def persons(self) -> PersonRows:

@@ -23,7 +23,7 @@ EVIDENCE = (
     "evidence_package", "record_entry", "record_head", "document_version",
     "reminder_entry", "identity_check", "page_seen", "poster_scan", "delivery", "delivery_share", "outbox_message",
     "signature_request", "issued_certificate", "attempt", "contract", "signer", "signing_task", "sign_link",
-    "phone_change", "app_key", "installation", "alembic_version", "shared_certificate",
+    "phone_change", "app_key", "installation", "alembic_version", "shared_certificate", "text_version",
 )  # fmt: skip
 FIXED = {
     "delivery": ("id", "key", "purpose", "channel", "to_sealed", "to_hash", "contract", "signer", "task", "link",

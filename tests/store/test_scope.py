@@ -45,7 +45,7 @@ from tests.running import GUARDIAN_PHONE, Running
 
 FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
 # Tables that every campus may read, and only acts of the whole school (or of the campus itself) change.
-READ_BY_ALL = {"campus", "reminder_policy", "school_day", "sealing_key", "sending_pause"}
+READ_BY_ALL = {"campus", "reminder_policy", "school_day", "sealing_key", "sending_pause", "text_version"}
 # Tables without row-level security, and why nothing of a campus is in them.
 WITHOUT = {
     "alembic_version": "the number of the schema",

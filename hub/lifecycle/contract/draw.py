@@ -11,12 +11,14 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from hub.documents.contract_data import ContractData
+from hub.documents.contract_templates import DEMANDS, ContractTemplate, TemplateDemands
 from hub.documents.layout import REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import BadInput
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner
 from hub.lifecycle.contract.representatives import representative_at
+from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force
 from hub.lifecycle.contract.terms import (
     DrawnSigner,
     DrawnStudent,
@@ -41,14 +43,19 @@ CHANNELS = ("sms", "voice", "email")
 
 @dataclass(frozen=True)
 class DrawnContract:
-    """Validated input with everything needed for the layout."""
+    """Validated input with everything needed for the layout. `template`: in the contract's language."""
 
     asked: NewContract
     terms: DrawnTerms
-    language: str
+    template: ContractTemplate
+    demands: TemplateDemands
     now: datetime
     deadline: datetime
     data: ContractData
+
+    @property
+    def language(self) -> str:
+        return self.template.language
 
 
 async def draw_contract(
@@ -65,8 +72,9 @@ async def draw_contract(
         campus = await tx.school.campus(asked.campus)
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
         asked = dataclasses.replace(asked, template=asked.template or (course and course.template) or DEFAULT_TEMPLATE)
-        signers = _checked_signers(await with_representative(services, tx, asked))
-        language = _language(services, asked.template, signers)
+        template = await get_template_in_force(services, tx, asked.template)
+        signers = _checked_signers(await with_representative(services, tx, asked, template))
+        language = _language(template, signers)
         student = _checked_student(asked)
         now = tx.planning_now
         on = now.astimezone(ZoneInfo(campus.zone)).date()
@@ -86,7 +94,9 @@ async def draw_contract(
         asked.data,
         asked.rehearsal,
     )
-    return DrawnContract(asked, terms, language, now, deadline, contract_data(terms, language))
+    demands = TemplateDemands.of(template.languages, language)
+    drawn_by = template.languages[language]
+    return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language))
 
 
 def check_people(asked: NewContract, on: date) -> None:
@@ -103,11 +113,12 @@ def _checked_student(asked: NewContract) -> DrawnStudent:
     return DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
 
 
-async def with_representative(services: Services, tx: Transaction, asked: NewContract) -> Sequence[NewSigner]:
+async def with_representative(
+    services: Services, tx: Transaction, asked: NewContract, template: TemplateInForce
+) -> Sequence[NewSigner]:
     """Return the signers, followed by the school's representative if one is required and none is named."""
-    languages = services.documents.printer.templates.languages(asked.template)
-    demanded = any(services.documents.printer.templates.get(asked.template, each).representative for each in languages)
-    if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
+    named = any(each.role is Role.REPRESENTATIVE for each in asked.signers)
+    if named or not (template.needs_representative or asked.representative):
         return asked.signers
     found = await representative_at(services, tx, asked.campus)
     if found is None:
@@ -168,13 +179,12 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
     )
 
 
-def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
+def _language(template: TemplateInForce, signers: Sequence[DrawnSigner]) -> str:
     """Return the common language of the signers if the template has it; otherwise Chinese."""
     wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
-    known = services.documents.printer.templates.languages(template)
-    if not known:
-        raise BadInput(f"there is no contract template {template}", field="template")
-    return next(iter(wanted)) if len(wanted) == 1 and wanted <= set(known) else "zh"
+    if not template.languages:
+        raise BadInput(f"there is no contract template {template.id}", field="template")
+    return next(iter(wanted)) if len(wanted) == 1 and wanted <= template.languages.keys() else "zh"
 
 
 def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
@@ -190,7 +200,7 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 def lay_out_contract(services: Services, drawn: DrawnContract) -> tuple[LaidOut, bytes]:
     """Return the layout, and the PDF with its empty signature fields. It is slow: call it in a thread. Raises
     UndrawableText, TemplateFailed, and BadInput if the data lacks what the template needs."""
-    laid_out = services.documents.printer.lay_out(drawn.asked.template, drawn.language, drawn.data)
+    laid_out = services.documents.printer.lay_out_by(drawn.template, drawn.data)
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
         for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
@@ -198,13 +208,14 @@ def lay_out_contract(services: Services, drawn: DrawnContract) -> tuple[LaidOut,
     return laid_out, services.documents.pdf_engine.with_signature_fields(laid_out.pdf, boxes)
 
 
-def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: str) -> Contract:
+def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
     shown = {
         "summary": {language: _summary(drawn, language) for language in LANGUAGES},
         "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
         "course_name": _subject(drawn, laid_out, "zh"),
         "course_name_en": _subject(drawn, laid_out, "en"),
         "student_name": drawn.terms.student.name,
+        DEMANDS: drawn.demands.to_dict(),
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
     return Contract(
@@ -214,7 +225,7 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut, template_version: st
         state=ContractState.DRAFT,
         version=0,
         template=drawn.asked.template,
-        template_version=template_version,
+        template_version=drawn.template.version,
         language=drawn.language,
         title=laid_out.title,
         deadline=drawn.deadline,

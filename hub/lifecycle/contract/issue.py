@@ -105,9 +105,8 @@ async def issue_prepared(
 
 
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
-    drawn, laid_out = prepared.drawn, prepared.laid_out
-    template = services.documents.printer.templates.get(drawn.asked.template, drawn.language)
-    draft = draft_contract(drawn, laid_out, template.version)
+    drawn, laid_out, template = prepared.drawn, prepared.laid_out, prepared.drawn.template
+    draft = draft_contract(drawn, laid_out)
     await _take_enrolment(tx, drawn, draft.id)
     await tx.contracts.add(draft, drawn.terms.student.name)
     tx.record.know_head(draft.id, None, None)

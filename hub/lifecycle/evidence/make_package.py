@@ -157,25 +157,21 @@ async def _file(services: Services, facts: PackageFacts) -> bytes:
 
 
 def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts of the present template. Texts that it no longer contains are left out."""
-    templates, contract = services.documents.printer.templates, facts.case.contract
-    known = templates.languages(contract.template)
-    languages = {
-        party.signer.field: party.signer.language if party.signer.language in known else contract.language
-        for party in facts.case.parties
-    }
-    return {
-        field: templates.get(contract.template, language).consent
-        for field, language in languages.items()
-        if language in known
-    }
+    """Return the consent texts by field. For an old contract the template counts as it is now; none if it has gone."""
+    contract = facts.case.contract
+    try:
+        consents = services.documents.printer.templates.demands_on(contract).consents
+    except BadInput:  # this template is not in use any more
+        return {}
+    signers = (party.signer for party in facts.case.parties)
+    return {signer.field: consents.get(signer.language) or consents[contract.language] for signer in signers}
 
 
 def _template_sha256(services: Services, facts: PackageFacts) -> str:
     contract = facts.case.contract
     try:
-        return services.documents.printer.templates.get(contract.template, contract.language).sha256
-    except BadInput:  # the template does not exist any more
+        return services.documents.printer.templates.demands_on(contract).sha256
+    except BadInput:  # this template is not in use any more
         return ""
 
 

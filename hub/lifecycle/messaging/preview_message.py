@@ -39,6 +39,7 @@ async def preview_message(
     """Return the message that `write_message` would write, with a sample in place of the link. None if no channel
     reaches the signer."""
     purpose = message.purpose
+    await services.messaging.texts.refresh(tx)
     router, messages = services.messaging.router, services.messaging.messages
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
     address = router.choose_address(signer, channel) if channel else None

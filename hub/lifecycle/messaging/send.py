@@ -153,6 +153,7 @@ async def draft_messages(
     """
     if not outgoing:
         return []
+    await services.messaging.texts.refresh(tx)
     wait = await _count(services, tx, outgoing)
     doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
     found = await tx.links.for_doors(doors, tx.now, links)

@@ -160,6 +160,7 @@ async def _write_code(services: Services, tx: Transaction, came: PosterVisit, co
     router, visitor, poster = services.messaging.router, came.visitor, came.poster
     counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
     await consume_message_quota(services, tx, [counted], tx.now)
+    await services.messaging.texts.refresh(tx)
     shape = router.choose_shape(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)),

@@ -110,9 +110,9 @@ async def _list_candidates(services: Services, tx: Transaction, contract: Contra
     by_campus = any(rule.campuses for rule in authorities.rules)
     campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()
     chosen = choose_authorities(authorities.rules, campuses, contract.template, _kind_of_key(spki))
-    template = services.documents.printer.templates.get(contract.template, contract.language)
+    demands = services.documents.printer.templates.demands_on(contract)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}
-    allowed = drop_trial_authorities(chosen or (authorities.default,), trial, template.trial_allowed)
+    allowed = drop_trial_authorities(chosen or (authorities.default,), trial, demands.trial_allowed)
     return authorities.cooldowns.sort_by_cooldown(allowed, services.clock())
 
 

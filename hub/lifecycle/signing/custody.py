@@ -15,7 +15,7 @@ from hub.model.staff.accounts import EVERYTHING
 
 def accepted_custody(services: Services, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
     """Return the kinds of custody that the template allows for this signer's key. Empty: all kinds."""
-    return services.documents.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
+    return services.documents.printer.templates.demands_on(contract).custody.get(signer.role, ())
 
 
 def check_custody(services: Services, visiting: Visit, proved: str | None) -> None:

@@ -73,10 +73,8 @@ class PrepareRequest:
 
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
     """Return the consent text in the signer's language or, if the template does not have it, in the contract's."""
-    languages = services.documents.printer.templates.languages(contract.template)
-    return services.documents.printer.templates.get(
-        contract.template, language if language in languages else contract.language
-    ).consent
+    consents = services.documents.printer.templates.demands_on(contract).consents
+    return consents.get(language) or consents[contract.language]
 
 
 # ---- prepare

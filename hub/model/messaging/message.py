@@ -143,6 +143,10 @@ class MessageTemplates:
     text of `full` leads to no page. There is no fallback from one channel to another."""
 
     def __init__(self, templates: Iterable[MessageTemplate]) -> None:
+        self.replace_all(templates)
+
+    def replace_all(self, templates: Iterable[MessageTemplate]) -> None:
+        """Have these in place of all that there were."""
         self._templates = {(item.purpose, item.channel, item.shape, item.language): item for item in templates}
 
     def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:

@@ -46,6 +46,9 @@ class Permission(StrEnum):
     MAKE_POSTER = "make-poster"
     EDIT_POLICIES = "edit-policies"
     EDIT_TEMPLATES = "edit-templates"
+    """Write contract templates and messages, and submit them."""
+    APPROVE_TEMPLATES = "approve-templates"
+    """Put into force what somebody else wrote, or send it back."""
     EDIT_CHATS = "edit-chats"
     MANAGE_ACCOUNTS = "manage-accounts"
     MANAGE_KEYS = "manage-keys"
@@ -93,7 +96,7 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.APPROVE_SEAL, Permission.USE_SEAL},
     StaffRole.LEGAL: _EVERYBODY
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT, Permission.ANSWER_PERSONS}
-    | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES},
+    | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES, Permission.APPROVE_TEMPLATES},
     StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
 }
 # Tasks that their owner did not take pass to an account with one of these roles, the first of them that a campus has.

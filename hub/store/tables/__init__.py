@@ -44,6 +44,7 @@ from hub.store.tables.school import (
     RosterTitlesRow,
     RosterUploadRow,
     SchoolDayRow,
+    TextVersionRow,
     VisitorRow,
 )
 from hub.store.tables.sealing import (
@@ -183,6 +184,7 @@ __all__ = [
     "StaffRow",
     "StaffSessionRow",
     "StaffTaskRow",
+    "TextVersionRow",
     "VisitorRow",
     "WorkerHeartbeatRow",
     "WrongAnswerRow",

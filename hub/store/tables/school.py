@@ -226,3 +226,36 @@ class VisitorRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
     verified_at: datetime | None = moment()
+
+
+class TextVersionRow(SQLModel, table=True):
+    """A version of a contract template or a message. Once approved, a trigger keeps what it says."""
+
+    __tablename__ = "text_version"
+    id: UUID = Field(primary_key=True)
+    kind: str = words()
+    subject: str = words()
+    number: int
+    state: str = words()
+    base: str = words()
+    texts: dict[str, str] = json_()
+    fixed: dict[str, Any] = json_()
+    note: str = words()
+    revision: int
+    writers: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    changed_at: datetime = moment(nullable=False)
+    submitted_by: str | None = words(default=None)
+    submitted_at: datetime | None = moment()
+    decided_by: str | None = words(default=None)
+    decided_at: datetime | None = moment()
+    __table_args__ = (
+        Index("uq_text_version_number", "kind", "subject", "number", unique=True),
+        Index("uq_text_version_in_force", "kind", "subject", unique=True, postgresql_where=sql("state = 'in-force'")),
+        Index(
+            "uq_text_version_open",
+            "kind",
+            "subject",
+            unique=True,
+            postgresql_where=sql("state IN ('draft', 'submitted')"),
+        ),
+    )

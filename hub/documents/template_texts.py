@@ -1,0 +1,77 @@
+"""Contract templates as staff edit them at the desk: the texts of a template, and the template of a version's texts.
+
+Staff edit title, consent and clauses. All else of a template (its words, what it requires and demands) belongs to the
+version as it was when the version was begun. The layout is always that of the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.documents.contract_templates import Consent, ContractTemplate, ContractTemplates, TemplateDemands
+from hub.model.school.text_version import TextVersion
+
+EDITED = ("title", "consent", "clauses")
+
+
+def list_texts(languages: Mapping[str, ContractTemplate]) -> dict[str, str]:
+    """Return the texts of a template that staff edit, by language and name: `zh.clauses`. Chinese comes first."""
+    found = {}
+    for language in sorted(languages, reverse=True):
+        template = languages[language]
+        for name, text in zip(EDITED, (template.title, template.consent.text, template.clauses), strict=True):
+            found[f"{language}.{name}"] = text
+    return found
+
+
+def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
+    """Return the rest of a template as JSON values."""
+    one = next(iter(languages.values()))
+    return {
+        "trial_allowed": one.trial_allowed,
+        "custody": {role.value: list(accepted) for role, accepted in one.custody.items()},
+        "representative": one.representative,
+        "languages": {
+            language: {
+                "requires": list(template.requires),
+                "words": dict(template.words),
+                "consent": {"version": template.consent.version, "text": template.consent.text},
+            }
+            for language, template in languages.items()
+        },
+    }
+
+
+def build_templates(files: ContractTemplates, version: TextVersion) -> dict[str, ContractTemplate]:
+    """Return the template of a version in each of its languages."""
+    return {language: _build(files, version, language) for language in version.fixed["languages"]}
+
+
+def _build(files: ContractTemplates, version: TextVersion, language: str) -> ContractTemplate:
+    fixed, own = version.fixed, version.fixed["languages"][language]
+    title, consent, clauses = (version.texts[f"{language}.{name}"] for name in EDITED)
+    layout, root = files.layout_of(version.subject, language)
+    return ContractTemplate(
+        id=version.subject,
+        language=language,
+        version=version.label,
+        title=title,
+        requires=tuple(own["requires"]),
+        consent=_consent(version, language, consent),
+        words=own["words"],
+        clauses=clauses,
+        layout=layout,
+        root=root,
+        trial_allowed=fixed["trial_allowed"],
+        custody=TemplateDemands.read_custody(fixed["custody"]),
+        representative=fixed["representative"],
+    )
+
+
+def _consent(version: TextVersion, language: str, text: str) -> Consent:
+    """Return the consent; one that says something else than before is named after the version."""
+    before = version.fixed["languages"][language]["consent"]
+    if text == before["text"]:
+        return Consent(before["version"], text)
+    return Consent(f"{version.subject}-{language}-{version.label}", text)

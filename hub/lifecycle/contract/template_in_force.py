@@ -1,0 +1,37 @@
+"""The version of a contract template by which contracts are drawn now: one approved at the desk, or that of the
+files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.documents.contract_templates import ContractTemplate
+from hub.documents.template_texts import build_templates
+from hub.lifecycle.services import Services
+from hub.model.school.text_version import TextKind
+from hub.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class TemplateInForce:
+    """A template in its languages; without any it does not exist."""
+
+    id: str
+    languages: Mapping[str, ContractTemplate]
+
+    @property
+    def needs_representative(self) -> bool:
+        return any(template.representative for template in self.languages.values())
+
+    @property
+    def version(self) -> str:
+        return next((template.version for template in self.languages.values()), "")
+
+
+async def get_template_in_force(services: Services, tx: Transaction, template_id: str) -> TemplateInForce:
+    """Return the template that counts in this transaction."""
+    files = services.documents.printer.templates
+    approved = await tx.text_versions.find_in_force(TextKind.CONTRACT, template_id)
+    languages = build_templates(files, approved) if approved else files.in_languages(template_id)
+    return TemplateInForce(template_id, languages)

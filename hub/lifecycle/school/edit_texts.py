@@ -1,0 +1,231 @@
+"""Versions of contract templates and messages: begun, written, submitted, approved or sent back.
+
+Each act locks the version, decides by `hub.model.school.text_version`, and is an entry of the school's record in one
+transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from hub.documents.message_texts import check_message_texts, list_message_texts, with_texts
+from hub.documents.template_texts import build_templates, list_fixed, list_texts
+from hub.errors import BadInput, NotAllowed, TemplateFailed, TextVersionNotFound, UndrawableText
+from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.school.sample_contract import check_draws, get_sample_place
+from hub.lifecycle.services import Services
+from hub.model.messaging.message import MessageTemplates, Purpose
+from hub.model.school.text_version import (
+    TextEdit,
+    TextKind,
+    TextState,
+    TextVersion,
+    approve_text,
+    discard_text,
+    edit_text,
+    send_back_text,
+    submit_text,
+)
+from hub.model.staff.accounts import Scope
+from hub.router.message_texts import find_message_faults
+from hub.store.transaction import Transaction
+
+# How the text of the files is named where a message has no version yet.
+FILES = "files"
+
+
+@dataclass(frozen=True)
+class TextEditor:
+    """Whoever works on a text. `actor`: as the record names them."""
+
+    actor: str
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class TextPlace:
+    """A text: a contract template by its id, or a message by its purpose."""
+
+    kind: TextKind
+    subject: str
+
+
+@dataclass(frozen=True)
+class FileText:
+    """A text as the files have it. `version`: its name there."""
+
+    version: str
+    texts: Mapping[str, str]
+    fixed: Mapping[str, object]
+
+
+def get_file_text(services: Services, place: TextPlace) -> FileText:
+    """Return the text of the files. Raises TextVersionNotFound where they have none."""
+    if place.kind is TextKind.CONTRACT:
+        languages = services.documents.printer.templates.in_languages(place.subject)
+        if not languages:
+            raise TextVersionNotFound
+        version = next(iter(languages.values())).version
+        return FileText(version, list_texts(languages), list_fixed(languages))
+    if place.subject not in list(Purpose):
+        raise TextVersionNotFound
+    return FileText(FILES, list_message_texts(services.messaging.texts.files, Purpose(place.subject)), {})
+
+
+async def begin_text(services: Services, editor: TextEditor, place: TextPlace, base: str = "") -> TextVersion:
+    """Begin a draft from a version; empty: from the one in force.
+
+    Raises TextVersionNotFound, TextAlreadyOpen, NotAllowed.
+    """
+    _check_scope(editor)
+    files = get_file_text(services, place)
+    async with services.database.transaction(editor.scope) as tx:
+        found = None
+        if base != files.version:
+            texts = tx.text_versions
+            found = await (texts.get(*_key(place), base) if base else texts.find_in_force(*_key(place)))
+        draft = TextVersion(
+            id=uuid4(),
+            kind=place.kind,
+            subject=place.subject,
+            number=0,
+            state=TextState.DRAFT,
+            base=found.label if found else files.version,
+            texts=found.texts if found else files.texts,
+            fixed=_fixed_of(services, found) if found else files.fixed,
+            changed_at=tx.now,
+        )
+        added = await tx.text_versions.add(draft)
+        await _record(tx, "text-begun", added, editor)
+    return added
+
+
+def _fixed_of(services: Services, version: TextVersion) -> Mapping[str, object]:
+    """Return what a draft keeps of the version that it begins from: a consent that stays the same keeps its name."""
+    if version.kind is TextKind.MESSAGE:
+        return version.fixed
+    return list_fixed(build_templates(services.documents.printer.templates, version))
+
+
+def _key(place: TextPlace) -> tuple[TextKind, str]:
+    return place.kind, place.subject
+
+
+async def save_text(
+    services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
+) -> TextVersion:
+    """Store what was entered. What is wrong with it is said when it is submitted. Raises as `edit_text` does."""
+    _check_scope(editor)
+    async with services.database.transaction(editor.scope) as tx:
+        before = await tx.text_versions.get(place.kind, place.subject, label, lock=True)
+        after = edit_text(before, edit, editor.actor, tx.now)
+        await tx.text_versions.save(after)
+    return after
+
+
+async def submit(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+    """Submit a draft that can be drawn or sent. Raises as `submit_text` and `check_text` do."""
+    _check_scope(editor)
+    async with services.database.transaction(editor.scope) as tx:
+        version = await tx.text_versions.get(place.kind, place.subject, label)
+    await check_text(services, editor.scope, version)
+    return await _move(
+        services, editor, version, "text-submitted", lambda it, tx: submit_text(it, revision, editor.actor, tx.now)
+    )
+
+
+async def approve(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+    """Put a submitted version into force. Raises as `approve_text` and `check_text` do."""
+    _check_scope(editor)
+    async with services.database.transaction(editor.scope) as tx:
+        version = await tx.text_versions.get(place.kind, place.subject, label)
+    await check_text(services, editor.scope, version)  # courses and providers may have changed since it was submitted
+    approved = await _move(
+        services, editor, version, "text-approved", lambda it, tx: approve_text(it, revision, editor.actor, tx.now)
+    )
+    if place.kind is TextKind.MESSAGE:
+        async with services.database.transaction(editor.scope) as tx:
+            await services.messaging.texts.refresh(tx, at_once=True)
+    return approved
+
+
+async def send_back(
+    services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
+) -> TextVersion:
+    """Make a submitted version a draft again, with the reason. Raises as `send_back_text` does."""
+    _check_scope(editor)
+    async with services.database.transaction(editor.scope) as tx:
+        version = await tx.text_versions.get(place.kind, place.subject, label)
+    return await _move(
+        services, editor, version, "text-sent-back", lambda it, tx: send_back_text(it, edit, editor.actor, tx.now)
+    )
+
+
+async def discard(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+    """End a version that nobody goes on with. Raises as `discard_text` does."""
+    _check_scope(editor)
+    async with services.database.transaction(editor.scope) as tx:
+        version = await tx.text_versions.get(place.kind, place.subject, label)
+    return await _move(
+        services, editor, version, "text-discarded", lambda it, tx: discard_text(it, revision, editor.actor, tx.now)
+    )
+
+
+async def _move(
+    services: Services,
+    editor: TextEditor,
+    version: TextVersion,
+    kind: str,
+    decide: Callable[[TextVersion, Transaction], TextVersion],
+) -> TextVersion:
+    async with services.database.transaction(editor.scope) as tx:
+        locked = await tx.text_versions.get(version.kind, version.subject, version.label, lock=True)
+        moved = decide(locked, tx)
+        await tx.text_versions.save(moved)
+        await _record(tx, kind, moved, editor)
+    return moved
+
+
+async def check_text(services: Services, scope: Scope, version: TextVersion) -> None:
+    """Check that contracts can be drawn by a version, or that its messages can be sent.
+
+    Raises BadInput, TemplateFailed and UndrawableText with what is wrong.
+    """
+    for key, text in version.texts.items():
+        if not text.strip():
+            raise BadInput("a text is missing", field=key)
+    if version.kind is TextKind.CONTRACT:
+        async with services.database.transaction(scope) as tx:
+            place = await get_sample_place(tx, version.subject)
+        templates = build_templates(services.documents.printer.templates, version)
+        for language, template in templates.items():
+            try:
+                await check_draws(services, place, [template])
+            except (TemplateFailed, UndrawableText) as error:
+                raise BadInput(error.detail, field=f"{language}.clauses") from error
+        return
+    texts, purpose = services.messaging.texts, Purpose(version.subject)
+    check_message_texts(with_texts(texts.files, purpose, version.texts))
+    renderer, carriers = services.messaging.router.renderer, services.messaging.router.carriers
+    other = [template for template in texts.files if template.purpose is not purpose]
+    changed = MessageTemplates([*other, *with_texts(texts.files, purpose, version.texts)])
+    if faults := find_message_faults(carriers, changed, renderer.longest_addresses):
+        raise BadInput("\n".join(faults), field="texts")
+
+
+def _check_scope(editor: TextEditor) -> None:
+    if editor.scope.campuses is not None:
+        raise NotAllowed("texts are those of the whole school: somebody with an account of headquarters changes them")
+
+
+async def _record(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
+    headquarters = await tx.school.headquarters()
+    facts = {
+        "kind": version.kind.value,
+        "template": version.subject,
+        "template_version": version.label,
+        "text_sha256": version.sha256,
+    }
+    await record_act(tx, headquarters.id if headquarters else "", kind, editor.actor, facts)

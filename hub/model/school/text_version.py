@@ -1,0 +1,196 @@
+"""Versions of the school's texts: contract templates and messages that staff edit, and that others approve. Pure.
+
+A text begins as a draft, is submitted, and is in force once somebody has approved it who wrote none of it. The one
+that was in force before stays readable, and contracts name the one that they were issued with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from difflib import SequenceMatcher
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextMoveNotAllowed
+
+# Characters of one text; the longest contracts have about 12,000.
+MAX_TEXT_LENGTH = 60_000
+MAX_NOTE_LENGTH = 500
+# How the versions made at the desk are named, so that they cannot be mistaken for those of the files.
+DESK_PREFIX = "desk-"
+
+
+class TextKind(StrEnum):
+    """What a text is for. The subject of a `CONTRACT` is a template's id, that of a `MESSAGE` its purpose."""
+
+    CONTRACT = "contract"
+    MESSAGE = "message"
+
+
+class TextState(StrEnum):
+    """Where a version is in its life. At most one of a subject is in force, and at most one is a draft or submitted."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    IN_FORCE = "in-force"
+    SUPERSEDED = "superseded"
+    DISCARDED = "discarded"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (TextState.DRAFT, TextState.SUBMITTED)
+
+
+@dataclass(frozen=True)
+class TextVersion:
+    """One version of a text in all its languages.
+
+    `base`: the version that it was begun from. `texts`: what staff edit, by key (`zh.clauses`, `sms.full.en`).
+    `fixed`: what belongs to the version and is not edited. `note`: what changes and why, or why it was sent back.
+    `revision`: incremented by each change. `writers`: everybody who changed it.
+    """
+
+    id: UUID
+    kind: TextKind
+    subject: str
+    number: int
+    state: TextState
+    base: str
+    texts: Mapping[str, str]
+    changed_at: datetime
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    revision: int = 0
+    writers: tuple[str, ...] = ()
+    submitted_by: str | None = None
+    submitted_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of the version, which contracts carry."""
+        return f"{DESK_PREFIX}{self.number}"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all texts, as the record names what was approved."""
+        return hashlib.sha256(json.dumps([dict(self.texts), dict(self.fixed)], sort_keys=True).encode()).hexdigest()
+
+    def may_approve(self, actor: str) -> bool:
+        return self.state is TextState.SUBMITTED and actor not in (*self.writers, self.submitted_by)
+
+
+@dataclass(frozen=True)
+class TextEdit:
+    """What somebody entered for a draft that they had read as `revision`."""
+
+    texts: Mapping[str, str]
+    note: str
+    revision: int
+
+
+def edit_text(version: TextVersion, edit: TextEdit, actor: str, now: datetime) -> TextVersion:
+    """Return the draft with what was entered. A text whose key the draft does not have is left out.
+
+    Raises TextMoveNotAllowed unless it is a draft, TextChangedMeanwhile if somebody changed it after it was read,
+    BadInput for texts that are too long.
+    """
+    _check(version, edit.revision, TextState.DRAFT)
+    for key, text in edit.texts.items():
+        if len(text) > MAX_TEXT_LENGTH:
+            raise BadInput(f"at most {MAX_TEXT_LENGTH} characters", field=key)
+    texts = {key: edit.texts.get(key, text) for key, text in version.texts.items()}
+    note = edit.note.strip()[:MAX_NOTE_LENGTH]
+    if texts == version.texts and note == version.note:
+        return version
+    writers = version.writers if texts == version.texts else (*version.writers, actor)
+    return replace(
+        version,
+        texts=texts,
+        note=note,
+        revision=version.revision + 1,
+        writers=tuple(dict.fromkeys(writers)),
+        changed_at=now,
+    )
+
+
+def submit_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
+    """Return the draft submitted. Raises as `edit_text` does, and BadInput if nobody says what it changes."""
+    _check(version, revision, TextState.DRAFT)
+    if not version.note:
+        raise BadInput("say what changes and why, so that whoever approves knows", field="note")
+    moved = replace(version, state=TextState.SUBMITTED, submitted_by=actor, submitted_at=now)
+    return replace(moved, revision=version.revision + 1, changed_at=now)
+
+
+def approve_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
+    """Return the version in force. Raises as `edit_text` does, and SecondReaderNeeded for whoever wrote of it."""
+    _check(version, revision, TextState.SUBMITTED)
+    if not version.may_approve(actor):
+        raise SecondReaderNeeded
+    moved = replace(version, state=TextState.IN_FORCE, decided_by=actor, decided_at=now)
+    return replace(moved, revision=version.revision + 1, changed_at=now)
+
+
+def send_back_text(version: TextVersion, edit: TextEdit, actor: str, now: datetime) -> TextVersion:
+    """Return a submitted version as a draft again, with the reason as its note. Raises as `edit_text` does."""
+    _check(version, edit.revision, TextState.SUBMITTED)
+    note = edit.note.strip()[:MAX_NOTE_LENGTH]
+    if not note:
+        raise BadInput("say why, so that whoever wrote it knows", field="note")
+    moved = replace(version, state=TextState.DRAFT, note=note, decided_by=actor, decided_at=now)
+    return replace(moved, submitted_by=None, submitted_at=None, revision=version.revision + 1, changed_at=now)
+
+
+def discard_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
+    """Return a version that nobody goes on with. Raises as `edit_text` does."""
+    _check(version, revision, TextState.DRAFT, TextState.SUBMITTED)
+    moved = replace(version, state=TextState.DISCARDED, decided_by=actor, decided_at=now)
+    return replace(moved, revision=version.revision + 1, changed_at=now)
+
+
+def _check(version: TextVersion, revision: int, *states: TextState) -> None:
+    if version.state not in states:
+        raise TextMoveNotAllowed(version.state.value)
+    if version.revision != revision:
+        raise TextChangedMeanwhile
+
+
+class ChangeKind(StrEnum):
+    """What became of a line from one text to another."""
+
+    SAME = "same"
+    GONE = "gone"
+    NEW = "new"
+
+
+@dataclass(frozen=True)
+class LineChange:
+    kind: ChangeKind
+    text: str
+
+
+def compare_lines(before: str, after: str) -> Sequence[LineChange]:
+    """Return the lines of both texts in order: those that are gone, that are new, and one that is the same around
+    them."""
+    old, new = before.splitlines(), after.splitlines()
+    found: list[LineChange] = []
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
+        for what, i1, i2, j1, j2 in group:
+            if what == "equal":
+                found += [LineChange(ChangeKind.SAME, line) for line in old[i1:i2]]
+                continue
+            found += [LineChange(ChangeKind.GONE, line) for line in old[i1:i2]]
+            found += [LineChange(ChangeKind.NEW, line) for line in new[j1:j2]]
+    return found
+
+
+def list_changed_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return the keys of texts that differ, in the order of `after`."""
+    return [key for key, text in after.items() if before.get(key, "") != text]

@@ -1,0 +1,77 @@
+"""The texts of messages that are in force: those of the files, and in their place those that were approved at the desk.
+
+A process looks at most every few seconds, so that sending does not read them each time. The one that approves a text
+uses it at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from channels import FixedTexts
+from hub.documents.message_texts import check_message_texts, with_texts
+from hub.errors import BadInput
+from hub.model.messaging.message import MessageTemplate, MessageTemplates, Purpose
+from hub.model.messaging.message_rules import list_message_faults
+from hub.model.school.text_version import TextKind, TextVersion
+from hub.router.providers import Carrier
+from hub.store.transaction import Transaction
+
+# Seconds for which a process believes what it read last.
+LOOK_INTERVAL = 5.0
+log = structlog.get_logger()
+
+
+class MessageTexts:
+    """`current` is what everybody in this process renders with; its content changes when other texts are approved."""
+
+    def __init__(self, files: Iterable[MessageTemplate]) -> None:
+        self._files = tuple(files)
+        self.current = MessageTemplates(self._files)
+        self._looked_at = float("-inf")
+
+    async def refresh(self, tx: Transaction, *, at_once: bool = False) -> None:
+        """Use the texts that are in force, if the last look was some seconds ago."""
+        if not at_once and time.monotonic() - self._looked_at < LOOK_INTERVAL:
+            return
+        approved = await tx.text_versions.list_in_force(TextKind.MESSAGE)
+        self._looked_at = time.monotonic()
+        self.current.replace_all(self.list_with(approved))
+
+    def list_with(self, versions: Iterable[TextVersion]) -> list[MessageTemplate]:
+        """Return all messages, with these versions in place of the files. A text that the files of a later version of
+        the hub do not allow any more is left out, and logged."""
+        chosen = {version.subject: version for version in versions}
+        found: list[MessageTemplate] = []
+        for purpose in Purpose:
+            own = [template for template in self._files if template.purpose is purpose]
+            if version := chosen.get(purpose.value):
+                changed = with_texts(own, purpose, version.texts)
+                try:
+                    check_message_texts(changed)
+                    own = changed
+                except BadInput as error:
+                    log.error("message text left out", purpose=purpose.value, version=version.label, key=error.field)
+            found += own
+        return found
+
+    @property
+    def files(self) -> tuple[MessageTemplate, ...]:
+        return self._files
+
+
+def find_message_faults(
+    carriers: Iterable[Carrier], templates: MessageTemplates, addresses: dict[str, str]
+) -> list[str]:
+    """Return each reason why a configured provider would refuse or cut one of these messages, once.
+
+    `addresses`: the real `link` and `entry` of this hub.
+    """
+    found: list[str] = []
+    for each in carriers:
+        texts = each.channel.templates if isinstance(each.channel, FixedTexts) else None
+        found += list_message_faults(templates, each.provider, each.channel.rules, texts, addresses)
+    return list(dict.fromkeys(found))
