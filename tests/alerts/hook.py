@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 
 class Hook:
@@ -41,17 +42,14 @@ async def hook() -> AsyncIterator[Hook]:
     found = Hook()
     app = web.Application()
     app.router.add_post("/hook/s3cr3t-path", found._take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    found.port = runner.addresses[0][1]
-    try:
-        yield found
-    finally:
-        if found.held is not None:
-            found.held.set()
-        await runner.cleanup()
+    async with TestServer(app) as server:
+        assert server.port
+        found.port = server.port
+        try:
+            yield found
+        finally:
+            if found.held is not None:
+                found.held.set()
 
 
 def dead_address() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from asn1crypto import pem
 from cryptography import x509
 
@@ -169,15 +170,10 @@ class RegistrationAuthority:
                 web.get("/revoked.crl", self._list),
             ]
         )
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        self.ca.crl_url = f"{self.origin}/revoked.crl"
-        try:
+        async with TestServer(app) as server:
+            self.origin = f"http://127.0.0.1:{server.port}"
+            self.ca.crl_url = f"{self.origin}/revoked.crl"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _enrol(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {SECRET}":

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -89,21 +90,16 @@ async def http_json(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer
     async with CertomancerPki(folder / "pki").serving() as pki:
         api, app = CertomancerApi(pki), web.Application()
         app.add_routes([web.post("/enrol", api.enrol), web.post("/revoke", api.revoke)])
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        entry: dict[str, Any] = {
-            "kind": "http_json",
-            "url": f"http://127.0.0.1:{runner.addresses[0][1]}",
-            "certificate": "certificate",
-            "chain": [str(pki.write("issuing", "root"))],
-            "enrol": {"path": "/enrol", "body": {"name": "{name}", "key": "{spki}", "days": "{days:number}"}},
-            "revoke": {"path": "/revoke", "body": {"serial": "{serial_hex}"}},
-        }
-        try:
+        async with TestServer(app) as server:
+            entry: dict[str, Any] = {
+                "kind": "http_json",
+                "url": f"http://127.0.0.1:{server.port}",
+                "certificate": "certificate",
+                "chain": [str(pki.write("issuing", "root"))],
+                "enrol": {"path": "/enrol", "body": {"name": "{name}", "key": "{spki}", "days": "{days:number}"}},
+                "revoke": {"path": "/revoke", "body": {"serial": "{serial_hex}"}},
+            }
             yield Peer(connect_plugin(AUTHORITIES, "one", entry, place), SoftKey.generate("s"))
-        finally:
-            await runner.cleanup()
 
 
 Made = Callable[[Path, AuthorityContext], AbstractAsyncContextManager[Peer]]

@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from channels import (
     AccountTrouble,
@@ -76,13 +77,8 @@ class Hub:
     async def serving(self) -> AsyncIterator[None]:
         app = web.Application()
         app.router.add_route("*", "/callbacks/sms_kannel/{secret}", self.called)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 9000).start()
-        try:
+        async with TestServer(app, port=9000):
             yield
-        finally:
-            await runner.cleanup()
 
     def fates(self, message: Message) -> set[Fate]:
         return {each.receipt.fate for each in self.reports if each.key == message.key}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from channels import (
     CallbackRequest,
@@ -59,14 +60,9 @@ async def hearing(setting: Setting, answers: list[int] | None = None) -> AsyncIt
 
     application = web.Application()
     application.router.add_route("*", "/{any:.*}", listen)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    account(setting).callbacks = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with TestServer(application) as server:
+        account(setting).callbacks = f"http://127.0.0.1:{server.port}"
         yield heard
-    finally:
-        await runner.cleanup()
 
 
 async def test_every_step_is_reported_to_the_address_with_our_key(sms: Setting) -> None:

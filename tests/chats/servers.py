@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.chats.platforms import FeishuPlatform
 
@@ -76,13 +77,10 @@ async def answer_server(feishu: FeishuPlatform | None = None) -> AsyncIterator[A
     app.router.add_post("/robot/sendBySession", found._session)
     app.router.add_post("/open-apis/auth/v3/tenant_access_token/internal", found._token)
     app.router.add_post("/open-apis/im/v1/messages/{message}/reply", found._reply)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield found
-    finally:
-        if found.held is not None:
-            found.held.set()
-        await runner.cleanup()
+    async with TestServer(app) as server:
+        found.origin = f"http://127.0.0.1:{server.port}"
+        try:
+            yield found
+        finally:
+            if found.held is not None:
+                found.held.set()

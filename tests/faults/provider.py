@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from channels import Fate, Message, Receipt, Rules
 
@@ -27,15 +28,9 @@ class Provider:
         app.add_routes(
             [web.post("/messages", self._send), web.get("/messages/{key}", self._find), web.get("/phone", self._phone)]
         )
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with TestServer(app) as server:
+            self.address = f"http://127.0.0.1:{server.port}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _send(self, request: web.Request) -> web.Response:
         self.accepted.append(await request.json())

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 KEY, SECRET = "LTAI-identity", "secret-of-the-identity-account"
 
@@ -33,14 +34,9 @@ class AliyunIdentityDouble:
     async def serving(self) -> AsyncIterator[AliyunIdentityDouble]:
         app = web.Application()
         app.router.add_post("/", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with TestServer(app) as server:
+            self.endpoint = f"http://127.0.0.1:{server.port}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
@@ -165,27 +166,24 @@ async def bureau() -> AsyncIterator[dict[str, Any]]:
 
     app = web.Application()
     app.router.add_post("/v2/three-factors", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    state["entry"] = {
-        "kind": "http_json",
-        "url": f"http://127.0.0.1:{runner.addresses[0][1]}/v2",
-        "headers": {"X-Key": "{secret}"},
-        "secret": SECRET,
-        "method": "three factors",
-        "matched": {"data.result": ["1"]},
-        "not_matched": {"data.result": ["2", "3"]},
-        "reference": "data.orderNo",
-        "ask": {
-            "path": "/three-factors",
-            "form": "form",
-            "success": {"code": ["0"]},
-            "body": {"name": "{name}", "idCard": "{id_number}", "mobile": "{mobile}"},
-        },
-    }
-    yield state
-    await runner.cleanup()
+    async with TestServer(app) as server:
+        state["entry"] = {
+            "kind": "http_json",
+            "url": f"http://127.0.0.1:{server.port}/v2",
+            "headers": {"X-Key": "{secret}"},
+            "secret": SECRET,
+            "method": "three factors",
+            "matched": {"data.result": ["1"]},
+            "not_matched": {"data.result": ["2", "3"]},
+            "reference": "data.orderNo",
+            "ask": {
+                "path": "/three-factors",
+                "form": "form",
+                "success": {"code": ["0"]},
+                "body": {"name": "{name}", "idCard": "{id_number}", "mobile": "{mobile}"},
+            },
+        }
+        yield state
 
 
 async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place: IdentityContext) -> None:

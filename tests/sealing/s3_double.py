@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_plus
 from xml.sax.saxutils import escape
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
 ACCESS, SECRET, REGION, BUCKET = "AKIDEXAMPLE", "a secret of the double", "cn-test-1", "files"
@@ -135,12 +136,6 @@ async def object_store() -> AsyncIterator[ObjectStoreDouble]:
     double = ObjectStoreDouble()
     app = web.Application(client_max_size=64 << 20)
     app.router.add_route("*", "/{path:.*}", double.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    double.origin = str(URL.build(scheme="http", host="127.0.0.1", port=runner.addresses[0][1]))
-    try:
+    async with TestServer(app) as server:
+        double.origin = str(URL.build(scheme="http", host="127.0.0.1", port=server.port))
         yield double
-    finally:
-        await runner.cleanup()

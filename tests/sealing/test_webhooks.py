@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
 from hub.lifecycle.sealing.run_seal_job import run_seal_job
@@ -49,12 +50,9 @@ async def receiver() -> AsyncIterator[Receiver]:
     found = Receiver()
     app = web.Application()
     app.router.add_post("/ended", found.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/ended"
-    yield found
-    await runner.cleanup()
+    async with TestServer(app) as server:
+        found.url = f"http://127.0.0.1:{server.port}/ended"
+        yield found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from asn1crypto import tsp
 
 from hub.timestamps.builtin import BuiltinTimestamps
@@ -57,13 +58,9 @@ async def service(pki: Pki) -> AsyncIterator[Service]:
     made = Service(pki.timestamps)
     application = web.Application()
     application.router.add_post("/tsa", made.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/tsa"
-    yield made
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        made.url = f"http://127.0.0.1:{server.port}/tsa"
+        yield made
 
 
 @pytest.fixture

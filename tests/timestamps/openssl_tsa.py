@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from asn1crypto import pem
 
 CONFIG = """
@@ -62,14 +63,9 @@ class OpensslTsa:
     async def serving(self) -> AsyncIterator[OpensslTsa]:
         app = web.Application()
         app.router.add_post("/tsr", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/tsr"
-        try:
+        async with TestServer(app) as server:
+            self.url = f"http://127.0.0.1:{server.port}/tsr"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked += 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -64,17 +65,9 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
         )
         app = web.Application()
         app.add_routes(operations.routes(replace(running.hub, services=services)))
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        try:
-            port = runner.addresses[0][1]
-            async with running.http.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                found = await answer.json()
-            assert answer.status == 503 and found["token"] is False and found["migrations"] is True
-        finally:
-            await runner.cleanup()
+        async with TestServer(app) as server, running.http.get(server.make_url("/readyz")) as answer:
+            found = await answer.json()
+        assert answer.status == 503 and found["token"] is False and found["migrations"] is True
 
 
 async def test_figures_count_contracts_and_are_not_for_everybody() -> None:

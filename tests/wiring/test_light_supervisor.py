@@ -21,6 +21,7 @@ OURS = {
         "hub.errors.kinds",
         "hub.errors.seal_jobs",
         "hub.errors.seals",
+        "hub.errors.texts",
     ),
     *("hub.service_job", "hub.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),

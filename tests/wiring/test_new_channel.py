@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hub.store.server.installation import mark
 from hub.wiring import utc_now
@@ -71,13 +72,8 @@ class PigeonHouse:
     async def serving(self) -> AsyncIterator[str]:
         app = web.Application()
         app.add_routes([web.post("/letters", self._take)])
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with TestServer(app) as server:
+            yield f"http://127.0.0.1:{server.port}"
 
     async def _take(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == "Grain wheat"

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
@@ -66,15 +67,9 @@ class Double:
     async def serving(self) -> AsyncIterator[None]:
         app = web.Application()
         app.router.add_post("/", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with TestServer(app) as server:
+            self.endpoint = f"http://127.0.0.1:{server.port}"
             yield
-        finally:
-            await runner.cleanup()
 
     def options(self) -> Mapping[str, Any]:
         codes = {name: code for code, name in self.templates.items()}

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
@@ -57,15 +58,12 @@ class Double:
     async def serving(self, port: int = 0) -> AsyncIterator[None]:
         app = web.Application()
         app.router.add_post("/cgi-bin/sendsms", self._sendsms)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield
-        finally:
-            self._over.set()
-            await runner.cleanup()
+        async with TestServer(app, port=port) as server:
+            self.url = f"http://127.0.0.1:{server.port}"
+            try:
+                yield
+            finally:
+                self._over.set()
 
     def options(self) -> Mapping[str, Any]:
         return {

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urldefrag, urlencode, urlsplit
 
 import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
@@ -132,18 +133,15 @@ class TwilioAccount:
                 web.get(path + "/{sid}.json", self._fetch),
             ]
         )
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            async with aiohttp.ClientSession() as self.http:
-                yield
+        async with TestServer(application, port=port) as server:
+            self.url = f"http://127.0.0.1:{server.port}"
+            try:
+                async with aiohttp.ClientSession() as self.http:
+                    yield
+                    self.closing.set()
+                    await asyncio.gather(*self.tasks, return_exceptions=True)
+            finally:
                 self.closing.set()
-                await asyncio.gather(*self.tasks, return_exceptions=True)
-        finally:
-            self.closing.set()
-            await runner.cleanup()
 
     def options(self) -> Mapping[str, Any]:
         return {"account": ACCOUNT, "auth_token": AUTH_TOKEN, "sender": SENDER, "base_url": self.url}
