@@ -1,1 +1,1 @@
-"""Cipher, keys, files, jobs, periodic tasks, heartbeats: what all repositories use."""
+"""What all repositories use: connections, statements, cipher, keys, files, jobs, periodic tasks, heartbeats."""

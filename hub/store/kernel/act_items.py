@@ -1,4 +1,4 @@
-"""The items of an act on many: how often each was tried, which are left, and which acts stand still."""
+"""The items of acts on many contracts or enrolments: how often each was tried, which are left, which acts stall."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hub.store.kernel.connection import Connection
 
 @dataclass(frozen=True)
 class ActTables:
-    """Tables of one kind of acts. `subject` and `verdict`: the columns of an item that name what it is about, and what
-    became of it; without a verdict it is left to be done."""
+    """The tables of one kind of act. `subject`: the column with the contract or enrolment of an item. `verdict`: the
+    column with its result; an item without a verdict is still to be done."""
 
     act: Table
     item: Table
@@ -30,7 +30,7 @@ class ActTables:
 
 
 class ActItems:
-    """What the stores of all acts on many have in common. `tables`: those of the acts."""
+    """The base class of the stores of such acts. `tables`: the tables of this kind of act."""
 
     tables: ActTables
 
@@ -44,7 +44,7 @@ class ActItems:
         return list(await self._connection.scalars(mine.order_by(of.item.c.ordinal).limit(limit)))
 
     async def list_stalled(self, before: datetime) -> list[UUID]:
-        """Return acts with items left of which none got a verdict since `before`."""
+        """Return acts that have items left, but none that got a verdict since `before`."""
         act, item = self.tables.act, self.tables.item
         left = exists().where(item.c.act == act.c.id, self.tables.left)
         moving = select(item.c.act).where(item.c.act == act.c.id, item.c.ended_at >= before).exists()
@@ -52,27 +52,27 @@ class ActItems:
         return list(await self._connection.scalars(statement))
 
     async def count_verdicts(self, act: UUID) -> tuple[int, dict[str, int]]:
-        """Return how many items are left, and the number of the others by their verdict."""
+        """Return how many items are left, and the number of the other items by verdict."""
         verdict = self.tables.item.c[self.tables.verdict]
         statement = select(verdict, func.count()).where(self.tables.item.c.act == act).group_by(verdict)
         counts = {row[0]: int(row[1]) for row in await self._connection.execute(statement)}
         return counts.pop(None, 0), counts
 
     async def count_try(self, act: UUID, subject: UUID) -> int | None:
-        """Count a try. Return the number of tries so far; None if there is a verdict already."""
+        """Count a try. Return the number of tries so far; None if the item already has a verdict."""
         item = self.tables.item
         mine = item.update().where(self.tables.is_item(act, subject) & self.tables.left)
         tries = await self._connection.scalar(mine.values(tries=item.c.tries + 1).returning(item.c.tries))
         return None if tries is None else int(tries)
 
     async def forget_try(self, act: UUID, subject: UUID) -> None:
-        """Take back the last try: it ended because a part that we depend on was away."""
+        """Take back the last try, which failed only because a service that the hub needs was unavailable."""
         item = self.tables.item
         mine = item.update().where(self.tables.is_item(act, subject))
         await self._connection.execute(mine.values(tries=item.c.tries - 1))
 
     async def lock_item(self, act: UUID, subject: UUID) -> bool:
-        """Lock an item until the end of the transaction. Return False if it has a verdict already."""
+        """Lock an item until the end of the transaction. Return False if it already has a verdict."""
         mine = self.tables.is_item(act, subject) & self.tables.left
         locked = select(self.tables.item.c.ordinal).where(mine).with_for_update()
         return await self._connection.scalar(locked) is not None

@@ -1,12 +1,12 @@
-"""Encryption of columns (AES-256-GCM), and keyed hashes to find encrypted values by.
+"""Encrypt columns (AES-256-GCM), and compute keyed hashes by which encrypted values are found.
 
-A bound value is `QS1`, the id of its key (8 bytes), a random nonce (12 bytes), and the ciphertext with its tag; the
-name of its row and column is authenticated with it. An unbound value, as earlier versions wrote them, is nonce and
-ciphertext alone, sealed with the first key.
+A bound value consists of `QS1`, the id of its key (8 bytes), a random nonce (12 bytes), and the ciphertext with its
+tag; the name of its row and column is authenticated with it. An unbound value, as earlier versions wrote it, consists
+of nonce and ciphertext only, and is encrypted with the first key.
 
-Which key is current stands in the database; each transaction tells the cipher. Before the first `qianda keys rotate`
-of a hub that earlier versions have written to, none is, and values are written unbound: so old and new processes can
-work on one database.
+The database says which key is current, and each transaction tells the cipher. If earlier versions have written to the
+database, no key is current before the first `qianda keys rotate`, and values are written unbound. So old and new
+processes can use the same database.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PREFIX_BYTES = len(BOUND) + KEY_ID_BYTES
 
 @dataclass(frozen=True)
 class SealingState:
-    """What the database says: id (hex) of the current key, empty for none; whether unbound values are refused."""
+    """What the database says: the id (hex) of the current key, empty for none, and whether to refuse unbound values."""
 
     current: str = ""
     refuses_unbound: bool = False
@@ -47,7 +47,7 @@ class Cipher:
         self.state = SealingState()
 
     def observe(self, current: str, refuses_unbound: bool) -> None:
-        """Take over which key is current, as the database says."""
+        """Remember what the database says: which key is current, and whether to refuse unbound values."""
         if (current, refuses_unbound) != (self.state.current, self.state.refuses_unbound):
             self.state = SealingState(current, refuses_unbound)
 
@@ -63,7 +63,7 @@ class Cipher:
         return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
     def open_bytes(self, sealed: bytes, name: bytes) -> bytes:
-        """Decrypt a value. Raises InvalidTag if it was changed, is of another row or column, or its key is missing."""
+        """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or lacks its key."""
         if sealed.startswith(BOUND) and (aead := self._find(sealed[len(BOUND) : PREFIX_BYTES])):
             body = sealed[PREFIX_BYTES:]
             return aead.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], name)
@@ -75,7 +75,7 @@ class Cipher:
         return self.open_bytes(sealed, name).decode()
 
     def seal_json(self, value: Any, name: bytes) -> bytes:
-        """Encrypt a value as JSON. A long one is packed first."""
+        """Encrypt a value as JSON. A long text is compressed first."""
         return self.seal_bytes(pack(json.dumps(value, ensure_ascii=False, sort_keys=True)), name)
 
     def opens(self, sealed: bytes, name: bytes) -> bool:
@@ -96,15 +96,15 @@ class Cipher:
         raise InvalidTag(f"the key {key.hex()} is missing in the folder keys")
 
     def _find(self, key: bytes) -> AESGCM | None:
-        """Return a key by its id. One that was made after the start of this process is read from its file."""
+        """Return a key by its id, or None. If it is new since the start of this process, it is read from its file."""
         if key not in self._opened:
             self._opened |= {key_id_of(each): AESGCM(each) for each in self._keys.list_sealing_keys()}
         return self._opened.get(key)
 
-    # ---- keyed hashes, with a key apart: it does not change when a sealing key does
+    # ---- keyed hashes. They have a key of their own, which does not change when the encryption keys change
 
     def found_by(self, kind: str, value: str) -> bytes:
-        """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`): equal values have equal
+        """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`). Equal values have equal
         hashes."""
         return hmac.digest(self._lookup, f"{kind}:{value}".encode(), hashlib.sha256)
 
@@ -113,7 +113,7 @@ class Cipher:
         return self.found_by("person", f"{id_type}:{id_number.upper()}").hex()
 
     def declared(self, person: str, phone: str) -> str:
-        """Return the id of someone who claims at this phone (E.164) to be `person`. It is the same in all contracts of
-        this phone and claim, and differs from `person`."""
+        """Return the id of somebody at this phone (E.164) who claims to be `person`. It is the same in all contracts
+        with this phone and claim, and differs from `person`."""
         said = person.encode() + self.found_by("phone", phone)
         return DECLARED + hashlib.sha256(said).hexdigest()

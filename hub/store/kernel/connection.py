@@ -12,14 +12,14 @@ from sqlalchemy import Executable
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites
 
-# Prepared statements kept on each connection. The one that was unused for the longest time is dropped.
+# Prepared statements kept on each connection. The least recently used one is dropped.
 MAX_PREPARED = 300
 _Result = TypeVar("_Result")
 _NOTHING: Mapping[str, Any] = {}
 
 
 class Row(asyncpg.Record):
-    """A row whose values are reached by name, by position, or as attributes."""
+    """A row whose values can be read by name, by position, or as attributes."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -32,7 +32,7 @@ Driver: TypeAlias = "asyncpg.Connection[Row]"
 
 
 class Rows(list[Row]):
-    """The rows that a statement returned. `rowcount`: their number, or that of changed rows if it returns none."""
+    """The rows that a statement returned. `rowcount`: their number or, if it returns none, that of changed rows."""
 
     def __init__(self, rows: Iterable[Row], rowcount: int | None = None) -> None:
         super().__init__(rows)
@@ -64,7 +64,7 @@ class Connection:
             self._waiting.add(statement, values)
 
     async def write_now(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
-        """Run such a write now, together with those kept, and return its rows or the number of rows it changed."""
+        """Run a write now, together with the kept ones, and return its rows or the number of rows that it changed."""
         found = self._waiting.take_with(statement, values)
         if found is None:
             await self.flush()
@@ -75,7 +75,7 @@ class Connection:
         return Rows((), _count_changed(await _describe_errors(sql, self.driver.execute(sql, *arguments))))
 
     async def write_text_now(self, sql: str, *arguments: Any) -> Rows:
-        """Run text of somebody else, which writes to tables of theirs, together with the writes that wait."""
+        """Run SQL text of a library, which writes to the library's own tables, together with the kept writes."""
         joined, values = self._waiting.take_with_text(sql, arguments)
         return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
 
@@ -84,7 +84,7 @@ class Connection:
         self._waiting.add_notify(channel)
 
     async def flush(self) -> None:
-        """Run the writes that are kept."""
+        """Run the kept writes."""
         if self._waiting:
             sql, arguments = self._waiting.take()
             await _describe_errors(sql, self.driver.execute(sql, *arguments))
@@ -133,7 +133,7 @@ def _compiled_once(statement: SqlStatement | Executable, values: Mapping[str, An
 
 
 async def _describe_errors(sql: str, running: Awaitable[_Result]) -> _Result:
-    """Add the statement to a database error, and remove its detail, which contains values of people."""
+    """Add the statement to a database error, and remove the error's detail, which contains personal values."""
     try:
         return await running
     except asyncpg.PostgresError as error:

@@ -1,8 +1,8 @@
 """One clock for all hosts of a hub: the clock of the database.
 
-One host writes leases, due times and the age of attempts, and another one reads them. If a host's clock were wrong,
-these would look expired or not due yet, and a message in progress would look abandoned. So a host whose clock differs
-follows the database.
+One host writes leases, due times and the times of attempts, and another host reads them. If a host's clock were wrong,
+leases would look expired, steps would not look due yet, and a message in progress would look abandoned. So a host whose
+clock differs follows the database.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 
 import structlog
 
-# The answer of a busy database may be late by this much, so a smaller difference does not change the clock.
+# The answer of a busy database may be this late, so a smaller difference does not change the clock.
 TOLERANCE: Final = timedelta(seconds=1)
 
 log = structlog.get_logger()
 
 
 class DatabaseClock:
-    """This host's clock, corrected by its last known difference from the database's. `host`: returns this host's
+    """This host's clock, corrected by its last known difference from the database's clock. `host`: returns this host's
     time."""
 
     def __init__(self, host: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -1,7 +1,7 @@
-"""Files that survive a power cut: written under a temporary name, synced to the disk, then renamed.
+"""Write files that survive a power cut: under a temporary name, synced to the disk, then renamed.
 
 `rename` is atomic, but a file's content and its name are on the disk only after `fsync` of the file and of its folder.
-So after a crash the file is whole or missing, and after `write_durably` it is whole.
+So after a crash, a file is complete or missing; once `write_durably` has returned, it is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PRIVATE = 0o600
 
 
 def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Write or replace a file in a folder that is on the disk already."""
+    """Write or replace a file in a folder that is already synced to the disk."""
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -29,9 +29,9 @@ def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and missing ones above it, and sync them to the disk.
+    """Make a folder and the missing ones above it, and sync them to the disk.
 
-    An existing folder is synced as well: another process may just have made it and not have synced it yet.
+    An existing folder is synced too, because another process may just have made it and not synced it yet.
     """
     if not path.parent.exists():
         make_folder(path.parent)

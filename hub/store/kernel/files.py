@@ -1,10 +1,10 @@
 """Files named by their SHA-256, stored with obstore: in a folder by default, or at a URL in S3, Azure or Google.
 
-A file is written before the commit of the transaction that names it, so a file may exist that no row names, which is
-harmless: `list_old` finds it. `put` returns when the file is on the disk, or when the object store has answered.
+A file is written before the commit of the transaction that names it. So there may be files that no row names; they are
+harmless, and `list_old` finds them. `put` returns when the file is on the disk, or when the object store has confirmed.
 
-A content that is the beginning of a later one needs no file of its own (`FilePart`), nor does one that is put together
-from others (`JoinedFile`). `get` reads all kinds.
+Content that is the beginning of a later file needs no file of its own (`FilePart`), nor does content that consists of
+pieces of other files (`JoinedFile`). `get` reads all of these.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from hub.store.kernel.durable_files import make_folder, write_durably
 # The folders of the store: the first two digits of the names in them.
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 _NAME = re.compile(r"[0-9a-f]{64}")
-# What `write_durably` leaves behind if its process dies.
+# The name of a temporary file that `write_durably` leaves behind if its process dies.
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{32}")
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class FilePart:
-    """A content that is the beginning of a stored file: the first `size` bytes of `file` have this SHA-256."""
+    """Content that is the beginning of a stored file: the first `size` bytes of `file` have this SHA-256."""
 
     sha256: str
     size: int
@@ -45,7 +45,7 @@ class FilePart:
 
 @dataclass(frozen=True)
 class FilePiece:
-    """The bytes from `start`, `length` of them, of the content with the SHA-256 `file`."""
+    """A piece of the content with the SHA-256 `file`: `length` bytes from `start`."""
 
     file: str
     start: int
@@ -54,7 +54,7 @@ class FilePiece:
 
 @dataclass(frozen=True)
 class JoinedFile:
-    """A content that is these pieces, one behind the other."""
+    """Content that consists of these pieces, one after the other."""
 
     sha256: str
     pieces: Sequence[FilePiece]
@@ -62,7 +62,7 @@ class JoinedFile:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file as the store lists it. `path`: below the store; `sha256`: its name, None for one that was half written."""
+    """A file as the store lists it. `path`: its path in the store; `sha256`: its name, None for a half-written file."""
 
     path: str
     sha256: str | None
@@ -73,7 +73,7 @@ FindPart = Callable[[str], Awaitable[FilePart | JoinedFile | None]]
 
 
 class Files:
-    """`find_part`: tells of a content without a file of its own where it is, by its SHA-256."""
+    """The stored files. `find_part`: returns where content without a file of its own is, by its SHA-256."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None, find_part: FindPart | None = None) -> None:
         self._store = store
@@ -104,14 +104,14 @@ class Files:
         return sha256
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Write the file even if there is one of this name: a power cut in an older version may have left it empty."""
+        """Write the file even if it exists: with an older version, a power cut may have left it empty."""
         if path.parent not in self._durable or not path.parent.is_dir():
             make_folder(path.parent)
             self._durable.add(path.parent)
         write_durably(path, content)
 
     async def get(self, sha256: str) -> bytes:
-        """Return the content with this SHA-256: a whole file, the beginning of one, or pieces of several.
+        """Return the content with this SHA-256: a whole file, the beginning of a file, or pieces of several files.
 
         Raises UnreadableFile if it is missing or was changed. Opens a transaction of its own if there is no such file.
         """
@@ -140,7 +140,7 @@ class Files:
         return content
 
     async def join(self, joined: JoinedFile) -> bytes:
-        """Return the content that is put together. Raises UnreadableFile."""
+        """Return the content, joined from its pieces. Raises UnreadableFile."""
         contents = {file: await self.get(file) for file in dict.fromkeys(piece.file for piece in joined.pieces)}
         content = b"".join(contents[each.file][each.start : each.start + each.length] for each in joined.pieces)
         if hashlib.sha256(content).hexdigest() != joined.sha256:
@@ -148,16 +148,16 @@ class Files:
         return content
 
     async def get_size(self, sha256: str) -> int:
-        """Return the bytes of a file, 0 if there is no file of this name."""
+        """Return the size of a file in bytes, 0 if there is no file of this name."""
         try:
             return int((await self._store.head_async(_path(sha256)))["size"])
         except (NotFoundError, FileNotFoundError):
             return 0
 
     async def list_old(self, folder: str, before: datetime) -> AsyncIterator[list[FoundFile]]:
-        """Yield the files of one of FOLDERS that were last written before this moment, some at a time.
+        """Yield the files of one of FOLDERS that were last written before this moment, in batches.
 
-        Only files that this class writes: whatever else lies there is not ours.
+        Only files that this class has written are returned. Other files in the folder belong to somebody else.
         """
         async for some in self._store.list(folder):
             old = [each for each in some if each["last_modified"] < before]
@@ -169,7 +169,7 @@ class Files:
         await self.delete_found(_path(sha256))
 
     async def delete_found(self, path: str) -> None:
-        """Delete what was found at `path`. It is no error if another process was faster."""
+        """Delete the file found at `path`. Do nothing if another process has already deleted it."""
         try:
             await self._store.delete_async(path)
         except (NotFoundError, FileNotFoundError):

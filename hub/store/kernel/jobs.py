@@ -1,4 +1,4 @@
-"""Jobs of PgQueuer: work to do soon after a commit, enqueued in the transaction that causes it."""
+"""Enqueue PgQueuer jobs: work to do soon after a commit, enqueued in the transaction that causes it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ON CONFLICT (job) DO UPDATE SET starts = job_start.starts + 1 RETURNING starts
 """)
 _FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
 
-# A job that was started more often is not started again: it probably crashes its process.
+# A job that was started this often without ending is not started again, because it probably crashes its process.
 MAX_STARTS = 3
 
 
@@ -63,9 +63,9 @@ class Jobs:
         self._connection = connection
 
     async def enqueue(self, entrypoint: str, payload: dict[str, Any], dedupe_key: str) -> bool:
-        """Add a job to this transaction; False if one with this key is waiting already.
+        """Add a job in this transaction. Return False if a job with this key is already waiting.
 
-        It goes through the connection of the transaction: through another one the job would survive a rollback.
+        The job is written by the transaction's own connection: by another one, it would survive a rollback.
         """
         body = json.dumps(payload).encode()
         values = ([LANES[entrypoint]], [entrypoint], [body], [timedelta(0)], [dedupe_key], ["{}"])
@@ -74,7 +74,7 @@ class Jobs:
     async def count_start(self, job: int) -> int:
         """Count a start of this job. Return the number of starts so far. Raises StartedTooOften.
 
-        PgQueuer does not count jobs whose process died, and would start such a job for ever.
+        PgQueuer does not count the starts of a job whose process died, and would start such a job forever.
         """
         starts = int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
         if starts > MAX_STARTS:

@@ -1,8 +1,8 @@
-"""The hub's secrets, in files beside the data and never in the database.
+"""The hub's secrets, in files next to the data and never in the database.
 
-One master key gives all of them but further keys for sealing columns: each of these is a file of its own, so that it
-can be replaced (`qianda keys rotate`). The keys of links, codes and keyed hashes stay: what they made could not be made
-anew, since links are printed and hashes are all that is left of a number that opted out.
+All of them are derived from one master key, except for later keys that encrypt columns. Each of these is a file of its
+own, so that it can be replaced (`qianda keys rotate`). The keys of links, codes and keyed hashes are never replaced,
+because their results could not be made again: links are printed, and of a number that opted out only the hash is left.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hub.store.kernel.durable_files import make_folder, sync_folder
 from hub.store.kernel.private_files import write_private
 
 MASTER_BYTES = 32
-# Of a sealing key.
+# Sizes of a key that encrypts columns, and of its id.
 KEY_BYTES, KEY_ID_BYTES = 32, 8
-# Beside the master key; below `RETIRED` once nothing is sealed with it any more.
+# File name of such a key, next to the master key; moved to the folder `RETIRED` when no value needs the key any more.
 SEALING_FILES, RETIRED = "columns-{}.key", "retired"
 
 
@@ -30,9 +30,9 @@ SEALING_FILES, RETIRED = "columns-{}.key", "retired"
 class Keys:
     """The derived keys.
 
-    `link` derives tickets, `code` one-time codes; `columns` encrypts columns, `lookup` is for hashes that find
-    encrypted values. `check` (hex) identifies the master key without revealing it; the database stores it. `folder`:
-    where further sealing keys lie.
+    `link` derives tickets, `code` one-time codes; `columns` is the first key that encrypts columns; `lookup` makes
+    hashes by which encrypted values are found. `check` (hex) identifies the master key without revealing it; the
+    database stores it. `folder`: the folder with the later keys that encrypt columns.
     """
 
     link: bytes
@@ -68,16 +68,16 @@ class Keys:
 
     @classmethod
     def load(cls, path: Path) -> Keys:
-        """Read the master key. Raises OSError if there is no file, ValueError if it does not hold a master key."""
+        """Read the master key. Raises OSError if there is no file, ValueError if it does not contain a master key."""
         master = path.read_bytes()
         if len(master) != MASTER_BYTES:
             raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")
         return replace(cls.derived_from(master), folder=path.parent)
 
     def list_sealing_keys(self) -> list[bytes]:
-        """Return every key that sealed columns: the master's own, those in the folder, and retired ones that are kept.
+        """Return every key that encrypts columns: the first, derived one, those in the folder, and retired ones.
 
-        Raises ValueError for a file that does not hold the key in its name.
+        Raises ValueError for a file that does not contain the key that its name says.
         """
         found = [self.columns]
         for folder in (self.folder, self.folder and self.folder / RETIRED):
@@ -88,14 +88,14 @@ class Keys:
 
 
 def make_sealing_key(folder: Path) -> str:
-    """Make a sealing key, durably, and return its id (hex)."""
+    """Make a key that encrypts columns, store it durably, and return its id (hex)."""
     key = secrets.token_bytes(KEY_BYTES)
     write_private(folder / SEALING_FILES.format(key_id_of(key).hex()), key)
     return key_id_of(key).hex()
 
 
 def retire_sealing_key(folder: Path, key_id: str) -> None:
-    """Move a key's file below `retired`. The master's own key has none."""
+    """Move a key's file into the folder `retired`. The first key is derived and has no file."""
     path = folder / SEALING_FILES.format(key_id)
     if path.exists():
         make_folder(folder / RETIRED)
@@ -104,7 +104,7 @@ def retire_sealing_key(folder: Path, key_id: str) -> None:
 
 
 def key_id_of(key: bytes) -> bytes:
-    """Return the id of a sealing key, which says nothing of the key."""
+    """Return the id of a key that encrypts columns. It reveals nothing about the key."""
     return hmac.digest(key, b"qianda sealing key", "sha256")[:KEY_ID_BYTES]
 
 

@@ -1,5 +1,6 @@
-"""Object stores of other systems (S3 and compatibles, Azure, Google, a folder), from which files come and to which they
-go. Nothing here holds a whole file.
+"""Fetch files from object stores of other systems, and put files there: S3 and compatibles, Azure, Google, a folder.
+
+No whole file is held in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from obstore.store import ObjectStore, from_url
 
 from hub.errors import StoreUnavailable
 
-# Of one request, a large file included.
+# The timeout of one request, which may transfer a large file.
 REQUEST_TIMEOUT: Final = "300s"
 CONNECT_TIMEOUT: Final = "10s"
 LISTED_AT_ONCE: Final = 1_000
@@ -37,7 +38,7 @@ class ObjectPlace:
         self._opened: ObjectStore | None = None
 
     async def list_objects(self, prefix: str) -> AsyncIterator[list[FoundObject]]:
-        """Yield what lies below a prefix, some at a time; folders are left out."""
+        """Yield the objects below a prefix, in batches, without folders."""
         try:
             async for some in self._store.list(prefix or None, chunk_size=LISTED_AT_ONCE):
                 yield [FoundObject(each["path"], each["size"]) for each in some]
@@ -45,7 +46,7 @@ class ObjectPlace:
             raise StoreUnavailable(type(error).__name__) from error
 
     async def fetch(self, key: str, path: Path) -> bool:
-        """Write an object into a file. Return False if there is none."""
+        """Write an object into a file. Return False if there is no such object."""
         try:
             result = await self._store.get_async(key)
             with path.open("wb") as file:
@@ -58,7 +59,7 @@ class ObjectPlace:
         return True
 
     async def put(self, key: str, path: Path) -> None:
-        """Store a file under a key. What is there is replaced at once, never in part."""
+        """Store a file under a key. An existing object is replaced as a whole, never in part."""
         try:
             await self._store.put_async(key, path)
         except (BaseError, OSError) as error:

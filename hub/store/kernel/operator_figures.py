@@ -1,6 +1,6 @@
-"""Figures for operators, read without a scan of a whole table: each statement follows an index and stops at BOUND rows.
+"""Read figures for operators without scanning a whole table: each statement uses an index and stops at BOUND rows.
 
-Only the rows of whole tables by state are counted in full. A worker does so now and then, and stores the result.
+Only the numbers of rows by state are counted in full. A worker does this now and then, and stores the result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.jobs import LANES
 from hub.store.kernel.statement import SqlStatement
 
-# The most rows of one queue that are counted. Of a longer queue the oldest are.
+# The most rows of one queue that are counted. In a longer queue, only the oldest rows are counted.
 BOUND = 1000
 _QUEUES = {
     "step": ("next_step", "claimable_at", "signing_task WHERE state = 'OPEN' AND claimable_at <= :planning_now"),
@@ -23,7 +23,8 @@ _QUEUES = {
     "alert": ("kind", "due_at", "alert WHERE due_at <= :now"),
     "revocation": ("'certificates'", "certificates_due_at", "app_key WHERE certificates_due_at <= :now"),
 }
-# The index of unsettled deliveries is by their creation, so those that wait for a moment to come are left out of BOUND.
+# The index of unsettled deliveries is ordered by creation. BOUND is applied in this order, and those that are not yet
+# due are left out afterwards.
 _UNSETTLED = f"""
 SELECT 'delivery', state, count(*), min(due) FROM (
   SELECT state, greatest(created_at, not_before) AS due FROM delivery
@@ -49,7 +50,7 @@ SELECT '{queue}', kind, count(*), min(due) FROM (
 _LAGS = SqlStatement(
     "UNION ALL".join([*(_lag_of(queue, *parts) for queue, parts in _QUEUES.items()), _UNSETTLED, _WAITING_JOBS])
 )
-# What is counted at once, because it stays few, or else up to BOUND.
+# Figures that are counted when they are read: their rows are few, and counted up to BOUND.
 _COUNTS = {
     "jobs": SqlStatement(f"""
 SELECT entrypoint || ' ' || status, count(*)
@@ -66,7 +67,7 @@ SELECT coalesce(stuck_reason, ''), count(*) FROM (
 ) AS stuck GROUP BY 1
 """),  # noqa: S608
 }
-# What is counted in full, by a worker.
+# Figures that a worker counts in full.
 COUNTED = ("contracts", "signing_tasks")
 _TABLES = {"contracts": "contract", "signing_tasks": "signing_task"}
 _COUNT_ALL = {
@@ -92,19 +93,20 @@ class OperatorFigures:
         self._connection = connection
 
     async def list_lags(self, now: datetime, planning_now: datetime) -> list[QueueLag]:
-        """Return the queues in which something is due, by kind. `planning_now`: for what is planned by that clock."""
+        """Return the queues in which something is due, by kind. `planning_now`: the time for entries that are planned
+        on the planning clock."""
         values = {"now": now, "planning_now": planning_now, "kinds": list(LANES)}
         return [QueueLag(*row) for row in await self._connection.execute(_LAGS, values)]
 
     async def count_some(self) -> Mapping[str, Mapping[str, int]]:
-        """Return the number of jobs, open staff tasks and stuck contracts by state: of each at most BOUND."""
+        """Return the numbers of jobs, open staff tasks and stuck contracts by state, each counted up to BOUND."""
         return {
             name: {str(state): int(count) for state, count in await self._connection.execute(statement)}
             for name, statement in _COUNTS.items()
         }
 
     async def get_row_counts(self) -> dict[str, RowCounts]:
-        """Return what `count_rows` stored, by figure."""
+        """Return the results that `count_rows` stored, by figure."""
         rows = await self._connection.execute(_COUNTED)
         return {row["figure"]: RowCounts(**row) for row in rows}
 

@@ -1,8 +1,9 @@
-"""JSON text in few bytes: long texts are packed with zlib (RFC 1950) and a dictionary of what contracts usually say.
+"""Compress long JSON texts with zlib (RFC 1950) and a dictionary of what contracts usually say.
 
-Whatever a text shares with the dictionary is not stored again: a contract of the template `course` takes a tenth, of
-another one a third. The dictionary is `packing_1.txt`: the data of one contract of invented people, and the clauses in
-English. It must never change, or nothing that was packed with it could be read; a better one gets another number.
+Passages of a text that are also in the dictionary are not stored again: a contract of the template `course` takes a
+tenth of its size, other contracts a third. The dictionary is `packing_1.txt`: the data of one contract of invented
+people, and the clauses in English. It must never change, because texts compressed with it could not be read any more. A
+better dictionary gets another number.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-# Characters from which on a text is packed, and how thoroughly.
+# Texts of at least this many characters are packed, with this compression level of zlib.
 PACKED_FROM = 512
 LEVEL = 9
 # GB 18030 has all of Unicode, and two bytes for a Chinese character where UTF-8 has three.
 ENCODING = "gb18030"
-# With this byte begins what zlib packs, and no JSON text.
+# The first byte of all zlib output. No JSON text begins with it.
 FIRST_BYTE = b"\x78"
 DICTIONARY = Path(__file__).with_name("packing_1.txt")
 
 
 def pack(text: str) -> bytes:
-    """Return JSON text as it is (UTF-8), or packed if it is long."""
+    """Return JSON text in UTF-8, or compressed if it is long."""
     if len(text) < PACKED_FROM:
         return text.encode()
     packing = zlib.compressobj(LEVEL, zdict=read_dictionary())
@@ -30,7 +31,7 @@ def pack(text: str) -> bytes:
 
 
 def unpack(content: bytes) -> str:
-    """Return the text of `pack`. Raises ValueError, also for a dictionary that this version does not know."""
+    """Return the text that was packed. Raises ValueError, also for a dictionary that this version does not know."""
     if not content.startswith(FIRST_BYTE):
         return content.decode()
     packing = zlib.decompressobj(zdict=read_dictionary())
@@ -45,5 +46,5 @@ def unpack(content: bytes) -> str:
 
 @cache
 def read_dictionary() -> bytes:
-    """Return the dictionary. Its lines are one text: they are broken for readers alone."""
+    """Return the dictionary. Its lines are joined to one text; they are broken only for the reader of the file."""
     return DICTIONARY.read_text("utf-8").replace("\n", "").encode(ENCODING)

@@ -1,4 +1,4 @@
-"""Periodic tasks: each round is done once, by the worker that takes it first."""
+"""Periodic tasks. Each round is done once, by the worker that takes it first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.statement import SqlStatement
 
-# A round due more than a whole interval from now was planned before the clock was set back, so it is taken as well.
+# A round due more than a whole interval from now was planned before the clock was set back, so it is also taken.
 _TAKE = SqlStatement("""
 INSERT INTO duty AS mine (name, due_at) VALUES (:name, clock_timestamp() + :every)
 ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
@@ -21,8 +21,8 @@ class Duties:
         self._connection = connection
 
     async def take(self, name: str, every: timedelta) -> bool:
-        """Return whether the caller has to do this round. The next one is due after `every`, by the database's clock.
+        """Return whether the caller has to do this round. The next round is due after `every`, by the database's clock.
 
-        The next round follows even if the worker does not finish this one.
+        It becomes due even if the worker does not finish this round.
         """
         return await self._connection.scalar(_TAKE, {"name": name, "every": every}) is not None

@@ -1,4 +1,4 @@
-"""Connections that are kept open: taken for one transaction, and given back."""
+"""Keep connections open: a transaction takes one and gives it back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ TAKE_TIMEOUT = 30.0
 
 @dataclass
 class PoolWaits:
-    """How many transactions wait for a connection now; how many have waited since the start, and how long together."""
+    """How many transactions are waiting for a connection now, how many have waited since the start, and how long in
+    total."""
 
     waiting: int = 0
     number: int = 0
@@ -43,7 +44,7 @@ class ConnectionPool:
     async def take(self) -> Driver:
         """Return the connection that was given back last. Raises TimeoutError if all are in use for TAKE_TIMEOUT.
 
-        A connection that the server has closed is not returned. Its socket shows this, without asking the server.
+        A connection that the server has closed is not returned. Its socket shows this without a request to the server.
         """
         if self._slots.locked():
             await self._wait_for_slot()
@@ -73,7 +74,8 @@ class ConnectionPool:
             self.waits.seconds += time.monotonic() - began
 
     def give_back(self, driver: Driver) -> None:
-        """Keep a connection for the next transaction, unless it still has one open or was taken before `close`."""
+        """Keep a connection for the next transaction, unless a transaction is still open on it or `close` was called
+        since it was taken."""
         self._slots.release()
         if driver not in self._taken or driver.is_closed() or driver.is_in_transaction():
             driver.terminate()

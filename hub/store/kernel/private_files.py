@@ -16,5 +16,5 @@ def kept(path: Path, make: Callable[[], str]) -> str:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file atomically and durably, readable by its owner alone."""
+    """Write a file atomically and durably, so that only its owner can read it."""
     write_durably(path, content)

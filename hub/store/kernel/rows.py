@@ -1,4 +1,4 @@
-"""Statements for rows of a table, made from column names: INSERT of any number of rows, UPDATE of one."""
+"""Make statements for rows of a table from column names: INSERT of any number of rows, UPDATE of one row."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
 def insert_many(table: Table, columns: Sequence[str], ending: str = "") -> SqlStatement:
-    """Return an INSERT into these columns of `table`, in the order of its rows; `ending`: ON CONFLICT, RETURNING.
+    """Return an INSERT of any number of rows into these columns. `ending`: ON CONFLICT, RETURNING.
 
-    Its values are those of `arrays_of`, one array for each column. JSON values have to be text, and the table may have
-    no array columns.
+    Rows are inserted in their order. The values come from `arrays_of`, one array for each column. JSON values must be
+    text, and the table must not have array columns.
     """
     chosen = [table.c[name] for name in columns]
     names = ", ".join(f'"{column.name}"' for column in chosen)
@@ -36,13 +36,13 @@ def arrays_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict
 
 
 def insert_row(table: Table, columns: Iterable[str], *, passing_over: bool = False) -> SqlStatement:
-    """Return an INSERT of one row into these columns. With `passing_over`, an existing row stays as it is."""
+    """Return an INSERT of one row into these columns. `passing_over`: do nothing if the row exists."""
     return SqlStatement(insert(table).on_conflict_do_nothing() if passing_over else insert(table), columns)
 
 
 @cache
 def update_row(table: Table, *columns: str) -> SqlStatement:
-    """Return an UPDATE of these columns in the row with a given `id`. Its values are those of `changed`."""
+    """Return an UPDATE of these columns in the row with a given `id`. The values come from `changed`."""
     return SqlStatement(table.update().where(table.c.id == bindparam("row")).values(new_values(*columns)))
 
 

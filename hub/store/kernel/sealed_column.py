@@ -1,5 +1,5 @@
-"""The name of a sealed value: table, column and key of its row. It is authenticated with the value, so that nobody who
-can write to the database moves a value to another row or column."""
+"""Names of encrypted values: table, column, and primary key of the row. The name is authenticated with the value, so
+that nobody who can write to the database can move a value to another row or column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDING = "_sealed"
 
 @dataclass(frozen=True)
 class SealedColumn:
-    """A column whose values are encrypted. `keys`: the columns of the table's primary key, in its order."""
+    """A column whose values are encrypted. `keys`: the columns of the table's primary key, in their order."""
 
     table: str
     column: str
@@ -32,7 +32,7 @@ class SealedColumn:
 
 
 def list_sealed_columns(tables: MetaData) -> list[SealedColumn]:
-    """Return every sealed column of these tables: its name says so."""
+    """Return every encrypted column of these tables. They are recognised by their names."""
     return [
         SealedColumn.of(column) for table in tables.sorted_tables for column in table.c if column.name.endswith(ENDING)
     ]

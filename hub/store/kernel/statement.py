@@ -1,7 +1,7 @@
 """Statements that are compiled to text once.
 
-SQLAlchemy Core only writes the text, and asyncpg runs it: SQLAlchemy's own execution of a small SELECT costs five times
-as much.
+SQLAlchemy Core only writes the text, and asyncpg runs it, because SQLAlchemy's own execution of a small SELECT costs
+five times as much.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 # The beginning of a text statement that returns rows.
 _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
 _MISSING = object()
-# Compiled statements that were built for one run, by shape. Those not used for the longest time are forgotten.
+# Compiled statements that were built for one run, by shape. The least recently used ones are dropped.
 _SHAPES: LRUCache[Any, SQLCompiler] = LRUCache(capacity=500)
 
 
@@ -32,10 +32,10 @@ class SqlStatement:
     `of` is a statement of SQLAlchemy Core, or text with `:name` for each value. `keys`: the columns that an INSERT
     writes, if not all of them. `takes_arrays`: the statement inserts any number of rows, one array for each column.
 
-    `is_once`: the statement is built for one run, and values inside it may come from users, so they are passed as
-    arguments. Its text is kept for the next statement of the same shape. Otherwise values inside it are constants of
-    the program and are written into the text: PostgreSQL can then reuse one plan for all arguments, and that plan can
-    use a partial index (`state = 'OPEN'`).
+    `is_once`: the statement is built for one run. Values inside it may come from users, so they are passed as
+    arguments. Its text is kept for the next statement of the same shape. Without `is_once`, values inside it are
+    constants of the program and are written into the text: PostgreSQL can then reuse one plan for all arguments, and
+    that plan can use a partial index (`state = 'OPEN'`).
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SqlStatement:
 
     @cached_property
     def _made(self) -> tuple[SQLCompiler, Mapping[str, Any]]:
-        """The compiled statement, and the values inside this one by their names there."""
+        """The compiled statement, and the values inside this statement by their names in the compiled one."""
         if self._is_once:
             return _compile_shape(self._of, self._keys)
         return _compile(_with_constants(self._of), self._keys), {}
@@ -81,8 +81,7 @@ class SqlStatement:
 
     @cached_property
     def _places(self) -> list[tuple[str, Any, Any]]:
-        """For each placeholder in the text: the name of its value, its default value, and the conversion to be
-        applied."""
+        """For each placeholder in the text: the name of its value, its default value, and the conversion to apply."""
         found, own = [], dict(self._expanded.parameters)
         for column in self._compiled.insert_prefetch:
             assert isinstance(column.default, ColumnDefault) and column.default.is_scalar, column
@@ -112,9 +111,9 @@ def _compile(of: Any, keys: list[str] | None, cache_key: CacheKey | None = None)
 
 
 def _compile_shape(of: Any, keys: list[str] | None) -> tuple[SQLCompiler, Mapping[str, Any]]:
-    """Return a compiled statement of the same shape as this one, and the values of this one by their names there.
+    """Return a compiled statement of the same shape as `of`, and the values of `of` by their names in it.
 
-    Compiling takes three times as long as finding out the shape. Not every statement has one.
+    Compiling takes three times as long as finding the shape. A statement without a shape is always compiled.
     """
     shape: CacheKey | None = of._generate_cache_key()
     if shape is None:
@@ -129,7 +128,7 @@ def _compile_shape(of: Any, keys: list[str] | None) -> tuple[SQLCompiler, Mappin
 
 
 def _without_values(of: Any) -> Any:
-    """Return this statement without its values, which may be of people, and large."""
+    """Return this statement without its values, which may be personal, and large."""
 
     def empty(bind: BindParameter[Any]) -> None:
         bind.value = None

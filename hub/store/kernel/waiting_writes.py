@@ -1,7 +1,7 @@
-"""Writes that are kept for a moment, so that several of them become one statement.
+"""Keep writes for a moment, so that several of them become one statement.
 
-Most transactions end with a handful of writes, of which none reads what another one writes. PostgreSQL runs them as
-parts of one statement (`WITH … AS (UPDATE …)`), which saves a round trip and the work around it for each.
+Most transactions end with a handful of writes, none of which reads what another one writes. PostgreSQL runs them as
+parts of one statement (`WITH … AS (UPDATE …)`), which saves a round trip, and its overhead, for each.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WaitingWrites:
         return bool(self._arguments or self._channels)
 
     def add(self, statement: SqlStatement, values: Mapping[str, Any]) -> bool:
-        """Keep this write. Return False, without keeping it, if those kept before have to run first."""
+        """Keep this write. Return False, without keeping it, if the writes kept before have to run first."""
         arguments = statement.arguments(values)
         if statement.takes_arrays and (known := self._arguments.get(statement)):
             self._arguments[statement] = [[*old, *new] for old, new in zip(known, arguments, strict=True)]
@@ -53,7 +53,7 @@ class WaitingWrites:
         self._channels[channel] = None
 
     def take(self) -> tuple[str, list[Any]]:
-        """Return all kept writes as one statement, whose main part is the last one, with its arguments."""
+        """Return all kept writes as one statement with its arguments. The last write is the main part."""
         parts = self._take_parts()
         if self._channels:
             parts.append(("SELECT " + ", ".join(f"pg_notify('{channel}', '')" for channel in self._channels), []))
@@ -61,13 +61,13 @@ class WaitingWrites:
         return _joined(parts)
 
     def take_with(self, statement: SqlStatement, values: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
-        """Return all kept writes as one statement whose main part is this write; None if they have to run before it."""
+        """Return all kept writes as one statement, in which this one is the main part; None if they must run before."""
         if statement in self._arguments or not self.add(statement, values):
             return None
         return _joined(self._take_parts())
 
     def take_with_text(self, sql: str, arguments: Sequence[Any]) -> tuple[str, list[Any]]:
-        """Return this text, which writes to none of our tables, as the main part of all of them."""
+        """Return all kept writes as one statement whose main part is this text, which writes to none of our tables."""
         return _joined([*self._take_parts(), (sql, list(arguments))])
 
     def _take_parts(self) -> list[tuple[str, list[Any]]]:
