@@ -1,4 +1,5 @@
-"""Access log: one line per request, with the route pattern in place of the path, so without tickets, codes, queries."""
+"""Write the access log: one line per request, with the route pattern instead of the path. So it contains no tickets,
+codes or queries."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class AccessLog(AbstractAccessLogger):
 
 def route_of(request: web.BaseRequest) -> str:
     """Return the route pattern of the request, such as `/s/{ticket}`."""
-    # What cannot be read as a request, such as an unknown method, gets its answer before the application sees it.
+    # Bytes that are not a valid request, such as an unknown method, are answered before the application sees them.
     if not isinstance(request, web.Request) or id_of(request) is None:
         return NO_ROUTE
     resource = request.match_info.route.resource

@@ -46,7 +46,7 @@ log = structlog.get_logger()
 
 
 def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = None) -> web.Application:
-    """Return the application with all routes. `patience`: seconds that a client may keep the server waiting."""
+    """Return the application with all routes. `patience`: how long a client may keep the server waiting, in seconds."""
     slow = SlowClients(patience)
     app = web.Application(
         middlewares=[name_request, departed, slow.middleware(), problems, public_address, same_origin, compressed],
@@ -106,7 +106,7 @@ def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 def _static_version() -> str:
-    """Return a version that changes with the static files, so that browsers may cache them for ever."""
+    """Return a version that changes with the static files, so that browsers may cache them forever."""
     digest = hashlib.sha256()
     for path in sorted(STATIC_FOLDER.rglob("*")):
         if path.is_file():
@@ -122,7 +122,7 @@ async def run_web(
     stop: asyncio.Event,
     tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve until `stop` is set, then finish the requests under way. `tls`: serve HTTPS, where no proxy does."""
+    """Serve until `stop` is set, then finish the requests under way. `tls`: serve HTTPS, if no proxy does."""
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""URLs named in the certificates of the built-in authority: revocation list (RFC 5280), OCSP (RFC 6960), root."""
+"""Serve the URLs in the certificates of the built-in authority: revocation list (RFC 5280), OCSP (RFC 6960), root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 
-# Signed answers are cached for all, so that visitors cannot keep the token busy.
+# Signed answers are cached for this time and for everybody, so that visitors cannot keep the token busy.
 KEPT = timedelta(minutes=10)
 MAX_KEPT = 2000
 
@@ -47,7 +47,7 @@ class _RevocationList:
 
 
 class _Answers:
-    """OCSP responses. Only existing certificates get one, which bounds the number of responses to sign."""
+    """The OCSP responses. Only existing certificates get one, which limits the number of responses to sign."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -56,7 +56,7 @@ class _Answers:
         self._kept: OrderedDict[object, tuple[datetime, bytes]] = OrderedDict()
 
     async def to(self, request: bytes) -> bytes:
-        """Return the response (DER) to a request; an error if it is malformed or about foreign certificates."""
+        """Return the response (DER) to a request; an OCSP error if it is malformed or about foreign certificates."""
         try:
             asked = ocsp.asked_in(request)
         except BadInput:

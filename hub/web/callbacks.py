@@ -1,4 +1,4 @@
-"""Webhooks of providers, `/callbacks/{channel}`: verified, stored and answered at once, processed later by a worker.
+"""Take webhooks of providers, `/callbacks/{channel}`: verify, store and answer them at once. A worker processes them.
 
 Unknown channels, channels without webhooks and forged requests all get the same 403 without a reason.
 """
@@ -50,7 +50,7 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
 
 
 async def _call(request: web.Request) -> CallbackRequest:
-    """Return the request as received, with the configured public URL, whatever proxies made of it."""
+    """Return the request as received, but with the configured public URL, which proxies may have changed."""
     body = await request.content.read(MAX_CALL_BYTES + 1)
     while body and len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
         body += more

@@ -1,4 +1,4 @@
-"""Webhooks of chat platforms with questions of staff, `/callbacks/chat/{name}`: verified and answered at once.
+"""Take webhooks of chat platforms with questions from staff, `/callbacks/chat/{name}`: verify and answer them at once.
 
 Unknown chats and forged requests get the same 403. A question from a person without a staff account gets an empty 200,
 as does a webhook without a question.
@@ -22,7 +22,7 @@ from hub.web.security_events import report_event
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 64 * 1024
-# Number of questions remembered for deduplication: platforms retry when our response is late.
+# Number of questions remembered for deduplication, because platforms retry when our response is late.
 REMEMBERED = 1000
 log = structlog.get_logger()
 
@@ -35,8 +35,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 class Answers:
-    """The answers that need a request of our own. They are sent in the background, so that our response is not
-    delayed."""
+    """The answers that have to be sent by a request of our own. They are sent in the background, so that our response
+    to the webhook is not delayed."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -61,7 +61,7 @@ class Answers:
         try:
             await chat.send(question, text)
         except NotSent as error:
-            self._seen.pop((name, question.reference), None)  # so that a retry of the platform is answered
+            self._seen.pop((name, question.reference), None)  # so that a retry by the platform is answered
             log.warning("a chat answer did not get through", chat=name, reason=str(error))
 
     async def close(self) -> None:

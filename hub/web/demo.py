@@ -93,7 +93,7 @@ async def phone_json(request: web.Request) -> web.Response:
 
 
 def _number(text: str | None) -> str | None:
-    """Return the number. An unescaped plus sign in a URL arrives as a space; both are accepted."""
+    """Return the phone number. An unescaped plus sign in a URL arrives as a space, so both are accepted."""
     return f"+{text.strip().removeprefix('+')}" if text and text.strip() else None
 
 
@@ -117,7 +117,7 @@ def _phones(letters: Sequence[Letter]) -> list[tuple[Letter, int]]:
 
 
 async def authority(request: web.Request) -> web.Response:
-    """Return the root certificate of the demo's HTTPS, to be installed on phones; only on a private address."""
+    """Return the root certificate of the demo's HTTPS, for installation on phones. Only served at a private address."""
     file = authority_file(request.app[HUB].settings.data)
     if not request.app[HUB].services.origin.startswith("https://") or not await asyncio.to_thread(file.exists):
         raise NotFound

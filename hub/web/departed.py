@@ -1,4 +1,4 @@
-"""Clients that disconnect before they get an answer, which is not logged as an error."""
+"""Handle clients that disconnect before they get an answer. This is not logged as an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-# Status for the log only, as in nginx: nobody receives it.
+# A status for the log only, as in nginx. Nobody receives it.
 CLIENT_LEFT = 499
 
 
@@ -26,10 +26,10 @@ async def departed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 class ClosingIsNoError(logging.Filter):
-    """Filter for aiohttp's log.
+    """A filter for aiohttp's log.
 
     When a client disconnects between the headers and the content of a file, asyncio raises a RuntimeError outside of
-    all middlewares, which would be logged with its traceback.
+    all middlewares. Without this filter it would be logged with its traceback.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

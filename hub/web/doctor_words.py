@@ -1,4 +1,4 @@
-"""What `qianda doctor` finds and what is said of the seal, by the shape of each sentence."""
+"""Translate the findings of `qianda doctor` and the sentences about the seal, by the shape of each sentence."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ _PROVIDERS = ShapedSentences((PROVIDER,))
 
 
 def say_found(words: str, translate: Translate) -> str:
-    """Return one sentence about a part, in the reader's language."""
+    """Return a sentence about a part, in the reader's language."""
     return _SENTENCES.say(words, translate)
 
 
 def say_finding(line: str, translate: Translate) -> str:
-    """Return one line `PART: WORDS` in the reader's language."""
+    """Return a line `PART: WORDS` in the reader's language."""
     part, _, words = line.partition(": ")
     return f"{say_part(part, translate)}: {say_found(words, translate)}"
 

@@ -1,6 +1,6 @@
-"""Checks of uploaded files, for the page `/verify` and the API: each in a child process with limits.
+"""Check uploaded files for the page `/verify` and the API, each in a child process with limits.
 
-The answer lists the elements in the words of the verifier. `qianda verify` does the same offline.
+The answer lists the checked elements in the words of the verifier. `qianda verify` does the same offline.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class FileChecks:
         self._limits, self._threads = UploadLimits(), ThreadPoolExecutor(MAX_CHECKS, "check")
 
     async def check(self, request: web.Request) -> dict[str, Any]:
-        """Receive the file of a request and check it. Return the report as JSON, with `readable` false for a file that
-        is none. Raises BadInput, ManyFiles, ManyChecks, UploadTooSlow."""
+        """Receive the file of a request and check it. Return the report as JSON; `readable` is false for a file of
+        another format. Raises BadInput, ManyFiles, ManyChecks, UploadTooSlow."""
         brakes = request.app[BRAKES]
         await brakes.slow_down(request, "check")
         with (
@@ -61,7 +61,7 @@ class FileChecks:
             return await check(path, trusted) | {"file": name}
         except UnreadableDocument as error:
             return unreadable_json(name, error.reason)
-        except TimeoutError as error:  # says nothing about the file
+        except TimeoutError as error:  # this says nothing about the file
             raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
 
     async def _document(self, path: Path, trusted: list[Path]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ CHECKS = web.AppKey("checks", FileChecks)
 
 
 def trust_files(hub: Hub) -> list[Path]:
-    """Return the files of the authorities that this installation trusts, including its built-in one."""
+    """Return the certificate files of the authorities that this installation trusts, including the built-in one."""
     return list_trust_files(hub.settings.data / "trust")
 
 
@@ -118,7 +118,7 @@ async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
 
 
 async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
-    """Yield the chunks of a part. Skipped parts count towards the limit as well, which is for the whole body."""
+    """Yield the chunks of a part. Skipped parts also count towards the limit, which applies to the whole body."""
     while chunk := await part.read_chunk(1 << 16):
         if request.content.total_bytes > MAX_BODY_BYTES:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content.total_bytes)

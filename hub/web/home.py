@@ -1,4 +1,4 @@
-"""The home page, the pages that explain error codes, and the files that associate the school's app with this host."""
+"""Serve the home page, pages that explain error codes, and files that associate the school's app with this host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The language of a visitor, and translations.
 
-Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones. The language is chosen by `?lang=`,
-the visitor's earlier choice (cookie), the signer's language on file, Accept-Language, otherwise Chinese.
+Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones. The language is chosen by the first
+of these that is known: `?lang=`, the visitor's earlier choice (cookie), the signer's language on file, Accept-Language.
+Otherwise it is Chinese.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Catalogues:
 
 
 def chosen_language(request: web.Request) -> str | None:
-    """Return the visitor's choice, by `?lang=` or earlier; None if there is none."""
+    """Return the language that the visitor chose, by `?lang=` now or earlier; None if they chose none."""
     for wanted in (request.query.get("lang"), request.cookies.get(COOKIE)):
         if wanted in LANGUAGES:
             return wanted
@@ -61,7 +62,7 @@ def chosen_language(request: web.Request) -> str | None:
 
 
 def accepted_language(request: web.Request) -> str | None:
-    """Return our best match for Accept-Language (RFC 9110 12.5.4); None without that header."""
+    """Return the best match for Accept-Language (RFC 9110 12.5.4); None without that header."""
     weighed = [_weighed(part) for part in request.headers.get("Accept-Language", "")[:200].split(",")]
     wanted = [name for weight, name in sorted(weighed, key=lambda item: -item[0]) if weight > 0 and name]
     return negotiate_locale(wanted, LANGUAGES, sep="-") if wanted else None

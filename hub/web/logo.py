@@ -1,4 +1,4 @@
-"""The school's own logo at the head of its pages; without one the pages show the product's."""
+"""Serve the school's own logo for the head of its pages. Without one, the pages show the product's logo."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from aiohttp import web
 
 from hub.wiring import Hub
 
-# URL of the logo; without the school's own it is a static file.
+# The URL of the logo. Without the school's own logo, it is that of a static file.
 LOGO = web.AppKey("logo", str)
 CACHED = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def logo_path(hub: Hub) -> str:
-    """Return the URL's path, which changes with the picture, so that browsers may cache it for ever; empty without."""
+    """Return the path of the logo's URL; empty without a logo. It changes with the picture, so that browsers may cache
+    it forever."""
     return f"/logo/{hashlib.sha256(hub.logo).hexdigest()[:16]}.png" if hub.logo else ""
 
 

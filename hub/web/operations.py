@@ -1,4 +1,4 @@
-"""Health, readiness and metrics for operators."""
+"""Serve health, readiness and metrics for operators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class _Readiness:
-    """Readiness checks, made at most once a second, because a check makes the token sign."""
+    """The readiness checks. They are made at most once a second, because a check makes the token sign."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -51,7 +51,7 @@ class _Readiness:
         return await is_current(self._hub.database.dsn)
 
     async def _school(self) -> bool:
-        """Check that the school of a demo is loaded. Outside the demo a school may be empty."""
+        """Check that the school of a demo is loaded. Outside the demo, a school may be empty."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             return not self._hub.demo or bool(await tx.school.courses())
 
@@ -92,8 +92,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _may_read_metrics(hub: Hub, request: web.Request) -> bool:
-    """Return whether the metrics may be read: see `hub.metrics_access`, or with an API key of headquarters that has
-    the scope for it."""
+    """Return whether the metrics may be read: as `hub.metrics_access` says, or with an API key of headquarters that has
+    the scope for metrics."""
     if hub.metrics_access.allows(request.remote, request.headers):
         return True
     async with hub.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""Images of contract pages: drawn once per document and cached within a memory limit."""
+"""Draw images of contract pages, once per document, and cache them within a memory limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_BYTES = 64 << 20
 
 
 class PageImages:
-    """LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering."""
+    """An LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering."""
 
     def __init__(self, painter: PagePainter, most_bytes: int = MAX_BYTES) -> None:
         self._painter = painter
@@ -30,7 +30,7 @@ class PageImages:
         if task is None:
             task = self._drawing[sha256] = asyncio.create_task(self._draw(sha256, load))
             task.add_done_callback(lambda _: self._drawing.pop(sha256, None))
-        return await asyncio.shield(task)  # other visitors may wait for it
+        return await asyncio.shield(task)  # other visitors may be waiting for it
 
     async def _draw(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
         pdf = await load(sha256)

@@ -1,4 +1,4 @@
-"""Rendering of pages: one template in one language."""
+"""Render pages: one template in one language."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.logo import LOGO
 from hub.web.scripts import SCRIPTS
 
-# Path of the static files, with a version so that they can be cached for ever.
+# Path of the static files. It contains a version, so that they can be cached forever.
 STATIC = web.AppKey("static", str)
-# Pages that are the same for all who get the same values, as they were rendered, and compressed.
+# Rendered pages that depend only on their values, plain and compressed.
 RENDERED = web.AppKey("rendered", OrderedDict[tuple[object, ...], tuple[bytes, bytes]])
-# Each has about 10 KB. There are as many as languages, kinds of devices and states of the page.
+# Each page has about 10 KB. There is one for each combination of language, kind of device and state of the page.
 MAX_KEPT_PAGES = 64
-# Characters of the query of a page that is kept: an address with more in it is nobody's but its inventor's.
+# The longest query of a page that is kept, in characters. A longer one was made up, and nobody else will request it.
 MAX_KEPT_QUERY = 40
 
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What the head of every page says. `named`: the school's name by language."""
+    """The values in the head of every page. `named`: the school's name by language."""
 
     origin: str
     named: Callable[[str], str]
@@ -68,8 +68,8 @@ def page(
 
 
 def page_for_all(request: web.Request, template: str, **context: Any) -> web.Response:
-    """Render a page that has nothing in it but these values, which can be hashed: whoever gets the same values gets the
-    same bytes, which are kept. A changed template shows after a restart."""
+    """Render a page that depends only on these values, which must be hashable. The same values always give the same
+    bytes, which are kept, so a changed template takes effect only after a restart."""
     lang = language_of(request)
     other = _in_other_language(request, lang)
     key = (template, lang, other, *sorted(context.items()))

@@ -1,9 +1,9 @@
-"""HTTP responses for the hub's errors: problem+json (RFC 9457) for programs, a page for people.
+"""Answer the hub's errors by HTTP responses: problem+json (RFC 9457) for programs, a page for people.
 
 Only this module knows HTTP statuses. `type` is `/problems/<code>`. Besides the members of the RFC there are `code`
 (stable), `retry` (the same request can succeed later), `request_id` (as in the log) and, if one field is wrong,
-`field`. Retry-After is in whole seconds. If the person's time zone is known, `until` is the same moment in it, and
-`detail` says it in words.
+`field`. Retry-After is in whole seconds. If the person's time zone is known, `until` is the same moment in that zone,
+and `detail` says it in words.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ def status_of(error: QiandaError) -> int:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer all errors of the handlers. The middlewares for disconnected and slow clients stand outside of this
-    one."""
+    """Answer all errors of the handlers. The middlewares for disconnected and slow clients enclose this one."""
     try:
         return await handler(request)
     except QiandaError as error:
@@ -81,10 +80,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, status_of(error), error)
     except web.HTTPException as answered:
         if answered.status < 400:
-            remember_choice(request, answered)  # the page that the redirect leads to does not know of `?lang=`
+            remember_choice(request, answered)  # the page behind the redirect does not get `?lang=`
             raise
         return _bare(request, answered)
-    except web.RequestPayloadError:  # for example, the body does not have its Content-Encoding
+    except web.RequestPayloadError:  # for example, the body does not match its Content-Encoding
         return _bare(request, web.HTTPBadRequest())
     except (ConnectionResetError, TimeoutError):
         raise
@@ -151,7 +150,7 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
 
 
 def problem_page(request: web.Request, status: int, error: QiandaError) -> web.Response:
-    """Return the error page; some errors have a page of their own that offers the next step."""
+    """Return the error page. Some errors have a page of their own, which offers the next step."""
     minutes = math.ceil(retry_seconds(error) / 60)
     template = PAGES.get(error.code, "problem.html")
     again = until(request, error)

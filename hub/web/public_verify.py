@@ -26,7 +26,7 @@ async def form(request: web.Request) -> web.Response:
 
 
 async def check(request: web.Request) -> web.Response:
-    """Check a file. The page shows what is said of a package's file inside as well."""
+    """Check a file. For an evidence package, the page also shows the findings about the file inside it."""
     said = await request.app[CHECKS].check(request)
     readable = said.get("readable", True)
     if not wants_page(request):
@@ -40,10 +40,10 @@ async def check(request: web.Request) -> web.Response:
 
 
 def local_time(moment: str) -> str:
-    """Return a moment (ISO 8601 with zone) as clocks in China show it, with its offset."""
+    """Return a moment (ISO 8601 with zone) in the time of China, with the offset."""
     return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S} (UTC+8)"
 
 
 def covered_share(parts: Sequence[Sequence[int]], size: int) -> float:
-    """Return how much of a file these parts of it are, in percent."""
+    """Return the share of a file that these parts cover, in percent."""
     return 100 * sum(end - start for start, end in parts) / size if size else 0.0

@@ -1,4 +1,5 @@
-"""Rate limit per address, in memory. It only slows bursts; limits that protect codes and money are in PostgreSQL."""
+"""Limit requests per address, in memory. This only slows bursts. Limits that protect codes and money are in
+PostgreSQL."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 
 
 class Brakes:
-    """Rate limits per address. `proxies`: networks whose X-Forwarded-For is trusted."""
+    """The rate limits per address. `proxies`: networks whose X-Forwarded-For is trusted."""
 
     def __init__(self, per_minute: dict[str, int] | None = None, proxies: Networks = THIS_MACHINE) -> None:
         self._limits: dict[str, RateLimitItem] = {
@@ -57,11 +58,11 @@ class Brakes:
             raise TooMany(retry_after=timedelta(minutes=1))
 
     def address(self, request: web.Request) -> str | None:
-        """Return the address that this request is counted for, see `remote_address`."""
+        """Return the address for which this request is counted: see `remote_address`."""
         return remote_address(request, self._proxies)
 
     def _tell(self, request: web.Request) -> None:
-        """Warn once about a private peer that seems to be an unconfigured proxy: all its visitors count as one
+        """Warn once about a private peer that seems to be an unconfigured proxy: its visitors all count as one
         address."""
         if self._told or "X-Forwarded-For" not in request.headers:
             return
@@ -72,9 +73,9 @@ class Brakes:
 
 
 def remote_address(request: web.Request, proxies: Networks) -> str | None:
-    """Return the address to count: the peer, or the one named by our proxies. IPv6 is counted by its /64.
+    """Return the address to count: that of the peer, or the one that our proxies name. IPv6 is counted by its /64.
 
-    None for a request from this machine that was not forwarded, which cannot be faked from outside.
+    Return None for a request from this machine that was not forwarded. This cannot be faked from outside.
     """
     peer = _address(request.remote or "")
     if peer is None:
@@ -82,7 +83,7 @@ def remote_address(request: web.Request, proxies: Networks) -> str | None:
     named = ",".join(request.headers.getall("X-Forwarded-For", [])).strip()
     if not named or not _is_among(proxies, peer):
         return None if peer.is_loopback else _counted(peer)
-    for each in reversed(named.split(",")):  # each proxy appends; what stands before our proxies' part is untrusted
+    for each in reversed(named.split(",")):  # each proxy appends; the part before that of our proxies is untrusted
         if (found := _address(each.strip())) is None:
             return UNKNOWN
         peer = found

@@ -1,4 +1,4 @@
-"""A name for each request: in every line of the log that it causes, in its answer's header, in problem details."""
+"""Give each request an id. It is in all log lines of the request, in a header of its answer, and in problem details."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ OF_CONTRACTS = ("/api/v1/contracts/{id}", "/staff/contracts/{id}")
 
 @web.middleware
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id of ours. One that the client sends is never taken: it could forge lines of the log."""
+    """Give the request an id of ours. An id that the client sends is never used, because it could forge log lines."""
     request[REQUEST_ID] = secrets.token_hex(ID_BYTES)
-    # Each request is a task of its own, so what is bound ends with it.
+    # Each request is a task of its own, so the bound values end with it.
     bind_contextvars(request=request[REQUEST_ID], **_contract_of(request))
     return await handler(request)
 
 
 def id_of(request: web.BaseRequest) -> str | None:
-    """Return the id; None for what could not be read as a request."""
+    """Return the id; None for bytes that are not a valid request."""
     return request.get(REQUEST_ID)
 
 

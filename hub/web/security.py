@@ -35,13 +35,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-# No version number, also in responses of aiohttp itself.
+# No version number, even in responses by aiohttp itself.
 setattr(web_response, "SERVER_SOFTWARE", "Qianda")  # noqa: B010 - aiohttp has no setting for it
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add headers to every response. Responses are not cached unless a handler says so; static files are."""
+    """Add headers to every response. Only static files, and responses whose handler says so, may be cached."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if (request_id := id_of(request)) is not None:
@@ -68,8 +68,8 @@ async def same_origin(request: web.Request, handler: Handler) -> web.StreamRespo
 def refuse_other_sites(request: web.Request) -> None:
     """Refuse a GET that has side effects unless it comes from our own pages or was entered by the person.
 
-    Browsers without Fetch Metadata (Safari before 16.4) are let in, so that staff can use them. All that another site
-    could cause is a link that only staff see, and a line in the audit record.
+    Browsers without Fetch Metadata (Safari before 16.4) are let in, so that staff can use them. Another site could only
+    cause a link that nobody but staff sees, and an entry in the record.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         report_event(request, SecurityEvent.OTHER_SITE)
@@ -79,8 +79,8 @@ def refuse_other_sites(request: web.Request) -> None:
 def comes_from(request: web.Request, own: str) -> bool:
     """Return whether a request comes from our own pages or from a program. `own`: our origin.
 
-    A program sends neither header, and no cookie, or a bearer that no other site can make a browser send. Our own forms
-    may send `Origin: null`, because our pages send no referrer; then Sec-Fetch-Site decides.
+    A program sends neither header. It sends no cookie, or a bearer, which another site cannot make a browser send. Our
+    own forms may send `Origin: null`, because our pages send no referrer; in this case Sec-Fetch-Site decides.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None and site != "same-origin":
@@ -94,8 +94,8 @@ def comes_from(request: web.Request, own: str) -> bool:
 async def public_address(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Redirect visitors who use another name of this machine (localhost) to the public origin.
 
-    The proof of a key is bound to that origin. This is done only on a local machine: elsewhere a proxy determines the
-    Host, and the redirect could loop.
+    The proof of a key is bound to that origin. Redirect only on a local machine: elsewhere a proxy determines the Host,
+    and the redirect could loop.
     """
     public = urlsplit(request.app[HUB].services.origin)
     if "://" in request.raw_path.partition("?")[0] and urlsplit(request.raw_path).netloc not in ("", public.netloc):
@@ -116,13 +116,13 @@ def bearer(request: web.Request) -> str | None:
 
 
 def cookie(request: web.Request, name: str) -> str:
-    """Return the value of a cookie; empty if it is missing or not one that we set."""
+    """Return the value of a cookie; empty if it is missing or cannot have been set by us."""
     value = request.cookies.get(name, "")
     return value if value.isascii() else ""
 
 
 def session_secret(request: web.Request) -> str:
-    """Return the secret of the signing session, from the bearer or else the cookie; empty if there is none."""
+    """Return the secret of the signing session, from the bearer, else from the cookie; empty if there is none."""
     return bearer(request) or cookie(request, COOKIE)
 
 

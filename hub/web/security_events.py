@@ -1,4 +1,4 @@
-"""Security events of requests: which errors are one, and their report to the log."""
+"""Report security events of requests: decide which errors are security events, and write them to the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.security_log import hash_value, log_security_event
 from hub.web.app_keys import BRAKES, HUB
 
 REPORTED = web.RequestKey("security_event", SecurityEvent)
-# The first matching class wins. A limit on bursts is a `TooMany` itself; its subclasses are everyday limits.
+# The first matching class wins. The limit on bursts raises `TooMany` itself. Its subclasses are everyday limits.
 EVENTS: tuple[tuple[type[QiandaError], SecurityEvent], ...] = (
     (errors.Locked, SecurityEvent.SIGNER_LOCKED),
     (errors.WrongAnswer, SecurityEvent.ANSWER_WRONG),
@@ -21,9 +21,9 @@ EVENTS: tuple[tuple[type[QiandaError], SecurityEvent], ...] = (
 
 
 def report_event(request: web.Request, event: SecurityEvent, **facts: str) -> None:
-    """Log and count an event of this request: of several the first, which knows most.
+    """Log and count an event of this request. If there are several, only the first is reported, which knows the most.
 
-    A set-up has no key yet by which an address is hashed, so its events are not reported.
+    During a set-up there is no key yet for hashing addresses, so its events are not reported.
     """
     hub = request.config_dict.get(HUB)
     if hub is None or REPORTED in request:
@@ -41,7 +41,7 @@ def report_error(request: web.Request, error: QiandaError) -> None:
 
 
 def report_login(request: web.Request, event: SecurityEvent, login: str) -> None:
-    """Report a refused login. Its name is hashed: people type passwords into that field."""
+    """Report a refused login. The login name is hashed, because people sometimes type their password there."""
     report_event(request, event, login=hash_value(request.config_dict[HUB].database.cipher, "login", login))
 
 

@@ -1,6 +1,6 @@
-"""Sentences that were put together elsewhere in English, told in the language of whoever reads them. Pure.
+"""Translate English sentences that were assembled elsewhere and contain names and values. Pure.
 
-Names and values stand inside such a sentence. It is known by its shape, so that its Chinese can be looked up.
+Such a sentence is recognised by its shape, for which the Chinese text can be looked up.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from hub.web.i18n import Translate
 
 _BLANK = re.compile(r"\{(\w+)\}")
-# A blank of this name holds a sentence itself.
+# A placeholder of this name stands for another sentence.
 INNER = "words"
 
 
 class ShapedSentences:
-    """Sentences by their shapes, like `there is no campus {name}`; of several that fit, the first counts."""
+    """Sentences by their shapes, like `there is no campus {name}`. If several shapes match, the first is used."""
 
     def __init__(self, shapes: Sequence[str]) -> None:
         self._patterns = [(shape, _pattern(shape)) for shape in shapes]
 
     def say(self, words: str, translate: Translate) -> str:
-        """Return the sentence in the reader's language; one of unknown shape is looked up as it is."""
+        """Return the sentence in the reader's language. If its shape is unknown, the whole sentence is looked up."""
         for shape, pattern in self._patterns:
             if found := pattern.fullmatch(words):
                 blanks = found.groupdict()

@@ -1,7 +1,7 @@
-"""Disconnect slow clients: half-open sockets, bodies sent in drips, responses that are not read.
+"""Disconnect slow clients: half-open sockets, bodies that trickle in, responses that are not read.
 
 aiohttp itself closes connections without a request (its keep-alive timeout, which also applies before the first one).
-It does not notice a request whose body never ends or a response that is never read; this module does.
+It does not notice a request whose body never ends or a response that is never read. This module does.
 
 The progress of a response is taken from the kernel, which counts the bytes acknowledged by the client. Counting in the
 process is not enough: `sendfile` and short responses bypass the transport's buffer, and bytes taken by the kernel may
@@ -29,9 +29,9 @@ from aiohttp.typedefs import Handler
 
 PATIENCE = 10.0  # seconds
 SLOWEST = 1024  # bytes a second that a client must reach after PATIENCE
-# Factor: a connection may idle, and the kernel may try to send, longer than PATIENCE, so that this module acts first.
+# A connection may idle, and the kernel may try to send, for PATIENCE times this factor, so that this module acts first.
 LONGER = 1.25
-# Bytes of a connection's responses that the kernel may hold unsent.
+# The most unsent bytes of a connection's responses that the kernel may hold.
 UNSENT = 16 << 10  # bytes
 # Linux' struct tcp_info (since 4.6): its size up to the last field that is read, and the offsets of the fields.
 TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass
 class _AnswerProgress:
-    """Progress of a connection's responses: time of the last progress (seconds), and bytes acknowledged by then."""
+    """The progress of a connection's responses: when they last progressed (seconds), and bytes acknowledged by then."""
 
     since: float
     fetched: int
@@ -56,7 +56,7 @@ class SlowClients:
 
     @property
     def keepalive(self) -> float:
-        """Seconds that a connection may wait for its next request."""
+        """How long a connection may wait for its next request, in seconds."""
         return self.patience * LONGER
 
     def middleware(self) -> Any:
@@ -100,12 +100,12 @@ class SlowClients:
 
     def _add_connection(self, transport: Any) -> None:
         self._answers[transport] = _AnswerProgress(_now(), 0)
-        transport.set_write_buffer_limits(high=1)  # 0 would hold TLS for ever
+        transport.set_write_buffer_limits(high=1)  # 0 would hold TLS forever
         if sys.platform == "linux":
             sock = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):  # not TCP
-                # When a connection is closed with data unsent, this module no longer sees it: let the kernel give it
-                # up.
+                # After a connection is closed with unsent data, this module no longer sees it, so the kernel has to
+                # give it up.
                 milliseconds = int(self.patience * LONGER * 1000)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

@@ -1,7 +1,7 @@
-"""Limits of the check page, per address and in total: uploads, disk space, waiting files, child processes.
+"""Limit the check page, per address and in total: uploads, disk space, waiting files, child processes.
 
 A file enters the queue only after it was received completely, so slow uploads do not block others. Each address has one
-check at a time (this machine two), so an address with many expensive files delays only itself.
+check at a time (this machine has two), so an address with many expensive files delays only itself.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from datetime import timedelta
 from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
 
 MAX_FILE_BYTES = 20 << 20
-# Child processes at a time.
+# The most child processes at a time.
 MAX_CHECKS = 2
-# Received files that wait for a child process.
+# The most received files that wait for a child process.
 MAX_WAITING = 20
-# Files of one address, being uploaded or checked. Clients behind a proxy that names no client count as this machine.
+# The most files of one address that are uploaded or checked at a time. Clients behind a proxy that does not name them
+# count as this machine.
 MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
-# Bytes on the disk at a time, for one address and in total.
+# The most bytes on the disk at a time, for one address and in total.
 MAX_BYTES_OF_ONE, MAX_BYTES = 2 * MAX_FILE_BYTES, 20 * MAX_FILE_BYTES
 # Each 32 KB of a file, and its end, must arrive within 8 seconds: at least 4 KB a second.
 BLOCK, BLOCK_TIMEOUT = 32 << 10, 8.0
@@ -66,7 +67,7 @@ class Upload:
             self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_TIMEOUT)
 
     def store(self, size: int) -> None:
-        """Count bytes written to disk. Raises ManyFiles or ManyChecks if there are too many."""
+        """Count bytes written to disk. Raises ManyFiles or ManyChecks if there are too many bytes."""
         if self.share.size + size > MAX_BYTES_OF_ONE:
             raise ManyFiles(retry_after=RETRY_AFTER)
         if self.limits.size + size > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""A ZIP file that is made while it is sent. Its files are stored as they are, so its size is known before."""
+"""Make a ZIP file while it is sent. Its files are stored without compression, so that its size is known beforehand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOCAL, _DESCRIPTOR, _CENTRAL, _END = 30, 16, 46, 22
 
 
 class _Sink:
-    """What a ZIP file writes to: it cannot go back, and keeps only what was not taken yet."""
+    """The output of a ZIP file. It cannot seek, and keeps only the bytes that were not taken yet."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -24,7 +24,7 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: whatever was written can be taken at once."""
+        """Do nothing: written bytes can be taken at once."""
 
     def take(self) -> bytes:
         taken = bytes(self._written)
@@ -38,7 +38,7 @@ class ZipStream:
         self._zip = ZipFile(self._sink, "w", ZIP_STORED)  # type: ignore[call-overload]  # it needs no more than this
 
     def add(self, name: str, content: bytes, at: datetime) -> bytes:
-        """Add a file. Return the next bytes of the ZIP file. `at`: when the file was made, as its place has it."""
+        """Add a file. Return the next bytes of the ZIP file. `at`: when the file was made, in local time."""
         self._zip.writestr(ZipInfo(name, at.timetuple()[:6]), content)
         return self._sink.take()
 
@@ -49,6 +49,6 @@ class ZipStream:
 
 
 def compute_zip_size(files: Iterable[tuple[str, int]]) -> int:
-    """Return the bytes of the ZIP file of files with these names and sizes, below MAX_ZIP_BYTES."""
+    """Return the size in bytes of a ZIP file of files with these names and sizes. It must stay below MAX_ZIP_BYTES."""
     around = _LOCAL + _DESCRIPTOR + _CENTRAL
     return _END + sum(around + 2 * len(name.encode()) + size for name, size in files)

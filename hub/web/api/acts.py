@@ -1,8 +1,8 @@
-"""Actions of the API on an issued contract: links, reminders, withdrawal, extension, reissue, phone changes.
+"""Act on an issued contract by the API: links, reminders, voiding, extension, reissue, phone changes.
 
-An action that would do something new when it is repeated stores its answer in its own transaction. So a client that
-asks again after a crash gets the first answer. A withdrawal stores none: repeating it changes nothing, and the answer
-is the same.
+An action that would do something again when it is repeated stores its answer in its own transaction. So a client that
+repeats its request after a crash gets the first answer. Voiding stores no answer, because repeating it changes nothing
+and gives the same answer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conversion of stored objects to the API's answers."""
+"""Convert stored objects to the API's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issuing, reading and listing contracts."""
+"""Issue, read and list contracts by the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, generated from the operations that are routed."""
+"""Generate the OpenAPI 3.1 document from the operations that are routed."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ def _described(
 
 
 def _form(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the same request as a form: every field is a text, and there are files."""
+    """Return the schema of the same request as a form: every field is a text, and files are added."""
     texts = {name: {"type": "string"} for name in schema["properties"]}
     files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
     return {"type": "object", "properties": texts | {"file": files}, "required": [*schema["required"], "file"]}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameter. A query has no null: an optional parameter is omitted instead."""
+    """Return the description of a query parameter. A query has no null: an optional parameter is omitted instead."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
     plain = {key: value for key, value in kinds[0].items() if key not in ("title", "description")}
     described = {"name": name, "in": "query", "required": False, "schema": plain}

@@ -1,4 +1,4 @@
-"""Handling of one API operation: authentication, validation, and one final answer per Idempotency-Key."""
+"""Handle an API operation: authenticate, validate, and give one final answer per Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 @dataclass(frozen=True)
 class ApiCall:
     """An authenticated request. `asked`: the validated body, or the validated query of a GET. `once`: its
-    Idempotency-Key, if any. `attached`: files that came with it. `check`: receives and checks the file of an operation
-    that takes one."""
+    Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks the file,
+    for an operation that takes one."""
 
     services: Services
     key: ApiKey
@@ -49,7 +49,7 @@ class ApiCall:
     check: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
-        """Store the answer for the Idempotency-Key in the transaction of the action, so that both commit together."""
+        """Store the answer for the Idempotency-Key in the action's transaction, so that both are committed together."""
         if self.once:
             await tx.idempotency.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
 
@@ -66,7 +66,7 @@ class ApiCall:
 
     @property
     def number(self) -> int:
-        """The number of a file of a seal job."""
+        """The number of the file of a seal job in the path."""
         if not _NUMBER.fullmatch(self.path["number"]):
             raise SealJobNotFound
         return int(self.path["number"])
@@ -88,7 +88,7 @@ class File:
 
 @dataclass(frozen=True)
 class FileOnDisk:
-    """A file that is too large to be held."""
+    """A file that is too large to be held in memory."""
 
     path: Path
     content_type: str
@@ -106,7 +106,7 @@ class StreamedFile:
 
 @dataclass(frozen=True)
 class Received:
-    """What a request brought. `body`: what tells it from another request; `attached`: files."""
+    """The contents of a request. `body`: the bytes by which repetitions are recognised; `attached`: files."""
 
     asked: BaseModel | None
     body: bytes
@@ -134,7 +134,7 @@ class Operation:
     takes_file: bool = False
 
     async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
-        """Answer a request. `needs`: the scope that its key has to have. Raises AccessDenied without it."""
+        """Answer a request. `needs`: the scope that its key must have. Raises AccessDenied if it does not."""
         try:
             key, scope = await _caller(request)
         except KeyNotValid as error:
@@ -144,7 +144,7 @@ class Operation:
             return refused
         if needs not in key.scopes:
             raise AccessDenied(f"this key has not the scope {needs}")
-        if self.takes_file:  # read within the limits of checks; it changes nothing, so it needs no Idempotency-Key
+        if self.takes_file:  # read within the limits of checks; a check changes nothing, so it needs no Idempotency-Key
             services, check = request.app[HUB].services, partial(request.app[CHECKS].check, request)
             return await self._answer(ApiCall(services, key, scope, None, request.match_info, check=check))
         async with self.received(request) as received:
@@ -155,7 +155,7 @@ class Operation:
 
     @contextlib.asynccontextmanager
     async def received(self, request: web.Request) -> AsyncIterator[Received]:
-        """Read the request. What it brought is there inside the block."""
+        """Read the request. Its contents are available inside the block."""
         body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # a longer body is not read completely
         yield Received(self._asked(request, body), body)
 

@@ -1,4 +1,4 @@
-"""Documents about a contract: the final file, the reminder ledger, the audit record."""
+"""Serve documents about a contract: the final file, the evidence package, the reminder ledger, the record."""
 
 from __future__ import annotations
 

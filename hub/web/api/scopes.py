@@ -1,4 +1,4 @@
-"""The scope that a key needs for each operation of the API. An operation without one is not routed."""
+"""The scope that a key needs for each operation of the API. An operation without a scope is not routed."""
 
 from __future__ import annotations
 

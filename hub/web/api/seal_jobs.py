@@ -1,4 +1,4 @@
-"""Sealing files of other systems: jobs, what became of each file, and the results."""
+"""Seal files of other systems by the API: jobs, the outcome for each file, and the results."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from hub.web.api.seal_job_schemas import (
 
 ZIP_TYPE = "application/zip"
 SEALED_TYPE = "application/octet-stream"
-# Of a ZIP of results, read at a time.
+# Items of a job that are read at a time for a ZIP of its results.
 ITEMS_AT_A_TIME = 500
 
 
 async def create(call: ApiCall) -> SealJobGiven:
-    """Begin a job with the files that came with the request, or with those of an object store."""
+    """Begin a job with the files that came with the request, or with files of an object store."""
     asked, uploaded = cast(SealJobAsked, call.asked), cast(UploadedFiles | None, call.attached)
     if (asked.source is None) == (uploaded is None):
         raise BadInput("name an object store, or upload files: one of both", field="source")
@@ -97,7 +97,7 @@ async def results(call: ApiCall) -> StreamedFile:
 
 
 async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
-    """Yield a ZIP piece by piece: what is sealed is packed already, and is only stored."""
+    """Yield a ZIP piece by piece. Sealed files are already compressed, so they are only stored in it."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         after = 0
@@ -123,7 +123,7 @@ async def _packed(archive: zipfile.ZipFile, sink: _Sink, name: str, path: Path) 
 
 
 class _Sink(io.RawIOBase):
-    """What is written, until it is taken; it cannot be sought in."""
+    """The written bytes until they are taken. It cannot seek."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

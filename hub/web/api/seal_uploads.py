@@ -1,4 +1,4 @@
-"""Files that come with a request to seal them (multipart/form-data): written to the disk as they arrive."""
+"""Receive files with the request to seal them (multipart/form-data), and write them to the disk as they arrive."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from hub.web.app_keys import HUB
 MULTIPART = "multipart/form-data"
 MAX_FIELDS = 20
 MAX_FIELD_BYTES = 4096
-# Of all files of one request.
+# The most bytes of all files of one request.
 MAX_UPLOAD_BYTES = 4 << 30
 CHUNK = 1 << 18
 _PLACES = ("source", "target")
 
 
 class SealOperation(Operation):
-    """The operation that takes files, or a description of where they are in JSON."""
+    """The operation that takes files, or JSON that says where the files are."""
 
     takes_files = True
 
@@ -52,13 +52,13 @@ class SealOperation(Operation):
             await upload.read(request)
             uploaded = UploadedFiles(folder, tuple(upload.items)) if upload.items else None
             yield Received(_asked(upload.fields), upload.described, uploaded)
-        finally:  # a job has taken it away by now
+        finally:  # if a job was begun, it has already moved the folder away
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 @dataclass
 class _Incoming:
-    """What has arrived. `fields`: texts; `items`: files, numbered from 1 on."""
+    """The parts that have arrived. `fields`: texts; `items`: files, numbered from 1."""
 
     files: SealJobFiles
     folder: Path
@@ -68,7 +68,7 @@ class _Incoming:
 
     @property
     def described(self) -> bytes:
-        """What the request asks for, to tell two requests with one Idempotency-Key apart."""
+        """Return bytes that describe the request, to tell two requests with the same Idempotency-Key apart."""
         return json.dumps([self.fields, [[item.name, item.sha256] for item in self.items]], sort_keys=True).encode()
 
     async def read(self, request: web.Request) -> None:
@@ -114,7 +114,7 @@ class _Incoming:
 
 
 def _asked(fields: dict[str, str]) -> SealJobAsked:
-    """Return what the fields ask for; a place in a store is written `store` or `store/prefix`."""
+    """Return the request in the fields. A place in an object store is written `store` or `store/prefix`."""
     values: dict[str, Any] = dict(fields)
     for name in _PLACES:
         if name in values:

@@ -1,4 +1,4 @@
-"""The API's operations about seals. Approvals are people's, so no API key gives one."""
+"""Act on seals by the API. Only people can approve a seal, so there is no operation for that."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def end_grant(call: ApiCall) -> SealGiven:
 
 
 def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
-    """Return the operation for this act. Repeated, it is refused by the state that the seal then has."""
+    """Return the operation for this act. A repetition is refused, because the seal is then in another state."""
 
     async def moved(call: ApiCall) -> SealGiven:
         await move_seal(call.services, _keeper(call), _id(call), act)

@@ -1,1 +1,1 @@
-"""The set-up page `/setup`: served on its own, before there is a school, to the one who opens its address first."""
+"""The set-up page `/setup`. It is served alone, before there is a school, to the person who opens its address first."""

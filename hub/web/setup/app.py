@@ -26,7 +26,7 @@ SHUTDOWN_TIMEOUT = 5.0
 
 
 def make_setup_app(state: SetupState, address: str) -> web.Application:
-    """Return the application. `address`: where it is served, as far as is known before there is an origin."""
+    """Return the application. `address`: where it is served, as far as this is known before an origin is set."""
     app = web.Application(middlewares=[problems, _own_site, _holder_only, compressed], client_max_size=MAX_BODY_BYTES)
     app[STATE] = state
     add_pages(app, SiteFacts(address, lambda _language: "Qianda 签达"), None)
@@ -56,7 +56,7 @@ def make_setup_app(state: SetupState, address: str) -> web.Application:
 
 
 async def run_setup(state: SetupState, *, host: str, port: int, address: str) -> None:
-    """Serve the page until it is finished. No address is logged: it would have the token in it."""
+    """Serve the page until the set-up is finished. No address is logged, because it would contain the token."""
     runner = web.AppRunner(
         make_setup_app(state, address), access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT
     )
@@ -70,9 +70,10 @@ async def run_setup(state: SetupState, *, host: str, port: int, address: str) ->
 
 @web.middleware
 async def _own_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another site makes a browser send.
+    """Refuse requests that another site makes a browser send.
 
-    Which name leads here is not known yet, so that it is the request's own: under another one there is no cookie.
+    The hub's own name is not known yet, so the name in the request is taken for it. Under another name the browser
+    would send no cookie.
     """
     origin = request.headers.get("Origin", "")
     own = origin if urlsplit(origin).netloc == request.host else ""
@@ -83,7 +84,7 @@ async def _own_site(request: web.Request, handler: Handler) -> web.StreamRespons
 
 @web.middleware
 async def _holder_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in only the holder; and everybody to the one-time address, the mark and static files."""
+    """Let in only the holder. The one-time address, the mark and static files are open to everybody."""
     inside = request.path == "/setup" or (request.path.startswith("/setup/") and "token" not in request.match_info)
     state = request.app[STATE]
     if inside and not state.access.holds(cookie(request, COOKIE), state.clock()):
@@ -104,7 +105,7 @@ async def _resume(request: web.Request) -> web.StreamResponse:
 
 
 async def _open(request: web.Request) -> web.StreamResponse:
-    """Show the first page. Opening it takes nothing yet: programs that look at addresses do that too."""
+    """Show the first page. This does not use the address up, because programs that preview addresses open it too."""
     state, now = request.app[STATE], request.app[STATE].clock()
     if state.access.holds(cookie(request, COOKIE), now):
         raise web.HTTPSeeOther(steps.first_page(request))
@@ -129,5 +130,5 @@ def _closed(request: web.Request) -> web.Response:
 
 
 def serve_setup(state: SetupState, *, host: str, port: int, address: str) -> None:
-    """Serve the page in this process until it is finished."""
+    """Serve the page in this process until the set-up is finished."""
     asyncio.run(run_setup(state, host=host, port=port, address=address))

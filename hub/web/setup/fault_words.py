@@ -1,4 +1,4 @@
-"""What may be wrong with an answer, by the shape of each sentence: what judges a school's file says it in English."""
+"""Translate the faults of an answer, by the shape of each sentence. The checks of a school's file write English."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ _SENTENCES = ShapedSentences(SHAPES)
 
 
 def say_fault(words: str, translate: Translate) -> str:
-    """Return what is wrong with an answer, in the reader's language."""
+    """Return a fault of an answer in the reader's language."""
     return _SENTENCES.say(words, translate)

@@ -1,4 +1,4 @@
-"""The end of the set-up: the school is installed, the seal's certificate taken, and the page closed for good."""
+"""The end of the set-up: install the school, take the seal's certificate, and close the page for good."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 async def install(request: web.Request) -> web.StreamResponse:
-    """Begin to install, unless something is wrong or it is under way already."""
+    """Begin to install, unless an answer has a fault or the installation is already under way."""
     state = request.app[STATE]
     if state.installed is None and not state.is_installing:
         if find_first_faulty_step(state.answers, state.file.keys):
@@ -78,7 +78,7 @@ def _done(request: web.Request, *, fault: str = "", status: int = 200) -> web.Re
 
 
 async def seal_request(request: web.Request) -> web.Response:
-    """The request for the seal's certificate (PKCS#10)."""
+    """Return the request for the seal's certificate (PKCS#10)."""
     state = request.app[STATE]
     if state.installed is None or not state.installed.request:
         raise web.HTTPSeeOther("/setup/done")
@@ -86,7 +86,7 @@ async def seal_request(request: web.Request) -> web.Response:
 
 
 async def take_certificate(request: web.Request) -> web.StreamResponse:
-    """Take what the authority issued, with the certificates above it."""
+    """Take the certificate that the authority issued, with the certificates above it."""
     state = request.app[STATE]
     if state.installed is None:
         raise web.HTTPSeeOther("/setup/check")
@@ -107,19 +107,19 @@ async def take_certificate(request: web.Request) -> web.StreamResponse:
 
 
 async def school_file(request: web.Request) -> web.Response:
-    """The school's file, without secrets, with which the installation can be repeated."""
+    """Return the school's file, without secrets. With it, the installation can be repeated."""
     state = request.app[STATE]
     values = compose_school(state.answers, state.file.keys).values
     return _download(write_toml(values).encode(), "school.toml", "application/toml")
 
 
 async def finish(request: web.Request) -> web.Response:
-    """Close the page for good. The hub starts, and the console is where one goes on."""
+    """Close the page for good. The hub starts, and the person continues in the console."""
     state = request.app[STATE]
     if state.installed is None:
         raise web.HTTPSeeOther("/setup/check")
     response = page(request, "setup/finished.html", result=state.installed, **progress(request, "done"))
-    asyncio.get_running_loop().call_later(0.5, state.finished.set)  # once this answer is on its way
+    asyncio.get_running_loop().call_later(0.5, state.finished.set)  # after this answer has been sent
     return response
 
 

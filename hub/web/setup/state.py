@@ -1,4 +1,4 @@
-"""What the set-up page knows while it is served: the answers, the trial message, and how far the installation is."""
+"""The state of the set-up page: the answers, the trial message, and the progress of the installation."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Clock = Callable[[], datetime]
 
 @dataclass
 class SetupState:
-    """One set-up. `mark`: answered to everybody, so that the public address can be seen to lead here. `faults`: what
-    stopped the installation, in sentences. `told`: what was done so far."""
+    """One set-up. `mark`: a text that is shown to everybody, by which the hub sees that the public address leads here.
+    `faults`: sentences about what stopped the installation. `told`: sentences about the steps done so far."""
 
     file: AnswersFile
     installer: SetupInstaller
@@ -42,7 +42,7 @@ class SetupState:
 
     @classmethod
     def begin(cls, data: Path, installer: SetupInstaller, clock: Clock) -> SetupState:
-        """Begin a set-up, or go on with one. Raises BadInput for answers that were sealed with another key."""
+        """Begin a set-up, or continue one. Raises BadInput for stored answers that were encrypted with another key."""
         file = AnswersFile(data)
         return cls(file, installer, clock, SetupAccess(clock()), answers=file.read())
 

@@ -1,4 +1,4 @@
-"""The steps of the set-up page: one a page, each may be opened again; what is wrong stands at its question."""
+"""The steps of the set-up page. Each step is a page and may be opened again. A fault is shown at its question."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
 MAX_TEXT_LENGTH = 500
 MAX_LINES_LENGTH = 2 * 1024 * 1024
-# What `qianda verify` says of a seal, by the answer to the question.
+# What `qianda verify` will say about the seal, by the answer to the question.
 SEAL_REASONS = {"builtin": OWNED_TRIAL, "request": OWNED_DECLARED, "pkcs12": OWNED_DECLARED, "csc": OWNED_DECLARED}
 
 
@@ -31,7 +31,7 @@ async def show_step(request: web.Request) -> web.Response:
 
 
 async def answer_step(request: web.Request) -> web.StreamResponse:
-    """Keep the answers and lead on; with a fault, ask again and say why."""
+    """Keep the answers and show the next step. If there is a fault, ask again and say why."""
     state, step = request.app[STATE], _step(request)
     try:
         entered = await _entered(request, step)
@@ -54,13 +54,13 @@ async def answer_step(request: web.Request) -> web.StreamResponse:
 
 
 async def show_origin(request: web.Request) -> web.Response:
-    """What was seen of the public address from this machine."""
+    """Show what this machine sees at the public address."""
     state = request.app[STATE]
     return page(request, "setup/origin.html", looked=state.looked, from_here=FROM_HERE, **progress(request, "origin"))
 
 
 async def show_check(request: web.Request) -> web.Response:
-    """All answers at a glance, and what is still wrong, before anything is made."""
+    """Show all answers, and what is still wrong, before anything is installed."""
     return check_page(request)
 
 
@@ -96,7 +96,7 @@ def following(step: SetupStep) -> str:
 
 
 def first_page(request: web.Request) -> str:
-    """Return where somebody goes on: at the first step without an answer, or further."""
+    """Return the page on which the person continues: the first step without an answer, or a later page."""
     state = request.app[STATE]
     if state.installed:
         return "/setup/done"
@@ -119,7 +119,7 @@ def _step(request: web.Request) -> SetupStep:
 
 
 async def _entered(request: web.Request, step: SetupStep) -> dict[str, str]:
-    """Return what was typed; a spreadsheet that was uploaded takes the place of a table. Raises UnreadableFile."""
+    """Return the typed answers. An uploaded spreadsheet replaces the text of a table. Raises UnreadableFile."""
     form = await request.post()
     found: dict[str, str] = {}
     for each in step.questions:
@@ -172,12 +172,12 @@ def _page(
 
 
 def _default(question: SetupQuestion, translate: Translate) -> str:
-    """Titles of a table are in the reader's language; other defaults are values."""
+    """Return the default answer. For a table, it consists of the column titles in the reader's language."""
     return translate(question.default) if question.kind == "table" else question.default
 
 
 def _summary(step: SetupStep, given: dict[str, str], translate: Translate) -> list[tuple[str, str]]:
-    """Return words and answers that may be shown: never a secret, of a table its number of rows."""
+    """Return the questions and the answers to show. Secrets are never shown, and of a table only the number of rows."""
     shown = []
     for each in step.asked(given):
         value = given.get(each.name, "")

@@ -1,4 +1,4 @@
-"""The trial message: sent to the one who sets the hub up, and seen by them."""
+"""The trial message: send it to the person who sets the hub up, and let them confirm it by its code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 
 async def take(request: web.Request) -> web.StreamResponse:
-    """Take the code that the message had."""
+    """Take the code that the message contained."""
     state = request.app[STATE]
     typed = (await request.post()).get("code", "")
     if state.trial is None or not isinstance(typed, str):
