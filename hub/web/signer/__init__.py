@@ -1,4 +1,4 @@
-"""For signers: the signing protocol `/sign/v1/*`, the landing page of a link, and the signing pages."""
+"""Everything for signers: the signing protocol `/sign/v1/*`, the landing page of a link, and the signing pages."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ ENDED = {
     ContractState.SIGNED_ON_PAPER: "paper",
 }
 
-# Number under which the text version is noted beside the pages, which count from 1.
+# The page number under which an opening of the text version is noted. Real pages count from 1.
 TEXT_VERSION = 0
 
 
@@ -94,7 +94,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def read(request: web.Request) -> web.Response:
-    """Show the contract: on a phone its text, which fits the screen, and then its pages; elsewhere the pages."""
+    """Show the contract: on a phone, its text, which fits the screen, and then its pages; elsewhere the pages."""
     place = await where(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
@@ -113,7 +113,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def _note_text(request: web.Request, place: PageState) -> None:
-    """Note as evidence that the text of this revision was shown, as the images of pages are noted."""
+    """Note, as evidence, that the text of this revision was shown. Images of pages are noted in the same way."""
     visit = place.looked.visit
     if visit.contract.document is not None and not visit.task.state.final:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
@@ -127,7 +127,7 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def sign(request: web.Request) -> web.Response:
-    """Show the page for signing in this browser, with a link to signing by USB token where ports exist.
+    """Show the page for signing in this browser, with a link to signing by USB token if the device may have USB ports.
 
     If the contract requires another kind of key, the page shows how to use one.
     """
@@ -193,8 +193,8 @@ async def devices(request: web.Request) -> web.Response:
 
 
 async def where(request: web.Request) -> PageState:
-    """Return the state for a page. Raises SessionNotValid, NotVerified (both shown as "your visit has ended"),
-    ContractNotFound."""
+    """Return the state for a page. Raises SessionNotValid and NotVerified, which are both shown as "your visit has
+    ended", and ContractNotFound."""
     looked = await look(request)
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         others = await contracts_of(tx, looked.visit.session)

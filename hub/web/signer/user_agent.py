@@ -1,6 +1,6 @@
-"""The visitor's system according to the User-Agent, used only to choose how the page opens the school's app.
+"""Find the visitor's system by the User-Agent, only to choose how the page opens the school's app.
 
-The page works for all visitors. If the system is misjudged, only this button differs or is missing.
+The page works for all visitors. If the system is misjudged, only the button for the app is different or missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from channels.applink import AppLink
 
-# Characters of a User-Agent that are examined.
+# The most characters of a User-Agent that are examined.
 MAX_USER_AGENT_LENGTH = 1000
 _WECHAT = re.compile(r"MicroMessenger|WindowsWechat|MacWechat|wxwork", re.IGNORECASE)
 _BROWSER_OF_AN_APP = re.compile(
@@ -69,14 +69,14 @@ def _system(text: str) -> System:
 def _inside(text: str, system: System) -> Inside:
     if _WECHAT.search(text):
         return Inside.WECHAT
-    # A view inside an app of iOS does not call itself Safari; every browser there does.
+    # On iOS, every browser calls itself Safari, but a view inside an app does not.
     if _BROWSER_OF_AN_APP.search(text) or (system is System.IOS and "Safari/" not in text):
         return Inside.OTHER_APP
     return Inside.BROWSER
 
 
 def way_to_the_app(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
-    """Return the URL for a tap, containing `{place}`; empty if there is no app or the browser would not open it.
+    """Return the URL of the button, containing `{place}`; empty if there is no app or the browser would not open it.
 
     Apps like WeChat open only apps of their partners. `any_system`: act as if the school had an app for every system.
     """

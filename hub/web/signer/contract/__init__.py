@@ -1,1 +1,1 @@
-"""The contract and its case."""
+"""What a signer sees of a contract."""

@@ -1,4 +1,4 @@
-"""What a verified signer can read: the contract's summary, its pages, its text and its files."""
+"""Serve what a verified signer can read: the contract's summary, its pages, its text and its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hub.web.signer.signing.protocol import iso
 
 @dataclasses.dataclass(frozen=True)
 class Looked:
-    """A visit with everything that is shown besides the contract."""
+    """A visit, with everything that is shown besides the contract."""
 
     visit: Visit
     signers: list[tuple[Signer, SigningTask]]
@@ -53,7 +53,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def look(request: web.Request, *, agent: bool = False) -> Looked:
-    """Load the visit of a request. `agent`: also for an agent paired with a page.
+    """Load the visit of a request. `agent`: also allow the session of an agent that is paired with a page.
 
     Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
     """
@@ -75,7 +75,7 @@ async def contract(request: web.Request) -> web.Response:
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     """Return the contract as JSON. `summary`: in the visitor's chosen language, otherwise the signer's. `deadline`: ISO
-    8601. `custody`: accepted kinds of keys; empty for any."""
+    8601. `custody`: the accepted kinds of custody; empty for any."""
     seen, me = looked.contract, looked.visit.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
@@ -140,7 +140,7 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 
 async def document(request: web.Request) -> web.Response:
-    """Return the current revision to a signer who still has to sign; afterwards only the final file is available."""
+    """Return the current revision to a signer who still has to sign. After that, only the final file is available."""
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         seen = await visit(tx, session_secret(request), contract_id(request), agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
@@ -163,7 +163,7 @@ async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Re
 
 
 async def evidence(request: web.Request) -> web.Response:
-    """Return the evidence package to a signer. Raises NotFound until it is made."""
+    """Return the evidence package to a signer. Raises NotFound until it has been made."""
     hub = request.app[HUB]
     async with hub.database.transaction(EVERYTHING) as tx:
         seen = (await visit(tx, session_secret(request), contract_id(request))).contract

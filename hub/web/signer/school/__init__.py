@@ -1,1 +1,1 @@
-"""School: campuses, courses, enrolments, posters, contract templates."""
+"""The poster page and enrolments by a poster."""

@@ -37,7 +37,7 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
 
 
 async def verify(request: web.Request, code: str) -> web.Response:
-    """Verify the code. Returns `{session, contracts: [], courses}`. A signer's session needs name and id_tail, too."""
+    """Verify the code. Returns `{session, contracts: [], courses}`. A signer's session also needs name and id_tail."""
     try:
         admitted = await guests.verify(request.app[HUB].services, session_secret(request), code)
     except SessionNotValid:
@@ -54,7 +54,7 @@ async def _of_a_signer(request: web.Request) -> bool:
 
 
 async def session(request: web.Request) -> web.Response:
-    """Return the session; name and phone only after the phone is verified. `enrolled`: waiting for staff."""
+    """Return the session, with name and phone only after the phone is verified. `enrolled`: waiting for staff."""
     admitted = await guests.come_back(request.app[HUB].services, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
@@ -106,7 +106,7 @@ def courses_json(request: web.Request, admitted: Admitted) -> list[dict[str, Any
 
 
 def course_json(course: Course, language: str) -> dict[str, Any]:
-    """Return what is shown of a course for choosing it. `fee`: total in yuan."""
+    """Return the facts by which a visitor chooses a course. `fee`: the total in yuan."""
     facts = course_facts(course, language)
     return {
         "id": course.id,

@@ -86,7 +86,7 @@ async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState |
 
 
 async def _signing(tx: Transaction, secret: str, offer: Offer) -> PosterState:
-    """Return the state of a visitor who has become a signer by this poster."""
+    """Return the state of a visitor who became a signer by this poster."""
     session = await session_of(tx, secret)
     mine = session.verified_at is not None and await tx.posters.drew(offer.poster.id, session.contract)
     return PosterState("back", going_on=session.contract) if mine else PosterState()

@@ -1,1 +1,1 @@
-"""Signing: links, sessions, codes, keys and signatures."""
+"""The signing protocol: links, sessions, codes, keys and signatures."""

@@ -1,4 +1,4 @@
-"""Keys of apps in the signing protocol: their part of `key`, and the list of a person's devices.
+"""Keys of apps in the signing protocol: their part in the answer to `key`, and the list of a person's devices.
 
 `GET /sign/v1/devices` → `{devices: [{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}]}`;
 `POST /sign/v1/devices/revoke {id}`. Both in a verified session.

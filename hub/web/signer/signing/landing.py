@@ -1,6 +1,7 @@
-"""The landing page of a link, without side effects and personal data: campus and deadline, or that it is not valid.
+"""Show the landing page of a link, without side effects and personal data: campus and deadline, or that the link is not
+valid.
 
-Only the browser that opened the ticket before, and still has its session, continues where the visitor left off.
+Only a browser that opened the ticket before, and still has its session, continues where the visitor left off.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hub.web.pages import page, page_for_all
 from hub.web.security import COOKIE
 from hub.web.signer.user_agent import recognised, way_to_the_app
 
-# Characters of a code that the page repeats.
+# The most characters of a typed code that the page shows again.
 MAX_CODE_LENGTH = 40
 
 
@@ -39,9 +40,9 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def pickup(request: web.Request) -> web.Response:
-    """Show the page for typing a code: the short one of a message, or the one printed below a QR code.
+    """Show the page for typing a code: the pickup code in a message, or the ticket printed below a QR code.
 
-    `opened`: this browser has sent one, correct or not, and waits for the one-time code.
+    `opened`: this browser has sent a code, correct or not, and waits for the one-time code.
     """
     typed = request.query.get("code", "")[:MAX_CODE_LENGTH]
     ticket = normalise_ticket(typed)
@@ -78,14 +79,14 @@ async def landing(request: web.Request) -> web.Response:
 
 
 async def _notice(request: web.Request, ticket: str | None) -> dict[str, str]:
-    """Return which panel the page begins with, and what it says of the contract, as far as that can be known now."""
+    """Return the panel with which the page begins, and what it says about the contract, as far as this is known now."""
     said = {"begin": "start", "campus": "", "deadline": "", "phone": ""}
     try:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             notice = await get_link_notice(tx, ticket)
     except LinkNotValid:
         return said | {"begin": "gone"}
-    except QiandaError:  # no database right now: nothing is claimed
+    except QiandaError:  # the database is unavailable, so say nothing about the contract
         return said
     language = language_of(request)
     said |= {"campus": notice.campus.named(language), "phone": notice.campus.phone}
@@ -102,8 +103,8 @@ def can_read_aloud(request: web.Request) -> bool:
 def offered(request: web.Request) -> dict[str, Any]:
     """Return the values for `signer/app.html`.
 
-    The school's app opens only on a tap; the demo shows how this looks. `app=none`: Android returned here, because the
-    app is not installed.
+    The school's app opens only after a tap. The demo shows what this looks like. `app=none`: Android returned here,
+    because the app is not installed.
     """
     hub = request.app[HUB]
     device = recognised(request.headers.get("User-Agent", ""))
@@ -113,12 +114,13 @@ def offered(request: web.Request) -> dict[str, Any]:
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
-    """Return whether this browser's session belongs to the ticket and waits for its code; or its verified contract."""
+    """Return whether this browser's session belongs to the ticket and waits for its code, and the contract if the
+    session is verified."""
     try:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             session = await session_of(tx, secret)
             return await _place(tx, session, ticket)
-    except QiandaError:  # an old cookie, or no database right now: the page is as for everybody
+    except QiandaError:  # an old cookie, or no database: show the page for new visitors
         return False, None
 
 

@@ -1,15 +1,15 @@
-"""Passkeys in the signing protocol, and the report that the page's own key is deleted; all in a verified session.
+"""Passkeys in the signing protocol, and the report that the page has deleted its key. All need a verified session.
 
-`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: what `navigator.credentials` needs to make a
-passkey, or to ask for one that the person has. `public_keys` are the SubjectPublicKeyInfo of `credentials`, in the same
-order.
+`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: the values that `navigator.credentials` needs to
+make a passkey, or to ask for one that the person has. `public_keys`: the SubjectPublicKeyInfo of each of `credentials`,
+in the same order.
 
 `POST passkeys {authenticator_data, client_data}` → 201 `{credential, public_key}`: registers the passkey just made.
 
 `POST key {…, passkey}`: the certificate names this passkey of the person, if its authority can do that.
 
-`POST key/deleted {}`: the page reports that it deleted the key of this session. The record keeps that as the page's
-statement.
+`POST key/deleted {}`: the page reports that it has deleted the key of this session. The record keeps this as a
+statement of the page.
 
 A passkey's answer comes with the signature: `POST signature {…, assertion: {credential, authenticator_data,
 client_data, signature}}`, binary values in base64. Its challenge is the SHA-256 of `to_be_signed`, and the device must

@@ -1,4 +1,4 @@
-"""The signing protocol for visitors with a pickup code. Right and wrong codes get the same answers after the same
+"""The signing protocol for visitors with a pickup code. Correct and wrong codes get the same answers after the same
 time."""
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def session(request: web.Request) -> web.Response:
 
 
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
-    """Send a one-time code; for a session that belongs to no signer, count as if one was sent.
+    """Send a one-time code. If the session belongs to no signer, send nothing but count as if one was sent.
 
     Raises Locked, TooSoon, BudgetSpent, SessionNotValid.
     """
@@ -71,7 +71,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
-    """Verify code and identity; for a session that belongs to no signer, answer as to a wrong code.
+    """Verify code and identity. If the session belongs to no signer, answer as for a wrong code.
 
     Raises WrongAnswer, Locked, SessionNotValid.
     """
@@ -88,4 +88,4 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     except SessionNotValid:
         await pickup_codes.ignore_question(services, secret)
     except TooSoon:
-        pass  # whoever guesses pickup codes must not learn that somebody has asked too much
+        pass  # a person who guesses pickup codes must not learn that the signer has asked too often

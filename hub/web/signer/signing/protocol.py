@@ -1,4 +1,4 @@
-"""The signing protocol `/sign/v1/*`, a public interface: each handler parses, calls one verb, and answers.
+"""The signing protocol `/sign/v1/*`, a public interface. Each handler parses the request, calls one verb, and answers.
 
 Bodies are JSON with binary values in standard base64 and hashes in lower-case hex. `open` and `verify` return `session`
 and set it as a cookie; a bearer takes precedence over the cookie. `?id=` names the contract if the session holds
@@ -61,7 +61,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """Begin a session. The pages after it keep the language of the page that asks (`?lang=`)."""
+    """Begin a session. The following pages keep the language of the requesting page (`?lang=`)."""
     await request.app[BRAKES].slow_down(request, "open")
     response = await _opened(request, await body(request, schemas.Open))
     remember_choice(request, response)
@@ -199,7 +199,7 @@ async def signature(request: web.Request) -> web.Response:
     that made it (see `hub.web.scripts`)."""
     asked = await body(request, schemas.Signature)
     wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
-    contract_id(request)  # the request names its contract; an invalid id is refused as everywhere
+    contract_id(request)  # refuses an invalid id; the signature request itself says which contract is meant
     try:
         state = await sign.accept_signature(
             request.app[HUB].services,
@@ -220,7 +220,7 @@ async def refused(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
-# ---- answering otherwise
+# ---- other acts than signing
 
 
 async def decline(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
-"""The signer's link for continuing on another device: to copy, as a QR code, and for the school's app.
+"""Give the signer's link for continuing on another device: to copy, as a QR code, and for the school's app.
 
-`POST link {}` → `{url, qr_png, app_address}`, in a verified session. The other device has to verify a code again.
+`POST link {}` → `{url, qr_png, app_address}`, in a verified session. On the other device, a code has to be verified
+again.
 """
 
 from __future__ import annotations
