@@ -1,4 +1,4 @@
-"""Labels of acts on many contracts: what would become of each, and what became of it."""
+"""Labels of acts on many contracts: what the act would do, or did, with each contract."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ BULK_DONE = _LEFT_OUT | {
     "reissued": "had expired, and are issued anew",
     "failed": "could not be changed",
 }
-# How a staff task was settled; the last one by itself.
+# How a staff task ended. The last outcome is set only by the hub.
 TASK_OUTCOMES = {
     "done": "settled",
     "reached": "spoke with them",

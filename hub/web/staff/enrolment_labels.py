@@ -1,4 +1,4 @@
-"""Labels of enrolments, of imports, and of what became of each when many are issued."""
+"""Labels of enrolments, of imports, and of the outcomes when many contracts are issued."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KEPT = {
     "changed": "it was changed at the desk",
     "being-issued": "its contract is being issued",
 }
-# What became of an enrolment of many.
+# The outcome for an enrolment when many contracts are issued.
 ISSUED = {
     "issued": "contracts are issued",
     "already": "had their contract already",

@@ -1,4 +1,4 @@
-"""Labels of the console: English texts, which the catalogue translates, and moments in words."""
+"""Labels of the console: English texts, which the catalogue translates, and times in words."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ ALERTS = {
     "digest": "what is to do today",
     "step-failed": "messages cannot be sent because of an error",
 }
-# What a reached limit of messages means for the work at hand. `LIMIT_SETTINGS` has the setting of each.
+# What each limit on messages means for the user when it is reached. `LIMIT_SETTINGS` names the setting of each limit.
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
     "then; one-time codes still go out.",
@@ -200,10 +200,10 @@ NEXT_WAYS = {
     "undelivered": "not delivered",
     "refused": "refused by the provider",
 }
-# Kinds of tasks whose text was written by a person: all of it, or for THEN_OWN_WORDS all but the first line.
+# Kinds of tasks whose whole text was written by a person; for THEN_OWN_WORDS, all of it except the first line.
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
-# Values that stand alone in a line of a text from the lifecycle, and have a label.
+# Values that have a label, and that stand alone in a line of a text from the lifecycle.
 CODES = STATES | CHANNELS | NEXT_WAYS
 STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
@@ -314,14 +314,14 @@ ALL: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Speech:
-    """Texts for one reader. `now` is on the planning clock."""
+    """The texts for one reader, in their language. `now` is on the planning clock."""
 
     translate: Translate
     lang: str
     now: datetime
 
     def word(self, words: Mapping[str, str], key: object) -> str:
-        """Return the label of a value; the value itself if it has no label yet."""
+        """Return the label of a value, or the value itself if it has no label yet."""
         return self.translate(words.get(str(key), str(key)))
 
     def task_lines(self, task: StaffTask) -> list[str]:
@@ -342,7 +342,7 @@ class Speech:
         return [self.word(CODES, line) for line in text.splitlines()]
 
     def why(self, line: Mapping[str, object]) -> str:
-        """Return the reason in a line of the reminder ledger: state of the receipt, door, or why a channel was
+        """Return the reason in a line of the reminder ledger: the state of the receipt, the door, or why a channel was
         tried."""
         reason = str(line["reason"] or "")
         first, _, more = reason.partition("-")
@@ -355,8 +355,8 @@ class Speech:
         return self.word(LEDGER_REASONS, reason) if reason else ""
 
     def when(self, moment: datetime, zone: str) -> str:
-        """Return a moment in the time zone `zone`: today 18:02, yesterday, tomorrow, otherwise the date, with another
-        year."""
+        """Return a moment in the time zone `zone`, for example "today 18:02". Days other than yesterday, today and
+        tomorrow are shown by date, with the year if it is another one."""
         local, today = moment.astimezone(ZoneInfo(zone)), self.now.astimezone(ZoneInfo(zone)).date()
         near = {0: "today {time}", -1: "yesterday {time}", 1: "tomorrow {time}"}.get((local.date() - today).days)
         if near:

@@ -1,4 +1,4 @@
-"""Labels of what is kept about a person, by the kind of its rows, and of what a key may do."""
+"""Labels of the data kept about a person, by kind of row, and of the scopes of API keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEY_SCOPES = {
     "manage-seals": "apply for seals, grant, suspend and revoke them; read their register",
     "metrics": "read the figures for operators; only with a key of headquarters",
 }
-# Shapes of the reasons for which a contract is not erased: `PersonInContract.why_kept`.
+# The shapes of the reasons why a contract is not erased: see `PersonInContract.why_kept`.
 WHY_KEPT = (
     "it is in course ({state}): withdraw it first, or wait for its end",
     "it was concluded, and is kept until {day} ([retention])",

@@ -32,7 +32,7 @@ RECORDS = {
     "evidence-made": "evidence package made", "evidence-downloaded": "evidence package downloaded by staff",
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip
-# Why a whole number was shown: the words to choose from, and what the hub notes itself.
+# Why a full number was shown: the reasons to choose from, and the one that the hub notes by itself.
 REVEAL_CHOICES = {
     "call": "to call this person",
     "check": "to check the number on file",

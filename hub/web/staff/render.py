@@ -1,4 +1,4 @@
-"""Rendering of the console's pages."""
+"""Render the console's pages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def printable(text: str) -> str:
 
 
 class Entered(dict[str, str]):
-    """Values of a form or query; missing ones are empty."""
+    """The values of a form or query. Missing values are empty."""
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -79,7 +79,7 @@ async def speech(visit: DeskVisit) -> labels.Speech:
 async def show(
     visit: DeskVisit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
 ) -> web.Response:
-    """Render a page. `problem`: shown at its top; determines the status."""
+    """Render a page. `problem`: the error that is shown at its top and determines the status."""
     async with visit.services.database.transaction(visit.shown) as tx:
         open_tasks, _ = await tx.staff_tasks.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)

@@ -1,1 +1,1 @@
-"""The contract and its case."""
+"""Pages of the console about contracts."""

@@ -66,7 +66,7 @@ async def contract(visit: DeskVisit) -> web.Response:
 async def show_contract(
     visit: DeskVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Show a contract. `form`: the form that was refused, with what was `entered`."""
+    """Show a contract. `form`: the form that was refused; `entered`: its values."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
         entries = await tx.record.entries(found.id)
@@ -116,8 +116,8 @@ async def show_contract(
 
 
 def _wording(visit: DeskVisit) -> dict[str, Any]:
-    """Return the kinds of documents, and what the page makes of stored texts: moments, and messages with words in the
-    places of link and codes, which nobody else may see."""
+    """Return the kinds of documents, and functions that show stored texts: times, and messages with words in place of
+    the link and the codes, which staff must not see."""
     say = translator(visit.request)
     link, code = say("[link]"), say("[code]")
     entry = visit.services.messaging.router.renderer.entry
@@ -138,7 +138,7 @@ async def _names_of_staff(tx: Transaction, entries: Sequence[RecordEntry]) -> di
 
 
 def _is_staff(actor: str) -> bool:
-    """Return whether an actor is an account. The demo and commands write other words after the prefix."""
+    """Return whether an actor is a staff account. The demo and commands write other words after the prefix."""
     try:
         UUID(actor.removeprefix(STAFF))
     except ValueError:
@@ -203,7 +203,7 @@ def _end_of(day: str, zone: ZoneInfo) -> datetime:
 
 
 async def change_phone(visit: DeskVisit) -> web.StreamResponse:
-    """Request a phone number change, which is the first approval; a colleague or the old phone gives the second."""
+    """Request a phone number change. This is the first approval; a colleague or the old phone gives the second."""
     form = await visit.request.post()
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
     signer = _uuid(visit.request.match_info["signer"])
@@ -260,7 +260,7 @@ async def reissue(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def replace_person(visit: DeskVisit) -> web.StreamResponse:
-    """Replace a signer, by a new contract, since names are part of the document."""
+    """Replace a signer. This needs a new contract, since names are part of the document."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
     by = NewSigner(
@@ -307,7 +307,7 @@ async def links(visit: DeskVisit) -> web.Response:
 
 
 async def desk_code(visit: DeskVisit) -> web.Response:
-    """Show a QR code for a visitor at the desk, which is renewed every few minutes and expires soon."""
+    """Show a QR code to a visitor at the desk. It is renewed every few minutes and expires soon."""
     found, signer = await _contract_and_signer(visit)
     wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
     async with visit.services.database.transaction(visit.scope) as tx:

@@ -1,5 +1,5 @@
-"""The completed files of many contracts as one ZIP file, made while it is sent. Its size is told before, so the browser
-shows how far it is."""
+"""Download the completed files of many contracts as one ZIP file, which is made while it is sent. Its size is sent
+first, so that the browser can show the progress."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack
 from hub.web.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
 
-# Contracts of one download.
+# The most contracts in one download.
 MAX_FILES = 1000
 Sizes = Mapping[str, int]
 
 
 async def ask(visit: DeskVisit) -> web.Response:
-    """Show how many files there are, how large, and which contracts have none."""
+    """Show how many files there are, how large they are, and which contracts have none."""
     return await _preview(visit)
 
 
@@ -50,7 +50,7 @@ async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Res
 
 
 async def download(visit: DeskVisit) -> web.StreamResponse:
-    """Send the files. Each is an entry of its contract's record, written before it is sent."""
+    """Send the files. Before a file is sent, an entry is written to its contract's record."""
     await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
     contracts = await get_selected(visit, MAX_FILES)
     files = list_files(contracts, await _sizes(visit, contracts))
@@ -70,8 +70,8 @@ async def download(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[tuple[Contract, str, int]]) -> None:
-    """Send one file after the other. A file that cannot be read ends the connection, so that nobody takes what has
-    come for all of it."""
+    """Send one file after the other. If a file cannot be read, close the connection, so that nobody takes the part that
+    was sent for the whole download."""
     zones = {campus.id: campus.zone for campus in visit.campuses}
     stream = ZipStream()
     for contract, name, _ in files:
@@ -89,7 +89,7 @@ async def _sizes(visit: DeskVisit, contracts: Sequence[Contract]) -> Sizes:
 
 
 def list_files(contracts: Sequence[Contract], sizes: Sizes) -> list[tuple[Contract, str, int]]:
-    """Return the contracts with a completed file, its name in the download, and its size."""
+    """Return the contracts that have a completed file, with the file's name in the download and its size."""
     with_file = [each for each in contracts if why_no_file(each, sizes) is None]
     return [(each, f"{each.number}.pdf", sizes[str(each.document)]) for each in with_file]
 

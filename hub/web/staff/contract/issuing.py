@@ -1,4 +1,4 @@
-"""Issuing one contract by hand, and what a preview of a contract shows."""
+"""Issue one contract by hand, and show the preview of a contract."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
 SENDS = ("now", "policy", "none")
-# Field of a page that makes its second click the same act. It comes from us, and is no more than a key.
+# The form field by which a second click on the same page is recognised. The hub sets it to a random key.
 ONCE = "once"
 
 
@@ -34,7 +34,7 @@ ONCE = "once"
 
 
 async def slow_down_looks(visit: DeskVisit) -> None:
-    """Each address may draw contracts to look at as often as it may read contracts."""
+    """Limit how often one address may draw contracts for previews: as often as it may read contracts."""
     await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
 
 
@@ -44,7 +44,7 @@ async def _look_at(visit: DeskVisit, asked: NewContract) -> ContractPreview:
 
 
 def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
-    """Return what `as_seen.html` shows. The images are part of the page, so that they are nowhere else."""
+    """Return the values for `as_seen.html`. The images are part of the page, so that they are stored nowhere else."""
     images = [f"data:image/png;base64,{base64.b64encode(image).decode()}" for image in seen.images] if seen else []
     return {"seen": seen, "seen_pages": images, "price": price_of}
 
@@ -74,7 +74,7 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
 
 
 async def preview_by_hand(visit: DeskVisit) -> web.Response:
-    """Show the contract that was entered as its signers will see it, before it is issued."""
+    """Show the entered contract as its signers will see it, before it is issued."""
     entered = await _entered(visit)
     try:
         seen = await _look_at(visit, await _asked(visit, entered))
@@ -85,7 +85,7 @@ async def preview_by_hand(visit: DeskVisit) -> web.Response:
 
 
 async def change(visit: DeskVisit) -> web.Response:
-    """Show the form again with what was entered, after a preview."""
+    """Show the form again with the entered values, after a preview."""
     return await _form(visit, await _entered(visit))
 
 
@@ -108,7 +108,7 @@ async def _issue_once(visit: DeskVisit, asked: NewContract, once: str) -> UUID:
     prepared = await prepare_contract(visit.services, visit.scope, asked)
     digest = hashlib.sha256(repr(asked).encode()).digest()
     async with visit.services.database.transaction(visit.scope) as tx:
-        # The first one is waited for: its key stands in the transaction that issues.
+        # This waits for the first click, because its transaction, which issues the contract, has written the key.
         kept = await tx.idempotency.replay(visit.staff.id, once, digest, tx.now) if once else None
         if kept:
             return UUID(kept[1])
@@ -163,7 +163,7 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
     )
 
 
-# ---- reading what was entered
+# ---- reading the form
 
 
 def _deadline(day: str, campus: Campus) -> datetime | None:

@@ -1,4 +1,4 @@
-"""QR codes of many signers on paper: whose turn it is, one code each, with masked names."""
+"""Print QR codes for many signers: one code for each signer whose turn it is, with masked names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack
 
-# Contracts of one print: some twenty sheets.
+# The most contracts of one print: some twenty sheets.
 MAX_PRINTED = 300
 
 
@@ -36,7 +36,7 @@ class PrintedCode:
 
 
 async def ask(visit: DeskVisit) -> web.Response:
-    """Show for how many signers a code would be printed, and for which contracts none."""
+    """Show for how many signers a code would be printed, and for which contracts there is none."""
     contracts = await get_selected(visit, MAX_PRINTED)
     async with visit.services.database.transaction(visit.scope) as tx:
         cases = await tx.cases.complete(contracts)
@@ -54,7 +54,7 @@ async def ask(visit: DeskVisit) -> web.Response:
 
 
 async def print_codes(visit: DeskVisit) -> web.Response:
-    """Show the codes on a page that is made for paper. Each is an entry of its contract's record."""
+    """Show the codes on a page for printing. The record of each contract gets an entry for each code."""
     contracts = await get_selected(visit, MAX_PRINTED)
     async with visit.services.database.transaction(visit.scope) as tx:
         cases = await tx.cases.complete(contracts)
@@ -83,14 +83,14 @@ async def _hand_out(visit: DeskVisit, case: Case) -> list[PrintedCode]:
 
 
 def list_due(case: Case) -> Sequence[Party]:
-    """Return those whose turn it is to sign."""
+    """Return the parties whose turn it is to sign."""
     if case.contract.state is not ContractState.ISSUED:
         return []
     return [party for party in case.parties if party.task.state is TaskState.OPEN]
 
 
 def why_no_code(case: Case) -> str | None:
-    """Return why no code is printed for this contract; None if one is."""
+    """Return why no code is printed for this contract; None if a code is printed."""
     if list_due(case):
         return None
     bound = case.contract.state in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED)

@@ -1,6 +1,6 @@
-"""What staff read of a contract: the pages of its present document as images, and the file itself.
+"""Serve what staff can read of a contract: the pages of its present document as images, and the file itself.
 
-A contract outside of their campuses gets the answer of an unknown one.
+A contract outside of their campuses is answered like an unknown one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def page_image(visit: DeskVisit) -> web.Response:
 
 
 async def document(visit: DeskVisit) -> web.Response:
-    """Return the present file: the issued one, one that some have signed, or the completed one."""
+    """Return the present file: as issued, as signed by some of the signers, or as completed."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, sha256 = await open_document(tx, contract_id(visit), DOWNLOADED, visit.actor)
@@ -60,7 +60,7 @@ async def final_file(visit: DeskVisit) -> web.Response:
 
 
 async def evidence(visit: DeskVisit) -> web.Response:
-    """Return the evidence package of a contract that has ended, and record that it was taken out."""
+    """Return the evidence package of an ended contract, and record that it was exported."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
@@ -73,7 +73,7 @@ async def evidence(visit: DeskVisit) -> web.Response:
 
 
 async def _check(visit: DeskVisit) -> None:
-    """Refuse a request that another site caused, since it writes to the record, and slow down a flood."""
+    """Refuse a request that another site caused, since the request writes to the record; limit the rate of requests."""
     refuse_other_sites(visit.request)
     await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
 

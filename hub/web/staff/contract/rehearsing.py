@@ -1,4 +1,4 @@
-"""The rehearsal: whoever has set the hub up signs a contract to themselves, marked as a rehearsal."""
+"""The rehearsal: the person who has set the hub up signs a contract of their own, which is marked as a rehearsal."""
 
 from __future__ import annotations
 

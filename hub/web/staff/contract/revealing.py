@@ -1,4 +1,4 @@
-"""A signer's whole number, shown once: as the answer to a form, so that it is in no address and no history."""
+"""Show a signer's full number once, as the answer to a form, so that it is in no URL and no browser history."""
 
 from __future__ import annotations
 

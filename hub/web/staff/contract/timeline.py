@@ -1,4 +1,4 @@
-"""The history of a contract in one order: audit record, messages with their outcomes, reminder ledger."""
+"""The history of a contract in order of time: record, messages with their outcomes, reminder ledger."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.messaging.delivery import Delivery
 
-# Kinds of ledger lines that are not shown: the message or the record says more.
+# Kinds of ledger lines that are not shown, because the message or the record says more.
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
-# Kinds of record entries that are not shown: messages and ledger say more.
+# Kinds of record entries that are not shown, because messages and ledger say more.
 IN_OTHER_WORDS = {"message-sending", "task-opened"}
 
 
@@ -24,7 +24,7 @@ class Happening:
     """One line of the history.
 
     `source`: record, message or reminder. `kind`: key of its label. `name`: name of the signer, if it is about one.
-    `words`: texts that somebody wrote; None for one that was erased. `by`: name of the member of staff who did it.
+    `words`: texts that a person wrote; None for an erased text. `by`: name of the member of staff who did it.
     """
 
     at: datetime
@@ -52,7 +52,7 @@ class ContractHistory:
 def timeline(
     history: ContractHistory, signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID]
 ) -> list[Happening]:
-    """Return the history, oldest first; entries of the same moment in the order record, messages, reminders."""
+    """Return the history, oldest first. Lines of the same moment are in the order record, messages, reminders."""
     names = {str(signer.id): signer.name for signer in signers}
     happenings = [_entry(entry, names, history) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
     for each in history.deliveries:

@@ -1,1 +1,1 @@
-"""What the console shows and gives out as evidence."""
+"""Pages of the console about the data of one person, and their erasure."""

@@ -1,8 +1,8 @@
-"""What is kept about one person who asks for it: looked up, given out, and what an erasure would do.
+"""Look up and export everything stored about a person at their request, and ask for their erasure.
 
-All of it answers a form, so that numbers are in no address and no history. Each act is in the school's record, with its
-reason. An erasure is asked for here, and confirmed by somebody else; a command carries it out, since no serving
-process has the role of the database that may change evidence.
+All pages answer a form, so that numbers are in no URL and no browser history. Each act is in the school's record, with
+its reason. A member of staff asks for an erasure here, and another one confirms it. A command carries it out, since no
+serving process has the database role that may change evidence.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def form(visit: DeskVisit) -> web.Response:
 
 
 async def find(visit: DeskVisit) -> web.Response:
-    """Show where everybody who fits stands."""
+    """Show all matching people, and where data about each of them are stored."""
 
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
         return await _page(visit, entered, found=await find_persons(visit.services, asked))
@@ -48,7 +48,7 @@ async def find(visit: DeskVisit) -> web.Response:
 
 
 async def export(visit: DeskVisit) -> web.Response:
-    """Give out one ZIP with all of it, as the person may ask for."""
+    """Export everything about a person as one ZIP, to which the person is entitled."""
 
     async def act(asked: PersonAct, _: Entered) -> web.Response:
         content = await export_person(visit.services, asked)
@@ -59,7 +59,7 @@ async def export(visit: DeskVisit) -> web.Response:
 
 
 async def erasure(visit: DeskVisit) -> web.Response:
-    """Show what an erasure would take away and what has to stay, and change nothing."""
+    """Show what an erasure would erase and what has to stay. Change nothing."""
 
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
         plan = await plan_erasure(visit.services, asked)
@@ -71,7 +71,7 @@ async def erasure(visit: DeskVisit) -> web.Response:
 
 
 async def ask(visit: DeskVisit) -> web.StreamResponse:
-    """Ask for the erasure, which somebody else has to confirm."""
+    """Ask for the erasure, which another member of staff has to confirm."""
 
     async def act(asked: PersonAct, _: Entered) -> web.Response:
         await ask_erasure(visit.services, asked, visit.staff.campus)
@@ -101,14 +101,14 @@ async def _decide(visit: DeskVisit, verb: Decision, said: str) -> web.StreamResp
 
 
 def _say_reason(reason: str, say: Translate) -> str:
-    """Return why a contract stays, in the reader's language, its state in words."""
+    """Return why a contract is kept, in the reader's language, with its state in words."""
     words = _WHY_KEPT.say(reason, say)
     state = next((each for each in STATES if f"({each})" in reason), "")
     return words.replace(state, say(STATES[state])) if state else words
 
 
 async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
-    """Answer the form; with a problem, show the form again."""
+    """Answer the form. If there is a problem, show the form again with it."""
     await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
     sent = await visit.request.post()
     entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})

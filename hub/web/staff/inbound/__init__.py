@@ -1,1 +1,1 @@
-"""What reaches us: callbacks, inbound SMS, chat questions."""
+"""Pages of the console about chat accounts."""

@@ -1,4 +1,4 @@
-"""Mapping of chat users to staff accounts, edited by headquarters."""
+"""Map chat users to staff accounts. Headquarters edits this list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
-    """Show the list and the form, with the previous input after an error."""
+    """Show the list and the form, after an error with the previous input."""
     _headquarters(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.chats.accounts()

@@ -1,1 +1,1 @@
-"""Messages on their way to a person."""
+"""Pages of the console about messages."""

@@ -1,5 +1,5 @@
-"""The messages that we write to people: each purpose, channel and language with sample values, with length and cost by
-provider."""
+"""Show all messages that the hub writes: for each purpose, channel and language, the text with sample values, and its
+length and cost by provider."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hub.settings import CARRIERS
 from hub.web.staff.render import Entered, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
-# Sample values, which open nothing.
+# Sample values. They open nothing.
 CODE = "482917"
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
 REPLY = {"zh": "可以改到周三下午，请直接签署。", "en": "Wednesday afternoon is fine, please go on and sign."}
@@ -42,10 +42,10 @@ WAYS = (*(("sms", shape.value) for shape in Shape), ("voice", ""), ("email", "")
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one message by one provider.
+    """The cost of one message by one provider.
 
-    `size`: includes what the provider adds before the text; None if segments are not counted. `amount`: None if no
-    price is configured.
+    `size`: includes the signature that the provider puts before the text; None if segments are not counted. `amount`:
+    None if no price is configured.
     """
 
     provider: str
@@ -148,7 +148,7 @@ def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, s
 
 
 def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool:
-    """Return whether this provider sends this text: it has the preferred shape, and is registered there if needed."""
+    """Return whether this provider sends this text: the text has the preferred shape, and is registered if needed."""
     messages = visit.services.messaging.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
         return False
@@ -168,6 +168,6 @@ def _cost(carrier: Carrier, text: str) -> Cost:
 
 
 def price_of(carrier: Carrier, segments: int = 1) -> str | None:
-    """Return the cost of a message of so many segments with its currency; None if no price is configured."""
+    """Return the cost of a message of this many segments, with the currency; None if no price is configured."""
     cost = carrier.provider.segment_cost
     return None if cost is None else f"{round(cost * segments, 6):.6g} {carrier.provider.currency}"

@@ -1,1 +1,1 @@
-"""When the next message is due, and the due step."""
+"""Pages of the console about reminders and their policies."""

@@ -1,4 +1,4 @@
-"""Reminder policies by campus and course, with a preview, and the school's calendar."""
+"""Edit reminder policies by campus and course, with a preview, and the school's calendar."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def _found(
     except BadInput as error:
         try:
             return await at(), error
-        except BadInput:  # saved under another configuration: reminders are planned without it, too
+        except BadInput:  # saved under another configuration; reminders are also planned without it
             return await at({}), error
 
 
@@ -144,7 +144,7 @@ class _Place:
 
 
 async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
-    """Parse `campus/course/contract`: without course the whole campus, the contract only if one is meant.
+    """Parse `campus/course/contract`. Course and contract may be missing; without a course, the whole campus is meant.
 
     An empty `at` means the campus of this member of staff. Raises BadInput, ContractNotFound.
     """

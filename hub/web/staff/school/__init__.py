@@ -1,1 +1,1 @@
-"""School: campuses, courses, enrolments, posters, contract templates."""
+"""Pages of the console about rosters, enrolments, issuing many contracts, and posters."""

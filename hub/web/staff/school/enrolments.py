@@ -1,4 +1,4 @@
-"""The enrolments: searched, filtered and in pages; one of them changed or deleted before its contract is issued."""
+"""List enrolments with search, filters and pages; change or delete one before its contract is issued."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
 PAGE = 50
-# More are not counted: "more than 10,000" is as good.
+# Enrolments are counted up to this. For more, the page says "more than 10,000".
 MAX_COUNTED = 10_000
-# How long an act is shown above the list.
+# How long the progress of an act is shown above the list.
 RECENT = timedelta(days=1)
-# A place in the list has at most so many digits.
+# The most digits of a place in the list.
 MAX_DIGITS = 15
 FILTERS = ("campus", "state", "course", "import", "order", "q")
 EVERY_STATE = "all"
@@ -35,7 +35,7 @@ PATH = "/staff/enrolments"
 
 @dataclass(frozen=True)
 class EnrolmentQuery:
-    """The filters in an address. `kept`: as they stand there."""
+    """The filters in a URL. `kept`: the filters as the URL contains them."""
 
     wanted: EnrolmentFilter
     kept: Entered
@@ -50,7 +50,7 @@ class EnrolmentQuery:
 
 
 def read_query(visit: DeskVisit) -> EnrolmentQuery:
-    """Return the filters of this request. Without a state, those that wait for their contract. Raises BadInput."""
+    """Return the filters of this request, by default enrolments that wait for a contract. Raises BadInput."""
     entered = Entered({name: printable(visit.request.query.get(name, "")) for name in FILTERS})
     state, (campus, _, course) = entered["state"], entered["course"].partition("/")
     if state not in ("", EVERY_STATE, *EnrolmentState):
@@ -105,7 +105,7 @@ def _after(visit: DeskVisit) -> int | None:
 
 
 async def form(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
-    """Show an enrolment with its numbers masked, and what can be done about it."""
+    """Show an enrolment with masked numbers, and the acts that are possible."""
     async with visit.services.database.transaction(visit.scope) as tx:
         enrolment = await tx.school.enrolment(_enrolment(visit))
         contract = await tx.contracts.get(enrolment.contract) if enrolment.contract else None

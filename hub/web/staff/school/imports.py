@@ -1,4 +1,4 @@
-"""Imports of rosters: what each added, and its undoing by one click."""
+"""Show imports of rosters, with what each has added, and undo them by one click."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hub.web.staff.render import show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
-# Enrolments that stay and are named; the rest is counted.
+# The most enrolments that stay and are listed. The others are only counted.
 MAX_KEPT_NAMED = 200
 
 
 async def imported(visit: DeskVisit) -> web.Response:
-    """Show an import: its counts, what undoing it would leave, or has left, and why."""
+    """Show an import: its counts, and the enrolments that stay when it is undone, or stayed, and why."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.roster_imports.find(_import(visit))
         if found is None:

@@ -1,4 +1,4 @@
-"""Many contracts issued by one act: looked at before, then its progress, which any worker makes."""
+"""Issue many contracts by one act: show a preview, begin the act, then show its progress. Workers carry it out."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from hub.web.staff.school.actors import names_of
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
 from hub.web.staff.staff.access import DeskVisit
 
-# Enrolments that were not issued and are named with the reason.
+# The most enrolments without a contract that are listed with the reason.
 MAX_FAILED_NAMED = 500
 FITTING = "fitting"
 
 
 async def preview(visit: DeskVisit) -> web.Response:
-    """Show what would be issued, and the first contract with its messages as its signers will see them."""
+    """Show which contracts would be issued, and the first of them with its messages as its signers will see them."""
     form = await visit.request.post()
     entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline", FITTING, "until")})
     selection = _selection(visit, form.getall("enrolment", []), entered)
     try:
         async with visit.services.database.transaction(_scope(visit, selection)) as tx:
             if selection.chosen is None and selection.fitting.until is None:
-                until = await tx.enrolments.last_place()  # who comes meanwhile is no part of it
+                until = await tx.enrolments.last_place()  # enrolments that are added later are not part of the act
                 selection = replace(selection, fitting=replace(selection.fitting, until=until))
             found = await list_selected(tx, selection)
             courses = {(course.campus, course.id): course for course in await tx.school.courses()}
@@ -85,7 +85,7 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def progress(visit: DeskVisit) -> web.Response:
-    """Show how far an act is, and row by row what could not be issued."""
+    """Show the progress of an act, and each enrolment for which no contract could be issued."""
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.issue_acts.find(_uuid(visit.request.match_info["act"]))
         if act is None:
@@ -106,7 +106,7 @@ async def progress(visit: DeskVisit) -> web.Response:
 
 
 def why(say: labels.Speech, item: FailedItem, zone: str) -> str:
-    """Return why this enrolment was not issued."""
+    """Return why no contract was issued for this enrolment."""
     if item.failure is None:
         return say.word(NOT_ISSUED, item.outcome)
     error = BadInput(item.failure.detail, field=item.failure.field)
@@ -116,7 +116,8 @@ def why(say: labels.Speech, item: FailedItem, zone: str) -> str:
 
 
 def _scope(visit: DeskVisit, selection: IssueSelection) -> Scope:
-    """All that fit are those of the campus that is shown; who was chosen one by one may be of any campus of theirs."""
+    """Return the scope of a selection: for a filter, the campus that is shown; for enrolments chosen one by one, all
+    campuses that this member of staff may see."""
     return visit.shown if selection.chosen is None else visit.scope
 
 

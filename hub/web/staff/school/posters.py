@@ -1,4 +1,4 @@
-"""Course posters: list, enrolments, sheets to print, and revoking."""
+"""Pages about course posters: list them, show their enrolments, print them, revoke them, make new ones."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def _data(media: str, content: bytes) -> str:
 
 
 async def people(visit: DeskVisit) -> web.Response:
-    """Show the enrolments at one's own campuses. Each view of a contract's people is recorded in its audit record."""
+    """Show the enrolments at the campuses that this member of staff may see. The record of each contract shows who saw
+    its people."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
         came = [await _person(visit, tx, scan) for scan in await tx.posters.who_enrolled(found.id)]
@@ -121,7 +122,7 @@ async def _pdf(visit: DeskVisit, print_: Callable[[PosterFacts], bytes], name: s
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
 
 
-# ---- taking one down
+# ---- revoking a poster
 
 
 async def ask_revoke(visit: DeskVisit) -> web.Response:
@@ -136,7 +137,7 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
 
 
-# ---- a new one
+# ---- a new poster
 
 
 async def form(visit: DeskVisit) -> web.Response:

@@ -1,4 +1,4 @@
-"""Import of a roster: uploaded, looked at with its faults and titles, then imported. Until then nothing is added."""
+"""Import a roster: upload it, show its titles and faults, then import it. Nothing is added before the last step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hub.web.staff.render import printable, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
-# Titles that are remembered for a campus.
+# The most titles that are remembered for a campus.
 MAX_REMEMBERED_TITLES = 500
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -45,7 +45,7 @@ async def form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Resp
 
 
 async def take_in(visit: DeskVisit) -> web.Response:
-    """Keep an uploaded roster, sealed, and lead to what is in it."""
+    """Store an uploaded roster, encrypted, and redirect to the page with its contents."""
     upload = (await visit.request.post()).get("roster")
     if not isinstance(upload, web.FileField):
         return await form(visit, BadInput("choose a file first"))
@@ -77,7 +77,7 @@ async def check(visit: DeskVisit) -> web.Response:
 
 
 async def bring_in(visit: DeskVisit) -> web.Response:
-    """Import the good rows. If that is interrupted, the same page imports the rest."""
+    """Import the rows without faults. If this is interrupted, the same page imports the rest."""
     roster, options = await _roster(visit)
     database, clock = visit.services.database, visit.services.clock
     try:
@@ -106,7 +106,7 @@ async def choose_columns(visit: DeskVisit) -> web.Response:
     titles, columns = entered.getall("title", []), entered.getall("column", [])
     chosen: dict[str, str] = {}
     for title, column in zip(titles, columns, strict=False):
-        if column in COLUMNS or column == IGNORED:  # of two titles that are alike the first one counts
+        if column in COLUMNS or column == IGNORED:  # if a title occurs twice, the first one counts
             chosen.setdefault(fold_title(printable(str(title))), str(column))
     async with visit.services.database.transaction(visit.scope) as tx:
         known = await tx.rosters.get_titles(visit.staff.campus) | chosen
@@ -116,7 +116,7 @@ async def choose_columns(visit: DeskVisit) -> web.Response:
 
 
 async def marked(visit: DeskVisit) -> web.Response:
-    """Send the sheet with its faults in a last column."""
+    """Send the sheet with an added last column for the faults of each row."""
     roster, options = await _roster(visit)
     sheet = await mark_roster(visit.services.database, visit.services.clock, roster.data, visit.scope, options)
     return _download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx")

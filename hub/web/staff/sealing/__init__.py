@@ -1,1 +1,1 @@
-"""Pages of the console about seals: their life, their grants, and the register of their uses."""
+"""Pages of the console about seals, their grants, and the register of their uses."""

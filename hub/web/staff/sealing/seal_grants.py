@@ -1,4 +1,4 @@
-"""Grants of a seal: a new one, and the end of one."""
+"""Give and revoke grants of a seal."""
 
 from __future__ import annotations
 

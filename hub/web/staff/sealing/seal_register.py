@@ -1,4 +1,4 @@
-"""The register of a seal's uses: looked at, and given out as a file."""
+"""Show the register of a seal's uses, and export it as a file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def register(visit: DeskVisit) -> web.Response:
 
 
 async def export(visit: DeskVisit) -> web.Response:
-    """Return the lines of a period, whole days where one's campus is. It is recorded."""
+    """Return the lines of a period of whole days, in the time zone of the account's campus. The export is recorded."""
     query, zone = visit.request.query, ZoneInfo(visit.zone)
     form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV
     period = Period(_day("since", query, zone), _day("until", query, zone) + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""Seals: the list, the application, and one seal with what can be done with it."""
+"""Pages about seals: the list, the application, and one seal with the acts that are possible."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
-# A certificate that ends within this time is shown as ending.
+# A certificate that expires within this time is shown as expiring soon.
 RENEW_BEFORE = timedelta(days=30)
-# Lines of the register below a seal; all are on a page of their own.
+# The most lines of the register that are shown below a seal. A page of its own shows all.
 MAX_LINES = 10
 MAX_TEXT_LENGTH = 500
 
@@ -161,7 +161,7 @@ async def apply(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _done(visit: DeskVisit, act: Callable[[], Awaitable[Seal]]) -> web.StreamResponse:
-    """Do it and show the seal, or show the seal with the reason why not. Raises SealNotFound."""
+    """Carry out an act, then show the seal with a confirmation or with the error. Raises SealNotFound."""
     try:
         await act()
     except SealNotFound:
@@ -199,7 +199,7 @@ revoke, archive = _move(SealAct.REVOKE), _move(SealAct.ARCHIVE)
 
 
 async def ask_revoke(visit: DeskVisit) -> web.Response:
-    """Show the page that asks for confirmation: revoking cannot be undone."""
+    """Show the page that asks for confirmation, because revoking cannot be undone."""
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
     return await show(visit, "staff/seal_revoke.html", seal=seal)

@@ -1,1 +1,1 @@
-"""From a link to an accepted signature."""
+"""Pages of the console about signers' devices."""

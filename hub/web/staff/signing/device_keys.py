@@ -1,4 +1,4 @@
-"""Devices of a signer: keys of apps that are bound to the signer, and revoking them."""
+"""Show and revoke the devices of a signer: keys of apps that are bound to the signer."""
 
 from __future__ import annotations
 

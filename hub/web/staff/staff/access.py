@@ -1,4 +1,4 @@
-"""Who asks a page of the console, what they may do there, and which campuses they see."""
+"""Determine who requests a page of the console, what they may do there, and which campuses they see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_INPUT_LENGTH = 200
 
 @dataclass(frozen=True)
 class DeskVisit:
-    """A request of a logged-in member of staff. `scope`: campuses they may see; `shown`: those selected now."""
+    """A request by a logged-in member of staff. `scope`: campuses that they may see; `shown`: those selected now."""
 
     request: web.Request
     services: Services
@@ -37,7 +37,7 @@ class DeskVisit:
 
     @property
     def zone(self) -> str:
-        """Time zone of the campus of this member of staff."""
+        """The time zone of this member of staff's campus."""
         return next(each.zone for each in self.campuses if each.id == self.staff.campus)
 
     @property
@@ -53,7 +53,7 @@ class DeskVisit:
 
     @property
     def needs_second_factor(self) -> bool:
-        """Whether the role has to have a second factor, and the account has none yet. In a demo nobody has to."""
+        """Whether the role requires a second factor and the account has none yet. A demo requires none."""
         hub = self.request.app[HUB]
         required = hub.settings.staff.second_factor == "required" and not hub.demo
         if self.session.by_provider and hub.settings.oidc.second_factor == "provider":
@@ -62,12 +62,12 @@ class DeskVisit:
 
     @property
     def has_one_time_password(self) -> bool:
-        """Whether this session began with a password that was made for the first login alone."""
+        """Whether this session began with a password that may be used only for the first login."""
         return self.session.one_time and not self.session.by_provider
 
     @property
     def is_ready(self) -> bool:
-        """Whether anything but setting one's own account up may be done."""
+        """Whether this account is set up. If not, setting it up is all that is allowed."""
         return not (self.has_one_time_password or self.needs_second_factor)
 
 
@@ -75,7 +75,7 @@ Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
 
 
 class StaffRoute(NamedTuple):
-    """What answers a route of the console, and what somebody's role has to permit for it."""
+    """The handler of a route of the console, and the permission that the route requires."""
 
     permission: Permission
     handler: Handler
@@ -84,8 +84,8 @@ class StaffRoute(NamedTuple):
 def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Require a login, and a role that permits the route.
 
-    Without a login a GET is redirected to the login page, and a form is refused. A role is refused before anything is
-    looked up, so that the answer says nothing about what there is.
+    Without a login, a GET is redirected to the login page, and a form is refused. The role is checked before anything
+    is looked up, so that a refusal reveals nothing about what exists.
     """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -114,7 +114,7 @@ async def _visit(request: web.Request) -> DeskVisit:
         session = await tx.accounts.current_session(secret, tx.now, idle) if secret else None
         if session is None or session.pending:
             raise LoginRequired
-        if "part" not in request.query:  # what a page asks by itself, while nobody may be there
+        if "part" not in request.query:  # a part is requested by the page itself, even if nobody is there
             await tx.accounts.note_seen(session.id, tx.now)
         staff = session.staff
         scope = await tx.school.scope_below(staff.campus)

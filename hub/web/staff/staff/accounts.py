@@ -1,4 +1,4 @@
-"""Accounts of staff, managed by those whose role includes theirs, at their campuses."""
+"""Manage staff accounts. Managers see the accounts of their campuses, and change those whose role theirs includes."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def change_role(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def reset(visit: DeskVisit) -> web.StreamResponse:
-    """Make up a password, and show it as the answer to the form, so that it is in no address and no history."""
+    """Make a new password, and show it as the answer to the form, so that it is in no URL and no browser history."""
     found, password = await _account(visit), new_password()
     try:
         staff = await accounts.reset_password(
@@ -121,7 +121,7 @@ async def reset(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _act(visit: DeskVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:
-    """Carry out an act on the account of the address, then show it with a confirmation or with the error."""
+    """Carry out an act on the account in the URL, then show the account with a confirmation or with the error."""
     found = await _account(visit)
     try:
         await act(found.staff.login)
@@ -131,7 +131,7 @@ async def _act(visit: DeskVisit, act: Callable[[str], Awaitable[object]]) -> web
 
 
 async def _account(visit: DeskVisit) -> StaffAccount:
-    """Return the account of the address. Raises AccountNotFound for one of another campus as well."""
+    """Return the account in the URL. Raises AccountNotFound, also for an account of another campus."""
     try:
         wanted = UUID(visit.request.match_info["account"])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers by text message to signers' questions: written, looked at with length and cost, then sent."""
+"""Answer signers' questions by text message: write the answer, show it with length and cost, then send it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys of other systems. A secret is shown once, as the answer to the form that made it."""
+"""Manage API keys of other systems. A secret is shown once, as the answer to the form that made it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
 HERE = "/staff/keys"
-# For so long the former secret counts beside a new one, unless somebody says otherwise.
+# How long the former secret stays valid after a rotation, unless the form says otherwise.
 USUAL_OVERLAP = timedelta(days=7)
 
 
@@ -43,7 +43,7 @@ async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: E
 
 
 def _names_twice(found: list[ApiKeyEntry], now: datetime) -> set[str]:
-    """Return the names of keys whose former secret still counts."""
+    """Return the names of keys whose former secret is still valid."""
     names = [each.key.name for each in found if each.counts_at(now)]
     return {name for name in names if names.count(name) > 1}
 
@@ -83,25 +83,25 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _own_key(visit: DeskVisit) -> str:
-    """Return the name in the form if it is of a key that this account sees, else a name that no key has."""
+    """Return the name in the form if this account may see the key, else a name that no key has."""
     name = (await _form(visit))["name"]
     keys = await api_keys.list_keys(visit.services)
     return name if all(visit.scope.covers(each.key.campus) for each in keys if each.key.name == name) else ""
 
 
 def _check_seal_scopes(visit: DeskVisit, scopes: AbstractSet[KeyScope]) -> None:
-    """Refuse a key that may more with seals than this account. Raises BadInput."""
+    """Refuse scopes for seals that this account may not give. Raises BadInput."""
     if scopes & SEAL_SCOPES and not visit.may(Permission.USE_SEAL):
         raise BadInput("only somebody who may use the seal gives a key for it", field="scopes")
 
 
 def _scopes(words: str) -> frozenset[KeyScope]:
-    """Return the scopes that were ticked, by their names; none for none."""
+    """Return the scopes with these names; none if no name was ticked."""
     return frozenset(scope for scope in KeyScope if scope in words.split())
 
 
 def _end(text: str, zone: str) -> datetime | None:
-    """Return the beginning of this day there; None for no day. Raises BadInput."""
+    """Return the beginning of the entered day in this time zone; None if no day was entered. Raises BadInput."""
     if not text:
         return None
     try:

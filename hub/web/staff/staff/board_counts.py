@@ -1,4 +1,4 @@
-"""The numbers of the board, counted once for all who look at the same campuses."""
+"""Count the numbers of the board once for everybody who looks at the same campuses."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from aiohttp import web
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Database
 
-# A board asks every five seconds for each open tab. What took long to count is shown for so many times as long; what
-# took less than this many seconds is counted each time.
+# Each open tab of the board asks every five seconds. Numbers are kept for this many times as long as counting took.
 KEPT_TIMES = 20
+# Numbers whose counting took at most this many seconds are not kept.
 COUNTED_EACH_TIME = 0.05
 
 
 @dataclass(frozen=True)
 class BoardCounts:
-    """Numbers of contracts by state, and by name (see `hub.store.staff.board_counts`). `until`: how long they are
-    shown, on the monotonic clock."""
+    """Numbers of contracts by state, and by name (see `hub.store.staff.board_counts`). `until`: the time until which
+    they are shown, on the monotonic clock."""
 
     states: Mapping[str, int]
     named: Mapping[str, int]
@@ -36,7 +36,7 @@ class KeptCounts:
         self._alone: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get_or_count(self, database: Database, scope: Scope) -> BoardCounts:
-        """Return the numbers of these campuses. Whoever asks while they are being counted waits for that count."""
+        """Return the numbers of these campuses. Requests that come while they are being counted wait for the count."""
         async with self._alone[scope.setting]:
             kept = self._kept.get(scope.setting)
             if kept is None or kept.until <= time.monotonic():

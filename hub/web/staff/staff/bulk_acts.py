@@ -1,4 +1,4 @@
-"""Deadlines extended, contracts reissued or withdrawn, many at once: a preview, then the progress of the act."""
+"""Extend, reissue or void many contracts at once: show a preview, begin the act, then show its progress."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hub.web.staff.staff.selection import get_selected, pack, read_id
 
 # The deadline that is suggested.
 SUGGESTED_EXTENSION = timedelta(days=7)
-# Contracts that are named with the reason why they are not changed, or with what replaced them.
+# The most contracts that are listed with the reason why they are not changed, or with their replacement.
 MAX_NAMED = 500
 Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
 
@@ -109,7 +109,7 @@ async def _entered(visit: DeskVisit) -> Entered:
 
 
 async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID) -> BulkAct:
-    """Return the act that was asked for. Raises BadInput."""
+    """Return the requested act. Raises BadInput."""
     entered = await _entered(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         now = tx.now
@@ -120,7 +120,7 @@ async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID) -> BulkAct:
 
 
 async def progress(visit: DeskVisit) -> web.Response:
-    """Show how far an act is, and contract by contract what was not done, or what took its place."""
+    """Show the progress of an act, and each contract that was not changed or was replaced."""
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.bulk_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:

@@ -1,4 +1,4 @@
-"""The board: contracts as a table, with their state, what happened last and what comes next."""
+"""The board: a table of contracts with their state, the last event and the next step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VIEWS = {
     "stuck": "stuck",
 }
 _COUNTS = {name: name for name in VIEWS} | {"opened": "read"}
-# These are shown even if there is none: a clerk looks for them.
+# These states are shown even if no contract has them, because clerks look for them.
 _STATES = [state for state in ContractState if state not in (ContractState.DRAFT, ContractState.ISSUED)]
 FUNNEL = ("issued", "delivered", "opened", "signed", "completed")
 FUNNEL_WORDS = {
@@ -47,7 +47,7 @@ FUNNEL_WORDS = {
 }
 DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
 FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
-# Whoever has one of these can choose contracts on the board.
+# An account with one of these permissions can choose contracts on the board.
 BULK_PERMISSIONS = (
     Permission.REMIND,
     Permission.EXTEND,
@@ -56,9 +56,9 @@ BULK_PERMISSIONS = (
     Permission.HAND_OUT_LINK,
     Permission.EXPORT,
 )
-# Acts on many contracts are found on the board for so long.
+# How long acts on many contracts are shown on the board.
 ACTS_SHOWN_FOR = timedelta(days=1)
-# Filters that most people never need stand behind "More filters".
+# Filters that most people never need. They are shown under "More filters".
 RARE = ("age", "channel", "receipt", "silent")
 
 
@@ -146,7 +146,7 @@ def _days(now: datetime, days: str, sign: int) -> datetime | None:
 
 
 def _cursor(sort: BoardSort, row: BoardRow) -> str:
-    """Return where the next page begins: what this row is sorted by, and its id."""
+    """Return the cursor of the next page: the value by which this row is sorted, and its id."""
     texts = {
         BoardSort.NEWEST: row.created_at.isoformat(),
         BoardSort.DEADLINE: row.deadline.isoformat(),
@@ -178,6 +178,6 @@ def _bars(counts: Mapping[str, int]) -> list[Bar]:
 
 
 def _link(kept: Mapping[str, str], changes: Mapping[str, object], path: str = "/staff") -> str:
-    """Return the dashboard's URL, or another one, with changed filters; empty filters are left out."""
+    """Return the URL of the dashboard, or of `path`, with changed filters. Empty filters are left out."""
     values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
     return path + (f"?{urlencode(values)}" if values else "")

@@ -18,13 +18,13 @@ from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 from hub.wiring import Hub
 
-# So long an answer is shown again, however often the page is opened: nobody can hammer the providers by it.
+# How long an answer is shown again, however often the page is opened, so that nobody can flood providers with it.
 KEPT_FOR = timedelta(seconds=30)
 
 
 @dataclass
 class DoctorAnswer:
-    """The last examination. Whoever asks while one is under way waits for that one."""
+    """The last examination. A request that comes during an examination waits for it."""
 
     findings: Sequence[DoctorFinding] = ()
     at: datetime | None = None

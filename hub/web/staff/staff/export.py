@@ -1,4 +1,4 @@
-"""The board as a table to take out: XLSX, or text with separated values, in the order of the board."""
+"""Export the board as a table, XLSX or CSV, in the order of the board."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import link_with_filters, wanted_of
 from hub.web.staff.staff.selection import FITTING, describe_filter, read_selected
 
-# Rows of one XLSX file, which is made as a whole before it is sent. Separated values have no limit.
+# The most rows of one XLSX file, which is made completely before it is sent. CSV has no limit.
 MAX_XLSX_ROWS = 20_000
-# Contracts that can be chosen one by one.
+# The most contracts that can be chosen one by one.
 MAX_CHOSEN = 5000
 # Rows of one statement.
 ROWS_AT_ONCE = 500
@@ -39,7 +39,8 @@ TITLES = (
 
 @dataclass(frozen=True)
 class Exported:
-    """What is taken out. `scope`: the campuses that are shown, or all of theirs for contracts chosen one by one."""
+    """The requested export. `scope`: the campuses that are shown or, for contracts chosen one by one, all campuses that
+    the member of staff may see."""
 
     wanted: BoardFilter
     scope: Scope
@@ -47,7 +48,7 @@ class Exported:
 
 
 async def ask(visit: DeskVisit) -> web.Response:
-    """Show how many contracts the table would have, its columns, and the forms to choose from."""
+    """Show how many contracts the table would have, its columns, and the formats to choose from."""
     exported = await _read(visit)
     chosen = exported.wanted.ids
     return await show(
@@ -64,7 +65,7 @@ async def ask(visit: DeskVisit) -> web.Response:
 
 
 async def export(visit: DeskVisit) -> web.StreamResponse:
-    """Send the table. It is an entry of the school's record, with the filters and the number of contracts."""
+    """Send the table. The school's record gets an entry with the filters and the number of contracts."""
     await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
     form = str((await visit.request.post()).get("form", ""))
     if form not in FORMS:
@@ -84,7 +85,7 @@ async def export(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _read(visit: DeskVisit) -> Exported:
-    """Return what is asked for. Raises NotFound for a chosen contract outside the scope."""
+    """Return the requested export. Raises NotFound for a chosen contract outside the scope."""
     form = await visit.request.post()
     wanted, scope = BoardFilter(), visit.shown
     if FITTING not in form:
@@ -128,8 +129,8 @@ def _add_rows(table: XlsxTable, say: labels.Speech, rows: Sequence[BoardRow]) ->
 
 
 async def _rows(visit: DeskVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
-    """Yield the contracts, newest first, some at a time, each time in a transaction of its own. XLSX has at most
-    MAX_XLSX_ROWS, and a few if contracts were issued meanwhile."""
+    """Yield the contracts, newest first, in batches with a transaction each. For XLSX, stop after MAX_XLSX_ROWS; a few
+    more may come if contracts were issued meanwhile."""
     after: tuple[datetime, UUID] | None = None
     while True:
         async with visit.services.database.transaction(exported.scope) as tx:

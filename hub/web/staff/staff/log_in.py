@@ -24,12 +24,12 @@ from hub.web.staff.staff.access import COOKIE, MAX_INPUT_LENGTH
 from hub.wiring import Hub
 
 SESSION_LIFE = timedelta(hours=12)
-# Between the password and the code: time to find the phone.
+# The longest time between password and code, enough to find the phone.
 PENDING_LIFE = timedelta(minutes=5)
 CODE_PAGE = "/staff/login/code"
 MAX_FORM_BYTES = 8 * 1024
 MAX_USER_AGENT_LENGTH = 1000
-# The names that people know, in the order in which they hide in each other's.
+# The names that people know. The first match counts, because browsers also mention the names of later ones.
 _BROWSERS = (
     ("MicroMessenger", "WeChat"),
     ("Edg/", "Edge"),
@@ -87,7 +87,7 @@ async def show_code(request: web.Request) -> web.Response:
 
 
 async def enter_code(request: web.Request) -> web.StreamResponse:
-    """Let somebody in whose password was right. The secret of the session changes with what it may do."""
+    """Log in a person whose password was correct. The session gets a new secret, because it may now do more."""
     await request.app[BRAKES].slow_down(request, "login")
     session = await _pending(request)
     (code,) = await _read_form(request, "code")
@@ -109,7 +109,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
 
 
 async def _pending(request: web.Request) -> CurrentSession:
-    """Return the session that waits for its second factor; else redirect to the login."""
+    """Return the session that waits for its second factor. If there is none, redirect to the login."""
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
         session = await tx.accounts.current_session(secret, tx.now, PENDING_LIFE) if secret else None
@@ -133,7 +133,7 @@ def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
 
 
 async def begin_session(request: web.Request, staff: UUID, *, pending: bool, by_provider: bool = False) -> str:
-    """Begin a session in this browser; return its secret."""
+    """Begin a session in this browser. Return its secret."""
     secret = secrets.token_urlsafe(32)
     life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
@@ -155,7 +155,7 @@ def with_cookie(response: web.HTTPSeeOther, secret: str, life: timedelta) -> web
 def browser_name(user_agent: str) -> str:
     """Return browser and system by the names that people know, like `Firefox, Windows`; empty if neither is known.
 
-    Nothing else of what a browser says about itself is kept.
+    Nothing else that a browser says about itself is stored.
     """
     text = user_agent[:MAX_USER_AGENT_LENGTH]
     found = [next((name for mark, name in known if mark in text), "") for known in (_BROWSERS, _SYSTEMS)]
@@ -163,7 +163,7 @@ def browser_name(user_agent: str) -> str:
 
 
 def inside(address: str) -> str:
-    """Return the page to go to after the login, which is always within the console."""
+    """Return the page to open after the login. It is always within the console."""
     inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
     return address if inside and not re.search(r"[\\\n]", address) else "/staff"
 

@@ -1,4 +1,4 @@
-"""One's own account: password, sessions, second factor."""
+"""Pages for one's own account: password, sessions, second factor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def account(visit: DeskVisit) -> web.Response:
 
 
 async def _page(visit: DeskVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
-    """Show the account. `form`: the one that was refused; the problem stands at it."""
+    """Show the account. `form`: the form that was refused; the problem is shown at it."""
     async with visit.services.database.transaction(visit.scope) as tx:
         sessions = await tx.accounts.sessions(visit.staff.id, tx.now)
         codes = await tx.second_factors.count_codes(visit.staff.id)
@@ -120,5 +120,5 @@ async def remove_factor(visit: DeskVisit) -> web.StreamResponse:
 
 
 def _typed(value: object) -> str:
-    """Return a field as it was typed: a password may have spaces at its ends."""
+    """Return a field as it was typed, since a password may begin or end with spaces."""
     return value[:MAX_TYPED] if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Phone number changes that wait for their second approval."""
+"""Show phone number changes that wait for their second approval, and decide about them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hub.web.staff.staff.access import DeskVisit
 
 @dataclass(frozen=True)
 class ListedPhoneChange:
-    """A phone number change in the list. `by`: staff, program or person. `name`: of the member of staff. `mine`: it was
-    requested by the viewer."""
+    """A phone number change in the list. `by`: who requested it: staff, program or person. `name`: the name of the
+    member of staff. `mine`: whether the viewer requested it."""
 
     waiting: Waiting
     by: str
@@ -43,7 +43,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
 
 
 async def change(visit: DeskVisit) -> web.Response:
-    """Show one change with both numbers whole, to whoever decides about it."""
+    """Show a change with both full numbers to a person who decides about it."""
     refuse_other_sites(visit.request)
     try:
         found = await change_phone.show_numbers(visit.services, visit.scope, _change(visit), visit.actor)

@@ -1,7 +1,7 @@
-"""The login at the school's own login service: to it, and back from it.
+"""Log in through the school's own login service: redirect the browser to it, and take it back.
 
-The browser holds the secret of its login in a cookie for as long as that takes; the service gets nothing that could be
-finished elsewhere.
+Meanwhile the browser keeps the secret of this login in a cookie. So another browser cannot finish a login with the
+values that the service gets.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from hub.web.staff.staff.log_in import (
 BEGIN, BACK = "/staff/login/provider", "/staff/login/provider/back"
 LOGIN_COOKIE = "__Host-qianda-login"
 LOGIN_LIFE = timedelta(minutes=10)
-# What the service sends back: a code, and on an error its name.
+# The longest code that the service may send back, in characters.
 MAX_CODE_LENGTH = 4096
 SECRET_LENGTH = 43
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
-    """Lead the browser to the service. If that is away, the page says so, and the password still counts."""
+    """Redirect the browser to the service. If the service is unavailable, the page says so; a password still works."""
     await request.app[BRAKES].slow_down(request, "login")
     login = OidcLogin(secrets.token_urlsafe(32))
     try:
@@ -65,7 +65,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 
 async def come_back(request: web.Request) -> web.StreamResponse:
-    """Let somebody in whom the service has let in. The cookie counts once, whatever comes of it."""
+    """Log in a person whom the service has identified. The cookie can be used only once, whatever the result."""
     await request.app[BRAKES].slow_down(request, "login")
     provider = _provider(request)
     held = cookie(request, LOGIN_COOKIE)
@@ -87,7 +87,7 @@ async def come_back(request: web.Request) -> web.StreamResponse:
 
 
 async def _finish(request: web.Request, provider: OidcProvider, secret: str) -> StaffLogin:
-    """Raise ProviderLoginRefused unless this browser began the login that comes back."""
+    """Finish the login and return the account. Raises ProviderLoginRefused unless this browser began the login."""
     login = OidcLogin(secret)
     state, code = request.query.get("state", ""), request.query.get("code", "")
     if not _SECRET.fullmatch(secret) or not compare_digest(state.encode(), login.state.encode()):

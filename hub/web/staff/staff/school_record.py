@@ -1,4 +1,4 @@
-"""The school's own record, for those who may read it: who changed accounts, keys, campuses, the seal."""
+"""Show the school's record to those who may read it: who changed accounts, keys, campuses, the seal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 
 STAFF = "staff:"
-# The newest ones. `qianda school record` prints all.
+# Only the newest entries are shown. `qianda school record` prints all of them.
 MAX_SHOWN = 300
 
 
 @dataclass(frozen=True)
 class SchoolAct:
-    """One entry. `by`: name of the account; empty for a command. `words`: what it is about; None: it was erased."""
+    """One entry. `by`: name of the account; empty for a command. `words`: what it is about; None if it was erased."""
 
     number: int
     at: datetime
@@ -35,10 +35,10 @@ class SchoolAct:
 
 
 async def record(visit: DeskVisit) -> web.Response:
-    """Show the entries about one's campuses. The chain is checked for whoever sees all of it."""
+    """Show the entries about the campuses that this member of staff may see. If they may see all, check the chain."""
     async with visit.services.database.transaction(visit.shown) as tx:
         installation = await tx.school.installation()
-        assert installation is not None  # no hub starts without
+        assert installation is not None  # a hub does not start without an installation
         entries = await tx.record.entries(installation)
         values = await tx.record.values(installation)
         shown = entries[: -MAX_SHOWN - 1 : -1]

@@ -1,4 +1,4 @@
-"""Which contracts of the board an act is about: those chosen one by one, or all that fit the filters."""
+"""Read which contracts of the board an act is about: those chosen one by one, or all that match the filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FITTING = "fitting"
 
 
 async def read_selected(visit: DeskVisit, most: int) -> list[UUID]:
-    """Return the ids of at most `most` chosen contracts. Raises NotFound for what is no id, BadInput for a filter."""
+    """Return the ids of at most `most` chosen contracts. Raises NotFound for an invalid id, BadInput for a filter."""
     form = await visit.request.post()
     if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:
@@ -26,7 +26,7 @@ async def read_selected(visit: DeskVisit, most: int) -> list[UUID]:
 
 
 async def get_selected(visit: DeskVisit, most: int) -> list[Contract]:
-    """Return the chosen contracts, in their order. Raises NotFound if one of them is outside the scope, too."""
+    """Return the chosen contracts, in their order. Raises NotFound, also if one of them is outside the scope."""
     chosen = await read_selected(visit, most)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get_many(chosen)
@@ -49,7 +49,7 @@ def read_id(text: str) -> UUID:
 
 
 def describe_filter(wanted: BoardFilter) -> dict[str, str]:
-    """Return which filters are set, for the record: never what was searched for, which may be a person."""
+    """Return the filters that are set, for the record, but never the text of a search, which may name a person."""
     named = ("view", "state", "course", "channel", "receipt")
     facts = {name: str(value) for name in named if (value := getattr(wanted, name))}
     return facts | ({"search": "yes"} if wanted.search else {})

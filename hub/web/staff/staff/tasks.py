@@ -1,5 +1,4 @@
-"""Staff tasks (questions, locked or unreachable signers, stuck contracts) by kind, those that were settled, and
-alerts."""
+"""Show open staff tasks by kind (questions, unreachable signers, stuck contracts), finished ones, and alerts."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
-# Tasks of one page, which is also how many can be settled at once.
+# Tasks on one page, which is also the most that can be finished at once.
 PAGE = 50
 MAX_PAGE_DIGITS = 4
 FILTERS = ("campus", "whose", "kind", "done")
@@ -102,7 +101,7 @@ def _number(text: str) -> int:
 
 
 async def done(visit: DeskVisit) -> web.StreamResponse:
-    """Settle one task."""
+    """Finish one task."""
     try:
         end = await _end(visit)
         await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor, end)
@@ -112,8 +111,8 @@ async def done(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def many_done(visit: DeskVisit) -> web.StreamResponse:
-    """Settle the chosen tasks, all with the same outcome and note. Those that wait for a decision on a phone number
-    stay, and so do those that somebody else has settled."""
+    """Finish the chosen tasks, all with the same outcome and note. Tasks that wait for a decision about a phone number
+    stay open. Tasks that somebody else has finished are left out."""
     chosen = await _chosen(visit)
     try:
         end = await _end(visit)
@@ -131,7 +130,7 @@ async def many_done(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def many_taken(visit: DeskVisit) -> web.StreamResponse:
-    """Take the chosen tasks. Those that are settled by now are left out."""
+    """Take the chosen tasks. Tasks that are already finished are left out."""
     for task in await _chosen(visit):
         try:
             await take(visit.services, visit.scope, task, visit.staff)
@@ -141,7 +140,7 @@ async def many_taken(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _chosen(visit: DeskVisit) -> list[UUID]:
-    """Return the chosen tasks. Raises NotFound for one that is unknown, or of a foreign campus."""
+    """Return the chosen tasks. Raises NotFound for a task that is unknown or belongs to another campus."""
     form = await visit.request.post()
     chosen = [_uuid(str(value)) for value in form.getall("task", [])][:PAGE]
     async with visit.services.database.transaction(visit.scope) as tx:
