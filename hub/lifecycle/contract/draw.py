@@ -164,7 +164,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
     if not signer.channels:
         raise BadInput("at least one channel is needed", field=f"{where}.channels")
     if "email" in signer.channels and not signer.email:
-        raise BadInput("the channel email needs an address", field=f"{where}.email")
+        raise BadInput("the channel email needs an e-mail address", field=f"{where}.email")
     return DrawnSigner(
         role=signer.role,
         name=normalise_name(signer.name, field=f"{where}.name"),

@@ -151,7 +151,7 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
             raise BadInput(f"{len(persons)} people fit: give the ID number as well", field="id_number")
         data = await _collect(tx, persons[0]) if persons else None
     if data is None or not (data.contracts or any(data.others.values())):
-        raise NotFound("nothing is kept about such a person")
+        raise NotFound("nothing is stored about such a person")
     return data
 
 

@@ -17,7 +17,7 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
     The record is kept under the installation's id. Raises WrongInstallation before `qianda init`.
     """
     if kind not in SCHOOL_KINDS:
-        raise ValueError(f"no kind of the school's record: {kind}")
+        raise ValueError(f"unknown kind of entry in the school's record: {kind}")
     installation = await tx.school.installation()
     if installation is None:
         raise WrongInstallation("this database is bound to no data folder yet: run `qianda init` first")

@@ -267,7 +267,7 @@ class StepBatch:
             ]
         stored_ids = [each.id for each in await store_messages(self._tx, [*drafts, *held])]
         if len(stored_ids) < len(drafts) + len(held):
-            raise StepsChanged("a message was written already")
+            raise StepsChanged("a message was already written")
         self.delivery_ids = stored_ids[: len(drafts)]
         return calls
 
@@ -304,7 +304,7 @@ class StepBatch:
     async def _write_plans(self) -> None:
         planned = sorted(self._planned.values(), key=lambda each: each.id)
         if planned and await self._tx.plans.put(planned, self._now) < len(planned):
-            raise StepsChanged("another worker has a step by now")
+            raise StepsChanged("another worker has taken a step")
         if any(each.step.due_at < self._now + MAX_SLEEP for each in planned):
             await self._tx.tasks.tell_workers()  # only if needed: commits with NOTIFY wait for each other
         for each in planned:

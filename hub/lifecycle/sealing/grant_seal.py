@@ -45,7 +45,7 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
     if asked.max_uses is not None and not 0 < asked.max_uses <= MAX_USES:
         raise BadInput(f"a number from 1 to {MAX_USES}", field="max_uses")
     if asked.expires_at is not None and asked.expires_at <= tx.now:
-        raise BadInput("a moment to come", field="expires_at")
+        raise BadInput("a moment in the future", field="expires_at")
     if not keeper.scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     await tx.school.campus(asked.campus)

@@ -76,7 +76,7 @@ async def _certify(
     if files:
         chain = await accept_certificate(read_certificates(files), key.spki, authority.root, services.clock())
     elif seal.chain and seal.chain[-1] != authority.root:
-        raise BadInput("an outside authority issued its certificate: bring the new one with its issuers", field="seal")
+        raise BadInput("an outside authority issued its certificate: bring the new one with its chain", field="seal")
     else:
         chain = (await authority.enrol_seal(key.spki, seal.registered_name)).chain
     services.sealing.trust_seal(chain)

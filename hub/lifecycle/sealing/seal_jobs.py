@@ -52,7 +52,7 @@ def check_terms(services: Services, client: SealClient, terms: SealTerms) -> Non
             raise BadInput("no object store of this name is configured for this key", field=f"{field}.store")
         check_prefix(place, f"{field}.prefix")
     if terms.target is not None and terms.target == terms.source:
-        raise BadInput("the results would replace the files", field="target.prefix")
+        raise BadInput("the results would overwrite the files", field="target.prefix")
     if terms.webhook is not None and terms.webhook not in services.seal_files.webhooks:
         raise BadInput("no webhook of this name is configured", field="webhook")
 

@@ -261,7 +261,7 @@ async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes])
         needed = tx.now + _time_to_last(tx, visiting)
         ours = {serial for serial, _, _ in await tx.certificates.revoked(services.sealing.authority_name)}
     if accepted.not_after <= needed:
-        raise CertificateNotValid(f"it ends on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
+        raise CertificateNotValid(f"it expires on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
     if accepted.chain[-1] == services.signing.signer_trust.own:
         if accepted.serial in ours:
             raise CertificateRevoked
@@ -283,7 +283,7 @@ async def _check_revocation(services: Services, visiting: Visit, accepted: Accep
         if status.revoked:
             raise CertificateRevoked
         if status.next_update >= accepted.not_after:
-            raise CertificateNotValid("it ends before the revocation list that speaks for it")
+            raise CertificateNotValid("it expires before the next update of its revocation list")
     except (Refused, Unavailable) as error:
         failure = f"{error.code}: {error}"
         raise

@@ -55,7 +55,7 @@ async def rotate_key(services: Services, name: str, overlap: timedelta, actor: s
         if not live:
             raise BadInput(f"there is no key {name} that counts", field="name")
         if len(live) > 1:
-            raise BadInput(f"{name} is being rotated: the former secret still counts", field="name")
+            raise BadInput(f"{name} is being rotated: the former secret is still valid", field="name")
         before = live[0]
         ends = tx.now + overlap
         await tx.api_keys.expire(before.key.id, min(ends, before.expires_at or ends))

@@ -194,4 +194,4 @@ def check_prefix(place: StorePrefix, field: str) -> None:
     parts = place.prefix.split("/")
     elsewhere = {".", ".."} & set(parts) or "//" in place.prefix
     if elsewhere or place.prefix.startswith("/") or not place.prefix.isprintable() or len(place.prefix) > 500:
-        raise BadInput("a prefix is a path below the store, without ..", field=field)
+        raise BadInput("a prefix is a path in the store, without ..", field=field)

@@ -85,5 +85,5 @@ def _mm(text: str) -> float:
 
 def _finding(text: str) -> int:
     if int(text) > MAX_FINDING:
-        raise BadInput(f"up to {MAX_FINDING} findings are counted", field="place")
+        raise BadInput(f"up to {MAX_FINDING} occurrences are counted", field="place")
     return int(text)

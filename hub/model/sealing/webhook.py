@@ -38,7 +38,7 @@ def read_webhook_key(text: str) -> bytes:
     try:
         key = base64.b64decode(line.removeprefix(PREFIX), validate=True)
     except binascii.Error as error:
-        raise ValueError("seal_files.webhooks: the key is no Base64") from error
+        raise ValueError("seal_files.webhooks: the key is not Base64") from error
     if not line.startswith(PREFIX) or len(key) < MIN_KEY_BYTES:
         raise ValueError(f"seal_files.webhooks: a key is {PREFIX} and {MIN_KEY_BYTES} bytes or more in Base64")
     return key

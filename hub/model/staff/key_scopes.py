@@ -55,10 +55,10 @@ def check_terms(terms: KeyTerms, now: datetime) -> None:
     if not terms.scopes:
         raise BadInput("a key needs at least one scope", field="scope")
     if terms.expires_at is not None and terms.expires_at <= now:
-        raise BadInput(f"{terms.expires_at:%Y-%m-%d} is over: the end has to be a day to come", field="expires")
+        raise BadInput(f"{terms.expires_at:%Y-%m-%d} has passed: the key must expire on a future day", field="expires")
 
 
 def check_overlap(overlap: timedelta) -> None:
     """Raise BadInput for an overlap that is negative or too long."""
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
-        raise BadInput(f"the overlap is from 0 to {MAX_OVERLAP.days} days", field="overlap")
+        raise BadInput(f"the overlap must be 0 to {MAX_OVERLAP.days} days", field="overlap")

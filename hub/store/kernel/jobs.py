@@ -78,7 +78,7 @@ class Jobs:
         """
         starts = int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
         if starts > MAX_STARTS:
-            raise StartedTooOften(f"started {MAX_STARTS} times and never came to an end")
+            raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
         return starts
 
     async def forget_starts(self, job: int) -> None:

@@ -40,7 +40,7 @@ def unpack(content: bytes) -> str:
     except zlib.error as error:
         raise ValueError(f"packed data cannot be read: {error}") from error
     if not packing.eof:
-        raise ValueError("packed data end too early")
+        raise ValueError("packed data is truncated")
     return packed.decode(ENCODING)
 
 

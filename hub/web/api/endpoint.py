@@ -143,7 +143,7 @@ class Operation:
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
         if needs not in key.scopes:
-            raise AccessDenied(f"this key has not the scope {needs}")
+            raise AccessDenied(f"this key does not have the scope {needs}")
         if self.takes_file:  # read within the limits of checks; a check changes nothing, so it needs no Idempotency-Key
             services, check = request.app[HUB].services, partial(request.app[CHECKS].check, request)
             return await self._answer(ApiCall(services, key, scope, None, request.match_info, check=check))

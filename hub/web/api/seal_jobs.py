@@ -47,7 +47,7 @@ async def create(call: ApiCall) -> SealJobGiven:
     """Begin a job with the files that came with the request, or with files of an object store."""
     asked, uploaded = cast(SealJobAsked, call.asked), cast(UploadedFiles | None, call.attached)
     if (asked.source is None) == (uploaded is None):
-        raise BadInput("name an object store, or upload files: one of both", field="source")
+        raise BadInput("either name an object store or upload files", field="source")
     async with call.services.database.transaction(EVERYTHING) as tx:
         seal = await _seal_id(call.services, tx, asked.seal)
         webhook, level = asked.webhook, asked.level

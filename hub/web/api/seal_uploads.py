@@ -75,13 +75,13 @@ class _Incoming:
         try:
             async for part in await request.multipart():
                 if not isinstance(part, BodyPartReader):
-                    raise BadInput("a part may not have parts of its own", field="file")
+                    raise BadInput("a part must not contain other parts", field="file")
                 if part.filename is None:
                     await self._read_field(part)
                 else:
                     await self._read_file(part)
         except ValueError as error:  # aiohttp's reader of multipart bodies
-            raise BadInput("the body is no multipart/form-data", field="file") from error
+            raise BadInput("the body is not multipart/form-data", field="file") from error
 
     async def _read_field(self, part: BodyPartReader) -> None:
         content = bytearray()
@@ -92,7 +92,7 @@ class _Incoming:
         if len(self.fields) >= MAX_FIELDS:
             raise BadInput(f"up to {MAX_FIELDS} fields", field=part.name or "")
         if part.name is None or part.name in self.fields:
-            raise BadInput("each field has a name, and comes once", field=part.name or "")
+            raise BadInput("each field must have a name and occur only once", field=part.name or "")
         self.fields[part.name] = content.decode("utf-8")
 
     async def _read_file(self, part: BodyPartReader) -> None:

@@ -119,7 +119,7 @@ class Key(Body):
         if self.attestation is not None and (self.spki is None or self.custody != Custody.APP_KEYSTORE):
             raise ValueError("an attestation is only allowed with the spki of an app-keystore")
         if self.passkey is not None and self.spki is None:
-            raise ValueError("a certificate that is brought along names its passkey already")
+            raise ValueError("a certificate that the signer brings already names its passkey")
         return self
 
 

@@ -42,7 +42,7 @@ async def verify(request: web.Request, code: str) -> web.Response:
         admitted = await guests.verify(request.app[HUB].services, session_secret(request), code)
     except SessionNotValid:
         if await _of_a_signer(request):
-            raise BadInput("name and id_tail are needed as well", field="name") from None
+            raise BadInput("name and id_tail are also needed", field="name") from None
         raise
     return _with_session(request, admitted, {"contracts": [], "courses": courses_json(request, admitted)})
 

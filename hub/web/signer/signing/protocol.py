@@ -105,7 +105,7 @@ async def verify(request: web.Request) -> web.Response:
     services, secret = request.app[HUB].services, session_secret(request)
     if asked.name is None or asked.id_tail is None:
         if is_pickup_secret(secret):
-            raise BadInput("name and id_tail are needed as well", field="name")
+            raise BadInput("name and id_tail are also needed", field="name")
         return await enrolling.verify(request, asked.code)
     if is_pickup_secret(secret):
         verified = await pickup_code.even(pickup_code.verify(services, secret, asked.code, asked.name, asked.id_tail))
