@@ -1,4 +1,4 @@
-"""Process webhooks of providers that the web process has stored: receipts and inbound messages."""
+"""Process the webhooks of providers that the web process has stored: receipts and inbound messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, log_errors, sleep_or_stop, wait_for_either
 
-# Seconds between two rounds of webhooks: receipts are many, small and never urgent, so they share a transaction.
+# Seconds between two rounds of webhooks. Receipts are many, small and never urgent, so they share a transaction.
 GATHER_CALLS = 0.1
 
 
 class CallbackLoop:
-    """The loop that processes stored webhooks, woken by NOTIFY. `rest`: seconds until it looks for them without a
-    NOTIFY. `beat` is told in each turn how many seconds it sleeps at most."""
+    """The loop that processes stored webhooks, woken by NOTIFY. `rest`: seconds after which it looks for webhooks
+    without a NOTIFY. `beat`: called in each turn with the longest time that the loop will sleep, in seconds."""
 
     def __init__(self, hub: Hub, rest: float, beat: Callable[[float], None]) -> None:
         self._beat = beat

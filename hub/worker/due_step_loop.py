@@ -35,8 +35,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Taken:
-    """Steps that were taken: their number, and the coroutines that are left to run. `wakes_at`: the loop's time at
-    which the next step is due; None if there was no room for all that are due."""
+    """Steps that were taken: their number, and the coroutines that are left to run. `wakes_at`: when the next step is
+    due, in the event loop's time; None if there was no room for all due steps."""
 
     number: int = 0
     works: Sequence[Coroutine[None, None, None]] = ()
@@ -46,7 +46,7 @@ class _Taken:
 class DueStepLoop:
     """The loop that runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY.
 
-    `beat` is told after each turn, and before each sleep, how many seconds it sleeps.
+    `beat`: called after each turn, and before each sleep, with the time that the loop will sleep, in seconds.
     """
 
     def __init__(self, hub: Hub, beat: Callable[[float], None]) -> None:
@@ -95,7 +95,7 @@ class DueStepLoop:
         return taken.number + others.number
 
     async def _run_together(self, most: int) -> _Taken:
-        """Run due steps in one transaction as far as possible."""
+        """Run as many due steps as possible in one transaction."""
         try:
             ran = await run_due(self._services, most, LEASE)
         except Exception as error:  # run alone, each step shows its own error
@@ -139,5 +139,5 @@ class DueStepLoop:
 
 
 def _in(rest: timedelta | None) -> float | None:
-    """Return the event loop's time after this rest."""
+    """Return the event loop's time after this duration; None for None."""
     return None if rest is None else asyncio.get_running_loop().time() + rest.total_seconds()

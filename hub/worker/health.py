@@ -1,7 +1,7 @@
-"""Health and metrics of a worker, over HTTP on a port of its own: `/healthz`, `/readyz`, `/metrics`.
+"""Serve health and metrics of a worker over HTTP, on a port of its own: `/healthz`, `/readyz`, `/metrics`.
 
-It is plain HTTP for the machines that watch. The port is closed unless it is configured, and by default only this
-machine reaches it.
+This is plain HTTP for monitoring systems. The port is closed unless it is configured, and by default only this machine
+can reach it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from hub.wiring import Hub
 from hub.worker.loop_watch import LoopWatch
 
 DATABASE_TIMEOUT = 5.0
-# Seconds for the answers under way when the worker ends.
+# Seconds that answers under way may take when the worker ends.
 SHUTDOWN_TIMEOUT = 1.0
-# A request has no body and small headers: whoever sends more is no probe.
+# A probe sends no body and small headers, so a larger request is not from a probe.
 MAX_BODY_BYTES = 1024
 log = structlog.get_logger()
 

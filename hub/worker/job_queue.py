@@ -1,4 +1,4 @@
-"""Run queued jobs, which have to be done soon after a commit. PgQueuer distributes them among the workers."""
+"""Run queued jobs, which should be done soon after a commit. PgQueuer distributes them among the workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 class _BeatingDriver(AsyncpgPoolDriver):
-    """The driver of the queue, which says whenever it has fetched jobs, or found none."""
+    """The driver of the queue, which reports each time that it has fetched jobs or found none."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], beat: Callable[[], None]) -> None:
         super().__init__(pool)
@@ -57,7 +57,8 @@ class _BeatingDriver(AsyncpgPoolDriver):
 
 
 class _QueriesWithoutDeferredJobs(Queries):
-    """The statements of the queue. Before it sleeps, it asks only whether a job waits: all of ours are due at once."""
+    """The statements of the queue. Before it sleeps, it asks only whether a job is waiting, since all of our jobs are
+    due at once."""
 
     async def eligible_queued_work(self, entrypoints: list[Any]) -> int:
         """Leave it to `queued_work`, which the queue asks next."""
@@ -70,8 +71,8 @@ class _QueriesWithoutDeferredJobs(Queries):
 class JobQueue:
     """The runner of jobs of all kinds.
 
-    `heartbeat`: another worker picks up a job that has had no heartbeat for so long. `rest`: how long the queue sleeps
-    before it looks for such jobs. `beat` is told whenever it has looked, with `rest` in seconds.
+    `heartbeat`: another worker picks up a job that has had no heartbeat for this time. `rest`: how long the queue
+    sleeps before it looks for such jobs. `beat`: called each time it has looked, with `rest` in seconds.
     """
 
     def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta, beat: Callable[[float], None]) -> None:
@@ -118,7 +119,7 @@ class JobQueue:
         await make_package(self._services, UUID(_payload(job)["contract"]), int(job.id))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
-        """Return the handler of jobs about one row. The verb itself plans what is left to do."""
+        """Return the handler of jobs about one row. The verb itself plans what is left to be done."""
 
         async def one(job: Job) -> None:
             await self._started(job)
@@ -127,7 +128,7 @@ class JobQueue:
         return one
 
     async def _deliver(self, job: Job) -> None:
-        """Send a message that answers an act. The first start is fresh; a later one asks the provider first."""
+        """Send a message that follows an act. The first start sends at once; a later start first asks the provider."""
         try:
             await self._services.messaging.router.send_delivery(
                 UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
@@ -136,8 +137,8 @@ class JobQueue:
             log.warning("delivery put off", reason=str(error))  # the periodic task `reconcile` sends it later
 
     def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Callable[[Job], Awaitable[None]]:
-        """Return the handler of jobs about many, `what` names their row. While `work` says that some are left, another
-        job goes on, so that others have their turn in between."""
+        """Return the handler of jobs about many rows; `what` names the row of the act. While `work` returns that some
+        are left, another job continues, so that other jobs have their turn in between."""
 
         async def many(job: Job) -> None:
             await self._started(job)
@@ -184,8 +185,8 @@ class JobQueue:
 
 
 async def _keep_as_it_is(_: object) -> None:
-    """Reset nothing when the queue gives a connection back: it changes no setting and opens no transaction that stays.
-    asyncpg's own reset is a round trip after each statement."""
+    """Reset nothing when the queue gives a connection back, because it changes no setting and leaves no transaction
+    open. asyncpg's own reset would be a round trip after each statement."""
 
 
 def _payload(job: Job) -> dict[str, str]:

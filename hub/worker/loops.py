@@ -1,4 +1,4 @@
-"""What the loops of a worker share: pauses that end early, listening for NOTIFY, and handling of errors."""
+"""Functions that the loops of a worker share: sleep until an event, listen for NOTIFY, handle errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
-    """Run a loop until `stop` is set. After any error start it again: the database may be back in a second."""
+    """Run a loop until `stop` is set. After any error, start it again: the database may be back in a second."""
     pause = 0.5
     while not stop.is_set():
         try:
@@ -34,7 +34,7 @@ async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
 
 
 async def log_errors(work: Awaitable[Result]) -> Result | None:
-    """Return what the work returns. After an error, log it and return None: the work becomes due again by itself."""
+    """Return the result of the work. After an error, log it and return None: the work becomes due again by itself."""
     try:
         return await work
     except Unavailable as error:

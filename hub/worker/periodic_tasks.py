@@ -1,4 +1,4 @@
-"""The periodic tasks: each round is done once in its interval, however many workers there are."""
+"""The periodic tasks. Each round is done once in its interval, however many workers there are."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from hub.store.transaction import Transaction
 from hub.wiring import Hub
 from hub.worker.loops import Loop, log_errors, sleep_or_stop
 
-# The provider is asked about a message whose outcome has been unknown for so long.
+# The provider is asked about a message whose outcome has been unknown for this time.
 SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
-# A day's tree is built in the first round of the day (UTC) in which something is new.
+# How often this is checked: the tree of a day (UTC) is built in the first round that finds something new.
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
 # Enrolments of earlier versions that one round makes findable by phone number.
 FOUND_AT_ONCE = 500
-# After this time an unfinished act about many contracts gets another job, unless one is waiting or running.
+# After this time, an unfinished act on many contracts gets another job, unless a job is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 
 
 class PeriodicTasks:
     """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due webhooks
-    once; `expect`: is told after each round in how many seconds the next one begins."""
+    once; `expect`: called after each round with the time until the next round begins, in seconds."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class PeriodicTasks:
 
     @property
     def loops(self) -> list[Loop]:
-        """One loop for each task: after a provider's outage, its rate limit may keep a task busy for long."""
+        """One loop for each task, because after a provider's outage, its rate limit may keep one task busy for long."""
         rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
         return [
             self.heartbeat,
@@ -105,7 +105,7 @@ class PeriodicTasks:
         await log_errors(delete_old_seal_files(self._services))
 
     async def count_rows(self) -> None:
-        """Count the rows of large tables by state, for the metrics: the rarer, the longer it takes."""
+        """Count the rows of large tables by state, for the metrics. The longer it takes, the less often it is done."""
         for figure in COUNTED:
             await log_errors(self._count_rows(figure))
 
@@ -115,8 +115,8 @@ class PeriodicTasks:
                 await tx.figures.count_rows(figure, tx.now)
 
     async def build_hash_tree(self) -> None:
-        """Build the tree of the day, unless there is one, add the proofs that are missing, and renew in time."""
-        # A worker that reminds needs none of it.
+        """Build the tree of the day unless it exists, add missing proofs, and renew evidence records in time."""
+        # A worker that only reminds does not need these modules.
         from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
         from hub.lifecycle.evidence.renew import renew
 
@@ -125,7 +125,7 @@ class PeriodicTasks:
         await log_errors(renew(self._services))
 
     async def reconcile(self) -> None:
-        """Reconcile messages whose outcome is unknown, and give unfinished acts about many contracts another job."""
+        """Reconcile messages whose outcome is unknown, and give unfinished acts on many contracts another job."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
@@ -160,8 +160,8 @@ class PeriodicTasks:
     async def _in_batches(
         self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
     ) -> None:
-        """Work on what `find` returns until it returns nothing new. What is still due has failed, and waits for the
-        next round."""
+        """Work on the ids that `find` returns until it returns nothing new. An id that is still due has failed, and
+        waits for the next round."""
         seen: set[UUID] = set()
         for _ in range(MAX_BATCHES):
             async with self._hub.database.transaction(EVERYTHING) as tx:

@@ -25,11 +25,11 @@ from hub.worker.periodic_tasks import PeriodicTasks
 class Pace:
     """How often a worker looks for work. `upkeep_every`: seconds between two rounds of the periodic tasks.
 
-    `heartbeat`: a job without a heartbeat for so long is picked up again; longer than the event loop may ever block.
-    `queue_rests`: how long the queue waits for a new job before it looks for one whose worker died.
+    `heartbeat`: a job without a heartbeat for this time is picked up again. It is longer than the event loop may ever
+    block. `queue_rests`: how long the queue waits for a new job before it looks for one whose worker died.
 
-    `turn_limit`: seconds after which a loop counts as hung; a turn has one provider call and one transaction after the
-    other. `round_limit`: the same for periodic tasks, which after an outage wait for the rate limits of providers.
+    `turn_limit`: seconds after which a loop counts as hung. A turn consists of one provider call and one transaction.
+    `round_limit`: the same for periodic tasks, which after an outage wait for the rate limits of providers.
     """
 
     upkeep_every: float = 5.0
@@ -67,7 +67,7 @@ class Worker:
         is taken."""
         loops = (self.due_steps.remind, self.callbacks.listen_for_callbacks, self.jobs.run_jobs, *self.periodic.loops)
         for loop in loops:
-            self._expect_round(loop.__name__, 0.0)  # the first turn may have much to make up for
+            self._expect_round(loop.__name__, 0.0)  # the first turn may have much work to catch up on
         async with self._health():
             await asyncio.gather(*(keep_running(each, stop) for each in loops))
             await self.due_steps.finish()
