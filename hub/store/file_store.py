@@ -1,4 +1,4 @@
-"""The stored files of one database: contents without a file of their own are found by its rows."""
+"""Open the stored files of one database. Content without a file of its own is found by the rows of the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hub.store.transaction import Database
 
 
 def open_files(address: str, database: Database) -> Files:
-    """Open the store at this address (see `Files.at`), whose contents the rows of `database` name."""
+    """Open the store at this address (see `Files.at`). The rows of `database` name its contents."""
 
     async def find_part(sha256: str) -> FilePart | JoinedFile | None:
         async with database.transaction(EVERYTHING) as tx:

@@ -75,7 +75,7 @@ from hub.store.staff.task_assignment import Owners
 
 
 class Repositories:
-    """`now`: real time. `scope`: the campuses whose rows may be seen."""
+    """All repositories of one transaction. `now`: real time. `scope`: the campuses whose rows may be seen."""
 
     def __init__(self, connection: Connection, cipher: Cipher, keys: Keys, scope: Scope, now: datetime) -> None:
         self.connection = connection

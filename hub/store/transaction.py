@@ -29,9 +29,9 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.repositories import Repositories
 
 Clock = Callable[[], datetime]
-# Seconds until a new connection stands, until a statement is cut off, until a lost transaction is undone.
+# Timeouts in seconds: to open a connection, to run a statement, to roll back a failed transaction.
 CONNECT_TIMEOUT, STATEMENT_TIMEOUT, ROLLBACK_TIMEOUT = 10.0, 30.0, 5.0
-# Seconds for which a process goes on to seal with the key that its last transaction found current.
+# Seconds for which a process may encrypt with the key that was current in its last transaction.
 SEALING_KEY_KNOWN_FOR = 2.0
 # Errors after which the same transaction may succeed in a moment: the server is down, is stopping (perhaps in the
 # middle of a statement) or starting, has no connection left, or rolled back one of two transactions in a deadlock.
@@ -56,7 +56,7 @@ _SET_SCOPE = SqlStatement("SELECT set_config('qianda.scope', :scope, true)")
 class Transaction(Repositories):
     """One transaction with its repositories.
 
-    `now` is real time. `planning_now` is the planning clock, which counts for planning, sending and deadlines. Only a
+    `now` is real time. `planning_now` is the time of the planning clock, for planning, sending and deadlines. Only a
     demo can set it ahead of real time.
     """
 
@@ -66,11 +66,11 @@ class Transaction(Repositories):
 
     @asynccontextmanager
     async def all_campuses(self) -> AsyncIterator[None]:
-        """Lift the scope inside the block. For the school's record alone: its chain is one for all campuses. Whoever
-        sees only a part of it would append to the wrong end."""
+        """Lift the scope inside the block. Use this only for the school's record: it is one chain for all campuses, and
+        a transaction that sees only a part of it would append to the wrong entry."""
         await self.connection.execute(_SET_SCOPE, {"scope": EVERYTHING.setting})
         yield
-        await self.connection.flush()  # writes that wait belong to the block
+        await self.connection.flush()  # the kept writes belong to the block
         await self.connection.execute(_SET_SCOPE, {"scope": self.scope.setting})
 
 

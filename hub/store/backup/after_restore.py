@@ -1,4 +1,4 @@
-"""What a restored database has to know before anybody works with it: it stands still, and others may have messages."""
+"""Mark a restored database before anybody uses it: sending is paused, and providers may already have messages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PAUSE = """
 INSERT INTO sending_pause (one, since, restored_from) VALUES (true, $1, $2)
 ON CONFLICT (one) DO UPDATE SET since = excluded.since, restored_from = excluded.restored_from
 """
-# Whatever was open: the providers may have been called after the backup was made.
+# All messages that were open: their providers may have been called after the backup was made.
 _MARK = """
 INSERT INTO restored_delivery SELECT id FROM delivery WHERE state IN ('sending', 'unknown') ON CONFLICT DO NOTHING
 """
-# Only the first start of such a job sends without asking.
+# Only the first start of such a job sends without asking the provider first.
 _STARTED = """
 INSERT INTO job_start (job, starts) SELECT id, 1 FROM pgqueuer WHERE entrypoint = ANY($1::text[])
 ON CONFLICT (job) DO UPDATE SET starts = greatest(job_start.starts, 1)
 """
-# Steps that were due until then may have been carried out by the hub that is gone.
+# The former hub may have carried out steps that were due until this time.
 _UNTIL = """
 INSERT INTO restored_until (one, moment) VALUES (true, $1) ON CONFLICT (one) DO UPDATE SET moment = excluded.moment
 """
@@ -41,7 +41,7 @@ async def check_empty(owner_dsn: str) -> int:
 
 
 async def mark_restored(owner_dsn: str, now: datetime, made_at: datetime) -> None:
-    """Pause sending, and mark the messages whose fate is open. As the role `owner`, before a worker can start."""
+    """Pause sending, and mark the messages whose outcome is open. Runs as the role `owner`, before a worker starts."""
     connection = await asyncpg.connect(owner_dsn)
     try:
         async with connection.transaction():

@@ -1,7 +1,7 @@
 """The members of a backup: a tar stream in which manifests name each member before them, with its size and SHA-256.
 
-A manifest comes after every few thousand members, so that neither writer nor reader remembers more than these; the last
-one says that nothing follows.
+A manifest comes after every few thousand members, so that writer and reader need to remember only these. The last
+manifest says that nothing follows.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from hub.store.backup.sealed_stream import OpeningReader, SealingWriter
 
 ABOUT = "about.json"
 DATABASE = "database/"
-# Members that one manifest names at most.
+# The most members that one manifest names.
 MAX_NAMED = 5000
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_ABOUT_BYTES = 64 << 10
 COPY_BYTES = 1 << 20
-# What a member may be called: below one of the folders, or one of the files beside them.
+# The allowed names of members: paths in one of the folders, or one of the single files.
 NAMES = re.compile(
     r"about\.json|manifest/\d{8}|database/\d{8}|installation\.id|qianda\.toml"
     r"|(files|token|authority|trust|keys|templates)(/(?!\.{1,2}(/|\Z))[^/\0]{1,255}){1,8}"
@@ -40,11 +40,11 @@ class Member:
 
 
 class ArchiveWriter:
-    """Write members one after the other. The archive counts only after `finish`."""
+    """A writer of members, one after the other. The archive is valid only after `finish`."""
 
     def __init__(self, stream: SealingWriter) -> None:
         self._stream = stream
-        # `finish` closes it. After an error it must not be closed: that would write an end.
+        # `finish` closes it. After an error it must not be closed, because that would write a valid end.
         self._tar = tarfile.open(fileobj=cast(IO[bytes], stream), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._named: list[tuple[str, int, str]] = []
         self._manifests = 0
@@ -96,7 +96,7 @@ class _HashedContent:
 def read_members(stream: OpeningReader) -> Iterator[Member]:
     """Yield the members in the order in which they were written. Each has to be read to its end before the next.
 
-    When the iterator ends, everything was as it was written. Raises UnreadableFile as soon as something is not.
+    When the iterator ends, the whole archive is verified. Raises UnreadableFile at the first difference.
     """
     try:
         yield from _checked_members(stream)

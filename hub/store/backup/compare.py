@@ -1,4 +1,4 @@
-"""Whether two databases hold the same: the number of rows of each table, and the roots of all records."""
+"""Compare two databases: the number of rows of each table, and the heads of all records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 
 
 async def count_connections(owner_dsn: str) -> int:
-    """Return how many others are connected to this database."""
+    """Return how many other connections to this database there are."""
     async with connected(owner_dsn, DATABASE_OWNER) as connection:
         return int(await connection.fetchval(_OTHERS))
 

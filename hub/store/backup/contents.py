@@ -1,4 +1,4 @@
-"""What a backup holds, and where it lies in a data folder."""
+"""The contents of a backup, and where they are in a data folder."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from hub.store.backup.dump import DumpAccess, dumped
 from hub.store.backup.sealed_stream import Argon2Cost, OpeningReader, SealingWriter
 from hub.store.kernel.durable_files import PRIVATE, sync_folder
 
-# Bytes of the dump in one member: it is cut up, because a tar member needs its size before its content.
+# Bytes of the dump in one member. The dump is cut up, because the size of a tar member comes before its content.
 DUMP_PART_BYTES = 8 << 20
 FOLDERS = ("token", "authority", "trust", "keys", "templates")
 # See `hub.tokens.softhsm`.
 TOKEN_LOCK = "in-use.lock"
 ID_FILE = "installation.id"
 CONFIGURATION = "qianda.toml"
-# Of this form are the members; another one gets another number.
+# The version of the format of the members. Another format gets another number.
 FORM = 1
 
 
 @dataclass(frozen=True)
 class AboutBackup:
-    """What a backup says of itself. `schema`: the newest migration. `files`: whether stored files are inside; they are
-    not where they lie in an object store. `made_at`: in ISO form, with a time zone."""
+    """The description of a backup, which it contains. `schema`: the newest migration. `files`: whether it contains the
+    stored files, which it does not if they are in an object store. `made_at`: ISO 8601 with a time zone."""
 
     made_at: str
     installation: str
@@ -51,7 +51,8 @@ class AboutBackup:
 
 @dataclass(frozen=True)
 class BackupSource:
-    """What is backed up. `files`: the folder of stored files, None for an object store. `configuration`: own file."""
+    """The data to back up. `files`: the folder of stored files; None for an object store. `configuration`: the hub's
+    own configuration file."""
 
     data: Path
     files: Path | None
@@ -61,9 +62,10 @@ class BackupSource:
 
 
 def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argon2Cost | None = None) -> None:
-    """Write a backup of a hub that may be at work. Raises BadInput if the file exists.
+    """Write a backup of a hub, which may be running. Raises BadInput if the file exists.
 
-    The database comes first: whatever file it names was stored before, so the files that follow are enough.
+    The database is dumped first. Every file that it names was stored before, so the files that are copied afterwards
+    include all of them.
     """
     if target.exists():
         raise BadInput(f"{target} exists already: name another file", field="file")
@@ -83,7 +85,7 @@ def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argo
 
 
 def _give_name(partial: Path, target: Path) -> None:
-    """Give a whole backup its name. Raises FileExistsError if somebody took the name meanwhile."""
+    """Give a complete backup its name. Raises FileExistsError if the name was taken meanwhile."""
     try:
         os.link(partial, target)  # unlike `rename` it never replaces a file
     except FileExistsError:
@@ -114,7 +116,8 @@ def _write_members(archive: ArchiveWriter, source: BackupSource) -> None:
 
 @contextlib.contextmanager
 def _undisturbed(folder: Path) -> Iterator[None]:
-    """Hold the lock of SoftHSM's users, if the folder has one: at each login it rewrites its files in place."""
+    """Hold the lock of SoftHSM's users, if the folder has one, because SoftHSM rewrites its files in place at each
+    login."""
     lock = folder / TOKEN_LOCK
     if not lock.exists():
         yield
@@ -149,7 +152,7 @@ def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
 def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBackup:
     """Decrypt and check a whole backup. `folder` becomes the data folder, `dump` the dump of the database.
 
-    Raises UnreadableFile for anything that is not as it was written; what is in `folder` by then is worth nothing.
+    Raises UnreadableFile if anything is not as it was written. The contents of `folder` are then unusable.
     """
     about: AboutBackup | None = None
     parts = 0

@@ -19,13 +19,13 @@ from hub.store.server.embedded import EmbeddedPostgres, find_programs
 
 # Lines at the beginning of a dump that older servers (before 17) do not understand, and that change nothing.
 NEWER_ONLY = frozenset({b"SET transaction_timeout = 0;\n"})
-# They stand among the first so many lines.
+# These lines are among this many first lines.
 PREAMBLE_LINES = 40
 
 
 @dataclass(frozen=True)
 class DumpAccess:
-    """How the programs reach a database. `programs`: their folder. `environment`: what they run with."""
+    """How PostgreSQL's programs reach a database. `programs`: their folder. `environment`: their environment."""
 
     dsn: str
     programs: Path
@@ -38,7 +38,7 @@ def access_to(dsn: str, server: EmbeddedPostgres | None, server_major: int) -> D
     The password is passed in the environment, since others can read the arguments of a process. Raises
     DatabaseUnavailable where there are no programs that are new enough for the server.
     """
-    # They run with our own account: the embedded server lets nobody else in.
+    # The programs run with our own system account, because the embedded server lets nobody else in.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C.UTF-8"}
     if server:
         return DumpAccess(dsn, server.programs, environment)

@@ -1,8 +1,9 @@
-"""A stream encrypted in chunks under a passphrase, so that it is written and read with little memory.
+"""Encrypt a stream in chunks under a passphrase, so that it can be written and read with little memory.
 
-The STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015): each chunk is sealed with AES-256-GCM under a nonce
-of a random prefix, the chunk's number and whether it is the last one. So no chunk can be changed, moved, left out or
-cut off at the end. The head, with salt and cost of Argon2id (RFC 9106), is authenticated with each chunk.
+This is the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015): each chunk is encrypted with AES-256-GCM
+under a nonce that consists of a random prefix, the chunk's number, and whether it is the last one. So no chunk can be
+changed, moved, left out or cut off at the end. The head, with salt and cost of Argon2id (RFC 9106), is authenticated
+with each chunk.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.errors import UnreadableFile
 
-# Bytes of plain text in each chunk but the last, and of the tag behind it.
+# Bytes of plain text in each chunk except the last, and of the tag after it.
 CHUNK_BYTES = 1 << 20
 TAG_BYTES = 16
 MAGIC = b"qianda-backup-1\n"
 # Magic, salt, prefix of the nonces; time, memory (KiB) and lanes of Argon2id.
 HEAD = struct.Struct(">16s16s7sIII")
-# No head makes a reader spend more than this.
+# Limits of the cost in a head, so that a forged head cannot make a reader spend more.
 MAX_TIME, MAX_MEMORY_KIB, MAX_LANES = 16, 1 << 20, 16
 # The counter in the nonce has four bytes.
 MAX_CHUNKS = 1 << 32
@@ -42,7 +43,7 @@ class Argon2Cost:
 
 
 class SealingWriter:
-    """Encrypt what is written into `target`. The stream counts only after `finish`."""
+    """A writer that encrypts into `target`. The stream is valid only after `finish`."""
 
     def __init__(self, target: IO[bytes], passphrase: str, cost: Argon2Cost | None = None) -> None:
         cost = cost or Argon2Cost()
@@ -55,7 +56,7 @@ class SealingWriter:
         target.write(self._head)
 
     def write(self, content: bytes) -> int:
-        """Take the content. A whole chunk is written once it is certain that it is not the last."""
+        """Take the content. A full chunk is written as soon as it is certain that it is not the last."""
         self._waiting += content
         while len(self._waiting) > CHUNK_BYTES:
             self._seal(bytes(self._waiting[:CHUNK_BYTES]), last=False)
@@ -73,7 +74,7 @@ class SealingWriter:
 
 
 class OpeningReader:
-    """Decrypt a stream of `SealingWriter`. Nothing is returned of a chunk that is not as it was written.
+    """A reader that decrypts a stream of `SealingWriter`. It returns nothing of a chunk that was changed.
 
     Every method raises UnreadableFile for a stream that is foreign, damaged or cut, and for another passphrase.
     """
@@ -103,7 +104,7 @@ class OpeningReader:
         return b"".join(parts)
 
     def _open(self) -> bool:
-        """Open the next chunk. Return False if the last one was opened before."""
+        """Decrypt the next chunk. Return False if the last chunk was already decrypted."""
         if self._ended:
             return False
         sealed, self._next = self._next, b""
@@ -113,7 +114,7 @@ class OpeningReader:
         try:
             plain = self._cipher.decrypt(_nonce(self._prefix, self._number, last), sealed, self._head)
         except (InvalidTag, ValueError):
-            # A chunk that opens as one in the middle was followed by others.
+            # If the last chunk can be decrypted as one in the middle, the stream was cut after it.
             raise UnreadableFile(CUT if last and self._is_whole(sealed) else WRONG) from None
         self._plain, self._ended = memoryview(plain), last
         self._number += 1

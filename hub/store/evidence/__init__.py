@@ -1,1 +1,1 @@
-"""The audit record and retention."""
+"""Records, evidence packages and their proofs, legal holds, erasure, and retention."""

@@ -1,4 +1,4 @@
-"""Erasures that wait for a second person, or for whoever runs the server."""
+"""Erasures that wait for a second person, or for the command of the server's operator."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ErasureRequests:
         await self._connection.execute(insert(REQUEST).values(values | {"sought_sealed": sealed}))
 
     async def list_all(self) -> Sequence[ErasureRequest]:
-        """Return those within the scope, the oldest first."""
+        """Return the requests within the scope, oldest first."""
         rows = await self._connection.execute(select(REQUEST).order_by(REQUEST.c.asked_at))
         return [self._read(row) for row in rows]
 
@@ -51,7 +51,7 @@ class ErasureRequests:
         await self._connection.execute(REQUEST.delete().where(REQUEST.c.id == request))
 
     async def delete_unconfirmed(self, before: datetime) -> None:
-        """Delete those that nobody has confirmed since then."""
+        """Delete the requests from before `before` that nobody has confirmed."""
         over = (REQUEST.c.asked_at < before) & REQUEST.c.confirmed_by.is_(None)
         await self._connection.execute(REQUEST.delete().where(over))
 

@@ -1,4 +1,4 @@
-"""What an inspection reads: records, heads and files of all contracts, a few contracts at a time."""
+"""Read the data for an inspection: records, heads and files of all contracts, a few contracts at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAD: Table = table_of(RecordHeadRow)
 VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
 
-# Includes contracts of which only the record or its head is left.
+# This includes contracts of which only the record or its head is left.
 _NEXT = SqlStatement(
     text("""
 SELECT id FROM (
@@ -70,7 +70,7 @@ _RECORDS = SqlStatement(
     )
     .order_by(_THESE.c.id, ENTRY.c.sequence)
 )
-# Of a contract from which a person was erased all files are gone.
+# A contract from which a person was erased has no files any more.
 _FILES = SqlStatement(
     text("""
 SELECT contract.number, sha256, max(size) AS size, coalesce(max(file), sha256) AS file,

@@ -1,4 +1,4 @@
-"""Legal holds. The role `app` may place one and lift it, and change nothing else of it."""
+"""Legal holds. The role `app` may place and lift a hold, but not change anything else about it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LegalHolds:
         await self._connection.write(_ADD, vars(hold))
 
     async def list_of(self, contracts: Iterable[UUID], now: datetime) -> dict[UUID, LegalHold]:
-        """Return an active hold of each of these contracts that has one."""
+        """Return one active hold for each of these contracts that has any."""
         rows = await self._connection.execute(_OF, {"contracts": list(contracts)})
         holds = [LegalHold(**row) for row in rows]
         return {hold.contract: hold for hold in holds if hold.is_active(now)}

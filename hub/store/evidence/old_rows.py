@@ -1,4 +1,4 @@
-"""Rows that are deleted when they are old enough, and why the rows of all other tables are kept."""
+"""Rows that are deleted when they are old enough, and the reasons why the rows of all other tables are kept."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from hub.store.kernel.statement import SqlStatement
 
 @dataclass(frozen=True)
 class OldRows:
-    """Rows of one table. `condition`: on a row, with `:before` for the moment from which on rows are kept. `emptied`:
-    the assignments of an UPDATE, where the row itself is evidence and only a part of it goes; `freed`: the column."""
+    """Rows of one table that may be deleted. `condition`: the SQL condition, with `:before` for the time from which
+    rows are kept. `emptied`: the assignments of an UPDATE, if the row is evidence and only a column of it is emptied;
+    `freed`: this column."""
 
     table: str
     condition: str
@@ -61,7 +62,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "guests": OldRows("visitor", "expires_at < :before"),
     "login-failures": OldRows("login_failure", "at < :before"),
     "staff-sessions": OldRows("staff_session", "expires_at < :before"),
-    # The certificates of a session that has ended stand in the requests that were signed with them.
+    # The certificates of an ended session are also stored in the requests that were signed with them.
     "session-chains": OldRows(
         "signing_session",
         "expires_at < :before AND certificate_chain <> '{}'",
@@ -157,11 +158,11 @@ class OldRowStore:
         self._connection = connection
 
     async def count_old(self, kind: str, before: datetime) -> tuple[int, int]:
-        """Return how many rows of this kind may go, and their bytes without indexes."""
+        """Return how many rows of this kind may be deleted, and their size in bytes without indexes."""
         rows = await self._connection.execute(_COUNT[kind], {"before": before})
         number, size = rows.one()
         return int(number), int(size)
 
     async def delete_old(self, kind: str, before: datetime, limit: int) -> int:
-        """Delete rows of this kind, or empty them where they are evidence. Return how many, at most `limit`."""
+        """Delete rows of this kind, or empty them if they are evidence. Return how many, at most `limit`."""
         return (await self._connection.execute(_DELETE[kind], {"before": before, "most": limit})).rowcount

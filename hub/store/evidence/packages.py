@@ -1,4 +1,4 @@
-"""Evidence packages: which were made, for which contracts one is due, and what is read for them."""
+"""Evidence packages: those that were made, contracts for which a package is due, and the facts for packages."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class EvidencePackages:
         return int(await self._connection.scalar(_WAITING, {"before": before}) or 0)
 
     async def get_tries(self, contract: UUID) -> int | None:
-        """Return how often a package was tried, or None if none is to be made."""
+        """Return how often it was tried to make a package, or None if no package is due."""
         tries: int | None = await self._connection.scalar(_TRIES, {"contract": contract})
         return tries
 
@@ -88,7 +88,7 @@ class EvidencePackages:
         await self._connection.write(_DONE, {"contract": contract})
 
     async def add(self, package: EvidencePackage) -> bool:
-        """Store a version. Return False if there is one of this number, which stays."""
+        """Store a version. Return False, and store nothing, if a version of this number exists."""
         return (await self._connection.write_now(_ADD, vars(package))).rowcount == 1
 
     async def newest(self, contract: UUID) -> EvidencePackage | None:
@@ -100,7 +100,7 @@ class EvidencePackages:
         return EvidencePackage(**row) if row else None
 
     async def is_erased(self, contract: UUID) -> bool:
-        """Tell whether the files of the contract are gone, because a person was erased from it."""
+        """Return whether the files of the contract were deleted because a person was erased from it."""
         return bool(await self._connection.scalar(_ERASED, {"contract": contract}))
 
     async def identities(self, contract: UUID) -> list[IdentityResult]:

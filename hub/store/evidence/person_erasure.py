@@ -1,7 +1,7 @@
-"""Takes a person out of rows, evidence included. Only the role `owner` may: the hub itself changes no evidence.
+"""Erase a person from rows, including evidence. Only the role `owner` may do this, since `app` cannot change evidence.
 
-Rows stay, with their ids, times and states; what named the person is empty, a dash, or a random value where a keyed
-hash stood. Numbers that opted out stay as hashes, so that nobody writes to them again.
+Rows stay, with their ids, times and states. Values that name the person become empty or a dash, and keyed hashes are
+replaced by random values. Numbers that opted out stay as hashes, so that nobody sends messages to them again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _LABEL = SealedColumn.of(APP_KEY.c.label_sealed)
 
 
 def _no_hash() -> bytes:
-    """Return a value that no keyed hash equals, in place of one."""
+    """Return a random value to replace a keyed hash. No keyed hash is equal to it."""
     return os.urandom(HASH_BYTES)
 
 
@@ -78,7 +78,7 @@ class PersonErasure:
     # ---- in one contract
 
     async def list_files(self, contract: UUID) -> set[str]:
-        """Return the SHA-256 (hex) of every file of a contract: all of them show its people."""
+        """Return the SHA-256 (hex) of every file of a contract, because all of them show its people."""
         prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
@@ -89,7 +89,7 @@ class PersonErasure:
     async def erase_contract(
         self, part: PersonInContract, person: KnownPerson, words: Sequence[str], now: datetime
     ) -> None:
-        """Take the person out of the rows of one contract, which the caller has locked; its files are gone."""
+        """Erase the person from the rows of one contract. The caller has locked it and deleted its files."""
         await self._run(
             VERSION.update().where(VERSION.c.contract == part.contract, VERSION.c.erased_at.is_(None)), erased_at=now
         )
@@ -106,14 +106,15 @@ class PersonErasure:
         mine = CONTRACT.c.id == part.contract
         sealed = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
         data = self._cipher.open_json(sealed, _DATA.at(part.contract))
-        # The words of the contract go with its files.
+        # The texts of the contract are erased like its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
         values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data, _DATA.at(part.contract))}
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
 
     async def _redact_texts(self, part: PersonInContract, words: Sequence[str]) -> None:
-        """Messages about the contract and staff tasks: those to the person are emptied, others lose their name."""
+        """Empty the messages to the person about the contract; remove the person's name from other messages and staff
+        tasks."""
         sent = select(DELIVERY).where(or_(DELIVERY.c.contract == part.contract, _shares(part.contract)))
         for row in await self._connection.execute(sent):
             mine = DELIVERY.update().where(DELIVERY.c.id == row["id"])
@@ -152,7 +153,8 @@ class PersonErasure:
         await self._run(SIGNER.update().where(SIGNER.c.id == signer), **values)
 
     async def _erase_proofs(self, contract: UUID, signer: UUID) -> None:
-        """Certificates name their holder. Signatures stay: without certificate and file they say nothing of anybody."""
+        """Erase the certificates, because they name their holder. Signatures stay: without certificate and file they
+        reveal nothing about anybody."""
         mine = select(TASK.c.id).where(TASK.c.signer == signer)
         await self._run(REQUEST.update().where(REQUEST.c.task.in_(mine)), chain=[], confirmation=None)
         sessions = select(SESSION.c.id).where(SESSION.c.signer == signer)
@@ -174,7 +176,7 @@ class PersonErasure:
     # ---- elsewhere
 
     async def erase_enrolment(self, line: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> None:
-        """Delete the line of a student; take a guardian out of the line of another."""
+        """Delete the line of a student; erase a guardian from the line of another person."""
         mine = ENROLMENT.c.id == line["id"]
         if line["is_student"]:
             await self._run(ENROLMENT.delete().where(mine))
@@ -187,7 +189,8 @@ class PersonErasure:
         )
 
     async def erase_messages(self, person: KnownPerson) -> None:
-        """Delete what came from the person's own phones, their visits, and what was sent there about no contract."""
+        """Delete messages from the person's own phones, their visits, and messages to these phones that are about no
+        contract."""
         hashes = [self._cipher.found_by("phone", phone) for phone in person.own_phones]
         await self._run(INBOUND.delete().where(INBOUND.c.sender_hash.in_(hashes)))
         await self._run(VISITOR.delete().where(VISITOR.c.phone_hash.in_(hashes)))
@@ -196,7 +199,7 @@ class PersonErasure:
             await self._run(DELIVERY.update().where(DELIVERY.c.id == delivery), **self._emptied_message(delivery))
 
     async def erase_keys(self, person: KnownPerson, keys: Sequence[str], now: datetime) -> None:
-        """Delete passkeys and wrong answers, and end device keys, of somebody of whom no contract is kept."""
+        """Delete passkeys and wrong answers, and end device keys, of a person of whom no contract is kept."""
         await self._run(PASSKEY.delete().where(PASSKEY.c.person.in_(keys)))
         await self._run(WRONG.delete().where(WRONG.c.person.in_(keys)))
         await self._run(CODE.update().where(CODE.c.person.in_(keys)), person=_nobody())

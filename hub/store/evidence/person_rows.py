@@ -1,7 +1,7 @@
-"""Rows about one person: who fits what is sought, and everything that stands about them, within a scope.
+"""Find the people who match a search, and all rows about one of them, within a scope.
 
-Signers are found by keyed hashes. Students who do not sign, and people of enrolments, stand in sealed JSON only, which
-is read through a few rows at a time: a few times over: some seconds for twenty thousand.
+Signers are found by keyed hashes. Students who do not sign, and the people of enrolments, are only in encrypted JSON.
+All of it is read, a few rows at a time and a few times over: this takes some seconds for twenty thousand rows.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ _WROTE = SqlStatement(
 
 
 def _by(sql: str) -> SqlStatement:
-    """`:signers` and `:contracts` are ids, `:phones` keyed hashes, `:persons` the hub's keys of a person."""
+    """Return a statement about one person. `:signers` and `:contracts` are ids, `:phones` keyed hashes, `:persons` the
+    hub's keys for the person."""
     types: dict[str, TypeEngine[Any]] = {
         "signers": Uuid(),
         "contracts": Uuid(),
@@ -78,7 +79,7 @@ def _by(sql: str) -> SqlStatement:
     return SqlStatement(text(sql).bindparams(*used))
 
 
-# What is shown of a row, by the kind under which it is shown. Texts of messages name other people: they are left out.
+# The columns that are shown, by kind of row. The texts of messages are left out, because they name other people.
 _OTHERS: Mapping[str, SqlStatement] = {
     "messages_to_them": _by(
         "SELECT id, purpose, channel, state, created_at, state_at FROM delivery"
@@ -122,7 +123,8 @@ class PersonRows:
     # ---- who fits
 
     async def identify(self, sought: SoughtPerson) -> list[KnownPerson]:
-        """Return everybody who fits, each once. A phone of which nothing else is known is a person without document."""
+        """Return all matching people, each once. A phone about which nothing else is known gives a person without a
+        document."""
         documents: dict[tuple[str, str], None] = {}
         async for _, values in self._signers(sought):
             documents[values["id_type"], values["id_number"]] = None
@@ -137,7 +139,7 @@ class PersonRows:
         return found
 
     async def _know(self, id_type: str, id_number: str, sought: SoughtPerson) -> KnownPerson:
-        """Return the person with this document, with all that is on file anywhere in the scope."""
+        """Return the person with this document, with everything on file within the scope."""
         theirs: dict[str, set[str]] = {"name": set(), "phone": {sought.phone}, "email": set()}
         async for _, values in self._signers(SoughtPerson(id_number=id_number)):
             _add(theirs, values, id_type)
@@ -160,7 +162,7 @@ class PersonRows:
         return False
 
     async def _signers(self, sought: SoughtPerson) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
-        """Yield the signers who fit, with what is on file of each."""
+        """Yield the matching signers, with the values on file for each."""
         statement: SqlStatement = _ALL_SIGNERS
         values: dict[str, Any] = {}
         if sought.id_number:
@@ -177,7 +179,7 @@ class PersonRows:
                 yield row, on_file
 
     async def _opened(self, statement: SqlStatement, sealed: SealedColumn) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
-        """Yield each row with its sealed JSON. A row that cannot be opened is passed over: `keys check` names it."""
+        """Yield each row with its decrypted JSON. Skip rows that cannot be decrypted, which `keys check` lists."""
         async for row in self._connection.stream(statement, {}, ROWS_AT_ONCE):
             try:
                 yield row, self._cipher.open_json(row[sealed.column], sealed.at(row["id"]))
@@ -187,7 +189,7 @@ class PersonRows:
     # ---- what stands about them
 
     async def list_contracts(self, person: KnownPerson) -> list[PersonInContract]:
-        """Return every contract of the person, as signer or as the student, in the order in which they were made."""
+        """Return all contracts of the person, as signer or as student, in the order of their creation."""
         found: dict[UUID, PersonInContract] = {}
         if not person.id_number:
             return []
@@ -202,7 +204,7 @@ class PersonRows:
         return sorted(found.values(), key=lambda part: (part.created_at, part.number))
 
     async def list_enrolments(self, person: KnownPerson) -> list[dict[str, Any]]:
-        """Return the lines of the roster that name the person: as the student or not, and what is theirs alone."""
+        """Return the roster lines that name the person: whether as the student, and only the person's own values."""
         lines: list[dict[str, Any]] = []
         async for row, people in self._opened(_ENROLMENTS, _PEOPLE):
             for is_student, values in list_people(people):
@@ -215,7 +217,7 @@ class PersonRows:
     async def list_others(
         self, person: KnownPerson, parts: Sequence[PersonInContract]
     ) -> dict[str, list[dict[str, Any]]]:
-        """Return what else stands about the person, by kind. What came from a shared phone is not in it."""
+        """Return the other rows about the person, by kind. Messages from a shared phone are left out."""
         phones = [self._cipher.found_by("phone", phone) for phone in person.own_phones]
         values: dict[str, Any] = {
             "phones": phones,
@@ -239,7 +241,7 @@ class PersonRows:
         return found
 
     def list_keys(self, person: KnownPerson) -> list[str]:
-        """Return the keys by which rows name this person: by document, and declared at each of their phones."""
+        """Return the keys by which rows name this person: by document, and as declared at each of their phones."""
         if not person.id_number:
             return []
         key = self._cipher.person(person.id_type, person.id_number)
@@ -247,7 +249,7 @@ class PersonRows:
 
 
 def _number(sought: SoughtPerson) -> dict[str, str]:
-    """What is not known yet of a row counts as fitting until it was opened."""
+    """Return the sought number as values of a row. Values that are not known yet match until the row is decrypted."""
     return {"id_number": sought.id_number}
 
 

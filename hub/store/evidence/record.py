@@ -1,4 +1,4 @@
-"""The audit record: appended in the transaction of what it records, hash-chained for each contract, never changed."""
+"""The record of each contract. Entries are appended in the transaction of the act, hash-chained, and never changed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Record:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
 
     def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
-        """Tell this object the newest entry of a record that the transaction has locked. None: it has no entry yet."""
+        """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet."""
         self._heads[contract] = (sequence or 0, digest or GENESIS)
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Record:
         await self.append_many([NewEntry(contract, campus, kind, actor, facts)])
 
     async def append_many(self, entries: Sequence[NewEntry]) -> None:
-        """Append these entries as `append` does, those of one contract in this order."""
+        """Append these entries as `append` does. Entries of one contract keep their order."""
         kept = [await self._with_commitments(each) for each in entries]
         await self.lock_heads(each.contract for each in entries)
         rows = [self._chained(each, facts) for each, facts in zip(entries, kept, strict=True)]
@@ -184,10 +184,10 @@ class Record:
         return await self._delete((VALUE.c.contract == contract) & VALUE.c.commitment.in_(behind))
 
     async def erase(self, signer: UUID) -> list[str]:
-        """Erase a signer's values and salt, and what others wrote about the contract. Return the erased texts.
+        """Erase a signer's values and salt, and the texts of other people about the contract. Return the erased texts.
 
-        The chain stays valid, and its commitments become meaningless. With the last of a person's contracts, the
-        person's passkeys are deleted as well.
+        The chain stays valid, and its commitments become meaningless. With the last contract of a person, the person's
+        passkeys are deleted too.
         """
         theirs = select(SIGNER.c.contract).where(SIGNER.c.id == signer).scalar_subquery()
         words = await self._delete((VALUE.c.contract == theirs) & VALUE.c.signer.is_(None) | (VALUE.c.signer == signer))
@@ -210,7 +210,7 @@ class Record:
 
 
 def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:
-    """Return the signer whom an entry is about, or who is its actor, or None."""
+    """Return the signer whom an entry concerns, or who is its actor, or None."""
     try:
         return UUID(str(facts.get("signer") or actor.removeprefix("signer:")))
     except ValueError:

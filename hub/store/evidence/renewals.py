@@ -1,4 +1,4 @@
-"""Renewals of evidence records: which timestamps are the newest ones, and by which steps a record was renewed."""
+"""Renewals of evidence records: the newest timestamps, and the steps by which a record was renewed."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Renewals:
         self._connection = connection
 
     async def list_current(self) -> list[dict[str, Any]]:
-        """Return the day or renewal, algorithm and token of each timestamp that no other one renews yet."""
+        """Return the day or renewal, the algorithm and the token of each timestamp that has not been renewed yet."""
         return [dict(row) for row in await self._connection.execute(_CURRENT)]
 
     async def next_id(self) -> int:
         return int(await self._connection.scalar(_NEXT_ID) or 1)
 
     async def add(self, renewal: Renewal, leaves: Sequence[RenewalLeaf]) -> bool:
-        """Store a renewal with its leaves, in their order. Return False if there is one of this id, which stays."""
+        """Store a renewal with its leaves, in their order. Return False, and store nothing, if its id exists."""
         if (await self._connection.write_now(_ADD, vars(renewal))).rowcount != 1:
             return False
         rows = [vars(leaf) | {"renewal": renewal.id, "position": number} for number, leaf in enumerate(leaves)]
@@ -78,7 +78,7 @@ class Renewals:
         return True
 
     async def list_steps(self, contract: UUID, day: date) -> list[RenewalStep]:
-        """Return how the evidence record of a contract's package, which is in the tree of `day`, was renewed."""
+        """Return the renewals of the evidence record of a contract's package, which is in the tree of `day`."""
         steps: list[RenewalStep] = []
         source: dict[str, Any] = {"day": day, "renewed": None, "contract": contract, "after": 0}
         while row := (await self._connection.execute(_STEP, source)).first():
@@ -95,6 +95,6 @@ class Renewals:
         return int(await self._connection.scalar(_COUNT_TO_HASH_ANEW, {"algorithm": algorithm}) or 0)
 
     async def list_to_hash_anew(self, algorithm: str, after: UUID, limit: int) -> list[UUID]:
-        """Return contracts whose package is in a tree, and in none of this algorithm yet, in the order of their ids."""
+        """Return contracts whose package is in a tree, but in none of this algorithm yet, in the order of their ids."""
         given = {"algorithm": algorithm, "after": after, "most": limit}
         return list(await self._connection.scalars(_TO_HASH_ANEW, given))

@@ -1,4 +1,4 @@
-"""Which stored files rows need, and which nobody needs any more."""
+"""Find the stored files that rows need, and those that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.files import FilePart, FilePiece, JoinedFile
 from hub.store.kernel.statement import SqlStatement
 
-# The condition on `state` and `prepared_deleted_at` is that of an index, which holds only what is left to do.
+# The condition on `state` and `prepared_deleted_at` is the same as that of an index with only the remaining requests.
 _DONE_WITH = SqlStatement(
     text("""
 SELECT request.id, request.contract, request.base, request.prepared, request.state = 'EMBEDDED' AS is_embedded,
@@ -42,7 +42,7 @@ FROM document_version AS version JOIN contract ON contract.id = version.contract
 WHERE version.contract = ANY(:contracts) ORDER BY version.id
 """).bindparams(bindparam("contracts", type_=ARRAY(Uuid())))
 )
-# A file is only named that still is the whole of a version: another process may have put that one into a later file.
+# A row may only name a file that is still the whole of a version. Another process may have turned it into a part.
 _PUT_PARTS = SqlStatement(
     text("""
 UPDATE document_version SET file = found.file
@@ -90,7 +90,7 @@ class DoneRequest:
 
 @dataclass(frozen=True)
 class DoneBefore:
-    """Moments: requests that lapsed, and signatures that were embedded, before these are done with."""
+    """The times before which a lapsed request, or an embedded signature, counts as finished."""
 
     lapsed: datetime
     embedded: datetime
@@ -101,16 +101,16 @@ class StoredFiles:
         self._connection = connection
 
     async def list_done_requests(self, before: DoneBefore, after: UUID, limit: int) -> list[DoneRequest]:
-        """Return requests whose files are not known to be deleted, by id, those behind the id `after`."""
+        """Return requests whose files are not known to be deleted, in the order of their ids, after the id `after`."""
         values = {"lapsed_before": before.lapsed, "embedded_before": before.embedded, "after": after, "most": limit}
         return [DoneRequest(**row) for row in await self._connection.execute(_DONE_WITH, values)]
 
     async def mark_deleted(self, requests: Sequence[UUID], at: datetime) -> None:
-        """Note that the files of these requests are gone."""
+        """Note that the files of these requests were deleted."""
         await self._connection.execute(_MARK_DELETED, {"requests": list(requests), "at": at})
 
     async def list_versions(self, contracts: Iterable[UUID]) -> list[ContractFiles]:
-        """Return the versions of these contracts, each contract once."""
+        """Return the versions of these contracts, by contract."""
         found: defaultdict[tuple[UUID, str], list[StoredVersion]] = defaultdict(list)
         for row in await self._connection.execute(_VERSIONS, {"contracts": list(set(contracts))}):
             values = {name: row[name] for name in StoredVersion.__dataclass_fields__}
@@ -131,5 +131,5 @@ class StoredFiles:
         return JoinedFile(sha256, [FilePiece(**piece) for piece in pieces]) if pieces else None
 
     async def list_named(self, files: Iterable[str]) -> set[str]:
-        """Return those of these files (SHA-256) that a row names."""
+        """Return the files (SHA-256) among these that a row names."""
         return set(await self._connection.scalars(_NAMED, {"files": list(files)}))

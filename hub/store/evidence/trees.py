@@ -1,4 +1,4 @@
-"""Hash trees: what the next one is over, the trees themselves, and what a leaf says beside what is there now."""
+"""Hash trees: the leaves of the next tree, the stored trees, and the comparison of leaves with the present rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ SELECT count(*) FROM pg_trigger WHERE tgname IN ('keep_evidence', 'follow_record
 
 @dataclass(frozen=True)
 class UnprovenPackage:
-    """A package that has a leaf in the tree of `day`, and no version 2 yet."""
+    """A package that has a leaf in the tree of `day`, but no version 2 yet."""
 
     contract: UUID
     day: date
@@ -91,7 +91,7 @@ class UnprovenPackage:
 
 @dataclass(frozen=True)
 class ComparedLeaf:
-    """A leaf, and what it would be by the rows that are there now; None if these rows are gone."""
+    """A leaf, and the same leaf computed from the present rows; None if these rows do not exist any more."""
 
     stored: TreeLeaf
     now: bytes | None
@@ -112,7 +112,7 @@ class HashTrees:
         return leaves
 
     async def add(self, tree: StoredTree, leaves: Sequence[TreeLeaf]) -> bool:
-        """Store a tree with its leaves, in their order. Return False if there is one of this day, which stays."""
+        """Store a tree with its leaves, in their order. Return False, and store nothing, if the day has a tree."""
         if (await self._connection.write_now(_ADD, vars(tree))).rowcount != 1:
             return False
         rows = [
@@ -137,7 +137,7 @@ class HashTrees:
         return list(await self._connection.scalars(_LEAVES, {"day": day}))
 
     async def find_day(self, contract: UUID) -> date | None:
-        """Return the day of the tree that has the contract's package; None before there is one."""
+        """Return the day of the tree with the contract's package; None if no tree has it yet."""
         day: date | None = await self._connection.scalar(_DAY_OF, {"contract": contract})
         return day
 
@@ -145,12 +145,12 @@ class HashTrees:
         return [UnprovenPackage(**row) for row in await self._connection.execute(_UNPROVEN, {"most": limit})]
 
     async def compare(self, day: date) -> AsyncIterator[ComparedLeaf]:
-        """Yield each leaf of a tree beside what it would be now, in their order."""
+        """Yield each leaf of a tree, in order, with the same leaf computed from the present rows."""
         async for row in self._connection.stream(_COMPARED, {"day": day}, ROWS_AT_ONCE):
             yield _compared(row)
 
     async def count_triggers(self) -> int:
-        """Return how many of the triggers that keep evidence are switched on."""
+        """Return how many of the triggers that protect evidence are enabled."""
         return int(await self._connection.scalar(_TRIGGERS_ON) or 0)
 
 

@@ -43,12 +43,12 @@ class School:
         return kind
 
     async def installation(self) -> UUID | None:
-        """The id of this installation; None before `qianda init`."""
+        """Return the id of this installation; None before `qianda init`."""
         found: UUID | None = await self._connection.scalar(select(INSTALLATION.c.installation_id))
         return found
 
     async def change_alone(self) -> None:
-        """Whoever changes campuses and courses from a file waits here until this transaction ends."""
+        """Lock changes of campuses, courses and API keys until this transaction ends, so that they do not overlap."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('school', 3))"))
 
     async def advance_clock(self, step: timedelta) -> None:
@@ -115,7 +115,7 @@ class School:
         return await self.add_enrolments([(enrolment, person)], at) == 1
 
     async def add_enrolments(self, lines: Sequence[tuple[Enrolment, str]], at: datetime) -> int:
-        """Add all but those that are enrolled already; return how many. Each comes with its `Cipher.person`."""
+        """Add the enrolments that do not exist yet. Return how many. Each comes with the student's `Cipher.person`."""
         if not lines:
             return 0
         rows = [

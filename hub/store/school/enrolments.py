@@ -1,4 +1,4 @@
-"""The list of enrolments, searched and in pages; changes of one, and what makes it findable."""
+"""The list of enrolments, with search and pages; changes of an enrolment, and the rows by which it is found."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Enrolments:
     # ---- the list
 
     async def list_page(self, wanted: EnrolmentFilter, page: EnrolmentPage) -> list[EnrolmentLine]:
-        """Return a page of the enrolments that fit, each with its contract."""
+        """Return a page of the matching enrolments, each with its contract."""
         place = ENROLMENT.c.place
         statement = self._fitting(wanted)
         if page.after is not None:
@@ -72,22 +72,22 @@ class Enrolments:
         return [self._line(row) for row in rows]
 
     async def list_fitting(self, wanted: EnrolmentFilter, limit: int) -> list[Enrolment]:
-        """Return the enrolments that fit, in the order in which they came."""
+        """Return the matching enrolments, in the order in which they were added."""
         rows = await self._connection.execute(self._fitting(wanted).order_by(ENROLMENT.c.place).limit(limit))
         return [enrolment_of_row(self._cipher, row) for row in rows]
 
     async def list_chosen(self, enrolments: Sequence[UUID]) -> list[Enrolment]:
-        """Return these enrolments in the order in which they came; those outside the scope are left out."""
+        """Return these enrolments in the order in which they were added. Those outside the scope are left out."""
         chosen = select(ENROLMENT).where(ENROLMENT.c.id.in_(enrolments)).order_by(ENROLMENT.c.place)
         return [enrolment_of_row(self._cipher, row) for row in await self._connection.execute(chosen)]
 
     async def count(self, wanted: EnrolmentFilter, most: int) -> int:
-        """Return how many fit, and no more than `most`: nobody reads a larger number, and counting on would cost."""
+        """Return how many match, counted up to `most`: nobody needs a larger number, and counting further is slow."""
         found = self._fitting(wanted).with_only_columns(ENROLMENT.c.id).limit(most).subquery()
         return int(await self._connection.scalar(select(func.count()).select_from(found)) or 0)
 
     async def last_place(self) -> int:
-        """Return the place of the newest enrolment, 0 without any."""
+        """Return the place of the newest enrolment, 0 if there is none."""
         return int(await self._connection.scalar(select(func.max(ENROLMENT.c.place))) or 0)
 
     def _fitting(self, wanted: EnrolmentFilter) -> Select[Any]:
@@ -114,7 +114,8 @@ class Enrolments:
             yield ENROLMENT.c.id.in_(self._found_by(wanted))
 
     def _found_by(self, wanted: EnrolmentFilter) -> Select[Any]:
-        """Each part uses an index of its own. Only operators that reveal nothing may use one below the row security."""
+        """Return a query for the enrolments that a search finds. Each part uses an index of its own. Under row-level
+        security, only leakproof operators can use an index."""
         text, name = wanted.search, collate(ENROLMENT.c.student_name, "C")
         ways = [
             select(ENROLMENT.c.id).where(name >= text, name < text + LAST_CHARACTER),
@@ -134,7 +135,7 @@ class Enrolments:
     # ---- one enrolment
 
     async def change(self, enrolment: Enrolment, person: str, by: str, at: datetime) -> None:
-        """Write what the enrolment says now. `person`: of the student, as `Cipher.person` returns it.
+        """Write the present values of an enrolment. `person`: the student, as `Cipher.person` returns it.
 
         Raises AlreadyEnrolled if this student is in this course by another enrolment.
         """
@@ -157,7 +158,7 @@ class Enrolments:
     # ---- enrolments of earlier versions
 
     async def make_findable(self, limit: int) -> int:
-        """Write the phone numbers' hashes of enrolments that have none yet; return of how many."""
+        """Write the hashes of phone numbers for enrolments that have none yet. Return for how many."""
         rows = await self._connection.execute(_NOT_FINDABLE, {"most": limit})
         found = [enrolment_of_row(self._cipher, row) for row in rows]
         if found:

@@ -1,4 +1,4 @@
-"""Contracts that staff issue together: which enrolments belong to an act, and the outcome of each."""
+"""Acts of staff that issue many contracts: the enrolments of an act, and the outcome for each."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class IssueActs(ActItems):
         self._cipher = cipher
 
     async def begin(self, act: IssueAct, enrolments: Sequence[Enrolment]) -> bool:
-        """Store an act with its enrolments, in this order. Return False, and change nothing, if it was begun before:
-        a second click waits for the first one."""
+        """Store an act with its enrolments, in this order. Return False, and change nothing, if it has already begun. A
+        second click waits for the first one."""
         values = {name: getattr(act, name) for name in IssueAct.__dataclass_fields__}
         if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
             return False
@@ -59,12 +59,12 @@ class IssueActs(ActItems):
         return IssueProgress(act, left, {IssueOutcome(outcome): count for outcome, count in counts.items()})
 
     async def list_recent(self, since: datetime, limit: int = 5) -> list[IssueProgress]:
-        """Return acts that were asked for since then, newest first."""
+        """Return acts that were requested since `since`, newest first."""
         statement = select(ACT).where(ACT.c.asked_at >= since).order_by(ACT.c.asked_at.desc(), ACT.c.id).limit(limit)
         return [await self.get_progress(_act(row)) for row in await self._connection.execute(statement)]
 
     async def list_not_issued(self, act: UUID, limit: int) -> list[FailedItem]:
-        """Return the enrolments that were not issued by this act, with the reason."""
+        """Return the enrolments whose contracts were not issued by this act, with the reason."""
         columns = (ITEM.c.enrolment, ENROLMENT.c.student_name, ITEM.c.outcome, ITEM.c.failure_sealed)
         joined = ITEM.outerjoin(ENROLMENT, ENROLMENT.c.id == ITEM.c.enrolment)
         mine = (ITEM.c.act == act) & ITEM.c.outcome.is_not(None) & (ITEM.c.outcome != IssueOutcome.ISSUED.value)

@@ -1,4 +1,4 @@
-"""Imports of rosters: what each added, and what of it nobody has used since."""
+"""Imports of rosters: the enrolments that each has added, and those among them that nobody has used since."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RosterImports:
         self._connection = connection
 
     async def begin(self, wanted: RosterImport) -> UUID:
-        """Add an import. Return its id, or that of the import of the same upload, which then goes on."""
+        """Add an import. Return its id, or the id of an earlier import of the same upload, which is continued."""
         values = {name: getattr(wanted, name) for name in _FIELDS}
         statement = insert(IMPORT).values(values).on_conflict_do_nothing()
         await self._connection.execute(statement)
@@ -48,7 +48,7 @@ class RosterImports:
         return RosterImport(**row) if row else None
 
     async def lock_import(self, roster_import: UUID) -> RosterImport | None:
-        """Lock the import until the end of the transaction, and return it. Adding to it and undoing it take turns."""
+        """Lock the import until the end of the transaction, and return it, so that adding and undoing take turns."""
         columns = [IMPORT.c[name] for name in _FIELDS]
         mine = select(*columns).where(IMPORT.c.id == roster_import).with_for_update()
         row = (await self._connection.execute(mine)).first()
@@ -71,7 +71,7 @@ class RosterImports:
         await self._connection.execute(mine.values(added=IMPORT.c.added + added))
 
     async def finish(self, roster_import: UUID, good: int, refused: int) -> None:
-        """Write how many rows of the whole file were `good`, added now, before, or there already, and `refused`."""
+        """Write how many rows of the file were `good` (added now or earlier, or already enrolled) and `refused`."""
         mine = IMPORT.update().where(IMPORT.c.id == roster_import)
         already = func.greatest(good - IMPORT.c.added, 0)
         await self._connection.execute(mine.values(already=already, refused=refused))
@@ -79,8 +79,8 @@ class RosterImports:
     # ---- undoing
 
     async def delete_unused(self, roster_import: UUID) -> int:
-        """Delete the enrolments of this import that nobody has used; return how many. Whoever issues one at this moment
-        is waited for."""
+        """Delete the enrolments of this import that nobody has used. Return how many. Wait for transactions that are
+        issuing one of them at this moment."""
         mine = and_(ENROLMENT.c.roster_import == roster_import, not_(_IS_USED))
         return (await self._connection.execute(ENROLMENT.delete().where(mine))).rowcount
 

@@ -1,4 +1,4 @@
-"""Rosters that were uploaded, and the titles that a campus gives to their columns."""
+"""Uploaded rosters, and the column titles that a campus uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rosters:
         await self._connection.execute(insert(UPLOAD).values(values))
 
     async def get_upload(self, upload: UUID) -> RosterUpload:
-        """Return the roster with its content. Raises NotFound, outside the scope too."""
+        """Return the roster with its content. Raises NotFound, also outside the scope."""
         row = (await self._connection.execute(select(UPLOAD).where(UPLOAD.c.id == upload))).first()
         if row is None:
             raise NotFound("there is no such roster any more")
@@ -40,7 +40,7 @@ class Rosters:
         return RosterUpload(**values, data=self._cipher.open_bytes(row["data_sealed"], _DATA.at(row["id"])))
 
     async def list_uploads(self, limit: int = 10) -> list[RosterUpload]:
-        """Return the newest, without their content."""
+        """Return the newest uploads, without their content."""
         columns = [UPLOAD.c[name] for name in _PLAIN]
         statement = select(*columns).order_by(UPLOAD.c.created_at.desc(), UPLOAD.c.id).limit(limit)
         return [RosterUpload(**row) for row in await self._connection.execute(statement)]

@@ -1,7 +1,7 @@
-"""The files of seal jobs on this machine: what was uploaded, what is being fetched, and what is sealed.
+"""The files of seal jobs on this machine: uploaded or fetched sources, and results.
 
-`JOB/in/0001/1234` and `JOB/out/0001/1234`. A result has its name before it is made, and is there only when it is whole:
-whoever does the work again after a crash finds it.
+They are named `JOB/in/0001/1234` and `JOB/out/0001/1234`. The name of a result is known before it is made, and a result
+exists only if it is complete. So a worker that repeats the work after a crash finds it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ PER_FOLDER = 1_000
 
 @dataclass(frozen=True)
 class SealJobFiles:
-    """`folder`: shared by web and workers."""
+    """The files of all seal jobs. `folder`: a folder that web and workers share."""
 
     folder: Path
 
     def source(self, job: UUID, number: int) -> Path:
-        """Return where a file of a job lies before it is sealed; its folder exists."""
+        """Return the path of a file before it is sealed. Its folder exists."""
         return self._place(job, "in", number)
 
     def result(self, job: UUID, number: int) -> Path:
-        """Return where a file of a job lies once it is sealed; its folder exists."""
+        """Return the path of a sealed file. Its folder exists."""
         return self._place(job, "out", number)
 
     def take_over(self, job: UUID, uploaded: Path) -> None:
-        """Make a folder with sources, filled elsewhere below `folder`, that of a job."""
+        """Move a folder with uploaded sources, which must be below `folder`, to its job."""
         (self.folder / str(job)).mkdir(mode=0o700)
         uploaded.rename(self.folder / str(job) / "in")
 
     def new_upload(self, upload: UUID) -> Path:
-        """Return a new folder for an upload, whose files `place_in` names."""
+        """Make and return a new folder for an upload. `place_in` names the files in it."""
         folder = self.folder / f"upload-{upload}"
         folder.mkdir(parents=True, mode=0o700)
         return folder

@@ -1,7 +1,7 @@
 """Jobs that seal files of other systems, and their files.
 
-A worker claims some files at a time by a lease. The very moment at which the lease ends says whose it is: whoever lost
-it writes nothing.
+A worker claims some files at a time by a lease. The exact end of the lease identifies its holder. A worker that has
+lost its lease writes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _COLUMNS = ("job", "number", "campus", "name", "source", "sha256", "state", "det
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _GET = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")))
 _GET_LOCKED = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update())
-# MATERIALIZED: a join might run the inner SELECT several times, and so claim more than LIMIT says.
+# MATERIALIZED, because a join might run the inner SELECT several times, and so claim more rows than LIMIT allows.
 _CLAIM = SqlStatement("""
 WITH chosen AS MATERIALIZED (SELECT number FROM seal_job_item WHERE job = :job AND state = 'waiting'
   AND (leased_until IS NULL OR leased_until <= :now) ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED)
@@ -148,11 +148,11 @@ class SealJobs:
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, rows))
 
     async def begin(self, job: UUID, total: int, now: datetime) -> bool:
-        """Let a job run that has so many files; one without any is over. Return False if it was begun before."""
+        """Set a job with `total` files to running, or to done if it has none. Return False if it had already begun."""
         return (await self._connection.execute(_BEGIN, {"job": job, "total": total, "now": now})).rowcount == 1
 
     async def stop(self, job: UUID, reason: str, now: datetime) -> None:
-        """End a job that cannot go on."""
+        """End a job that cannot continue."""
         await self._connection.execute(_STOP, {"job": job, "reason": reason, "now": now})
 
     async def get(self, job: UUID, *, lock: bool = False) -> SealJob:
@@ -167,14 +167,14 @@ class SealJobs:
         return ClientLoad(row["open_jobs"], int(row["files"]), row["oldest"])
 
     async def list_items(self, job: UUID, state: SealItemState | None, after: int, limit: int) -> list[SealItem]:
-        """Return files of a job behind this number, in their order."""
+        """Return files of a job with numbers after `after`, in order."""
         mine = (ITEM.c.job == job) & (ITEM.c.number > after)
         wanted = mine if state is None else mine & (ITEM.c.state == state.value)
         rows = await self._connection.execute(select(ITEM).where(wanted).order_by(ITEM.c.number).limit(limit))
         return [_item(row) for row in rows]
 
     async def get_item(self, job: UUID, number: int) -> SealItem:
-        """Raises SealJobNotFound."""
+        """Return one file of a job. Raises SealJobNotFound."""
         statement = select(ITEM).where(ITEM.c.job == job, ITEM.c.number == number)
         row = (await self._connection.execute(statement)).first()
         if row is None:
@@ -191,15 +191,16 @@ class SealJobs:
         )
 
     async def renew(self, job: UUID, held: datetime, until: datetime) -> None:
-        """Hold the files longer whose lease ends at `held`."""
+        """Extend the lease that ends at `held` until `until`."""
         await self._connection.execute(_RENEW, {"job": job, "held": held, "until": until})
 
     async def release(self, job: UUID, held: datetime, until: datetime) -> None:
-        """Give files back until then, because a part is away that all need: that was no try."""
+        """Release the files of a lease until `until`, because a service that all need is unavailable. The try does not
+        count."""
         await self._connection.execute(_RELEASE, {"job": job, "held": held, "until": until})
 
     async def end_items(self, job: UUID, held: datetime, outcomes: Sequence[ItemOutcome], now: datetime) -> set[int]:
-        """Write what became of files. Return the numbers of those whose lease was still ours."""
+        """Write the outcomes of files. Return the numbers of the files whose lease was still valid."""
         values: dict[str, Any] = {"job": job, "held": held}
         values["numbers"] = [outcome.item.number for outcome in outcomes]
         values["states"] = [(SealItemState.FAILED if each.fault else SealItemState.SEALED).value for each in outcomes]
@@ -214,27 +215,27 @@ class SealJobs:
         return ended
 
     async def list_stalled(self, before: datetime, now: datetime) -> list[UUID]:
-        """Return jobs that were asked for before then, are not done, and that nobody works on."""
+        """Return jobs that were requested before `before`, are not done, and on which no worker is working."""
         return list(await self._connection.scalars(_STALLED, {"before": before, "now": now}))
 
     async def lock_untold(self, now: datetime) -> list[tuple[SealJob, int]]:
-        """Return ended jobs whose webhook is due, and how often it was called; others pass them over."""
+        """Lock and return ended jobs whose webhook is due, and how often it was called. Locked jobs are skipped."""
         return [(_job(row), row["tell_tries"]) for row in await self._connection.execute(_TELL, {"now": now})]
 
     async def plan_notice(self, job: UUID, tries: int, at: datetime | None) -> None:
-        """Count a call, and plan the next one; None: there is none."""
+        """Count a call, and plan the next one. `at`: None for no further call."""
         await self._connection.execute(JOB.update().where(JOB.c.id == job).values(tell_tries=tries, tell_at=at))
 
     async def note_told(self, job: UUID, at: datetime) -> None:
         await self._connection.execute(JOB.update().where(JOB.c.id == job).values(told_at=at, tell_at=None))
 
     async def list_done_with(self, before: datetime, limit: int) -> list[UUID]:
-        """Return jobs that ended before then, and whose files are still there."""
+        """Return jobs that ended before `before` and whose files still exist."""
         old = (JOB.c.ended_at < before) & JOB.c.files_deleted_at.is_(None)
         return list(await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit)))
 
     async def forget(self, before: datetime, most: int) -> None:
-        """Delete what is known of up to so many jobs that ended before then."""
+        """Delete the rows of up to `most` jobs that ended before `before`."""
         await self._connection.execute(_FORGET_ITEMS, {"before": before, "most": most})
         await self._connection.execute(_FORGET, {"before": before})
 

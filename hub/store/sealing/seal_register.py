@@ -1,4 +1,4 @@
-"""The register of the uses of seals: lines are added and ended, and never deleted."""
+"""The register of the uses of seals. Lines are added and ended, but never deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealUseRow, table_of
 
 USE: Table = table_of(SealUseRow)
-# Lines of the register that are in memory while it is written to a file.
+# Lines of the register that are in memory at a time while it is exported.
 LINES_AT_ONCE = 500
 _COLUMNS = tuple(SealUse.__dataclass_fields__)
 _CHANGING = ("seal_grant", "document_sha256", "outcome", "reason", "tries", "ended_at")
@@ -37,12 +37,12 @@ class SealRegister:
         self._connection = connection
 
     async def get_known(self, uses: Collection[UUID]) -> dict[UUID, SealUse]:
-        """Return those of these lines that exist."""
+        """Return the lines that exist among these ids."""
         rows = await self._connection.execute(_KNOWN, {"uses": list(uses)})
         return {row["id"]: _use(row) for row in rows}
 
     async def put(self, uses: Sequence[SealUse]) -> None:
-        """Write lines; of one that exists, what a new try changes."""
+        """Write lines. If a line exists, update the values that a new try changes."""
         lines = [vars(use) | {"outcome": use.outcome.value} for use in uses]
         await self._connection.execute(_PUT, arrays_of(_COLUMNS, lines))
 
@@ -54,7 +54,7 @@ class SealRegister:
         return [_use(row) for row in await self._connection.execute(_END, values)]
 
     async def list_of_seal(self, seal: UUID, limit: int = 100, before: SealUse | None = None) -> list[SealUse]:
-        """Return lines of a seal, the newest first; `before`: those after this one in the list."""
+        """Return lines of a seal, newest first. `before`: only lines that are older than this one."""
         statement = select(USE).where(USE.c.seal == seal)
         if before is not None:
             statement = statement.where(tuple_(USE.c.begun_at, USE.c.id) < (before.begun_at, before.id))

@@ -1,7 +1,7 @@
 """Seals, the applications for them, and the grants to use them.
 
-Whoever changes a seal or its grants locks the seal first (`lock`); whoever uses it holds it (`hold`) until the
-transaction ends, so that no use begins after the commit of a suspension.
+A transaction that changes a seal or its grants locks the seal first (`lock`). A transaction that uses a seal takes a
+shared lock (`hold`), so that no use begins after the commit of a suspension.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Seals:
     # ---- seals
 
     async def add(self, seal: Seal) -> bool:
-        """Add a seal. Return False, and add nothing, if the name is taken or there is a configured seal already."""
+        """Add a seal. Return False, and add nothing, if the name is taken or the configured seal already exists."""
         values = vars(seal) | {"kind": seal.kind.value, "state": seal.state.value, "key_place": seal.key_place.value}
         statement = insert(SEAL).values(values | {"chain": list(seal.chain)}).on_conflict_do_nothing()
         return (await self._connection.execute(statement)).rowcount == 1
@@ -106,17 +106,17 @@ class Seals:
         return _seal(row) if row else None
 
     async def get_configured(self) -> Seal | None:
-        """Return the seal whose key the configuration names; None before it was first looked at."""
+        """Return the configured seal; None before its first use."""
         row = (await self._connection.execute(_CONFIGURED)).first()
         return _seal(row) if row else None
 
     async def list_all(self) -> list[Seal]:
-        """Return the seals within the scope: those that are over last, the others by name."""
+        """Return the seals within the scope by name, revoked and archived ones last."""
         rows = await self._connection.execute(select(SEAL).order_by(SEAL.c.state.in_(_OVER), SEAL.c.name))
         return [_seal(row) for row in rows]
 
     async def list_ending(self, before: datetime) -> list[Seal]:
-        """Return the seals in use whose certificate expires before this moment, the first first."""
+        """Return the seals in use whose certificate expires before this moment, the earliest first."""
         used = SEAL.c.state.in_([SealState.MADE.value, SealState.ACTIVE.value, SealState.SUSPENDED.value])
         statement = select(SEAL).where(used, SEAL.c.ends_at < before).order_by(SEAL.c.ends_at)
         return [_seal(row) for row in await self._connection.execute(statement)]
@@ -135,7 +135,7 @@ class Seals:
         await self._connection.execute(insert(REQUEST).values(values))
 
     async def get_request(self, seal: UUID) -> SealRequest | None:
-        """Return the application for a seal; None for the configured one. Changes of it lock the seal first."""
+        """Return the application for a seal; None for the configured seal. Lock the seal before changing it."""
         row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.seal == seal))).first()
         return _request(row) if row else None
 
@@ -158,13 +158,13 @@ class Seals:
         await self._connection.execute(insert(GRANT).values(values))
 
     async def list_grants(self, seal: UUID) -> list[SealGrant]:
-        """Return the grants of a seal, those that count first, then the newest first."""
+        """Return the grants of a seal: valid ones first, then the newest first."""
         order = (GRANT.c.revoked_at.is_not(None), GRANT.c.granted_at.desc(), GRANT.c.id)
         rows = await self._connection.execute(select(GRANT).where(GRANT.c.seal == seal).order_by(*order))
         return [_grant(row) for row in rows]
 
     async def revoke_grants(self, seal: UUID, by: str, at: datetime, only: UUID | None = None) -> int:
-        """Revoke the grants of a seal, or `only` one of them; return how many. The caller has locked the seal."""
+        """Revoke the grants of a seal, or `only` one of them. Return how many. The caller has locked the seal."""
         live = (GRANT.c.seal == seal) & GRANT.c.revoked_at.is_(None)
         wanted = live if only is None else live & (GRANT.c.id == only)
         done = await self._connection.execute(GRANT.update().where(wanted).values(revoked_at=at, revoked_by=by))
@@ -173,9 +173,9 @@ class Seals:
     async def lock_candidates(
         self, seal: UUID, grantees: Collection[Grantee], campus: str
     ) -> tuple[CandidateGrant, ...]:
-        """Return the grants of a seal to these, judged from `campus`. Those that have a limit are locked.
+        """Return the grants of a seal to these grantees, with their distance from `campus`. Lock those with a limit.
 
-        The transaction's scope has to be all campuses.
+        The transaction's scope must be all campuses.
         """
         names = sorted(str(grantee) for grantee in grantees)
         await self._connection.execute(_LOCK_LIMITED, {"seal": seal, "grantees": names})
@@ -183,15 +183,16 @@ class Seals:
         return tuple(map(_candidate, await self._connection.execute(_CANDIDATES, values)))
 
     async def list_contract_candidates(self, campus: str) -> list[CandidateGrant]:
-        """Return the grants to CONTRACTS of all seals that are not over, judged from `campus`."""
+        """Return the grants to CONTRACTS of all seals that are not revoked or archived, with their distance from
+        `campus`."""
         return [_candidate(row) for row in await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})]
 
     async def lock_counted(self, uses: Collection[UUID]) -> None:
-        """Lock the grants on which these uses were counted, before the lines of the uses are changed."""
+        """Lock the grants on which these uses were counted. Call this before changing the lines of the uses."""
         await self._connection.execute(_LOCK_COUNTED, {"uses": list(uses)})
 
     async def count_uses(self, counted: Mapping[UUID, int]) -> None:
-        """Add to the uses of grants, in the order of their ids; those without a limit stay as they are."""
+        """Add to the counted uses of grants, in the order of their ids. Grants without a limit are not counted."""
         for grant in sorted(counted):
             await self._connection.execute(_COUNT, {"row": grant, "more": counted[grant]})
 

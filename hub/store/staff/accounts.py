@@ -33,7 +33,7 @@ STAFF: Table = table_of(StaffRow)
 SESSION: Table = table_of(StaffSessionRow)
 FAILURE: Table = table_of(LoginFailureRow)
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
-# How exactly it is known when a session was last used.
+# The time of a session's last use is stored this precisely.
 SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -77,14 +77,14 @@ class Accounts:
         return _read_login(row) if row else None
 
     async def link_login(self, staff: UUID, issuer: str, subject: str) -> bool:
-        """Link an account; return False if it is linked there already, or the subject to another account."""
+        """Link an account. Return False if it is already linked to this issuer, or the subject to another account."""
         taken = select(STAFF.c.id).where(STAFF.c.login_issuer == issuer, STAFF.c.login_subject == subject).exists()
         free = (STAFF.c.id == staff) & STAFF.c.login_issuer.is_distinct_from(issuer) & ~taken
         values = {"login_issuer": issuer, "login_subject": subject}
         return (await self._connection.execute(STAFF.update().where(free).values(values))).rowcount == 1
 
     async def unlink_login(self, staff: UUID) -> bool:
-        """Return False if the account was not linked."""
+        """Remove the link of an account. Return False if it was not linked."""
         linked = (STAFF.c.id == staff) & STAFF.c.login_subject.is_not(None)
         nothing = {"login_issuer": None, "login_subject": None}
         return (await self._connection.execute(STAFF.update().where(linked).values(nothing))).rowcount == 1
@@ -95,7 +95,7 @@ class Accounts:
         return {row.id: row.name for row in await self._connection.execute(statement)}
 
     async def begin_session(self, session: NewStaffSession, now: datetime) -> None:
-        """Begin a session, and delete those of the account that have expired."""
+        """Begin a session, and delete the expired sessions of the account."""
         over = (SESSION.c.staff == session.staff) & (SESSION.c.expires_at <= now)
         await self._connection.execute(SESSION.delete().where(over))
         values = {"id": uuid4(), "secret_hash": key_hash(session.secret), "staff": session.staff, "created_at": now}
@@ -104,7 +104,7 @@ class Accounts:
         await self._connection.execute(insert(SESSION).values(values))
 
     async def current_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
-        """Return the open session of this secret; None after it was not used for as long as `idle`."""
+        """Return the open session with this secret; None if it was not used for the time `idle`."""
         live = (SESSION.c.expires_at > now) & (SESSION.c.seen_at > now - idle) & STAFF.c.disabled_at.is_(None)
         columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending, SESSION.c.by_provider)
         statement = select(*columns, SESSION.c.id.label("session")).join(SESSION, SESSION.c.staff == STAFF.c.id)
@@ -116,7 +116,7 @@ class Accounts:
         return CurrentSession(row["session"], read_staff(row), row["pending"], one_time, factor, row["by_provider"])
 
     async def note_seen(self, session: UUID, now: datetime) -> None:
-        """Note a request of this session, to the minute: most requests write nothing."""
+        """Note a request of this session, to the minute, so that most requests write nothing."""
         stale = (SESSION.c.id == session) & (SESSION.c.seen_at <= now - SEEN_EVERY)
         await self._connection.execute(SESSION.update().where(stale).values(seen_at=now))
 
@@ -126,7 +126,7 @@ class Accounts:
     # ---- administration
 
     async def accounts(self, now: datetime, login: str | None = None) -> list[StaffAccount]:
-        """All accounts by login, disabled ones too; or the one of this login."""
+        """Return all accounts by login, including disabled ones, or only the account with this login."""
         theirs = (SESSION.c.staff == STAFF.c.id) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
         sessions = select(func.count()).select_from(SESSION).where(theirs).scalar_subquery().label("sessions")
         statement = select(STAFF, sessions).order_by(STAFF.c.login)
@@ -146,18 +146,19 @@ class Accounts:
         ]
 
     async def account_of(self, staff: UUID, now: datetime) -> StaffAccount | None:
-        """Return the account of this id within the scope, or None."""
+        """Return the account with this id within the scope, or None."""
         login = await self._connection.scalar(select(STAFF.c.login).where(STAFF.c.id == staff))
         return (await self.accounts(now, login))[0] if login else None
 
     async def lock(self, login: str) -> Staff | None:
-        """The account, disabled or not, which nobody else changes until this transaction ends."""
+        """Lock an account, disabled or not, until this transaction ends, and return it."""
         statement = select(STAFF).where(STAFF.c.login == login).with_for_update()
         row = (await self._connection.execute(statement)).first()
         return read_staff(row) if row else None
 
     async def lock_owners(self) -> list[UUID]:
-        """Lock and return the owners who are not disabled. Two who end each other's ownership wait for each other."""
+        """Lock and return the owners who are not disabled. So if two owners remove each other, one waits for the
+        other."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('owners', 3))"))
         owners = STAFF.select().where(STAFF.c.role == StaffRole.OWNER, STAFF.c.disabled_at.is_(None))
         return [row["id"] for row in await self._connection.execute(owners)]
@@ -166,19 +167,19 @@ class Accounts:
         await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(values))
 
     async def sessions(self, staff: UUID, now: datetime) -> list[StaffSession]:
-        """Those that are open, the newest first."""
+        """Return the open sessions of an account, newest first."""
         theirs = (SESSION.c.staff == staff) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
         columns = [SESSION.c[name] for name in StaffSession.__dataclass_fields__]
         rows = await self._connection.execute(select(*columns).where(theirs).order_by(SESSION.c.created_at.desc()))
         return [StaffSession(**row) for row in rows]
 
     async def end_sessions(self, staff: UUID, but: UUID | None = None) -> int:
-        """End all sessions of this account but one; return how many there were."""
+        """End all sessions of this account except `but`. Return how many were ended."""
         theirs = (SESSION.c.staff == staff) & (SESSION.c.id.is_distinct_from(but))
         return (await self._connection.execute(SESSION.delete().where(theirs))).rowcount
 
     async def end_one_session(self, staff: UUID, session: UUID) -> bool:
-        """Return False if this account has no such session."""
+        """End one session. Return False if this account has no such session."""
         its = (SESSION.c.staff == staff) & (SESSION.c.id == session)
         return (await self._connection.execute(SESSION.delete().where(its))).rowcount == 1
 
@@ -212,5 +213,5 @@ def _read_login(row: Row) -> StaffLogin:
 
 
 def read_staff(row: Row | Mapping[str, Any]) -> Staff:
-    """Return the member of staff in a row that has their columns, among others."""
+    """Return the member of staff in a row that contains their columns."""
     return Staff(row["id"], row["login"], row["name"], row["campus"], StaffRole(row["role"]))

@@ -102,8 +102,8 @@ class Alerts:
     async def end(
         self, bundle: Bundle, reached: Collection[str], failure: str | None, now: datetime, again: datetime | None
     ) -> None:
-        """Store the outcome of an attempt. `failure`: None if every address has it. `again`: when the other addresses
-        are tried."""
+        """Store the outcome of an attempt. `failure`: None if every address got the alert. `again`: when to try the
+        other addresses."""
         await self._put(bundle.head, due_at=again, reached=" ".join(sorted(reached)))
         told = {"failure": failure} | ({"sent_at": now} if reached else {})
         mine = or_(ROW.c.id == bundle.head, ROW.c.bundle == bundle.head)

@@ -24,7 +24,7 @@ _LIVE = SqlStatement(select(KEY).where(KEY.c.secret_hash == bindparam("secret"),
 
 
 class ApiKeys:
-    """The API keys. `now`: real time, after which a key that expires counts no more."""
+    """The API keys. `now`: real time, by which keys expire."""
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
@@ -47,28 +47,28 @@ class ApiKeys:
         await self._connection.execute(insert(KEY).values(values))
 
     async def expire(self, key: UUID, at: datetime) -> None:
-        """Let a key end at this moment."""
+        """Let a key expire at this time."""
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(expires_at=at))
 
     async def all(self) -> list[ApiKeyEntry]:
-        """Those that count first, by name; then those that were revoked, the newest first."""
+        """Return all keys: first the valid ones, by name; then the revoked ones, newest first."""
         order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
         rows = await self._connection.execute(select(KEY).order_by(*order))
         return [ApiKeyEntry(_read(row), row["created_at"], row["revoked_at"], row["expires_at"]) for row in rows]
 
     async def revoke(self, name: str, at: datetime) -> list[ApiKey]:
-        """Revoke all live keys of this name; returns them."""
+        """Revoke all live keys of this name. Return them."""
         live = (KEY.c.name == name) & KEY.c.revoked_at.is_(None)
         rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
         return [_read(row) for row in rows]
 
     async def api_key(self, secret: str) -> ApiKey | None:
-        """Return the key with this secret; None if there is none that counts."""
+        """Return the valid key with this secret, or None."""
         row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret), "now": self._now})).first()
         return _read(row) if row else None
 
 
 def _read(row: Row) -> ApiKey:
-    """Return the key. A scope of a later version is left out."""
+    """Return the key. Scopes of later versions are left out."""
     scopes = frozenset(KeyScope(each) for each in row["scopes"] if each in ALL_SCOPES)
     return ApiKey(row["id"], row["name"], row["campus"], scopes)

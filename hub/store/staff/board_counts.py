@@ -1,7 +1,7 @@
-"""How many contracts are in each state, and how far those are that wait for a signature.
+"""Count contracts by state, and contracts that wait for a signature by how far they have got.
 
-Each count walks one index. Of contracts that nobody waits for any more only the state is counted: whoever signed was
-reached.
+Each count reads one index. Contracts that do not wait for a signature are counted only by state: a person who signed
+was reached.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.statement import SqlStatement
 
 _BY_STATE = SqlStatement("SELECT state, count(*) AS number FROM contract WHERE state <> 'DRAFT' GROUP BY state")
-# A message about several contracts stands at the first of them; `delivery_share` names all.
+# The row of a message about several contracts names only the first of them; `delivery_share` names all.
 _PENDING = SqlStatement("""
 SELECT
   (SELECT count(*) FROM contract WHERE state = 'ISSUED' AND EXISTS (

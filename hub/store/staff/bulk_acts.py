@@ -1,4 +1,4 @@
-"""Acts of staff on many contracts: which contracts belong to an act, and what became of each."""
+"""Acts of staff on many contracts: the contracts of an act, and the result for each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BulkActs(ActItems):
         self._cipher = cipher
 
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
-        """Store an act with its contracts, in this order. Return False, and change nothing, if it was begun before: a
+        """Store an act with its contracts, in this order. Return False, and change nothing, if it has already begun. A
         second click waits for the first one."""
         sealed = self._cipher.seal_json(act.reason, _REASON.at(act.id)) if act.reason else None
         values = {name: getattr(act, name) for name in _PLAIN} | {"kind": act.kind.value, "reason_sealed": sealed}
@@ -60,12 +60,12 @@ class BulkActs(ActItems):
         return BulkProgress(act, left, {BulkVerdict(verdict): count for verdict, count in counts.items()})
 
     async def list_recent(self, since: datetime, limit: int = 5) -> list[BulkProgress]:
-        """Return acts that were asked for since then, newest first."""
+        """Return acts that were requested since `since`, newest first."""
         statement = select(ACT).where(ACT.c.asked_at >= since).order_by(ACT.c.asked_at.desc(), ACT.c.id).limit(limit)
         return [await self.get_progress(self._act(row)) for row in await self._connection.execute(statement)]
 
     async def list_results(self, act: UUID, verdicts: Sequence[BulkVerdict], limit: int) -> list[BulkResult]:
-        """Return contracts of these verdicts, in the order of the act."""
+        """Return contracts with these verdicts, in the order of the act."""
         columns = (
             ITEM.c.contract,
             CONTRACT.c.number,
@@ -96,7 +96,7 @@ class BulkActs(ActItems):
         await self._connection.execute(ACT.update().where(ACT.c.id == act, not_(left)).values(reason_sealed=None))
 
     async def end(self, act: UUID, contract: UUID, ending: BulkEnding, at: datetime) -> None:
-        """Write what became of a contract, in the transaction that changed it."""
+        """Write the result for a contract, in the transaction that changed it."""
         mine = self.tables.is_item(act, contract) & self.tables.left
         failure = ending.failure
         sealed = self._cipher.seal_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None

@@ -1,4 +1,4 @@
-"""Answers that are kept for an Idempotency-Key: a repeated request gets the same answer."""
+"""Keep answers for Idempotency-Keys, so that a repeated request gets the same answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.store.tables import (
 REPLAY: Table = table_of(IdempotencyRow)
 _BODY = SealedColumn.of(REPLAY.c.body_sealed)
 REPLAY_LIFE = timedelta(hours=24)
-# No request takes longer. If there is no answer by then, its process died, and the key may be used again.
+# No request takes longer than this. If there is still no answer, its process died, and the key may be used again.
 REQUEST_LIFE = timedelta(minutes=2)
 
 

@@ -36,11 +36,11 @@ class PhoneChanges:
         return await self._one(CHANGE.c.id == change, lock)
 
     async def open_of(self, person: str, *, lock: bool = False) -> PhoneChange | None:
-        """Return the open change for this person; there is at most one."""
+        """Return the open change for this person, or None. There is at most one."""
         return await self._one((CHANGE.c.person == person) & _OPEN, lock)
 
     async def number_now(self, person: str, phone: str, since: datetime) -> str:
-        """Return the number (E.164) that has replaced `phone` for this person since then, or `phone` itself."""
+        """Return the number (E.164) that has replaced `phone` for this person since `since`, or `phone` itself."""
         mine = (CHANGE.c.person == person) & (CHANGE.c.state == PhoneChangeState.CHANGED.value)
         statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
         for row in await self._connection.execute(statement):

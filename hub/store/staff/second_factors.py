@@ -1,4 +1,4 @@
-"""Second factors of staff accounts: the sealed secret of an app, the last step that counted, and recovery codes."""
+"""Second factors of staff accounts: the encrypted secret of an app, the last used time step, and recovery codes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CODE: Table = table_of(StaffRecoveryCodeRow)
 
 @dataclass(frozen=True)
 class SecondFactor:
-    """The secret of an authenticator app (base 32). `since`: None before a first code was right. `step`: of the last
-    code that counted."""
+    """The secret of an authenticator app (base 32). `since`: None before the first correct code. `step`: the time step
+    of the last code that was used."""
 
     secret: str
     since: datetime | None
@@ -43,13 +43,13 @@ class SecondFactors:
         return SecondFactor(secret, row["totp_since"], row["totp_step"])
 
     async def begin(self, staff: UUID, secret: str) -> bool:
-        """Store a secret that is still to be confirmed. Return False if the account has a second factor already."""
+        """Store a secret that has to be confirmed. Return False if the account already has a second factor."""
         free = (STAFF.c.id == staff) & STAFF.c.totp_since.is_(None)
         values = {"totp_sealed": self._cipher.seal(secret, _SECRET.at(staff)), "totp_step": None}
         return (await self._connection.execute(STAFF.update().where(free).values(values))).rowcount == 1
 
     async def use_step(self, staff: UUID, step: int) -> bool:
-        """Let the code of a time step count. Return False if it, or a later one, has counted before."""
+        """Use up the code of a time step. Return False if it, or a later one, was already used."""
         unused = (STAFF.c.id == staff) & or_(STAFF.c.totp_step.is_(None), STAFF.c.totp_step < step)
         return (await self._connection.execute(STAFF.update().where(unused).values(totp_step=step))).rowcount == 1
 
@@ -68,7 +68,7 @@ class SecondFactors:
             await self._connection.execute(CODE.insert().values(staff=staff, code_hash=each))
 
     async def use_code(self, staff: UUID, code_hash: bytes) -> bool:
-        """Use up a recovery code. Return False if the account has none of this hash."""
+        """Use up a recovery code. Return False if the account has no code with this hash."""
         its = (CODE.c.staff == staff) & (CODE.c.code_hash == code_hash)
         return (await self._connection.execute(CODE.delete().where(its))).rowcount == 1
 

@@ -1,4 +1,4 @@
-"""Staff tasks: what only a person can settle."""
+"""Staff tasks: problems that only a person can settle."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FINISH = SqlStatement(
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """Which tasks: about one contract, of one owner, of one kind; None for all."""
+    """A filter for tasks: about one contract, of one owner, of one kind; None for all."""
 
     contract: UUID | None = None
     owner: UUID | None = None
@@ -85,7 +85,7 @@ class StaffTasks:
     async def open_tasks(
         self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
     ) -> list[StaffTask]:
-        """Return open tasks in the order of their due time; those without one come last."""
+        """Return open tasks in the order of their due time. Tasks without a due time come last."""
         return await self.list_open(TaskFilter(contract, owner), limit)
 
     async def list_open(self, wanted: TaskFilter, limit: int, skipped: int = 0) -> list[StaffTask]:
@@ -96,7 +96,7 @@ class StaffTasks:
         return [StaffTask(**row) for row in rows]
 
     async def list_done(self, wanted: TaskFilter, limit: int, skipped: int = 0) -> list[StaffTask]:
-        """Return settled tasks, the last one first, after the first `skipped`."""
+        """Return finished tasks, the latest first, after the first `skipped`."""
         statement = select(*_TASK).where(TASK.c.done_at.is_not(None), *_conditions(wanted))
         statement = statement.order_by(TASK.c.done_at.desc(), TASK.c.id.desc()).offset(skipped).limit(limit)
         return [StaffTask(**row) for row in await self._connection.execute(statement)]
@@ -125,13 +125,13 @@ class StaffTasks:
         return await self._connection.scalar(statement.where(SIGNER.c.id.not_in(besides)).limit(1)) is not None
 
     async def finish_task(self, task: UUID, by: str, at: datetime, end: TaskEnd = SETTLED) -> bool:
-        """Finish a task. Return False if it was finished before."""
+        """Finish a task. Return False if it was already finished."""
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
         values = {"done_at": at, "done_by": by, "outcome": end.outcome.value, "note": end.note or None}
         return (await self._connection.execute(TASK.update().where(mine).values(values))).rowcount == 1
 
     async def list_moot(self, limit: int) -> list[UUID]:
-        """Return open tasks that have settled themselves since they came up, as `MOOT_WHEN` says, oldest first."""
+        """Return open tasks that have become unnecessary, as `MOOT_WHEN` says, oldest first."""
         over = func.coalesce(CONTRACT.c.completed_at, CONTRACT.c.ended_at)
         ended = CONTRACT.c.state.in_(_FINAL) & (over > TASK.c.created_at)
         signs = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state.in_(_UNSIGNED))
@@ -147,9 +147,10 @@ class StaffTasks:
         return list(await self._connection.scalars(statement.order_by(TASK.c.created_at, TASK.c.id).limit(limit)))
 
     async def finish_tasks_of(self, signers: Sequence[UUID], kind: str, by: str, at: datetime) -> None:
-        """Finish the open tasks of this kind about these signers, who have settled them by an act.
+        """Finish the open tasks of this kind about these signers, who have made them unnecessary by an act.
 
-        Before the record is locked: whoever finishes one task and records it has no contract.
+        Call this before the record is locked, because finishing a single task locks it before the record, without the
+        contract's lock.
         """
         await self._connection.write(_FINISH, {"about": list(signers), "of_kind": kind, "by": by, "at": at})
 
@@ -181,6 +182,6 @@ def _columns(task: StaffTask) -> dict[str, Any]:
 
 
 def _once(task: StaffTask, same_text: bool) -> bytes:
-    """Return a digest that is equal for two tasks of which one is enough."""
+    """Return a digest that is the same for two tasks if one of them is enough."""
     about = [task.kind, str(task.contract), str(task.signer), *([task.text] if same_text else [])]
     return hashlib.sha256(json.dumps(about).encode()).digest()

@@ -36,7 +36,7 @@ class Owners:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    # ---- staff who are not disabled, of whichever campus
+    # ---- staff who are not disabled, at any campus
 
     async def named(self, login: str) -> Staff | None:
         return await self._one(STAFF_DIRECTORY.c.login == login)
@@ -90,12 +90,12 @@ class Owners:
         return await self._update((TASK.c.id == task) & _OPEN, owner=owner, owned_at=at, taken_at=at)
 
     async def hand(self, task: UUID, owner: UUID, at: datetime, climbs_at: datetime) -> bool:
-        """Give a task to another owner, who has to take it in time as well. Return False if it is done."""
+        """Give a task to another owner, who also has to take it in time. Return False if it is finished."""
         values = {"owner": owner, "owned_at": at, "taken_at": None, "climbed_at": None, "climbs_at": climbs_at}
         return await self._update((TASK.c.id == task) & _OPEN, **values)
 
     async def finish_of(self, kind: str, signers: Sequence[UUID], at: datetime) -> None:
-        """Finish the open tasks of this kind about these signers, which are settled."""
+        """Finish the open tasks of this kind about these signers."""
         await self._update(_OPEN & (TASK.c.kind == kind) & TASK.c.signer.in_(signers), done_at=at, done_by="hub")
 
     async def _update(self, found: ColumnElement[bool], **values: object) -> bool:
@@ -125,7 +125,7 @@ class Owners:
         ]
 
     async def tell_on(self, staff: UUID, day: date) -> bool:
-        """Note that a member of staff gets the digest of this day. Return False if it was noted before."""
+        """Note that a member of staff gets the digest of this day. Return False if this was already noted."""
         new = or_(STAFF.c.digest_on.is_(None), STAFF.c.digest_on < day)
         statement = STAFF.update().where(STAFF.c.id == staff, new).values(digest_on=day)
         return (await self._connection.execute(statement)).rowcount == 1
