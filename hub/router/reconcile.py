@@ -36,7 +36,7 @@ class Carry(Protocol):
 
 
 async def reconcile(database: Database, send_delivery: Carry, before: datetime, known: Sequence[str]) -> int:
-    """Reconcile the messages whose outcome has been unknown since before `before`. Return their number.
+    """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number.
 
     Stop after a batch without any progress. `known`: the names of the providers that are configured here.
     """

@@ -394,5 +394,5 @@ class Router:
         return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
 
     async def reconcile(self, before: datetime) -> int:
-        """Reconcile the messages whose outcome has been unknown since before `before`. Return their number."""
+        """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number."""
         return await reconcile(self._database, self.send_delivery, before, self.carriers.names)

@@ -1,4 +1,4 @@
-"""Declining: a signer refuses to sign."""
+"""Decline a contract: a signer refuses to sign it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends of a contract other than its completion: void, signed on paper, expired."""
+"""End a contract other than by completing it: void it, record that it was signed on paper, or expire it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Build the hash tree of a day, have its root timestamped, and add each package's proof as version 2.
 
-The tree covers the packages that no earlier tree covers. It is committed when its root has a timestamp. The proofs
-follow; a missing proof is made in a later round.
+The tree covers everything that is new since the earlier trees. It is committed when its root has a timestamp. The
+proofs follow; a missing proof is made in a later round.
 """
 
 from __future__ import annotations

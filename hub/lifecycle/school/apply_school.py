@@ -30,7 +30,7 @@ async def apply_school(
 ) -> SchoolComparison:
     """Compare the file with the database, then change campuses and courses in one transaction.
 
-    Nothing is changed if the file has a fault or in a dry run. `organisation`: the values of the configuration, which
+    Nothing is changed in a dry run, or if the file has a fault. `organisation`: the values of the configuration, which
     the file may repeat but not contradict. Campuses and courses that the file does not name stay as they are.
     """
     templates = services.documents.printer.templates

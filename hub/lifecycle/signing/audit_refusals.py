@@ -45,7 +45,7 @@ async def _note_key(services: Services, secret: str, contract_id: UUID | None, s
 
 
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
-    """Append to the record that `signature` is not a valid signature of the prepared document by the certified key."""
+    """Append to the record that `signature` is not a valid signature of the request's document by the certified key."""
     contract = await tx.contracts.get(request.contract)
     await tx.record.append(
         contract.id,

@@ -43,7 +43,7 @@ class IdentityQuestion:
 
 
 def on_file(services: Services, signer: Signer) -> Identified:
-    """Return how a person was identified who entered the data on file. This is only as reliable as that data."""
+    """Return the result for a person who has entered the data on file. It is only as reliable as that data."""
     if signer.declared:
         return BY_POSTER
     return Identified(services.signing.identity.name, services.signing.identity.method)
