@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.model.staff.accounts import Scope
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
 
 RUNS = ("execute", "executemany", "fetch", "cursor")
@@ -46,8 +47,10 @@ def noted_statements(database: Database, note: Callable[[str], None] | None = No
     original, statements = database.transaction, list[str]()
 
     @asynccontextmanager
-    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
-        async with original(scope) as opened:
+    async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
+        if opening is not None:
+            (note or statements.append)(opening.statement.sql)
+        async with original(scope, opening) as opened:
             watch_statements(opened.connection, note or statements.append)
             yield opened
 

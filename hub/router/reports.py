@@ -17,6 +17,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.router.receipts import SAY_MORE, convert_receipt
+from hub.store.messaging.deliveries import opening_report
 from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
 from hub.store.transaction import Database, Transaction
 
@@ -89,7 +90,7 @@ class OutcomeBatcher:
 
     async def _write_one(self, report: _Report) -> None:
         try:
-            async with self._database.transaction(EVERYTHING) as tx:
+            async with self._database.transaction(EVERYTHING, opening_report(report.delivery)) as tx:
                 state = await self._note(tx, report.delivery, report.carrier, report.receipt, report.state)
         except Exception as error:
             if not report.noted.done():

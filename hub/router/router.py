@@ -46,6 +46,7 @@ from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
 from hub.router.reports import OutcomeBatcher, log_state
+from hub.store.messaging.deliveries import opening_of_delivery
 from hub.store.transaction import Database, Transaction
 
 # Claims older than this have expired. The leases of workers are longer.
@@ -146,10 +147,10 @@ class Router:
         Unavailable if no provider accepts the message now or if the provider that may have it does not respond;
         `reconcile` tries it again later.
         """
-        async with self._database.transaction(EVERYTHING) as tx:
+        async with self._database.transaction(EVERYTHING, opening_of_delivery(delivery_id)) as tx:
+            delivery = await tx.deliveries.get(delivery_id)
             if job is not None:
                 fresh = await tx.jobs.count_start(job) == 1 and fresh
-            delivery = await tx.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
             if self.carriers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):

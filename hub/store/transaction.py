@@ -24,6 +24,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Driver, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.statement import SqlStatement
 from hub.store.repositories import Repositories
@@ -45,11 +46,6 @@ AWAY = (
     asyncpg.InternalClientError,
 )
 
-# One statement, because every transaction begins with it.
-_ENTER = SqlStatement(
-    "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
-    " key.refuses_unbound FROM set_config('qianda.scope', :scope, true) LEFT JOIN sealing_key AS key ON key.is_current"
-)
 _SET_SCOPE = SqlStatement("SELECT set_config('qianda.scope', :scope, true)")
 
 
@@ -90,14 +86,17 @@ class Database:
         return await open_connection(self.dsn, CONNECT_TIMEOUT, STATEMENT_TIMEOUT)
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
-        """Open one transaction. Raises DatabaseUnavailable if no server answers, BadInput for a NUL in a text."""
+    async def transaction(self, scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
+        """Open one transaction. Raises DatabaseUnavailable if no server answers, BadInput for a NUL in a text.
+
+        `opening`: what the transaction reads first.
+        """
         try:
             driver = await self.pool.take()
             try:
                 async with _begun(driver):
                     connection = Connection(driver)
-                    entered = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
+                    entered = await connection.enter(scope.setting, opening)
                     if isinstance(self.clock, DatabaseClock):
                         self.clock.observe(entered["theirs"])
                     self._entered_at = time.monotonic()

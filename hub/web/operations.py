@@ -97,10 +97,8 @@ async def _may_read_metrics(hub: Hub, request: web.Request) -> bool:
     if hub.metrics_access.allows(request.remote, request.headers):
         return True
     async with hub.database.transaction(EVERYTHING) as tx:
-        key = await tx.api_keys.api_key(bearer(request) or "")
-        if key is None or KeyScope.METRICS not in key.scopes:
-            return False
-        return await tx.school.scope_below(key.campus) == EVERYTHING
+        found = await tx.api_keys.get_caller(bearer(request) or "")
+    return found is not None and KeyScope.METRICS in found[0].scopes and found[1] == EVERYTHING
 
 
 def _refused(hub: Hub) -> web.Response:

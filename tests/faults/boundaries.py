@@ -25,6 +25,7 @@ from hub.documents.evidence.container import SIGNING_TIME
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
+from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
 from tests.statements import watch_statements
 
@@ -94,10 +95,10 @@ class Watch:
         original = database.transaction
 
         @asynccontextmanager
-        async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
+        async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
             labels: list[str] = []
             boundary = None
-            async with original(scope) as opened:
+            async with original(scope, opening) as opened:
                 statements: list[str] = []
                 watch_statements(opened.connection, statements.append)
                 _label(opened, labels)

@@ -176,6 +176,6 @@ async def test_the_first_account_and_key_belong_to_headquarters(school: Database
     async with school.transaction(EVERYTHING) as tx:
         found = await tx.accounts.staff_by_login("demo")
         assert found and found[0].campus == "hq"
-        assert await tx.api_keys.api_key("key-first") is None
-        key = await tx.api_keys.api_key("key-second")
-        assert key and await tx.school.scope_below(key.campus) == EVERYTHING
+        assert await tx.api_keys.get_caller("key-first") is None
+        caller = await tx.api_keys.get_caller("key-second")
+        assert caller and caller[1] == EVERYTHING

@@ -17,6 +17,7 @@ from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from qianda.holder import SoftwareKey
 from tests.database import tamper
@@ -125,10 +126,10 @@ def _watched(running: Running) -> list[tuple[str, int]]:
     original = database.transaction
 
     @asynccontextmanager
-    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
+    async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
         is_open[0] += 1
         try:
-            async with original(scope) as opened:
+            async with original(scope, opening) as opened:
                 yield opened
         finally:
             is_open[0] -= 1

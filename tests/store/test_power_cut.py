@@ -18,6 +18,7 @@ from sqlalchemy import text
 from hub.errors import UnreadableFile
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.files import Files
+from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, signed
@@ -66,8 +67,8 @@ def _cut_at_every_commit(running: Running, disk: ForgetfulDisk) -> list[set[str]
     original = database.transaction
 
     @asynccontextmanager
-    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
-        async with original(scope) as opened:
+    async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
+        async with original(scope, opening) as opened:
             yield opened
             named = set(await opened.connection.scalars(NAMED))
             left = {hashlib.sha256(content).hexdigest() for content in disk.after_power_cut().values()}

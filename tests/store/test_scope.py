@@ -379,3 +379,10 @@ async def test_a_campus_covers_what_is_below_it_and_headquarters_everything() ->
         assert below.covers("hefei")
         assert not below.covers("beijing")
         assert not below.covers("hq")
+        await tx.school.put_campus(Campus("feixi", "hefei", "肥西校区", "Feixi", "Asia/Shanghai", "肥西", "0551-1"))
+        for campus in await tx.school.campuses():
+            await tx.api_keys.put_api_key(campus.id, f"secret of {campus.id}", campus.id, tx.now)
+            caller = await tx.api_keys.get_caller(f"secret of {campus.id}")
+            assert caller
+            assert caller[1] == await tx.school.scope_below(campus.id)
+        assert (await tx.school.scope_below("hefei")).covers("feixi")

@@ -15,7 +15,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.kernel.waiting_writes import read_write
+from hub.store.kernel.waiting_writes import WaitingWrites, read_write
 from hub.store.tables import AlertRow, OutboxMessageRow, table_of
 from hub.store.transaction import Database, Transaction
 from tests.database import fresh_database
@@ -70,6 +70,45 @@ async def test_what_was_written_is_seen_by_whatever_is_run_next(store: Database)
         assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1
         await tx.connection.write(ADD_MANY, keys("b"))
         assert (await tx.connection.fetch("SELECT count(*) FROM outbox_message"))[0][0] == 2
+
+
+async def test_a_write_waits_longer_than_a_read_of_something_else(store: Database) -> None:
+    with noted_statements(store) as statements:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD_MANY, keys("a"))
+            await tx.connection.execute(text("SELECT count(*) FROM alert"))
+            assert len(statements) == 1
+            await tx.connection.execute(text("SELECT count(*) FROM alert"))
+    assert len(statements) == 3
+    assert "INSERT" in statements[2]
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        "SELECT id FROM alert FOR UPDATE",
+        "SELECT id FROM alert FOR SHARE",
+        "SELECT pg_advisory_xact_lock(1)",
+        "SELECT set_config('qianda.scope', '*', true)",
+        "SELECT (SELECT count(*) FROM outbox_message)",
+        "UPDATE alert SET text = ''",
+    ],
+)
+async def test_a_write_does_not_wait_longer_than_a_lock_or_a_read_of_its_table(store: Database, another: str) -> None:
+    with noted_statements(store) as statements:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD_MANY, keys("a"))
+            await tx.connection.execute(text(another))
+    assert ["INSERT" in statement for statement in statements] == [True, False]
+
+
+async def test_a_read_sees_what_changes_with_a_write(store: Database) -> None:
+    """The head of a record changes with its entries; policies ask for contracts; rows go with those they belong to."""
+    for write in ("INSERT INTO record_entry (x) VALUES (1)", "UPDATE contract SET x = 1", "DELETE FROM alert"):
+        waiting = WaitingWrites()
+        waiting.add(SqlStatement(write), {})
+        assert not waiting.may_wait_longer(SqlStatement("SELECT digest FROM record_head"))
+        assert waiting.may_wait_longer(SqlStatement("SELECT name FROM provider")) == write.startswith("INSERT")
 
 
 async def test_a_row_is_written_as_often_as_somebody_asked(store: Database) -> None:

@@ -34,6 +34,7 @@ from hub.model.contract.person import normalise_name, normalise_phone, parse_id_
 from hub.model.contract.signer import Role, Signer
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
+from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
 DEFAULT_DEADLINE = timedelta(days=30)
@@ -68,7 +69,7 @@ async def draw_contract(
     """
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(scope, opening_of_campus(asked.campus)) as tx:
         campus = await tx.school.campus(asked.campus)
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
         asked = dataclasses.replace(asked, template=asked.template or (course and course.template) or DEFAULT_TEMPLATE)

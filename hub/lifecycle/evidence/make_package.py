@@ -36,6 +36,8 @@ from hub.model.contract.contract import ContractState
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, PackageParts, leave_out, next_try
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_lock
+from hub.store.evidence.packages import opening_of_tries
 from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
@@ -72,10 +74,10 @@ async def make_package(services: Services, contract_id: UUID, job: int | None = 
 
 
 async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Begun | None:
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_of_tries(contract_id)) as tx:
+        tries = await tx.packages.get_tries(contract_id)
         if job is not None:
             await tx.jobs.count_start(job)
-        tries = await tx.packages.get_tries(contract_id)
         if tries is None:
             return None
         facts = await read_facts(tx, contract_id)
@@ -191,10 +193,9 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
     inside = find_document(package)
     parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
     await services.files.put(parts.own)
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_lock(contract.id, with_record=True)) as tx:
         await tx.cases.lock_with_record(contract.id)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
-        await tx.packages.done(contract.id)
         who = (contract.id, FIRST_VERSION, contract.campus)
         made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
         erased = await tx.packages.is_erased(contract.id)  # erased while the package was being signed
@@ -203,6 +204,7 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
             facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation
             await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
+        await tx.packages.done(contract.id)
 
 
 async def _note_failure(services: Services, begun: _Begun, failure: str) -> None:

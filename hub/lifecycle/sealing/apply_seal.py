@@ -34,6 +34,7 @@ from hub.model.sealing.finalise import FinaliseStep
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_lock
 from hub.store.transaction import Transaction
 
 
@@ -101,10 +102,14 @@ async def sign_seal(services: Services, work: Work) -> Work:
     seal = await open_seal_key(services.sealing, work.seal)
     await check_seal_certificate(services, seal.chain, work.revoked)
     signature = await seal.key.sign(request.to_be_signed)
-    async with services.database.transaction(EVERYTHING) as tx:
+    opening = opening_lock(work.contract.id, with_record=True)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
         case = await end_attempt(tx, work, with_record=True)
         await end_seal_uses(tx, [EndedUse(request.id)])
+        requests = None
         if await tx.signatures.accept(request.id, signature, tx.now):
+            accepted = replace(request, state=RequestState.ACCEPTED, signature=signature, accepted_at=tx.now)
+            requests = [*work.embedded, accepted]
             await tx.record.append(
                 case.contract.id,
                 case.contract.campus,
@@ -119,7 +124,7 @@ async def sign_seal(services: Services, work: Work) -> Work:
                     "signature_sha256": hashlib.sha256(signature).hexdigest(),
                 },
             )
-        return await choose_work(services, tx, case)
+        return await choose_work(services, tx, case, requests=requests)
 
 
 async def close_file(services: Services, work: Work) -> Work:
@@ -131,7 +136,8 @@ async def close_file(services: Services, work: Work) -> Work:
     except (CertificateRevoked, CertificateNotValid) as error:  # nobody would accept this seal
         return await _replace_seal(services, work, error)
     stored = await services.files.put(final)
-    async with services.database.transaction(EVERYTHING) as tx:
+    opening = opening_lock(work.contract.id, with_record=True)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
         case, revoked = await end_attempt(tx, work, with_record=True), await list_revoked(services, tx)
         if revoked != work.revoked:  # the file's CRL lacks what was revoked meanwhile
             return await choose_work(services, tx, case, revoked)

@@ -25,12 +25,12 @@ async def choose_contract_seal(services: Services, tx: Transaction, contract: Co
 
     The transaction's scope must be all campuses.
     """
-    candidates = await tx.seals.list_contract_candidates(contract.campus)
-    grant = choose_contract_grant(candidates, contract.template, tx.now)
-    if grant is None:
-        return await get_configured_seal(services, tx)
-    seal = await tx.seals.get(grant.seal)
-    return await get_configured_seal(services, tx) if seal.key_place is KeyPlace.CONFIGURED else seal
+    found = await tx.seals.get_contract_seals(contract.campus)
+    grant = choose_contract_grant(found.candidates, contract.template, tx.now)
+    seal = found.configured if grant is None else found.seals[grant.seal]
+    if seal is None or seal.key_place is KeyPlace.CONFIGURED:
+        return await _as_configured(services, tx, seal)
+    return seal
 
 
 async def get_configured_seal(services: Services, tx: Transaction) -> Seal:
@@ -38,8 +38,11 @@ async def get_configured_seal(services: Services, tx: Transaction) -> Seal:
 
     Raises SealNotFound before there is a school.
     """
+    return await _as_configured(services, tx, await tx.seals.get_configured())
+
+
+async def _as_configured(services: Services, tx: Transaction, known: Seal | None) -> Seal:
     chain = services.sealing.seal.chain
-    known = await tx.seals.get_configured()
     if known is None:
         return await _add_configured_seal(services, tx)
     if known.chain == chain:

@@ -31,6 +31,7 @@ from hub.model.contract.contract import FIRST_RETRY, MAX_RETRY_INTERVAL, Contrac
 from hub.model.contract.signer import all_signed
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_lock
 from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
@@ -52,15 +53,18 @@ async def embed_signature(services: Services, work: Work) -> Work:
     file = StoredFile(await services.files.put(signed), len(signed))
     is_last = all_signed(party.task for party in work.case.parties)
     seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_lock(work.contract.id)) as tx:
         case, revoked = await end_attempt(tx, work), await list_revoked(services, tx)
         if revoked != work.revoked:  # perhaps this certificate, before its timestamp
             return await choose_work(services, tx, case, revoked)
-        if case.contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
-            case = await _note_embedded(services, tx, case, request, file)
-            if seal is not None and case.contract.state is ContractState.SIGNED:
-                await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
-        return await choose_work(services, tx, case, revoked)
+        if case.contract.document != request.base or not await tx.signatures.embedded(request.id, tx.now):
+            return await choose_work(services, tx, case, revoked)
+        case = await _note_embedded(services, tx, case, request, file)
+        requests = [*work.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]
+        if seal is not None and case.contract.state is ContractState.SIGNED:
+            requests.append(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
+            await tx.signatures.add(requests[-1])
+        return await choose_work(services, tx, case, revoked, requests)
 
 
 async def _try_to_prepare_seal(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest | None:

@@ -24,6 +24,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.sealing.finalise import FinaliseStep
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_lock
 from hub.store.kernel.jobs import StartedTooOften
 
 log = structlog.get_logger()
@@ -37,10 +38,11 @@ async def advance(services: Services, contract_id: UUID, job: int | None = None)
     """
     begun: Work | None = None
     try:
-        async with services.database.transaction(EVERYTHING) as tx:
+        async with services.database.transaction(EVERYTHING, opening_lock(contract_id)) as tx:
+            case = await tx.cases.lock(contract_id)
             if job is not None:
                 await tx.jobs.count_start(job)
-            work = await choose_work(services, tx, await tx.cases.lock(contract_id))
+            work = await choose_work(services, tx, case)
         while work.step is not FinaliseStep.WAIT:
             begun = work
             work = await STEPS[work.step](services, work)

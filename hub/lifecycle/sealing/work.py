@@ -63,14 +63,21 @@ class StoredFile:
 
 
 async def choose_work(
-    services: Services, tx: Transaction, case: Case, revoked: Sequence[Revoked] | None = None
+    services: Services,
+    tx: Transaction,
+    case: Case,
+    revoked: Sequence[Revoked] | None = None,
+    requests: Sequence[SignatureRequest] | None = None,
 ) -> Work:
     """Choose the next step of a contract, which the caller has locked, and begin its attempt.
 
-    `revoked`: the revocations of the built-in authority, if this transaction has read them.
+    `revoked`: the revocations of the built-in authority, if this transaction has read them. `requests`: the embedded
+    and unfinished requests of the contract, oldest first, if this transaction has changed or read them.
     """
     contract = case.contract
-    requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
+    if requests is None:
+        is_completed = contract.state is ContractState.COMPLETED
+        requests = [] if is_completed else await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
     seal = await choose_contract_seal(services, tx, contract) if _needs_seal(case) else None
     certificate = present_chain(services.sealing, seal)[0] if seal else b""
@@ -81,13 +88,13 @@ async def choose_work(
         await tx.contracts.plan_hub_step(contract.id, None)
     if request is None or step not in ATTEMPTS:
         return Work(step, case, request, seal=seal)
-    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
     if revoked is None:
         revoked = await list_revoked(services, tx)
     refusal = None
     if step is FinaliseStep.SIGN_SEAL and seal is not None:
         refusal = await _begin_use(tx, seal, contract, request)
+    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     return Work(step, case, request, attempt, embedded, revoked, seal, refusal)
 
 

@@ -19,6 +19,10 @@ from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_with_session
+from hub.store.kernel.opening import Opening
+from hub.store.signing.links import opening_by_ticket
+from hub.store.signing.sessions import opening_by_secret
 from hub.store.transaction import Transaction
 
 CHALLENGE_BYTES = 32
@@ -78,7 +82,8 @@ async def open_ticket(services: Services, text: str) -> Landed:
     """Begin a session for the link with this ticket. Raises LinkNotValid for unknown, expired and revoked tickets
     alike."""
     ticket = normalise_ticket(text)
-    async with services.database.transaction(EVERYTHING) as tx:
+    opening = opening_by_ticket(services.signing.keys, ticket) if ticket else None
+    async with services.database.transaction(EVERYTHING, opening) as tx:
         link = await tx.links.by_ticket(ticket) if ticket else None
         if link is None or not link.valid(tx.now):
             raise LinkNotValid
@@ -157,6 +162,16 @@ async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[C
     """Return the contracts and tasks of a verified session in the session's order: the link's own contract first."""
     visits = [await _at(tx, session, await tx.cases.get(contract)) for contract in session.contracts]
     return [(visit.contract, visit.task) for visit in visits]
+
+
+def opening_of_session(secret: str) -> Opening | None:
+    """Return what `session_of` reads. None for a pickup code, of which nothing is looked up."""
+    return None if is_pickup_secret(secret) else opening_by_secret(secret)
+
+
+def opening_of_visit(secret: str, contract_id: UUID | None = None, *, lock: bool = False) -> Opening | None:
+    """Return what `visit`, or `lock_visit`, reads first. None for a pickup code, of which nothing is looked up."""
+    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, lock=lock)
 
 
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:

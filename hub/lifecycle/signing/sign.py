@@ -38,7 +38,8 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
-from hub.lifecycle.signing.open_link import Visit, lock_visit, session_of, visit
+from hub.lifecycle.signing.open_link import Visit, lock_visit, opening_of_visit, session_of, visit
+from hub.lifecycle.signing.own_request import get_own_request, load_request, no_such_request
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.contract import Contract
@@ -49,6 +50,7 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import COMPLETE
 from hub.store.reminders.ledger import LedgerNote
+from hub.store.signing.signature_requests import opening_lock_of_request
 from hub.store.transaction import Transaction
 
 HUB_RETRY = timedelta(minutes=1)
@@ -103,7 +105,7 @@ async def _prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
     """Draw and store the file without holding a lock, then check under the lock that it may still be signed."""
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         await _check_may_prepare(services, tx, visiting, asked)
         await _replaceable(tx, visiting)
@@ -111,7 +113,8 @@ async def _prepare(
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
-    async with services.database.transaction(EVERYTHING) as tx:
+    opening = opening_of_visit(secret, visiting.contract.id, lock=True)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
         now = await lock_visit(tx, secret, visiting.contract.id, agent=True)
         await _check_may_prepare(services, tx, now, asked)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # another key was certified meanwhile
@@ -218,9 +221,7 @@ def _request(
 
 async def prepared_file(services: Services, secret: str, request_id: UUID) -> bytes:
     """Return the prepared file to the session that requested it. Raises DocumentChanged when its request has lapsed."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        session = await session_of(tx, secret, agent=True)
-        request = await _own_request(tx, session, request_id)
+    _, request = await load_request(services, secret, request_id)
     if request.state is RequestState.LAPSED:
         raise DocumentChanged
     return await services.files.get(request.prepared)
@@ -259,26 +260,23 @@ async def accept_signature(
     try:
         return await _accept(services, secret, request_id, raw_signature, beside)
     except WrongConfirmation as wrong:
-        async with services.database.transaction(EVERYTHING) as tx:
-            session = await session_of(tx, secret, agent=True)
-            request = await _own_request(tx, session, request_id)
+        session, request = await load_request(services, secret, request_id)
         await note_wrong(services, request, f"signer:{session.signer}", wrong)
         raise
     except WrongSignature:
+        session, request = await load_request(services, secret, request_id)
         async with services.database.transaction(EVERYTHING) as tx:
-            session = await session_of(tx, secret, agent=True)
-            request = await _own_request(tx, session, request_id)
             await note_refused_signature(tx, request, f"signer:{session.signer}", raw_signature)
         raise
 
 
 async def _accept(services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
-    async with services.database.transaction(EVERYTHING) as tx:
-        request = await tx.signatures.get_of_session(request_id, secret)
-        if request is None:
-            await session_of(tx, secret, agent=True)  # raises SessionNotValid if that was the reason
-            raise _no_such_request()
-        visiting = await lock_visit(tx, secret, request.contract, agent=True)
+    async with services.database.transaction(EVERYTHING, opening_lock_of_request(request_id, secret)) as tx:
+        contract = await tx.signatures.lock_contract_of(request_id, secret)
+        if contract is None:
+            await session_of(tx, secret, agent=True)  # raises if the session is the reason
+            raise no_such_request()
+        visiting = await visit(tx, secret, contract, agent=True)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)
@@ -294,17 +292,6 @@ def _key_of(certificate: bytes) -> bytes:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public_key = x509.load_der_x509_certificate(certificate).public_key()
     return public_key.public_bytes(serialization.Encoding.DER, form)
-
-
-def _no_such_request() -> WrongSignature:
-    return WrongSignature("there is no such request in this session")
-
-
-async def _own_request(tx: Transaction, session: SigningSession, request_id: UUID) -> SignatureRequest:
-    request = await tx.signatures.get(request_id)
-    if session.verified_at is None or request is None or request.session != session.id:
-        raise _no_such_request()
-    return request
 
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
@@ -379,7 +366,7 @@ async def note_refusal(services: Services, secret: str, request_id: UUID, reason
     staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
-        request = await _own_request(tx, session, request_id)
+        request = await get_own_request(tx, session, request_id)
         contract = await tx.contracts.locked(request.contract)
         await tx.signatures.lapse(request.id)  # does nothing if the signature was accepted meanwhile
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}

@@ -34,7 +34,7 @@ from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import begin_order, obtain
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held, owner_refusal
-from hub.lifecycle.signing.open_link import Visit, session_of, visit
+from hub.lifecycle.signing.open_link import Visit, opening_of_visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for
 from hub.lifecycle.signing.signing_order import check_turn
@@ -131,7 +131,7 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
     """
     if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         check_turn(visiting.contract, visiting.task)
         challenge = await tx.sessions.use_challenge(visiting.session.id)

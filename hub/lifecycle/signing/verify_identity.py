@@ -30,6 +30,7 @@ from hub.model.signing.session import (
     code_for,
 )
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.store.contract.cases import opening_with_signer
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -64,7 +65,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 
 async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> None:
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_with_signer(secret)) as tx:
         session, asking = await signer_of_session(tx, secret)
         await take_turn_at_phone(tx, secret, asking)
         contract = await tx.contracts.locked(session.contract)
@@ -86,7 +87,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
     answer. In both cases the code stays valid.
     """
     entered = _Entered(code, name, id_tail)
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with services.database.transaction(EVERYTHING, opening_with_signer(secret)) as tx:
         answered = await _answered(services, tx, secret, entered)
         if answered.right is None:
             await _count_wrong(tx, answered.signer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,16 @@ class CandidateGrant:
 
     grant: SealGrant
     distance: int | None
+
+
+@dataclass(frozen=True)
+class ContractSeals:
+    """The grants to CONTRACTS, and the seals by id that these name. `configured`: the seal of the configuration, if it
+    was looked at before."""
+
+    candidates: tuple[CandidateGrant, ...]
+    seals: Mapping[UUID, Seal]
+    configured: Seal | None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
 
@@ -98,6 +99,25 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
     return {name: row[label] for label, name in _COLUMNS[table].items()}
 
 
+def _values_of_session(secret: str, contract: UUID | None) -> dict[str, Any]:
+    return {"secret": hash_secret(secret), "contract": contract}
+
+
+def opening_with_session(secret: str, contract: UUID | None, *, lock: bool = False) -> Opening:
+    """Return what `Cases.get_with_session` reads first."""
+    return Opening(_LOCK_OF_SESSION if lock else _GET_WITH_SESSION, _values_of_session(secret, contract))
+
+
+def opening_with_signer(secret: str) -> Opening:
+    """Return what `Cases.get_session_and_signer` reads."""
+    return Opening(_SESSION_AND_SIGNER, {"secret": hash_secret(secret)})
+
+
+def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
+    """Return what `Cases.lock`, or `Cases.lock_with_record`, does first."""
+    return Opening(_LOCK_WITH_RECORD if with_record else _LOCK, {"contract": contract})
+
+
 class Cases:
     def __init__(self, connection: Connection, contracts: Contracts, record: Record) -> None:
         self._connection = connection
@@ -124,8 +144,8 @@ class Cases:
     async def lock_with_record(self, contract: UUID) -> Case:
         """Do as `lock`, and lock the record of the contract as well: for whoever locks nothing else afterwards but what
         only those lock who have the contract."""
-        for found, entries, digest in await self._connection.execute(_LOCK_WITH_RECORD, {"contract": contract}):
-            self._record.know_head(found, entries, digest)
+        for row in await self._connection.execute(_LOCK_WITH_RECORD, {"contract": contract}):
+            self._record.know_head(row["id"], row["entries"], row["digest"])
         return await self.get(contract)
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:
@@ -152,7 +172,7 @@ class Cases:
 
         The case is None if the session does not include the contract. `lock`: lock the contract first.
         """
-        values = {"secret": hash_secret(secret), "contract": contract}
+        values = _values_of_session(secret, contract)
         if lock:
             await self._connection.execute(_LOCK_OF_SESSION, values)
         rows = await self._connection.execute(_GET_WITH_SESSION, values)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.contract.contract import Contract
 from hub.model.evidence.package import EvidencePackage, IdentityResult, PageOpened
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
@@ -58,6 +59,11 @@ _PAGES = SqlStatement(
 
 
 _ERASED = SqlStatement(select(func.count()).select_from(VERSION).where(_OF_VERSION, VERSION.c.erased_at.is_not(None)))
+
+
+def opening_of_tries(contract: UUID) -> Opening:
+    """Return what `EvidencePackages.get_tries` reads."""
+    return Opening(_TRIES, {"contract": contract})
 
 
 class EvidencePackages:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 from sqlalchemy import Executable
 
+from hub.store.kernel.opening import Opening, enter
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites
 
@@ -53,6 +54,23 @@ class Connection:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         self._waiting = WaitingWrites()
+        self._opened: tuple[Opening, Rows] | None = None
+
+    async def enter(self, scope: str, opening: Opening | None = None) -> Row:
+        """Set the scope of the transaction and run its opening. Return the clocks and the sealing key."""
+        sql, arguments = enter(scope, opening)
+        rows = Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
+        if opening is not None:
+            self._opened = opening, Rows(row for row in rows if row["is_opened"])
+        return rows[0]
+
+    def _take_opened(self, statement: SqlStatement | Executable, values: Mapping[str, Any]) -> Rows | None:
+        """Return the rows of the opening if this is it, and nothing was written or locked since."""
+        opening, rows = self._opened or (None, None)
+        if opening is None or self._waiting or (statement, values) != (opening.statement, opening.values):
+            return None
+        self._opened = None
+        return rows
 
     async def write(self, statement: SqlStatement, values: Mapping[str, Any]) -> None:
         """Keep a write until the next statement or the commit, and run it together with other kept writes.
@@ -65,6 +83,7 @@ class Connection:
 
     async def write_now(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
         """Run a write now, together with the kept ones, and return its rows or the number of rows that it changed."""
+        self._opened = None
         found = self._waiting.take_with(statement, values)
         if found is None:
             await self.flush()
@@ -76,6 +95,7 @@ class Connection:
 
     async def write_text_now(self, sql: str, *arguments: Any) -> Rows:
         """Run SQL text of a library, which writes to the library's own tables, together with the kept writes."""
+        self._opened = None
         joined, values = self._waiting.take_with_text(sql, arguments)
         return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
 
@@ -85,13 +105,17 @@ class Connection:
 
     async def flush(self) -> None:
         """Run the kept writes."""
+        self._opened = None
         if self._waiting:
             sql, arguments = self._waiting.take()
             await _describe_errors(sql, self.driver.execute(sql, *arguments))
 
     async def execute(self, statement: SqlStatement | Executable, values: Mapping[str, Any] = _NOTHING) -> Rows:
-        await self.flush()
+        if (opened := self._take_opened(statement, values)) is not None:
+            return opened
         made = _compiled_once(statement, values)
+        if not self._waiting.may_wait_longer(made):
+            await self.flush()
         if made.gives_rows:
             return Rows(await _describe_errors(made.sql, self.driver.fetch(made.sql, *made.arguments(values))))
         return Rows(

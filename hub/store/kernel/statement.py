@@ -21,6 +21,10 @@ from sqlalchemy.util import LRUCache
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 # The beginning of a text statement that returns rows.
 _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
+# A statement that only reads does none of these: locks, writes, calls of functions that lock or set something.
+_READS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+_DOES_MORE = re.compile(r"\b(INSERT|UPDATE|DELETE|SHARE|\w*lock\w*\(|set_config|nextval|pg_notify)", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _MISSING = object()
 # Compiled statements that were built for one run, by shape. The least recently used ones are dropped.
 _SHAPES: LRUCache[Any, SQLCompiler] = LRUCache(capacity=500)
@@ -78,6 +82,16 @@ class SqlStatement:
         if self._compiled.effective_returning or isinstance(self._of, SelectBase):
             return True
         return bool(isinstance(self._of, TextClause) and _GIVES_ROWS.match(self.sql))
+
+    @cached_property
+    def only_reads(self) -> bool:
+        """Whether the statement writes nothing, locks nothing and sets nothing."""
+        return bool(_READS.match(self.sql)) and not _DOES_MORE.search(self.sql)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of the text, among them the names of all tables that it names."""
+        return frozenset(_WORD.findall(self.sql))
 
     @cached_property
     def _places(self) -> list[tuple[str, Any, Any]]:

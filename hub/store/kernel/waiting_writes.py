@@ -16,6 +16,10 @@ from hub.store.kernel.statement import SqlStatement
 _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 _WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
 _PLACE = re.compile(r"\$(\d+)")
+# Tables of which the policies of other tables ask: whoever reads anything has to see writes to these.
+_SEEN_BY_POLICIES = {"contract", "signer", "signing_task"}
+# What a write changes elsewhere, and a view through which its table is read.
+_CHANGED_WITH = {"record_entry": "record_head", "staff": "staff_directory"}
 
 
 class WaitingWrites:
@@ -47,6 +51,15 @@ class WaitingWrites:
         self._kinds[table] = kind
         self._arguments[statement] = arguments
         return True
+
+    def may_wait_longer(self, statement: SqlStatement) -> bool:
+        """Return whether these writes can still run after this statement: it locks nothing, so the order of locks stays
+        as it is, and reads none of their tables. A DELETE never waits longer, because rows of other tables may go with
+        its own."""
+        if not statement.only_reads or "DELETE FROM" in self._kinds.values():
+            return False
+        changed = self._kinds.keys() | {other for table, other in _CHANGED_WITH.items() if table in self._kinds}
+        return changed.isdisjoint(_SEEN_BY_POLICIES) and changed.isdisjoint(statement.words)
 
     def add_notify(self, channel: str) -> None:
         """Keep a NOTIFY on this channel, which is sent at the commit."""

@@ -15,6 +15,7 @@ from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, State
 from hub.model.messaging.message import Purpose
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
@@ -102,6 +103,16 @@ _INBOX, _INBOX_OF = (
     SqlStatement(found.order_by(OUTBOX.c.accepted_at.desc()).limit(bindparam("most")))
     for found in (_ACCEPTED, _ACCEPTED.where(DELIVERY.c.to_hash == bindparam("number")))
 )
+
+
+def opening_of_delivery(delivery: UUID) -> Opening:
+    """Return what `Deliveries.get` reads."""
+    return Opening(_GET, {"delivery": delivery})
+
+
+def opening_report(delivery: UUID) -> Opening:
+    """Return what `Deliveries.report` does first."""
+    return Opening(_LOCK, {"delivery": delivery})
 
 
 class Deliveries:

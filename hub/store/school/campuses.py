@@ -15,6 +15,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.school.enrolments import ADD_PHONES, PEOPLE, PHONE_COLUMNS, enrolment_of_row, phone_rows
@@ -28,6 +29,11 @@ DEMO_CLOCK: Table = table_of(DemoClockRow)
 _CAMPUSES = SqlStatement(select(CAMPUS).order_by(CAMPUS.c.id))
 _CAMPUS = SqlStatement(select(CAMPUS).where(CAMPUS.c.id == bindparam("campus")))
 _COURSE = SqlStatement(select(COURSE).where(COURSE.c.campus == bindparam("campus"), COURSE.c.id == bindparam("course")))
+
+
+def opening_of_campus(campus: str) -> Opening:
+    """Return what `School.campus` reads."""
+    return Opening(_CAMPUS, {"campus": campus})
 
 
 class School:
@@ -71,7 +77,7 @@ class School:
         row = (await self._connection.execute(_CAMPUS, {"campus": campus})).first()
         if row is None:
             raise BadInput(f"there is no campus {campus}", field="campus")
-        return Campus(**row)
+        return Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
 
     async def headquarters(self) -> Campus | None:
         """Return the root of the campus tree; None before a school was loaded."""

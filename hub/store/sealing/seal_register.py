@@ -44,14 +44,14 @@ class SealRegister:
     async def put(self, uses: Sequence[SealUse]) -> None:
         """Write lines. If a line exists, update the values that a new try changes."""
         lines = [vars(use) | {"outcome": use.outcome.value} for use in uses]
-        await self._connection.execute(_PUT, arrays_of(_COLUMNS, lines))
+        await self._connection.write(_PUT, arrays_of(_COLUMNS, lines))
 
     async def end(self, ended: Sequence[EndedUse], at: datetime) -> list[SealUse]:
         """End attempts, and return those that were open."""
         outcomes = [UseOutcome.SEALED.value if use.failure is None else UseOutcome.FAILED.value for use in ended]
         values = {"at": at, "uses": [use.use for use in ended], "outcomes": outcomes}
         values |= {"reasons": [use.failure for use in ended], "results": [use.result_sha256 for use in ended]}
-        return [_use(row) for row in await self._connection.execute(_END, values)]
+        return [_use(row) for row in await self._connection.write_now(_END, values)]
 
     async def list_of_seal(self, seal: UUID, limit: int = 100, before: SealUse | None = None) -> list[SealUse]:
         """Return lines of a seal, newest first. `before`: only lines that are older than this one."""

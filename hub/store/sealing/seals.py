@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import SealNotFound
 from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
-from hub.model.sealing.seal_grant import CandidateGrant, Grantee, GranteeKind, SealGrant
+from hub.model.sealing.seal_grant import CandidateGrant, ContractSeals, Grantee, GranteeKind, SealGrant
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
@@ -29,33 +29,35 @@ _ONE = select(SEAL).where(SEAL.c.id == bindparam("seal"))
 _GET, _LOCK, _HOLD = (SqlStatement(each) for each in (_ONE, _ONE.with_for_update(), _ONE.with_for_update(read=True)))
 _CONFIGURED = SqlStatement(select(SEAL).where(SEAL.c.key_place == KeyPlace.CONFIGURED.value))
 _OVER = [state.value for state in SealState if state.is_over]
-_ABOVE = """
-WITH RECURSIVE above (id, parent, distance) AS (
+_ABOVE = """WITH RECURSIVE above (id, parent, distance) AS (
   SELECT id, parent, 0 FROM campus WHERE id = :campus
   UNION ALL SELECT campus.id, campus.parent, distance + 1 FROM campus JOIN above ON campus.id = above.parent
 )
-SELECT seal_grant.*, above.distance FROM seal_grant LEFT JOIN above ON above.id = seal_grant.campus
 """
-_LIVE = "seal_grant.revoked_at IS NULL AND seal_grant.grantee_kind || ':' || seal_grant.grantee = ANY(:grantees)"
+# Grants of a seal, those with a limit as they are under their lock. The others, and all but the uses, change only under
+# the lock of the seal.
+_GRANT_COLUMNS = ", ".join(f"own.{column.name}" for column in GRANT.c if column.name != "used")
+_OF_GRANTEES = "seal = :seal AND revoked_at IS NULL AND grantee_kind || ':' || grantee = ANY(:grantees)"
 _CANDIDATES = SqlStatement(
-    text(f"{_ABOVE} WHERE seal_grant.seal = :seal AND {_LIVE} ORDER BY seal_grant.id").bindparams(
-        bindparam("grantees", type_=ARRAY(Text))
-    )
+    text(
+        f"""{_ABOVE}, limited AS MATERIALIZED (
+  SELECT id, used FROM seal_grant WHERE {_OF_GRANTEES} AND max_uses IS NOT NULL ORDER BY id FOR NO KEY UPDATE
 )
+SELECT {_GRANT_COLUMNS}, coalesce(limited.used, own.used) AS used, above.distance
+FROM (SELECT * FROM seal_grant WHERE {_OF_GRANTEES}) AS own
+LEFT JOIN limited ON limited.id = own.id LEFT JOIN above ON above.id = own.campus ORDER BY own.id"""  # noqa: S608
+    ).bindparams(bindparam("grantees", type_=ARRAY(Text)))
+)
+_SEAL_COLUMNS = ", ".join(f"seal.{column.name} AS seal_{column.name}" for column in SEAL.c)
 _FOR_CONTRACTS = SqlStatement(
-    f"{_ABOVE} JOIN seal ON seal.id = seal_grant.seal AND seal.state NOT IN ('made', 'revoked', 'archived', 'rejected')"
-    " WHERE seal_grant.revoked_at IS NULL AND seal_grant.grantee_kind = 'contracts' ORDER BY seal_grant.id"
-)
-_LOCK_LIMITED = SqlStatement(
-    select(GRANT.c.id)
-    .where(
-        GRANT.c.seal == bindparam("seal"),
-        GRANT.c.revoked_at.is_(None),
-        GRANT.c.max_uses.is_not(None),
-        GRANT.c.grantee_kind + ":" + GRANT.c.grantee == any_(bindparam("grantees", type_=ARRAY(Text))),
-    )
-    .order_by(GRANT.c.id)
-    .with_for_update(key_share=True)
+    _ABOVE
+    + f"SELECT seal_grant.*, above.distance, {_SEAL_COLUMNS}"
+    + """
+FROM seal LEFT JOIN seal_grant ON seal_grant.seal = seal.id AND seal_grant.grantee_kind = 'contracts'
+  AND seal_grant.revoked_at IS NULL AND seal.state NOT IN ('made', 'revoked', 'archived', 'rejected')
+LEFT JOIN above ON above.id = seal_grant.campus
+WHERE seal_grant.id IS NOT NULL OR seal.key_place = 'configured' ORDER BY seal_grant.id
+"""
 )
 _LOCK_COUNTED = SqlStatement(
     text(
@@ -177,15 +179,17 @@ class Seals:
 
         The transaction's scope must be all campuses.
         """
-        names = sorted(str(grantee) for grantee in grantees)
-        await self._connection.execute(_LOCK_LIMITED, {"seal": seal, "grantees": names})
-        values = {"seal": seal, "grantees": names, "campus": campus}
+        values = {"seal": seal, "grantees": sorted(str(grantee) for grantee in grantees), "campus": campus}
         return tuple(map(_candidate, await self._connection.execute(_CANDIDATES, values)))
 
-    async def list_contract_candidates(self, campus: str) -> list[CandidateGrant]:
-        """Return the grants to CONTRACTS of all seals that are not revoked or archived, with their distance from
-        `campus`."""
-        return [_candidate(row) for row in await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})]
+    async def get_contract_seals(self, campus: str) -> ContractSeals:
+        """Return the configured seal, and the grants to CONTRACTS of all seals that are not over with these seals,
+        judged from `campus`."""
+        rows = await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})
+        seals = [_seal({column.name: row[f"seal_{column.name}"] for column in SEAL.c}) for row in rows]
+        candidates = tuple(_candidate(row) for row in rows if row["id"] is not None)
+        configured = next((seal for seal in seals if seal.key_place is KeyPlace.CONFIGURED), None)
+        return ContractSeals(candidates, {seal.id: seal for seal in seals}, configured)
 
     async def lock_counted(self, uses: Collection[UUID]) -> None:
         """Lock the grants on which these uses were counted. Call this before changing the lines of the uses."""
@@ -194,10 +198,10 @@ class Seals:
     async def count_uses(self, counted: Mapping[UUID, int]) -> None:
         """Add to the counted uses of grants, in the order of their ids. Grants without a limit are not counted."""
         for grant in sorted(counted):
-            await self._connection.execute(_COUNT, {"row": grant, "more": counted[grant]})
+            await self._connection.write(_COUNT, {"row": grant, "more": counted[grant]})
 
 
-def _seal(row: Row) -> Seal:
+def _seal(row: Row | Mapping[str, Any]) -> Seal:
     values = {name: row[name] for name in Seal.__dataclass_fields__}
     values |= {"kind": SealKind(row["kind"]), "state": SealState(row["state"]), "chain": tuple(row["chain"])}
     return Seal(**values | {"key_place": KeyPlace(row["key_place"])})

@@ -14,6 +14,7 @@ from hub.model.contract.signer import Signer, TaskState
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
@@ -34,6 +35,11 @@ LASTING_LINKS = """
 """
 # The key of a link: the id of its signer, and its door.
 Wanted = tuple[UUID, DoorKind]
+
+
+def opening_by_ticket(keys: Keys, ticket: str) -> Opening:
+    """Return what `Links.by_ticket` reads."""
+    return Opening(_BY_TICKET, {"ticket": hash_ticket(keys.link, ticket)})
 
 
 class Links:
@@ -116,7 +122,7 @@ class Links:
 
 
 def _link(row: Row) -> SignLink:
-    values = {name: value for name, value in row.items() if name != "ticket_hash"}
+    values = {name: row[name] for name in SignLink.__dataclass_fields__}
     return SignLink(**(values | {"door": DoorKind(row["door"])}))
 
 

@@ -16,13 +16,22 @@ from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, lite
 from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import AttemptRow, SharedCertificateRow, SignatureRequestRow, SigningSessionRow, table_of
+from hub.store.tables import (
+    AttemptRow,
+    ContractRow,
+    SharedCertificateRow,
+    SignatureRequestRow,
+    SigningSessionRow,
+    table_of,
+)
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
 SESSION: Table = table_of(SigningSessionRow)
+CONTRACT: Table = table_of(ContractRow)
 _SHARED = ("sha256", "certificate")
 _SHARE = insert_many(table_of(SharedCertificateRow), _SHARED, "ON CONFLICT DO NOTHING")
 _WHOLE_CHAIN: ColumnElement[Any] = literal_column(
@@ -41,7 +50,12 @@ _FIELDS = set(SignatureRequest.__dataclass_fields__)
 _ADD = insert_row(REQUEST, _FIELDS - {"gap"} | {"gap_start", "gap_end"})
 _ASKED_FOR = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == bindparam("secret"))
 _GET = SqlStatement(select(*_COLUMNS).where(_MINE))
-_GET_OF_SESSION = SqlStatement(select(*_COLUMNS).join(SESSION, _ASKED_FOR).where(_MINE))
+_LOCK_CONTRACT_OF = SqlStatement(
+    select(CONTRACT.c.id)
+    .select_from(REQUEST.join(SESSION, _ASKED_FOR).join(CONTRACT, CONTRACT.c.id == REQUEST.c.contract))
+    .where(_MINE)
+    .with_for_update(key_share=True, of=CONTRACT)
+)
 _ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
@@ -71,6 +85,11 @@ _BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "stat
 _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 
+def opening_lock_of_request(request: UUID, secret: str) -> Opening:
+    """Return what `Signatures.lock_contract_of` does."""
+    return Opening(_LOCK_CONTRACT_OF, {"request": request, "secret": hash_secret(secret)})
+
+
 class Signatures:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -90,11 +109,12 @@ class Signatures:
         row = (await self._connection.execute(_GET, {"request": request})).first()
         return _request(row) if row else None
 
-    async def get_of_session(self, request: UUID, secret: str) -> SignatureRequest | None:
-        """Return the request if the session with this secret asked for it."""
+    async def lock_contract_of(self, request: UUID, secret: str) -> UUID | None:
+        """Lock the contract of a request that the session with this secret asked for, as `Cases.lock` does. Return
+        None, and lock nothing, if it did not."""
         values = {"request": request, "secret": hash_secret(secret)}
-        row = (await self._connection.execute(_GET_OF_SESSION, values)).first()
-        return _request(row) if row else None
+        row = (await self._connection.execute(_LOCK_CONTRACT_OF, values)).first()
+        return row["id"] if row else None
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
         """Return the prepared and accepted requests of a contract, newest first. At most one is accepted."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.staff.accounts import ApiKey, ApiKeyEntry
+from hub.model.staff.accounts import EVERYTHING, ApiKey, ApiKeyEntry, Scope
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
 from hub.store.tables import (
@@ -19,8 +20,21 @@ from hub.store.tables import (
 )
 
 KEY: Table = table_of(ApiKeyRow)
-_COUNTS = KEY.c.revoked_at.is_(None) & (KEY.c.expires_at.is_(None) | (KEY.c.expires_at > bindparam("now")))
-_LIVE = SqlStatement(select(KEY).where(KEY.c.secret_hash == bindparam("secret"), _COUNTS))
+# A key, the campuses below its own, and whether its own is headquarters, to which everything belongs.
+_LIVE = SqlStatement("""
+SELECT api_key.*, (
+    WITH RECURSIVE below (id) AS (
+        SELECT id FROM campus WHERE parent = api_key.campus
+        UNION SELECT campus.id FROM campus JOIN below ON campus.parent = below.id
+    ) SELECT array_agg(id) FROM below) AS below,
+    EXISTS (SELECT FROM campus WHERE id = api_key.campus AND parent IS NULL) AS is_of_headquarters
+FROM api_key WHERE secret_hash = :secret AND revoked_at IS NULL
+""")
+
+
+def opening_of_key(secret: str) -> Opening:
+    """Return what `ApiKeys.get_caller` reads."""
+    return Opening(_LIVE, {"secret": key_hash(secret)})
 
 
 class ApiKeys:
@@ -62,10 +76,14 @@ class ApiKeys:
         rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
         return [_read(row) for row in rows]
 
-    async def api_key(self, secret: str) -> ApiKey | None:
-        """Return the valid key with this secret, or None."""
-        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret), "now": self._now})).first()
-        return _read(row) if row else None
+    async def get_caller(self, secret: str) -> tuple[ApiKey, Scope] | None:
+        """Return the key with this secret and the scope of its campus, as `School.scope_below` would; None if there is
+        no key that counts."""
+        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret)})).first()
+        if row is None or (row["expires_at"] is not None and row["expires_at"] <= self._now):
+            return None
+        scope = Scope(frozenset({row["campus"], *(row["below"] or ())}))
+        return _read(row), EVERYTHING if row["is_of_headquarters"] else scope
 
 
 def _read(row: Row) -> ApiKey:

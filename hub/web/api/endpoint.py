@@ -21,6 +21,7 @@ from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, Qi
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
 from hub.model.staff.key_scopes import KeyScope
+from hub.store.staff.api_keys import opening_of_key
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.file_checks import CHECKS
@@ -228,11 +229,11 @@ async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
     secret = bearer(request)
     if secret is None:
         raise KeyNotValid
-    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        key = await tx.api_keys.api_key(secret)
-        if key is None:
-            raise KeyNotValid
-        return key, await tx.school.scope_below(key.campus)
+    async with request.app[HUB].services.database.transaction(EVERYTHING, opening_of_key(secret)) as tx:
+        found = await tx.api_keys.get_caller(secret)
+    if found is None:
+        raise KeyNotValid
+    return found
 
 
 def bad_input(error: ValidationError) -> BadInput:

@@ -13,7 +13,7 @@ from hub.lifecycle.contract.terms import card
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.open_link import Visit, visit
+from hub.lifecycle.signing.open_link import Visit, opening_of_visit, visit
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -57,8 +57,9 @@ async def look(request: web.Request, *, agent: bool = False) -> Looked:
 
     Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
     """
-    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, session_secret(request), contract_id(request), agent=agent)
+    secret, wanted = session_secret(request), contract_id(request)
+    async with request.app[HUB].database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
+        visiting = await visit(tx, secret, wanted, agent=agent)
         return await _looked(tx, visiting)
 
 
@@ -103,8 +104,9 @@ async def page_image(request: web.Request) -> web.Response:
     """Return the image of a page of the current revision, counted from 1. The access is recorded as evidence."""
     number = int(request.match_info["number"])
     hub = request.app[HUB]
-    async with hub.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, session_secret(request), contract_id(request))
+    secret, wanted = session_secret(request), contract_id(request)
+    async with hub.database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
+        visiting = await visit(tx, secret, wanted)
         sha256 = _current(visiting.contract)
         if not 1 <= number <= visiting.contract.pages:
             raise NotFound("there is no such page")
@@ -140,9 +142,10 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 
 async def document(request: web.Request) -> web.Response:
-    """Return the current revision to a signer who still has to sign. After that, only the final file is available."""
-    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        seen = await visit(tx, session_secret(request), contract_id(request), agent=True)
+    """Return the current revision to a signer who still has to sign; afterwards only the final file is available."""
+    secret, wanted = session_secret(request), contract_id(request)
+    async with request.app[HUB].database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
+        seen = await visit(tx, secret, wanted, agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted

@@ -19,6 +19,7 @@ from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.signing.links import opening_by_ticket
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.i18n import language_of
@@ -82,7 +83,8 @@ async def _notice(request: web.Request, ticket: str | None) -> dict[str, str]:
     """Return the panel with which the page begins, and what it says about the contract, as far as this is known now."""
     said = {"begin": "start", "campus": "", "deadline": "", "phone": ""}
     try:
-        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        opening = opening_by_ticket(request.app[HUB].services.signing.keys, ticket) if ticket else None
+        async with request.app[HUB].database.transaction(EVERYTHING, opening) as tx:
             notice = await get_link_notice(tx, ticket)
     except LinkNotValid:
         return said | {"begin": "gone"}
