@@ -56,9 +56,22 @@ class _BeatingDriver(AsyncpgPoolDriver):
         return rows
 
 
-class _QueriesWithoutDeferredJobs(Queries):
-    """The statements of the queue. Before it sleeps, it asks only whether a job is waiting, since all of our jobs are
-    due at once."""
+class _FewerQueries(Queries):
+    """The statements of the queue, fewer than it would ask: all of our jobs are due at once, and before it sleeps it
+    asks whether one waits."""
+
+    def __init__(self, driver: AsyncpgPoolDriver) -> None:
+        super().__init__(driver)
+        self._has_taken_all = False
+
+    async def dequeue(self, batch_size: int, *args: Any, **values: Any) -> list[Job]:
+        """Take jobs. The queue asks again after each batch; after one that was not full, none is left to take."""
+        if self._has_taken_all:
+            self._has_taken_all = False
+            return []
+        jobs = await super().dequeue(batch_size, *args, **values)
+        self._has_taken_all = 0 < len(jobs) < batch_size
+        return jobs
 
     async def eligible_queued_work(self, entrypoints: list[Any]) -> int:
         """Leave it to `queued_work`, which the queue asks next."""
@@ -85,7 +98,7 @@ class JobQueue:
     async def run_jobs(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6, reset=_keep_as_it_is) as pool:
             driver = _BeatingDriver(pool, partial(self._beat, self._rest.total_seconds()))
-            queue = PgQueuer(driver, queries=_QueriesWithoutDeferredJobs(driver))
+            queue = PgQueuer(driver, queries=_FewerQueries(driver))
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
