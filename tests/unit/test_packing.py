@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.store.kernel.packing import DICTIONARY, PACKED_FROM, pack, read_dictionary, unpack
+from hub.store.kernel.packing import DICTIONARY, PACKED_FROM, PackedJson, pack, read_dictionary, unpack
 
 NEVER_CHANGES = "c5d195bbc258e65d8193f87e7f7a1679aa92ea6c5b739ab0efcdffb8ba8bf259"
 PACKED_ONCE = (
@@ -51,3 +51,12 @@ def test_another_dictionary_is_refused() -> None:
     packing = zlib.compressobj(zdict=b"another dictionary")
     with pytest.raises(ValueError, match="packed data cannot be read"):
         unpack(packing.compress(LONG.encode()) + packing.flush())
+
+
+def test_an_object_is_read_when_a_part_of_it_is_asked_for() -> None:
+    found = PackedJson(pack('{"asked": {"deadline": null}, "text": []}'))
+    assert found == {"asked": {"deadline": None}, "text": []}
+    assert (found.get("text"), len(found)) == ([], 2)
+    cut_off = PackedJson(pack('{"text": ["' + "x" * 600 + '"]}')[:-1])
+    with pytest.raises(ValueError, match="end too early"):
+        cut_off.get("text")

@@ -18,6 +18,7 @@ from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.packing import PackedJson
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
@@ -164,9 +165,9 @@ class Contracts:
         With `in_list`, such a contract is returned with `readable` False, so that the list still shows the others.
         """
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
-        readable, data = True, {}
+        readable, data = True, PackedJson(b"{}")
         try:
-            data = self._cipher.open_json(row["data_sealed"], CONTRACT_DATA.at(row["id"]))
+            data = PackedJson(self._cipher.open_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"])))
         except (InvalidTag, ValueError):
             readable = False
             if not in_list:

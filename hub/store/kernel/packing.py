@@ -8,9 +8,12 @@ better dictionary gets another number.
 
 from __future__ import annotations
 
+import json
 import zlib
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 # Texts of at least this many characters are packed, with this compression level of zlib.
 PACKED_FROM = 512
@@ -42,6 +45,31 @@ def unpack(content: bytes) -> str:
     if not packing.eof:
         raise ValueError("packed data is truncated")
     return packed.decode(ENCODING)
+
+
+class PackedJson(Mapping[str, Any]):
+    """An object of JSON as `pack` wrote it, read when somebody asks for a part of it. Reading a contract's data takes
+    longer than reading the rest of it, and most who read a contract do not ask for them.
+
+    Raises ValueError then, as `unpack` does.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @cached_property
+    def _read(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(unpack(self._content))
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
 
 
 @cache
