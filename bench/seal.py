@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import tempfile
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench import pdfbox
+from bench.final_check import quick_check
 from bench.judge import check_by_pyhanko, offline_spec
 from bench.results import Result
 from bench.school import (
@@ -34,7 +34,6 @@ from bench.school import (
 from bench.stock import SEAL, StockSeal
 from bench.trials import Ledger, Limit, Work, interleaved, typical
 from hub.documents.engine import close_file
-from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.cms import assembled
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
@@ -44,8 +43,6 @@ from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path
 from hub.tokens.softkey import SoftKey
-from qianda.verify.cms_check import check_detached
-from qianda.verify.signed_file import SignedFile
 
 ROUNDS = 25
 
@@ -153,7 +150,7 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
             **_plain_works(school, stock, issued, stamp),
         }
         await _check(school, [await works[name]() for name in ("ours_lta", "ours_lta_token")])
-        works["check_finished"] = _final_check(school, issued, await ours.long_term(signed))
+        works["check_finished"] = quick_check(school, issued, await ours.long_term(signed))
         if reason := pdfbox.missing():
             log.warning("seal: PDFBox is left out: %s", reason)
         else:
@@ -178,33 +175,6 @@ def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Pa
         "ours_rsa": lambda: by_rsa.plain(issued),
         "raw": lambda: _raw(school.seal_private_key, issued),
     }
-
-
-def _final_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:
-    """Our own check of the finished file; what the database says is read from the file."""
-    signed = {signature.name: signature for signature in SignedFile(final).signatures}
-
-    def expected(field: str) -> ExpectedSignature:
-        signature = signed[field]
-        start, length, resume, rest = signature.byte_range
-        covered = final[start : start + length] + final[resume : resume + rest]
-        checked = check_detached(signature.contents, lambda name: hashlib.new(name, covered).digest())
-        return ExpectedSignature(field, checked.encoded_certificate, checked.signature)
-
-    signatures = [expected(GUARDIAN), expected(SEAL)]
-    certificates = frozenset([*school.seal.chain, *(each.certificate for each in signatures)])
-    known = Expected(
-        hashlib.sha256(issued).hexdigest(),
-        len(issued),
-        signatures,
-        certificates,
-        frozenset(school.timestamps.certificates),
-    )
-
-    async def check() -> None:
-        check_finished_file(final, known)
-
-    return check
 
 
 async def _raw(key: ec.EllipticCurvePrivateKey, document: bytes) -> bytes:
