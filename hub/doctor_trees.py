@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from hub.doctor import DoctorFinding
 from hub.documents.evidence.hash_tree import HashTree
 from hub.lifecycle.evidence.renew import plan_renewal
+from hub.model.evidence.notary import is_overdue
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, previous_leaf
 from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
@@ -20,6 +21,8 @@ from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 # On `record_entry`, `evidence_package`, the two tables of hash trees, the two of renewals, and `hash_tree_receipt`; and
 # the one that keeps the heads of records.
 TRIGGERS = 8
+# Roots without a receipt that are counted.
+MAX_NAMED = 1000
 
 
 async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
@@ -42,6 +45,9 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
         yield DoctorFinding(
             "timestamps", False, f"{len(ended)} ran out before they were renewed: nothing can renew them"
         )
+    async for finding in _examine_receipts(hub):
+        faults += not finding.well
+        yield finding
     words = f"{len(trees)} trees with {leaves} leaves"
     yield DoctorFinding(
         "hash trees", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
@@ -97,3 +103,24 @@ def _is_trusted(hub: Hub, certificate: bytes) -> bool:
     from qianda.verify.trust import Trust, list_trust_files
 
     return Trust.load(list_trust_files(hub.settings.data / "trust")).pins(certificate)
+
+
+async def _examine_receipts(hub: Hub) -> AsyncIterator[DoctorFinding]:
+    """Yield what each configured notary has given, and what is missing. Each of its receipts has to be for the root
+    that is stored now."""
+    for name, notary in hub.services.sealing.notaries.items():
+        async with hub.database.transaction(EVERYTHING) as tx:
+            given = await tx.notary_receipts.list_given(name)
+            late = [
+                one for one in await tx.notary_receipts.list_without(name, MAX_NAMED) if is_overdue(one.day, tx.now)
+            ]
+        finals = 0
+        for one in given:
+            try:
+                finals += notary.read(one.root, one.receipt or b"").is_final
+            except ValueError as error:
+                yield DoctorFinding(f"notary {name}", False, f"its receipt of {one.day} is not for this root: {error}")
+        if late:
+            many = f"{len(late)} roots" if len(late) < MAX_NAMED else f"{MAX_NAMED} roots or more"
+            yield DoctorFinding(f"notary {name}", False, f"{many} have no receipt, the first of {late[0].day}")
+        yield DoctorFinding(f"notary {name}", True, f"{len(given)} receipts, {finals} of them final")

@@ -1,4 +1,4 @@
-"""Connect the configured channels, chats, authorities, identity providers, attestors and the remote seal.
+"""Connect the configured channels, chats, authorities, notaries, identity providers, attestors and the remote seal.
 
 Each comes from its own file: a new one is one file and one entry.
 """
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import chats
 from channels import Channel, ChannelContext
-from hub import attestations, authorities, tokens
+from hub import attestations, authorities, notaries, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
 from hub.model.messaging.provider import Provider
@@ -64,6 +64,7 @@ AUTHORITIES = PluginKind[authorities.AuthorityContext, authorities.Authority](
 IDENTITIES = PluginKind[identities.IdentityContext, identities.IdentityProvider](
     "identities", "hub.identity", "provider", ROSTER
 )
+NOTARIES = PluginKind[notaries.NotaryContext, notaries.Notary]("notaries", "hub.notaries", "notary")
 SEALS = PluginKind[tokens.TokenContext, Awaitable[tokens.RemoteKey]]("seal", "hub.tokens", "remote service")
 # No secrets: `status_file` of android_key is a path, and its file is read again whenever it is due.
 ATTESTORS = PluginKind[attestations.AttestationContext, attestations.Attestor](

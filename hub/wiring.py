@@ -88,7 +88,7 @@ from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
 from hub.wiring_seal import connect_seal
 from hub.wiring_seal_files import connect_seal_files
-from hub.wiring_timestamps import connect_timestamps
+from hub.wiring_timestamps import connect_notaries, connect_timestamps
 
 Clock = Callable[[], datetime]
 # All invented numbers of the demo school begin alike. This default lets its contracts be issued all at once.
@@ -171,6 +171,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             pki.token,
             partial(trust_seal_chain, settings),
             settings.full_check_every,
+            connect_notaries(settings, http, clock),
         ),
         seal_files=connect_seal_files(settings, closing, clock),
     )

@@ -1,4 +1,5 @@
-"""Build the timestamp authority from the settings: the built-in one, or outside services that are asked in turn."""
+"""Build the timestamp authority from the settings, the built-in one or outside services that are asked in turn; and
+the notaries."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ import aiohttp
 
 from hub.bootstrap import BuiltinPki, trust_timestamps
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
+from hub.notaries import Notary, NotaryContext
+from hub.plugins import NOTARIES, connect_plugin
 from hub.settings import Settings
 from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
@@ -44,6 +47,14 @@ async def connect_timestamps(
     several = SeveralTimestamps(services, clock, warnings)
     trust_timestamps(settings, several.certificates)
     return several
+
+
+def connect_notaries(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, Notary]:
+    """Return the notaries by their names. Raises ValueError for a wrong entry."""
+    return {
+        name: connect_plugin(NOTARIES, name, entry, NotaryContext(name, http, clock))
+        for name, entry in settings.notaries.items()
+    }
 
 
 def _pem_to_der(pem: str) -> bytes:

@@ -356,6 +356,10 @@ class TimestampUnavailable(Unavailable):
     code = "timestamp-unavailable"
 
 
+class NotaryUnavailable(Unavailable):
+    code = "notary-unavailable"
+
+
 class IdentityUnavailable(Unavailable):
     code = "identity-unavailable"
     sentence = "Your identity cannot be checked right now. Nothing that you entered was wrong; please try again later."

@@ -31,6 +31,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
 from hub.model.signing.signature_request import Custody
+from hub.notaries import Notary
 from hub.router.message_texts import MessageTexts
 from hub.router.router import Router
 from hub.store.kernel.files import Files
@@ -138,7 +139,8 @@ class SealingServices:
 
     `seal` is the configured seal; the keys of all other seals are on `token`. `authority` is the built-in authority.
     `trust_seal` lets `qianda verify` accept a seal's certificates (DER, its own first). Every finished file gets a
-    quick check, and one file in `full_check_every` a full check as well.
+    quick check, and one file in `full_check_every` a full check as well. `notaries` are given the root of each day's
+    hash tree.
     """
 
     seal: SealKey
@@ -148,6 +150,7 @@ class SealingServices:
     token: KeyToken
     trust_seal: Callable[[Sequence[bytes]], None]
     full_check_every: int = 1
+    notaries: Mapping[str, Notary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
 
     `seal`: empty if the school's seal is on the token; otherwise the remote service that has its key (`kind`, and the
     options of that module of `hub/tokens`). `attestations`: what reads the statements of phones about the keys of the
-    school's apps.
+    school's apps. `notaries`: who else is given the root of each day's hash tree (modules of `hub/notaries`).
 
     `seal_files`: sealing for other systems: the object stores from which files come and to which they go, and the
     webhooks that are told when a job has ended.
@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     token: TokenSettings = TokenSettings()
     seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()
+    notaries: dict[str, dict[str, Any]] = Field(default_factory=dict)
     pdf_engine: Literal["own", "pyhanko"] = "own"
     full_check_every: int = Field(default=50, ge=1)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from hub.store.contract.document_sets import DocumentSets
 from hub.store.contract.tasks import Tasks
 from hub.store.evidence.erasure_requests import ErasureRequests
 from hub.store.evidence.legal_holds import LegalHolds
+from hub.store.evidence.notary_receipts import NotaryReceipts
 from hub.store.evidence.old_rows import OldRowStore
 from hub.store.evidence.packages import EvidencePackages
 from hub.store.evidence.person_erasure import PersonErasure
@@ -91,6 +92,10 @@ class Repositories:
     @cached_property
     def packages(self) -> EvidencePackages:
         return EvidencePackages(self.connection)
+
+    @cached_property
+    def notary_receipts(self) -> NotaryReceipts:
+        return NotaryReceipts(self.connection)
 
     @cached_property
     def trees(self) -> HashTrees:

@@ -115,13 +115,16 @@ class PeriodicTasks:
                 await tx.figures.count_rows(figure, tx.now)
 
     async def build_hash_tree(self) -> None:
-        """Build the tree of the day unless it exists, add missing proofs, and renew evidence records in time."""
+        """Build the tree of the day, unless it exists, add missing proofs, give roots to notaries, and
+        renew in time."""
         # A worker that only reminds does not need these modules.
         from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
+        from hub.lifecycle.evidence.notarise import notarise
         from hub.lifecycle.evidence.renew import renew
 
         await log_errors(build_tree(self._services))
         await log_errors(add_proofs(self._services))
+        await log_errors(notarise(self._services))
         await log_errors(renew(self._services))
 
     async def reconcile(self) -> None:

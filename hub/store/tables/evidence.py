@@ -149,11 +149,15 @@ class EvidenceRenewalLeafRow(SQLModel, table=True):
 
 class HashTreeReceiptRow(SQLModel, table=True):
     """What a notary, or a chain service, answered when it was given a day's root. The role `app` may only insert and
-    read."""
+    read.
+
+    `is_final`: nothing better follows. A receipt that is only a promise is followed by another row.
+    """
 
     __tablename__ = "hash_tree_receipt"
     day: date = Field(primary_key=True)
     notary: str = words(primary_key=True)
+    is_final: bool = Field(primary_key=True)
     reference: str = words()
     receipt: bytes = bytes_(nullable=False)
     at: datetime = moment(nullable=False)

@@ -17,7 +17,7 @@ class AttemptRow(SQLModel, table=True):
     """An outside call other than a message, written before the call and completed after it.
 
     `kind`: certificate, revocation (asking for the status), revoke (having it revoked), identity, timestamp, seal,
-    close.
+    close; of the school's evidence: evidence, hash-tree, renewal, notary.
     """
 
     __tablename__ = "attempt"

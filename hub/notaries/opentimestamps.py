@@ -1,0 +1,110 @@
+"""A calendar of OpenTimestamps, which writes what it is given into the chain of Bitcoin, a few hours later.
+
+    [notaries.calendar]
+    kind = "opentimestamps"
+    url = "https://alice.btc.calendar.opentimestamps.org"
+
+The first receipt is the calendar's promise; the final one leads to the root of a Bitcoin block. Both are `.ots` files.
+Whether the block is in the chain, `ots verify` says with a Bitcoin node: the hub has none. Source:
+python-opentimestamps, `calendar.py` (POST /digest, GET /timestamp/COMMITMENT).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hub.bounded_read import read_limited
+from hub.errors import NotaryUnavailable
+from hub.notaries import MAX_RECEIPT_BYTES, Notary, NotaryContext, NotaryReceipt
+from hub.notaries.ots_proof import BITCOIN, PENDING, AttestedDigest, NotOtsProof, proof_file, read_proof_file
+from hub.rest_mapping import explained
+
+HEADERS: Final = {"Accept": "application/vnd.opentimestamps.v1", "User-Agent": "qianda"}
+
+
+class CalendarOptions(BaseModel):
+    """`deadline`: seconds for a whole call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://[^?#@\s]+$")
+    deadline: float = Field(default=10, gt=0, le=60)
+
+
+def connect(options: Mapping[str, Any], place: NotaryContext) -> Notary:
+    """Return the calendar. Raises ValueError that names the option."""
+    try:
+        return Calendar(CalendarOptions(**options), place)
+    except ValidationError as error:
+        raise explained(error, f"notaries.{place.name}") from None
+
+
+class Calendar:
+    def __init__(self, options: CalendarOptions, place: NotaryContext) -> None:
+        self._options, self._place = options, place
+
+    async def deposit(self, root: bytes) -> NotaryReceipt:
+        answer = await self._call("POST", "/digest", root)
+        if answer is None:
+            raise NotaryUnavailable(f"{self._place.name}: it takes no digests")
+        return self._checked(root, proof_file(root, answer))
+
+    async def complete(self, root: bytes, earlier: NotaryReceipt) -> NotaryReceipt | None:
+        promised = read_proof_file(root, earlier.receipt)
+        more = await self._call("GET", f"/timestamp/{_promise(promised).message.hex()}")
+        if more is None:
+            return None
+        found = self._checked(root, _go_on(earlier.receipt, promised, more))
+        return found if found.is_final else None
+
+    def read(self, root: bytes, receipt: bytes) -> NotaryReceipt:
+        attested = read_proof_file(root, receipt)
+        if blocks := [each.height for each in attested if each.tag == BITCOIN]:
+            return NotaryReceipt(f"bitcoin block {min(blocks)}", receipt, is_final=True)
+        return NotaryReceipt(_promise(attested).message.hex(), receipt, is_final=False)
+
+    def _checked(self, root: bytes, receipt: bytes) -> NotaryReceipt:
+        try:
+            return self.read(root, receipt)
+        except NotOtsProof as error:
+            raise NotaryUnavailable(f"{self._place.name}: its answer cannot be used: {error}") from error
+
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes | None:
+        """Return the answer; None if there is none yet (404)."""
+        try:
+            async with (
+                asyncio.timeout(self._options.deadline),
+                self._place.http.request(
+                    method, self._options.url.rstrip("/") + path, data=body, headers=HEADERS, allow_redirects=False
+                ) as response,
+            ):
+                if response.status == 404:
+                    return None
+                if response.status != 200:
+                    raise NotaryUnavailable(f"{self._place.name}: it answered with status {response.status}")
+                return await read_limited(response.content, MAX_RECEIPT_BYTES, NotaryUnavailable)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise NotaryUnavailable(f"{self._place.name}: no answer: {type(error).__name__}") from error
+
+
+def _promise(attested: list[AttestedDigest]) -> AttestedDigest:
+    promises = [each for each in attested if each.tag == PENDING]
+    if len(attested) != 1 or len(promises) != 1:
+        raise NotOtsProof("not one promise of a calendar")
+    return promises[0]
+
+
+def _go_on(receipt: bytes, promised: list[AttestedDigest], more: bytes) -> bytes:
+    """Return the proof with what followed in place of the promise, which ends it."""
+    payload = promised[0].payload
+    end = 1 + len(PENDING) + len(_length(len(payload))) + len(payload)
+    return receipt[:-end] + more
+
+
+def _length(number: int) -> bytes:
+    return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80, number >> 7])
