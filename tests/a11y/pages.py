@@ -230,6 +230,7 @@ STAFF = (
             "/staff/policies",
             "/staff/keys",
             "/staff/persons",
+            "/staff/holds",
             "/staff/bulk/{act}",
             "/staff/seals",
             "/staff/seals/new",

@@ -28,7 +28,7 @@ async def erase_of_number(services: Services, scope: Scope, number: str, what: i
 
 
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:
-    """Erase the text of an entry, and its copies in the contract, staff tasks and phone number changes.
+    """Erase the text of an entry, and its copies in the contract, staff tasks, phone number changes and holds.
 
     Raises NotFound if the entry has no such text (any more), and Refused while the contract is held.
     """
@@ -59,9 +59,11 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
 
 
 async def forget_copies(tx: Transaction, contract: Contract, words: Sequence[str]) -> None:
-    """Erase the copies of these texts in the contract, staff tasks, phone changes and replies."""
+    """Erase the copies of these texts in the contract, staff tasks, phone changes, replies, and holds that have
+    ended."""
     if contract.reason in words:
         await tx.contracts.change(contract, reason=None)
     await tx.staff_tasks.forget_words(contract.id, words)
     await tx.phone_changes.forget_words(contract.id, words)
+    await tx.holds.forget_words(contract.id, words)
     await tx.deliveries.forget_replies(contract.id, words)

@@ -29,3 +29,16 @@ class LegalHold:
         """Return the reason why the contract may not be erased, as a sentence."""
         end = f"until {self.until:%Y-%m-%d}" if self.until else "until somebody lifts it"
         return f"it is held {end}, by {self.placed_by}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class HeldContract:
+    """A hold beside the number of its contract."""
+
+    hold: LegalHold
+    number: str
+
+    @property
+    def is_of_staff(self) -> bool:
+        """Tell whether somebody of the staff placed it, at the console."""
+        return self.hold.placed_by.startswith("staff:")

@@ -54,6 +54,8 @@ class Permission(StrEnum):
     MANAGE_KEYS = "manage-keys"
     ANSWER_PERSONS = "answer-persons"
     """Look up, give out and plan to erase what is kept about one person, who asked for it."""
+    HOLD_CONTRACT = "hold-contract"
+    """Place and lift legal holds, which keep a contract from every erasure."""
     SET_UP = "set-up"
     """The school, its campuses and courses, and what `qianda doctor` says."""
     READ_SEALS = "read-seals"
@@ -96,7 +98,8 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.APPROVE_SEAL, Permission.USE_SEAL},
     StaffRole.LEGAL: _EVERYBODY
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT, Permission.ANSWER_PERSONS}
-    | {Permission.EXTEND, Permission.VOID, Permission.EDIT_TEMPLATES, Permission.APPROVE_TEMPLATES},
+    | {Permission.EXTEND, Permission.VOID, Permission.HOLD_CONTRACT}
+    | {Permission.EDIT_TEMPLATES, Permission.APPROVE_TEMPLATES},
     StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
 }
 # Tasks that their owner did not take pass to an account with one of these roles, the first of them that a campus has.

@@ -1,20 +1,22 @@
-"""Legal holds. The role `app` may place and lift a hold, but not change anything else about it."""
+"""Legal holds. The role `app` may place a hold, lift it and erase its reason, but not change anything else about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, bindparam, select
+from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select
 
-from hub.model.evidence.legal_hold import LegalHold
+from hub.model.evidence.legal_hold import HeldContract, LegalHold
+from hub.model.evidence.person_data import ERASED
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import LegalHoldRow, table_of
+from hub.store.tables import ContractRow, LegalHoldRow, table_of
 
 HOLD: Table = table_of(LegalHoldRow)
+CONTRACT: Table = table_of(ContractRow)
 _ADD = insert_row(HOLD, LegalHold.__dataclass_fields__)
 _OF = SqlStatement(
     select(HOLD)
@@ -22,6 +24,17 @@ _OF = SqlStatement(
     .order_by(HOLD.c.placed_at, HOLD.c.id)
 )
 _OPEN = SqlStatement(select(HOLD).where(HOLD.c.lifted_at.is_(None)).order_by(HOLD.c.placed_at, HOLD.c.id))
+_HELD = SqlStatement(
+    select(HOLD, CONTRACT.c.number)
+    .join(CONTRACT, CONTRACT.c.id == HOLD.c.contract)
+    .where(HOLD.c.lifted_at.is_(None))
+    .order_by(HOLD.c.placed_at.desc(), HOLD.c.id)
+)
+_FORGET = SqlStatement(
+    HOLD.update()
+    .where(HOLD.c.contract == bindparam("mine"), HOLD.c.reason == bindparam("words", type_=ARRAY(Text())).any_())
+    .values(reason=ERASED)
+)
 _LIFT = SqlStatement(
     HOLD.update()
     .where(HOLD.c.id == bindparam("hold"), HOLD.c.lifted_at.is_(None))
@@ -44,6 +57,16 @@ class LegalHolds:
 
     async def list_active(self, now: datetime) -> list[LegalHold]:
         return [hold for row in await self._connection.execute(_OPEN) if (hold := LegalHold(**row)).is_active(now)]
+
+    async def list_held(self, now: datetime) -> list[HeldContract]:
+        """Return the active holds with the numbers of their contracts, the newest first."""
+        rows = [dict(row) for row in await self._connection.execute(_HELD)]
+        held = [HeldContract(number=row.pop("number"), hold=LegalHold(**row)) for row in rows]
+        return [each for each in held if each.hold.is_active(now)]
+
+    async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
+        """Erase the reason of the holds of this contract that have one of these texts."""
+        await self._connection.write(_FORGET, {"mine": contract, "words": list(words)})
 
     async def lift(self, hold: UUID, actor: str, at: datetime) -> None:
         await self._connection.write(_LIFT, {"hold": hold, "actor": actor, "at": at})

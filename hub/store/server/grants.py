@@ -35,7 +35,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
         "state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at", "prepared_deleted_at",
     ),
     "document_version": ("file",),
-    "legal_hold": ("lifted_by", "lifted_at"),
+    "legal_hold": ("reason", "lifted_by", "lifted_at"),
     "issued_certificate": ("revoked_at", "revocation_reason"),
     "attempt": ("state", "ended_at", "failure"),
     "seal": ("state", "changed_at", "key_label", "chain", "ends_at"),

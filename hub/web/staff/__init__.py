@@ -9,7 +9,7 @@ from aiohttp import web
 from hub.model.staff.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
 from hub.web.staff.contract import contract, download_many, issuing, print_codes, reading, rehearsing, revealing
-from hub.web.staff.evidence import persons
+from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
@@ -61,6 +61,7 @@ PAGES: dict[str, StaffRoute] = {
     _ACCOUNT: StaffRoute(Permission.MANAGE_ACCOUNTS, accounts.account),
     "/staff/keys": StaffRoute(Permission.MANAGE_KEYS, api_keys.list_keys),
     "/staff/persons": StaffRoute(Permission.ANSWER_PERSONS, persons.form),
+    "/staff/holds": StaffRoute(Permission.HOLD_CONTRACT, holds.list_holds),
     _MINE: StaffRoute(Permission.OWN_ACCOUNT, own_account.account),
     f"{_MINE}/second-factor": StaffRoute(Permission.OWN_ACCOUNT, own_account.factor),
     "/staff/record": StaffRoute(Permission.READ_RECORD, school_record.record),
@@ -136,6 +137,8 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/persons/requests": StaffRoute(Permission.ANSWER_PERSONS, persons.ask),
     "/staff/persons/requests/{request}/confirm": StaffRoute(Permission.ANSWER_PERSONS, persons.confirm),
     "/staff/persons/requests/{request}/turn-down": StaffRoute(Permission.ANSWER_PERSONS, persons.turn_down),
+    "/staff/holds": StaffRoute(Permission.HOLD_CONTRACT, holds.place),
+    "/staff/holds/{contract}/lift": StaffRoute(Permission.HOLD_CONTRACT, holds.lift),
     f"{_MINE}/password": StaffRoute(Permission.OWN_ACCOUNT, own_account.change_password),
     f"{_MINE}/sessions/end-others": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_others),
     f"{_MINE}/sessions/{{session}}/end": StaffRoute(Permission.OWN_ACCOUNT, own_account.end_session),

@@ -226,6 +226,7 @@ FIELDS = {
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
     "password": "password", "role": "role", "subject": "subject", "expires": "end", "scope": "what it may do",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
+    "until": "end", "number": "number",
 }  # fmt: skip
 POLICY_KEYS = {
     "reminders_after": "Reminders after",

@@ -50,6 +50,8 @@ SAID = {
     "erasure-asked": "The erasure is asked for. Somebody else has to confirm it.",
     "erasure-confirmed": "Confirmed. Whoever runs the server carries it out with `qianda person erase-confirmed`.",
     "erasure-turned-down": "The request is dropped. Nothing was erased.",
+    "hold-placed": "The contract is held. Nothing of it is erased.",
+    "hold-lifted": "The contract is no longer held.",
     "key-revoked": "The key is revoked. The next request with it is refused.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",

@@ -69,8 +69,7 @@ async def show_contract(
     """Show a contract. `form`: the form that was refused; `entered`: its values."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
-        entries = await tx.record.entries(found.id)
-        values = await tx.record.values(found.id)
+        entries, values = await tx.record.entries(found.id), await tx.record.values(found.id)
         await note_view(visit, tx, found, entries)
         signers = await tx.contracts.signers(found.id)
         tasks = {task.signer: task for task in await tx.tasks.of_contract(found.id)}
@@ -84,6 +83,7 @@ async def show_contract(
         staff = await _names_of_staff(tx, entries)
         changing = await tx.phone_changes.signers(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
+        holds = await tx.holds.list_of([found.id], tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
@@ -100,6 +100,7 @@ async def show_contract(
         at=campus,
         staff_tasks=to_do,
         changing=changing,
+        hold=holds.get(found.id),
         broken_at=find_broken_entry(entries),
         summary=card(found, campus.zone, language_of(visit.request)),
         problem=problem,

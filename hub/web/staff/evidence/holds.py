@@ -1,0 +1,72 @@
+"""Legal holds: which contracts are held, why and by whom; holding one, and lifting its hold.
+
+A hold keeps a contract, and whoever stands in it, from every erasure. Reasons stand in the contract's record.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.evidence.hold import lift_hold, place_hold
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+HERE = "/staff/holds"
+
+
+async def list_holds(visit: DeskVisit) -> web.Response:
+    """Show what is held, and a form to hold a contract; `?number=` fills it in."""
+    return await _page(visit, Entered(number=printable(visit.request.query.get("number", ""))))
+
+
+async def place(visit: DeskVisit) -> web.StreamResponse:
+    entered = await _entered(visit)
+    try:
+        why = (entered["reason"], _end(entered["until"], visit.zone))
+        async with visit.services.database.transaction(visit.scope) as tx:
+            contract = await tx.contracts.by_number(entered["number"])
+        await place_hold(visit.services, visit.scope, contract.id, why, visit.actor)
+    except QiandaError as problem:
+        return await _page(visit, entered, problem)
+    raise web.HTTPSeeOther(f"{HERE}?said=hold-placed")
+
+
+async def lift(visit: DeskVisit) -> web.StreamResponse:
+    try:
+        contract = UUID(visit.request.match_info["contract"])
+    except ValueError:
+        raise NotFound from None
+    try:
+        await lift_hold(visit.services, visit.scope, contract, (await _entered(visit))["why_lifted"], visit.actor)
+    except QiandaError as problem:
+        return await _page(visit, problem=problem)
+    raise web.HTTPSeeOther(f"{HERE}?said=hold-lifted")
+
+
+def _end(text: str, zone: str) -> datetime | None:
+    """Return the beginning of this day there; None for no day. Raises BadInput."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadInput("has to be a day", field="until") from None
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+async def _entered(visit: DeskVisit) -> Entered:
+    sent = await visit.request.post()
+    return Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+
+
+async def _page(visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None) -> web.Response:
+    async with visit.services.database.transaction(visit.shown) as tx:
+        held = await tx.holds.list_held(tx.now)
+        people = [UUID(each.hold.placed_by.removeprefix("staff:")) for each in held if each.is_of_staff]
+        names = {f"staff:{staff}": name for staff, name in (await tx.accounts.staff_names(people)).items()}
+    return await show(visit, "staff/holds.html", problem=problem, held=held, names=names, entered=entered or Entered())
