@@ -236,6 +236,9 @@ STAFF = (
             "/staff/seals/new",
             "/staff/seals/{seal}",
             "/staff/seals/{seal}/register",
+            "/staff/texts",
+            "/staff/texts/{kind}/{subject}",
+            "/staff/texts/{kind}/{subject}/{version}",
             "/staff/remind/{act}",
             "/staff/phone-changes",
             "/staff/phone-changes/{change}",
@@ -252,6 +255,7 @@ STAFF = (
             f"{ONE}/desk/{{signer}}",
         )
     ),
+    LookedAtPage("/staff/texts/{kind}/{subject}/{version}", "staff", "a message that waits"),
     LookedAtPage(ONE, "staff", "completed"),
     LookedAtPage(ONE, "staff", "unknown", status=404),
     LookedAtPage("/staff/seals/{seal}/grant", "keeper"),

@@ -185,7 +185,19 @@ async def _prepare_staff(prepared: PreparedHub) -> None:
     await _extend_many(prepared, desk, str((await _issued(running)).id))
     seal = f"/staff/seals/{(await configured_seal(running)).id}"
     prepared.paths |= {f"/staff/seals/{{seal}}{part}": seal + part for part in ("", "/grant", "/revoke", "/register")}
+    await _write_texts(prepared, desk)
     await _follow_links(prepared, desk)
+
+
+async def _write_texts(prepared: PreparedHub, desk: Desk) -> None:
+    """Begin to change a contract template, and submit a message."""
+    route = "/staff/texts/{kind}/{subject}/{version}"
+    for subject, which in (("contract/course", ""), ("message/reminder", " (a message that waits)")):
+        begun = await desk.post(f"/staff/texts/{subject}/begin", {"base": ""})
+        prepared.paths[route + which] = begun.location.partition("?")[0]
+    form = {"revision": "0", "note": "shorter", "voice.en": "A contract of {campus} waits for you.", "submit": "1"}
+    submitted = await desk.post(f"{prepared.paths[f'{route} (a message that waits)']}/save", form)
+    assert submitted.status == 303, submitted.words
 
 
 async def _prepare_factors(prepared: PreparedHub) -> None:

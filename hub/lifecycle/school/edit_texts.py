@@ -25,6 +25,7 @@ from hub.model.school.text_version import (
     approve_text,
     discard_text,
     edit_text,
+    order_texts,
     send_back_text,
     submit_text,
 )
@@ -71,7 +72,8 @@ def get_file_text(services: Services, place: TextPlace) -> FileText:
         return FileText(version, list_texts(languages), list_fixed(languages))
     if place.subject not in list(Purpose):
         raise TextVersionNotFound
-    return FileText(FILES, list_message_texts(services.messaging.texts.files, Purpose(place.subject)), {})
+    texts = list_message_texts(services.messaging.texts.files, Purpose(place.subject))
+    return FileText(FILES, order_texts(texts), {})
 
 
 async def begin_text(services: Services, editor: TextEditor, place: TextPlace, base: str = "") -> TextVersion:

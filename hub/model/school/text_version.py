@@ -25,6 +25,15 @@ MAX_NOTE_LENGTH = 500
 DESK_PREFIX = "desk-"
 
 
+# In which order texts are shown: Chinese first, and what is short before what is long.
+_ORDER = ("zh", "title", "consent", "clauses", "sms", "full", "path", "code", "voice", "email", "subject", "text", "en")
+
+
+def order_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts by key in the order in which they are shown; the database keeps none."""
+    return dict(sorted(texts.items(), key=lambda item: [_ORDER.index(part) for part in item[0].split(".")]))
+
+
 class TextKind(StrEnum):
     """What a text is for. The subject of a `CONTRACT` is a template's id, that of a `MESSAGE` its purpose."""
 
@@ -62,7 +71,7 @@ class TextVersion:
     state: TextState
     base: str
     texts: Mapping[str, str]
-    changed_at: datetime
+    changed_at: datetime | None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     revision: int = 0

@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import TextAlreadyOpen, TextVersionNotFound
-from hub.model.school.text_version import DESK_PREFIX, TextKind, TextState, TextVersion
+from hub.model.school.text_version import DESK_PREFIX, TextKind, TextState, TextVersion, order_texts
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import TextVersionRow, table_of
@@ -87,7 +87,7 @@ def _values(version: TextVersion) -> dict[str, Any]:
 
 
 def _read(row: Row) -> TextVersion:
-    values = {name: row[name] for name in (*_PLAIN, *_LATER)}
+    values = {name: row[name] for name in (*_PLAIN, *_LATER)} | {"texts": order_texts(row["texts"])}
     return TextVersion(
         kind=TextKind(row["kind"]), state=TextState(row["state"]), writers=tuple(row["writers"]), **values
     )

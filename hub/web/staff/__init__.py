@@ -13,7 +13,7 @@ from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
-from hub.web.staff.school import enrolments, imports, issue_many, posters, roster
+from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, texts
 from hub.web.staff.sealing import seal_grants, seal_register, seals
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
@@ -42,6 +42,8 @@ _IMPORT = "/staff/imports/{import}"
 _ENROLMENT = "/staff/enrolments/{enrolment}"
 _POSTER = "/staff/posters/{poster}"
 _SEAL = "/staff/seals/{seal}"
+_TEXT = "/staff/texts/{kind}/{subject}"
+_TEXT_VERSION = f"{_TEXT}/{{version}}"
 PAGES: dict[str, StaffRoute] = {
     "/staff/doctor": StaffRoute(Permission.SET_UP, doctor.doctor),
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.form),
@@ -79,6 +81,9 @@ PAGES: dict[str, StaffRoute] = {
     f"{_POSTER}/a4.pdf": StaffRoute(Permission.READ_CONTRACT, posters.sheet),
     f"{_POSTER}/stickers.pdf": StaffRoute(Permission.READ_CONTRACT, posters.stickers),
     f"{_POSTER}/revoke": StaffRoute(Permission.MAKE_POSTER, posters.ask_revoke),
+    "/staff/texts": StaffRoute(Permission.READ_CONTRACT, texts.texts),
+    _TEXT: StaffRoute(Permission.READ_CONTRACT, texts.versions),
+    _TEXT_VERSION: StaffRoute(Permission.READ_CONTRACT, texts.version),
     "/staff/seals": StaffRoute(Permission.READ_SEALS, seals.list_page),
     "/staff/seals/new": StaffRoute(Permission.APPROVE_SEAL, seals.form),
     _SEAL: StaffRoute(Permission.READ_SEALS, seals.seal_page),
@@ -168,6 +173,12 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/phone-changes/{change}/turn-down": StaffRoute(Permission.CHANGE_PHONE, phone_changes.turn_down),
     "/staff/posters/new": StaffRoute(Permission.MAKE_POSTER, posters.put_up),
     f"{_POSTER}/revoke": StaffRoute(Permission.MAKE_POSTER, posters.revoke),
+    f"{_TEXT}/begin": StaffRoute(Permission.EDIT_TEMPLATES, texts.begin),
+    f"{_TEXT_VERSION}/look": StaffRoute(Permission.EDIT_TEMPLATES, texts.look),
+    f"{_TEXT_VERSION}/save": StaffRoute(Permission.EDIT_TEMPLATES, texts.save),
+    f"{_TEXT_VERSION}/discard": StaffRoute(Permission.EDIT_TEMPLATES, texts.discard),
+    f"{_TEXT_VERSION}/approve": StaffRoute(Permission.APPROVE_TEMPLATES, texts.approve),
+    f"{_TEXT_VERSION}/send-back": StaffRoute(Permission.APPROVE_TEMPLATES, texts.send_back),
     "/staff/seals/new": StaffRoute(Permission.APPROVE_SEAL, seals.apply),
     f"{_SEAL}/approve": StaffRoute(Permission.APPROVE_SEAL, seals.approve),
     f"{_SEAL}/reject": StaffRoute(Permission.APPROVE_SEAL, seals.reject),

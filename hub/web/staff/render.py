@@ -55,6 +55,12 @@ SAID = {
     "key-revoked": "The key is revoked. The next request with it is refused.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
+    "text-begun": "You write a version of your own now. Nothing changes until somebody else has approved it.",
+    "text-saved": "Saved. Nobody else has to do anything yet.",
+    "text-submitted": "Submitted. Somebody who wrote none of it has to approve it now.",
+    "text-approved": "Approved: this text is in force from now on.",
+    "text-sent-back": "Sent back. Whoever wrote it sees your reason.",
+    "text-discarded": "Discarded. The text in force stays as it is.",
     "seal-applied": "Applied for. Two other people have to approve it now.",
     "seal-done": "Done. It stands in the school's record.",
 }

@@ -1,4 +1,5 @@
-// The console works without this: here are only the board that keeps itself fresh, "select all", and copying.
+// The console works without this: here are only the board that keeps itself fresh, "select all", copying, and the preview
+// that follows what is written.
 
 const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
@@ -58,4 +59,37 @@ for (const button of document.querySelectorAll("button")) {
     await navigator.clipboard.writeText(field.value);
     button.textContent = button.dataset.copied ?? "";
   });
+}
+
+// What is written is looked at once the writer pauses; an answer that another one has overtaken is dropped.
+const LOOK_AFTER = 700;
+const written = document.querySelector("form[data-look]");
+const seen = document.getElementById("look");
+let asked = 0;
+let waiting = 0;
+
+/** @param {HTMLFormElement} form @param {HTMLElement} place */
+async function show(form, place) {
+  const mine = ++asked;
+  const answer = await fetch(form.dataset.look ?? "", { method: "POST", body: new FormData(form) });
+  if (answer.status === 401) location.reload();
+  if (!answer.ok || mine !== asked) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+  if (mine !== asked) return;
+  place.replaceChildren(...fresh.childNodes);
+  place.classList.remove("stale");
+}
+
+if (written instanceof HTMLFormElement && seen) {
+  /** @param {Event} event */
+  const later = ({ target }) => {
+    // The pages are shown in the language that is being written.
+    const language = written.elements.namedItem("language");
+    const code = target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement ? target.name.slice(0, 3) : "";
+    if (language instanceof HTMLSelectElement && (code === "zh." || code === "en.")) language.value = code.slice(0, 2);
+    seen.classList.add("stale");
+    clearTimeout(waiting);
+    waiting = setTimeout(() => show(written, seen).catch(() => {}), LOOK_AFTER);
+  };
+  for (const field of written.elements) field.addEventListener("input", later);
 }

@@ -16,6 +16,7 @@ from hub.model.messaging.message import (
     KINDS,
     Kind,
     MessageTemplate,
+    MessageTemplates,
     Purpose,
     format_contract_count,
     format_moment,
@@ -72,15 +73,26 @@ class MessagePreview:
     readings: tuple[Reading, ...]
 
 
+async def preview_purpose(visit: DeskVisit, messages: MessageTemplates, purpose: Purpose) -> list[MessagePreview]:
+    """Return the texts of a purpose as recipients would see them."""
+    now = (await speech(visit)).now
+    samples = {language: _samples(visit, language, now) for language in NAMES}
+    ways = (_way(visit, messages, purpose, way, samples) for way in WAYS)
+    return [way for way in ways if way.readings]
+
+
 async def messages(visit: DeskVisit) -> web.Response:
+    async with visit.services.database.transaction(visit.shown) as tx:
+        await visit.services.messaging.texts.refresh(tx, at_once=True)
+    current = visit.services.messaging.messages
     filters = Entered({key: visit.request.query.get(key, "") for key in ("channel", "language")})
     now = (await speech(visit)).now
     samples = {each: _samples(visit, each, now) for each in NAMES if filters["language"] in ("", each)}
     found = {
         purpose: [
             way
-            for channel, shape in WAYS
-            if filters["channel"] in ("", channel) and (way := _way(visit, purpose, channel, shape, samples)).readings
+            for each in WAYS
+            if filters["channel"] in ("", each[0]) and (way := _way(visit, current, purpose, each, samples)).readings
         ]
         for purpose in Purpose
     }
@@ -124,32 +136,38 @@ def _campus(visit: DeskVisit) -> Campus:
 
 
 def _way(
-    visit: DeskVisit, purpose: Purpose, channel: str, shape: str, samples: Mapping[str, Mapping[str, str]]
+    visit: DeskVisit,
+    messages: MessageTemplates,
+    purpose: Purpose,
+    way: tuple[str, str],
+    samples: Mapping[str, Mapping[str, str]],
 ) -> MessagePreview:
     readings = []
+    channel, shape = way
     for language, values in samples.items():
-        template = visit.services.messaging.messages.find(purpose, channel, language, shape)
+        template = messages.find(purpose, channel, language, shape)
         if template and template.shape == shape:
-            fitted = visit.services.messaging.messages.shorten_values(purpose, language, values)
-            readings.append(_reading(visit, template, fitted))
+            fitted = messages.shorten_values(purpose, language, values)
+            readings.append(_reading(visit, messages, template, fitted))
     return MessagePreview(channel, shape, tuple(readings))
 
 
-def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
+def _reading(
+    visit: DeskVisit, messages: MessageTemplates, template: MessageTemplate, values: Mapping[str, str]
+) -> Reading:
     text = render(template.text, values)
     costs = tuple(
         _cost(carrier, text)
         for carrier in visit.services.messaging.router.carriers
         if carrier.provider.carries == template.channel
         and template.language in carrier.provider.languages
-        and _says(visit, carrier, template)
+        and _says(messages, carrier, template)
     )
     return Reading(template.language, text, render(template.subject, values), measure_text(text), costs)
 
 
-def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool:
+def _says(messages: MessageTemplates, carrier: Carrier, template: MessageTemplate) -> bool:
     """Return whether this provider sends this text: the text has the preferred shape, and is registered if needed."""
-    messages = visit.services.messaging.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
         return False
     return template.channel != "sms" or any(

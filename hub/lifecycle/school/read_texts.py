@@ -1,0 +1,145 @@
+"""Read the versions of contract templates and messages: what is in force, what waits, and what each one changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from hub.documents.template_texts import build_templates
+from hub.errors import TextVersionNotFound
+from hub.lifecycle.school.edit_texts import FileText, TextPlace, get_file_text
+from hub.lifecycle.school.sample_contract import draw_sample, get_sample_place, make_sample
+from hub.lifecycle.services import Services
+from hub.model.messaging.message import Purpose
+from hub.model.school.text_version import (
+    LineChange,
+    TextKind,
+    TextState,
+    TextVersion,
+    compare_lines,
+    list_changed_keys,
+)
+from hub.model.staff.accounts import Scope
+
+# Id of the text of the files, which has no row.
+_NO_ROW = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A text in the list. `titles`: of a contract template, by language. `in_force`: None for the text of the files.
+    `is_open`: the version that is being written or waits."""
+
+    place: TextPlace
+    titles: Mapping[str, str]
+    files: str
+    in_force: TextVersion | None
+    is_open: TextVersion | None
+
+
+@dataclass(frozen=True)
+class ReadText:
+    """One version. `label`: its name. `in_force`: the name of the version that is in force. `compared`: the name of the
+    version that `changes` are against; empty if that one cannot be found any more."""
+
+    label: str
+    version: TextVersion
+    is_file: bool
+    in_force: str
+    compared: str
+    changes: Sequence[tuple[str, Sequence[LineChange]]]
+
+
+async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> list[TextLine]:
+    """Return all texts of a kind, in the order of their names, or of what happens to a contract."""
+    subjects = services.documents.printer.templates.ids() if kind is TextKind.CONTRACT else list(Purpose)
+    async with services.database.transaction(scope) as tx:
+        versions = await tx.text_versions.list_all(kind)
+    return [_line(services, TextPlace(kind, str(subject)), versions) for subject in subjects]
+
+
+def _line(services: Services, place: TextPlace, versions: Sequence[TextVersion]) -> TextLine:
+    files = get_file_text(services, place)
+    own = [version for version in versions if version.subject == place.subject]
+    in_force = next((version for version in own if version.state is TextState.IN_FORCE), None)
+    texts = in_force.texts if in_force else files.texts
+    titles = {key.partition(".")[0]: text for key, text in texts.items() if key.endswith(".title")}
+    return TextLine(
+        place, titles, files.version, in_force, next((version for version in own if version.state.is_open), None)
+    )
+
+
+async def list_versions(services: Services, scope: Scope, place: TextPlace) -> tuple[TextLine, Sequence[TextVersion]]:
+    """Return a text with all its versions, the newest first. Raises TextVersionNotFound."""
+    get_file_text(services, place)
+    async with services.database.transaction(scope) as tx:
+        versions = await tx.text_versions.list_all(place.kind, place.subject)
+    return _line(services, place, versions), versions
+
+
+async def read_version(services: Services, scope: Scope, place: TextPlace, label: str) -> ReadText:
+    """Return a version, also that of the files. Raises TextVersionNotFound.
+
+    One that is open is compared with what it would take the place of, another one with what it was begun from.
+    """
+    files = get_file_text(services, place)
+    async with services.database.transaction(scope) as tx:
+        all_of_it = {version.label: version for version in await tx.text_versions.list_all(place.kind, place.subject)}
+    all_of_it[files.version] = _of_files(place, files)
+    found = all_of_it.get(label)
+    if found is None:
+        raise TextVersionNotFound
+    in_force = next((name for name, each in all_of_it.items() if each.state is TextState.IN_FORCE), files.version)
+    compared = in_force if found.state.is_open else found.base
+    before = all_of_it.get(compared)
+    keys = list_changed_keys(before.texts, found.texts) if before else []
+    changes = [(key, compare_lines(before.texts.get(key, ""), found.texts[key])) for key in keys if before]
+    return ReadText(label, found, label == files.version, in_force, compared if before else "", changes)
+
+
+def _of_files(place: TextPlace, files: FileText) -> TextVersion:
+    return TextVersion(
+        id=_NO_ROW,
+        kind=place.kind,
+        subject=place.subject,
+        number=0,
+        state=TextState.SUPERSEDED,
+        base=files.version,
+        texts=files.texts,
+        fixed=dict(files.fixed),
+        changed_at=None,
+    )
+
+
+@dataclass(frozen=True)
+class TriedTemplate:
+    """A template with invented people. `values`: what its clauses may name."""
+
+    images: Sequence[bytes]
+    values: Mapping[str, object]
+
+
+async def try_template(
+    services: Services, scope: Scope, version: TextVersion, language: str, *, adult: bool
+) -> TriedTemplate:
+    """Draw a version with invented people. Raises TemplateFailed, UndrawableText, BadInput, and TextVersionNotFound for
+    a language that it does not have."""
+    async with services.database.transaction(scope) as tx:
+        place = await get_sample_place(tx, version.subject)
+    template = build_templates(services.documents.printer.templates, version).get(language)
+    if template is None:
+        raise TextVersionNotFound
+    values = make_sample(services, place, template, adult=adult).values()
+
+    def images() -> list[bytes]:
+        laid_out = draw_sample(services, place, template, adult=adult)
+        return services.documents.pages.page_images(laid_out.pdf)
+
+    return TriedTemplate(await asyncio.to_thread(images), values)
+
+
+def with_entered(version: TextVersion, texts: Mapping[str, str]) -> TextVersion:
+    """Return a version with texts that nobody has saved yet."""
+    return replace(version, texts={key: texts.get(key, text) for key, text in version.texts.items()})

@@ -1,0 +1,276 @@
+"""Contract templates and messages: what is in force, and a change of it from the first word to its approval."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from hub.documents.message_texts import check_message_texts, with_texts
+from hub.errors import BadInput, NotFound, QiandaError, TextVersionNotFound
+from hub.lifecycle.school import edit_texts
+from hub.lifecycle.school.edit_texts import TextEditor, TextPlace
+from hub.lifecycle.school.read_texts import (
+    ReadText,
+    list_texts_of,
+    list_versions,
+    read_version,
+    try_template,
+    with_entered,
+)
+from hub.model.messaging.message import MessageTemplates, Purpose
+from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
+from hub.model.staff.roles import Permission
+from hub.web.staff import text_labels
+from hub.web.staff.contract.issuing import slow_down_looks
+from hub.web.staff.messaging.messages import preview_purpose
+from hub.web.staff.render import problem_words, show, speech
+from hub.web.staff.school.actors import names_of
+from hub.web.staff.staff.access import DeskVisit
+
+ROOT = "/staff/texts"
+NOTE, REVISION = "note", "revision"
+MAX_DIGITS = 9
+STUDENTS = ("minor", "adult")
+
+
+@dataclass(frozen=True)
+class EnteredText:
+    """What a form says: texts that may be saved, and with what they are to be looked at."""
+
+    edit: TextEdit
+    language: str
+    student: str
+
+
+# ---- pages
+
+
+async def texts(visit: DeskVisit) -> web.Response:
+    contracts = await list_texts_of(visit.services, visit.scope, TextKind.CONTRACT)
+    messages = await list_texts_of(visit.services, visit.scope, TextKind.MESSAGE)
+    return await show(visit, "staff/texts.html", contracts=contracts, messages=messages, text_words=text_labels)
+
+
+async def versions(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    line, found = await list_versions(visit.services, visit.scope, _place(visit))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        names = await names_of(tx, {actor for each in found for actor in (*each.writers, each.decided_by)})
+    return await show(
+        visit,
+        "staff/text.html",
+        problem=problem,
+        line=line,
+        versions=found,
+        names=names,
+        may_edit=_may_edit(visit),
+        text_words=text_labels,
+    )
+
+
+async def version(visit: DeskVisit) -> web.Response:
+    query = visit.request.query
+    return await _show_version(visit, None, language=query.get("language", ""), student=query.get("student", ""))
+
+
+async def _show_version(
+    visit: DeskVisit,
+    entered: EnteredText | None,
+    problem: QiandaError | None = None,
+    *,
+    language: str = "",
+    student: str = "",
+) -> web.Response:
+    """Show a version. `entered`: texts that were not saved, and stay in the form."""
+    found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
+    shown = with_entered(found.version, entered.edit.texts) if entered else found.version
+    asked = entered or EnteredText(TextEdit({}, found.version.note, found.version.revision), language, student)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        actors = {*found.version.writers, found.version.submitted_by, found.version.decided_by}
+        names = await names_of(tx, actors)
+    return await show(
+        visit,
+        "staff/text_version.html",
+        problem=problem,
+        found=found,
+        version=found.version,
+        texts=shown.texts,
+        note=asked.edit.note,
+        revision=asked.edit.revision,
+        wrong_field=problem.field if isinstance(problem, BadInput) else "",
+        names=names,
+        writers=[names.get(actor, actor) for actor in found.version.writers],
+        writing=_may_edit(visit) and found.version.state is TextState.DRAFT,
+        may_edit=_may_edit(visit),
+        may_approve=_may_approve(visit, found),
+        text_words=text_labels,
+        **await _look(visit, shown, asked.language, asked.student),
+    )
+
+
+async def look(visit: DeskVisit) -> web.Response:
+    """Return the preview of what was entered, as a part of the page."""
+    entered = await _entered(visit)
+    found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
+    shown = with_entered(found.version, entered.edit.texts)
+    seen = await _look(visit, shown, entered.language, entered.student)
+    return await show(visit, "staff/text_look.html", version=shown, text_words=text_labels, **seen)
+
+
+# ---- the preview
+
+
+async def _look(visit: DeskVisit, shown: TextVersion, language: str, student: str) -> dict[str, Any]:
+    """Return what `text_look.html` shows: pages or messages, or why there are none."""
+    await slow_down_looks(visit)
+    languages = sorted(shown.fixed.get("languages", ()), reverse=True)  # Chinese first
+    language = language if language in languages else next(iter(languages), "")
+    student = student if student in STUDENTS else STUDENTS[0]
+    seen: dict[str, Any] = {"languages": languages, "looked_language": language, "student": student}
+    seen |= {"students": STUDENTS, "images": [], "values": {}, "ways": [], "fault": "", "fault_at": ""}
+    try:
+        if shown.kind is TextKind.MESSAGE:
+            seen["ways"] = await _messages(visit, shown)
+        else:
+            tried = await try_template(visit.services, visit.scope, shown, language, adult=student == "adult")
+            pictures = [base64.b64encode(image).decode() for image in tried.images]
+            seen |= {"images": [f"data:image/png;base64,{each}" for each in pictures], "values": _flat(tried.values)}
+    except NotFound:
+        raise
+    except QiandaError as error:
+        seen["fault"] = problem_words(await speech(visit), error, visit.zone)
+        seen["fault_at"] = error.field if isinstance(error, BadInput) else ""
+    return seen
+
+
+async def _messages(visit: DeskVisit, shown: TextVersion) -> list[Any]:
+    texts_now, purpose = visit.services.messaging.texts, Purpose(shown.subject)
+    changed = with_texts(texts_now.files, purpose, shown.texts)
+    check_message_texts(changed)
+    return await preview_purpose(visit, MessageTemplates(changed), purpose)
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """Return what clauses may name, with the values of the sample."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{name}.")
+        elif isinstance(value, str) and value:
+            found[before + name] = value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            found[before + name] = str(value)
+    return found
+
+
+# ---- acts
+
+
+async def begin(visit: DeskVisit) -> web.StreamResponse:
+    place, form = _place(visit), await visit.request.post()
+    try:
+        draft = await edit_texts.begin_text(visit.services, _editor(visit), place, str(form.get("base", "")))
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await versions(visit, error)
+    raise _to(place, draft.label, "text-begun")
+
+
+async def save(visit: DeskVisit) -> web.StreamResponse:
+    """Save what was entered; with the button `submit`, submit it as well."""
+    entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
+    editor, said = _editor(visit), "text-saved"
+    try:
+        saved = await edit_texts.save_text(visit.services, editor, place, label, entered.edit)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await _show_version(visit, entered, error)
+    if "submit" in await visit.request.post():
+        try:
+            await edit_texts.submit(visit.services, editor, place, label, saved.revision)
+            said = "text-submitted"
+        except QiandaError as error:
+            return await _show_version(visit, None, error, language=entered.language, student=entered.student)
+    raise _to(place, label, said, entered)
+
+
+def _act(
+    do: Callable[[DeskVisit, TextPlace, str, TextEdit], Awaitable[TextVersion]], said: str
+) -> Callable[[DeskVisit], Awaitable[web.StreamResponse]]:
+    async def act(visit: DeskVisit) -> web.StreamResponse:
+        entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
+        try:
+            await do(visit, place, label, entered.edit)
+        except NotFound:
+            raise
+        except QiandaError as error:
+            return await _show_version(visit, None, error)
+        raise _to(place, label, said)
+
+    return act
+
+
+async def _approve(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+    return await edit_texts.approve(visit.services, _editor(visit), place, label, edit.revision)
+
+
+async def _send_back(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+    return await edit_texts.send_back(visit.services, _editor(visit), place, label, edit)
+
+
+async def _discard(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+    return await edit_texts.discard(visit.services, _editor(visit), place, label, edit.revision)
+
+
+approve, send_back = _act(_approve, "text-approved"), _act(_send_back, "text-sent-back")
+discard = _act(_discard, "text-discarded")
+
+
+# ---- reading what was asked
+
+
+def _place(visit: DeskVisit) -> TextPlace:
+    """Return which text the address names. Raises TextVersionNotFound for a kind that does not exist."""
+    with contextlib.suppress(ValueError):
+        return TextPlace(TextKind(visit.request.match_info["kind"]), visit.request.match_info["subject"])
+    raise TextVersionNotFound
+
+
+def _editor(visit: DeskVisit) -> TextEditor:
+    return TextEditor(visit.actor, visit.scope)
+
+
+def _may_edit(visit: DeskVisit) -> bool:
+    return visit.may(Permission.EDIT_TEMPLATES) and visit.scope.campuses is None
+
+
+def _may_approve(visit: DeskVisit, found: ReadText) -> bool:
+    allowed = visit.may(Permission.APPROVE_TEMPLATES) and visit.scope.campuses is None
+    return allowed and found.version.may_approve(visit.actor)
+
+
+async def _entered(visit: DeskVisit) -> EnteredText:
+    form = await visit.request.post()
+    sent = {name: _clean(value) for name, value in form.items() if isinstance(value, str)}
+    revision = sent.get(REVISION, "")
+    number = int(revision) if revision.isascii() and revision.isdigit() and len(revision) <= MAX_DIGITS else -1
+    note = " ".join(sent.get(NOTE, "").split())
+    return EnteredText(TextEdit(sent, note, number), sent.get("language", ""), sent.get("student", ""))
+
+
+def _clean(text: str) -> str:
+    """Return a text of several lines without characters that cannot be stored or shown."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    kept = ("".join(each for each in line if each.isprintable() or each == "\t").rstrip() for line in lines)
+    return "\n".join(kept).strip("\n") + ("\n" if len(lines) > 1 else "")
+
+
+def _to(place: TextPlace, label: str, said: str, entered: EnteredText | None = None) -> web.HTTPSeeOther:
+    looked = f"&language={entered.language}&student={entered.student}" if entered and entered.language else ""
+    return web.HTTPSeeOther(f"{ROOT}/{place.kind.value}/{place.subject}/{label}?said={said}{looked}")

@@ -1,0 +1,42 @@
+"""Words for the versions of contract templates and messages."""
+
+from __future__ import annotations
+
+TEXT_STATES = {
+    "draft": "being written",
+    "submitted": "waits for approval",
+    "in-force": "in force",
+    "superseded": "was in force before",
+    "discarded": "discarded",
+}
+TEXT_NEXT = {
+    "draft": "Write, look at the preview, and submit it. Until somebody else has approved it, nothing changes.",
+    "submitted": "Somebody who wrote none of it reads it now, and approves it or sends it back.",
+    "in-force": "Everything that is issued or sent now follows this text.",
+    "superseded": "This text is kept as it was: what was issued by it names it.",
+    "discarded": "Nobody goes on with this one.",
+}
+TEXT_PARTS = {
+    "title": "Title",
+    "consent": "What signers agree to before they sign",
+    "clauses": "Clauses",
+    "subject": "Subject",
+    "text": "Text",
+}
+SAMPLE_STUDENTS = {"minor": "a child, signed by its mother", "adult": "a student of age"}
+CLAUSE_MARKS = {
+    "# text": "a heading; articles are numbered by themselves",
+    "+ text": "a numbered paragraph",
+    "! text": "the same in bold: what limits the other party's rights must stand out",
+    "| a | b": "a row of a table; |= begins its head",
+    "text": "a paragraph without a number",
+}
+TEXT_FIELDS = {
+    "clauses": "clauses",
+    "consent": "consent",
+    "note": "what changes and why",
+    "texts": "texts",
+    "zh": "the Chinese text",
+    "en": "the English text",
+}
+TEXT_LABELS = (TEXT_STATES, TEXT_NEXT, TEXT_PARTS, SAMPLE_STUDENTS, CLAUSE_MARKS, TEXT_FIELDS)
