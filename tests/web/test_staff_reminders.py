@@ -78,7 +78,7 @@ async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk
     assert await _steps(running, other.id) == before[1]
     assert "reminders changed for this contract" in (await desk.get(f"/staff/contracts/{mine.id}")).words
     refused = await desk.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
-    assert refused.status == 422 and 'value="400d"' in refused.text
+    assert refused.status == 422 and 'value="400"' in refused.text
     await add_staff(running, "policy-stranger", "beijing", role=StaffRole.CAMPUS_MANAGER)
     stranger = await desk_of(running, "policy-stranger")
     assert (await stranger.get(address)).status == 422
@@ -100,7 +100,7 @@ async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]
 async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
     await running.message("invitation")
-    page = await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2d, 9d", "save": "1"})
+    page = await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2、9", "save": "1"})
     assert (page.status, page.location) == (303, "/staff/policies?at=hefei/math-a&said=policy-changed")
     assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [2, 9]
     assert [each.days for each in (await policy(running, "hefei")).reminders_after] == [1, 3, 7]
@@ -112,7 +112,7 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
 
     assert await until(moved)
     page = await desk.get("/staff/policies?at=hefei/math-a")
-    assert 'value="2d, 9d"' in page.text
+    assert 'value="2, 9"' in page.text and "reminded 2, 9 days after the invitation" in page.words
     await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "", "save": "1"})
     assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [1, 3, 7]
 
@@ -120,14 +120,20 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
 @pytest.mark.parametrize(
     ("entered", "why"),
     [
-        ({"repeat_every": "0d"}, "then again every: has to be at least a day, or the reminders would never end"),
+        (
+            {"repeat_every": "0", "repeat_every_unit": "d"},
+            "then again every: has to be at least a day, or the reminders would never end",
+        ),
         ({"window_opens": "05:00"}, "Not before: would wake people: not before 06:00"),
         ({"last_call_through": "pigeon"}, "Last reminder: there is no channel 'pigeon'"),
         ({"messages_per_day": "many"}, "Messages to one person a day: has to be a whole number"),
         ({"escalate_to": "nobody-of-this-name"}, "Task goes to: no account with this login at this campus"),
         ({"escalate_after": "0"}, "Task for staff every so many reminders: has to be at least 1"),
-        ({"reminders_after": "400d"}, "Reminders after: the first has to come within 7 days of the invitation"),
-        ({"last_call_before": "60d"}, "Last reminder before: has to be at most 14 days: no reminder comes after"),
+        ({"reminders_after": "400"}, "Reminders after: the first has to come within 7 days of the invitation"),
+        (
+            {"last_call_before": "60", "last_call_before_unit": "d"},
+            "Last reminder before: has to be at most 14 days: no reminder comes after",
+        ),
         ({"escalate_after": "99999"}, "Task for staff every so many reminders: has to be at most 10"),
         ({"messages_per_day": "99999"}, "Messages to one person a day: has to be at most 10"),
         ({"window_closes": "23:30"}, "Not after: would wake people: not after 23:00"),
@@ -143,6 +149,33 @@ async def test_what_makes_no_sense_is_refused_with_key_and_reason(
         assert page.status == 422 and why in page.words
         assert all(f'value="{value}"' in page.text for value in entered.values())  # nothing has to be typed again
     assert await policy(running, "hefei") == before
+
+
+async def test_a_policy_is_entered_and_read_in_words(running: Running, desk: Desk) -> None:
+    form = {"at": "hefei/math-a", "repeat_every": "5", "repeat_every_unit": "d", "manual_apart": "2"}
+    form |= {"manual_apart_unit": "h", "last_call_through": "voice, sms", "messages_per_day": "1"}
+    assert (await desk.post("/staff/policies", form | {"save": "1"})).status == 303
+    there = await policy(running, "hefei", "math-a")
+    assert (there.repeat_every, there.manual_apart) == (timedelta(days=5), timedelta(hours=2))
+    assert there.last_call_through == ("voice", "sms")
+    page = await desk.get("/staff/policies?at=hefei/math-a")
+    sentences = (
+        "then again every 5 days.",
+        "2 hours after another one by hand",
+        "Last reminder: call, then text message.",
+    )
+    for words in sentences:
+        assert words in page.words, page.words
+    assert not re.search(r"\b\d+[dhm]\b", page.words)
+    chinese = await (await desk_of(running, language="zh")).get("/staff/policies?at=hefei/math-a")
+    assert "之后每隔 5 天再提醒一次。" in chinese.words and "中国" in chinese.words
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation is not None
+        entry = (await tx.record.entries(installation))[-1]
+    assert (entry.kind, entry.facts["course"]) == ("policy-changed", "math-a")
+    assert entry.facts["keys"] == "last_call_through, manual_apart, messages_per_day, repeat_every"
+    assert (await desk.post("/staff/policies", {"at": "hefei/math-a", "save": "1"})).status == 303
 
 
 async def test_headquarters_cannot_decide_what_a_campus_does_not_fit(running: Running, desk: Desk) -> None:

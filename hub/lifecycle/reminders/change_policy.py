@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.escalate import check_named
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, under_new_policy
 from hub.lifecycle.services import Services
@@ -64,6 +65,10 @@ async def change_policy(
         await _check(services, tx, change)
         await check_named(tx, place.campus, str(changes.get("escalate_to", "")))
         await replan_later(tx, place.campus, place.course)
+        facts = {"campus": place.campus, "keys": ", ".join(sorted(changes))}
+        await record_act(
+            tx, place.campus, "policy-changed", actor, facts | ({"course": place.course} if place.course else {})
+        )
 
 
 async def change_policy_of(
@@ -91,12 +96,13 @@ async def change_policy_of(
         await under_new_policy(services, tx, [contract.id])
 
 
-async def change_calendar(services: Services, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
+async def change_calendar(services: Services, scope: Scope, campus: str, data: bytes, actor: str) -> list[SchoolDay]:
     """Replace the campus's own days by those of a CSV file, and return them. Raises BadInput with the line."""
     days = read_calendar(data)
     async with services.database.transaction(scope) as tx:
         await tx.policies.put_calendar(campus, days)
         await replan_later(tx, campus, None)
+        await record_act(tx, campus, "calendar-changed", actor, {"campus": campus, "number_of": len(days)})
     return days
 
 

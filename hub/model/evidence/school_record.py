@@ -59,6 +59,8 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "text-sent-back": "a changed text sent back",
     "text-discarded": "a changed text discarded",
     "text-approved": "a changed text approved and in force",
+    "policy-changed": "reminder policy of a campus or course changed",
+    "calendar-changed": "calendar of a campus changed",
     "contracts-issued": "contracts issued together",
     "contracts-extended": "deadlines of contracts moved together",
     "contracts-reissued": "contracts reissued together",

@@ -252,19 +252,14 @@ POLICY_KEYS = {
     "digest_at": "Daily digest at",
 }
 POLICY_HINTS = {
-    "reminders_after": "Days from the invitation, like 1d, 3d, 7d.",
-    "repeat_every": "Like 7d.",
-    "last_call_before": "Before the deadline, like 2d.",
-    "window_opens": "On the signer's clock, like 09:00.",
+    "reminders_after": "Days after the invitation, like 1, 3, 7.",
+    "last_call_before": "Before the deadline.",
+    "window_opens": "On the signer's clock.",
     "skip_holidays": "Public holidays, and what your calendar below says.",
-    "holidays_of": "Two letters of the country, like CN.",
-    "invitation_through": "Like sms, voice. Empty: as the signer wished.",
     "bundle": "Those of one person that are due on one day.",
-    "manual_after_message": "Like 30m.",
     "escalate_after": "Unanswered ones, like 3. There is one at the last reminder, too.",
     "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
-    "escalate_within": "Like 2d.",
-    "digest_at": "On the campus's clock, like 08:30.",
+    "digest_at": "On the campus's clock.",
 }
 POLICY_NOTHING = {"escalate_to": "who issued the contract"}
 POLICY_GROUPS = {

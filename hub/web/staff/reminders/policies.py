@@ -26,7 +26,9 @@ from hub.model.contract.contract import Contract
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
-from hub.web.staff.render import Entered, show
+from hub.web.staff.reminders import policy_words
+from hub.web.staff.reminders.policy_words import DURATIONS, UNIT, UNITS, write_durations
+from hub.web.staff.render import Entered, show, speech
 from hub.web.staff.staff.access import MAX_INPUT_LENGTH, DeskVisit
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -58,6 +60,11 @@ async def _page(
         days = await tx.policies.own_days(place.campus)
         usual = [("", plan_of(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
         theirs = await plans_of(tx, found.here, place.contract) if place.contract else []
+        colleagues = await tx.owners.at([place.campus])
+    say = await speech(visit)
+    written = Entered(entered if entered is not None else _own(found))
+    above = {key: _shown(value) for key, value in found.above.to_dict().items()}
+    owner = next((each.name for each in colleagues if each.login == found.here.escalate_to), found.here.escalate_to)
     return await show(
         visit,
         "staff/policies.html",
@@ -70,8 +77,16 @@ async def _page(
         switches=SWITCHES,
         hints=labels.POLICY_HINTS,
         nothing=labels.POLICY_NOTHING,
-        entered=Entered(entered if entered is not None else _own(found)),
-        above={key: _shown(value) for key, value in found.above.to_dict().items()},
+        entered=written,
+        above=above,
+        parts=_parts(written, above),
+        durations=DURATIONS,
+        units=UNITS,
+        ladders=policy_words.list_ladders(say),
+        countries=policy_words.list_countries(say, written["holidays_of"], above["holidays_of"]),
+        colleagues=colleagues,
+        sentences=policy_words.describe_policy(say, found.here, owner),
+        policy_words=policy_words,
         days=days,
         policy=found.here,
         plans=[(signer.name, steps) for signer, steps in theirs] if place.contract else usual,
@@ -98,7 +113,8 @@ async def _found(
 async def change(visit: DeskVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at = str(form.get("at", ""))
-    entered = {key: _printable(str(form.get(key, ""))) for key in labels.POLICY_KEYS}
+    names = (*labels.POLICY_KEYS, *(key + UNIT for key in DURATIONS))
+    entered = write_durations({name: _printable(str(form.get(name, ""))) for name in names})
     if "preview" in form:
         return await _page(visit, at, entered)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -122,7 +138,9 @@ async def calendar(visit: DeskVisit) -> web.StreamResponse:
     try:
         if not isinstance(upload, web.FileField):
             raise BadInput("choose a file first", field="calendar")
-        await change_calendar(visit.services, visit.scope, campus, upload.file.read(MAX_CALENDAR_BYTES + 1))
+        await change_calendar(
+            visit.services, visit.scope, campus, upload.file.read(MAX_CALENDAR_BYTES + 1), visit.actor
+        )
     except BadInput as error:
         return await _page(visit, at, problem=error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
@@ -181,6 +199,12 @@ def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
             else text.strip()
         )
     return changes
+
+
+def _parts(entered: Mapping[str, str], above: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return number and unit of each duration; where none was entered, the unit of the one above."""
+    usual = {key: policy_words.split_duration(above[key], "d")[1] for key in DURATIONS}
+    return {key: policy_words.split_duration(entered[key], usual[key]) for key in DURATIONS}
 
 
 def _own(found: PolicyLevels) -> dict[str, str]:

@@ -1,0 +1,137 @@
+"""A reminder policy in words: the fields of its form without codes, and what it means in sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import permutations
+
+from babel import Locale
+
+from hub.model.reminders.policy import CHANNELS, ReminderPolicy
+from hub.web.staff import labels
+from hub.web.staff.labels import Speech
+
+DURATIONS = (
+    "repeat_every",
+    "last_call_before",
+    "manual_after_message",
+    "manual_apart",
+    "escalate_within",
+    "climbs_after",
+)
+THROUGH = ("invitation_through", "reminders_through", "last_call_through")
+TIMES = ("window_opens", "window_closes", "digest_at")
+# Ending of the name of the field for a duration's unit.
+UNIT = "_unit"
+UNITS: Mapping[str, str] = {"d": "days", "h": "hours", "m": "minutes"}
+COUNTRIES = ("CN", "HK", "MO", "TW", "SG", "MY", "JP", "KR", "US", "CA", "GB", "AU", "DE", "FR")
+_ONE = {"d": "1 day", "h": "1 hour", "m": "1 minute"}
+_MANY = {"d": "{n} days", "h": "{n} hours", "m": "{n} minutes"}
+_LENGTHS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_WRITTEN = re.compile(r"\s*(\d{1,5})([dhm])\s*")
+_SEPARATORS = re.compile(r"[,，、;；\s]+")
+
+
+# ---- the form
+
+
+def write_durations(sent: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a form as the configuration writes them: a number and its unit are one value."""
+    found = {key: text for key, text in sent.items() if not key.endswith(UNIT)}
+    for key in DURATIONS:
+        number, unit = found.get(key, "").strip(), sent.get(key + UNIT, "")
+        if number.isascii() and number.isdigit() and unit in UNITS:
+            found[key] = number + unit
+    days = [word for word in _SEPARATORS.split(found.get("reminders_after", "")) if word]
+    found["reminders_after"] = ", ".join(f"{day}d" if day.isascii() and day.isdigit() else day for day in days)
+    return found
+
+
+def split_duration(written: str, unit: str) -> tuple[str, str]:
+    """Return number and unit of a written duration. What is no duration stays as it is, with the unit `unit`."""
+    match = _WRITTEN.fullmatch(written)
+    return (match[1], match[2]) if match else (written, unit)
+
+
+def show_days(written: str) -> str:
+    """Return the list of days without its units, if all are days."""
+    parts = [split_duration(word, "") for word in _SEPARATORS.split(written) if word]
+    return ", ".join(number for number, _ in parts) if all(unit == "d" for _, unit in parts) else written
+
+
+def list_ladders(say: Speech) -> dict[str, str]:
+    """Return every order of channels that a policy may name, in words."""
+    orders = [order for count in range(1, len(CHANNELS) + 1) for order in permutations(CHANNELS, count)]
+    return {", ".join(order): describe_ladder(say, order) for order in orders}
+
+
+def list_countries(say: Speech, *more: str) -> dict[str, str]:
+    """Return countries by their two letters, with their names; `more`: those that are chosen already."""
+    names = Locale(say.lang).territories
+    return {code: names.get(code, code) for code in dict.fromkeys((*COUNTRIES, *(each for each in more if each)))}
+
+
+# ---- in sentences
+
+
+def describe_duration(say: Speech, length: timedelta) -> str:
+    unit = next(unit for unit, one in _LENGTHS.items() if length % one == timedelta(0))
+    number = length // _LENGTHS[unit]
+    return say.translate(_ONE[unit]) if number == 1 else say.translate(_MANY[unit], n=number)
+
+
+def _describe_durations(say: Speech, lengths: Sequence[timedelta]) -> str:
+    """Return several durations: 1, 3, 7 days."""
+    comma, day = say.translate(", "), _LENGTHS["d"]
+    if len(lengths) > 1 and all(length % day == timedelta(0) for length in lengths):
+        return say.translate(_MANY["d"], n=comma.join(str(length // day) for length in lengths))
+    return comma.join(describe_duration(say, length) for length in lengths)
+
+
+def describe_ladder(say: Speech, channels: Sequence[str]) -> str:
+    """Return the channels in their order: a text message, then a call."""
+    if not channels:
+        return say.translate("as the signer wished")
+    return say.translate(", then ").join(say.word(labels.CHANNELS, channel) for channel in channels)
+
+
+def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str]:
+    """Return what a policy means. `owner`: the name of whoever gets its tasks; empty for whoever issued."""
+    words = {key: describe_duration(say, getattr(policy, key)) for key in DURATIONS}
+    after = _describe_durations(say, policy.reminders_after)
+    ladders = {key: describe_ladder(say, getattr(policy, key)) for key in THROUGH}
+    country = list_countries(say, policy.holidays_of)[policy.holidays_of]
+    who = owner or say.translate("whoever issued the contract")
+    times = {key: f"{getattr(policy, key):%H:%M}" for key in TIMES}
+    days = (
+        "On public holidays of {country} and on closed days of your calendar nobody is written to."
+        if policy.skip_holidays
+        else "Public holidays do not count."
+    )
+    share = (
+        "Several contracts of one person share a message." if policy.bundle else "Each contract has its own message."
+    )
+    sentences = (
+        "Whoever has not signed is reminded {after} after the invitation, then again every {repeat_every}.",
+        "The last reminder comes {last_call_before} before the deadline.",
+        "Messages go out from {window_opens} to {window_closes} on the signer's clock.",
+        days,
+        "Invitations go out: {invitation_through}. Reminders: {reminders_through}. Last reminder: {last_call_through}.",
+        "One person gets at most {messages_per_day} messages a day.",
+        share,
+        (
+            "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
+            "and at most {manual_per_day} times a day."
+        ),
+        (
+            "After {escalate_after} reminders without an answer, and at the last one, {who} gets a task, "
+            "to be settled within {escalate_within}."
+        ),
+        "A task that nobody takes within {climbs_after} goes to the manager.",
+        "The daily list of tasks comes at {digest_at}.",
+    )
+    numbers = {key: getattr(policy, key) for key in ("messages_per_day", "manual_per_day", "escalate_after")}
+    values = words | ladders | times | numbers | {"after": after, "country": country, "who": who}
+    return [say.translate(sentence, **values) for sentence in sentences]
