@@ -34,7 +34,7 @@ def with_texts(
         replace(
             template,
             text=texts.get(_key(template), template.text),
-            subject=texts.get(_key(template, SUBJECT), template.subject),
+            subject=texts.get(_key(template, SUBJECT), template.subject) if template.subject else "",
         )
         for template in templates
         if template.purpose is purpose

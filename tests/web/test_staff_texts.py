@@ -153,6 +153,8 @@ async def test_a_message_in_other_words(story: Story) -> None:
     done = await story.ben.post(f"{address}/approve", await revision(story.ben, address))
     assert done.status == 303, done.words
     text = services.messaging.messages.get(Purpose.REMINDER, "sms", "zh").text
+    assert services.messaging.messages.get(Purpose.REMINDER, "sms", "zh").subject == ""
+    assert services.messaging.messages.get(Purpose.REMINDER, "email", "zh").subject == entered["email.subject.zh"]
     assert text == entered[key] and "合同待签，请于" in (await story.ben.get("/staff/messages")).words
     elsewhere = MessageTexts(services.messaging.texts.files)  # another process
     async with services.database.transaction(EVERYTHING) as tx:
