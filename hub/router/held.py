@@ -46,6 +46,6 @@ async def find_holder(
             continue
         if receipt:
             async with database.transaction(EVERYTHING) as tx:
-                await tx.deliveries.called(delivery.id, carrier.name, delivery.shape, delivery.text, tx.now)
+                await tx.deliveries.called(carrier.called(delivery, message, tx.now))
             return carrier, receipt
     return None

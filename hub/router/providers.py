@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from channels import Channel, FixedTexts, Message
@@ -11,6 +11,7 @@ from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.message import ANSWERS, BY_SMS_ALONE, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
+from hub.model.messaging.sms_length import measure_text
 from hub.store.transaction import Transaction
 
 # While several hubs are restarted with a new configuration, some know a provider that the others do not. For this time,
@@ -28,6 +29,12 @@ class Carrier:
     @property
     def name(self) -> str:
         return self.provider.name
+
+    def called(self, delivery: Delivery, message: Message, latest: datetime) -> Delivery:
+        """Return the delivery as it is stored before this provider is called, which happens by `latest`."""
+        is_counted = self.provider.carries == "sms"
+        segments = measure_text(self.channel.rules.prefix + message.text).segments if is_counted else 1
+        return replace(delivery, provider=self.name, called_at=latest, segments=segments)
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,9 @@ class Router:
     ) -> tuple[Delivery, Begun]:
         said = self._adapt_shape(booked.carrier, replace(delivery, state_at=tx.planning_now, not_before=None))
         latest = tx.now + CALL_START_TIMEOUT
-        stored = replace(said, provider=booked.carrier.name, called_at=latest, calls=said.calls + 1)
-        return stored, Begun(said, booked, self.renderer.render_with_link(said, link), tx.now)
+        message = self.renderer.render_with_link(said, link)
+        stored = booked.carrier.called(said, message, latest)
+        return replace(stored, calls=said.calls + 1), Begun(said, booked, message, tx.now)
 
     async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
         pause = await self._compute_pause(tx, delivery)
@@ -243,8 +244,9 @@ class Router:
             return delivery.state
         delivery = self._adapt_shape(booked.carrier, delivery)
         latest = tx.now + CALL_START_TIMEOUT
-        await tx.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text, latest)
-        return Begun(delivery, booked, await self.renderer.render_message(tx, delivery), tx.now)
+        message = await self.renderer.render_message(tx, delivery)
+        await tx.deliveries.called(booked.carrier.called(delivery, message, latest))
+        return Begun(delivery, booked, message, tx.now)
 
     def _adapt_shape(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """Return the delivery with its text in an SMS shape that this provider accepts."""

@@ -70,9 +70,11 @@ from hub.store.staff.bulk_acts import BulkActs
 from hub.store.staff.dashboard import Board
 from hub.store.staff.idempotency import Idempotency
 from hub.store.staff.phone_changes import PhoneChanges
+from hub.store.staff.report_figures import ReportFigures
 from hub.store.staff.second_factors import SecondFactors
 from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
+from hub.store.staff.weekly_reports import WeeklyReports
 
 
 class Repositories:
@@ -184,6 +186,14 @@ class Repositories:
     @cached_property
     def issue_acts(self) -> IssueActs:
         return IssueActs(self.connection, self.cipher)
+
+    @cached_property
+    def report_figures(self) -> ReportFigures:
+        return ReportFigures(self.connection)
+
+    @cached_property
+    def weekly_reports(self) -> WeeklyReports:
+        return WeeklyReports(self.connection, self.cipher)
 
     @cached_property
     def bulk_acts(self) -> BulkActs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -120,9 +120,9 @@ async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
         first, second = hub.clock(), hub.clock() + MINUTE
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.deliveries.claim(made.id, first, before=None)
-            await tx.deliveries.called(made.id, "one", "full", made.text, first)
+            await tx.deliveries.called(replace(made, provider="one", called_at=first))
             assert await tx.deliveries.claim(made.id, second, before=second)
-            await tx.deliveries.called(made.id, "other", "full", made.text, second)
+            await tx.deliveries.called(replace(made, provider="other", called_at=second))
             await tx.deliveries.not_taken(made.id, first)
         assert (await known(hub, made.id)).provider == "other"
 

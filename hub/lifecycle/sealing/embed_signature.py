@@ -115,7 +115,7 @@ async def _note_embedded(
     changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
     if all_signed(party.task for party in case.parties):
         await tx.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
-        hub_step = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0}
+        hub_step = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0, "signed_at": tx.now}
         return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
     changed = await tx.contracts.change(contract, **changes)
     # The hub starts this message, so it waits for the daily window. In the daytime it goes out at once.

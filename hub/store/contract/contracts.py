@@ -40,7 +40,7 @@ _LOCK, _LOCK_FREE = (
 _GET_SEVERAL = SqlStatement(_SEVERAL)
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
-_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed"}
+_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed", "signed_at"}
 
 
 _FIELDS = set(Contract.__dataclass_fields__) - {"data"}

@@ -138,6 +138,7 @@ KEPT: Mapping[str, str] = {
     "row_count": BY_ITSELF,
     "staff_recovery_code": BY_ITSELF,
     "staff": SCHOOL,
+    "weekly_report": "is one row for each member of staff who wants it, and goes when they do not any more",
     "api_key": SCHOOL,
     "chat_account": SCHOOL,
     "provider": SCHOOL,

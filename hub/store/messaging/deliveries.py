@@ -82,6 +82,7 @@ _CALLED = SqlStatement(
         shape=bindparam("form"),
         text=bindparam("words"),
         called_at=bindparam("latest"),
+        segments=bindparam("size"),
         not_before=None,
         calls=DELIVERY.c.calls + 1,
     )
@@ -162,12 +163,13 @@ class Deliveries:
         free = _CLAIM_NEW if before is None else _CLAIM_OLD
         return (await self._connection.execute(_CLAIM_AGAIN if held else free, values)).rowcount == 1
 
-    async def called(self, delivery: UUID, provider: str, shape: str | None, text: str, latest: datetime) -> None:
-        """Write the provider that is about to be called, and the text that it gets. Commit before the call.
+    async def called(self, delivery: Delivery) -> None:
+        """Write the provider that is about to be called, the text that it gets, and its size. Commit before the call.
 
-        The call begins by `latest`.
+        The call begins by `called_at`.
         """
-        values = {"delivery": delivery, "by": provider, "form": shape, "words": text, "latest": latest}
+        values: dict[str, Any] = {"delivery": delivery.id, "by": delivery.provider, "form": delivery.shape}
+        values |= {"words": delivery.text, "latest": delivery.called_at, "size": delivery.segments}
         await self._connection.write(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:

@@ -29,7 +29,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     # what may change later
     "delivery": (
         "state", "state_at", "provider", "provider_reference", "failure", "failure_kind", "shape", "text", "variables",
-        "calls", "called_at", "not_before", "check_at",
+        "calls", "called_at", "not_before", "check_at", "segments",
     ),
     "signature_request": (
         "state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at", "prepared_deleted_at",
@@ -44,7 +44,8 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "seal_use": ("seal_grant", "document_sha256", "outcome", "reason", "tries", "ended_at", "result_sha256"),
     "contract": (
         "state", "version", "document", "issued_sha256", "final_ofd_sha256", "revision", "deadline", "issued_at",
-        "completed_at", "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
+        "completed_at", "ended_at", "signed_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since",
+        "stuck_reason",
     ),
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
 }  # fmt: skip
@@ -75,6 +76,7 @@ DELETABLE = (
     "staff_recovery_code",
     "staff_session",
     "visitor",
+    "weekly_report",
     "worker_heartbeat",
     "wrong_answer",
 )

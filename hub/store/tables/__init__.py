@@ -98,6 +98,7 @@ from hub.store.tables.staff import (
     StaffRow,
     StaffSessionRow,
     StaffTaskRow,
+    WeeklyReportRow,
 )
 
 __all__ = [
@@ -186,6 +187,7 @@ __all__ = [
     "StaffTaskRow",
     "TextVersionRow",
     "VisitorRow",
+    "WeeklyReportRow",
     "WorkerHeartbeatRow",
     "WrongAnswerRow",
     "metadata",

@@ -49,6 +49,7 @@ class ContractRow(SQLModel, table=True):
     issued_at: datetime | None = moment()
     completed_at: datetime | None = moment()
     ended_at: datetime | None = moment()
+    signed_at: datetime | None = moment()
     reason: str | None = words(default=None)
     replaces: UUID | None = None
     replaced_by: UUID | None = None
@@ -78,6 +79,12 @@ class ContractRow(SQLModel, table=True):
             postgresql_where=sql("state = 'ISSUED'"),
         ),
         Index("ix_contract_name", "student_name", "id", postgresql_include=["campus"]),
+        Index(
+            "ix_contract_issued",
+            "issued_at",
+            postgresql_include=["id", "campus", "course", "state", "signed_at", "completed_at"],
+            postgresql_where=sql("issued_at IS NOT NULL"),
+        ),
     )
 
 

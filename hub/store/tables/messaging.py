@@ -70,6 +70,7 @@ class DeliveryRow(SQLModel, table=True):
     called_at: datetime | None = moment()
     not_before: datetime | None = moment()
     check_at: datetime | None = moment()
+    segments: int | None = None
     __table_args__ = (
         Index("ix_delivery_contract", "contract", "state", postgresql_include=["campus", "purpose"]),
         Index("ix_delivery_person", "person", "created_at"),
@@ -77,6 +78,21 @@ class DeliveryRow(SQLModel, table=True):
         Index("ix_delivery_reference", "provider_reference", postgresql_where=sql("provider_reference IS NOT NULL")),
         Index("ix_delivery_check", "check_at", postgresql_where=sql("check_at IS NOT NULL")),
         Index("ix_delivery_unsettled", "created_at", postgresql_where=sql("state IN ('sending', 'unknown')")),
+        Index(
+            "ix_delivery_written",
+            "created_at",
+            postgresql_include=[
+                "id",
+                "contract",
+                "campus",
+                "channel",
+                "provider",
+                "state",
+                "purpose",
+                "failure_kind",
+                "segments",
+            ],
+        ),
     )
 
 

@@ -1,0 +1,87 @@
+"""The weekly report by e-mail: who wants it, when it is due, and what a failed attempt leads to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput
+from hub.model.staff.report import ReportPeriod
+
+# On Mondays, by the clock of the campus.
+SENT_AT = time(8)
+WEEK = timedelta(days=7)
+# A mail that was certainly not taken is tried again after so long; then it is given up until the next week.
+RETRIES_AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+LANGUAGES = ("zh", "en")
+_ADDRESS = re.compile(r"[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,63}")
+
+
+class MailState(StrEnum):
+    """State of the mail of a week.
+
+    `SENDING` is committed before the mail server is called. A process that dies then leaves it so: the server may have
+    the mail, and cannot be asked, so the mail of that week is not sent again. `AGAIN`: certainly not taken.
+    """
+
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True)
+class WeeklyReport:
+    """The wish of a member of staff, and what became of the last mail. `since`: when they asked for it."""
+
+    staff: UUID
+    campus: str
+    email: str
+    language: str
+    since: datetime
+    week: date | None = None
+    state: MailState | None = None
+    tries: int = 0
+    begun_at: datetime | None = None
+    due_at: datetime | None = None
+    failure: str | None = None
+
+
+def check_address(text: str) -> str:
+    """Return an e-mail address without blanks around it. Raises BadInput."""
+    address = text.strip()
+    if not address.isprintable() or not _ADDRESS.fullmatch(address):
+        raise BadInput("this is no e-mail address", field="email")
+    return address
+
+
+def find_due_week(report: WeeklyReport, zone: str, now: datetime) -> date | None:
+    """Return the Monday of the week whose mail is to be sent now, or None.
+
+    It is the present week's, from its Monday at SENT_AT on, unless the wish is younger than that moment. A mail that
+    was not taken is due again at its time.
+    """
+    local = now.astimezone(ZoneInfo(zone))
+    monday = local.date() - timedelta(days=local.weekday())
+    moment = datetime.combine(monday, SENT_AT, ZoneInfo(zone))
+    if now < moment or report.since >= moment:
+        return None
+    if report.week is None or report.week < monday:
+        return monday
+    is_due_again = report.state is MailState.AGAIN and report.due_at is not None and report.due_at <= now
+    return monday if report.week == monday and is_due_again else None
+
+
+def find_reported_period(week: date, zone: str) -> ReportPeriod:
+    """Return the seven days before this Monday."""
+    return ReportPeriod(week - WEEK, week - timedelta(days=1), zone)
+
+
+def find_next_try(tries: int, now: datetime) -> datetime | None:
+    """Return when a mail is tried again that was not taken at its `tries`-th attempt (the first is 1), or None."""
+    return now + RETRIES_AFTER[tries - 1] if tries <= len(RETRIES_AFTER) else None

@@ -1,0 +1,101 @@
+"""Figures of reports: contracts that were issued in a period, and the messages written in it.
+
+Each statement walks one index of its period, and groups at once. Times to sign are grouped in steps (see
+`hub.model.staff.report`), since PostgreSQL would sort all of them for a percentile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import DateTime, Text, bindparam, text
+from sqlalchemy.types import TypeEngine
+
+from hub.model.staff.report import STEPS_PER_E, CountedContracts, CountedMessages, ReportGroup, ReportPeriod
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.statement import SqlStatement
+
+# A message about several contracts stands at the first of them; `delivery_share` names all. Whoever signed was reached.
+_REACHED = """
+  state IN ('SIGNED', 'COMPLETED')
+  OR EXISTS (SELECT FROM delivery WHERE delivery.contract = contract.id AND delivery.state = 'delivered'
+    AND delivery.purpose <> 'code')
+  OR EXISTS (SELECT FROM delivery_share JOIN delivery ON delivery.id = delivery_share.delivery
+    WHERE delivery_share.contract = contract.id AND delivery.state = 'delivered')
+"""
+# Contracts signed before `signed_at` was written have only the moment of their completion.
+_STEP = f"""
+  CAST(floor(ln(greatest(extract(epoch FROM coalesce(signed_at, completed_at) - issued_at), 1)) * {STEPS_PER_E})
+    AS integer)
+"""
+_IN_PERIOD = """
+  issued_at >= :begin AND issued_at < :end AND (CAST(:course AS text) IS NULL OR course = CAST(:course AS text))
+"""
+_KEYS = {
+    ReportGroup.DAY: "CAST(CAST(issued_at AT TIME ZONE CAST(:zone AS text) AS date) AS text)",
+    ReportGroup.CAMPUS: "campus",
+    ReportGroup.COURSE: "coalesce(course, '')",
+}
+
+
+def _contracts(key: str) -> str:
+    return f"""
+SELECT key, state, is_reached, step, count(*) AS number FROM (
+  SELECT {key} AS key, state, {_REACHED} AS is_reached, {_STEP} AS step FROM contract WHERE {_IN_PERIOD}
+) AS counted GROUP BY key, state, is_reached, step
+"""  # noqa: S608 - constants of this file
+
+
+_BY_CHANNEL = f"""
+SELECT told.channel AS key, state, told.is_reached OR state IN ('SIGNED', 'COMPLETED') AS is_reached, {_STEP} AS step,
+  count(*) AS number FROM (
+  SELECT contract, channel, bool_or(message_state = 'delivered') AS is_reached FROM (
+    SELECT contract, channel, state AS message_state FROM delivery
+    WHERE created_at >= :begin AND purpose <> 'code' AND state <> 'withdrawn'
+    UNION ALL
+    SELECT delivery_share.contract, channel, state FROM delivery
+    JOIN delivery_share ON delivery_share.delivery = delivery.id AND delivery_share.contract <> delivery.contract
+    WHERE created_at >= :begin AND state <> 'withdrawn'
+  ) AS message GROUP BY contract, channel
+) AS told JOIN contract ON contract.id = told.contract WHERE {_IN_PERIOD} GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - constants of this file
+_MOMENT = DateTime(timezone=True)
+_TYPES: dict[str, TypeEngine[Any]] = {"begin": _MOMENT, "end": _MOMENT, "course": Text(), "zone": Text()}
+
+
+def _statement(sql: str) -> SqlStatement:
+    return SqlStatement(
+        text(sql).bindparams(*(bindparam(name, type_=_TYPES[name]) for name in _TYPES if f":{name}" in sql))
+    )
+
+
+_BY_GROUP = {group: _statement(_contracts(key)) for group, key in _KEYS.items()}
+_BY_GROUP[ReportGroup.CHANNEL] = _statement(_BY_CHANNEL)
+_MESSAGES = _statement("""
+SELECT channel, provider, state, failure_kind AS reason, count(*) AS number,
+  coalesce(sum(coalesce(segments, 1)), 0) AS segments, count(*) FILTER (WHERE segments IS NULL) AS unmeasured
+FROM delivery WHERE created_at >= :begin AND created_at < :end GROUP BY channel, provider, state, failure_kind
+""")
+
+
+class ReportFigures:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def count_contracts(
+        self, group: ReportGroup, period: ReportPeriod, course: str | None = None
+    ) -> list[CountedContracts]:
+        """Return the contracts issued in the period, counted by group and by what became of them. `course`: of it
+        alone."""
+        values = {"begin": period.begin, "end": period.end, "course": course}
+        if group is ReportGroup.DAY:
+            values["zone"] = period.zone
+        rows = await self._connection.execute(_BY_GROUP[group], values)
+        return [
+            CountedContracts(row["key"], row["state"], row["is_reached"], row["step"], row["number"]) for row in rows
+        ]
+
+    async def count_messages(self, period: ReportPeriod) -> list[CountedMessages]:
+        """Return the messages written in the period, codes included, counted by provider and outcome."""
+        rows = await self._connection.execute(_MESSAGES, {"begin": period.begin, "end": period.end})
+        return [CountedMessages(**{name: row[name] for name in CountedMessages.__dataclass_fields__}) for row in rows]
