@@ -33,7 +33,9 @@ UPDATE contract SET state = CASE WHEN place < 60 THEN 'COMPLETED' WHEN place < 9
     WHEN place < 95 THEN 'EXPIRED' WHEN place < 98 THEN 'VOIDED' ELSE 'DECLINED' END,
   student_name = substr('陈林黄张李王吴刘蔡杨', 1 + place % 10, 1) || substr('安宁书瑶思齐望舒明澈', 1 + n % 10, 1)
     || chr(19968 + n % 2000),
-  created_at = now() - n * interval '1 minute', deadline = now() + (place - 62) * interval '1 day'
+  created_at = now() - n * interval '1 minute', issued_at = now() - n * interval '13 seconds',
+  signed_at = CASE WHEN place < 60 THEN now() - n * interval '10 seconds' END,
+  deadline = now() + (place - 62) * interval '1 day'
 FROM (SELECT id AS mine, (row_number() OVER ())::int AS n, abs(hashtext(id::text)) % 100 AS place
   FROM contract) AS drawn
 WHERE id = mine;
@@ -42,7 +44,8 @@ FROM contract WHERE contract.id = signing_task.contract AND contract.state = 'CO
 UPDATE signing_task SET state = 'CLOSED', next_step = NULL, next_due_at = NULL
 FROM contract WHERE contract.id = signing_task.contract AND contract.state IN ('EXPIRED', 'VOIDED', 'DECLINED');
 UPDATE signing_task SET opened_at = now() WHERE state = 'OPEN' AND abs(hashtext(id::text)) % 3 = 0;
-UPDATE delivery SET state = 'undelivered' WHERE abs(hashtext(id::text)) % 20 = 0;
+UPDATE delivery SET created_at = issued_at FROM contract WHERE contract.id = delivery.contract;
+UPDATE delivery SET state = 'undelivered', failure_kind = 'transient' WHERE abs(hashtext(id::text)) % 20 = 0;
 UPDATE signer SET name = '家长' || substr(person, 8);
 UPDATE signer SET phone_tail_hash = sha256((abs(hashtext(id::text)) % 10000)::text::bytea),
   id_tail_hash = sha256((abs(hashtext(id::text)) % 10000)::text::bytea)
@@ -60,6 +63,10 @@ PATHS = {
     "name": "/staff?q={name}",
     "number": "/staff?q={number}",
     "refreshed": "/staff?part=live",
+    "report_day": "/staff/reports",
+    "report_campus": "/staff/reports?by=campus",
+    "report_course": "/staff/reports?by=course",
+    "report_channel": "/staff/reports?by=channel",
 }
 
 

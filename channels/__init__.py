@@ -25,6 +25,14 @@ CALL_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
+class MailPicture:
+    """A picture (PNG) in an e-mail. `words`: what it shows, for who does not see it."""
+
+    content: bytes
+    words: str
+
+
+@dataclass(frozen=True)
 class Message:
     """A message to one person.
 
@@ -33,6 +41,7 @@ class Message:
     `text`: complete, with link and code. `subject`: e-mail only. `link`: the URL in the text, if any.
     `template` (the purpose), `variables` (complete as well): for providers that compose the text themselves.
     `at`: when the attempt was written; the provider cannot have received it earlier.
+    `pictures`: e-mail only, below the text.
     `called_at`: for `find` only: no call for the message began after this moment; None if unknown.
     """
 
@@ -46,6 +55,7 @@ class Message:
     at: datetime
     subject: str = ""
     link: str = ""
+    pictures: tuple[MailPicture, ...] = ()
     called_at: datetime | None = None
 
 

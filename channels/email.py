@@ -49,6 +49,7 @@ from channels import (
     Failure,
     Fate,
     Heard,
+    MailPicture,
     Message,
     MessageRefused,
     NotGenuine,
@@ -67,7 +68,7 @@ ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255
 KEY_HEADER = "Qianda-Key"
 # The key is split into pieces of this length, so that no mail program folds it in its own way.
 FOLDED = 60
-QR_PIXELS = 185
+QR_PIXELS, PICTURE_PIXELS = 185, 480
 HERE = ("localhost", "127.0.0.1", "::1")
 # Seconds to wait for the answer to QUIT: the mail has been accepted by then.
 GOODBYE = 1.0
@@ -218,14 +219,16 @@ class Email:
         mail["X-Auto-Response-Suppress"] = "All"  # … nor Exchange
         mail["Content-Language"] = message.language
         mail.set_content(message.text)
-        picture = f"<qr.{reference[1:]}" if message.link else ""
-        mail.add_alternative(_page(message, picture[1:-1]), subtype="html")
-        if picture:
-            _, page = mail.iter_parts()
+        pictures = {f"picture{number}": each for number, each in enumerate(message.pictures, 1)}
+        if message.link:
+            pictures["qr"] = MailPicture(png(message.link.upper()), message.link)
+        ids = {name: f"<{name}.{reference[1:]}" for name in pictures}
+        mail.add_alternative(_page(message, ids), subtype="html")
+        for name, picture in pictures.items():
+            page = list(mail.iter_parts())[1]
             assert isinstance(page, EmailMessage)
-            page.add_related(
-                png(message.link.upper()), "image", "png", cid=picture, disposition="inline", filename="qr.png"
-            )
+            file = f"{name}.png"
+            page.add_related(picture.content, "image", "png", cid=ids[name], disposition="inline", filename=file)
         return mail
 
     def _reference(self, key: str) -> str:
@@ -324,15 +327,21 @@ def _key_in(header: str) -> str:
         return ""
 
 
-def _page(message: Message, picture: str) -> str:
-    """Return the text as HTML with a link, and below it the QR code for readers on another screen."""
+def _page(message: Message, ids: Mapping[str, str]) -> str:
+    """Return the text as HTML with a link, and below it its pictures and the QR code for readers on another screen.
+
+    `ids`: the Content-ID of each picture by its name.
+    """
     link = html.escape(message.link)
     text = html.escape(message.text)
     if link:
         text = text.replace(link, f'<a href="{link}">{link}</a>')
     body = "".join(f"<p>{each.strip().replace(chr(10), '<br>')}</p>" for each in text.split("\n\n") if each.strip())
-    if picture:
-        body += f'<p><img src="cid:{picture}" alt="{link}" width="{QR_PIXELS}" height="{QR_PIXELS}"></p>'
+    for number, picture in enumerate(message.pictures, 1):
+        words, source = html.escape(picture.words), ids[f"picture{number}"][1:-1]
+        body += f'<p><img src="cid:{source}" alt="{words}" width="{PICTURE_PIXELS}"></p>'
+    if link:
+        body += f'<p><img src="cid:{ids["qr"][1:-1]}" alt="{link}" width="{QR_PIXELS}" height="{QR_PIXELS}"></p>'
     return (
         f'<!doctype html><html lang="{html.escape(message.language)}"><head><meta charset="utf-8"></head>'
         f'<body style="font-family: sans-serif; line-height: 1.6; max-width: 36em">{body}</body></html>'

@@ -1,4 +1,4 @@
-"""A table of contracts to take out: XLSX or text with separated values. Nothing in it is a live formula."""
+"""A table to take out: XLSX or text with separated values. Nothing in it is a live formula."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import xlsxwriter
 
-Value = str | int | datetime | None
+Value = str | int | float | Decimal | datetime | None
 # By the mark at its beginning a program knows that the text is UTF-8.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A cell that begins with one of these is a formula to the programs that open such files (OWASP, "CSV Injection"); wide
@@ -42,7 +43,7 @@ class XlsxTable:
         for column, value in enumerate(values):
             if isinstance(value, datetime):
                 self._sheet.write_datetime(self._row, column, value.replace(tzinfo=None), self._moment)
-            elif isinstance(value, int):
+            elif isinstance(value, (int, float, Decimal)):
                 self._sheet.write_number(self._row, column, value)
             elif value:
                 self._sheet.write_string(self._row, column, value)
@@ -62,7 +63,7 @@ def format_csv(rows: Iterable[Sequence[Value]]) -> bytes:
     return output.getvalue().encode()
 
 
-def _plain(value: Value) -> str | int:
+def _plain(value: Value) -> str | int | float | Decimal:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, str) and value.lstrip(" \u3000").startswith(_BEGIN_FORMULA):

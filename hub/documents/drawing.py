@@ -21,6 +21,10 @@ from hub.documents.typesetting import compiler
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
+def _inputs(data: Mapping[str, Any]) -> dict[str, str]:
+    return {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
+
+
 class Drawer:
     """A drawer for the templates of one folder. Each thread has its own compilers: Typst's serve one thread at a
     time."""
@@ -37,10 +41,16 @@ class Drawer:
         """
         for field, text in texts.items():
             self._font.check([text], field=field)
-        inputs = {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
+        inputs = _inputs(data)
         pdf = self._compiler(template).compile(format="pdf", sys_inputs=inputs, timestamp=NO_MOMENT, pdf_tags=tagged)
         assert isinstance(pdf, bytes)
         return pdf
+
+    def draw_png(self, template: str, data: Mapping[str, Any], pixels_per_inch: float) -> bytes:
+        """Return the picture (PNG) of the template's only page, as `draw` does its PDF."""
+        png = self._compiler(template).compile(format="png", ppi=pixels_per_inch, sys_inputs=_inputs(data))
+        assert isinstance(png, bytes)
+        return png
 
     def _compiler(self, template: str) -> typst.Compiler:
         compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})

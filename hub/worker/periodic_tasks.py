@@ -17,6 +17,7 @@ from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_e
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.sealing.seal_jobs import start_lanes
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
+from hub.lifecycle.staff.weekly_report import send_weekly_reports
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
@@ -31,6 +32,7 @@ SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # How often this is checked: the tree of a day (UTC) is built in the first round that finds something new.
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
+REPORTS_LOOKED_AT_EVERY = timedelta(minutes=5)
 # Enrolments of earlier versions that one round makes findable by phone number.
 FOUND_AT_ONCE = 500
 # After this time, an unfinished act on many contracts gets another job, unless a job is waiting or running.
@@ -65,6 +67,7 @@ class PeriodicTasks:
             self._repeated(self.count_rows, MIN_COUNT_INTERVAL),
             self._repeated(self.purge, PURGED_EVERY),
             self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
+            self._repeated(self.mail_reports, REPORTS_LOOKED_AT_EVERY),
         ]
 
     async def heartbeat(self, stop: asyncio.Event) -> None:
@@ -95,7 +98,7 @@ class PeriodicTasks:
         return repeated
 
     async def look_after(self) -> None:
-        """Run all periodic tasks once, apart from `purge` and `count_rows`."""
+        """Run all periodic tasks once, apart from those with an interval of their own."""
         await self._say_it_lives()
         for work in (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep):
             await work()
@@ -126,6 +129,10 @@ class PeriodicTasks:
         await log_errors(add_proofs(self._services))
         await log_errors(notarise(self._services))
         await log_errors(renew(self._services))
+
+    async def mail_reports(self) -> None:
+        """Send the weekly reports that are due."""
+        await log_errors(send_weekly_reports(self._services))
 
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished acts on many contracts another job."""

@@ -226,6 +226,7 @@ STAFF = (
             "/staff/account",
             "/staff/record",
             "/staff/messages",
+            "/staff/reports",
             "/staff/chats",
             "/staff/policies",
             "/staff/keys",

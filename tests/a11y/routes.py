@@ -20,6 +20,7 @@ NO_PAGES = {
     "/staff/login/provider": "leads to the school's own login service",
     "/staff/login/provider/back": "leads on from there",
     "/staff/seals/{seal}/register/export": "a file",
+    "/staff/reports/table": "a file",
     "/setup": "leads to the first page",
     "/S": "as /s",
     "/S/{ticket}": "as /s/{ticket}",

@@ -18,6 +18,7 @@ READING = {
     Permission.OWN_ACCOUNT,
     Permission.READ_CONTRACT,
     Permission.READ_RECORD,
+    Permission.READ_REPORTS,
     Permission.READ_SEALS,
     Permission.EXPORT,
 }

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     """Contracts with their records, enrolments, tasks, posters and policies: everything that only shows."""
     READ_RECORD = "read-record"
     """The school's own record: who changed accounts, keys, campuses and the seal."""
+    READ_REPORTS = "read-reports"
+    """Figures of many contracts together: how many, how fast, at what cost. They name no signer."""
     REVEAL_NUMBER = "reveal-number"
     HAND_OUT_LINK = "hand-out-link"
     """A signer's link or code, with which a visit begins."""
@@ -85,6 +87,7 @@ _CAMPUS_MANAGER = _CLERK | {
     Permission.EDIT_POLICIES,
     Permission.MANAGE_ACCOUNTS,
     Permission.READ_RECORD,
+    Permission.READ_REPORTS,
     Permission.READ_SEALS,
 }
 _ALL = frozenset(Permission)
@@ -100,7 +103,8 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT, Permission.ANSWER_PERSONS}
     | {Permission.EXTEND, Permission.VOID, Permission.HOLD_CONTRACT}
     | {Permission.EDIT_TEMPLATES, Permission.APPROVE_TEMPLATES},
-    StaffRole.AUDITOR: _EVERYBODY | {Permission.READ_RECORD, Permission.READ_SEALS, Permission.EXPORT},
+    StaffRole.AUDITOR: _EVERYBODY
+    | {Permission.READ_RECORD, Permission.READ_REPORTS, Permission.READ_SEALS, Permission.EXPORT},
 }
 # Tasks that their owner did not take pass to an account with one of these roles, the first of them that a campus has.
 LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)

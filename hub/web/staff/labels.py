@@ -25,6 +25,7 @@ from hub.web.staff.bulk_labels import (
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
 from hub.web.staff.record_labels import CUSTODIES, RECORDS, REVEAL_CHOICES
+from hub.web.staff.report_labels import MAIL_STATES, REASONS
 from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
 from hub.web.staff.text_labels import TEXT_FIELDS, TEXT_LABELS
 
@@ -305,7 +306,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE, TASK_OUTCOMES,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
     STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
-    PERSON_PARTS, *SEAL_LABELS, *TEXT_LABELS,
+    PERSON_PARTS, REASONS, MAIL_STATES, *SEAL_LABELS, *TEXT_LABELS,
 )  # fmt: skip
 
 

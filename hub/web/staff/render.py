@@ -61,6 +61,8 @@ SAID = {
     "text-approved": "Approved: this text is in force from now on.",
     "text-sent-back": "Sent back. Whoever wrote it sees your reason.",
     "text-discarded": "Discarded. The text in force stays as it is.",
+    "report-wanted": "Saved. The report comes each Monday, for the first time on the next one.",
+    "report-ended": "The weekly report does not come any more, and its address is deleted.",
     "seal-applied": "Applied for. Two other people have to approve it now.",
     "seal-done": "Done. It stands in the school's record.",
 }

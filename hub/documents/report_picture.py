@@ -1,0 +1,23 @@
+"""The picture of a weekly report: its chart as PNG, since mail programs show no SVG."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from hub.documents.drawing import Drawer
+
+TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "reports"
+# Two pixels for each point, for screens with many.
+PIXELS_PER_INCH: Final = 144.0
+
+
+def picture_of(svg: str) -> bytes:
+    """Return a chart of `report_chart` as PNG. The same chart gives the same bytes."""
+    return _drawer().draw_png("picture.typ", {"svg": svg}, PIXELS_PER_INCH)
+
+
+@cache
+def _drawer() -> Drawer:
+    return Drawer(TEMPLATES)

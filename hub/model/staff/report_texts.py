@@ -1,0 +1,116 @@
+"""The weekly report as the text of a mail, in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from hub.model.staff.report import ReportLine, ReportPeriod, Undelivered
+
+# So many reasons stand in a mail; the page has all of them.
+MAX_REASONS = 3
+SUBJECT = {
+    "zh": "{campus}签约周报 {first} 至 {last}",
+    "en": "{campus}: contracts from {first} to {last}",
+}
+NOTHING = {
+    "zh": "这一周没有签发合同。",
+    "en": "No contract was issued in this week.",
+}
+ISSUED = {
+    "zh": "签发 {issued} 份：已送达 {reached}，已签 {signed}，已完成 {completed}，过期 {expired}，待签 {open}。",
+    "en": (
+        "Issued: {issued}. Of these reached: {reached}, signed: {signed}, completed: {completed}, expired: {expired},"
+        " still to be signed: {open}."
+    ),
+}
+TIMES = {
+    "zh": "从签发到签完：一半在 {median} 内，九成在 {ninety} 内。",
+    "en": "From issue to signature: half within {median}, nine in ten within {ninety}.",
+}
+COSTS = {"zh": "消息费用：{costs}。", "en": "Cost of messages: {costs}."}
+FAILED = {"zh": "未送达的消息：{reasons}。", "en": "Messages not delivered: {reasons}."}
+MORE = {"zh": "完整报表：{link}", "en": "The whole report: {link}"}
+WHY = {
+    "zh": "您在报表页选择了每周收到这封邮件，也可以在那里取消。",
+    "en": "You get this mail because you asked for it on the page of reports. There you can also end it.",
+}
+PICTURE = {"zh": "每天签发的合同", "en": "Contracts issued each day"}
+LEGEND = {"zh": ("签发", "已送达", "已完成"), "en": ("issued", "reached", "completed")}
+REASONS: Mapping[str, tuple[str, str]] = {
+    "address": ("号码或邮箱无法接收", "number or mailbox cannot be reached"),
+    "opted-out": ("对方退订", "opted out"),
+    "filtered": ("被当作垃圾信息拦截", "filtered as spam"),
+    "content": ("服务商不接受该内容", "text not allowed by the provider"),
+    "account": ("服务商账户异常", "trouble with the provider account"),
+    "transient": ("关机、信箱已满或网络忙", "phone off, mailbox full or network busy"),
+    "other": ("其他原因", "other reasons"),
+}
+_UNITS = ((86400, "天", "day", "days"), (3600, "小时", "hour", "hours"), (60, "分钟", "minute", "minutes"))
+
+
+@dataclass(frozen=True)
+class ReportMail:
+    """What a weekly mail is made from. `campus`: its name in the language of the mail. `costs`: by currency."""
+
+    campus: str
+    period: ReportPeriod
+    line: ReportLine
+    costs: Mapping[str, Decimal]
+    undelivered: Sequence[Undelivered]
+    link: str
+
+
+def write_subject(mail: ReportMail, language: str) -> str:
+    return SUBJECT[language].format(campus=mail.campus, first=mail.period.first, last=mail.period.last)
+
+
+def write_text(mail: ReportMail, language: str) -> str:
+    """Return the paragraphs of a mail. They name nobody."""
+    line = mail.line
+    if not line.issued:
+        said = [NOTHING[language]]
+    else:
+        names = ("issued", "reached", "signed", "completed", "expired", "open")
+        said = [ISSUED[language].format(**{name: f"{getattr(line, name):,}" for name in names})]
+    median, ninety = line.times
+    if median is not None and ninety is not None:
+        times = {"median": format_time(median, language), "ninety": format_time(ninety, language)}
+        said.append(TIMES[language].format(**times))
+    if mail.costs:
+        costs = (f"{format_amount(cost)} {currency}" for currency, cost in sorted(mail.costs.items()))
+        said.append(COSTS[language].format(costs=(", " if language == "en" else "、").join(costs)))
+    if mail.undelivered:
+        said.append(FAILED[language].format(reasons=_reasons(mail.undelivered, language)))
+    return "\n\n".join([*said, MORE[language].format(link=mail.link), WHY[language]])
+
+
+def _reasons(undelivered: Sequence[Undelivered], language: str) -> str:
+    counts: dict[str, int] = {}
+    for each in undelivered:
+        counts[each.reason] = counts.get(each.reason, 0) + each.number
+    first = sorted(counts.items(), key=lambda item: -item[1])[:MAX_REASONS]
+    words = (f"{_word(reason, language)} {number:,}" for reason, number in first)
+    return (", " if language == "en" else "、").join(words)
+
+
+def _word(reason: str, language: str) -> str:
+    chinese, english = REASONS.get(reason, REASONS["other"])
+    return english if language == "en" else chinese
+
+
+def format_time(time: timedelta, language: str) -> str:
+    """Return a length of time in its largest unit, from two of it on: 90 minutes, 5 hours, 3 days."""
+    seconds = time.total_seconds()
+    size, chinese, one, many = next((unit for unit in _UNITS if seconds >= 2 * unit[0]), _UNITS[-1])
+    number = max(round(seconds / size), 1)
+    if language == "en":
+        return f"{number} {one if number == 1 else many}"
+    return f"{number} {chinese}"
+
+
+def format_amount(cost: Decimal) -> str:
+    """Return an amount of money with two decimals."""
+    return f"{cost:,.2f}"

@@ -1,0 +1,22 @@
+"""Labels of reports."""
+
+from __future__ import annotations
+
+# Why messages did not arrive: the kinds of `channels.Failure`.
+REASONS = {
+    "address": "number or mailbox cannot be reached",
+    "opted-out": "asked for no more messages",
+    "filtered": "filtered as spam",
+    "content": "text not allowed by the provider",
+    "account": "trouble with the provider account",
+    "transient": "phone off, mailbox full or network busy",
+    "other": "other reasons",
+}
+# What became of the last weekly mail.
+MAIL_STATES = {
+    "sending": "began, and did not end: it may have arrived",
+    "sent": "taken by the mail server",
+    "unknown": "the mail server gave no answer: it may have arrived",
+    "refused": "refused by the mail server",
+    "again": "not taken by the mail server yet",
+}

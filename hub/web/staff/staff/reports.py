@@ -1,0 +1,225 @@
+"""Reports: figures of the contracts issued in a period, drawn and as tables, and the wish for a weekly mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.documents.report_chart import MAX_ROWS, ChartWords, bar_of, bars_of_days, draw_columns, draw_rows
+from hub.errors import BadInput, QiandaError
+from hub.lifecycle.staff.weekly_report import has_mail, subscribe, unsubscribe
+from hub.model.messaging.provider import Provider
+from hub.model.school.course import Campus, Course
+from hub.model.staff.report import (
+    CountedMessages,
+    ReportGroup,
+    ReportLine,
+    ReportPeriod,
+    combine_lines,
+    list_undelivered,
+    sum_costs,
+    sum_days,
+    sum_lines,
+    sum_spend,
+)
+from hub.model.staff.report_texts import format_amount, format_time
+from hub.model.staff.weekly_report import LANGUAGES
+from hub.web.staff import labels
+from hub.web.staff.render import Entered, printable, show, speech
+from hub.web.staff.staff.access import DeskVisit
+
+HERE = "/staff/reports"
+# Days up to today that one link chooses.
+LENGTHS = (7, 30, 90, 365)
+USUAL_LENGTH = 30
+GROUPS = {
+    ReportGroup.DAY: "by day",
+    ReportGroup.CAMPUS: "by campus",
+    ReportGroup.COURSE: "by course",
+    ReportGroup.CHANNEL: "by channel",
+}
+CHART = {
+    ReportGroup.DAY: "Contracts issued each day",
+    ReportGroup.CAMPUS: "Contracts issued by each campus",
+    ReportGroup.COURSE: "Contracts issued for each course",
+    ReportGroup.CHANNEL: "Contracts with a message by each channel",
+}
+KEPT = ("campus", "by", "from", "until", "course")
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A group with its name. `link`: the report by day about it alone; empty if there is none."""
+
+    label: str
+    line: ReportLine
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report as it was asked for. `rows`: days in their order, other groups the largest first."""
+
+    group: ReportGroup
+    period: ReportPeriod
+    course: str | None
+    rows: Sequence[ReportRow]
+    days: Mapping[date, ReportLine]
+    messages: Sequence[CountedMessages]
+    courses: Sequence[Course]
+
+    @property
+    def total(self) -> ReportLine | None:
+        """All rows together; None where a contract stands in several."""
+        return None if self.group is ReportGroup.CHANNEL else combine_lines(row.line for row in self.rows)
+
+
+async def reports(visit: DeskVisit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    """Show the report that the address asks for. Where that cannot be, show the usual one, and why."""
+    query = Entered({name: visit.request.query[name] for name in KEPT if visit.request.query.get(name)})
+    try:
+        report = await read_report(visit, query)
+    except BadInput as wrong:
+        query, problem = Entered(), problem or wrong
+        report = await read_report(visit, query)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        wish = await tx.weekly_reports.get(visit.staff.id)
+    say, today = await speech(visit), report.period.last
+    spends = sum_spend(report.messages, list_providers(visit))
+    return await show(
+        visit,
+        "staff/reports.html",
+        problem=problem,
+        report=report,
+        query=query,
+        groups=GROUPS,
+        chart=_chart(report, say),
+        shown_rows=MAX_ROWS,
+        spends=spends,
+        costs=sum_costs(spends),
+        undelivered=list_undelivered(report.messages),
+        lengths=[(days, _link(query, _last_days(days, today))) for days in LENGTHS],
+        link=lambda **changes: _link(query, changes),
+        table=lambda name, form: _link(query, {"table": name, "form": form}, f"{HERE}/table"),
+        time=lambda took: format_time(took, say.lang) if took is not None else "–",
+        amount=format_amount,
+        wish=wish,
+        has_mail=has_mail(visit.services),
+        languages=LANGUAGES,
+    )
+
+
+async def read_report(visit: DeskVisit, query: Mapping[str, str]) -> Report:
+    """Return the figures that a query asks for. Raises BadInput."""
+    if query.get("by", ReportGroup.DAY) not in set(ReportGroup):
+        raise BadInput("unknown group", field="by")
+    group, course = ReportGroup(query.get("by", ReportGroup.DAY)), printable(query.get("course", "")) or None
+    async with visit.services.database.transaction(visit.shown) as tx:
+        period = _read_period(query, visit.zone, tx.now)
+        counted = await tx.report_figures.count_contracts(group, period, course)
+        messages = await tx.report_figures.count_messages(period)
+        courses = await tx.school.courses(visit.campus.id if visit.campus else None)
+    days = sum_days(counted, period) if group is ReportGroup.DAY else {}
+    rows = [ReportRow(day.isoformat(), line) for day, line in days.items()]
+    if group is not ReportGroup.DAY:
+        rows = _named_rows(group, sum_lines(counted), _names(visit, await speech(visit), courses), query)
+    return Report(group, period, course, rows, days, messages, courses)
+
+
+def _read_period(query: Mapping[str, str], zone: str, now: datetime) -> ReportPeriod:
+    today = now.astimezone(ZoneInfo(zone)).date()
+    last = _read_day(query, "until") or today
+    first = _read_day(query, "from") or last - timedelta(days=USUAL_LENGTH - 1)
+    return ReportPeriod(first, last, zone)
+
+
+def _read_day(query: Mapping[str, str], name: str) -> date | None:
+    try:
+        day = date.fromisoformat(query[name]) if query.get(name) else None
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field=name) from None
+    if day is not None and not 2000 <= day.year <= 2200:
+        raise BadInput("a date like 2026-12-31", field=name)
+    return day
+
+
+def _names(visit: DeskVisit, say: labels.Speech, courses: Sequence[Course]) -> dict[ReportGroup, dict[str, str]]:
+    def named(each: Campus | Course) -> str:
+        return each.name_en if say.lang == "en" else each.name
+
+    return {
+        ReportGroup.CAMPUS: {each.id: named(each) for each in visit.campuses},
+        ReportGroup.COURSE: {each.id: named(each) for each in courses} | {"": say.translate("without a course")},
+        ReportGroup.CHANNEL: {name: say.word(labels.CHANNELS, name) for name in labels.CHANNELS},
+    }
+
+
+def _named_rows(
+    group: ReportGroup,
+    lines: Mapping[str, ReportLine],
+    names: Mapping[ReportGroup, Mapping[str, str]],
+    query: Mapping[str, str],
+) -> list[ReportRow]:
+    linked = group is not ReportGroup.CHANNEL
+    found = [
+        ReportRow(
+            names[group].get(key, key), line, _link(query, {"by": "", group.value: key}) if linked and key else ""
+        )
+        for key, line in lines.items()
+    ]
+    return sorted(found, key=lambda row: (-row.line.issued, row.label))
+
+
+def _chart(report: Report, say: labels.Speech) -> str:
+    """Return the chart as SVG; empty if there is nothing to draw."""
+    if not any(row.line.issued for row in report.rows):
+        return ""
+    title = say.translate(CHART[report.group])
+    words = ChartWords(title, *(say.translate(word) for word in ("issued", "reached", "completed")))
+    if report.group is ReportGroup.DAY:
+        return draw_columns(bars_of_days(report.days), words)
+    return draw_rows([bar_of(row.label, row.line) for row in report.rows], words)
+
+
+def list_providers(visit: DeskVisit) -> dict[str, Provider]:
+    return {each.name: each.provider for each in visit.services.messaging.router.carriers}
+
+
+def _last_days(days: int, today: date) -> dict[str, object]:
+    return {"from": today - timedelta(days=days - 1), "until": today}
+
+
+def _link(query: Mapping[str, str], changes: Mapping[str, object], path: str = HERE) -> str:
+    """Return the address of a report with changed values; empty ones are left out."""
+    values = {name: str(value) for name, value in {**query, **changes}.items() if value}
+    return path + (f"?{urlencode(values)}" if values else "")
+
+
+# ---- the weekly mail
+
+
+async def want_mail(visit: DeskVisit) -> web.StreamResponse:
+    """Store the address to which the weekly report goes, and its language."""
+    form = await visit.request.post()
+    language = str(form.get("language", ""))
+    try:
+        if language not in LANGUAGES:
+            raise BadInput("zh or en", field="language")
+        await subscribe(visit.services, visit.staff, str(form.get("email", ""))[:300], language)
+    except BadInput as problem:
+        return await _page(visit, problem)
+    raise web.HTTPSeeOther(f"{HERE}?said=report-wanted")
+
+
+async def end_mail(visit: DeskVisit) -> web.StreamResponse:
+    await unsubscribe(visit.services, visit.staff)
+    raise web.HTTPSeeOther(f"{HERE}?said=report-ended")

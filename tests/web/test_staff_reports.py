@@ -1,0 +1,120 @@
+"""The page of reports: figures by day, campus, course and channel, their tables to take out, and who sees them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from hub.lifecycle.contract.end import void
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.roles import StaffRole
+from tests.lifecycle.signing import completed, signed
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A hub with a completed, a withdrawn, a reached and a new contract of Hefei."""
+
+    running: Running
+    desk: Desk
+
+    async def table(self, query: str = "", name: str = "contracts") -> list[list[str]]:
+        """Return the lines of a table as separated values, without its titles."""
+        answer = await self.desk.get(f"/staff/reports/table?table={name}&form=csv{query}")
+        assert answer.status == 200, answer.text
+        return list(csv.reader(io.StringIO(answer.text.lstrip("\ufeff"))))[1:]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reported() -> AsyncIterator[Reported]:
+    async with running_hub(with_worker=False) as running:
+        done = await running.issue_minor()
+        await signed(running, done)
+        await completed(running, done)
+        await running.issue_minor()
+        while await running.worker.due_steps.sweep():
+            pass
+        gone = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, gone.id, "test", "test")
+        await running.issue_minor()
+        for login, campus in (("hefei-manager", "hefei"), ("beijing-manager", "beijing")):
+            await add_staff(running, login, campus, role=StaffRole.CAMPUS_MANAGER)
+        yield Reported(running, await desk_of(running, "hefei-manager"))
+
+
+@pytest.mark.parametrize(
+    ("by", "name"), [("campus", "Hefei campus"), ("course", "Mathematics A"), ("day", r"\d{4}-\d\d-\d\d")]
+)
+async def test_figures_of_each_group(reported: Reported, by: str, name: str) -> None:
+    lines = [line for line in await reported.table(f"&by={by}") if line[1] != "0"]
+    (line,) = lines
+    assert re.fullmatch(name, line[0])
+    issued, reached, signed_, done, expired, otherwise, still = map(int, line[1:8])
+    assert (issued, signed_, done, expired, otherwise, still) == (4, 1, 1, 0, 1, 2) and 1 <= reached <= 3
+    assert 0 <= float(line[8]) <= float(line[9]) < 1
+
+
+async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
+    page = await reported.desk.get("/staff/reports")
+    assert page.status == 200 and page.text.count("<svg xmlns") == 1
+    assert 'aria-label="Contracts issued each day"' in page.text and "<tfoot>" in page.text
+    assert "outbox-sms" in page.words and "no price configured" in page.words
+    by_channel = await reported.desk.get("/staff/reports?by=channel")
+    assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
+
+
+async def test_messages_are_counted_by_provider_with_their_segments(reported: Reported) -> None:
+    lines = await reported.table(name="spend")
+    (sms,) = [line for line in lines if line[0] == "outbox-sms"]
+    assert int(sms[3]) >= int(sms[2]) >= 2
+    assert await reported.table(name="undelivered") == []
+
+
+async def test_a_manager_sees_the_own_campus_alone(reported: Reported) -> None:
+    foreign = Reported(reported.running, await desk_of(reported.running, "beijing-manager"))
+    page = await foreign.desk.get("/staff/reports?by=campus")
+    assert "No contract was issued in this period." in page.words and "Hefei" not in page.words
+    assert [line for line in await foreign.table() if line[1] != "0"] == [] and await foreign.table(name="spend") == []
+    assert (await foreign.desk.get("/staff/reports?campus=hefei")).status == 403
+
+
+@pytest.mark.parametrize(
+    "query", ["from=2026-13-01", "from=2026-01-02&until=2026-01-01", "from=1000-01-01", "by=hour", "from=2024-01-01"]
+)
+async def test_a_wrong_period_is_refused_with_the_usual_report(reported: Reported, query: str) -> None:
+    page: Page = await reported.desk.get(f"/staff/reports?{query}")
+    assert page.status == 422 and 'role="alert"' in page.text and "<svg xmlns" in page.text
+
+
+async def test_an_earlier_period_has_nothing_in_it(reported: Reported) -> None:
+    today = reported.running.clock().date()
+    query = f"&from={today - timedelta(days=60)}&until={today - timedelta(days=40)}"
+    assert {line[1] for line in await reported.table(query)} == {"0"}
+
+
+async def test_tables_are_taken_out_as_xlsx_and_other_forms_are_refused(reported: Reported) -> None:
+    answer = await reported.desk.get("/staff/reports/table?table=contracts&form=xlsx")
+    assert answer.status == 200 and "qianda-contracts-" in answer.headers["Content-Disposition"]
+    for query in ("table=contracts&form=pdf", "table=passwords&form=csv"):
+        assert (await reported.desk.get(f"/staff/reports/table?{query}")).status == 422
+
+
+async def test_the_weekly_mail_is_asked_for_and_ended(reported: Reported) -> None:
+    desk = reported.desk
+    refused = await desk.post("/staff/reports/mail", {"email": "nobody", "language": "en"})
+    assert refused.status == 422
+    assert (await desk.post("/staff/reports/mail", {"email": "li@school.example", "language": "en"})).status == 303
+    assert "goes to li@school.example" in (await desk.get("/staff/reports")).words
+    assert (await desk.post("/staff/reports/mail/end")).status == 303
+    assert "li@school.example" not in (await desk.get("/staff/reports")).text
