@@ -35,6 +35,7 @@ from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
 from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
+from hub.web.staff.staff.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 
@@ -59,6 +60,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
     app[ANSWER] = DoctorAnswer()
     app[COUNTS] = KeptCounts()
+    add_board_stream(app)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate()
     app[CHECKS] = FileChecks()

@@ -21,6 +21,7 @@ NO_PAGES = {
     "/staff/login/provider/back": "leads on from there",
     "/staff/seals/{seal}/register/export": "a file",
     "/staff/reports/table": "a file",
+    "/staff/changes": "a stream of events",
     "/setup": "leads to the first page",
     "/S": "as /s",
     "/S/{ticket}": "as /s/{ticket}",

@@ -13,10 +13,17 @@ from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
+from hub.web.staff.staff.board_stream import CHANGES, StreamPace
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.running import GUARDIAN_PHONE, Running
 
 pytestmark = pytest.mark.browser
+
+SECOND = """
+  const stream = new EventSource("/staff/changes?part=stream");
+  stream.addEventListener("changed", () => dispatchEvent(new Event("told")));
+  stream.addEventListener("open", opened);
+"""
 
 
 async def logged_in(running: Running, page: Page) -> Page:
@@ -47,6 +54,34 @@ async def test_many_contracts_are_issued_by_the_worker(running: Running, new_pag
     # The board updates itself: meanwhile the worker delivers the messages.
     await expect(page.locator(".row", has_text="已送达")).to_have_count(5)
     await shot(page, "staff-board")
+
+
+async def test_the_board_is_told_of_changes_and_takes_nothing_from_a_hand(running: Running, new_page: NewPage) -> None:
+    assert running.app
+    running.app[CHANGES].pace = StreamPace(look=0.1, tell=0.1)
+    await running.issue_minor()
+    page = await logged_in(running, await new_page(**DESK))
+    async with page.expect_response(lambda answer: "/staff/changes" in answer.url):
+        await page.goto(f"{running.origin}/staff")
+    await running.issue_minor()
+    await expect(page.locator(".row")).to_have_count(2)
+    box = page.locator('.row input[name="contract"]').first
+    await box.check()
+    looks: list[str] = []
+    page.on("request", lambda request: looks.append(request.url))
+    # A second stream of the page says when the board's own was told.
+    await page.evaluate(
+        "new Promise((opened) => { addEventListener('told', () => { window.told = true; }); " + SECOND + "})"
+    )
+    third = await running.issue_minor()
+    await page.wait_for_function("window.told")
+    await page.fill('input[name="q"]', "typed")
+    assert await box.is_checked() and await page.locator(".row").count() == 2
+    assert not any("part=live" in each for each in looks)
+    await box.uncheck()
+    await page.locator('input[name="q"]').focus()
+    await expect(page.locator(".row", has_text=third.number)).to_be_visible()
+    assert await page.input_value('input[name="q"]') == "typed"
 
 
 async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page: NewPage, shot: Shot) -> None:

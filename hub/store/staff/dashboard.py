@@ -17,10 +17,14 @@ from hub.model.contract.signer import TaskState
 from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.board_counts import count_board
 from hub.store.staff.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
 from hub.store.tables import CampusRow, CourseRow, table_of
 
+_CHANGE_MARK = SqlStatement(
+    "SELECT (SELECT max(id) FROM reminder_entry) AS ledger, (SELECT max(id) FROM document_version) AS file"
+)
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)
 
@@ -82,6 +86,15 @@ class Board:
 
     async def counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
         return await count_board(self._connection, now)
+
+    async def get_change_mark(self) -> tuple[int, int]:
+        """Return two numbers of which one grows with nearly every change that a board shows.
+
+        They are those of the last entry in a ledger (planned, sent, received, opened, signed, ended) and of the last
+        version of a file (issued, signed, sealed). That something is stuck changes neither.
+        """
+        row = (await self._connection.execute(_CHANGE_MARK)).one()
+        return int(row["ledger"] or 0), int(row["file"] or 0)
 
     async def rows(
         self,

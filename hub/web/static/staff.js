@@ -20,7 +20,30 @@ async function look(board) {
   if (!busy(board) && fresh.innerHTML.trim() !== board.innerHTML.trim()) board.replaceChildren(...fresh.childNodes);
 }
 
-if (live) setInterval(() => look(live).catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
+// The board is told by a stream when to look; what shows progress looks by itself. Where the stream breaks for good, the
+// board stays as it is. A hidden page holds no stream, since browsers open six connections at most.
+/** @param {HTMLElement} board */
+function follow(board) {
+  /** @type {EventSource | undefined} */
+  let source;
+  const lookAt = () => look(board).catch(() => {});
+  const listen = () => {
+    source?.close();
+    source = undefined;
+    if (document.visibilityState !== "visible") return;
+    source = new EventSource(board.dataset.stream ?? "");
+    for (const kind of ["open", "changed"]) source.addEventListener(kind, lookAt);
+    source.addEventListener("error", () => { if (source?.readyState === EventSource.CLOSED) lookAt(); });
+  };
+  document.addEventListener("visibilitychange", listen);
+  // What came while somebody was at it is looked up when they have done.
+  board.addEventListener("focusout", () => setTimeout(lookAt));
+  board.addEventListener("change", lookAt);
+  listen();
+}
+
+if (live?.dataset.stream) follow(live);
+else if (live) setInterval(() => look(live).catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
 
 // The board is drawn anew while it is looked at, so nothing here keeps hold of an element.
 const boxes = () => [...document.querySelectorAll("input")].filter(isBox);
