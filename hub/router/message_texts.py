@@ -1,7 +1,7 @@
-"""The texts of messages that are in force: those of the files, and in their place those that were approved at the desk.
+"""Keep the message texts that are in force: the texts of the files, replaced by those that staff have approved.
 
-A process looks at most every few seconds, so that sending does not read them each time. The one that approves a text
-uses it at once.
+A process reads the approved texts at most once every few seconds, so that not each message has to read them. The
+process in which a text is approved uses it at once.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from hub.model.school.text_version import TextKind, TextVersion
 from hub.router.providers import Carrier
 from hub.store.transaction import Transaction
 
-# Seconds for which a process believes what it read last.
+# Seconds for which a process relies on its last reading.
 LOOK_INTERVAL = 5.0
 log = structlog.get_logger()
 
 
 class MessageTexts:
-    """`current` is what everybody in this process renders with; its content changes when other texts are approved."""
+    """The message texts of this process. `current`: the templates with which all messages are rendered; its contents
+    change when texts are approved."""
 
     def __init__(self, files: Iterable[MessageTemplate]) -> None:
         self._files = tuple(files)
@@ -34,7 +35,7 @@ class MessageTexts:
         self._looked_at = float("-inf")
 
     async def refresh(self, tx: Transaction, *, at_once: bool = False) -> None:
-        """Use the texts that are in force, if the last look was some seconds ago."""
+        """Read the texts that are in force, if the last reading is older than LOOK_INTERVAL or `at_once` is set."""
         if not at_once and time.monotonic() - self._looked_at < LOOK_INTERVAL:
             return
         approved = await tx.text_versions.list_in_force(TextKind.MESSAGE)
@@ -42,8 +43,8 @@ class MessageTexts:
         self.current.replace_all(self.list_with(approved))
 
     def list_with(self, versions: Iterable[TextVersion]) -> list[MessageTemplate]:
-        """Return all messages, with these versions in place of the files. A text that the files of a later version of
-        the hub do not allow any more is left out, and logged."""
+        """Return all templates, with these versions in place of the texts of the files. A text that no longer fits the
+        files of the present hub version is left out and logged."""
         chosen = {version.subject: version for version in versions}
         found: list[MessageTemplate] = []
         for purpose in Purpose:
@@ -66,7 +67,7 @@ class MessageTexts:
 def find_message_faults(
     carriers: Iterable[Carrier], templates: MessageTemplates, addresses: dict[str, str]
 ) -> list[str]:
-    """Return each reason why a configured provider would refuse or cut one of these messages, once.
+    """Return the reasons why a configured provider would refuse or cut one of these messages, each reason once.
 
     `addresses`: the real `link` and `entry` of this hub.
     """

@@ -70,7 +70,7 @@ class Renderer:
 
     @property
     def longest_addresses(self) -> dict[str, str]:
-        """The addresses that messages hold, as long as they get."""
+        """The longest addresses that messages can contain, by variable."""
         return {"link": self.build_doorway("0" * TICKET_LENGTH).url, "entry": self.entry}
 
     @property

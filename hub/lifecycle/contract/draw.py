@@ -243,8 +243,8 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
-    """Return the contract's name in messages and lists: its course, or its title if that tells it from the others of
-    its set. Marked if it is a rehearsal."""
+    """Return the contract's name in messages and lists: its course, or the title for a companion or a contract without
+    a course. A rehearsal is marked."""
     if drawn.terms.course is None or drawn.asked.companion:
         return laid_out.title
     name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name

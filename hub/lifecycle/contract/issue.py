@@ -62,14 +62,14 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
 
 
 def list_companions(asked: NewContract, course: Course | None) -> list[NewContract]:
-    """Return what is asked for beside this contract: the other documents of its set. A contract that replaces another
-    one, or is a companion itself, has none: the others of its set stay as they are."""
+    """Return the input for the other documents of the contract's set. There are none for a companion, and none for a
+    contract that replaces another one, since the other documents of its set stay as they are."""
     templates = asked.companions if asked.companions is not None else course.companions if course else ()
     if asked.companion or asked.replaces is not None or not templates:
         return []
     if len({asked.template, *templates}) <= len(templates) or len(templates) > MAX_COMPANIONS:
         raise BadInput("a set has up to ten documents, each with a template of its own", field="companions")
-    # The enrolment and the other system's id lead to the first document.
+    # Only the first document belongs to the enrolment and to the other system's id.
     other = replace(
         asked, companion=True, companions=None, set_id=uuid4(), enrolment=None, external_id=None, data=dict(asked.data)
     )
@@ -95,7 +95,7 @@ async def issue_prepared(
     cases = []
     for number, each in enumerate(documents, 1):
         case = await _write(services, tx, each, actor)
-        # Who signs several documents of the set gets one message for all.
+        # A person who signs several documents of the set gets one message for all of them.
         invitation = Invitation(each.drawn.asked.send, hold or number < len(documents))
         cases.append(await open_next(services, tx, case, invitation))
     return cases[0]

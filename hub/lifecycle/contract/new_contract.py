@@ -46,8 +46,8 @@ class NewContract:
 
     `declared`: the ID numbers of signers who only declared their identity, without a check.
 
-    `companions`: templates of further documents of the same set; None for those of its course. `companion`: it is such
-    a document itself. `set_id`: of the set that it belongs to.
+    `companions`: templates of further documents of the same set; None for the course's companions. `companion`: whether
+    this is such a further document. `set_id`: the set to which the contract belongs.
 
     `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """

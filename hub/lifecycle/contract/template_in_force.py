@@ -1,5 +1,4 @@
-"""The version of a contract template by which contracts are drawn now: one approved at the desk, or that of the
-files."""
+"""Find the version of a contract template that is in force: the one that staff approved, else the one of the files."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class TemplateInForce:
-    """A template in its languages; without any it does not exist."""
+    """A template in each of its languages. If it has none, the template does not exist."""
 
     id: str
     languages: Mapping[str, ContractTemplate]
@@ -30,7 +29,7 @@ class TemplateInForce:
 
 
 async def get_template_in_force(services: Services, tx: Transaction, template_id: str) -> TemplateInForce:
-    """Return the template that counts in this transaction."""
+    """Return the template from which contracts are drawn at the time of this transaction."""
     files = services.documents.printer.templates
     approved = await tx.text_versions.find_in_force(TextKind.CONTRACT, template_id)
     languages = build_templates(files, approved) if approved else files.in_languages(template_id)

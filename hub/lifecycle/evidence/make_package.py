@@ -159,7 +159,8 @@ async def _file(services: Services, facts: PackageFacts) -> bytes:
 
 
 def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts by field. For an old contract the template counts as it is now; none if it has gone."""
+    """Return the consent texts by field. For old contracts, they are those of the present template; none if it does not
+    exist any more."""
     contract = facts.case.contract
     try:
         consents = services.documents.printer.templates.demands_on(contract).consents

@@ -1,7 +1,7 @@
-"""Versions of contract templates and messages: begun, written, submitted, approved or sent back.
+"""Edit contract templates and messages: begin a version, write it, submit it, approve it or send it back.
 
-Each act locks the version, decides by `hub.model.school.text_version`, and is an entry of the school's record in one
-transaction.
+In one transaction, each act locks the version, decides by `hub.model.school.text_version`, and appends to the school's
+record.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from hub.model.staff.accounts import Scope
 from hub.router.message_texts import find_message_faults
 from hub.store.transaction import Transaction
 
-# How the text of the files is named where a message has no version yet.
+# The name of a message's text in the files, if the message has no version yet.
 FILES = "files"
 
 
 @dataclass(frozen=True)
 class TextEditor:
-    """Whoever works on a text. `actor`: as the record names them."""
+    """A person who works on a text. `actor`: their name in the record."""
 
     actor: str
     scope: Scope
@@ -55,7 +55,7 @@ class TextPlace:
 
 @dataclass(frozen=True)
 class FileText:
-    """A text as the files have it. `version`: its name there."""
+    """A text as the files contain it. `version`: its name in the files."""
 
     version: str
     texts: Mapping[str, str]
@@ -63,7 +63,7 @@ class FileText:
 
 
 def get_file_text(services: Services, place: TextPlace) -> FileText:
-    """Return the text of the files. Raises TextVersionNotFound where they have none."""
+    """Return the text of the files. Raises TextVersionNotFound if they contain none."""
     if place.kind is TextKind.CONTRACT:
         languages = services.documents.printer.templates.in_languages(place.subject)
         if not languages:
@@ -77,7 +77,7 @@ def get_file_text(services: Services, place: TextPlace) -> FileText:
 
 
 async def begin_text(services: Services, editor: TextEditor, place: TextPlace, base: str = "") -> TextVersion:
-    """Begin a draft from a version; empty: from the one in force.
+    """Begin a draft from a version, by default from the one in force.
 
     Raises TextVersionNotFound, TextAlreadyOpen, NotAllowed.
     """
@@ -105,7 +105,8 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
 
 
 def _fixed_of(services: Services, version: TextVersion) -> Mapping[str, object]:
-    """Return what a draft keeps of the version that it begins from: a consent that stays the same keeps its name."""
+    """Return the fixed values that a draft takes from the version from which it begins. Among them are the names of
+    consents, which stay as long as the texts of the consents do."""
     if version.kind is TextKind.MESSAGE:
         return version.fixed
     return list_fixed(build_templates(services.documents.printer.templates, version))
@@ -118,7 +119,7 @@ def _key(place: TextPlace) -> tuple[TextKind, str]:
 async def save_text(
     services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
 ) -> TextVersion:
-    """Store what was entered. What is wrong with it is said when it is submitted. Raises as `edit_text` does."""
+    """Store the entered texts. They are checked only when the draft is submitted. Raises as `edit_text` does."""
     _check_scope(editor)
     async with services.database.transaction(editor.scope) as tx:
         before = await tx.text_versions.get(place.kind, place.subject, label, lock=True)
@@ -128,7 +129,7 @@ async def save_text(
 
 
 async def submit(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
-    """Submit a draft that can be drawn or sent. Raises as `submit_text` and `check_text` do."""
+    """Submit a draft, after checking that it can be drawn or sent. Raises as `submit_text` and `check_text` do."""
     _check_scope(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
@@ -166,7 +167,7 @@ async def send_back(
 
 
 async def discard(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
-    """End a version that nobody goes on with. Raises as `discard_text` does."""
+    """Discard a version that is not needed any more. Raises as `discard_text` does."""
     _check_scope(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
@@ -191,7 +192,7 @@ async def _move(
 
 
 async def check_text(services: Services, scope: Scope, version: TextVersion) -> None:
-    """Check that contracts can be drawn by a version, or that its messages can be sent.
+    """Check that contracts can be drawn from a version, or that its messages can be sent.
 
     Raises BadInput, TemplateFailed and UndrawableText with what is wrong.
     """

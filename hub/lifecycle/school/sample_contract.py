@@ -1,4 +1,4 @@
-"""Invented people in a real course: the data with which a template is tried out before it is in force."""
+"""Try a template out before it is in force, with invented people in a real course."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.model.contract.signer import Role
 from hub.model.school.course import Campus, Course
 from hub.store.transaction import Transaction
 
-# Numbers of nobody: a contract shows their last four characters.
+# Document numbers that belong to nobody. A contract shows their last four characters.
 _CHILD = IdDocument(IdType.CN_ID, "110101201503070000")
 _MOTHER = IdDocument(IdType.CN_ID, "110101198803070000")
 _ADULT = IdDocument(IdType.CN_ID, "110101200003070000")
@@ -33,7 +33,7 @@ _FIELDS = frozenset(ContractData.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class SamplePlace:
-    """The campus and the course from which a sample is drawn; a school without courses has none."""
+    """The campus and the course from which a sample is drawn. `course`: None for a school without courses."""
 
     campus: Campus
     course: Course | None
@@ -93,5 +93,5 @@ async def check_draws(services: Services, place: SamplePlace, templates: Sequenc
 
 
 def draw_sample(services: Services, place: SamplePlace, template: ContractTemplate, *, adult: bool) -> LaidOut:
-    """Lay out a template with invented people. For a thread. Raises as `check_draws` does."""
+    """Lay out a template with invented people. It is slow: call it in a thread. Raises as `check_draws` does."""
     return services.documents.printer.lay_out_by(template, make_sample(services, place, template, adult=adult))

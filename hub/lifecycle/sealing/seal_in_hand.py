@@ -28,7 +28,7 @@ async def open_seal(services: Services, seal: Seal) -> SealInHand:
         return SealInHand(picture, opened.chain, opened.key)
     try:
         ofd = await open_sm2_seal(services, side)
-    except CertificateNotValid:  # PDF files need none of it
+    except CertificateNotValid:  # PDF files do not need it
         return SealInHand(picture, opened.chain, opened.key, ofd_fault=SealFault.OFD_SEAL_EXPIRED)
     return SealInHand(picture, opened.chain, opened.key, ofd)
 

@@ -1,6 +1,7 @@
-"""The SM2 side of a seal: made for trial, or installed as a seal maker gave it; renewed by doing so again.
+"""Make the SM2 side of a seal for trial, or install one from a seal maker. Doing so again renews it.
 
-The old side counts until the new one is written. The record has the hash of each certificate, and where its key is.
+The old side is used until the new one is written. The record contains the hash of each certificate, and where its key
+is.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _MADE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
 
 @dataclass(frozen=True)
 class GivenSm2Seal:
-    """What a seal maker gave: the seal's file, and the certificate of its key with those above it, by the files' names.
-    `key_label`: under which the key is on the token."""
+    """The files from a seal maker: the seal, and the certificate of its key with the chain above it, each with its file
+    name. `key_label`: the label of the key on the token."""
 
     name: str
     encoded: bytes
@@ -50,7 +51,8 @@ class GivenSm2Seal:
 
 
 async def open_sm2_seal(services: Services, side: Sm2Seal) -> OfdSeal:
-    """Return the seal as an OFD needs it. Raises CertificateNotValid outside of its time, TokenUnavailable."""
+    """Return the seal in the form that an OFD file needs. Raises CertificateNotValid outside of its validity period,
+    TokenUnavailable."""
     side.check_valid(services.clock())
     key = await _open_key(services, side)
     if key.spki != _spki_of(side.chain[0]):
@@ -71,8 +73,8 @@ async def _open_key(services: Services, side: Sm2Seal) -> SigningKey:
 
 
 async def make_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "") -> Sm2Seal:
-    """Make a trial SM2 side with its own authority, whose key is not kept. `key_label`: of an SM2 key on the token;
-    without it the key is a software key.
+    """Make a trial SM2 side with an authority of its own, whose key is not kept. `key_label`: the label of an SM2 key
+    on the token; without it, a software key is made.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable, BadInput.
     """
@@ -87,9 +89,9 @@ async def make_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, key_l
 
 
 async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
-    """Take over an SM2 side that a seal maker made for a key on the token.
+    """Install an SM2 side that a seal maker made for a key on the token.
 
-    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput for what is no seal, or is for another key.
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal or is for another key.
     """
     seal = await _get_made(services, keeper, seal_id)
     key = await services.sealing.token.sm2_key(given.key_label)
@@ -116,7 +118,7 @@ async def _get_made(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
 
 
 def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2Seal:
-    """Return the SM2 side of what a seal says. Raises BadInput if the seal does not list the certificate."""
+    """Return the SM2 side with the facts that the seal states. Raises BadInput if it does not list the certificate."""
     digests = {hashlib.new(name, chain[0]).digest() for name in ("sha1", "sha256")} | {sm2.sm3(chain[0])}
     if chain[0] not in encoded.listed and not digests & set(encoded.listed_hashes):
         raise BadInput("the seal does not list this certificate", field="certificate")

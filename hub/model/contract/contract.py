@@ -85,8 +85,8 @@ class Contract:
     `revision`: number of signatures embedded so far.
     `document`: SHA-256 (lower-case hex) of the current file.
     `issued_sha256`: SHA-256 (hex) of the file as issued, with empty signature fields.
-    `issued_ofd_sha256`: that of the same contract as OFD, if it is issued as OFD as well; `final_ofd_sha256`: the same
-    with the school's SM2 seal.
+    `issued_ofd_sha256`: SHA-256 (hex) of the contract as OFD, if it is also issued as OFD; `final_ofd_sha256`: of the
+    OFD file with the school's SM2 seal.
     `deadline`: until when signers may sign.
     `set_id`: the same for all documents that are issued together for one enrolment, and signed in one visit.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages

@@ -146,7 +146,7 @@ class MessageTemplates:
         self.replace_all(templates)
 
     def replace_all(self, templates: Iterable[MessageTemplate]) -> None:
-        """Have these in place of all that there were."""
+        """Replace all templates by these."""
         self._templates = {(item.purpose, item.channel, item.shape, item.language): item for item in templates}
 
     def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-# Documents that one contract takes along. A message, and a visit, hold 20 contracts.
+# The most further documents in the set of one contract. A message or a visit can contain 20 contracts.
 MAX_COMPANIONS = 9
 
 
@@ -56,7 +56,7 @@ class Course:
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """Templates of the documents that are signed together with its contract, as one set, in their order."""
+        """The templates of the documents that are signed together with the course's contract as one set, in order."""
         return tuple(self.details.get("companions", ()))
 
 

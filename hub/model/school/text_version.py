@@ -1,7 +1,7 @@
-"""Versions of the school's texts: contract templates and messages that staff edit, and that others approve. Pure.
+"""Versions of the school's texts: contract templates and messages that staff edit and other staff approve. Pure.
 
-A text begins as a draft, is submitted, and is in force once somebody has approved it who wrote none of it. The one
-that was in force before stays readable, and contracts name the one that they were issued with.
+A version begins as a draft, is submitted, and comes into force when a person approves it who wrote no part of it. The
+version that was in force before can still be read. A contract names the version with which it was issued.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from uuid import UUID
 
 from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextMoveNotAllowed
 
-# Characters of one text; the longest contracts have about 12,000.
+# The most characters of one text. The longest contracts have about 12,000.
 MAX_TEXT_LENGTH = 60_000
 MAX_NOTE_LENGTH = 500
-# How the versions made at the desk are named, so that they cannot be mistaken for those of the files.
+# The prefix of the names of versions by staff, so that they cannot be confused with versions of the files.
 DESK_PREFIX = "desk-"
 
 
@@ -35,14 +35,14 @@ def order_texts(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 class TextKind(StrEnum):
-    """What a text is for. The subject of a `CONTRACT` is a template's id, that of a `MESSAGE` its purpose."""
+    """The kind of a text. The subject of a `CONTRACT` is a template's id, the subject of a `MESSAGE` its purpose."""
 
     CONTRACT = "contract"
     MESSAGE = "message"
 
 
 class TextState(StrEnum):
-    """Where a version is in its life. At most one of a subject is in force, and at most one is a draft or submitted."""
+    """The state of a version. Of each subject, at most one is in force, and at most one is a draft or submitted."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -59,8 +59,8 @@ class TextState(StrEnum):
 class TextVersion:
     """One version of a text in all its languages.
 
-    `base`: the version that it was begun from. `texts`: what staff edit, by key (`zh.clauses`, `sms.full.en`).
-    `fixed`: what belongs to the version and is not edited. `note`: what changes and why, or why it was sent back.
+    `base`: the version from which it began. `texts`: the texts that staff edit, by key (`zh.clauses`, `sms.full.en`).
+    `fixed`: values of the version that are not edited. `note`: what changes and why, or why it was sent back.
     `revision`: incremented by each change. `writers`: everybody who changed it.
     """
 
@@ -88,7 +88,7 @@ class TextVersion:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of all texts, as the record names what was approved."""
+        """SHA-256 (hex) of all texts, by which the record identifies what was approved."""
         return hashlib.sha256(json.dumps([dict(self.texts), dict(self.fixed)], sort_keys=True).encode()).hexdigest()
 
     def may_approve(self, actor: str) -> bool:
@@ -97,7 +97,7 @@ class TextVersion:
 
 @dataclass(frozen=True)
 class TextEdit:
-    """What somebody entered for a draft that they had read as `revision`."""
+    """Texts entered for a draft. `revision`: the revision of the draft that the person had read."""
 
     texts: Mapping[str, str]
     note: str
@@ -105,7 +105,7 @@ class TextEdit:
 
 
 def edit_text(version: TextVersion, edit: TextEdit, actor: str, now: datetime) -> TextVersion:
-    """Return the draft with what was entered. A text whose key the draft does not have is left out.
+    """Return the draft with the entered texts. Texts with a key that the draft does not have are ignored.
 
     Raises TextMoveNotAllowed unless it is a draft, TextChangedMeanwhile if somebody changed it after it was read,
     BadInput for texts that are too long.
@@ -130,7 +130,7 @@ def edit_text(version: TextVersion, edit: TextEdit, actor: str, now: datetime) -
 
 
 def submit_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
-    """Return the draft submitted. Raises as `edit_text` does, and BadInput if nobody says what it changes."""
+    """Return the draft as submitted. Raises as `edit_text` does, and BadInput if the note about the change is empty."""
     _check(version, revision, TextState.DRAFT)
     if not version.note:
         raise BadInput("say what changes and why, so that whoever approves knows", field="note")
@@ -139,7 +139,7 @@ def submit_text(version: TextVersion, revision: int, actor: str, now: datetime) 
 
 
 def approve_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
-    """Return the version in force. Raises as `edit_text` does, and SecondReaderNeeded for whoever wrote of it."""
+    """Return the version as in force. Raises as `edit_text` does, and SecondReaderNeeded if `actor` wrote any of it."""
     _check(version, revision, TextState.SUBMITTED)
     if not version.may_approve(actor):
         raise SecondReaderNeeded
@@ -158,7 +158,7 @@ def send_back_text(version: TextVersion, edit: TextEdit, actor: str, now: dateti
 
 
 def discard_text(version: TextVersion, revision: int, actor: str, now: datetime) -> TextVersion:
-    """Return a version that nobody goes on with. Raises as `edit_text` does."""
+    """Return the version as discarded. Raises as `edit_text` does."""
     _check(version, revision, TextState.DRAFT, TextState.SUBMITTED)
     moved = replace(version, state=TextState.DISCARDED, decided_by=actor, decided_at=now)
     return replace(moved, revision=version.revision + 1, changed_at=now)
@@ -172,7 +172,7 @@ def _check(version: TextVersion, revision: int, *states: TextState) -> None:
 
 
 class ChangeKind(StrEnum):
-    """What became of a line from one text to another."""
+    """How a line changed between two texts."""
 
     SAME = "same"
     GONE = "gone"
@@ -186,8 +186,8 @@ class LineChange:
 
 
 def compare_lines(before: str, after: str) -> Sequence[LineChange]:
-    """Return the lines of both texts in order: those that are gone, that are new, and one that is the same around
-    them."""
+    """Return, in order, the lines that are gone, the lines that are new, and one unchanged line before and after each
+    change."""
     old, new = before.splitlines(), after.splitlines()
     found: list[LineChange] = []
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):

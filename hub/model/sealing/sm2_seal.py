@@ -1,4 +1,4 @@
-"""The SM2 side of a seal: with it, the seal also seals OFD files (GB/T 38540). Pure."""
+"""The SM2 side of a seal, with which it can also seal OFD files (GB/T 38540). Pure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Sm2KeyPlace(StrEnum):
 
 @dataclass(frozen=True)
 class Sm2Seal:
-    """What a seal needs in an OFD.
+    """The values by which a seal is applied to OFD files.
 
-    `encoded`: the electronic seal (SESeal, DER). `chain`: certificates in DER, that of its key first, then those above
-    it as far as they are known. `size`: of its picture in mm. `begins_at`, `ends_at`: the time in which both the seal
-    and the certificate are valid. `private_key`: of a software key; None where a token has it.
+    `encoded`: the electronic seal (SESeal, DER). `chain`: certificates in DER, the one of its key first, then those
+    above it as far as they are known. `size`: size of its picture in mm. `begins_at`, `ends_at`: the period in which
+    both the seal and the certificate are valid. `private_key`: a software key; None if the key is on a token.
     """
 
     seal: UUID
@@ -42,11 +42,11 @@ class Sm2Seal:
 
     @property
     def custody(self) -> str:
-        """Where the key is, as the record says it."""
+        """Where the key is, in the words of the record."""
         return "school-software" if self.key_place is Sm2KeyPlace.SOFTWARE else "token"
 
     def check_valid(self, now: datetime) -> None:
-        """Raise CertificateNotValid outside of the time in which it may seal: verifiers judge by that time."""
+        """Raise CertificateNotValid outside of the validity period, since verifiers would refuse such a seal."""
         if now < self.begins_at:
             raise CertificateNotValid(f"the SM2 certificate of the seal is valid from {self.begins_at:%Y-%m-%d} on")
         if now >= self.ends_at:
