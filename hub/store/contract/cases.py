@@ -142,8 +142,8 @@ class Cases:
         return await self.get(contract)
 
     async def lock_with_record(self, contract: UUID) -> Case:
-        """Do as `lock`, and lock the record of the contract as well: for whoever locks nothing else afterwards but what
-        only those lock who have the contract."""
+        """Do as `lock`, and also lock the record of the contract. Use this only if all rows that are locked afterwards
+        are locked by other transactions only under the same contract's lock."""
         for row in await self._connection.execute(_LOCK_WITH_RECORD, {"contract": contract}):
             self._record.know_head(row["id"], row["entries"], row["digest"])
         return await self.get(contract)

@@ -75,7 +75,7 @@ _NEWEST_WAITING = (
     .order_by(CONTRACT.c.created_at.desc())
     .limit(50)
 )
-# The state stands outside as well: it is asked again of a row that was waited for.
+# The state is also in the outer condition, because it is checked again for a row on which the statement had to wait.
 _VERSIONS = SqlStatement(select(VERSION).where(VERSION.c.contract == bindparam("contract")).order_by(VERSION.c.id))
 _HUB_DUE = SqlStatement(
     select(CONTRACT.c.id)
@@ -94,7 +94,7 @@ _LOCK_WAITING = SqlStatement(
 
 @cache
 def _change(*columns: str) -> SqlStatement:
-    """Return the compare-and-set of these columns; its values are those of `changed`, and the `version` it was."""
+    """Return the compare-and-set of these columns. Its values: those of `changed`, and the `version` that was read."""
     mine = (CONTRACT.c.id == bindparam("row")) & (CONTRACT.c.version == bindparam("was"))
     return SqlStatement(CONTRACT.update().where(mine).values(new_values(*columns)).returning(CONTRACT))
 
@@ -373,7 +373,7 @@ class Contracts:
     # ---- files
 
     async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
-        """List a version. Of a draft no file is stored; every other version has one of its own at first."""
+        """List a version. For a draft, no file is stored. Every other version has its own file at first."""
         values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
         values["file"] = None if kind == DRAFT else sha256
         await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))
@@ -384,7 +384,7 @@ class Contracts:
         return [dict(row) for row in await self._connection.execute(_VERSIONS, {"contract": contract})]
 
     async def get_file_sizes(self, sha256s: Iterable[str]) -> dict[str, int]:
-        """Return the bytes of these versions by SHA-256. Those that were erased are left out."""
+        """Return the sizes of these versions in bytes, by SHA-256. Versions that were erased are left out."""
         wanted = VERSION.c.sha256.in_(sorted(set(sha256s))) & VERSION.c.erased_at.is_(None)
         rows = await self._connection.execute(select(VERSION.c.sha256, VERSION.c.size).where(wanted))
         return {row.sha256: row.size for row in rows}

@@ -20,7 +20,7 @@ class DocumentSets:
         self._contracts = contracts
 
     async def list_documents(self, contract: Contract) -> list[Contract]:
-        """Return all documents of the contract's set in the order in which they were issued; itself if it has none."""
+        """Return all documents of the contract's set in the order of issue; only the contract if it has no set."""
         if contract.set_id is None:
             return [contract]
         rows = await self._connection.execute(_SET, {"set": contract.set_id})

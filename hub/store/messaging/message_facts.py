@@ -1,4 +1,4 @@
-"""The facts that a message to a signer depends on, read in one statement."""
+"""Read in one statement the facts on which a message to a signer depends."""
 
 from __future__ import annotations
 

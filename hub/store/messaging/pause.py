@@ -1,4 +1,4 @@
-"""The pause of sending: while its row is there, the hub begins no message that nobody is waiting for."""
+"""The pause of sending: while its row exists, the hub begins no message for which nobody is waiting."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class SendingPauses:
         return (await self._connection.execute(_END)).rowcount == 1
 
     async def get_restored_until(self) -> datetime | None:
-        """Return until when steps were due that a hub before a restore may have carried out; None without a restore."""
+        """Return the time until which the former hub may have carried out due steps; None without a restore."""
         found: datetime | None = await self._connection.scalar(_RESTORED_UNTIL)
         return found
 
     async def mark_restored(self, deliveries: Iterable[UUID]) -> None:
-        """Have all providers asked about these messages before one is called."""
+        """Mark these messages, so that all providers are asked about them before one is called."""
         rows = [{"delivery": delivery} for delivery in deliveries]
         if rows:
             await self._connection.execute(_MARK, arrays_of(["delivery"], rows))

@@ -1,4 +1,4 @@
-"""Versions of contract templates and messages: which one is in force, and what became of the others."""
+"""Versions of contract templates and messages, with their states."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TextVersions:
         self._connection = connection
 
     async def add(self, version: TextVersion) -> TextVersion:
-        """Store a new draft under the next number, and return it. Raises TextAlreadyOpen if another one is open."""
+        """Store a new draft under the next number, and return it. Raises TextAlreadyOpen if another version is open."""
         place = {"kind": version.kind.value, "subject": version.subject}
         for row in await self._connection.execute(_OPEN, place):
             raise TextAlreadyOpen(_read(row).label)
@@ -58,7 +58,7 @@ class TextVersions:
         return _read(row)
 
     async def find_in_force(self, kind: TextKind, subject: str) -> TextVersion | None:
-        """Return the version in force; None where the text of the files is."""
+        """Return the version in force; None if the text of the files is in force."""
         row = (await self._connection.execute(_IN_FORCE, {"kind": kind.value, "subject": subject})).first()
         return _read(row) if row else None
 
@@ -66,14 +66,14 @@ class TextVersions:
         return [_read(row) for row in await self._connection.execute(_ALL_IN_FORCE, {"kind": kind.value})]
 
     async def list_all(self, kind: TextKind, subject: str | None = None) -> Sequence[TextVersion]:
-        """Return all versions, the newest first."""
+        """Return all versions, newest first."""
         statement = select(TEXT).where(TEXT.c.kind == kind.value).order_by(TEXT.c.subject, TEXT.c.number.desc())
         if subject is not None:
             statement = statement.where(TEXT.c.subject == subject)
         return [_read(row) for row in await self._connection.execute(statement)]
 
     async def save(self, version: TextVersion) -> None:
-        """Store a version that was locked. One that comes into force takes the place of the one before."""
+        """Store a version that was locked. If it comes into force, it replaces the version in force before."""
         if version.state is TextState.IN_FORCE:
             place = {"kind": version.kind.value, "subject": version.subject}
             await self._connection.execute(_SUPERSEDE, place)

@@ -1,4 +1,4 @@
-"""The SM2 sides of seals. A software key is sealed by the hub's key, so it is encrypted at rest and in backups."""
+"""The SM2 sides of seals. A software key is encrypted with the hub's key, also in backups."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Sm2Seals:
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["seal"], set_=changed))
 
     async def get(self, seal: UUID) -> Sm2Seal | None:
-        """Return the SM2 side of a seal, with its software key opened. Raises InvalidTag for a key of another hub."""
+        """Return the SM2 side of a seal, with its software key decrypted. Raises InvalidTag for another hub's key."""
         row = (await self._connection.execute(_GET, {"seal": seal})).first()
         return self._read(row) if row else None
 
     async def list_all(self) -> list[Sm2Seal]:
-        """Return those within the scope, the first to end first."""
+        """Return the SM2 sides within the scope, the first to expire first."""
         rows = await self._connection.execute(select(SM2).order_by(SM2.c.ends_at, SM2.c.seal))
         return [self._read(row) for row in rows]
 
     async def list_ending(self, before: datetime) -> list[UUID]:
-        """Return the seals whose SM2 side ends before this moment, the first first."""
+        """Return the seals whose SM2 side expires before this moment, the earliest first."""
         statement = select(SM2.c.seal).where(SM2.c.ends_at < before).order_by(SM2.c.ends_at)
         return await self._connection.scalars(SqlStatement(statement))
 

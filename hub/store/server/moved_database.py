@@ -1,4 +1,4 @@
-"""The mark of an embedded database that was moved to a server: nobody starts it again, or works on the wrong one."""
+"""Mark an embedded database that was moved to a server, so that nobody starts it again or uses the wrong one."""
 
 from __future__ import annotations
 

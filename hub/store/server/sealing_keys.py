@@ -1,7 +1,7 @@
-"""Which key seals columns, and the sealed values themselves, a batch at a time. Writing needs the role `owner`.
+"""Manage the key that encrypts columns, and encrypt values again in batches. Writing needs the role `owner`.
 
-A batch locks rows that nobody holds and passes over the others, so it waits for nobody, and nobody for long. Whatever
-bears the current key's id is done: a rotation that was killed goes on where it was.
+A batch locks rows that are free and skips the others, so it never waits, and others wait for it only briefly. A value
+with the id of the current key is done, so a rotation that was killed continues where it stopped.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ SEALED_COLUMNS = list_sealed_columns(metadata)
 
 @dataclass
 class SealedBatch:
-    """Values that were looked at together. `last`: key of the last row, empty at the end. `faults`: see
-    `SealedFaults`."""
+    """The result of one batch. `last`: the key of the last row, empty at the end. `faults`: see `SealedFaults`."""
 
     last: Sequence[Any] = ()
     done: int = 0
@@ -61,7 +60,8 @@ class SealingKeys:
         return [SealingKeyEntry(**row) for row in await self._connection.execute(_LIST)]
 
     async def make_current(self, key: str, first: str, at: datetime) -> None:
-        """Seal with this key from now on. `first`: the master's own, by which everything is sealed before."""
+        """Encrypt with this key from now on. `first`: the key derived from the master key, with which all values are
+        encrypted before the first rotation."""
         known = await self.list_keys()
         if not known:
             await self._add(first, at, is_current=False, refuses_unbound=False)
@@ -73,22 +73,23 @@ class SealingKeys:
         await self._connection.execute(_ADD, values)
 
     async def retire_others(self, at: datetime) -> None:
-        """Retire all keys but the current one, and refuse values that bear the id of no key."""
+        """Retire all keys except the current one, and refuse values that do not name a key."""
         await self._connection.execute(_RETIRE, {"at": at})
 
     async def list_running(self) -> set[str]:
-        """Return the transactions of this database that run now, but for this one."""
+        """Return the transactions of this database that are running now, except this one."""
         return {row[0] for row in await self._connection.execute(_RUNNING)}
 
     # ---- values
 
     async def count_left(self, column: SealedColumn) -> int:
-        """Return how many values another key than the current one has sealed."""
+        """Return how many values are encrypted with a key other than the current one."""
         sql = f'SELECT count(*) FROM "{column.table}" WHERE {_is_left(column)}'  # noqa: S608 - names of ours
         return int((await self._connection.fetch(sql, self._prefix))[0][0])
 
     async def reseal(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
-        """Seal a batch of values anew, in rows behind `after`. One that cannot be opened stays, and is named."""
+        """Encrypt a batch of values again, in rows after `after`. A value that cannot be decrypted stays as it is, and
+        is reported."""
         rows = await self._page(column, after, f"{_is_left(column)} AND", "FOR NO KEY UPDATE SKIP LOCKED")
         fresh: list[tuple[Any, ...]] = []
         batch = SealedBatch(_last(column, rows))
@@ -110,7 +111,7 @@ class SealingKeys:
         return batch
 
     async def check(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
-        """Open a batch of values, in rows behind `after`, and name those that do not open."""
+        """Decrypt a batch of values, in rows after `after`, and report those that cannot be decrypted."""
         rows = await self._page(column, after, f'"{column.column}" IS NOT NULL AND $1::bytea IS NOT NULL AND', "")
         batch = SealedBatch(_last(column, rows), len(rows))
         for row in rows:

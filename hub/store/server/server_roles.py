@@ -1,6 +1,7 @@
-"""The roles and the database that a PostgreSQL server needs, as statements for its administrator.
+"""Make the statements by which an administrator creates the roles and the database on a PostgreSQL server.
 
-Passwords leave as SCRAM-SHA-256 verifiers (RFC 5803), so that neither the statements nor the server's log hold one.
+They contain passwords only as SCRAM-SHA-256 verifiers (RFC 5803), so that no password is in the statements or in the
+server's log.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class NewRoles:
 
 
 def plan_roles(database: str, known_roles: frozenset[str] = frozenset(), *, has_database: bool = False) -> NewRoles:
-    """Return what to execute on a server that has these roles already: they get new passwords. Raises BadInput."""
+    """Return the statements for a server. Roles that exist (`known_roles`) get new passwords. Raises BadInput."""
     if not _NAME.fullmatch(database):
         raise BadInput("a database's name has small letters, digits and _ alone", field="database")
     passwords = {role: secrets.token_urlsafe(PASSWORD_BYTES) for role in ROLES}
@@ -55,10 +56,10 @@ def plan_roles(database: str, known_roles: frozenset[str] = frozenset(), *, has_
 
 
 async def create_roles(admin_dsn: str, database: str, *, renew: bool) -> NewRoles:
-    """Create roles and database as the server's administrator. Killed in between it is run again with `renew`.
+    """Create roles and database as the server's administrator. If this is killed, run it again with `renew`.
 
-    Raises BadInput where a role or the database exists, unless `renew`, which gives the roles new passwords;
-    DatabaseUnavailable where the server does not let the administrator in.
+    Raises BadInput if a role or the database exists, unless `renew`, which gives the roles new passwords;
+    DatabaseUnavailable if the server does not let the administrator in.
     """
     async with connected(admin_dsn, "the administrator's address") as connection:
         known = frozenset(row["rolname"] for row in await connection.fetch(_KNOWN, list(ROLES)))
@@ -76,7 +77,7 @@ async def create_roles(admin_dsn: str, database: str, *, renew: bool) -> NewRole
 
 
 def scram_verifier(password: str, salt: bytes = b"") -> str:
-    """Return what PostgreSQL stores of a password (RFC 5802, RFC 5803). `salt`: a random one if empty."""
+    """Return the verifier that PostgreSQL stores for a password (RFC 5802, RFC 5803). `salt`: random if empty."""
     salt = salt or secrets.token_bytes(SALT_BYTES)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

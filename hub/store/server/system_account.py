@@ -1,4 +1,4 @@
-"""The account that runs the embedded database: our own, or a system user if we are root, since PostgreSQL refuses root.
+"""The account that runs the embedded database: our own or, since PostgreSQL refuses to run as root, a system user.
 
 Mode and owner of folders that existed before are never changed.
 """

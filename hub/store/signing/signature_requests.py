@@ -1,7 +1,7 @@
 """Signature requests, and attempts to call outside services such as token and timestamp authority.
 
-The chain of a request holds the signer's own certificate. Those of authorities, and all of the seal, are stored once
-for all requests: the chain has their SHA-256, which is told from a certificate by its length.
+The chain of a request contains the signer's own certificate. Certificates of authorities, and all those of the seal,
+are stored once for all requests: the chain contains their SHA-256, which differs from a certificate by its length.
 """
 
 from __future__ import annotations

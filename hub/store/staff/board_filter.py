@@ -134,9 +134,9 @@ def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _is_one_of(ids: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
-    """Contracts whose ids are found first, as an array.
+    """Return the condition that a contract is among these ids, which are found first, as an array.
 
-    Of `IN` the database sometimes expects far more rows than there are, and tries all contracts one after the other.
+    For `IN`, the database sometimes expects far more rows than there are, and then checks all contracts one by one.
     """
     return CONTRACT.c.id == any_(func.array(ids.scalar_subquery()))
 

@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, and kinds of columns."""
+"""Names of constraints and kinds of columns, for all tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ metadata.naming_convention = {
 
 
 def moment(**options: Any) -> Any:
-    """A column for a point in time, always with a time zone."""
+    """Return a column for a point in time, always with a time zone."""
     return Field(default=None, sa_type=DateTime(timezone=True), **options)
 
 
@@ -28,7 +28,7 @@ def words(**options: Any) -> Any:
 
 
 def counter() -> Any:
-    """A column for a number that begins at 0, also in rows written by older versions."""
+    """Return a column for a number that begins at 0, also in rows written by older versions."""
     return Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
