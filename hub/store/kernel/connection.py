@@ -104,7 +104,7 @@ class Connection:
         self._waiting.add_notify(channel)
 
     async def flush(self) -> None:
-        """Run the kept writes."""
+        """Run the writes that are kept."""
         self._opened = None
         if self._waiting:
             sql, arguments = self._waiting.take()
