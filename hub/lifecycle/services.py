@@ -139,8 +139,8 @@ class SealingServices:
 
     `seal` is the configured seal; the keys of all other seals are on `token`. `authority` is the built-in authority.
     `trust_seal` lets `qianda verify` accept a seal's certificates (DER, its own first). Every finished file gets a
-    quick check, and one file in `full_check_every` a full check as well. `notaries` are given the root of each day's
-    hash tree.
+    quick check, and one file in `full_check_every` a full check as well. `notaries` get the root of each day's hash
+    tree.
     """
 
     seal: SealKey

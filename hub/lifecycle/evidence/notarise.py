@@ -1,7 +1,7 @@
 """Give the roots of hash trees to the configured notaries, and keep their receipts.
 
-An attempt row is committed before each call. What fails is tried again in the next round, an hour later; a root that
-was given twice does no harm. A notary that is away costs the others nothing.
+An attempt row is committed before each call. A call that fails is tried again in the next round, an hour later. Giving
+a root twice does no harm. A notary that is unavailable does not hold up the others.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hub.model.evidence.notary import DepositedRoot, StoredReceipt
 from hub.model.staff.accounts import EVERYTHING
 from hub.notaries import Notary, NotaryReceipt
 
-# Roots for each notary in one round: where one is configured for the first time, it gets those of earlier days as well.
+# Roots for each notary in one round. A newly configured notary also gets the roots of earlier days.
 ROOTS_A_ROUND = 50
 log = structlog.get_logger()
 
 
 async def notarise(services: Services) -> int:
-    """Give every notary the roots for which it has given nothing, and ask for receipts that it promised.
+    """Give every notary the roots for which it has no receipt, and ask for the receipts that it promised.
 
     Return how many receipts were stored.
     """

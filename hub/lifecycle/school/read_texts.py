@@ -1,4 +1,4 @@
-"""Read the versions of contract templates and messages: what is in force, what waits, and what each one changes."""
+"""Read the versions of contract templates and messages: the one in force, the open one, and what each one changes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _NO_ROW = UUID(int=0)
 
 @dataclass(frozen=True)
 class TextLine:
-    """A text in the list. `titles`: of a contract template, by language. `in_force`: None for the text of the files.
-    `is_open`: the version that is being written or waits."""
+    """A text in the list. `titles`: the titles of a contract template, by language. `in_force`: the version in force;
+    None for the text of the files. `is_open`: the version that is being written or waits for approval."""
 
     place: TextPlace
     titles: Mapping[str, str]
@@ -42,7 +42,7 @@ class TextLine:
 @dataclass(frozen=True)
 class ReadText:
     """One version. `label`: its name. `in_force`: the name of the version that is in force. `compared`: the name of the
-    version that `changes` are against; empty if that one cannot be found any more."""
+    version with which `changes` compares it; empty if that version does not exist any more."""
 
     label: str
     version: TextVersion
@@ -53,7 +53,7 @@ class ReadText:
 
 
 async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> list[TextLine]:
-    """Return all texts of a kind, in the order of their names, or of what happens to a contract."""
+    """Return all texts of a kind: contract templates by name, messages in the order in which a contract causes them."""
     subjects = services.documents.printer.templates.ids() if kind is TextKind.CONTRACT else list(Purpose)
     async with services.database.transaction(scope) as tx:
         versions = await tx.text_versions.list_all(kind)
@@ -82,7 +82,7 @@ async def list_versions(services: Services, scope: Scope, place: TextPlace) -> t
 async def read_version(services: Services, scope: Scope, place: TextPlace, label: str) -> ReadText:
     """Return a version, also that of the files. Raises TextVersionNotFound.
 
-    One that is open is compared with what it would take the place of, another one with what it was begun from.
+    An open version is compared with the one that it would replace, any other with the one from which it began.
     """
     files = get_file_text(services, place)
     async with services.database.transaction(scope) as tx:
@@ -115,7 +115,7 @@ def _of_files(place: TextPlace, files: FileText) -> TextVersion:
 
 @dataclass(frozen=True)
 class TriedTemplate:
-    """A template with invented people. `values`: what its clauses may name."""
+    """A template drawn with invented people. `values`: the values that its clauses may name."""
 
     images: Sequence[bytes]
     values: Mapping[str, object]
@@ -124,8 +124,8 @@ class TriedTemplate:
 async def try_template(
     services: Services, scope: Scope, version: TextVersion, language: str, *, adult: bool
 ) -> TriedTemplate:
-    """Draw a version with invented people. Raises TemplateFailed, UndrawableText, BadInput, and TextVersionNotFound for
-    a language that it does not have."""
+    """Draw a version with invented people. Raises TemplateFailed, UndrawableText, BadInput, and TextVersionNotFound if
+    it does not have this language."""
     async with services.database.transaction(scope) as tx:
         place = await get_sample_place(tx, version.subject)
     template = build_templates(services.documents.printer.templates, version).get(language)
@@ -141,5 +141,5 @@ async def try_template(
 
 
 def with_entered(version: TextVersion, texts: Mapping[str, str]) -> TextVersion:
-    """Return a version with texts that nobody has saved yet."""
+    """Return a version with the entered texts, which are not saved yet."""
     return replace(version, texts={key: texts.get(key, text) for key, text in version.texts.items()})

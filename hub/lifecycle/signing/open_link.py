@@ -165,12 +165,13 @@ async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[C
 
 
 def opening_of_session(secret: str) -> Opening | None:
-    """Return what `session_of` reads. None for a pickup code, of which nothing is looked up."""
+    """Return the query of `session_of`. None for the secret of a pickup-code session, which is not looked up."""
     return None if is_pickup_secret(secret) else opening_by_secret(secret)
 
 
 def opening_of_visit(secret: str, contract_id: UUID | None = None, *, lock: bool = False) -> Opening | None:
-    """Return what `visit`, or `lock_visit`, reads first. None for a pickup code, of which nothing is looked up."""
+    """Return the first query of `visit` or `lock_visit`. None for the secret of a pickup-code session, which is not
+    looked up."""
     return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, lock=lock)
 
 

@@ -1,4 +1,4 @@
-"""The signature request that a session asked for: nobody else may see or sign it."""
+"""Find the signature request of a session. No other session may see or sign it."""
 
 from __future__ import annotations
 

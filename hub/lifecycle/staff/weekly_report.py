@@ -1,7 +1,7 @@
 """Send the weekly report to the members of staff who want it, once a week.
 
-The row of the wish is the attempt: that the week's mail is being sent is committed before the mail server is called.
-Where a process dies after that, the server may have the mail and cannot be asked, so this mail is not sent again.
+The row of the subscription is the attempt row: the beginning of the week's e-mail is committed before the mail server
+is called. If the process dies after that, the server may have the e-mail and cannot be asked, so it is not sent again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def has_mail(services: Services) -> bool:
 
 
 async def subscribe(services: Services, staff: Staff, email: str, language: str) -> None:
-    """Store that somebody wants the weekly report, from the next Monday on. Raises BadInput."""
+    """Store that a member of staff wants the weekly report, from the next Monday on. Raises BadInput."""
     address = check_address(email)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.weekly_reports.put(WeeklyReport(staff.id, staff.campus, address, language, tx.planning_now))
@@ -60,8 +60,8 @@ async def unsubscribe(services: Services, staff: Staff) -> None:
 
 
 async def send_weekly_reports(services: Services) -> int:
-    """Send the mails that are due, one after the other; return how many were begun. Any number of workers may call
-    it."""
+    """Send the e-mails that are due, one after the other. Return how many were begun. Several workers may do so at
+    once."""
     if not has_mail(services):
         return 0
     begun = 0
@@ -95,7 +95,7 @@ async def _send_if_due(services: Services, report: WeeklyReport, staff: Staff) -
 
 
 async def _send(services: Services, message: Message) -> tuple[MailState, str]:
-    """Call the first provider that sends e-mail. Return what became of the mail, and why."""
+    """Send an e-mail through the first provider that can. Return its state and the reason for a failure."""
     carrier = services.messaging.router.carriers.list_able("email", message.to, message.language)[0]
     try:
         await asyncio.wait_for(carrier.channel.send(message), CALL_TIMEOUT)
@@ -111,7 +111,7 @@ async def _send(services: Services, message: Message) -> tuple[MailState, str]:
 
 
 async def _write_message(services: Services, report: WeeklyReport, staff: Staff, week: date) -> Message:
-    """Return the mail about the week before. Its campuses are those that the account may see."""
+    """Return the e-mail about the week before, for the campuses that the account may see."""
     from hub.documents.report_picture import picture_of  # Typst, which other work of a worker does not need
 
     language = report.language
@@ -128,7 +128,7 @@ async def _write_message(services: Services, report: WeeklyReport, staff: Staff,
 async def _figures(
     services: Services, tx: Transaction, report: WeeklyReport, staff: Staff, week: date
 ) -> tuple[ReportMail, Mapping[date, ReportLine]]:
-    """Return what the mail says, and the figures of each day."""
+    """Return the data of the e-mail, and the figures of each day."""
     campus = await tx.school.campus(staff.campus)
     period = find_reported_period(week, campus.zone)
     days = sum_days(await tx.report_figures.count_contracts(ReportGroup.DAY, period), period)
@@ -147,7 +147,7 @@ async def _figures(
 
 
 def _message(report: WeeklyReport, mail: ReportMail, picture: MailPicture, now: datetime) -> Message:
-    """Return the mail. Its key names the account and the week, so a mail program shows it once at most."""
+    """Return the e-mail. Its key names the account and the week, so that a mail program shows it at most once."""
     return Message(
         key=f"{PURPOSE}-{report.staff}-{mail.period.first}",
         to=report.email,

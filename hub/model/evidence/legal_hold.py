@@ -33,12 +33,12 @@ class LegalHold:
 
 @dataclass(frozen=True)
 class HeldContract:
-    """A hold beside the number of its contract."""
+    """A hold, with the number of its contract."""
 
     hold: LegalHold
     number: str
 
     @property
     def is_of_staff(self) -> bool:
-        """Tell whether somebody of the staff placed it, at the console."""
+        """Return whether a member of staff placed it in the console."""
         return self.hold.placed_by.startswith("staff:")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-# A root without a receipt is a fault from this age on: a service may be away for a day.
+# A root that has no receipt at this age is a fault. A service may be unavailable for a day.
 RECEIPT_WITHIN: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class DepositedRoot:
-    """The root of a day's tree, with the receipt that a notary has given for it so far; both None before."""
+    """The root of a day's tree, and what a notary has given for it so far; None if nothing yet."""
 
     day: date
     root: bytes
@@ -22,7 +22,7 @@ class DepositedRoot:
 
 @dataclass(frozen=True)
 class StoredReceipt:
-    """A receipt of a notary. `is_final`: nothing better follows."""
+    """A receipt of a notary. `is_final`: no better receipt follows."""
 
     day: date
     notary: str
@@ -33,5 +33,5 @@ class StoredReceipt:
 
 
 def is_overdue(day: date, now: datetime) -> bool:
-    """Tell whether the root of this day should have a receipt by now."""
+    """Return whether the root of this day should already have a receipt."""
     return (now - RECEIPT_WITHIN).date() > day

@@ -119,7 +119,7 @@ class Delivery:
     `provider`: the provider that was called; `provider_reference`: the provider's id for the message.
     `calls`: number of calls whose outcome is unknown.
     `called_at`: real time; all of these calls began before it.
-    `shape`: SMS shape, None for other channels. `segments`: what the provider bills for the text that it got.
+    `shape`: SMS shape, None for other channels. `segments`: the number of segments that the provider bills.
     `not_before`: earliest moment for sending. `check_at`: when the fallback checks it next.
     """
 

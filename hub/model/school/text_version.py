@@ -25,12 +25,12 @@ MAX_NOTE_LENGTH = 500
 DESK_PREFIX = "desk-"
 
 
-# In which order texts are shown: Chinese first, and what is short before what is long.
+# The order in which texts are shown: Chinese first, and short texts before long ones.
 _ORDER = ("zh", "title", "consent", "clauses", "sms", "full", "path", "code", "voice", "email", "subject", "text", "en")
 
 
 def order_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return texts by key in the order in which they are shown; the database keeps none."""
+    """Return texts by key in the order in which they are shown. The database does not keep their order."""
     return dict(sorted(texts.items(), key=lambda item: [_ORDER.index(part) for part in item[0].split(".")]))
 
 

@@ -87,8 +87,8 @@ class CandidateGrant:
 
 @dataclass(frozen=True)
 class ContractSeals:
-    """The grants to CONTRACTS, and the seals by id that these name. `configured`: the seal of the configuration, if it
-    was looked at before."""
+    """The grants to CONTRACTS, and the seals that they name, by id. `configured`: the configured seal; None before its
+    first use."""
 
     candidates: tuple[CandidateGrant, ...]
     seals: Mapping[UUID, Seal]

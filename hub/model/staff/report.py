@@ -1,7 +1,7 @@
-"""Reports: what became of the contracts that were issued in a period, what messages cost, and why some did not arrive.
+"""Reports: how far the contracts issued in a period have got, what messages cost, and why some did not arrive.
 
-A report is about the contracts *issued* in its period, whenever they were signed, so that its numbers are parts of one
-whole: whoever has signed was reached, and whatever is completed was signed.
+A report is about the contracts *issued* in its period, whenever they were signed. So its numbers are parts of one
+another: signed contracts have reached their signer, and completed contracts are signed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MAX_SINGLE_DAYS = 62
 STEPS_PER_E = 20
 SHARES = (0.5, 0.9)
 _SIGNED = (ContractState.SIGNED.value, ContractState.COMPLETED.value)
-# What the provider took, and bills.
+# States of messages that the provider has accepted and bills.
 _TAKEN = (DeliveryState.SENT.value, DeliveryState.DELIVERED.value, DeliveryState.UNDELIVERED.value)
 _FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
 
 
 class ReportGroup(StrEnum):
-    """By what the contracts of a report are grouped. A contract counts at each channel of a message about it."""
+    """How the contracts of a report are grouped. By channel, a contract counts for each channel of its messages."""
 
     DAY = "day"
     CAMPUS = "campus"
@@ -43,7 +43,7 @@ class ReportGroup(StrEnum):
 
 @dataclass(frozen=True)
 class ReportPeriod:
-    """Whole days in a time zone. `last` belongs to it. Raises BadInput for no day, or too many."""
+    """A period of whole days in a time zone, including `last`. Raises BadInput if it has no day or too many."""
 
     first: date
     last: date
@@ -80,7 +80,8 @@ class ReportPeriod:
 
 @dataclass(frozen=True)
 class CountedContracts:
-    """So many contracts are alike. `step`: how long signing took, see `step_of`; None if it is not signed."""
+    """The number of contracts with the same values. `step`: how long signing took, see `step_of`; None if they are not
+    signed."""
 
     key: str
     state: str
@@ -91,7 +92,7 @@ class CountedContracts:
 
 @dataclass
 class ReportLine:
-    """The figures of one group. `steps`: how many took how long to sign."""
+    """The figures of one group. `steps`: the number of signed contracts for each step of the time to sign."""
 
     issued: int = 0
     reached: int = 0
@@ -113,22 +114,22 @@ class ReportLine:
 
     @property
     def ended(self) -> int:
-        """How many were declined, withdrawn or signed on paper."""
+        """The number of contracts that were declined, voided or signed on paper."""
         return self.issued - self.signed - self.expired - self.open
 
     @property
     def times(self) -> tuple[timedelta | None, ...]:
-        """Median and 90th percentile of the time to sign."""
+        """The median and the 90th percentile of the time to sign."""
         return tuple(compute_percentile(self.steps, share) for share in SHARES)
 
 
 def step_of(took: timedelta) -> int:
-    """Return the step of the logarithmic scale in which this time is. The store's statement computes the same."""
+    """Return the step of the logarithmic scale for this time. A statement of the store computes the same."""
     return math.floor(math.log(max(took.total_seconds(), 1.0)) * STEPS_PER_E)
 
 
 def compute_percentile(steps: Mapping[int, int], share: float) -> timedelta | None:
-    """Return the time within which this share of them was signed, to 3 %; None if there is none."""
+    """Return the time within which this share of the contracts was signed, accurate to 3 %; None if none is signed."""
     left = math.ceil(sum(steps.values()) * share)
     for step in sorted(steps):
         left -= steps[step]
@@ -156,7 +157,7 @@ def sum_lines(counted: Iterable[CountedContracts]) -> dict[str, ReportLine]:
 
 
 def sum_days(counted: Iterable[CountedContracts], period: ReportPeriod) -> dict[date, ReportLine]:
-    """Return the figures of each day of the period, or of each week, also of those without a contract."""
+    """Return the figures of each day, or each week, of the period, including those without a contract."""
     found = {day: ReportLine() for day in period.list_days()}
     for each in counted:
         found[period.shown_at(date.fromisoformat(each.key))].add(each)
@@ -168,8 +169,9 @@ def sum_days(counted: Iterable[CountedContracts], period: ReportPeriod) -> dict[
 
 @dataclass(frozen=True)
 class CountedMessages:
-    """So many messages are alike. `segments`: of all of them; a message that was not measured counts as one, and
-    `unmeasured` says how many are. `reason`: why they failed, one of `channels.Failure`, if known."""
+    """The number of messages with the same values. `segments`: the segments of all of them; a message that was not
+    measured counts as one segment, and `unmeasured` is the number of such messages. `reason`: why they failed, one of
+    `channels.Failure`, if known."""
 
     channel: str
     provider: str | None
@@ -182,7 +184,7 @@ class CountedMessages:
 
 @dataclass(frozen=True)
 class Spend:
-    """What one provider took in. `cost`: at the price configured now, None if there is none."""
+    """The messages that one provider accepted. `cost`: at the price configured now; None without a price."""
 
     provider: str
     channel: str
@@ -201,7 +203,8 @@ class Undelivered:
 
 
 def sum_spend(messages: Iterable[CountedMessages], providers: Mapping[str, Provider]) -> list[Spend]:
-    """Return what each provider took in, the most segments first. `providers`: those that are configured, by name."""
+    """Return the messages that each provider accepted, the most segments first. `providers`: the configured ones, by
+    name."""
     counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for each in messages:
         if each.provider and each.state in _TAKEN:

@@ -1,4 +1,4 @@
-"""The weekly report as the text of a mail, in Chinese and English."""
+"""The weekly report as the text of an e-mail, in Chinese and English."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hub.model.staff.report import ReportLine, ReportPeriod, Undelivered
 
-# So many reasons stand in a mail; the page has all of them.
+# The most reasons in an e-mail. The page shows all of them.
 MAX_REASONS = 3
 SUBJECT = {
     "zh": "{campus}签约周报 {first} 至 {last}",
@@ -53,7 +53,7 @@ _UNITS = ((86400, "天", "day", "days"), (3600, "小时", "hour", "hours"), (60,
 
 @dataclass(frozen=True)
 class ReportMail:
-    """What a weekly mail is made from. `campus`: its name in the language of the mail. `costs`: by currency."""
+    """The data of a weekly e-mail. `campus`: its name in the language of the e-mail. `costs`: by currency."""
 
     campus: str
     period: ReportPeriod
@@ -68,7 +68,7 @@ def write_subject(mail: ReportMail, language: str) -> str:
 
 
 def write_text(mail: ReportMail, language: str) -> str:
-    """Return the paragraphs of a mail. They name nobody."""
+    """Return the paragraphs of an e-mail. They contain no names of people."""
     line = mail.line
     if not line.issued:
         said = [NOTHING[language]]
@@ -102,7 +102,7 @@ def _word(reason: str, language: str) -> str:
 
 
 def format_time(time: timedelta, language: str) -> str:
-    """Return a length of time in its largest unit, from two of it on: 90 minutes, 5 hours, 3 days."""
+    """Return a duration in the largest unit of which it has at least two: 90 minutes, 5 hours, 3 days."""
     seconds = time.total_seconds()
     size, chinese, one, many = next((unit for unit in _UNITS if seconds >= 2 * unit[0]), _UNITS[-1])
     number = max(round(seconds / size), 1)

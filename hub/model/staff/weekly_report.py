@@ -1,4 +1,4 @@
-"""The weekly report by e-mail: who wants it, when it is due, and what a failed attempt leads to."""
+"""The weekly report by e-mail: who wants it, when it is due, and when a failed attempt is repeated."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput
 from hub.model.staff.report import ReportPeriod
 
-# On Mondays, by the clock of the campus.
+# The time of day, on Mondays, in the time zone of the campus.
 SENT_AT = time(8)
 WEEK = timedelta(days=7)
-# A mail that was certainly not taken is tried again after so long; then it is given up until the next week.
+# The pauses before an e-mail that was certainly not accepted is tried again. After the last one, it is given up until
+# the next week.
 RETRIES_AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 LANGUAGES = ("zh", "en")
 _ADDRESS = re.compile(r"[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,63}")
 
 
 class MailState(StrEnum):
-    """State of the mail of a week.
+    """State of the e-mail of a week.
 
-    `SENDING` is committed before the mail server is called. A process that dies then leaves it so: the server may have
-    the mail, and cannot be asked, so the mail of that week is not sent again. `AGAIN`: certainly not taken.
+    `SENDING` is committed before the mail server is called. If the process dies then, the state stays: the server may
+    have the e-mail and cannot be asked, so it is not sent again in that week. `AGAIN`: certainly not accepted, so it is
+    tried again.
     """
 
     SENDING = "sending"
@@ -37,7 +39,7 @@ class MailState(StrEnum):
 
 @dataclass(frozen=True)
 class WeeklyReport:
-    """The wish of a member of staff, and what became of the last mail. `since`: when they asked for it."""
+    """The request of a member of staff for the report, and the state of their last e-mail. `since`: when they asked."""
 
     staff: UUID
     campus: str
@@ -61,10 +63,10 @@ def check_address(text: str) -> str:
 
 
 def find_due_week(report: WeeklyReport, zone: str, now: datetime) -> date | None:
-    """Return the Monday of the week whose mail is to be sent now, or None.
+    """Return the Monday of the week whose e-mail has to be sent now, or None.
 
-    It is the present week's, from its Monday at SENT_AT on, unless the wish is younger than that moment. A mail that
-    was not taken is due again at its time.
+    It is the Monday of the present week, from SENT_AT on, unless the member of staff asked for the report later than
+    that. An e-mail that was not accepted is due again at the planned time.
     """
     local = now.astimezone(ZoneInfo(zone))
     monday = local.date() - timedelta(days=local.weekday())
@@ -83,5 +85,5 @@ def find_reported_period(week: date, zone: str) -> ReportPeriod:
 
 
 def find_next_try(tries: int, now: datetime) -> datetime | None:
-    """Return when a mail is tried again that was not taken at its `tries`-th attempt (the first is 1), or None."""
+    """Return when to try an e-mail again that was not accepted at attempt `tries` (from 1); None to give up."""
     return now + RETRIES_AFTER[tries - 1] if tries <= len(RETRIES_AFTER) else None

@@ -1,4 +1,4 @@
-"""The statement with which every transaction begins, and the first read of a transaction as a part of it."""
+"""Begin a transaction with one statement, which may include the transaction's first read."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ _ENTER = (
 
 @dataclass(frozen=True)
 class Opening:
-    """The first statement of a transaction, a SELECT, which may lock what it reads. It is run together with what sets
-    the scope, and its rows are kept for whoever runs it first: that saves a round trip, and changes nothing else."""
+    """The first read of a transaction, a SELECT, which may lock its rows. It is run together with the statement that
+    sets the scope, and its rows are kept until the transaction runs it. This saves a round trip and changes nothing
+    else."""
 
     statement: SqlStatement
     values: Mapping[str, Any]
 
 
 def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:
-    """Return the text of the first statement with its arguments. Its rows are those of the opening, each with the
-    columns of `_ENTER` at its end and with `is_opened`, which is NULL in the only row if the opening has none."""
+    """Return the text of the first statement with its arguments. Its rows are those of the opening, each followed by
+    the columns of `_ENTER` and by `is_opened`. If the opening has no rows, there is one row, with NULL in `is_opened`.
+    """
     if opening is None:
         return _ENTER, [scope]
     arguments = opening.statement.arguments(opening.values)
@@ -39,9 +41,9 @@ def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:
 def _join(sql: str, scope_place: int) -> str:
     """Return both statements as one.
 
-    Policies look at the scope while rows are read, so the scope has to be set before. This is certain because the
-    opening is read once for each row that sets the scope and needs a value of it. `OFFSET 0` keeps PostgreSQL from
-    putting its tables beside the others.
+    Policies check the scope while rows are read, so the scope must be set first. This is certain, because the opening
+    is read once for each row that sets the scope, and needs a value of that row. `OFFSET 0` keeps PostgreSQL from
+    joining its tables in another order.
     """
     entered = _SCOPE_PLACE.sub(f"${scope_place}", _ENTER)
     read = f"FROM ({sql}) AS opening WHERE entered.theirs IS NOT NULL OFFSET 0"

@@ -48,10 +48,10 @@ def unpack(content: bytes) -> str:
 
 
 class PackedJson(Mapping[str, Any]):
-    """An object of JSON as `pack` wrote it, read when somebody asks for a part of it. Reading a contract's data takes
-    longer than reading the rest of it, and most who read a contract do not ask for them.
+    """A JSON object as `pack` wrote it, which is unpacked when a part of it is first used. Unpacking a contract's data
+    takes longer than reading the rest of the contract, and most callers do not use the data.
 
-    Raises ValueError then, as `unpack` does.
+    The first use raises ValueError as `unpack` does.
     """
 
     def __init__(self, content: bytes) -> None:

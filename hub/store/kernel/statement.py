@@ -21,7 +21,7 @@ from sqlalchemy.util import LRUCache
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 # The beginning of a text statement that returns rows.
 _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
-# A statement that only reads does none of these: locks, writes, calls of functions that lock or set something.
+# A statement that only reads begins like this, and neither locks, nor writes, nor calls a function that does.
 _READS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 _DOES_MORE = re.compile(r"\b(INSERT|UPDATE|DELETE|SHARE|\w*lock\w*\(|set_config|nextval|pg_notify)", re.IGNORECASE)
 _WORD = re.compile(r"\w+")

@@ -16,9 +16,9 @@ from hub.store.kernel.statement import SqlStatement
 _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 _WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
 _PLACE = re.compile(r"\$(\d+)")
-# Tables of which the policies of other tables ask: whoever reads anything has to see writes to these.
+# Tables that the policies of other tables read. Every later read has to see writes to these tables.
 _SEEN_BY_POLICIES = {"contract", "signer", "signing_task"}
-# What a write changes elsewhere, and a view through which its table is read.
+# For a table, another table that its writes change (by a trigger), or a view through which it is read.
 _CHANGED_WITH = {"record_entry": "record_head", "staff": "staff_directory"}
 
 
@@ -53,9 +53,9 @@ class WaitingWrites:
         return True
 
     def may_wait_longer(self, statement: SqlStatement) -> bool:
-        """Return whether these writes can still run after this statement: it locks nothing, so the order of locks stays
-        as it is, and reads none of their tables. A DELETE never waits longer, because rows of other tables may go with
-        its own."""
+        """Return whether these writes can still run after this statement: it locks nothing, so that the order of locks
+        stays the same, and reads none of their tables. A DELETE never waits longer, because it may also delete rows of
+        other tables."""
         if not statement.only_reads or "DELETE FROM" in self._kinds.values():
             return False
         changed = self._kinds.keys() | {other for table, other in _CHANGED_WITH.items() if table in self._kinds}
