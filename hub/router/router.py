@@ -2,8 +2,7 @@
 
 No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by the
 verb that decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is
-lost, the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked
-whether it has the message.
+lost, the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
 """
 
 from __future__ import annotations
@@ -144,9 +143,8 @@ class Router:
 
         `fresh`: no process can have claimed the attempt before. `idle_since`: claims older than this have expired (by
         default, those whose call must have ended). A valid claim of another process is respected. `job`: the id of the
-        job in the queue, whose starts are counted; only its first start is fresh. Raises StartedTooOften, and
-        Unavailable if no provider accepts the message now or if the provider that may have it does not respond;
-        `reconcile` tries it again later.
+        queued job, whose starts are counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if
+        no provider accepts the message now or the one that may have it does not respond; `reconcile` tries again later.
         """
         async with self._database.transaction(EVERYTHING, opening_of_delivery(delivery_id)) as tx:
             delivery = await tx.deliveries.get(delivery_id)
