@@ -22,8 +22,12 @@ def evidence(
     number: Annotated[str, typer.Argument(help="The contract's number.")],
     out: Annotated[Path | None, typer.Option(help="The new file. [default: NUMBER-evidence.zip]")] = None,
     version: Annotated[int | None, typer.Option(help="1: as it was signed. [default: the newest]", min=1)] = None,
+    addendum: Annotated[
+        bool, typer.Option("--addendum", help="Instead, what happened after it was signed; --version: its number.")
+    ] = False,
 ) -> None:
     """Write the evidence package of a contract that has ended into a new file. The contract's record says so."""
+    from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
     from hub.lifecycle.evidence.open_package import open_package
     from hub.lifecycle.evidence.renewed_record import add_renewed_version
 
@@ -31,13 +35,13 @@ def evidence(
         async with hub.database.transaction(EVERYTHING) as tx:
             contract = await tx.contracts.by_number(number)
         if version is None:
-            await add_renewed_version(hub.services, contract.id)
+            await (add_addendum if addendum else add_renewed_version)(hub.services, contract.id)
         async with hub.database.transaction(EVERYTHING) as tx:
-            package = await open_package(tx, contract, "command-line", version)
+            package = await (open_addendum if addendum else open_package)(tx, contract, "command-line", version)
         return await hub.services.files.get(package.sha256)
 
     with said_plainly():
-        file = out or Path(f"{number}-evidence.zip")
+        file = out or Path(f"{number}-{'addendum' if addendum else 'evidence'}.zip")
         content = with_hub(act)
         with file.open("xb") as new:
             new.write(content)

@@ -18,9 +18,9 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 
-# On `record_entry`, `evidence_package`, the two tables of hash trees, the two of renewals, and `hash_tree_receipt`; and
-# the one that keeps the heads of records.
-TRIGGERS = 8
+# On `record_entry`, `evidence_package`, `evidence_addendum`, the two tables of hash trees, the two of renewals, and
+# `hash_tree_receipt`; and the one that keeps the heads of records.
+TRIGGERS = 9
 # Roots without a receipt that are counted.
 MAX_NAMED = 1000
 

@@ -75,7 +75,8 @@ def verify(
     file: Annotated[
         list[Path],
         typer.Argument(
-            help="The PDF, OFD or evidence package to check; or a PDF and its package, together.", show_default=False
+            help="The PDF, OFD or evidence package to check; or a package, with its PDF or its addendum.",
+            show_default=False,
         ),
     ],
     trust: Annotated[
@@ -114,7 +115,7 @@ def verify(
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or language_of_environment()
     if len(file) > MAX_TOGETHER:
-        raise typer.BadParameter("name one file, or a PDF and its package")
+        raise typer.BadParameter("name one file, or a package with its PDF or its addendum")
     asked = VerifyArguments(file[0], trust_files, expect, manifest, as_json, report, require, *file[1:])
     raise typer.Exit(_verify(asked, tongue))
 
@@ -167,14 +168,18 @@ class VerifyArguments:
         return replace(expected, number=self.number) if self.number else expected
 
     def together(self) -> VerifyArguments:
-        """Return the check of the package, which has to hold the other file. Raises UnreadableDocument, OSError."""
+        """Return the check of the package, which has to hold the other file, or to be added to by it.
+
+        Raises UnreadableDocument, OSError.
+        """
         from qianda.evidence.reasons import NO_PAIR
         from qianda.verify.findings import UnreadableDocument
-        from qianda.verify.guard import is_package
+        from qianda.verify.guard import is_addendum, is_package
 
         assert self.beside is not None
-        package, document = sorted((self.file, self.beside), key=is_package, reverse=True)
-        if not is_package(package) or is_package(document):
+        files = sorted((self.file, self.beside), key=is_addendum)
+        package, document = sorted(files, key=is_package, reverse=True)
+        if not is_package(package) or is_package(document) != is_addendum(document):
             raise UnreadableDocument(NO_PAIR)
         return replace(self, file=package, beside=document)
 
@@ -219,12 +224,14 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
 def _verify_package(asked: VerifyArguments, language: Language) -> int:
     """Check an evidence package. Raises as `check_guarded` does."""
     from qianda.evidence.package_check import PackageReport
-    from qianda.verify.guard import call_for_package, check_guarded
+    from qianda.verify.guard import call_for_package, call_for_pair, check_guarded, is_package
 
     expected = asked.expectation()
-    if asked.beside is not None:
-        expected = replace(expected, final_sha256=_sha256(asked.beside))
     check = call_for_package(asked.file, asked.trust_files, expected)
+    if asked.beside is not None and is_package(asked.beside):
+        check = call_for_pair((asked.file, asked.beside), asked.trust_files, expected)
+    elif asked.beside is not None:
+        check = replace(check, expected=replace(expected, final_sha256=_sha256(asked.beside)))
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
     from qianda.verify.findings import Word

@@ -10,6 +10,7 @@ from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.document_sets import DocumentSets
 from hub.store.contract.tasks import Tasks
+from hub.store.evidence.addenda import EvidenceAddenda
 from hub.store.evidence.erasure_requests import ErasureRequests
 from hub.store.evidence.legal_holds import LegalHolds
 from hub.store.evidence.notary_receipts import NotaryReceipts
@@ -94,6 +95,10 @@ class Repositories:
     @cached_property
     def packages(self) -> EvidencePackages:
         return EvidencePackages(self.connection)
+
+    @cached_property
+    def addenda(self) -> EvidenceAddenda:
+        return EvidenceAddenda(self.connection)
 
     @cached_property
     def notary_receipts(self) -> NotaryReceipts:

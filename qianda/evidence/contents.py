@@ -36,7 +36,7 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
     """Check the items against each other. Return the facts of `contract.json`. Raises BadPackage."""
     try:
         contract: dict[str, Any] = json.loads(items[CONTRACT])
-        _check_hashes(items)
+        check_hashes(items)
         entries = _check_record(items, contract)
         _check_file(items, contract, entries)
         for name in items:
@@ -49,7 +49,7 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
     return contract
 
 
-def _check_hashes(items: Mapping[str, bytes]) -> None:
+def check_hashes(items: Mapping[str, bytes]) -> None:
     """Check `hashes.txt`, which has SHA-256 and SM3 of each other item."""
     listed = set()
     for line in items[HASHES].decode().splitlines():

@@ -12,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qianda.evidence.addendum import ADDENDUM, AddendumReport, check_addendum
 from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
 from qianda.evidence.custody import with_custody
 from qianda.evidence.items import MAX_TOTAL_BYTES
-from qianda.evidence.reasons import ANOTHER_CONTRACT, NO_FINAL_FILE, TOO_MUCH, BadPackage
+from qianda.evidence.reasons import ADDENDUM_ALONE, ANOTHER_CONTRACT, NO_FINAL_FILE, TOO_MUCH, BadPackage
 from qianda.evidence.signer import PackageSigner, check_signer
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
@@ -32,7 +33,8 @@ class PackageReport:
     `fault`: why it is not believed; everything but the file's own facts is empty then. `is_untrusted`: the fault is
     only that nobody trusted signed it. `contract`: the facts of `contract.json`. `proven_since`: the time of the
     evidence record, if it has one; `proof_ends`: when the certificate of its newest timestamp does. `document`: the
-    report about the finished file in it; None for contracts that ended otherwise.
+    report about the finished file in it; None for contracts that ended otherwise. `addendum`: that about the addendum
+    which was checked with it.
     """
 
     file: str
@@ -46,6 +48,7 @@ class PackageReport:
     proof_ends: datetime | None = None
     items: int = 0
     document: VerificationReport | None = None
+    addendum: AddendumReport | None = None
 
     @property
     def failed(self) -> bool:
@@ -59,6 +62,27 @@ def check_package_file(path: Path, trust: Trust, expected: Expectation | None = 
     return check_package(path.read_bytes(), trust, expected, name=path.name)
 
 
+def check_pair_files(paths: tuple[Path, Path], trust: Trust, expected: Expectation | None = None) -> PackageReport:
+    """Check a package, and its addendum behind it, as `check_package_file` does."""
+    report = check_package_file(paths[0], trust, expected)
+    if report.fault is not None:
+        return report
+    if paths[1].stat().st_size > MAX_TOTAL_BYTES:
+        return replace(report, fault=TOO_MUCH.about(what=f"{MAX_TOTAL_BYTES >> 20} MiB"))
+    return with_addendum(report, paths[0].read_bytes(), paths[1].read_bytes(), trust)
+
+
+def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust: Trust) -> PackageReport:
+    """Return the report of a package that was found good, with that of its addendum, whose fault is its own."""
+    try:
+        checked = check_addendum(open_container(package), open_container(addendum), trust)
+    except BadPackage as error:
+        return replace(report, fault=error.reason)
+    if checked.proof is None:
+        return replace(report, addendum=checked)
+    return replace(report, addendum=checked, proven_since=checked.proof.since, proof_ends=checked.proof_ends)
+
+
 def check_package(
     package: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = ""
 ) -> PackageReport:
@@ -66,6 +90,8 @@ def check_package(
     report = PackageReport(name, hashlib.sha256(package).hexdigest(), len(package))
     try:
         container = open_container(package)
+        if ADDENDUM in container.items:
+            raise BadPackage(ADDENDUM_ALONE)
         signer = _signer(container, trust)
         contract = check_contents(container.items)
         document = _document(container, contract, trust, expected)

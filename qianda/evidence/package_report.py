@@ -31,6 +31,10 @@ _ENDED = Reason(
     "The certificate of the newest timestamp in its evidence record ran out at {at}: ask for the renewed package.",
 )
 _UNPROVEN = Reason("还没有证据记录 (第一版)。", "It has no evidence record yet (version 1).")
+_ADDED = Reason(
+    "补充材料 {number} 由 {by} 于 {at} 制作, 属于此证据包, 之后的存证记录有 {entries} 条。",
+    "Addendum {number}, made by {by} at {at}, belongs to it. It has {entries} later entries of the record.",
+)
 _STATE = Reason("合同状态: {state}", "State of the contract: {state}")
 _TRIAL = Reason(
     "含内置机构的证书: 仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
@@ -60,6 +64,13 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "proof_ends": report.proof_ends.isoformat() if report.proof_ends else None,
             "items": report.items,
             "document": document_as_json(report.document) if report.document else None,
+        }
+    if report.addendum is not None:
+        answer["addendum"] = {
+            "number": report.addendum.number,
+            "made_by": report.addendum.signer.name,
+            "made_at": report.addendum.signer.signed_at.isoformat(),
+            "entries": [vars(each) for each in report.addendum.entries],
         }
     return answer
 
@@ -98,6 +109,10 @@ def _sentences(report: PackageReport) -> list[Reason]:
     ]
     if report.proof_ends is not None and report.proof_ends < datetime.now(UTC):
         sentences.append(_ENDED.about(at=local_time(report.proof_ends)))
+    if report.addendum is not None:
+        signer, entries = report.addendum.signer, len(report.addendum.entries)
+        added = {"by": signer.name, "at": local_time(signer.signed_at), "entries": entries}
+        sentences.append(_ADDED.about(number=report.addendum.number, **added))
     return [*sentences, _TRIAL] if report.signer.trial else sentences
 
 

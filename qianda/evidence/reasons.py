@@ -52,8 +52,15 @@ APPLICATION_WRONG: Final = Reason(
     "{folder} 中的证书申请或签名无效", "a signature, or an application for a certificate, in {folder} is wrong"
 )
 ANOTHER_CONTRACT: Final = Reason("这是合同 {found}, 不是 {expected}", "this is contract {found}, not {expected}")
+NO_ADDENDUM: Final = Reason("补充材料无法读取: {what}", "the addendum cannot be read: {what}")
+ADDENDUM_OF_ANOTHER: Final = Reason("补充材料不属于这个证据包", "the addendum belongs to another evidence package")
+ADDENDUM_ALONE: Final = Reason(
+    "这是补充材料, 请与它所属的证据包一起检查",
+    "this is an addendum: check it together with its package",
+)
 NO_PAIR: Final = Reason(
-    "一起检查时, 须是一个最终文件和它的证据包。", "Checked together, it has to be a finished file and its package."
+    "一起检查时, 须是一个证据包和它的最终文件或补充材料。",
+    "Checked together, it has to be a package, and its finished file or its addendum.",
 )
 NO_FINAL_FILE: Final = Reason(
     "此证据包的合同没有完成, 因而没有最终文件",

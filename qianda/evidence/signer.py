@@ -37,7 +37,7 @@ def check_signer(container: AsicContainer, trust: Trust) -> PackageSigner:
     Runs an event loop: call it where none is running. Raises BadPackage.
     """
     for proof in container.proofs.values():
-        _check_proof(proof, trust)
+        check_proof(proof, trust)
     signers = [_check_one(checked, container.items, trust) for checked in container.signatures.values()]
     if not signers:
         raise BadPackage(reasons.SIGNATURE_MISSING)
@@ -85,7 +85,8 @@ def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="a revocation list cannot be read")) from error
 
 
-def _check_proof(proof: ProvenFiles, trust: Trust) -> None:
+def check_proof(proof: ProvenFiles, trust: Trust) -> None:
+    """Check that trusted authorities made all timestamps of an evidence record. Raises BadPackage."""
     for stamp in proof.timestamps:
         _check_stamp(stamp, trust)
 

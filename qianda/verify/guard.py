@@ -54,7 +54,7 @@ class CheckCall:
 
     module: str
     function: str
-    path: Path
+    path: Path | tuple[Path, Path]
     trust_files: tuple[Path, ...]
     expected: Expectation | None
 
@@ -69,9 +69,22 @@ def is_package(path: Path) -> bool:
     return start.startswith(b"PK") and (start.endswith(b"mimetype") or path.suffix.lower() in PACKAGE_SUFFIXES)
 
 
+def is_addendum(path: Path) -> bool:
+    """Return whether this package is meant as an addendum to another one: what it adds to stands right behind its type.
+    Raises OSError."""
+    with path.open("rb") as opened:
+        start = opened.read(128)
+    return is_package(path) and b"addendum.json" in start
+
+
 def call_for_package(path: Path, trust_files: Sequence[Path], expected: Expectation | None = None) -> CheckCall:
     """Return the check of an evidence package, whose report is a `qianda.evidence.package_check.PackageReport`."""
     return CheckCall("qianda.evidence.package_check", "check_package_file", path, tuple(trust_files), expected)
+
+
+def call_for_pair(pair: tuple[Path, Path], trust_files: Sequence[Path], expected: Expectation) -> CheckCall:
+    """Return the check of an evidence package with its addendum behind it. Its report is that of the package."""
+    return CheckCall("qianda.evidence.package_check", "check_pair_files", pair, tuple(trust_files), expected)
 
 
 def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:

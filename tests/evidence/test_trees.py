@@ -101,6 +101,7 @@ async def rewritten(running: Running, contract: Contract) -> None:
 WHOLE = """
 ALTER TABLE record_entry DISABLE TRIGGER keep_evidence;
 ALTER TABLE evidence_package DISABLE TRIGGER keep_evidence;
+ALTER TABLE evidence_addendum DISABLE TRIGGER keep_evidence;
 DO $$ DECLARE name text; BEGIN
   FOR round IN 1..5 LOOP
     FOR name IN SELECT table_name FROM information_schema.columns
@@ -116,6 +117,7 @@ END $$;
 DELETE FROM contract WHERE id = '{id}';
 ALTER TABLE record_entry ENABLE TRIGGER keep_evidence;
 ALTER TABLE evidence_package ENABLE TRIGGER keep_evidence;
+ALTER TABLE evidence_addendum ENABLE TRIGGER keep_evidence;
 """
 
 

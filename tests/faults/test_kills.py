@@ -43,8 +43,9 @@ LATER = 65.0
 # What workers do by the clock; and commits that write nothing, of which there are more or fewer as the processes meet.
 NOT_THE_STORYS = ("worker_heartbeat", "duty", "locks only")
 # Kinds of attempts that this story does not make: of signers who bring another authority's certificate or lose a
-# device, of an identity provider, of the hash tree of a day, of its renewal, and of notaries.
-NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree", "renewal", "notary"}
+# device, of an identity provider, of the hash tree of a day, of its renewal, of notaries, and of
+# what is added to evidence.
+NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree", "renewal", "notary", "addendum"}
 # More than there are processors, because a story mostly waits. Opening a lane takes as long as a story.
 LANES = 3
 SIDES = ("before", "after")

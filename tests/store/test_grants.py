@@ -20,7 +20,7 @@ from tests.running import Running
 
 EVIDENCE = (
     "hash_tree", "hash_tree_leaf", "hash_tree_receipt", "evidence_renewal", "evidence_renewal_leaf", "legal_hold",
-    "evidence_package", "record_entry", "record_head", "document_version",
+    "evidence_package", "evidence_addendum", "record_entry", "record_head", "document_version",
     "reminder_entry", "identity_check", "page_seen", "poster_scan", "delivery", "delivery_share", "outbox_message",
     "signature_request", "issued_certificate", "attempt", "contract", "signer", "signing_task", "sign_link",
     "phone_change", "app_key", "installation", "alembic_version", "shared_certificate", "text_version",

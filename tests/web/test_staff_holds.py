@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from hub.errors import Refused
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.erase import erase_words
+from hub.lifecycle.evidence.make_package import make_package
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
@@ -57,6 +58,21 @@ async def test_a_contract_is_held_and_the_hold_is_lifted(running: Running) -> No
     async with services.database.transaction(EVERYTHING) as tx:
         (row,) = await tx.connection.fetch("SELECT reason FROM legal_hold WHERE contract = $1", contract.id)
     assert row["reason"] == "–"
+
+
+async def test_a_hold_after_the_end_is_given_out_as_an_addendum(running: Running) -> None:
+    contract, legal, services = await running.issue_minor(), await desk(running, StaffRole.LEGAL), running.hub.services
+    page = f"/staff/contracts/{contract.id}"
+    await void(services, EVERYTHING, contract.id, "not needed", "staff:x")
+    await make_package(services, contract.id)
+    assert "addendum.zip" not in (await legal.get(page)).text
+    assert (await legal.get(f"{page}/addendum.zip")).status == 404
+    form = {"number": contract.number, "reason": "court", "until": ""}
+    await legal.post("/staff/holds", form)
+    assert f"{page}/addendum.zip" in (await legal.get(page)).text
+    given = [await legal.get(f"{page}/addendum.zip") for _ in range(2)]
+    assert [each.status for each in given] == [200, 200] and given[0].text == given[1].text
+    assert given[0].headers["Content-Disposition"] == f'attachment; filename="{contract.number}-addendum.zip"'
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
 
 async def _made(services: Services, begun: _Begun) -> bytes:
     facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
-    lists = await _revocation_lists(services, begun)
+    lists = await list_seal_lists(services, begun.revoked)
     pdf = await _file(services, facts)
     made_at, is_completed = services.clock(), facts.case.contract.state is ContractState.COMPLETED
 
@@ -136,19 +136,21 @@ async def _made(services: Services, begun: _Begun) -> bytes:
     return await asyncio.to_thread(signed_package, items, manifest, signed, made_at)
 
 
-async def _revocation_lists(services: Services, begun: _Begun) -> list[bytes]:
-    """Return CRLs that show that the seal's certificate is not revoked. Raises CertificateRevoked,
-    AuthorityUnavailable."""
+async def list_seal_lists(services: Services, revoked: Sequence[Revoked]) -> list[bytes]:
+    """Return CRLs that show that the seal's certificate is not revoked. `revoked`: by the built-in authority.
+
+    Raises CertificateRevoked, AuthorityUnavailable.
+    """
     chain = services.sealing.seal.chain
     if chain[-1] != services.signing.signer_trust.own:
         status = await services.signing.revocation.of(chain)
         if status.revoked:
             raise CertificateRevoked("the certificate of the seal was revoked")
         return list(status.lists)
-    if await services.sealing.authority.status(chain[0], begun.revoked) is CertificateStatus.REVOKED:
+    if await services.sealing.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
     ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc
-    return [await services.sealing.authority.revocation_list(begun.revoked, speaks_until=ends)]
+    return [await services.sealing.authority.revocation_list(revoked, speaks_until=ends)]
 
 
 async def _file(services: Services, facts: PackageFacts) -> bytes:

@@ -125,6 +125,7 @@ KEPT: Mapping[str, str] = {
     "bulk_item": "says of a contract why it was, or was not, changed with others",
     "enrolment_phone": "goes with its enrolment",
     "evidence_package": EVIDENCE,
+    "evidence_addendum": EVIDENCE,
     "evidence_due": BY_ITSELF,
     "erasure_request": "waits for a second person or the command, and is deleted then; unconfirmed, after 30 days",
     "hash_tree": "proves of every record that it has not changed",

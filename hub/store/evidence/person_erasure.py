@@ -25,6 +25,7 @@ from hub.store.tables import (
     DeliveryShareRow,
     DocumentVersionRow,
     EnrolmentRow,
+    EvidenceAddendumRow,
     EvidencePackageRow,
     InboundMessageRow,
     IssuedCertificateRow,
@@ -47,6 +48,7 @@ from hub.store.tables import (
 
 CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
 VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
+ADDENDUM = table_of(EvidenceAddendumRow)
 PACKAGE, HOLD = table_of(EvidencePackageRow), table_of(LegalHoldRow)
 DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
 SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
@@ -83,7 +85,8 @@ class PersonErasure:
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
         packages = select(PACKAGE.c.file).where(PACKAGE.c.contract == contract)
-        rows = await self._connection.execute(versions.union(prepared, current, packages))
+        addenda = select(ADDENDUM.c.sha256).where(ADDENDUM.c.contract == contract)
+        rows = await self._connection.execute(versions.union(prepared, current, packages, addenda))
         return {row[0] for row in rows}
 
     async def erase_contract(

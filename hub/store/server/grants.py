@@ -13,6 +13,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     # what was recorded, said, seen or checked: never changed
     "record_entry": (),
     "evidence_package": (),
+    "evidence_addendum": (),
     "hash_tree": (),
     "hash_tree_leaf": (),
     "hash_tree_receipt": (),

@@ -8,6 +8,7 @@ from hub.store.tables.columns import metadata, table_of
 from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
 from hub.store.tables.evidence import (
     ErasureRequestRow,
+    EvidenceAddendumRow,
     EvidenceDueRow,
     EvidencePackageRow,
     EvidenceRenewalLeafRow,
@@ -124,6 +125,7 @@ __all__ = [
     "EnrolmentPhoneRow",
     "EnrolmentRow",
     "ErasureRequestRow",
+    "EvidenceAddendumRow",
     "EvidenceDueRow",
     "EvidencePackageRow",
     "EvidenceRenewalLeafRow",

@@ -81,6 +81,24 @@ class EvidencePackageRow(SQLModel, table=True):
     )
 
 
+class EvidenceAddendumRow(SQLModel, table=True):
+    """What happened after a contract's package was signed. The role `app` may only insert and read.
+
+    `entries`: how many entries the record had; `renewals`: how many its evidence record.
+    """
+
+    __tablename__ = "evidence_addendum"
+    contract: UUID = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    campus: str = words()
+    sha256: str = words()
+    size: int = Field(sa_type=BigInteger)
+    made_at: datetime = moment(nullable=False)
+    entries: int
+    renewals: int
+    __table_args__ = (Index("ix_evidence_addendum_sha256", "sha256", postgresql_using="hash"),)
+
+
 class EvidenceDueRow(SQLModel, table=True):
     """A contract that reached a final state, and whose package is still to be made."""
 

@@ -42,6 +42,8 @@ OPERATIONS = (
               problems=(409,)),
     Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package of a contract that has ended",
               papers.evidence_zip, papers.PACKAGE_TYPE),
+    Operation("GET", f"{_ONE}/addendum.zip", "readAddendum", "What happened after the evidence package was signed",
+              papers.addendum_zip, papers.PACKAGE_TYPE),
     Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, schemas.Ledger),
     Operation("POST", "/api/v1/verify", "verifyFile", "Check a finished file or an evidence package", papers.check_file,
               schemas.FileChecked, takes_file=True),

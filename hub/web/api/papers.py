@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.errors import NotCompleted
+from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import ContractState
@@ -31,6 +32,16 @@ async def evidence_zip(call: ApiCall) -> File:
     async with call.services.database.transaction(call.scope) as tx:
         package = await open_package(tx, contract, call.actor)
     return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
+
+
+async def addendum_zip(call: ApiCall) -> File:
+    """Return the newest addendum to the evidence package; it is made if something has happened since."""
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await tx.contracts.get(call.contract)
+    await add_addendum(call.services, contract.id)
+    async with call.services.database.transaction(call.scope) as tx:
+        made = await open_addendum(tx, contract, call.actor)
+    return File(await call.services.files.get(made.sha256), PACKAGE_TYPE, f"{contract.number}-addendum.zip")
 
 
 async def check_file(call: ApiCall) -> FileChecked:

@@ -13,6 +13,7 @@ SCOPES: Mapping[str, KeyScope] = {
     "readContract": KeyScope.READ,
     "readFinalFile": KeyScope.READ,
     "readEvidence": KeyScope.READ,
+    "readAddendum": KeyScope.READ,
     "readReminders": KeyScope.READ,
     "readRecord": KeyScope.READ,
     "verifyFile": KeyScope.READ,

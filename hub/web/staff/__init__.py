@@ -108,6 +108,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
     f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
+    f"{_ONE}/addendum.zip": StaffRoute(Permission.READ_CONTRACT, reading.addendum),
 }
 ACTS: dict[str, StaffRoute] = {
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.begin),

@@ -30,6 +30,8 @@ from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
+from hub.model.evidence.addendum import has_later_entries
+from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.messaging.message import render
 from hub.model.signing.link import DoorKind
@@ -100,7 +102,7 @@ async def show_contract(
         at=campus,
         staff_tasks=to_do,
         changing=changing,
-        hold=holds.get(found.id),
+        **_later(found.id, holds, entries),
         broken_at=find_broken_entry(entries),
         summary=card(found, campus.zone, language_of(visit.request)),
         problem=problem,
@@ -126,6 +128,11 @@ def _wording(visit: DeskVisit) -> dict[str, Any]:
     hide = partial(render, variables=secrets)
     fixed = {"id_types": list(IdType), "blank": Entered(), "reveal_choices": CHOICES}
     return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
+
+
+def _later(contract: UUID, holds: Mapping[UUID, LegalHold], entries: Sequence[RecordEntry]) -> dict[str, Any]:
+    """Return the hold of a contract, and whether an addendum to its evidence package has something to tell."""
+    return {"hold": holds.get(contract), "added": has_later_entries(entries)}
 
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_page
+from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
@@ -69,6 +70,19 @@ async def evidence(visit: DeskVisit) -> web.Response:
         package = await open_package(tx, found, visit.actor)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}-evidence.zip"'}
     content = await visit.services.files.get(package.sha256)
+    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
+
+
+async def addendum(visit: DeskVisit) -> web.Response:
+    """Return what happened after the evidence package was signed, and record that it was taken out."""
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
+    await add_addendum(visit.services, found.id)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        made = await open_addendum(tx, found, visit.actor)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}-addendum.zip"'}
+    content = await visit.services.files.get(made.sha256)
     return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
 
 

@@ -1,0 +1,125 @@
+"""Make an addendum to an evidence package when somebody asks for it: a later hold, a question, a renewed record.
+
+It reads in one transaction, calls token and timestamp service outside of any, and writes in a second one. An addendum
+that was made stays, and every export of it is the same bytes; the next one has what came after it as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from hub.authorities import Revoked
+from hub.documents.evidence.addendum import addendum_items
+from hub.documents.evidence.container import signature_file, signed_attributes, signed_manifest, signed_package
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.evidence.make_package import list_seal_lists
+from hub.lifecycle.evidence.renewed_record import get_record
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract
+from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts
+from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+from qianda.evidence.container import SIGNED_MANIFEST
+from qianda.evidence.contents import HEAD
+from qianda.evidence.items import read_items
+
+NOTHING_LATER = "nothing has happened to this contract since its evidence package was made"
+
+
+async def open_addendum(tx: Transaction, contract: Contract, actor: str, number: int | None = None) -> EvidenceAddendum:
+    """Return an addendum, the newest by default, and record that `actor` of the school takes it out. Raises NotFound
+    before there is one, or after an erasure."""
+    found = await (tx.addenda.newest(contract.id) if number is None else tx.addenda.get(contract.id, number))
+    if found is None or await tx.packages.is_erased(contract.id):
+        raise NotFound(NOTHING_LATER)
+    facts = {"addendum_sha256": found.sha256, "addendum": found.number}
+    await tx.record.append(contract.id, contract.campus, "evidence-downloaded", actor, facts)
+    return found
+
+
+async def add_addendum(services: Services, contract_id: UUID) -> bool:
+    """Make an addendum with what neither the package nor the addendum before has. Return whether one was made.
+
+    Raises NotFound before there is a package, TokenUnavailable, TimestampUnavailable.
+    """
+    facts = await _read_facts(services, contract_id)
+    if not facts.is_new:
+        return False
+    async with services.database.transaction(EVERYTHING) as tx:
+        attempt = await tx.signatures.begin_attempt("addendum", contract_id, None, tx.now)
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name))
+    try:
+        content = await _signed(services, facts, revoked)
+    except QiandaError as error:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
+        raise
+    await services.files.put(content)
+    return await _store(services, facts, content, attempt)
+
+
+@dataclass(frozen=True)
+class _Package:
+    first: EvidencePackage
+    entries: int
+    manifest_sha256: str
+
+
+async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
+    async with services.database.transaction(EVERYTHING) as tx:
+        first = await tx.packages.get(contract_id, FIRST_VERSION)
+        if first is None or await tx.packages.is_erased(contract_id):
+            raise NotFound("there is no evidence package of this contract to add to")
+    package = await _read_package(services, first)
+    record = await get_record(services, contract_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.locked(contract_id)
+        entries = [each for each in await tx.record.entries(contract_id) if each.sequence > package.entries]
+        return LaterFacts(
+            contract=contract_id,
+            number=contract.number,
+            package=(first.sha256, package.manifest_sha256),
+            entries=entries,
+            proof=record.record if record else b"",
+            renewals=record.renewals if record else 0,
+            before=await tx.addenda.newest(contract_id),
+        )
+
+
+async def _read_package(services: Services, first: EvidencePackage) -> _Package:
+    content = await services.files.get(first.sha256)
+    items = {each.name: each.content for each in await asyncio.to_thread(read_items, content)}
+    head = dict(line.split(" ", 1) for line in items[HEAD].decode().splitlines())
+    return _Package(first, int(head["entries"]), hashlib.sha256(items[SIGNED_MANIFEST]).hexdigest())
+
+
+async def _signed(services: Services, facts: LaterFacts, revoked: tuple[Revoked, ...]) -> bytes:
+    seal, made_at = services.sealing.seal, services.clock()
+    items = addendum_items(facts, await list_seal_lists(services, revoked), made_at)
+    manifest = signed_manifest(items)
+    attributes = signed_attributes(manifest, seal.chain[0], made_at)
+    signature = await seal.key.sign(attributes)
+    token = await services.sealing.timestamps.timestamp(hashlib.sha256(signature).digest())
+    signed = signature_file(attributes, signature, seal.chain, token)
+    return await asyncio.to_thread(signed_package, items, manifest, signed, made_at)
+
+
+async def _store(services: Services, facts: LaterFacts, content: bytes, attempt: UUID) -> bool:
+    sha256 = hashlib.sha256(content).hexdigest()
+    async with services.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.locked(facts.contract)
+        await tx.signatures.end_attempt(attempt, tx.now)
+        if await tx.packages.is_erased(contract.id):  # of a person, while the addendum was being signed
+            return False
+        entries = facts.entries[-1].sequence if facts.entries else 0
+        size = (len(content), tx.now, entries, facts.renewals)
+        made = EvidenceAddendum(contract.id, facts.addendum_number, contract.campus, sha256, *size)
+        if not await tx.addenda.add(made):  # another process was faster
+            return False
+        noted = {"addendum_sha256": sha256, "addendum": made.number}
+        await tx.record.append(contract.id, contract.campus, "addendum-made", "hub", noted)
+        return True

@@ -1,0 +1,87 @@
+"""EvidenceAddendum: what happened to a contract after version 1 of its evidence package was signed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from hub.model.evidence.record import RecordEntry
+
+# What is recorded whenever somebody looks at a contract or takes its evidence out: no reason for another addendum.
+PASSING: Final = frozenset(
+    {
+        "evidence-made",
+        "evidence-downloaded",
+        "addendum-made",
+        "viewed-by-staff",
+        "read-by-staff",
+        "downloaded-by-staff",
+        "contact-revealed",
+    }
+)
+
+
+@dataclass(frozen=True)
+class EvidenceAddendum:
+    """An addendum, given out under its SHA-256 (hex). `number`: counts from 1 for each contract; each one holds all
+    that the ones before it hold. `entries`: how many entries the record had; `renewals`: how many its evidence
+    record."""
+
+    contract: UUID
+    number: int
+    campus: str
+    sha256: str
+    size: int
+    made_at: datetime
+    entries: int
+    renewals: int
+
+
+@dataclass(frozen=True)
+class LaterFacts:
+    """What is known beyond a package. `package`: the SHA-256 of its version 1, and that of the manifest which its
+    signature is over; `entries`: those after the package's record; `proof`: its evidence record now, or b""."""
+
+    contract: UUID
+    number: str
+    package: tuple[str, str]
+    entries: Sequence[RecordEntry]
+    proof: bytes
+    renewals: int
+    before: EvidenceAddendum | None
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether anything happened that neither the package nor the addendum before has."""
+        seen, renewed = (self.before.entries, self.before.renewals) if self.before else (0, 0)
+        happened = any(each.sequence > seen and each.kind not in PASSING for each in self.entries)
+        return happened or self.renewals > renewed
+
+    @property
+    def addendum_number(self) -> int:
+        return self.before.number + 1 if self.before else 1
+
+
+def has_later_entries(entries: Sequence[RecordEntry]) -> bool:
+    """Tell whether the record has something to tell that came after the evidence package was made. Pure."""
+    made = next((each.sequence for each in entries if each.kind == "evidence-made"), None)
+    return made is not None and any(each.sequence > made and each.kind not in PASSING for each in entries)
+
+
+def addendum_head(facts: LaterFacts, made_at: datetime) -> bytes:
+    """Return `addendum.json`, which says what the addendum belongs to. Pure."""
+    head: Mapping[str, Any] = {
+        "contract": str(facts.contract),
+        "number": facts.number,
+        "package_sha256": facts.package[0],
+        "package_manifest_sha256": facts.package[1],
+        "addendum": facts.addendum_number,
+        "previous_addendum_sha256": facts.before.sha256 if facts.before else None,
+        "entries_before": facts.entries[0].sequence - 1 if facts.entries else None,
+        "made_at": made_at.astimezone(UTC).isoformat(timespec="seconds"),
+    }
+    return json.dumps(head, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -1,0 +1,39 @@
+"""Addenda of evidence packages. The role `app` may only insert and read."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, select
+
+from hub.model.evidence.addendum import EvidenceAddendum
+from hub.store.kernel.connection import Connection
+from hub.store.kernel.rows import insert_row
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import EvidenceAddendumRow, table_of
+
+ADDENDUM: Table = table_of(EvidenceAddendumRow)
+_ADD = insert_row(ADDENDUM, EvidenceAddendum.__dataclass_fields__, passing_over=True)
+_NEWEST = SqlStatement(
+    select(ADDENDUM).where(ADDENDUM.c.contract == bindparam("contract")).order_by(ADDENDUM.c.number.desc()).limit(1)
+)
+_NUMBERED = SqlStatement(
+    select(ADDENDUM).where(ADDENDUM.c.contract == bindparam("contract"), ADDENDUM.c.number == bindparam("number"))
+)
+
+
+class EvidenceAddenda:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, addendum: EvidenceAddendum) -> bool:
+        """Store an addendum. Return False if there is one of this number, which stays."""
+        return (await self._connection.write_now(_ADD, vars(addendum))).rowcount == 1
+
+    async def newest(self, contract: UUID) -> EvidenceAddendum | None:
+        row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
+        return EvidenceAddendum(**row) if row else None
+
+    async def get(self, contract: UUID, number: int) -> EvidenceAddendum | None:
+        row = (await self._connection.execute(_NUMBERED, {"contract": contract, "number": number})).first()
+        return EvidenceAddendum(**row) if row else None

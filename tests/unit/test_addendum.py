@@ -1,0 +1,45 @@
+"""An addendum is made when something happened that nobody was given yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts, has_later_entries
+from hub.model.evidence.record import RecordEntry
+
+NOW, CONTRACT = datetime(2026, 11, 27, tzinfo=UTC), UUID(int=1)
+
+
+def entries(*kinds: str, after: int = 0) -> list[RecordEntry]:
+    return [
+        RecordEntry(CONTRACT, number, NOW, kind, "hub", {}, b"") for number, kind in enumerate(kinds, start=after + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "renewals", "before", "is_new"),
+    [
+        ((), 0, None, False),
+        (("evidence-made", "evidence-downloaded", "viewed-by-staff"), 0, None, False),
+        (("evidence-made", "hold-placed"), 0, None, True),
+        ((), 1, None, True),
+        (("evidence-made", "hold-placed"), 0, (12, 0), False),
+        (("evidence-made", "hold-placed", "addendum-made"), 0, (12, 0), False),
+        (("evidence-made", "hold-placed", "addendum-made", "hold-lifted"), 0, (12, 0), True),
+        (("evidence-made", "hold-placed"), 1, (12, 0), True),
+        (("evidence-made", "hold-placed"), 1, (12, 1), False),
+    ],
+)
+def test_what_is_new(kinds: tuple[str, ...], renewals: int, before: tuple[int, int] | None, is_new: bool) -> None:
+    earlier = EvidenceAddendum(CONTRACT, 1, "hq", "ab", 1, NOW, *before) if before else None
+    facts = LaterFacts(CONTRACT, "QD-1", ("", ""), entries(*kinds, after=10), b"", renewals, earlier)
+    assert facts.is_new is is_new
+
+
+def test_only_what_came_after_the_package_is_told() -> None:
+    assert not has_later_entries(entries("issued", "voided"))
+    assert not has_later_entries(entries("hold-placed", "evidence-made", "read-by-staff"))
+    assert has_later_entries(entries("evidence-made", "hold-placed"))
