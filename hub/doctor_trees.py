@@ -7,7 +7,7 @@ trees name it: a root has a timestamp of an authority, and each leaf is a record
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from hub.doctor import DoctorFinding
 from hub.documents.evidence.hash_tree import HashTree
@@ -15,6 +15,7 @@ from hub.lifecycle.evidence.renew import plan_renewal
 from hub.model.evidence.notary import is_overdue
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, previous_leaf
 from hub.model.staff.accounts import EVERYTHING
+from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 
@@ -48,7 +49,7 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
     async for finding in _examine_receipts(hub):
         faults += not finding.well
         yield finding
-    words = f"{len(trees)} trees with {leaves} leaves"
+    words = f"{len(trees)} trees with {leaves} leaves{_less_than_two(hub, trees)}"
     yield DoctorFinding(
         "hash trees", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
     )
@@ -96,6 +97,15 @@ def _wrong_timestamps(hub: Hub, tree: StoredTree) -> list[str]:
         if checked.time.date() < tree.day:
             wrong.append("a timestamp over its root is older than the tree")
     return wrong or ([] if tree.timestamps else ["its root has no timestamp"])
+
+
+def _less_than_two(hub: Hub, trees: Sequence[StoredTree]) -> str:
+    """Return how many trees have a single timestamp although several services are configured, for the last line."""
+    source = hub.services.sealing.timestamps
+    few = sum(len(tree.timestamps) == 1 for tree in trees)
+    if not few or not isinstance(source, SeveralTimestamps) or len(source.services) == 1:
+        return ""
+    return f" ({few} of them have one timestamp where several services are configured)"
 
 
 def _is_trusted(hub: Hub, certificate: bytes) -> bool:
