@@ -58,5 +58,5 @@ def test_an_object_is_read_when_a_part_of_it_is_asked_for() -> None:
     assert found == {"asked": {"deadline": None}, "text": []}
     assert (found.get("text"), len(found)) == ([], 2)
     cut_off = PackedJson(pack('{"text": ["' + "x" * 600 + '"]}')[:-1])
-    with pytest.raises(ValueError, match="end too early"):
+    with pytest.raises(ValueError, match="packed data is truncated"):
         cut_off.get("text")

@@ -82,8 +82,7 @@ async def show_contract(
         reading = await tx.sessions.get_reading(task.id for task in tasks.values())
         devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
         to_do = await tx.staff_tasks.open_tasks(found.id)
-        staff = await _names_of_staff(tx, entries)
-        changing = await tx.phone_changes.signers(tx.now)
+        staff, changing = await _names_of_staff(tx, entries), await tx.phone_changes.signers(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
         holds = await tx.holds.list_of([found.id], tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
