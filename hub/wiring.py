@@ -35,6 +35,7 @@ from hub.bootstrap import (
     trust_seal_chain,
 )
 from hub.data_folder import check_folder, check_seal, master_key
+from hub.documents.attachment_upload import AttachmentReader
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -239,8 +240,9 @@ def _school_facts(settings: Settings) -> SchoolFacts:
 def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> DocumentServices:
     writer = ClauseWriter()
     painter = PagePainter()
-    seal_pictures = PictureReader()
+    seal_pictures, attachments = PictureReader(), AttachmentReader()
     closing.callback(seal_pictures.close)
+    closing.callback(attachments.close)
     closing.callback(writer.close)
     closing.callback(painter.close)
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
@@ -251,6 +253,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
         pages=painter,
         pdf_engine=make_engine(settings.pdf_engine, clock),
         seal_pictures=seal_pictures,
+        attachments=attachments,
         representatives=_representatives(settings),
         retention=_retention(settings),
     )

@@ -6,6 +6,7 @@ form. Legal staff edit the clause text; the TOML file holds title, consent and w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.errors import BadInput, TemplateFailed
+from hub.model.contract.asked_field import AskedField, read_asked_fields
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.school.text_version import DESK_PREFIX
@@ -42,6 +44,9 @@ class ContractTemplate:
     `custody`: where the keys of a role must be, as proved; a role that is not named may have its key anywhere.
 
     `representative`: the school's representative signs as well, after everybody else.
+
+    `asks`: what a signer fills in, or attaches, before the contract is laid out for signing. The clauses find it as
+    `extra.answers.NAME`.
     """
 
     id: str
@@ -57,6 +62,7 @@ class ContractTemplate:
     trial_allowed: bool = False
     custody: Mapping[Role, tuple[Custody, ...]] = field(default_factory=dict)
     representative: bool = False
+    asks: tuple[AskedField, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -70,8 +76,23 @@ class ContractTemplate:
             *sorted(self.words.values()),
             self.clauses,
             *(f"{role} {' '.join(custody)}" for role, custody in sorted(self.custody.items())),
+            *map(repr, self.asks),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def keep(self) -> dict[str, Any]:
+        """Return what is needed to lay out a contract with this very text later, as JSON."""
+        return {
+            "version": self.version,
+            "title": self.title,
+            "words": dict(self.words),
+            "clauses": self.clauses,
+            "asks": [dataclasses.asdict(field) for field in self.asks],
+        }
+
+    def as_kept(self, kept: Mapping[str, Any]) -> ContractTemplate:
+        """Return the template with the text that `keep` has kept, however it was changed since."""
+        return dataclasses.replace(self, **(dict(kept) | {"asks": read_asked_fields(kept["asks"])}))
 
 
 LAYOUT = "layout.typ"
@@ -139,6 +160,8 @@ class ContractTemplates:
             other = self._templates[template.id, language]
             if (other.custody, other.representative) != (template.custody, template.representative):
                 raise TemplateFailed(f"The languages of the contract template {template.id} differ in their demands.")
+            if [field.shape for field in other.asks] != [field.shape for field in template.asks]:
+                raise TemplateFailed(f"The languages of the contract template {template.id} ask for different things.")
 
     def get(self, template_id: str, language: str) -> ContractTemplate:
         """Return a template. Raises BadInput (field `template` or `language`) if it does not exist."""
@@ -201,6 +224,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             trial_allowed=_yes_or_no(facts, "trial_allowed"),
             custody=_custody(facts.get("custody", {})),
             representative=_yes_or_no(facts, "representative"),
+            asks=read_asked_fields(facts.get("asks", [])),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error

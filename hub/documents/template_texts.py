@@ -7,9 +7,11 @@ version as it was when the version was begun. The layout is always that of the f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from hub.documents.contract_templates import Consent, ContractTemplate, ContractTemplates, TemplateDemands
+from hub.model.contract.asked_field import read_asked_fields
 from hub.model.school.text_version import TextVersion
 
 EDITED = ("title", "consent", "clauses")
@@ -36,6 +38,7 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
             language: {
                 "requires": list(template.requires),
                 "words": dict(template.words),
+                "asks": [asdict(field) for field in template.asks],
                 "consent": {"version": template.consent.version, "text": template.consent.text},
             }
             for language, template in languages.items()
@@ -66,6 +69,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         trial_allowed=fixed["trial_allowed"],
         custody=TemplateDemands.read_custody(fixed["custody"]),
         representative=fixed["representative"],
+        asks=read_asked_fields(own.get("asks", [])),
     )
 
 

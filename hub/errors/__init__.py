@@ -34,6 +34,9 @@ from hub.errors.accounts import SecondFactorThere as SecondFactorThere
 from hub.errors.accounts import SecondPersonNeeded as SecondPersonNeeded
 from hub.errors.accounts import WrongPassword as WrongPassword
 from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
+from hub.errors.answers import AnswersFixed as AnswersFixed
+from hub.errors.answers import AnswersMissing as AnswersMissing
+from hub.errors.answers import ManyAttachments as ManyAttachments
 from hub.errors.certificates import CertificateNotForSigning as CertificateNotForSigning
 from hub.errors.certificates import CertificateNotTrusted as CertificateNotTrusted
 from hub.errors.certificates import CertificateNotValid as CertificateNotValid

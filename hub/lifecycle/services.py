@@ -15,6 +15,7 @@ from hub.authorities import Authority
 from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
 from hub.authorities.revocation import RevocationLists
+from hub.documents.attachment_upload import AttachmentReader
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.engine import PdfEngine
 from hub.documents.layout import ContractPrinter
@@ -95,6 +96,7 @@ class DocumentServices:
     pages: PagePainter
     pdf_engine: PdfEngine
     seal_pictures: PictureReader
+    attachments: AttachmentReader
     representatives: tuple[Representative, ...] = ()
     retention: Retention = field(default_factory=Retention)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from hub.model.staff.accounts import Scope
+from hub.store.contract.answers import ContractAnswers
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.document_sets import DocumentSets
@@ -127,6 +128,10 @@ class Repositories:
     @cached_property
     def sets(self) -> DocumentSets:
         return DocumentSets(self.connection, self.contracts)
+
+    @cached_property
+    def answers(self) -> ContractAnswers:
+        return ContractAnswers(self.connection, self.cipher, self.contracts)
 
     @cached_property
     def tasks(self) -> Tasks:

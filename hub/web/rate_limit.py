@@ -28,6 +28,8 @@ PER_MINUTE = {
     "pickup": 60,
     "passkeys": 30,
     "question": 60,
+    "attachment": 120,
+    "answers": 60,
     "staff-read": 600,
 }
 

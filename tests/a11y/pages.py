@@ -179,6 +179,7 @@ SIGNERS = (
     LookedAtPage("/p/{poster}", which="unknown", status=404),
     LookedAtPage("/sign/contract", "open"),
     LookedAtPage("/sign/contract", "open", which="phone", agent=ANDROID),
+    LookedAtPage("/sign/answers", "to fill in"),
     LookedAtPage("/sign/text", "open"),
     LookedAtPage("/sign/signature", "open"),
     LookedAtPage("/sign/signature", "another key"),

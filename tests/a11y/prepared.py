@@ -96,6 +96,7 @@ async def _prepare_signers(prepared: PreparedHub, phones: Phones) -> None:
         app.resume(prepared.cookies["open"][1])
         await app.key(phones.android("Redmi 9A"))  # so that this signer has a device
     await _come_in(prepared, "another key", await _issued(running, template=ANOTHER_KEY))
+    await _come_in(prepared, "to fill in", await _issued(running, template="safety-notice"))
     await _come_in(prepared, "waiting", await _of_two(running), number=1)
     await (await _come_in(prepared, "signed", await _of_two(running))).sign()
     done = await _issued(running)

@@ -22,6 +22,7 @@ NO_PAGES = {
     "/staff/seals/{seal}/register/export": "a file",
     "/staff/reports/table": "a file",
     "/staff/changes": "a stream of events",
+    "/staff/contracts/{id}/attachments/{attachment}": "a file",
     "/setup": "leads to the first page",
     "/S": "as /s",
     "/S/{ticket}": "as /s/{ticket}",

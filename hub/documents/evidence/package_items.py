@@ -94,6 +94,8 @@ def package_items(facts: PackageFacts, files: PackageFiles, texts: Mapping[str, 
     items["contract/final.pdf" if contract.completed_at else "contract/issued.pdf"] = files.pdf
     items["contract/contract.json"] = _json(_contract(facts, files))
     items["contract/versions.json"] = _json([_version(version) for version in facts.versions])
+    if attachments := contract.data.get("attachments"):
+        items["contract/attachments.json"] = _json(attachments)
     for party in facts.case.parties:
         items |= dict(_of_party(facts, files, party))
     items["messages/messages.json"] = _json(list(_messages(facts)))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from hub.lifecycle.contract.terms import (
     summary,
 )
 from hub.lifecycle.services import Services
+from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
@@ -92,12 +94,18 @@ async def draw_contract(
         course,
         student,
         signers,
-        asked.data,
+        dict(asked.data) | _blanks(template.languages[language]),
         asked.rehearsal,
     )
     demands = TemplateDemands.of(template.languages, language)
     drawn_by = template.languages[language]
     return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language))
+
+
+def _blanks(template: ContractTemplate) -> dict[str, dict[str, str]]:
+    """Return what the document shows for the fields that its signer has not filled in yet."""
+    blanks = {field.name: UNANSWERED[template.language] for field in template.asks}
+    return {"answers": blanks} if blanks else {}
 
 
 def check_people(asked: NewContract, on: date) -> None:
@@ -202,23 +210,30 @@ def lay_out_contract(services: Services, drawn: DrawnContract) -> tuple[LaidOut,
     """Return the layout, and the PDF with its empty signature fields. It is slow: call it in a thread. Raises
     UndrawableText, TemplateFailed, and BadInput if the data lacks what the template needs."""
     laid_out = services.documents.printer.lay_out_by(drawn.template, drawn.data)
+    return laid_out, add_signature_fields(services, laid_out)
+
+
+def add_signature_fields(services: Services, laid_out: LaidOut) -> bytes:
+    """Return the PDF with its empty signature fields, the seal's last. It is slow: call it in a thread."""
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
-        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
+        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))
     ]
-    return laid_out, services.documents.pdf_engine.with_signature_fields(laid_out.pdf, boxes)
+    return services.documents.pdf_engine.with_signature_fields(laid_out.pdf, boxes)
 
 
 def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
     shown = {
         "summary": {language: _summary(drawn, language) for language in LANGUAGES},
-        "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
+        "text": plain_blocks(laid_out),
         "course_name": _subject(drawn, laid_out, "zh"),
         "course_name_en": _subject(drawn, laid_out, "en"),
         "student_name": drawn.terms.student.name,
         DEMANDS: drawn.demands.to_dict(),
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
+    if drawn.template.asks:
+        shown["to_fill_in"] = {"template": drawn.template.keep(), "terms": drawn.data.values()}
     return Contract(
         id=uuid4(),
         number=drawn.terms.number,
@@ -239,7 +254,13 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
         fields=tuple(signer.field for signer in drawn.terms.signers),
         replaces=drawn.asked.replaces,
         set_id=drawn.asked.set_id,
+        asks=bool(drawn.template.asks),
     )
+
+
+def plain_blocks(laid_out: LaidOut) -> list[dict[str, Any]]:
+    """Return the text version as JSON."""
+    return [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text]
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.erase import forget_copies
 from hub.lifecycle.evidence.hold import refuse_if_held
+from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
@@ -31,10 +32,11 @@ from hub.store.transaction import Database, Transaction
 
 # The README in the archive of an export.
 README = """这个文件包里是本校保存的、关于一个人的全部资料（个人信息保护法第四十五条）。
-person.json 是资料本身；contracts/ 里是本人参与签署、已经完成的合同全文。
+person.json 是资料本身；contracts/ 里是本人参与签署、已经完成的合同全文；attachments/ 里是本人上传的附件。
 
 This archive holds everything that the school keeps about one person.
-person.json has the data; contracts/ has each completed contract to which the person is a party, in full.
+person.json has the data; contracts/ has each completed contract to which the person is a party, in full;
+attachments/ has the files that they attached.
 """
 _FACTS_OF_CONTRACT = ("number", "campus", "state", "title", "created_at", "completed_at", "ended_at")
 
@@ -81,6 +83,7 @@ async def export_person(services: Services, act: PersonAct) -> bytes:
     for part in data.contracts:
         if part.state is ContractState.COMPLETED and part.document:
             files[f"contracts/{part.number}.pdf"] = await services.files.get(part.document)
+        files |= await _attachments(services, part)
     await _record(services, act, "person-exported", [data])
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -89,6 +92,18 @@ async def export_person(services: Services, act: PersonAct) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+async def _attachments(services: Services, part: PersonInContract) -> dict[str, bytes]:
+    """Return the files that the person has attached to this contract, by their names in the archive."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        found = await tx.answers.list_attachments(part.contract)
+    files = {}
+    for each in found:
+        if each.signer == part.signer and each.superseded_at is None:
+            _, content = await read_attachment(services, EVERYTHING, part.contract, each.id)
+            files[f"attachments/{part.number}-{each.name}.{each.ending}"] = content
+    return files
 
 
 async def plan_erasure(services: Services, act: PersonAct) -> ErasedPerson:

@@ -108,7 +108,7 @@ async def _prepare(
     async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         await _check_may_prepare(services, tx, visiting, asked)
-        await _replaceable(tx, visiting)
+        await list_replaceable(tx, visiting)
         await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer)
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
@@ -119,7 +119,7 @@ async def _prepare(
         await _check_may_prepare(services, tx, now, asked)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # another key was certified meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
-        for replaced in await _replaceable(tx, now):
+        for replaced in await list_replaceable(tx, now):
             await tx.signatures.lapse(replaced.id)  # the same signer begins again
         request = _request(tx, now, asked.consent, prepared, stored)
         await tx.signatures.add(request)
@@ -161,7 +161,7 @@ async def _check_confirmed(tx: Transaction, session: SigningSession) -> None:
         raise NotConfirmed(retry_after=CONFIRMATION_RETRY)
 
 
-async def _replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
+async def list_replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
     """Return the signer's earlier prepared requests, which a new one replaces.
 
     Raises DocumentBusy while another request has the lease.

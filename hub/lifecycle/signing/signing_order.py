@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
+from hub.errors import AlreadySigned, AnswersMissing, IllegalMove, NotYourTurn
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
@@ -79,7 +79,14 @@ async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: date
 
 
 def check_turn(contract: Contract, task: SigningTask) -> None:
-    """Raise AlreadySigned, NotYourTurn, or IllegalMove unless this task can be signed now."""
+    """Raise AlreadySigned, NotYourTurn, AnswersMissing, or IllegalMove unless this task can be signed now."""
+    check_open(contract, task)
+    if contract.lacks_answers:
+        raise AnswersMissing
+
+
+def check_open(contract: Contract, task: SigningTask) -> None:
+    """Raise AlreadySigned, NotYourTurn or IllegalMove unless it is this signer's turn."""
     match task.state:
         case TaskState.SIGNED:
             raise AlreadySigned

@@ -88,6 +88,7 @@ class Contract:
     `issued_ofd_sha256`: SHA-256 (hex) of the contract as OFD, if it is also issued as OFD; `final_ofd_sha256`: of the
     OFD file with the school's SM2 seal.
     `deadline`: until when signers may sign.
+    `asks`, `answered`: whether a signer has to fill in something before it can be signed, and has done so.
     `set_id`: the same for all documents that are issued together for one enrolment, and signed in one visit.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
     (`STEP_FAILED`).
@@ -126,6 +127,13 @@ class Contract:
     stuck_since: datetime | None = None
     stuck_reason: str | None = None
     set_id: UUID | None = None
+    asks: bool = False
+    answered: bool = False
+
+    @property
+    def lacks_answers(self) -> bool:
+        """Whether the signer has to fill in something before the contract can be signed."""
+        return self.asks and not self.answered
 
     @property
     def document_sha256(self) -> str:

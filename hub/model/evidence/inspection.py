@@ -17,7 +17,9 @@ from hub.model.evidence.record import GENESIS, RecordEntry, compute_entry_digest
 # Entries that are written together with a state of the contract.
 STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
 # Entries that name the current file of the contract from then on.
-DOCUMENT_KINDS = ("issued", "signature-embedded", "signed", "completed")
+DOCUMENT_KINDS = ("issued", "answered", "signature-embedded", "signed", "completed")
+# Of these: the file that nobody has signed yet.
+UNSIGNED_KINDS = ("issued", "answered")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class RecordInspection:
     _digest: bytes = GENESIS
     _state: str | None = None
     _document: str | None = None
+    _issued: str | None = None
     _faults: int = 0
     _unlisted: list[str] = field(default_factory=list)
 
@@ -74,8 +77,8 @@ class RecordInspection:
             self._document = str(entry.facts.get("document_sha256"))
             if self._document not in self.contract.versions:
                 self._unlisted.append(f"the file {self._document}, named by entry {entry.sequence}, is not listed")
-            if entry.kind == "issued" and self._document != self.contract.issued_sha256:
-                self._unlisted.append("the row and the record name different files as issued")
+            if entry.kind in UNSIGNED_KINDS:
+                self._issued = self._document
         if entry.kind == "drawn" and entry.facts.get("number") != self.contract.number:
             self._unlisted.append(f"its record belongs to {entry.facts.get('number')}")
 
@@ -109,6 +112,8 @@ class RecordInspection:
             yield f"the row says {self.contract.state}, its record says {self._state}"
         if self.contract.document != self._document:
             yield f"the row names another current file than its record, which says {self._document}"
+        if self._issued and self._issued != self.contract.issued_sha256:
+            yield "the row and the record name different files as issued"
         yield from self._unlisted
 
 

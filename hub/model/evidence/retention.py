@@ -18,6 +18,8 @@ ANSWER_RETENTION = timedelta(days=2)
 GUESS_RETENTION = timedelta(days=7)
 # Sessions of people who are not on file, counted from the end of the session. They contain phone numbers.
 GUEST_RETENTION = timedelta(days=1)
+# Attachments that a signer has replaced by others.
+REPLACED_RETENTION = timedelta(days=1)
 # Sessions that have ended, and failed logins: long enough to investigate a break-in.
 SESSION_RETENTION = timedelta(days=30)
 
@@ -77,6 +79,7 @@ def list_retention(retention: Retention) -> Mapping[str, timedelta]:
         "job-statistics": JOB_LOG_RETENTION,
         "job-starts": timedelta(0),
         "rosters": ROSTER_RETENTION,
+        "attachments": REPLACED_RETENTION,
         "answers": ANSWER_RETENTION,
         "codes": GUESS_RETENTION,
         "wrong-answers": GUESS_RETENTION,

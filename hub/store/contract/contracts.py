@@ -18,7 +18,7 @@ from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.packing import PackedJson
+from hub.store.kernel.packing import JoinedJson, PackedJson
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
@@ -28,7 +28,7 @@ CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
-CONTRACT_DATA = SealedColumn.of(CONTRACT.c.data_sealed)
+CONTRACT_DATA, ANSWERS = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(CONTRACT.c.answers_sealed)
 _PHONE, _ID_NUMBER, _EMAIL = (
     SealedColumn.of(SIGNER.c[name]) for name in ("phone_sealed", "id_number_sealed", "email_sealed")
 )
@@ -40,7 +40,9 @@ _LOCK, _LOCK_FREE = (
 _GET_SEVERAL = SqlStatement(_SEVERAL)
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
-_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed", "signed_at"}
+_HIDDEN = {
+    *("data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed", "signed_at", "answers_sealed"),
+}
 
 
 _FIELDS = set(Contract.__dataclass_fields__) - {"data"}
@@ -165,15 +167,19 @@ class Contracts:
         With `in_list`, such a contract is returned with `readable` False, so that the list still shows the others.
         """
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
-        readable, data = True, PackedJson(b"{}")
+        readable, pages = True, row["pages"]
+        data: Mapping[str, Any] = {}
         try:
             data = PackedJson(self._cipher.open_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"])))
+            if row["answers_sealed"] is not None:
+                answers = PackedJson(self._cipher.open_bytes(row["answers_sealed"], ANSWERS.at(row["id"])))
+                data, pages = JoinedJson(answers, data), answers["pages"]
         except (InvalidTag, ValueError):
             readable = False
             if not in_list:
                 raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered") from None
         values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
-        values |= {"readable": readable}
+        values |= {"readable": readable, "pages": pages, "answered": row["answers_sealed"] is not None}
         return Contract(**values)
 
     async def by_number(self, number: str) -> Contract:

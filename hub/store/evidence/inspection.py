@@ -81,6 +81,7 @@ SELECT contract.number, sha256, max(size) AS size, coalesce(max(file), sha256) A
             WHERE state IN ('PREPARED', 'ACCEPTED')
   UNION ALL SELECT contract, sha256, size, sha256, 'evidence package ' || version FROM evidence_package
   UNION ALL SELECT contract, sha256, size, sha256, 'addendum ' || number FROM evidence_addendum
+  UNION ALL SELECT contract, file, NULL, NULL, 'attachment ' || name FROM attachment
 ) AS named JOIN contract ON contract.id = named.contract
 WHERE named.contract = ANY(:ids) AND (:sha256 = '' OR sha256 = :sha256)
   AND NOT EXISTS (SELECT FROM document_version AS gone WHERE gone.contract = contract.id AND gone.erased_at IS NOT NULL)

@@ -56,6 +56,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
+    "attachments": OldRows("attachment", "superseded_at < :before"),
     "answers": OldRows("idempotency", "created_at < :before"),
     "codes": OldRows("one_time_code", "created_at < :before AND expires_at < :before"),
     "wrong-answers": OldRows("wrong_answer", "at < :before"),

@@ -20,6 +20,7 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import (
     AppKeyRow,
+    AttachmentRow,
     ContractRow,
     DeliveryRow,
     DeliveryShareRow,
@@ -48,7 +49,7 @@ from hub.store.tables import (
 
 CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
 VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
-ADDENDUM = table_of(EvidenceAddendumRow)
+ADDENDUM, ATTACHMENT = table_of(EvidenceAddendumRow), table_of(AttachmentRow)
 PACKAGE, HOLD = table_of(EvidencePackageRow), table_of(LegalHoldRow)
 DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
 SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
@@ -86,7 +87,8 @@ class PersonErasure:
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
         packages = select(PACKAGE.c.file).where(PACKAGE.c.contract == contract)
         addenda = select(ADDENDUM.c.sha256).where(ADDENDUM.c.contract == contract)
-        rows = await self._connection.execute(versions.union(prepared, current, packages, addenda))
+        attached = select(ATTACHMENT.c.file).where(ATTACHMENT.c.contract == contract)
+        rows = await self._connection.execute(versions.union(prepared, current, packages, addenda, attached))
         return {row[0] for row in rows}
 
     async def erase_contract(
@@ -96,6 +98,7 @@ class PersonErasure:
         await self._run(
             VERSION.update().where(VERSION.c.contract == part.contract, VERSION.c.erased_at.is_(None)), erased_at=now
         )
+        await self._run(ATTACHMENT.delete().where(ATTACHMENT.c.contract == part.contract))
         await self._run(HOLD.update().where(HOLD.c.contract == part.contract), reason=ERASED)
         await self._redact_contract(part, person, words)
         await self._redact_texts(part, words)
@@ -112,7 +115,9 @@ class PersonErasure:
         # The texts of the contract are erased like its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
+        data.pop("to_fill_in", None)
         values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data, _DATA.at(part.contract))}
+        values["answers_sealed"] = None
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
 
     async def _redact_texts(self, part: PersonInContract, words: Sequence[str]) -> None:

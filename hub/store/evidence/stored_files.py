@@ -67,6 +67,7 @@ SELECT sha256 FROM document_version WHERE sha256 = ANY(:files) AND file = sha256
 UNION SELECT prepared FROM signature_request WHERE prepared = ANY(:files) AND prepared_deleted_at IS NULL
 UNION SELECT file FROM evidence_package WHERE file = ANY(:files)
 UNION SELECT sha256 FROM evidence_addendum WHERE sha256 = ANY(:files)
+UNION SELECT file FROM attachment WHERE file = ANY(:files)
 """).bindparams(bindparam("files", type_=ARRAY(Text())))
 )
 _MARK_DELETED = SqlStatement(

@@ -72,6 +72,24 @@ class PackedJson(Mapping[str, Any]):
         return len(self._read)
 
 
+class JoinedJson(Mapping[str, Any]):
+    """Two objects of JSON as one: a part is that of the first, if it has one."""
+
+    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+        self._parts = (first, second)
+
+    def __getitem__(self, name: str) -> Any:
+        first, second = self._parts
+        return first[name] if name in first else second[name]
+
+    def __iter__(self) -> Iterator[str]:
+        first, second = self._parts
+        return iter({**second, **first})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @cache
 def read_dictionary() -> bytes:
     """Return the dictionary. Its lines are joined to one text; they are broken only for the reader of the file."""

@@ -5,7 +5,14 @@ scope. Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hash
 """
 
 from hub.store.tables.columns import metadata, table_of
-from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
+from hub.store.tables.contract import (
+    AttachmentRow,
+    ContractNumberRow,
+    ContractRow,
+    DocumentVersionRow,
+    SignerRow,
+    SigningTaskRow,
+)
 from hub.store.tables.evidence import (
     ErasureRequestRow,
     EvidenceAddendumRow,
@@ -107,6 +114,7 @@ __all__ = [
     "AlertRow",
     "ApiKeyRow",
     "AppKeyRow",
+    "AttachmentRow",
     "AttemptRow",
     "BudgetRow",
     "BulkActRow",

@@ -37,6 +37,9 @@ class ContractRow(SQLModel, table=True):
     title: str = words()
     student_name: str = words()
     data_sealed: bytes = bytes_(nullable=False)
+    asks: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    answers_sealed: bytes | None = bytes_()
+    """What a signer has filled in, with the text and the pages of the document that shows it: see `ContractAnswers`."""
     pages: int = 0
     fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     document: str | None = words(default=None)
@@ -166,3 +169,24 @@ class DocumentVersionRow(SQLModel, table=True):
     erased_at: datetime | None = moment()
     file: str | None = words(default=None)
     __table_args__ = (Index("ix_document_version_sha256", "sha256", postgresql_using="hash"),)
+
+
+class AttachmentRow(SQLModel, table=True):
+    """A photo or PDF that a signer has given. The stored `file` is its content, sealed with a key of its own."""
+
+    __tablename__ = "attachment"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID = Field(foreign_key="signer.id")
+    campus: str = words()
+    name: str = words()
+    media_type: str = words()
+    size: int
+    sha256: str = words()
+    file: str = words(index=True)
+    key_sealed: bytes = bytes_(nullable=False)
+    given_at: datetime = moment(nullable=False)
+    superseded_at: datetime | None = moment()
+    __table_args__ = (
+        Index("ix_attachment_superseded", "superseded_at", postgresql_where=sql("superseded_at IS NOT NULL")),
+    )

@@ -9,13 +9,14 @@ from aiohttp import web
 from hub.web.signer import pages
 from hub.web.signer.contract import reading
 from hub.web.signer.school import poster
-from hub.web.signer.signing import device_keys, landing, pairing, passkeys, protocol, share_link
+from hub.web.signer.signing import answering, device_keys, landing, pairing, passkeys, protocol, share_link
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from landing.routes()
     yield from poster.routes()
     yield from protocol.routes()
+    yield from answering.routes()
     yield from passkeys.routes()
     yield from pairing.routes()
     yield from device_keys.routes()

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from hub.lifecycle.contract.give_answers import asked_fields
 from hub.lifecycle.contract.terms import ROLE_WORDS, card
 from hub.lifecycle.messaging.send import deadline_words
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.open_link import contracts_of
 from hub.lifecycle.signing.sign import consent_for
+from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.signing.signature_request import Custody
@@ -28,6 +30,7 @@ from hub.web.i18n import language_of
 from hub.web.pages import page
 from hub.web.security import session_secret
 from hub.web.signer.contract.reading import Looked, blocks_of, look
+from hub.web.signer.signing.answering import get_attached
 from hub.web.signer.user_agent import Inside, System, recognised
 from qianda.passkey import relying_party
 
@@ -83,6 +86,7 @@ class PageState:
 def routes() -> Iterable[web.AbstractRouteDef]:
     return [
         web.get("/sign/contract", read),
+        web.get("/sign/answers", answers),
         web.get("/sign/text", text),
         web.get("/sign/signature", sign),
         web.get("/sign/token", token),
@@ -98,6 +102,7 @@ async def read(request: web.Request) -> web.Response:
     place = await where(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    _ask_first(place)
     text_first = recognised(request.headers.get("User-Agent", "")).system is not System.DESKTOP
     if text_first:
         await _note_text(request, place)
@@ -107,9 +112,29 @@ async def read(request: web.Request) -> web.Response:
         "signer/read.html",
         place,
         changed="changed" in request.query,
+        may_change_answers=bool(asked_fields(place.looked.contract)) and not place.looked.contract.revision,
         text_first=text_first,
         blocks=blocks,
     )
+
+
+def _ask_first(place: PageState) -> None:
+    """Lead to what has to be filled in before the contract can be read as it will be signed."""
+    if place.looked.contract.lacks_answers:
+        raise web.HTTPSeeOther(f"/sign/answers?id={place.id}")
+
+
+async def answers(request: web.Request) -> web.Response:
+    """Show what the contract asks for, until somebody has signed it."""
+    place = await where(request)
+    seen = place.looked.contract
+    fields = asked_fields(seen)
+    if place.standing != "open" or not fields or seen.revision:
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
+    attached = await get_attached(request, seen)
+    values = seen.data.get("answers", {})
+    known = {"fields": fields, "values": values, "attached": attached, "max_bytes": MAX_ATTACHMENT_BYTES}
+    return _show(request, "signer/answers.html", place, **known)
 
 
 async def _note_text(request: web.Request, place: PageState) -> None:
@@ -122,6 +147,8 @@ async def _note_text(request: web.Request, place: PageState) -> None:
 
 async def text(request: web.Request) -> web.Response:
     place = await where(request)
+    if place.standing == "open":
+        _ask_first(place)
     await _note_text(request, place)
     return _show(request, "signer/text.html", place, blocks=blocks_of(place.looked.contract))
 
@@ -158,6 +185,7 @@ async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Resp
     place = await where(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    _ask_first(place)
     if request.query.get("document", place.looked.contract.document) != place.looked.contract.document:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
     seen, me = place.looked.contract, place.looked.visit.signer

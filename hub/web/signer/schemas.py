@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hub.errors import BadInput
+from hub.model.contract.asked_field import MAX_ASKED_FIELDS
 from hub.model.signing.device_key import MAX_LABEL_LENGTH
 from hub.model.signing.signature_request import Custody
 from hub.web.api.schemas import SignerAsked, StudentAsked
@@ -169,6 +170,12 @@ class FreshPasskey(Body):
 
 class Decline(Body):
     reason: Long = ""
+
+
+class AnswersBody(Body):
+    """What a signer has filled in, by the names of the fields."""
+
+    values: Annotated[dict[Text, Long], Field(max_length=MAX_ASKED_FIELDS)]
 
 
 class QuestionBody(Body):

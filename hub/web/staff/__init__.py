@@ -8,7 +8,16 @@ from aiohttp import web
 
 from hub.model.staff.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
-from hub.web.staff.contract import contract, download_many, issuing, print_codes, reading, rehearsing, revealing
+from hub.web.staff.contract import (
+    attachments,
+    contract,
+    download_many,
+    issuing,
+    print_codes,
+    reading,
+    rehearsing,
+    revealing,
+)
 from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
@@ -107,6 +116,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/document.pdf": StaffRoute(Permission.READ_CONTRACT, reading.document),
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
+    f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.READ_CONTRACT, attachments.attachment),
     f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
     f"{_ONE}/addendum.zip": StaffRoute(Permission.READ_CONTRACT, reading.addendum),
 }

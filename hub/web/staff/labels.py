@@ -218,6 +218,7 @@ STUCK = known_problems() | {
 VERSIONS = {
     "draft": "draft",
     "issued": "issued, with empty signature fields",
+    "answered": "with what the signer has filled in",
     "signed": "with one more signature",
     "final": "completed, sealed",
 }

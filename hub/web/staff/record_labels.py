@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 RECORDS = {
-    "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
+    "drawn": "contract drawn", "issued": "issued", "answered": "filled in",
+    "task-opened": "turn came", "message-sending": "message handed over",
     "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
     "reminders-changed": "reminders changed for this contract",
     "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
@@ -11,6 +12,7 @@ RECORDS = {
     "viewed-by-staff": "looked at by staff", "read-by-staff": "read by staff",
     "question-answered": "question answered by text message",
     "contact-revealed": "whole number shown to staff", "downloaded-by-staff": "downloaded by staff",
+    "attachment-opened": "attachment of a signer opened",
     "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
     "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",

@@ -24,6 +24,7 @@ from hub.web.app_keys import HUB, PAGE_IMAGES
 from hub.web.i18n import chosen_language
 from hub.web.security import session_secret
 from hub.web.signer.answers import contract_id
+from hub.web.signer.signing.answering import asks_json
 from hub.web.signer.signing.protocol import iso
 
 
@@ -76,7 +77,7 @@ async def contract(request: web.Request) -> web.Response:
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     """Return the contract as JSON. `summary`: in the visitor's chosen language, otherwise the signer's. `deadline`: ISO
-    8601. `custody`: the accepted kinds of custody; empty for any."""
+    8601. `custody`: the accepted kinds of custody; empty for any. `asks`, `answered`: see `asks_json`."""
     seen, me = looked.contract, looked.visit.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
@@ -97,6 +98,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
         "deadline": iso(seen.deadline),
         "custody": list(accepted_custody(request.app[HUB].services, seen, me)),
         "campus": looked.campus.named(language),
+        **asks_json(seen),
     }
 
 

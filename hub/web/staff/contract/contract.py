@@ -41,6 +41,7 @@ from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
 from hub.web.pages import translator
 from hub.web.security import refuse_other_sites
+from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
@@ -92,7 +93,7 @@ async def show_contract(
     return await show(
         visit,
         "staff/contract.html",
-        **_wording(visit),
+        **_wording(visit, found),
         contract=found,
         signers=signers,
         tasks=tasks,
@@ -117,15 +118,20 @@ async def show_contract(
     )
 
 
-def _wording(visit: DeskVisit) -> dict[str, Any]:
-    """Return the kinds of documents, and functions that show stored texts: times, and messages with words in place of
-    the link and the codes, which staff must not see."""
+def _wording(visit: DeskVisit, found: Contract) -> dict[str, Any]:
+    """Return the kinds of documents, what was filled in, and functions that show stored texts: times, and messages with
+    words in place of the link and the codes, which staff must not see."""
     say = translator(visit.request)
     link, code = say("[link]"), say("[code]")
     entry = visit.services.messaging.router.renderer.entry
     secrets = {"link": link, "ticket": link, "entry": entry, "pickup": code, "code": code}
     hide = partial(render, variables=secrets)
-    fixed = {"id_types": list(IdType), "blank": Entered(), "reveal_choices": CHOICES}
+    fixed = {
+        "id_types": list(IdType),
+        "blank": Entered(),
+        "reveal_choices": CHOICES,
+        "filled_in": list_filled_in(found),
+    }
     return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
 
 

@@ -1,6 +1,7 @@
 // Calls of the signing protocol, and the words for what can go wrong. The session's secret is a cookie that no script sees.
 
 const CALL_MS = 30000;
+const SLOWEST_UPLOAD = 20; // bytes a millisecond
 
 export class Offline extends Error {}
 
@@ -22,12 +23,13 @@ export class Problem extends Error {
 export async function call(path, { body, id } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), CALL_MS);
+  const file = body instanceof Blob ? body : null;
+  const timer = setTimeout(() => stop.abort(), CALL_MS + (file ? file.size / SLOWEST_UPLOAD : 0));
   try {
     const response = await fetch(address, {
       method: body ? 'POST' : 'GET', credentials: 'same-origin', redirect: 'error', cache: 'no-store', signal: stop.signal,
-      headers: { 'Accept-Language': document.documentElement.lang, ...(body && { 'Content-Type': 'application/json' }) },
-      body: body && JSON.stringify(body),
+      headers: { 'Accept-Language': document.documentElement.lang, ...(body && { 'Content-Type': file ? 'application/octet-stream' : 'application/json' }) },
+      body: file ?? (body && JSON.stringify(body)),
     });
     const content = new Uint8Array(await response.arrayBuffer());
     if (!response.ok) throw problemOf(response, content);
@@ -178,7 +180,7 @@ export function nameOf(error) {
   if (!(error instanceof Problem)) return 'other';
   const { code } = error;
   if (['not-verified', 'session-not-valid'].includes(code)) return 'session-not-valid';
-  if (['illegal-move', 'not-your-turn', 'contract-not-found', 'already-signed'].includes(code)) return 'elsewhere';
+  if (['illegal-move', 'not-your-turn', 'contract-not-found', 'already-signed', 'answers-missing', 'answers-fixed'].includes(code)) return 'elsewhere';
   if (['document-changed', 'wrong-document', 'wrong-consent'].includes(code)) return 'changed';
   return error.status >= 500 ? 'unavailable' : code;
 }

@@ -1,0 +1,193 @@
+"""Take what a contract asks its signer for, and lay out the contract with it, before anybody signs.
+
+The school issues the contract with empty places. It cannot be signed like this: the first signer fills them in, the
+document is laid out anew by the very text and terms it was issued with, and takes the place of the empty one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from hub.documents.contract_data import read_contract_data
+from hub.documents.fonts import ContractFont
+from hub.documents.layout import LaidOut
+from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
+from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
+from hub.lifecycle.services import Services
+from hub.lifecycle.signing.open_link import Visit, lock_visit, visit
+from hub.lifecycle.signing.sign import list_replaceable
+from hub.lifecycle.signing.signing_order import check_open
+from hub.model.contract.asked_field import LEFT_EMPTY, AskedField, FieldKind, check_answers, read_asked_fields
+from hub.model.contract.attachment import Attachment, describe_attachment
+from hub.model.contract.contract import Contract
+from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.answers import seal_content
+from hub.store.evidence.record import PersonalValue
+from hub.store.transaction import Transaction
+
+# Uploads for one contract, also those that were replaced.
+MAX_UPLOADS: Final = 60
+_DESCRIBED: Final = ("id", "media_type", "size", "sha256")
+
+
+@dataclass(frozen=True)
+class GivenAnswers:
+    """Checked answers. `attached`: the file of each field that has one."""
+
+    values: Mapping[str, str]
+    attached: Mapping[str, Attachment]
+
+
+def asked_fields(contract: Contract) -> tuple[AskedField, ...]:
+    """Return what the contract asks for; nothing for most."""
+    kept = contract.data.get("to_fill_in")
+    return read_asked_fields(kept["template"]["asks"]) if kept else ()
+
+
+def newest_attachments(found: Sequence[Attachment]) -> dict[str, Attachment]:
+    """Return the newest attachment of each field that was not replaced. `found`: oldest first."""
+    return {each.name: each for each in found if each.superseded_at is None}
+
+
+# ---- attachments
+
+
+async def attach(services: Services, secret: str, contract_id: UUID | None, name: str, uploaded: bytes) -> Attachment:
+    """Keep a file for a field, sealed. It counts once the answers are given.
+
+    Raises BadInput (`name`) for a file that is no photo and no PDF, ManyAttachments, and as `give_answers` does.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret, contract_id)
+        await _check_may_answer(tx, visiting)
+        if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
+            raise ManyAttachments
+    fields = {each.name for each in asked_fields(visiting.contract) if each.kind is FieldKind.ATTACHMENT}
+    if name not in fields:
+        raise BadInput("this is not asked for", field="name")
+    media_type, content = await asyncio.to_thread(services.documents.attachments.read, uploaded, name)
+    attachment_id = uuid4()
+    sealed = await asyncio.to_thread(seal_content, attachment_id, content)
+    file = await services.files.put(sealed.content)
+    async with services.database.transaction(EVERYTHING) as tx:
+        now = await lock_visit(tx, secret, visiting.contract.id)
+        await _check_may_answer(tx, now)
+        attachment = Attachment(
+            id=attachment_id,
+            contract=now.contract.id,
+            signer=now.signer.id,
+            campus=now.contract.campus,
+            name=name,
+            media_type=media_type,
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            file=file,
+            given_at=tx.now,
+        )
+        await tx.answers.add_attachment(attachment, sealed.key)
+    return attachment
+
+
+# ---- answers
+
+
+async def give_answers(
+    services: Services, secret: str, contract_id: UUID | None, values: Mapping[str, str]
+) -> Contract:
+    """Lay out the contract with these answers and the attachments that were given, in place of the present document.
+
+    Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, AnswersFixed once somebody
+    has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile.
+    """
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret, contract_id)
+        await _check_may_answer(tx, visiting)
+        attached = newest_attachments(await tx.answers.list_attachments(visiting.contract.id))
+    given = GivenAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
+    laid_out, document = await asyncio.to_thread(_lay_out, services, visiting.contract, given)
+    sha256 = await services.files.put(document)
+    async with services.database.transaction(EVERYTHING) as tx:
+        now = await lock_visit(tx, secret, visiting.contract.id)
+        replaced = await _check_may_answer(tx, now)
+        present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
+        if now.contract.document != visiting.contract.document or present != attached:
+            raise DocumentChanged
+        for request in replaced:  # this signer looks at the document again
+            await tx.signatures.lapse(request.id)
+        return await _write(tx, now, given, laid_out, (sha256, len(document)))
+
+
+async def _check_may_answer(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
+    """Raise if this signer may not fill in the contract now. Return their own requests that the answers replace."""
+    contract = visiting.contract
+    if not asked_fields(contract):
+        raise IllegalMove("this contract asks for nothing")
+    check_open(contract, visiting.task)
+    if contract.revision:
+        raise AnswersFixed
+    if tx.planning_now >= contract.deadline:
+        raise IllegalMove("the deadline has passed")
+    return await list_replaceable(tx, visiting)
+
+
+def _lay_out(services: Services, contract: Contract, given: GivenAnswers) -> tuple[LaidOut, bytes]:
+    kept: Mapping[str, Any] = contract.data["to_fill_in"]
+    printer = services.documents.printer
+    template = printer.templates.get(contract.template, contract.language).as_kept(kept["template"])
+    data = read_contract_data(kept["terms"])
+    shown = {field.name: _shown(field, given, contract.language) for field in template.asks}
+    for name, value in given.values.items():
+        ContractFont().check([value], field=name)
+    laid_out = printer.lay_out_by(template, replace(data, extra=dict(data.extra) | {"answers": shown}))
+    return laid_out, add_signature_fields(services, laid_out)
+
+
+def _shown(field: AskedField, given: GivenAnswers, language: str) -> str:
+    if field.kind is FieldKind.ATTACHMENT and field.name in given.attached:
+        file = given.attached[field.name]
+        return describe_attachment(file.media_type, file.size, file.sha256, language)
+    return given.values.get(field.name) or LEFT_EMPTY[language]
+
+
+async def _write(
+    tx: Transaction, visiting: Visit, given: GivenAnswers, laid_out: LaidOut, stored: tuple[str, int]
+) -> Contract:
+    contract, signer = visiting.contract, visiting.signer
+    sha256, size = stored
+    attachments = {name: {key: getattr(file, key) for key in _DESCRIBED} for name, file in given.attached.items()}
+    shown = {
+        "answers": dict(given.values),
+        "attachments": {name: file | {"id": str(file["id"])} for name, file in attachments.items()},
+        "answered_by": str(signer.id),
+        "text": plain_blocks(laid_out),
+        "pages": laid_out.pages,
+    }
+    changed = await tx.answers.put(contract, sha256, shown)
+    await tx.answers.supersede_others(contract.id, [file.id for file in given.attached.values()], tx.now)
+    await tx.contracts.add_version(contract.id, "answered", sha256, size, tx.now)
+    commitments = await _commit(tx, visiting, given)
+    facts = {
+        "document_sha256": sha256,
+        "draft_sha256": hashlib.sha256(laid_out.pdf).hexdigest(),
+        "template_version": contract.template_version,
+        "answers": commitments,
+        "attachments": {name: file.sha256 for name, file in given.attached.items()},
+    }
+    await tx.record.append(contract.id, contract.campus, "answered", visiting.actor, facts)
+    return changed
+
+
+async def _commit(tx: Transaction, visiting: Visit, given: GivenAnswers) -> dict[str, str]:
+    """Store the answers as values that can be erased. Return their commitments, by field."""
+    salt = await tx.contracts.salt(visiting.signer.id)
+    if salt is None:
+        raise IllegalMove("this person was erased")
+    values = [PersonalValue(visiting.signer, salt, name, value) for name, value in given.values.items()]
+    await tx.record.commit_all(values)
+    return {value.name: value.commitment for value in values}

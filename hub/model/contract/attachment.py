@@ -1,0 +1,44 @@
+"""Attachment: a photo or PDF that a signer gives for a field of the template. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+# Bytes of one upload: photos of phones have 2 to 6 MB.
+MAX_ATTACHMENT_BYTES: Final = 10 << 20
+_TYPE_WORDS: Final = {
+    "image/jpeg": {"zh": "照片", "en": "Photo"},
+    "application/pdf": {"zh": "PDF 文件", "en": "PDF file"},
+}
+ENDINGS: Final = {"image/jpeg": "jpg", "application/pdf": "pdf"}
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """`name`: of the field. `sha256`, `size`: of the content as it is kept; `file`: SHA-256 of the stored file, which
+    is that content sealed. `superseded_at`: when another one took its place."""
+
+    id: UUID
+    contract: UUID
+    signer: UUID
+    campus: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    file: str
+    given_at: datetime
+    superseded_at: datetime | None = None
+
+    @property
+    def ending(self) -> str:
+        return ENDINGS[self.media_type]
+
+
+def describe_attachment(media_type: str, size: int, sha256: str, language: str) -> str:
+    """Return the words by which the contract refers to an attachment."""
+    said = f"{_TYPE_WORDS[media_type][language]}{'，' if language == 'zh' else ', '}{max(1, round(size / 1024))} KB"
+    return f"{said}{'，' if language == 'zh' else ', '}SHA-256 {sha256}"

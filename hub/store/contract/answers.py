@@ -1,0 +1,111 @@
+"""What signers fill in before they sign, and their attachments.
+
+The content of an attachment is a stored file, sealed with a key of its own; the key stands sealed in the row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import ARRAY, DateTime, Table, Uuid, any_, bindparam, insert, select, update
+
+from hub.errors import NotFound, UnreadableFile
+from hub.model.contract.attachment import Attachment
+from hub.model.contract.contract import Contract
+from hub.store.contract.contracts import ANSWERS, VERSION, Contracts
+from hub.store.kernel.cipher import NONCE_BYTES, Cipher
+from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
+from hub.store.tables import AttachmentRow, table_of
+
+ATTACHMENT: Table = table_of(AttachmentRow)
+_KEY: Final = SealedColumn.of(ATTACHMENT.c.key_sealed)
+_KEY_BITS: Final = 256
+_FIELDS: Final = set(Attachment.__dataclass_fields__)
+_ADD = SqlStatement(insert(ATTACHMENT))
+_OF_CONTRACT = SqlStatement(
+    select(ATTACHMENT).where(ATTACHMENT.c.contract == bindparam("of")).order_by(ATTACHMENT.c.given_at, ATTACHMENT.c.id)
+)
+_SUPERSEDE = SqlStatement(
+    update(ATTACHMENT)
+    .where(
+        ATTACHMENT.c.contract == bindparam("of"),
+        ATTACHMENT.c.superseded_at.is_(None),
+        ~(ATTACHMENT.c.id == any_(bindparam("kept", type_=ARRAY(Uuid())))),
+    )
+    .values(superseded_at=bindparam("at", type_=DateTime(timezone=True)))
+)
+_FORGET_FILE = SqlStatement(
+    update(VERSION)
+    .where(VERSION.c.contract == bindparam("of"), VERSION.c.sha256 == bindparam("document"))
+    .values(file=None)
+)
+
+
+@dataclass(frozen=True)
+class SealedContent:
+    """A content, sealed for one attachment (by its id), and the key."""
+
+    content: bytes
+    key: bytes
+
+
+def seal_content(attachment: UUID, content: bytes) -> SealedContent:
+    key, nonce = AESGCM.generate_key(_KEY_BITS), os.urandom(NONCE_BYTES)
+    return SealedContent(nonce + AESGCM(key).encrypt(nonce, content, attachment.bytes), key)
+
+
+def open_content(attachment: UUID, sealed: SealedContent) -> bytes:
+    """Return the content. Raises UnreadableFile if it was changed, or is of another attachment."""
+    nonce, body = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
+    try:
+        return AESGCM(sealed.key).decrypt(nonce, body, attachment.bytes)
+    except (InvalidTag, ValueError) as error:
+        raise UnreadableFile(f"the attachment {attachment} was changed") from error
+
+
+class ContractAnswers:
+    def __init__(self, connection: Connection, cipher: Cipher, contracts: Contracts) -> None:
+        self._connection = connection
+        self._cipher = cipher
+        self._contracts = contracts
+
+    async def put(self, contract: Contract, sha256: str, shown: Mapping[str, Any]) -> Contract:
+        """Write that the document `sha256` (hex) with these answers takes the place of the present one, whose file is
+        no longer needed. The caller has locked the contract. Raises StaleVersion."""
+        sealed = self._cipher.seal_json(shown, ANSWERS.at(contract.id))
+        await self._connection.execute(_FORGET_FILE, {"of": contract.id, "document": contract.document})
+        return await self._contracts.change(contract, document=sha256, issued_sha256=sha256, answers_sealed=sealed)
+
+    async def add_attachment(self, attachment: Attachment, key: bytes) -> None:
+        values = {name: getattr(attachment, name) for name in _FIELDS}
+        values["key_sealed"] = self._cipher.seal_bytes(key, _KEY.at(attachment.id))
+        await self._connection.execute(_ADD, values)
+
+    async def list_attachments(self, contract: UUID) -> list[Attachment]:
+        """Return all of a contract, oldest first; also those that were superseded."""
+        return [_attachment(row) for row in await self._connection.execute(_OF_CONTRACT, {"of": contract})]
+
+    async def supersede_others(self, contract: UUID, kept: Sequence[UUID], at: datetime) -> None:
+        """Note that the document shows these attachments, and no others."""
+        await self._connection.execute(_SUPERSEDE, {"of": contract, "kept": list(kept), "at": at})
+
+    async def get_attachment(self, contract: UUID, attachment: UUID) -> tuple[Attachment, bytes]:
+        """Return an attachment with its key. Raises NotFound."""
+        rows = await self._connection.execute(_OF_CONTRACT, {"of": contract})
+        row = next((row for row in rows if row["id"] == attachment), None)
+        if row is None:
+            raise NotFound
+        return _attachment(row), self._cipher.open_bytes(row["key_sealed"], _KEY.at(attachment))
+
+
+def _attachment(row: Row) -> Attachment:
+    return Attachment(**{name: row[name] for name in _FIELDS})

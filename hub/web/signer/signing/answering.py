@@ -1,0 +1,80 @@
+"""The signing protocol for what a contract asks its signer for: `POST attachment` and `POST answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answers, newest_attachments
+from hub.lifecycle.signing.open_link import visit
+from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.security import session_secret
+from hub.web.signer import schemas
+from hub.web.signer.answers import contract_id
+from hub.web.signer.schemas import body
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [web.post("/sign/v1/attachment", attachment), web.post("/sign/v1/answers", answers)]
+
+
+async def attachment(request: web.Request) -> web.Response:
+    """Keep a photo or PDF, which is the body, for the field `?name=`."""
+    await request.app[BRAKES].slow_down(request, "attachment")
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        await visit(tx, session_secret(request), contract_id(request))  # nothing is received for nobody
+    uploaded = await _read_upload(request)
+    given = await attach(
+        request.app[HUB].services,
+        session_secret(request),
+        contract_id(request),
+        request.query.get("name", ""),
+        uploaded,
+    )
+    return web.json_response({"media_type": given.media_type, "size": given.size, "sha256": given.sha256}, status=201)
+
+
+async def _read_upload(request: web.Request) -> bytes:
+    content = bytearray()
+    async for chunk in request.content.iter_any():
+        content += chunk
+        if len(content) > MAX_ATTACHMENT_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_ATTACHMENT_BYTES, len(content))
+    return bytes(content)
+
+
+async def answers(request: web.Request) -> web.Response:
+    """Lay out the contract with `{values}` and the attachments. Returns the new `document_sha256` and `pages`."""
+    asked = await body(request, schemas.AnswersBody)
+    await request.app[BRAKES].slow_down(request, "answers")
+    contract = await give_answers(
+        request.app[HUB].services, session_secret(request), contract_id(request), asked.values
+    )
+    return web.json_response({"document_sha256": contract.document, "pages": contract.pages})
+
+
+def asks_json(contract: Contract) -> dict[str, Any]:
+    """Return what the contract asks for. `answered`: whether it can be signed as far as this is concerned."""
+    fields = [
+        {
+            "name": field.name,
+            "label": field.label,
+            "kind": field.kind.value,
+            "hint": field.hint,
+            "required": field.required,
+            "options": list(field.options),
+        }
+        for field in asked_fields(contract)
+    ]
+    return {"asks": fields, "answered": not contract.lacks_answers}
+
+
+async def get_attached(request: web.Request, contract: Contract) -> dict[str, Attachment]:
+    """Return the attachment of each field that has one."""
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        return newest_attachments(await tx.answers.list_attachments(contract.id))
