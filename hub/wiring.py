@@ -43,6 +43,7 @@ from hub.documents.engine import make_engine
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
+from hub.documents.own_pdf import OwnPdfReader
 from hub.documents.page_logo import read_logo
 from hub.documents.pages import PagePainter
 from hub.documents.seal_upload import PictureReader
@@ -240,11 +241,9 @@ def _school_facts(settings: Settings) -> SchoolFacts:
 def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> DocumentServices:
     writer = ClauseWriter()
     painter = PagePainter()
-    seal_pictures, attachments = PictureReader(), AttachmentReader()
-    closing.callback(seal_pictures.close)
-    closing.callback(attachments.close)
-    closing.callback(writer.close)
-    closing.callback(painter.close)
+    seal_pictures, attachments, own_pdfs = PictureReader(), AttachmentReader(), OwnPdfReader()
+    for child in (seal_pictures, attachments, own_pdfs, writer, painter):
+        closing.callback(child.close)
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
     return DocumentServices(
         school=_school_facts(settings),
@@ -254,6 +253,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
         pdf_engine=make_engine(settings.pdf_engine, clock),
         seal_pictures=seal_pictures,
         attachments=attachments,
+        own_pdfs=own_pdfs,
         representatives=_representatives(settings),
         retention=_retention(settings),
     )

@@ -90,10 +90,6 @@ class ContractTemplate:
             "asks": [dataclasses.asdict(field) for field in self.asks],
         }
 
-    def as_kept(self, kept: Mapping[str, Any]) -> ContractTemplate:
-        """Return the template with the text that `keep` has kept, however it was changed since."""
-        return dataclasses.replace(self, **(dict(kept) | {"asks": read_asked_fields(kept["asks"])}))
-
 
 LAYOUT = "layout.typ"
 # Key under which a contract's data hold what its template demanded when it was issued.
@@ -185,6 +181,13 @@ class ContractTemplates:
     def in_languages(self, template_id: str) -> dict[str, ContractTemplate]:
         """Return a template in each of its languages; empty if it does not exist."""
         return {language: self._templates[template_id, language] for language in self.languages(template_id)}
+
+    def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
+        """Return the template to lay out a contract with the text that `keep` has kept, whatever has become of it."""
+        layout, root = self.layout_of(template_id, language)
+        fields = dict(kept) | {"asks": read_asked_fields(kept["asks"])}
+        demands = {"requires": (), "consent": Consent("", "")}
+        return ContractTemplate(id=template_id, language=language, layout=layout, root=root, **demands, **fields)
 
     def layout_of(self, template_id: str, language: str) -> tuple[Path, Path]:
         """Return the Typst file of a template and the folder it may read; the one for all if the template has gone."""

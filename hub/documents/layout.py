@@ -30,6 +30,7 @@ _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, 
 _HEAD = 8.0  # mm: the line above the table, which shows the contract on a page that holds nothing else
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
+SEAL_SIZE = _SEAL * _POINTS  # PDF points: the side of the seal's square
 # Of a contract that is issued to try the hub out: before its title, and across each of its pages.
 REHEARSAL_TITLE = {"zh": "【演练】{title}", "en": "Rehearsal: {title}"}
 REHEARSAL_MARK = {"zh": "演练", "en": "REHEARSAL"}

@@ -19,6 +19,7 @@ from hub.documents.attachment_upload import AttachmentReader
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.engine import PdfEngine
 from hub.documents.layout import ContractPrinter
+from hub.documents.own_pdf import OwnPdfReader
 from hub.documents.pages import PagePainter
 from hub.documents.seal_upload import PictureReader
 from hub.identity import IdentityProvider
@@ -97,6 +98,7 @@ class DocumentServices:
     pdf_engine: PdfEngine
     seal_pictures: PictureReader
     attachments: AttachmentReader
+    own_pdfs: OwnPdfReader
     representatives: tuple[Representative, ...] = ()
     retention: Retention = field(default_factory=Retention)
 

@@ -213,6 +213,7 @@ STAFF = (
             "/staff",
             "/staff/doctor",
             "/staff/rehearsal",
+            "/staff/issue/document",
             "/staff/enrolments",
             "/staff/enrolments/{enrolment}",
             "/staff/issue",

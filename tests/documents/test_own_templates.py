@@ -31,7 +31,7 @@ def own_template(folder: Path, name: str, title: str) -> None:
 def test_an_own_template_is_laid_out_with_the_packed_layout(tmp_path: Path) -> None:
     own_template(tmp_path, "dance", "舞蹈课合同")
     templates = ContractTemplates(TEMPLATES, tmp_path)
-    assert templates.ids() == ["course", "dance"]
+    assert {"course", "dance"} <= set(templates.ids())
     writer = ClauseWriter()
     try:
         laid_out = ContractPrinter(templates, writer, ContractFont()).lay_out("dance", "zh", minor())

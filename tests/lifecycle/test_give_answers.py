@@ -18,7 +18,7 @@ from PIL import Image
 from hub.documents.attachment_upload import AttachmentReader
 from hub.documents.contract_templates import ContractTemplates
 from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, NotFound
-from hub.lifecycle.contract.give_answers import attach, give_answers
+from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields
 from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.sealing.finalise import advance
@@ -83,6 +83,9 @@ async def test_it_is_filled_in_then_signed_and_the_record_knows_both_documents()
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
         assert "（由签署人填写）" in await text_of(running, contract)
+        templates = services.documents.printer.templates
+        labels = {each: labelled_fields(templates, contract, each)[0].label for each in ("zh", "en", "fr")}
+        assert labels == {"zh": "健康情况", "en": "Health", "fr": "健康情况"}
         guardian.challenge = await guardian.fresh_challenge()
         with pytest.raises(AnswersMissing):
             await guardian.certify()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from aiohttp import FormData
 from argon2 import PasswordHasher
 
 from hub.model.staff.accounts import EVERYTHING, Staff
@@ -48,6 +49,10 @@ class Desk:
 
     async def post(self, path: str, form: Form | None = None, origin: str | None = None) -> Page:
         return await self._ask("POST", path, dict(form) if isinstance(form, Mapping) else list(form or []), origin)
+
+    async def send(self, path: str, form: FormData) -> Page:
+        """Post a form with files."""
+        return await self._ask("POST", path, form)
 
     async def _ask(self, method: str, path: str, form: Any, origin: str | None = None, site: str | None = None) -> Page:
         headers = {"Cookie": f"{COOKIE}={self.cookie}; qianda-language={self.language}", "Accept": "text/html"}

@@ -15,12 +15,12 @@ MAX_PAGES_SEARCHED: Final = 2_000
 Finding = tuple[int, float, float]  # page, counted from 0, and the middle of the words in the page's own coordinates
 
 
-def find_words(path: Path, words: str) -> list[Finding]:
+def find_words(pdf: Path | bytes, words: str) -> list[Finding]:
     """Return where the words stand, page by page. Raises CannotSeal for a file that pdfium cannot read, or with more
     pages or findings than are looked at."""
     findings: list[Finding] = []
     try:
-        with pypdfium2.PdfDocument(path) as document:
+        with pypdfium2.PdfDocument(pdf) as document:
             if len(document) > MAX_PAGES_SEARCHED:
                 raise CannotSeal(SealFault.TOO_LARGE)
             for number in range(len(document)):

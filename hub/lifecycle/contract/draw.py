@@ -32,8 +32,10 @@ from hub.lifecycle.contract.terms import (
 from hub.lifecycle.services import Services
 from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
+from hub.model.school.course import Course
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
 from hub.store.school.campuses import opening_of_campus
@@ -74,7 +76,7 @@ async def draw_contract(
     async with services.database.transaction(scope, opening_of_campus(asked.campus)) as tx:
         campus = await tx.school.campus(asked.campus)
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
-        asked = dataclasses.replace(asked, template=asked.template or (course and course.template) or DEFAULT_TEMPLATE)
+        asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
         signers = _checked_signers(await with_representative(services, tx, asked, template))
         language = _language(template, signers)
@@ -100,6 +102,12 @@ async def draw_contract(
     demands = TemplateDemands.of(template.languages, language)
     drawn_by = template.languages[language]
     return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language))
+
+
+def _template_named(asked: NewContract, course: Course | None) -> str:
+    if asked.document is not None:
+        return OWN_TEMPLATE
+    return asked.template or (course and course.template) or DEFAULT_TEMPLATE
 
 
 def _blanks(template: ContractTemplate) -> dict[str, dict[str, str]]:
@@ -264,9 +272,9 @@ def plain_blocks(laid_out: LaidOut) -> list[dict[str, Any]]:
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
-    """Return the contract's name in messages and lists: its course, or the title for a companion or a contract without
-    a course. A rehearsal is marked."""
-    if drawn.terms.course is None or drawn.asked.companion:
+    """Return the contract's name in messages and lists: its course, or the title for a companion, a PDF of the school's
+    own, or a contract without a course. A rehearsal is marked."""
+    if drawn.terms.course is None or drawn.asked.companion or drawn.asked.document:
         return laid_out.title
     name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name
     return REHEARSAL_TITLE[language].format(title=name) if drawn.terms.rehearsal else name

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from hub.documents.contract_data import read_contract_data
+from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import LaidOut
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
@@ -48,6 +49,20 @@ def asked_fields(contract: Contract) -> tuple[AskedField, ...]:
     """Return what the contract asks for; nothing for most."""
     kept = contract.data.get("to_fill_in")
     return read_asked_fields(kept["template"]["asks"]) if kept else ()
+
+
+def labelled_fields(templates: ContractTemplates, contract: Contract, language: str) -> tuple[AskedField, ...]:
+    """Return what the contract asks for, with labels and hints in the reader's language if its template still has them.
+
+    Options stay in the language of the contract, which shows them.
+    """
+    fields = asked_fields(contract)
+    if not fields or language not in templates.languages(contract.template):
+        return fields
+    present = templates.get(contract.template, language).asks
+    if [each.shape for each in present] != [each.shape for each in fields]:
+        return fields
+    return tuple(replace(own, label=said.label, hint=said.hint) for own, said in zip(fields, present, strict=True))
 
 
 def newest_attachments(found: Sequence[Attachment]) -> dict[str, Attachment]:
@@ -139,7 +154,7 @@ async def _check_may_answer(tx: Transaction, visiting: Visit) -> list[SignatureR
 def _lay_out(services: Services, contract: Contract, given: GivenAnswers) -> tuple[LaidOut, bytes]:
     kept: Mapping[str, Any] = contract.data["to_fill_in"]
     printer = services.documents.printer
-    template = printer.templates.get(contract.template, contract.language).as_kept(kept["template"])
+    template = printer.templates.as_kept(contract.template, contract.language, kept["template"])
     data = read_contract_data(kept["terms"])
     shown = {field.name: _shown(field, given, contract.language) for field in template.asks}
     for name, value in given.values.items():

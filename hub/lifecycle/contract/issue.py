@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from uuid import UUID, uuid4
 
 from hub.documents.layout import LaidOut
 from hub.errors import BadInput, Conflict
-from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract, lay_out_contract
+from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
 from hub.lifecycle.contract.end import Ending, end
+from hub.lifecycle.contract.lay_out import lay_out
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, open_next
@@ -31,12 +31,13 @@ REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOID
 @dataclass(frozen=True)
 class PreparedContract:
     """A contract with its stored file, but without a row in the database yet. `companions`: the other documents of its
-    set."""
+    set. `uploaded_size`: of the school's own PDF, if it is one."""
 
     drawn: DrawnContract
     laid_out: LaidOut
     sha256: str
     size: int
+    uploaded_size: int = 0
     companions: tuple[PreparedContract, ...] = ()
 
 
@@ -71,15 +72,17 @@ def list_companions(asked: NewContract, course: Course | None) -> list[NewContra
         raise BadInput("a set has up to ten documents, each with a template of its own", field="companions")
     # Only the first document belongs to the enrolment and to the other system's id.
     other = replace(
-        asked, companion=True, companions=None, set_id=uuid4(), enrolment=None, external_id=None, data=dict(asked.data)
+        asked, companion=True, companions=None, set_id=uuid4(), enrolment=None, external_id=None, document=None
     )
     return [replace(other, template=template) for template in templates]
 
 
 async def _lay_out(services: Services, drawn: DrawnContract) -> PreparedContract:
-    laid_out, document = await asyncio.to_thread(lay_out_contract, services, drawn)
+    laid_out, document = await lay_out(services, drawn)
     sha256 = await services.files.put(document)
-    return PreparedContract(drawn, laid_out, sha256, len(document))
+    own = drawn.asked.document
+    uploaded_size = await services.files.get_size(own.sha256) if own else 0
+    return PreparedContract(drawn, laid_out, sha256, len(document), uploaded_size)
 
 
 async def issue_prepared(
@@ -113,6 +116,8 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
     parties, commitments = await _write_signers(tx, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
+    if own := drawn.asked.document:  # its file stays, for whoever issues the contract again
+        await tx.contracts.add_version(draft.id, "uploaded", own.sha256, prepared.uploaded_size, tx.now)
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
     await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
     await tx.record.append(

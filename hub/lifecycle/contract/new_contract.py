@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 
@@ -47,7 +48,8 @@ class NewContract:
     `declared`: the ID numbers of signers who only declared their identity, without a check.
 
     `companions`: templates of further documents of the same set; None for the course's companions. `companion`: whether
-    this is such a further document. `set_id`: the set to which the contract belongs.
+    this is such a further document. `set_id`: the set to which the contract belongs. `document`: a PDF of the school's
+    own, in place of a template.
 
     `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """
@@ -69,6 +71,7 @@ class NewContract:
     companions: Sequence[str] | None = None
     companion: bool = False
     set_id: UUID | None = None
+    document: OwnDocument | None = None
 
 
 def student_of(values: Mapping[str, Any]) -> NewStudent:

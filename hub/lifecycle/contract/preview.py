@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract, lay_out_contract
+from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
+from hub.lifecycle.contract.lay_out import lay_out
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_message
 from hub.lifecycle.messaging.send import NewMessage
@@ -49,7 +50,7 @@ class ContractPreview:
 async def preview_contract(services: Services, scope: Scope, asked: NewContract) -> ContractPreview:
     """Draw and lay out a contract with the real data. Raises as `prepare_contract` does."""
     drawn = await draw_contract(services, scope, asked, UNNUMBERED)
-    laid_out, document = await asyncio.to_thread(lay_out_contract, services, drawn)
+    laid_out, document = await lay_out(services, drawn)
     images = await asyncio.to_thread(services.documents.pages.page_images, document)
     contract = draft_contract(drawn, laid_out)
     async with services.database.transaction(scope) as tx:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.lifecycle.contract.give_answers import asked_fields
+from hub.lifecycle.contract.give_answers import asked_fields, labelled_fields
 from hub.lifecycle.contract.terms import ROLE_WORDS, card
 from hub.lifecycle.messaging.send import deadline_words
 from hub.lifecycle.signing import device_keys
@@ -128,7 +128,8 @@ async def answers(request: web.Request) -> web.Response:
     """Show what the contract asks for, until somebody has signed it."""
     place = await where(request)
     seen = place.looked.contract
-    fields = asked_fields(seen)
+    templates = request.app[HUB].services.documents.printer.templates
+    fields = labelled_fields(templates, seen, language_of(request, place.looked.visit.signer.language))
     if place.standing != "open" or not fields or seen.revision:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     attached = await get_attached(request, seen)

@@ -217,6 +217,7 @@ STUCK = known_problems() | {
 }
 VERSIONS = {
     "draft": "draft",
+    "uploaded": "the school's own PDF",
     "issued": "issued, with empty signature fields",
     "answered": "with what the signer has filled in",
     "signed": "with one more signature",
@@ -230,6 +231,8 @@ FIELDS = {
     "password": "password", "role": "role", "subject": "subject", "expires": "end", "scope": "what it may do",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
     "until": "end", "number": "number",
+    "document": "PDF", "places": "places of the signatures", "document_title": "title",
+    "companions": "documents of the set",
 }  # fmt: skip
 POLICY_KEYS = {
     "reminders_after": "Reminders after",

@@ -21,6 +21,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, end_of_day
 from hub.web.app_keys import BRAKES
+from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
@@ -53,7 +54,9 @@ def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
 
 
 async def form(visit: DeskVisit) -> web.Response:
-    return await _form(visit, {})
+    """Show the form. `?document=`: for a PDF that was just uploaded."""
+    asked = {name: printable(value) for name, value in visit.request.query.items()}
+    return await _form(visit, {name: asked[name] for name in ("document", "document_title") if name in asked})
 
 
 async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
@@ -136,6 +139,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
         send=read_send(value("send")),
         deadline=_deadline(value("deadline"), campus),
         representative=value("representative") == "yes",
+        document=read_own_document(visit.services, Entered(entered)),
     )
 
 

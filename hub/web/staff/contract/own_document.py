@@ -1,0 +1,62 @@
+"""A PDF of the school's own: uploaded and checked, then issued by the usual form, which asks for its places as well."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Final
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
+from hub.lifecycle.services import Services
+from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, MAX_TITLE_LENGTH, OwnDocument
+from hub.web.app_keys import BRAKES
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import DeskVisit
+
+# Fields of the form, by the signature fields for which they say the place.
+PLACES: Final = {
+    "place_guardian": "guardian-1",
+    "place_guardian2": "guardian-2",
+    "place_student": "student-1",
+    "place_representative": "representative-1",
+    "place_seal": "seal",
+}
+_PREFIXES: Final = ("page:", "keyword:", "keyword#")
+
+
+async def upload_form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    megabytes = MAX_OWN_DOCUMENT_BYTES >> 20
+    return await show(visit, "staff/own_document.html", problem=problem, megabytes=megabytes)
+
+
+async def upload(visit: DeskVisit) -> web.StreamResponse:
+    """Check and keep the PDF, and lead to the form. Without being issued the file goes after a day."""
+    await visit.request.app[BRAKES].slow_down(visit.request, "check")
+    sent = (await visit.request.post()).get("document")
+    if not isinstance(sent, web.FileField):
+        return await upload_form(visit, BadInput("choose a file first"))
+    title = printable(PurePath(sent.filename).stem)[:MAX_TITLE_LENGTH]
+    try:
+        reference = await keep_own_document(visit.services, sent.file.read())
+    except QiandaError as error:
+        return await upload_form(visit, error)
+    address = visit.request.rel_url.with_path("/staff/issue").with_query(document=reference, document_title=title)
+    raise web.HTTPSeeOther(address)
+
+
+def read_own_document(services: Services, entered: Entered) -> OwnDocument | None:
+    """Return the document that the form names, None if it names none. Plain words are a keyword. Raises BadInput."""
+    if not entered["document"]:
+        return None
+    title = entered["document_title"].strip()
+    if not 0 < len(title) <= MAX_TITLE_LENGTH:
+        raise BadInput("a title of up to 60 characters", field="document_title")
+    said = {field: entered[name].strip() for name, field in PLACES.items()}
+    places = {field: _place(text) for field, text in said.items() if text}
+    return OwnDocument(find_own_document(services, entered["document"]), title, places)
+
+
+def _place(text: str) -> str:
+    return text if text.startswith(_PREFIXES) else f"keyword:{text}"
