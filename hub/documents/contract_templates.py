@@ -47,6 +47,8 @@ class ContractTemplate:
 
     `asks`: what a signer fills in, or attaches, before the contract is laid out for signing. The clauses find it as
     `extra.answers.NAME`.
+
+    `needs_approval`: somebody else has to approve before contracts are issued by it.
     """
 
     id: str
@@ -63,6 +65,7 @@ class ContractTemplate:
     custody: Mapping[Role, tuple[Custody, ...]] = field(default_factory=dict)
     representative: bool = False
     asks: tuple[AskedField, ...] = ()
+    needs_approval: bool = False
 
     @property
     def sha256(self) -> str:
@@ -154,7 +157,7 @@ class ContractTemplates:
         """Raise TemplateFailed if a template's demands on its signers depend on the language."""
         for language in self.languages(template.id):
             other = self._templates[template.id, language]
-            if (other.custody, other.representative) != (template.custody, template.representative):
+            if _demands(other) != _demands(template):
                 raise TemplateFailed(f"The languages of the contract template {template.id} differ in their demands.")
             if [field.shape for field in other.asks] != [field.shape for field in template.asks]:
                 raise TemplateFailed(f"The languages of the contract template {template.id} ask for different things.")
@@ -201,6 +204,10 @@ class ContractTemplates:
         return sorted(language for known, language in self._templates if known == template_id)
 
 
+def _demands(template: ContractTemplate) -> tuple[object, ...]:
+    return template.custody, template.representative, template.needs_approval
+
+
 def _read_all(folder: Path, packed: Path) -> list[ContractTemplate]:
     return [_read(path.parent, folder, packed) for path in sorted(folder.glob("*/template.toml"))]
 
@@ -228,6 +235,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             custody=_custody(facts.get("custody", {})),
             representative=_yes_or_no(facts, "representative"),
             asks=read_asked_fields(facts.get("asks", [])),
+            needs_approval=_yes_or_no(facts, "needs_approval"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error

@@ -43,6 +43,7 @@ DATES = ("starts", "ends")
 AMOUNTS = ("price", "materials_fee")
 DETAILS = (
     "template",
+    "approval",
     "companions",
     *TEXTS,
     *(f"{name}_en" for name in TEXTS),
@@ -179,6 +180,10 @@ class _Reader:
             found[name] = self._amount(f"{place}, {name}", values.get(name, "0" if name == "materials_fee" else None))
         if found["starts"] and found["ends"] and found["ends"] < found["starts"]:
             self.fault(f"{place}, ends", "is before the course starts")
+        if "approval" in values:
+            found["approval"] = values["approval"]
+            if not isinstance(values["approval"], bool):
+                self.fault(f"{place}, approval", "has to be true or false")
         if "companions" in values:
             found["companions"] = list(self._names(f"{place}, companions", values["companions"]))
         found["refund_steps"] = self._steps(f"{place}, refund_steps", values.get("refund_steps"))

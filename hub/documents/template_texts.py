@@ -34,6 +34,7 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
         "trial_allowed": one.trial_allowed,
         "custody": {role.value: list(accepted) for role, accepted in one.custody.items()},
         "representative": one.representative,
+        "needs_approval": one.needs_approval,
         "languages": {
             language: {
                 "requires": list(template.requires),
@@ -70,6 +71,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         custody=TemplateDemands.read_custody(fixed["custody"]),
         representative=fixed["representative"],
         asks=read_asked_fields(own.get("asks", [])),
+        needs_approval=fixed.get("needs_approval", False),
     )
 
 

@@ -46,7 +46,10 @@ from hub.errors.certificates import CustodyTooLow as CustodyTooLow
 from hub.errors.certificates import KeyOfSomebodyElse as KeyOfSomebodyElse
 from hub.errors.certificates import KeyRevoked as KeyRevoked
 from hub.errors.certificates import WrongProof as WrongProof
+from hub.errors.enrolments import ActDecided as ActDecided
+from hub.errors.enrolments import ApprovalNeeded as ApprovalNeeded
 from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
+from hub.errors.enrolments import EnrolmentsChanged as EnrolmentsChanged
 from hub.errors.enrolments import ImportUndone as ImportUndone
 from hub.errors.files import ManyChecks as ManyChecks
 from hub.errors.files import ManyFiles as ManyFiles

@@ -13,3 +13,22 @@ class EnrolmentIssued(Conflict):
 class ImportUndone(Conflict):
     code = "import-undone"
     sentence = "This import was undone meanwhile."
+
+
+class ApprovalNeeded(Conflict):
+    """The course or its template asks that somebody else approves before a contract is issued."""
+
+    code = "approval-needed"
+    sentence = "Somebody else has to approve contracts of this kind: issue them from the list of enrolments."
+
+
+class ActDecided(Conflict):
+    code = "act-decided"
+    sentence = "This does not wait for approval any more."
+
+
+class EnrolmentsChanged(Conflict):
+    """What was looked at before approving is not what is there now."""
+
+    code = "enrolments-changed"
+    sentence = "Something in these enrolments was changed after you opened the page. Look at it again, then approve."

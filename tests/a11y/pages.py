@@ -259,6 +259,7 @@ STAFF = (
         )
     ),
     LookedAtPage("/staff/texts/{kind}/{subject}/{version}", "staff", "a message that waits"),
+    LookedAtPage("/staff/issued/{act}", "staff", "waits for approval"),
     LookedAtPage(ONE, "staff", "completed"),
     LookedAtPage(ONE, "staff", "unknown", status=404),
     LookedAtPage("/staff/seals/{seal}/grant", "keeper"),

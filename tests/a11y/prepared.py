@@ -19,6 +19,8 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
+from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
+from hub.model.school.issue_many import IssueAct
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
@@ -187,7 +189,17 @@ async def _prepare_staff(prepared: PreparedHub) -> None:
     seal = f"/staff/seals/{(await configured_seal(running)).id}"
     prepared.paths |= {f"/staff/seals/{{seal}}{part}": seal + part for part in ("", "/grant", "/revoke", "/register")}
     await _write_texts(prepared, desk)
+    await _ask_to_issue(prepared)
     await _follow_links(prepared, desk)
+
+
+async def _ask_to_issue(prepared: PreparedHub) -> None:
+    """Have an act wait until somebody else approves it."""
+    async with prepared.running.hub.database.transaction(EVERYTHING) as tx:
+        waiting = await tx.enrolments.list_fitting(EnrolmentFilter(state=EnrolmentState.WAITING), 3)
+        act = IssueAct(uuid4(), "hq", "staff:somebody", tx.now, needs_approval=True)
+        assert waiting and await tx.issue_acts.begin(act, waiting)
+    prepared.paths["/staff/issued/{act} (waits for approval)"] = f"/staff/issued/{act.id}"
 
 
 async def _write_texts(prepared: PreparedHub, desk: Desk) -> None:

@@ -56,7 +56,7 @@ async def begun(
     selection = IssueSelection(EnrolmentFilter(), [each.id for each in enrolments])
     async with running.hub.database.transaction(scope) as tx:
         act = IssueAct(uuid4(), "hefei", "staff:x", tx.now, deadline=deadline)
-        await begin_issuing(tx, selection, act)
+        await begin_issuing(running.hub.services, tx, selection, act)
     return act.id
 
 

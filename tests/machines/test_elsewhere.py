@@ -160,7 +160,7 @@ async def test_a_worker_killed_amid_many_contracts_leaves_each_to_be_issued_once
     selection = IssueSelection(EnrolmentFilter(), [each.id for each in enrolments])
     async with site.hub.database.transaction(EVERYTHING) as tx:
         act = IssueAct(uuid4(), "hefei", "staff:x", tx.now, send="none")
-        await begin_issuing(tx, selection, act)
+        await begin_issuing(site.hub.services, tx, selection, act)
 
     async def progress() -> IssueProgress:
         async with site.hub.database.transaction(EVERYTHING) as tx:

@@ -15,7 +15,7 @@ from hub.documents.contract_data import ContractData
 from hub.documents.contract_templates import DEMANDS, ContractTemplate, TemplateDemands
 from hub.documents.layout import REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
-from hub.errors import BadInput
+from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner
 from hub.lifecycle.contract.representatives import representative_at
@@ -69,7 +69,7 @@ async def draw_contract(
     """Check the input and set the terms. `number`: the contract's number; None takes the next number, which is never
     used again.
 
-    Raises BadInput (with the field), GuardianRequired.
+    Raises BadInput (with the field), GuardianRequired, ApprovalNeeded.
     """
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
@@ -78,6 +78,8 @@ async def draw_contract(
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
+        if number is None and not may_issue(asked, course, template):
+            raise ApprovalNeeded
         signers = _checked_signers(await with_representative(services, tx, asked, template))
         language = _language(template, signers)
         student = _checked_student(asked)
@@ -114,6 +116,13 @@ def _blanks(template: ContractTemplate) -> dict[str, dict[str, str]]:
     """Return what the document shows for the fields that its signer has not filled in yet."""
     blanks = {field.name: UNANSWERED[template.language] for field in template.asks}
     return {"answers": blanks} if blanks else {}
+
+
+def may_issue(asked: NewContract, course: Course | None, template: TemplateInForce) -> bool:
+    """Return whether a contract may be issued. Where somebody else has to approve, one that was approved may; and one
+    in the place of another, of which the other people know already; and a rehearsal."""
+    needed = template.needs_approval or (course is not None and course.needs_approval)
+    return not needed or asked.approved or asked.rehearsal or asked.replaces is not None
 
 
 def check_people(asked: NewContract, on: date) -> None:

@@ -51,6 +51,8 @@ class NewContract:
     this is such a further document. `set_id`: the set to which the contract belongs. `document`: a PDF of the school's
     own, in place of a template.
 
+    `approved`: somebody other than whoever asked for it has approved that it is issued.
+
     `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """
 
@@ -68,6 +70,7 @@ class NewContract:
     representative: bool = False
     declared: Sequence[str] = ()
     rehearsal: bool = False
+    approved: bool = False
     companions: Sequence[str] | None = None
     companion: bool = False
     set_id: UUID | None = None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from hub.documents.contract_templates import ContractTemplate
 from hub.documents.template_texts import build_templates
+from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE
 from hub.lifecycle.services import Services
+from hub.model.school.course import Course
 from hub.model.school.text_version import TextKind
 from hub.store.transaction import Transaction
 
@@ -24,8 +26,21 @@ class TemplateInForce:
         return any(template.representative for template in self.languages.values())
 
     @property
+    def needs_approval(self) -> bool:
+        return any(template.needs_approval for template in self.languages.values())
+
+    @property
     def version(self) -> str:
         return next((template.version for template in self.languages.values()), "")
+
+
+async def needs_approval(services: Services, tx: Transaction, course: Course | None, template_id: str = "") -> bool:
+    """Return whether somebody else has to approve before a contract of this course is issued. `template_id`: instead of
+    the course's own."""
+    if course is not None and course.needs_approval:
+        return True
+    named = template_id or (course.template if course else "") or DEFAULT_TEMPLATE
+    return (await get_template_in_force(services, tx, named)).needs_approval
 
 
 async def get_template_in_force(services: Services, tx: Transaction, template_id: str) -> TemplateInForce:

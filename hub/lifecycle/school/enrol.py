@@ -25,6 +25,7 @@ from hub.errors import (
 )
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
+from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
@@ -134,10 +135,13 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(tx, visitor, campus)  # otherwise a visitor could find out who is enrolled
+        waits = await needs_approval(services, tx, await tx.school.course(poster.campus, wish.course))
     if refusal:
         raise refusal
     claim = _Claim(services, visitor, poster, wish.course, people, is_known)
-    return await (claim.draw() if poster.mode is PosterMode.CONTRACT else claim.ask())
+    # Where somebody has to approve each contract, staff issue it, whatever the poster says.
+    at_once = poster.mode is PosterMode.CONTRACT and not waits
+    return await (claim.draw() if at_once else claim.ask())
 
 
 # ---- checking the people

@@ -6,13 +6,15 @@ killed or that runs twice continues with the remaining enrolments, and issues no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
-from hub.errors import BadInput, NotFound, QiandaError, Unavailable
+from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unavailable
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
@@ -24,8 +26,10 @@ from hub.model.school.issue_many import (
     IssueFailure,
     IssueOutcome,
     IssueSelection,
+    decide_act,
+    digest_enrolments,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
 
@@ -51,13 +55,68 @@ async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enro
     return family_first(found)
 
 
-async def begin_issuing(tx: Transaction, selection: IssueSelection, act: IssueAct) -> None:
-    """Begin an act, and record it. Do nothing if it has already begun. Raises as `list_selected` does."""
+async def begin_issuing(services: Services, tx: Transaction, selection: IssueSelection, act: IssueAct) -> None:
+    """Begin an act, and record it. Do nothing if it has already begun. Raises as `list_selected` does.
+
+    Where a course or template asks for it, the act waits until somebody else has approved it.
+    """
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
-    if await tx.issue_acts.begin(act, found):
-        await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act.id)}, f"{ISSUE_MANY}-{act.id}")
-        await record_act(tx, act.campus, "contracts-issued", act.asked_by, {"act": str(act.id), "count": len(found)})
+    act = replace(act, needs_approval=await _need_approval(services, tx, found))
+    if not await tx.issue_acts.begin(act, found):
+        return
+    kind = "issuing-asked" if act.needs_approval else "contracts-issued"
+    await record_act(tx, act.campus, kind, act.asked_by, {"act": str(act.id), "count": len(found)})
+    if not act.needs_approval:
+        await _enqueue(tx, act)
+
+
+async def _enqueue(tx: Transaction, act: IssueAct) -> None:
+    await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act.id)}, f"{ISSUE_MANY}-{act.id}")
+
+
+async def _need_approval(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> bool:
+    courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    taught = {(each.campus, each.course) for each in enrolments}
+    for place in sorted(taught):
+        if await needs_approval(services, tx, courses.get(place)):
+            return True
+    return False
+
+
+async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
+    """Return the enrolments of an act that are not issued yet, as they are now. Raises NotFound outside the scope."""
+    return await tx.enrolments.list_chosen(await tx.issue_acts.list_left(act.id, MAX_AT_ONCE))
+
+
+async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor: str, seen: str) -> None:
+    """Let an act begin that somebody else asked for. `seen`: the digest of the enrolments that were looked at.
+
+    Raises NotFound, ActDecided, SecondPersonNeeded, EnrolmentsChanged.
+    """
+    async with services.database.transaction(scope) as tx:
+        act = await _lock_act(tx, act_id)
+        decided = decide_act(act, actor, tx.now, approve=True)
+        if digest_enrolments(await list_to_approve(tx, act)) != seen:
+            raise EnrolmentsChanged
+        await tx.issue_acts.decide(decided)
+        await record_act(tx, act.campus, "issuing-approved", actor, {"act": str(act.id), "asked_by": act.asked_by})
+        await _enqueue(tx, decided)
+
+
+async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: str) -> None:
+    """End an act of which nothing was issued. Whoever asked for it takes it back so. Raises NotFound, ActDecided."""
+    async with services.database.transaction(scope) as tx:
+        act = await _lock_act(tx, act_id)
+        await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
+        await record_act(tx, act.campus, "issuing-refused", actor, {"act": str(act.id), "asked_by": act.asked_by})
+
+
+async def _lock_act(tx: Transaction, act_id: UUID) -> IssueAct:
+    act = await tx.issue_acts.find(act_id, lock=True)
+    if act is None:
+        raise NotFound
+    return act
 
 
 async def issue_enrolments(services: Services, act_id: UUID, most: int = AT_A_TIME) -> bool:
@@ -65,7 +124,7 @@ async def issue_enrolments(services: Services, act_id: UUID, most: int = AT_A_TI
     async with services.database.transaction(EVERYTHING) as tx:
         act = await tx.issue_acts.find(act_id)
         left = await tx.issue_acts.list_left(act_id, most + 1)
-    if act is None:
+    if act is None or not act.may_issue:
         return False
     for number, enrolment in enumerate(left[:most]):
         following = left[number + 1] if number + 1 < len(left) else None
@@ -108,6 +167,7 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
         await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
         return True
     asked = new_contract(read, deadline=end_of_day(act.deadline, campus), send=act.send)
+    asked = replace(asked, approved=act.needs_approval)
     prepared = await prepare_contract(services, EVERYTHING, asked)
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.issue_acts.lock_item(act.id, enrolment_id):

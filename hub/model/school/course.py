@@ -50,6 +50,11 @@ class Course:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether its contracts are issued only once somebody else has approved them."""
+        return self.details.get("approval") is True
+
+    @property
     def template(self) -> str:
         """The name of the course's own contract template; empty if it has none."""
         return str(self.details.get("template", ""))

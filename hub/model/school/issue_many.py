@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from hub.errors import ActDecided, SecondPersonNeeded
 from hub.model.reminders.schedule import FirstSend
+from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.act_progress import ActProgress
 
@@ -39,7 +43,8 @@ class IssueSelection:
 @dataclass(frozen=True)
 class IssueAct:
     """A request to issue many contracts. `campus`: the campus of the account that asked. `deadline`: the last day, in
-    the time zone of each campus; None for the default."""
+    the time zone of each campus; None for the default. `needs_approval`: nothing is issued before somebody else has
+    approved it; `decided_by`: who did, or `refused` it."""
 
     id: UUID
     campus: str
@@ -47,6 +52,40 @@ class IssueAct:
     asked_at: datetime
     send: FirstSend = "now"
     deadline: date | None = None
+    needs_approval: bool = False
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    refused: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody else has to approve it first."""
+        return self.needs_approval and self.decided_by is None
+
+    @property
+    def may_issue(self) -> bool:
+        return not self.refused and not self.waits
+
+
+def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> IssueAct:
+    """Return the act approved, or refused.
+
+    Raises ActDecided if it does not wait for that, SecondPersonNeeded if whoever asked for it approves it; they may
+    refuse it, which takes it back.
+    """
+    if not act.waits:
+        raise ActDecided
+    if approve and actor == act.asked_by:
+        raise SecondPersonNeeded
+    return replace(act, decided_by=actor, decided_at=now, refused=not approve)
+
+
+def digest_enrolments(enrolments: Sequence[Enrolment]) -> str:
+    """Return a digest of what would be issued, by which whoever approves it says what they have seen."""
+    seen = sorted(
+        [str(each.id), each.campus, each.course, json.dumps(each.people, sort_keys=True)] for each in enrolments
+    )
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
 IssueProgress = ActProgress[IssueAct, IssueOutcome]

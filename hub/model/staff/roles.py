@@ -34,6 +34,8 @@ class Permission(StrEnum):
     """A signer's link or code, with which a visit begins."""
     ISSUE = "issue"
     """Issue, and withdraw for a corrected contract in its place."""
+    APPROVE_ISSUE = "approve-issue"
+    """Let contracts be issued that somebody else asked for, where a course or template demands it."""
     IMPORT = "import"
     REMIND = "remind"
     EXTEND = "extend"
@@ -84,6 +86,7 @@ _CLERK = _EVERYBODY | {
     Permission.MAKE_POSTER,
 }
 _CAMPUS_MANAGER = _CLERK | {
+    Permission.APPROVE_ISSUE,
     Permission.EDIT_POLICIES,
     Permission.MANAGE_ACCOUNTS,
     Permission.READ_RECORD,

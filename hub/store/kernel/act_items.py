@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, exists, func, not_, select
+from sqlalchemy import ColumnElement, Table, exists, func, not_, select, true
 
 from hub.store.kernel.connection import Connection
 
@@ -37,6 +37,11 @@ class ActItems:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @property
+    def is_ready(self) -> ColumnElement[bool]:
+        """The SQL condition that an act may be carried out."""
+        return true()
+
     async def list_left(self, act: UUID, limit: int) -> list[UUID]:
         """Return the subjects of the next items without a verdict."""
         of = self.tables
@@ -48,7 +53,7 @@ class ActItems:
         act, item = self.tables.act, self.tables.item
         left = exists().where(item.c.act == act.c.id, self.tables.left)
         moving = select(item.c.act).where(item.c.act == act.c.id, item.c.ended_at >= before).exists()
-        statement = select(act.c.id).where(act.c.asked_at < before, left, not_(moving)).limit(20)
+        statement = select(act.c.id).where(act.c.asked_at < before, self.is_ready, left, not_(moving)).limit(20)
         return list(await self._connection.scalars(statement))
 
     async def count_verdicts(self, act: UUID) -> tuple[int, dict[str, int]]:

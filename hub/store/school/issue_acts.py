@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.schedule import FirstSend
@@ -50,9 +50,18 @@ class IssueActs(ActItems):
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, items))
         return True
 
-    async def find(self, act: UUID) -> IssueAct | None:
-        row = (await self._connection.execute(select(ACT).where(ACT.c.id == act))).first()
+    @property
+    def is_ready(self) -> ColumnElement[bool]:
+        return not_(ACT.c.refused) & (not_(ACT.c.needs_approval) | ACT.c.decided_by.is_not(None))
+
+    async def find(self, act: UUID, *, lock: bool = False) -> IssueAct | None:
+        statement = select(ACT).where(ACT.c.id == act)
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return _act(row) if row else None
+
+    async def decide(self, act: IssueAct) -> None:
+        values = {name: getattr(act, name) for name in ("decided_by", "decided_at", "refused")}
+        await self._connection.execute(ACT.update().where(ACT.c.id == act.id).values(values))
 
     async def get_progress(self, act: IssueAct) -> IssueProgress:
         left, counts = await self.count_verdicts(act.id)

@@ -109,6 +109,10 @@ class IssueActRow(SQLModel, table=True):
     asked_at: datetime = moment(nullable=False)
     send: str = words()
     deadline: date | None = None
+    needs_approval: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    decided_by: str | None = words(default=None)
+    decided_at: datetime | None = moment()
+    refused: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
     __table_args__ = (Index("ix_issue_act_asked_at", "asked_at"),)
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.school.issue_enrolments import begin_issuing, list_selected
+from hub.lifecycle.school.issue_enrolments import (
+    approve_issuing,
+    begin_issuing,
+    list_selected,
+    list_to_approve,
+    refuse_issuing,
+)
 from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
+from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
-from hub.model.school.issue_many import MAX_AT_ONCE, FailedItem, IssueAct, IssueSelection
+from hub.model.school.issue_many import (
+    MAX_AT_ONCE,
+    FailedItem,
+    IssueAct,
+    IssueSelection,
+    digest_enrolments,
+)
 from hub.model.staff.accounts import Scope
+from hub.model.staff.roles import Permission
 from hub.web.problems import known_problems
 from hub.web.staff import labels
 from hub.web.staff.contract.issuing import as_seen, read_day, read_send, slow_down_looks
@@ -78,21 +93,30 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
     try:
         act = await _act(visit, entered, _uuid(entered["act"]))
         async with visit.services.database.transaction(_scope(visit, selection)) as tx:
-            await begin_issuing(tx, selection, act)
+            await begin_issuing(visit.services, tx, selection, act)
     except BadInput as error:
         return await enrolments(visit, error)
     raise web.HTTPSeeOther(f"/staff/issued/{act.id}")
 
 
 async def progress(visit: DeskVisit) -> web.Response:
-    """Show the progress of an act, and each enrolment for which no contract could be issued."""
+    """Show the progress of an act, and each enrolment for which no contract could be issued; before that, what is to be
+    approved."""
+    return await _progress(visit)
+
+
+async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.issue_acts.find(_uuid(visit.request.match_info["act"]))
         if act is None:
             raise NotFound
         found = await tx.issue_acts.get_progress(act)
         failed = await tx.issue_acts.list_not_issued(act.id, MAX_FAILED_NAMED)
-        names = await names_of(tx, [act.asked_by])
+        names = await names_of(tx, [act.asked_by, act.decided_by])
+        waiting = await list_to_approve(tx, act) if act.waits else []
+        courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    if act.waits:
+        return await _show_waiting(visit, act, waiting, {"names": names, "courses": courses, "problem": problem})
     part = visit.request.query.get("part") == "live"
     say = await speech(visit)
     return await show(
@@ -102,7 +126,66 @@ async def progress(visit: DeskVisit) -> web.Response:
         counts={outcome.value: count for outcome, count in sorted(found.counts.items())},
         failed=[(each, why(say, each, visit.zone)) for each in failed],
         names=names,
+        problem=problem,
     )
+
+
+async def _show_waiting(
+    visit: DeskVisit, act: IssueAct, waiting: list[Enrolment], context: dict[str, Any]
+) -> web.Response:
+    """Show what an act would issue, to whoever may approve it: who, of which courses, and the first contract."""
+    forecast = None
+    try:
+        await slow_down_looks(visit)
+        forecast = await forecast_issuing(visit.services, visit.scope, waiting, act) if waiting else None
+    except QiandaError as error:
+        context |= {"problem": context["problem"] or error}
+    return await show(
+        visit,
+        "staff/approve_issue.html",
+        act=act,
+        waiting=waiting,
+        by_course=count_by_course(waiting).most_common(),
+        campuses_by_id={campus.id: campus for campus in visit.campuses},
+        seen_digest=digest_enrolments(waiting),
+        may_approve=visit.may(Permission.APPROVE_ISSUE) and act.asked_by != visit.actor,
+        may_refuse=visit.may(Permission.APPROVE_ISSUE) or act.asked_by == visit.actor,
+        **context,
+        **as_seen(forecast.seen if forecast else None),
+    )
+
+
+async def approve(visit: DeskVisit) -> web.StreamResponse:
+    seen = str((await visit.request.post()).get("seen", ""))
+    return await _decide(visit, lambda act: approve_issuing(visit.services, visit.scope, act, visit.actor, seen))
+
+
+async def refuse(visit: DeskVisit) -> web.StreamResponse:
+    return await _decide(visit, lambda act: refuse_issuing(visit.services, visit.scope, act, visit.actor))
+
+
+async def take_back(visit: DeskVisit) -> web.StreamResponse:
+    """End an act that one asked for oneself."""
+
+    async def end(act: UUID) -> None:
+        async with visit.services.database.transaction(visit.scope) as tx:
+            found = await tx.issue_acts.find(act)
+        if found is None or found.asked_by != visit.actor:
+            raise NotFound
+        await refuse_issuing(visit.services, visit.scope, act, visit.actor)
+
+    return await _decide(visit, end)
+
+
+async def _decide(visit: DeskVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
+    act = _uuid(visit.request.match_info["act"])
+    try:
+        await do(act)
+    except NotFound:
+        raise
+    except QiandaError as error:
+        return await _progress(visit, error)
+    raise web.HTTPSeeOther(f"/staff/issued/{act}")
 
 
 def why(say: labels.Speech, item: FailedItem, zone: str) -> str:

@@ -1,0 +1,124 @@
+"""A course whose contracts somebody else approves: nothing is issued before, whichever way it is tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from hub.errors import ApprovalNeeded
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.school.issue_enrolments import issue_enrolments
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.roles import StaffRole
+from tests.poster_visits import Family, admitted, make_poster
+from tests.running import Running, minor_with_guardian, running_hub
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.test_staff_enrolments import enrolled
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass(frozen=True)
+class Story:
+    """A hub in which contracts of one course need approval, with a clerk and two managers of Hefei."""
+
+    running: Running
+    clerk: Desk
+    ann: Desk
+    ben: Desk
+
+    async def contract_of(self, enrolment: UUID) -> UUID | None:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return (await tx.school.enrolment(enrolment)).contract
+
+    async def run(self, act: str) -> None:
+        """Do what a worker does."""
+        await issue_enrolments(self.running.hub.services, UUID(act.rpartition("/")[2]))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def story() -> AsyncIterator[Story]:
+    async with running_hub() as running:
+        await add_staff(running, "clerk", "hefei")
+        for login in ("ann", "ben"):
+            await add_staff(running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            course = await tx.school.course("hefei", "math-a")
+            await tx.school.put_course(replace(course, details=dict(course.details) | {"approval": True}))
+        yield Story(running, *[await desk_of(running, login) for login in ("clerk", "ann", "ben")])
+
+
+async def ask(desk: Desk, *enrolments: UUID) -> str:
+    """Ask for the contracts of enrolments. Return the address of the act."""
+    preview = await desk.post("/staff/enrolments/preview", [("enrolment", str(each)) for each in enrolments])
+    hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
+    begun = await desk.post("/staff/enrolments/issue", [*hidden, ("send", "none")])
+    assert begun.status == 303, begun.words
+    return begun.location
+
+
+def seen(page: Page) -> dict[str, str]:
+    return dict(re.findall(r'name="(seen)" value="(\w+)"', page.text))
+
+
+async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story) -> None:
+    one = await enrolled(story.running, "陈小满")
+    act = await ask(story.ann, one.id)
+    await story.run(act)
+    assert await story.contract_of(one.id) is None
+    page = await story.ann.get(act)
+    assert "1 contracts wait for approval" in page.words and f'action="{act}/approve"' not in page.text
+    assert "1 contracts wait for approval" in (await story.clerk.get("/staff/enrolments")).words
+    own = await story.ann.post(f"{act}/approve", seen(await story.ben.get(act)))
+    assert own.status == 403 and "Somebody else has to confirm this" in own.words
+    assert (await story.clerk.post(f"{act}/approve", {})).status == 403
+    page = await story.ben.get(act)
+    assert "陈小满" in page.words and "Asked for by Ann" in page.words and "data:image/png" in page.text
+    blind = await story.ben.post(f"{act}/approve", {"seen": "0" * 64})
+    assert blind.status == 409 and "Look at it again" in blind.words
+    done = await story.ben.post(f"{act}/approve", seen(page))
+    assert done.status == 303, done.words
+    await story.run(act)
+    contract = await story.contract_of(one.id)
+    assert contract is not None and "Done with all 1" in (await story.ben.get(act)).words
+    assert (await story.ben.post(f"{act}/approve", seen(page))).status == 409  # it waits for nothing any more
+    again = await reissue(story.running.hub.services, EVERYTHING, contract, "test")
+    assert again.replaces == contract  # a correction of what was approved
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation is not None
+        kinds = [entry.kind for entry in await tx.record.entries(installation)]
+    assert kinds[-2:] == ["issuing-asked", "issuing-approved"]
+
+
+async def test_what_is_refused_or_taken_back_is_never_issued(story: Story) -> None:
+    one = await enrolled(story.running, "陈小雨")
+    for desk, way in ((story.ben, "refuse"), (story.clerk, "take-back")):
+        act = await ask(story.clerk, one.id)
+        assert (await desk.post(f"{act}/{way}")).status == 303
+        await story.run(act)
+        assert "These contracts are not issued" in (await story.clerk.get(act)).words
+    assert await story.contract_of(one.id) is None
+    act = await ask(story.ann, one.id)
+    assert (await story.clerk.post(f"{act}/take-back")).status == 404  # not theirs
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.issue_acts.list_stalled(tx.now.replace(year=2100)) == []
+
+
+async def test_no_other_way_leads_around_it(story: Story) -> None:
+    with pytest.raises(ApprovalNeeded):
+        await issue(story.running.hub.services, EVERYTHING, minor_with_guardian(), "test")
+    poster, ticket = await make_poster(story.running)
+    family = Family(parent="王秀英", child="王小雨")
+    async with admitted(story.running, ticket, family) as visitor:
+        await visitor.enrol("math-a", family.student(), [family.guardian()])
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        asked = [task for task in await tx.staff_tasks.open_tasks() if task.kind == "enrolment-asked"]
+        assert await tx.posters.enrolled(poster.id) == 1
+    assert len(asked) == 1
