@@ -57,6 +57,7 @@ async def story() -> AsyncIterator[Story]:
 async def ask(desk: Desk, *enrolments: UUID) -> str:
     """Ask for the contracts of enrolments. Return the address of the act."""
     preview = await desk.post("/staff/enrolments/preview", [("enrolment", str(each)) for each in enrolments])
+    assert "Ask for approval of" in preview.words
     hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
     begun = await desk.post("/staff/enrolments/issue", [*hidden, ("send", "none")])
     assert begun.status == 303, begun.words

@@ -62,7 +62,7 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
     """
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
-    act = replace(act, needs_approval=await _need_approval(services, tx, found))
+    act = replace(act, needs_approval=await need_approval(services, tx, found))
     if not await tx.issue_acts.begin(act, found):
         return
     kind = "issuing-asked" if act.needs_approval else "contracts-issued"
@@ -75,7 +75,8 @@ async def _enqueue(tx: Transaction, act: IssueAct) -> None:
     await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act.id)}, f"{ISSUE_MANY}-{act.id}")
 
 
-async def _need_approval(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> bool:
+async def need_approval(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> bool:
+    """Return whether somebody else has to approve that the contracts of these are issued."""
     courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     taught = {(each.campus, each.course) for each in enrolments}
     for place in sorted(taught):

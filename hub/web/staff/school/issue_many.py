@@ -15,6 +15,7 @@ from hub.lifecycle.school.issue_enrolments import (
     begin_issuing,
     list_selected,
     list_to_approve,
+    need_approval,
     refuse_issuing,
 )
 from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
@@ -55,6 +56,7 @@ async def preview(visit: DeskVisit) -> web.Response:
                 selection = replace(selection, fitting=replace(selection.fitting, until=until))
             found = await list_selected(tx, selection)
             courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+            to_approve = await need_approval(visit.services, tx, found)
     except BadInput as error:
         return await enrolments(visit, error)
     fresh = [each for each in found if each.contract is None]
@@ -70,6 +72,7 @@ async def preview(visit: DeskVisit) -> web.Response:
         "staff/preview.html",
         fresh=fresh,
         already=len(found) - len(fresh),
+        to_approve=to_approve,
         signers=sum(len(each.people["signers"]) for each in fresh),
         forecast=forecast,
         by_course=count_by_course(fresh).most_common(),
