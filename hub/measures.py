@@ -98,11 +98,16 @@ def begin_provider_series(providers: Iterable[str]) -> None:
             PROVIDER_CALLS.labels(provider, outcome.value)
 
 
-def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request. `route`: the pattern, never the path, which may hold a ticket."""
+def count_request(method: str, route: str, status: int, seconds: float | None) -> None:
+    """Count a request.
+
+    `route`: the pattern, never the path, which may hold a ticket. `seconds`: None for a stream, which is open as long
+    as somebody looks at its page.
+    """
     known = method if method in METHODS else OTHER_METHOD
     HTTP_REQUESTS.labels(known, route, str(status)).inc()
-    HTTP_SECONDS.labels(known, route).observe(seconds)
+    if seconds is not None:
+        HTTP_SECONDS.labels(known, route).observe(seconds)
 
 
 def count_call(provider: str, outcome: CallOutcome, seconds: float) -> None:

@@ -13,12 +13,15 @@ from hub.web.request_ids import id_of
 # One route for all static files: the prefix changes with their content.
 STATIC_ROUTE = "/static"
 NO_ROUTE = "none"
+# The media type of server-sent events.
+EVENT_STREAM = "text/event-stream"
 log = structlog.get_logger()
 
 
 class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        count_request(request.method, route_of(request), response.status, time)
+        is_stream = isinstance(response, web.StreamResponse) and response.content_type == EVENT_STREAM
+        count_request(request.method, route_of(request), response.status, None if is_stream else time)
         log.info(
             "request",
             request=id_of(request),

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.contract.end import void
+from hub.measures import REGISTRY
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.staff.board_stream import CHANGES, StreamPace
@@ -74,6 +75,10 @@ async def test_a_stream_beats_while_nothing_changes_and_ends_after_its_life(runn
         async with asyncio.timeout(SECONDS):
             rest = await answer.content.read()
         assert rest.count(b":\n\n") >= 2 and b"event" not in rest
+    labels = {"method": "GET", "route": "/staff/changes"}
+    assert REGISTRY.get_sample_value("qianda_http_requests_total", labels | {"status": "200"})
+    # A stream is no slow request: the alert on those would never end.
+    assert not REGISTRY.get_sample_value("qianda_http_request_seconds_count", labels)
 
 
 async def test_who_is_not_logged_in_gets_no_stream_and_no_redirect(running: Running) -> None:

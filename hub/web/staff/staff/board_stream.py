@@ -18,6 +18,7 @@ from aiohttp import web
 from hub.errors import DatabaseUnavailable, NotFound, Unavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Database
+from hub.web.access_log import EVENT_STREAM
 from hub.web.app_keys import HUB
 from hub.web.staff.staff.access import DeskVisit
 
@@ -89,7 +90,7 @@ class BoardChanges:
         """End all streams: a shutdown does not wait for them."""
         self.over.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 CHANGES = web.AppKey("board_changes", BoardChanges)
@@ -105,7 +106,7 @@ async def stream(visit: DeskVisit) -> web.StreamResponse:
     changes = visit.request.app[CHANGES]
     with changes.watching() as changed:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
+        response.content_type = EVENT_STREAM
         await response.prepare(visit.request)
         await response.write(b"retry: 3000\n\n")
         async for line in _lines(changes, changed):
