@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        is_stream = isinstance(response, web.StreamResponse) and response.content_type == EVENT_STREAM
+        is_stream = response.content_type == EVENT_STREAM
         count_request(request.method, route_of(request), response.status, None if is_stream else time)
         log.info(
             "request",
