@@ -74,6 +74,16 @@ async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
     assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
 
 
+async def test_a_page_is_compressed_only_if_no_other_site_led_to_it(reported: Reported) -> None:
+    """Otherwise its length would tell a stranger, who chooses what is searched for, about the names on it."""
+    for site in (None, "cross-site", "same-site"):
+        assert "Content-Encoding" not in (await reported.desk.get("/staff", site=site)).headers, site
+    for site in ("same-origin", "none"):
+        page = await reported.desk.get("/staff", site=site)
+        assert page.headers["Content-Encoding"] == "gzip" and "Sec-Fetch-Site" in page.headers["Vary"]
+        assert int(page.headers["Content-Length"]) < 5000 < len(page.text) / 2 and "</html>" in page.text
+
+
 async def test_messages_are_counted_by_provider_with_their_segments(reported: Reported) -> None:
     lines = await reported.table(name="spend")
     (sms,) = [line for line in lines if line[0] == "outbox-sms"]
