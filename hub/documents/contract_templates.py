@@ -189,7 +189,7 @@ class ContractTemplates:
         """Return the template to lay out a contract with the text that `keep` has kept, whatever has become of it."""
         layout, root = self.layout_of(template_id, language)
         fields = dict(kept) | {"asks": read_asked_fields(kept["asks"])}
-        demands = {"requires": (), "consent": Consent("", "")}
+        demands: dict[str, Any] = {"requires": (), "consent": Consent("", "")}
         return ContractTemplate(id=template_id, language=language, layout=layout, root=root, **demands, **fields)
 
     def layout_of(self, template_id: str, language: str) -> tuple[Path, Path]:
