@@ -21,6 +21,18 @@ from hub.model.contract.signer import Role
 from hub.model.school.text_version import DESK_PREFIX
 from hub.model.signing.signature_request import Custody
 
+# Behind the consent of a contract that is issued as OFD as well. Fixed words: whoever changes them changes `-ofd`.
+_BOTH_FILES = {
+    "zh": (
+        "本合同同时签发 PDF 与 OFD 两个文件，内容一致；我在 PDF 上签名，学校在两个文件上加盖电子印章。"
+        "PDF 的 SHA-256：{pdf}；OFD 的 SHA-256：{ofd}。"
+    ),
+    "en": (
+        "This contract is issued as two files of the same content, PDF and OFD: I sign the PDF, the school seals both. "
+        "SHA-256 of the PDF: {pdf}; SHA-256 of the OFD: {ofd}."
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Consent:
@@ -28,6 +40,11 @@ class Consent:
 
     version: str
     text: str
+
+    def for_both_files(self, language: str, pdf_sha256: str, ofd_sha256: str) -> Consent:
+        """Return the consent to a contract that is issued as PDF and as OFD, with the hashes of both as issued."""
+        words = _BOTH_FILES["en" if language == "en" else "zh"].format(pdf=pdf_sha256, ofd=ofd_sha256)
+        return Consent(f"{self.version}-ofd", f"{self.text}\n{words}")
 
     @property
     def sha256(self) -> str:
@@ -49,6 +66,8 @@ class ContractTemplate:
     `extra.answers.NAME`.
 
     `needs_approval`: somebody else has to approve before contracts are issued by it.
+
+    `with_ofd`: contracts are issued as OFD beside the PDF, unless their course says otherwise.
     """
 
     id: str
@@ -66,6 +85,7 @@ class ContractTemplate:
     representative: bool = False
     asks: tuple[AskedField, ...] = ()
     needs_approval: bool = False
+    with_ofd: bool = False
 
     @property
     def sha256(self) -> str:
@@ -181,6 +201,15 @@ class ContractTemplates:
         self.get(contract.template, contract.language)
         return TemplateDemands.of(self.in_languages(contract.template), contract.language)
 
+    def get_consent(self, contract: Contract, language: str) -> Consent:
+        """Return the consent in a signer's language or, if the contract does not have it, in the contract's. Of a
+        contract with an OFD it names the hashes of both files. Raises BadInput as `demands_on` does."""
+        consents = self.demands_on(contract).consents
+        spoken = language if language in consents else contract.language
+        if contract.issued_ofd_sha256 is None:
+            return consents[spoken]
+        return consents[spoken].for_both_files(spoken, contract.document_sha256, contract.issued_ofd_sha256)
+
     def in_languages(self, template_id: str) -> dict[str, ContractTemplate]:
         """Return a template in each of its languages; empty if it does not exist."""
         return {language: self._templates[template_id, language] for language in self.languages(template_id)}
@@ -205,7 +234,7 @@ class ContractTemplates:
 
 
 def _demands(template: ContractTemplate) -> tuple[object, ...]:
-    return template.custody, template.representative, template.needs_approval
+    return template.custody, template.representative, template.needs_approval, template.with_ofd
 
 
 def _read_all(folder: Path, packed: Path) -> list[ContractTemplate]:
@@ -236,6 +265,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             representative=_yes_or_no(facts, "representative"),
             asks=read_asked_fields(facts.get("asks", [])),
             needs_approval=_yes_or_no(facts, "needs_approval"),
+            with_ofd=_yes_or_no(facts, "with_ofd"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 # Archivable and tagged; incremental updates with signatures do not change that (ISO 19005-2, PAdES).
 PDF_STANDARD: Final = "a-2a"
-_POINTS = 72 / 25.4  # a millimetre in PDF points
+POINTS = 72 / 25.4  # a millimetre in PDF points
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
 _HEAD = 8.0  # mm: the line above the table, which shows the contract on a page that holds nothing else
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
-SEAL_SIZE = _SEAL * _POINTS  # PDF points: the side of the seal's square
+SEAL_SIZE = _SEAL * POINTS  # PDF points: the side of the seal's square
 # Of a contract that is issued to try the hub out: before its title, and across each of its pages.
 REHEARSAL_TITLE = {"zh": "【演练】{title}", "en": "Rehearsal: {title}"}
 REHEARSAL_MARK = {"zh": "演练", "en": "REHEARSAL"}
 # Width and height in PDF points of every signer's box.
-SIGNATURE_SIZE = (round(((_WIDTH - _GAP) / 2 - 2) * _POINTS), round((_CELL - _CAPTION - 1) * _POINTS))
+SIGNATURE_SIZE = (round(((_WIDTH - _GAP) / 2 - 2) * POINTS), round((_CELL - _CAPTION - 1) * POINTS))
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _box(cell: _Cell, height: float, page: int) -> Box:
         area = (right - _SEAL - inset, bottom + inset, right - inset, bottom + inset + _SEAL)
     else:
         area = (left + 1, bottom + 1, right - 1, top - _CAPTION)
-    return Box(cell.field, page, *(round(value * _POINTS, 2) for value in area))
+    return Box(cell.field, page, *(round(value * POINTS, 2) for value in area))
 
 
 def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block, ...]:

@@ -41,10 +41,12 @@ TEXTS = ("subject", "schedule", "place", "teacher")
 COUNTS = ("lessons", "minutes", "class_size")
 DATES = ("starts", "ends")
 AMOUNTS = ("price", "materials_fee")
+WITH_OFD = "with_ofd"
 DETAILS = (
     "template",
     "approval",
     "companions",
+    WITH_OFD,
     *TEXTS,
     *(f"{name}_en" for name in TEXTS),
     *COUNTS,
@@ -186,6 +188,8 @@ class _Reader:
                 self.fault(f"{place}, approval", "has to be true or false")
         if "companions" in values:
             found["companions"] = list(self._names(f"{place}, companions", values["companions"]))
+        if WITH_OFD in values:
+            found[WITH_OFD] = self._flag(f"{place}, {WITH_OFD}", values[WITH_OFD])
         found["refund_steps"] = self._steps(f"{place}, refund_steps", values.get("refund_steps"))
         return found
 
@@ -259,6 +263,11 @@ class _Reader:
             return value
         self.fault(place, "is missing" if value is None else f"has to be a whole number above 0, not {value!r}")
         return 0
+
+    def _flag(self, place: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            self.fault(place, f"has to be true or false, not {value!r}")
+        return value is True
 
     def _date(self, place: str, value: Any) -> str:
         try:

@@ -72,6 +72,7 @@ from hub.errors.seals import SealMoveNotAllowed as SealMoveNotAllowed
 from hub.errors.seals import SealNameTaken as SealNameTaken
 from hub.errors.seals import SealNotFound as SealNotFound
 from hub.errors.seals import SealUseRefused as SealUseRefused
+from hub.errors.seals import SealWithoutSm2 as SealWithoutSm2
 from hub.errors.texts import SecondReaderNeeded as SecondReaderNeeded
 from hub.errors.texts import TextAlreadyOpen as TextAlreadyOpen
 from hub.errors.texts import TextChangedMeanwhile as TextChangedMeanwhile

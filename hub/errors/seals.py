@@ -27,6 +27,13 @@ class SealApprovalTwice(Conflict):
     sentence = "A seal is approved by two people, and neither may be the one who applied for it."
 
 
+class SealWithoutSm2(Conflict):
+    """The detail is the seal's name."""
+
+    code = "seal-not-for-ofd"
+    sentence = "The seal of this contract has no SM2 side, which an OFD needs."
+
+
 class SealUseRefused(Conflict):
     """The detail is the reason, a word of `hub.model.sealing.seal_grant.UseRefusal`."""
 

@@ -49,6 +49,23 @@ ISSUED, SIGNED = ContractState.ISSUED, ContractState.SIGNED
     ("state", "unfinished", "step"),
     [
         (ISSUED, [], FinaliseStep.WAIT),
+        (ISSUED, [signature(ACCEPTED)], FinaliseStep.EMBED),
+        (SIGNED, [], FinaliseStep.SEAL_OFD),
+        (SIGNED, [seal(PREPARED)], FinaliseStep.SEAL_OFD),
+        (SIGNED, [seal(ACCEPTED)], FinaliseStep.SEAL_OFD),
+        (ContractState.VOIDED, [], FinaliseStep.WAIT),
+    ],
+)
+def test_an_ofd_is_sealed_once_all_have_signed_and_before_the_contract_is_closed(
+    state: ContractState, unfinished: list[SignatureRequest], step: FinaliseStep
+) -> None:
+    assert choose_step(state, unfinished, lambda _: False, SEAL, needs_ofd=True)[0] is step
+
+
+@pytest.mark.parametrize(
+    ("state", "unfinished", "step"),
+    [
+        (ISSUED, [], FinaliseStep.WAIT),
         (ISSUED, [signature(PREPARED)], FinaliseStep.WAIT),
         (ISSUED, [signature(ACCEPTED)], FinaliseStep.EMBED),
         (ISSUED, [signature(PREPARED), signature(ACCEPTED)], FinaliseStep.EMBED),

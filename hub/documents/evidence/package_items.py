@@ -71,12 +71,15 @@ _DELIVERY: Final = (
 class PackageFiles:
     """What goes into a package beside the facts.
 
-    `pdf`: the final file of a completed contract, otherwise the file as it was issued. `consents`: the texts of the
-    present template, by signer's field. `timestamps`: tokens in the final file, by field. `authorities`: certificates
-    above the seal and the timestamps, `lists` the revocation lists of the seal's certificate; all in DER.
+    `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs by the item's
+    name, if it has any; `sm2_chain`: the certificates (DER) with which the final one was sealed. `consents`: the texts
+    of the present template, by signer's field. `timestamps`: tokens in the final file, by field. `authorities`:
+    certificates above the seal and the timestamps, `lists` the revocation lists of the seal's certificate; all in DER.
     """
 
     pdf: bytes
+    ofds: Mapping[str, bytes]
+    sm2_chain: Sequence[bytes]
     consents: Mapping[str, Consent]
     template_sha256: str
     timestamps: Mapping[str, bytes]
@@ -92,6 +95,7 @@ def package_items(facts: PackageFacts, files: PackageFiles, texts: Mapping[str, 
     items = dict(texts)
     contract = facts.case.contract
     items["contract/final.pdf" if contract.completed_at else "contract/issued.pdf"] = files.pdf
+    items |= files.ofds
     items["contract/contract.json"] = _json(_contract(facts, files))
     items["contract/versions.json"] = _json([_version(version) for version in facts.versions])
     if attachments := contract.data.get("attachments"):
@@ -225,7 +229,7 @@ def _seal_uses(facts: PackageFacts) -> dict[str, Any]:
         "record": [
             {"at": entry.at, "entry": entry.sequence, **entry.facts}
             for entry in facts.entries
-            if entry.kind == "seal-used"
+            if entry.kind in ("seal-used", "ofd-sealed")
         ],
         "attempts": [
             {name: attempt[name] for name in ("kind", "state", "started_at", "ended_at")} for attempt in facts.attempts
@@ -242,6 +246,7 @@ def _trust(facts: PackageFacts, files: PackageFiles) -> dict[str, bytes]:
         "trust/authorities.pem": _pem(roots),
         "trust/chain.pem": _pem(files.seal_chain),
         "trust/timestamps.pem": _pem(files.timestamp_certificates),
+        **({"trust/sm2.pem": _pem(files.sm2_chain)} if files.sm2_chain else {}),
         **listed,
     }
 

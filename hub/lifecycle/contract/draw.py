@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.documents.contract_data import ContractData
 from hub.documents.contract_templates import DEMANDS, ContractTemplate, TemplateDemands
-from hub.documents.layout import REHEARSAL_TITLE, LaidOut
+from hub.documents.layout import POINTS, REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
@@ -48,7 +48,8 @@ CHANNELS = ("sms", "voice", "email")
 
 @dataclass(frozen=True)
 class DrawnContract:
-    """Validated input with everything needed for the layout. `template`: in the contract's language."""
+    """Validated input with everything needed for the layout. `template`: in the contract's language. `with_ofd`: the
+    contract is issued as OFD beside the PDF."""
 
     asked: NewContract
     terms: DrawnTerms
@@ -57,6 +58,7 @@ class DrawnContract:
     now: datetime
     deadline: datetime
     data: ContractData
+    with_ofd: bool = False
 
     @property
     def language(self) -> str:
@@ -103,7 +105,19 @@ async def draw_contract(
     )
     demands = TemplateDemands.of(template.languages, language)
     drawn_by = template.languages[language]
-    return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language))
+    with_ofd = _is_with_ofd(asked, course, drawn_by)
+    return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language), with_ofd)
+
+
+def _is_with_ofd(asked: NewContract, course: Course | None, template: ContractTemplate) -> bool:
+    """Return whether an OFD is issued beside the PDF. Raises BadInput for a template whose signer fills fields in: the
+    text, and so the OFD, would not be fixed when the contract is issued."""
+    wanted = template.with_ofd if course is None or course.with_ofd is None else course.with_ofd
+    if asked.document is not None:  # a PDF of somebody else cannot be carried over
+        return False
+    if wanted and template.asks:
+        raise BadInput("a contract whose signer fills in fields is issued as PDF alone", field="template")
+    return wanted
 
 
 def _template_named(asked: NewContract, course: Course | None) -> str:
@@ -251,6 +265,8 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
     }
     if drawn.template.asks:
         shown["to_fill_in"] = {"template": drawn.template.keep(), "terms": drawn.data.values()}
+    if drawn.with_ofd:
+        shown["seal_place"] = _seal_place(laid_out)
     return Contract(
         id=uuid4(),
         number=drawn.terms.number,
@@ -278,6 +294,12 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
 def plain_blocks(laid_out: LaidOut) -> list[dict[str, Any]]:
     """Return the text version as JSON."""
     return [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text]
+
+
+def _seal_place(laid_out: LaidOut) -> dict[str, float]:
+    """Return the page (from 0) and the middle of the seal's box in mm from the page's lower left corner."""
+    box = next(box for box in laid_out.boxes if box.name == SEAL_FIELD)
+    return {"page": box.page, "x": (box.x1 + box.x2) / 2 / POINTS, "y": (box.y1 + box.y2) / 2 / POINTS}
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from hub.documents.layout import LaidOut
 from hub.errors import BadInput, Conflict
+from hub.lifecycle.contract.contract_ofd import StoredOfd, store_contract_ofd
 from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.contract.lay_out import lay_out
@@ -16,7 +17,7 @@ from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.case import Case, Party
-from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract import OFD_ISSUED, Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import MAX_COMPANIONS, Course
 from hub.model.staff.accounts import Scope
@@ -39,6 +40,7 @@ class PreparedContract:
     size: int
     uploaded_size: int = 0
     companions: tuple[PreparedContract, ...] = ()
+    ofd: StoredOfd | None = None
 
 
 async def issue(services: Services, scope: Scope, asked: NewContract, actor: str, *, hold: bool = False) -> Contract:
@@ -51,7 +53,7 @@ async def issue(services: Services, scope: Scope, asked: NewContract, actor: str
 async def prepare_contract(services: Services, scope: Scope, asked: NewContract) -> PreparedContract:
     """Draw a contract with the companions of its set, and store their files. Writes no row.
 
-    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
+    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed, SealWithoutSm2.
     """
     drawn = await draw_contract(services, scope, asked)
     companions = list_companions(drawn.asked, drawn.terms.course)
@@ -79,10 +81,11 @@ def list_companions(asked: NewContract, course: Course | None) -> list[NewContra
 
 async def _lay_out(services: Services, drawn: DrawnContract) -> PreparedContract:
     laid_out, document = await lay_out(services, drawn)
+    ofd = await store_contract_ofd(services, drawn, laid_out)
     sha256 = await services.files.put(document)
     own = drawn.asked.document
     uploaded_size = await services.files.get_size(own.sha256) if own else 0
-    return PreparedContract(drawn, laid_out, sha256, len(document), uploaded_size)
+    return PreparedContract(drawn, laid_out, sha256, len(document), uploaded_size, ofd=ofd)
 
 
 async def issue_prepared(
@@ -108,8 +111,8 @@ async def issue_prepared(
 
 
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
-    drawn, laid_out, template = prepared.drawn, prepared.laid_out, prepared.drawn.template
-    draft = draft_contract(drawn, laid_out)
+    drawn, laid_out, template, ofd = prepared.drawn, prepared.laid_out, prepared.drawn.template, prepared.ofd
+    draft = replace(draft_contract(drawn, laid_out), issued_ofd_sha256=ofd.sha256 if ofd else None)
     await _take_enrolment(tx, drawn, draft.id)
     await tx.contracts.add(draft, drawn.terms.student.name)
     tx.record.know_head(draft.id, None, None)
@@ -119,6 +122,8 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     if own := drawn.asked.document:  # its file stays, for whoever issues the contract again
         await tx.contracts.add_version(draft.id, "uploaded", own.sha256, prepared.uploaded_size, tx.now)
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
+    if ofd is not None:
+        await tx.contracts.add_version(draft.id, OFD_ISSUED, ofd.sha256, ofd.size, tx.now)
     await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
     await tx.record.append(
         draft.id,
@@ -142,7 +147,8 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     issued = await tx.contracts.move(
         draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now
     )
-    await tx.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": prepared.sha256})
+    facts = {"document_sha256": prepared.sha256} | ({"ofd_sha256": ofd.sha256} if ofd else {})
+    await tx.record.append(draft.id, draft.campus, "issued", actor, facts)
     return Case(issued, tuple(parties))
 
 

@@ -25,6 +25,19 @@ async def open_document(tx: Transaction, contract_id: UUID, kind: str, actor: st
     return contract, sha256
 
 
+async def open_ofd(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
+    """Return the contract and the SHA-256 of its present OFD, and record that `actor` takes it out.
+
+    Raises ContractNotFound, also for a contract without an OFD.
+    """
+    contract = await tx.contracts.get(contract_id)
+    if contract.ofd_sha256 is None:
+        raise ContractNotFound("the contract has no OFD")
+    facts = {"document_sha256": contract.ofd_sha256}
+    await tx.record.append(contract.id, contract.campus, DOWNLOADED, actor, facts)
+    return contract, contract.ofd_sha256
+
+
 async def open_page(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
     """Return what `open_document` does, for the image of one page.
 

@@ -46,11 +46,12 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class _Begun:
     """The data that was read for a package, and the attempt row for its outside calls. `revoked`: the revocations of
-    the built-in authority."""
+    the built-in authority. `sm2_chain`: of the seal of its OFD."""
 
     facts: PackageFacts
     attempt: UUID
     revoked: tuple[Revoked, ...]
+    sm2_chain: tuple[bytes, ...]
 
 
 async def make_package(services: Services, contract_id: UUID, job: int | None = None) -> None:
@@ -87,7 +88,17 @@ async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Beg
         await tx.packages.put_off(contract_id, next_try(tx.now, tries))
         attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
         revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name))
-    return _Begun(facts, attempt, revoked)
+        sm2_chain = await _sm2_chain(tx, facts)
+    return _Begun(facts, attempt, revoked, sm2_chain)
+
+
+async def _sm2_chain(tx: Transaction, facts: PackageFacts) -> tuple[bytes, ...]:
+    """Return the certificates of the seal of its OFD, unless the seal has others by now."""
+    sealed = next((entry.facts for entry in facts.entries if entry.kind == "ofd-sealed"), None)
+    side = await tx.sm2_seals.get(UUID(str(sealed["seal"]))) if sealed else None
+    if sealed is None or side is None or hashlib.sha256(side.chain[0]).hexdigest() != sealed["certificate_sha256"]:
+        return ()
+    return side.chain
 
 
 async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
@@ -109,12 +120,14 @@ async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
 async def _made(services: Services, begun: _Begun) -> bytes:
     facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
     lists = await list_seal_lists(services, begun.revoked)
-    pdf = await _file(services, facts)
+    pdf, ofds = await _file(services, facts), await _ofds(services, facts)
     made_at, is_completed = services.clock(), facts.case.contract.state is ContractState.COMPLETED
 
     def items_and_manifest() -> tuple[dict[str, bytes], bytes]:
         files = PackageFiles(
             pdf=pdf,
+            ofds=ofds,
+            sm2_chain=begun.sm2_chain,
             consents=_consents(services, facts),
             template_sha256=_template_sha256(services, facts),
             timestamps=_timestamps_in(pdf, facts.requests) if is_completed else {},
@@ -160,16 +173,23 @@ async def _file(services: Services, facts: PackageFacts) -> bytes:
     return await services.files.get(sha256) if sha256 else b""
 
 
-def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts by field. For old contracts, they are those of the present template; none if it does not
-    exist any more."""
+async def _ofds(services: Services, facts: PackageFacts) -> dict[str, bytes]:
+    """Return the OFD as issued, whose hash the consents name, and as sealed, by the names of their items."""
     contract = facts.case.contract
+    names = {"contract/issued.ofd": contract.issued_ofd_sha256, "contract/final.ofd": contract.final_ofd_sha256}
+    return {name: await services.files.get(sha256) for name, sha256 in names.items() if sha256}
+
+
+def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
+    """Return the consent texts by field, with the hashes of both files where there are two. For old contracts, they are
+    those of the present template; none if it does not exist any more."""
+    contract, templates = facts.case.contract, services.documents.printer.templates
     try:
-        consents = services.documents.printer.templates.demands_on(contract).consents
+        return {
+            party.signer.field: templates.get_consent(contract, party.signer.language) for party in facts.case.parties
+        }
     except BadInput:  # this template is not in use any more
         return {}
-    signers = (party.signer for party in facts.case.parties)
-    return {signer.field: consents.get(signer.language) or consents[contract.language] for signer in signers}
 
 
 def _template_sha256(services: Services, facts: PackageFacts) -> str:

@@ -3,7 +3,8 @@
 `advance` continues from the contract's present state, whatever process calls it, and however often. Each step does its
 slow work outside any transaction. One transaction then locks the contract, checks that its state is still the same,
 writes the result, chooses the next step and begins its attempt. A seal is signed over a file that was stored before:
-after a crash in between, the same bytes are signed again, so that no contract is sealed twice.
+after a crash in between, the same bytes are signed again, so that no contract is sealed twice. An OFD is sealed before
+the PDF, over the file that was issued.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from hub.errors import QiandaError
 from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, prepare_seal, sign_seal
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
 from hub.lifecycle.sealing.retry_stalled import note_trouble
+from hub.lifecycle.sealing.seal_contract_ofd import seal_contract_ofd
 from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.sealing.work import Work, choose_work
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
-from hub.model.sealing.finalise import FinaliseStep
+from hub.model.sealing.finalise import SEALING, FinaliseStep
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
@@ -61,8 +63,8 @@ async def _note_trouble(services: Services, contract_id: UUID, error: QiandaErro
         await tx.cases.lock(contract_id)  # before the seal's register, in the order of `choose_work`
         if begun is not None and begun.attempt is not None:
             await tx.signatures.end_attempt(begun.attempt, tx.now, failure=f"{error.code}: {error}")
-        if begun is not None and begun.step is FinaliseStep.SIGN_SEAL:
-            await end_seal_uses(tx, [EndedUse(begun.about.id, failure=error.code)])
+        if begun is not None and begun.step in SEALING:
+            await end_seal_uses(tx, [EndedUse(begun.use, failure=error.code)])
         tries = await note_trouble(tx, contract_id, error)
         state = (await tx.contracts.get(contract_id)).state  # another process may have finished it
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))
@@ -76,4 +78,5 @@ STEPS: dict[FinaliseStep, Callable[[Services, Work], Awaitable[Work]]] = {
     FinaliseStep.DISCARD_SEAL: discard_seal,
     FinaliseStep.SIGN_SEAL: sign_seal,
     FinaliseStep.CLOSE: close_file,
+    FinaliseStep.SEAL_OFD: seal_contract_ofd,
 }

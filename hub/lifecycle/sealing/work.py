@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from cryptography import x509
 
@@ -18,7 +18,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import all_signed
-from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
+from hub.model.sealing.finalise import ATTEMPTS, SEALING, FinaliseStep, choose_step
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk
@@ -47,6 +47,13 @@ class Work:
     @property
     def contract(self) -> Contract:
         return self.case.contract
+
+    @property
+    def use(self) -> UUID:
+        """The id of the line in the seal's register: one for each file, however often it is tried."""
+        if self.step is FinaliseStep.SEAL_OFD:
+            return uuid5(self.contract.id, FinaliseStep.SEAL_OFD)
+        return self.about.id
 
     @property
     def about(self) -> SignatureRequest:
@@ -82,20 +89,23 @@ async def choose_work(
     seal = await choose_contract_seal(services, tx, contract) if _needs_seal(case) else None
     certificate = present_chain(services.sealing, seal)[0] if seal else b""
     step, request = choose_step(
-        contract.state, unfinished, lambda each: is_expired(each, services.clock()), certificate
+        contract.state,
+        unfinished,
+        lambda each: is_expired(each, services.clock()),
+        certificate,
+        needs_ofd=contract.issued_ofd_sha256 is not None and contract.final_ofd_sha256 is None,
     )
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
-    if request is None or step not in ATTEMPTS:
+    if step not in ATTEMPTS:
         return Work(step, case, request, seal=seal)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
     if revoked is None:
         revoked = await list_revoked(services, tx)
-    refusal = None
-    if step is FinaliseStep.SIGN_SEAL and seal is not None:
-        refusal = await _begin_use(tx, seal, contract, request)
-    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
-    return Work(step, case, request, attempt, embedded, revoked, seal, refusal)
+    work = Work(step, case, request, None, embedded, revoked, seal)
+    refusal = await _begin_use(tx, work) if step in SEALING else None
+    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id if request else None, tx.now)
+    return replace(work, attempt=attempt, refusal=refusal)
 
 
 def _needs_seal(case: Case) -> bool:
@@ -104,10 +114,13 @@ def _needs_seal(case: Case) -> bool:
     return state is ContractState.SIGNED or (not state.final and all_signed(party.task for party in case.parties))
 
 
-async def _begin_use(tx: Transaction, seal: Seal, contract: Contract, request: SignatureRequest) -> str | None:
-    """Write into the seal's register that its key is about to sign. Return the reason for a refusal, or None."""
-    asked = SealAsk(seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
-    document = DocumentToSeal(request.id, request.base, f"contract:{contract.id}")
+async def _begin_use(tx: Transaction, work: Work) -> str | None:
+    """Write into the seal's register that its key is about to sign. Return why it may not, or None."""
+    contract = work.contract
+    assert work.seal is not None
+    asked = SealAsk(work.seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
+    sha256 = contract.issued_ofd_sha256 if work.step is FinaliseStep.SEAL_OFD else work.about.base
+    document = DocumentToSeal(work.use, sha256 or "", f"contract:{contract.id}")
     (use,) = await begin_seal_uses(tx, asked, [document])
     return None if use.may_sign else use.reason
 

@@ -74,9 +74,8 @@ class PrepareRequest:
 
 
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
-    """Return the consent text in the signer's language or, if the template does not have it, in the contract's."""
-    consents = services.documents.printer.templates.demands_on(contract).consents
-    return consents.get(language) or consents[contract.language]
+    """Return the consent text that a signer of this language is shown."""
+    return services.documents.printer.templates.get_consent(contract, language)
 
 
 # ---- prepare

@@ -16,6 +16,9 @@ FIRST_RETRY = timedelta(minutes=1)
 MAX_RETRY_INTERVAL = timedelta(hours=1)
 # Failed tries before staff get a task.
 TRIES_BEFORE_STAFF = 5
+# Kinds of versions beside those of the PDF: the OFD as issued, and with the school's seal.
+OFD_ISSUED = "issued-ofd"
+OFD_FINAL = "final-ofd"
 # `stuck_reason` of a contract with a reminder or other message whose sending raises an error at each try.
 STEP_FAILED = "step-failed"
 # Staff are told about a failing step only after this time, since many errors disappear by themselves.
@@ -134,6 +137,11 @@ class Contract:
     def lacks_answers(self) -> bool:
         """Whether the signer has to fill in something before the contract can be signed."""
         return self.asks and not self.answered
+
+    @property
+    def ofd_sha256(self) -> str | None:
+        """SHA-256 (hex) of its present OFD: sealed once it is completed, before that as issued. None without one."""
+        return self.final_ofd_sha256 if self.state is ContractState.COMPLETED else self.issued_ofd_sha256
 
     @property
     def document_sha256(self) -> str:

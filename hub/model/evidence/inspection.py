@@ -79,6 +79,9 @@ class RecordInspection:
                 self._unlisted.append(f"the file {self._document}, named by entry {entry.sequence}, is not listed")
             if entry.kind in UNSIGNED_KINDS:
                 self._issued = self._document
+        ofd = entry.facts.get("ofd_sha256")
+        if ofd is not None and ofd not in self.contract.versions:
+            self._unlisted.append(f"the file {ofd}, named by entry {entry.sequence}, is not listed")
         if entry.kind == "drawn" and entry.facts.get("number") != self.contract.number:
             self._unlisted.append(f"its record belongs to {entry.facts.get('number')}")
 

@@ -64,6 +64,12 @@ class Course:
         """The templates of the documents that are signed together with the course's contract as one set, in order."""
         return tuple(self.details.get("companions", ()))
 
+    @property
+    def with_ofd(self) -> bool | None:
+        """Whether its contracts are issued as OFD beside the PDF; None: as their template says."""
+        said = self.details.get("with_ofd")
+        return said if isinstance(said, bool) else None
+
 
 @dataclass(frozen=True)
 class Enrolment:

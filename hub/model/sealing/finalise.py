@@ -24,6 +24,7 @@ class FinaliseStep(StrEnum):
     DISCARD_SEAL = "discard-seal"
     SIGN_SEAL = "sign-seal"
     CLOSE = "close"
+    SEAL_OFD = "seal-ofd"
     WAIT = "wait"
 
 
@@ -32,7 +33,10 @@ ATTEMPTS = {
     FinaliseStep.EMBED: "timestamp",
     FinaliseStep.SIGN_SEAL: "seal",
     FinaliseStep.CLOSE: "close",
+    FinaliseStep.SEAL_OFD: "seal-ofd",
 }
+# Steps in which a key of the seal signs: each has a line in the seal's register.
+SEALING = (FinaliseStep.SIGN_SEAL, FinaliseStep.SEAL_OFD)
 
 
 def choose_step(
@@ -40,17 +44,22 @@ def choose_step(
     unfinished: Sequence[SignatureRequest],
     is_expired: Callable[[bytes], bool],
     seal_certificate: bytes,
+    *,
+    needs_ofd: bool = False,
 ) -> tuple[FinaliseStep, SignatureRequest | None]:
     """Return the next step for a contract in `state`, and the signature request that the step is about.
 
     `unfinished`: the contract's prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
-    `seal_certificate`: the present certificate (DER) of the contract's seal. WAIT: another signer has to act first.
+    `seal_certificate`: the present certificate (DER) of the contract's seal. `needs_ofd`: its OFD is not sealed yet.
+    WAIT: another signer has to act first.
     """
     signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)
     if signature is not None:
         return FinaliseStep.REOPEN if is_expired(signature.chain[0]) else FinaliseStep.EMBED, signature
     if state is not ContractState.SIGNED:
         return FinaliseStep.WAIT, None
+    if needs_ofd:
+        return FinaliseStep.SEAL_OFD, None
     seal = next((each for each in unfinished if each.is_seal), None)
     if seal is None:
         return FinaliseStep.PREPARE_SEAL, None

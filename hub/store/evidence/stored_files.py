@@ -39,7 +39,7 @@ _VERSIONS = SqlStatement(
     text("""
 SELECT version.id, version.contract, version.sha256, version.size, version.file, contract.document
 FROM document_version AS version JOIN contract ON contract.id = version.contract
-WHERE version.contract = ANY(:contracts) ORDER BY version.id
+WHERE version.contract = ANY(:contracts) AND version.kind NOT IN ('issued-ofd', 'final-ofd') ORDER BY version.id
 """).bindparams(bindparam("contracts", type_=ARRAY(Uuid())))
 )
 # A row may only name a file that is still the whole of a version. Another process may have turned it into a part.
@@ -112,7 +112,8 @@ class StoredFiles:
         await self._connection.execute(_MARK_DELETED, {"requests": list(requests), "at": at})
 
     async def list_versions(self, contracts: Iterable[UUID]) -> list[ContractFiles]:
-        """Return the versions of these contracts, by contract."""
+        """Return the versions of the PDFs of these contracts, by contract. No version of an OFD begins another, so each
+        keeps its file."""
         found: defaultdict[tuple[UUID, str], list[StoredVersion]] = defaultdict(list)
         for row in await self._connection.execute(_VERSIONS, {"contracts": list(set(contracts))}):
             values = {name: row[name] for name in StoredVersion.__dataclass_fields__}

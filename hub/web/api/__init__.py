@@ -40,6 +40,8 @@ OPERATIONS = (
               acts.change_phone, schemas.PhoneChangeGiven, schemas.PhoneAsked, 202, problems=(409,)),
     Operation("GET", f"{_ONE}/final.pdf", "readFinalFile", "The completed file", papers.final_pdf, "application/pdf",
               problems=(409,)),
+    Operation("GET", f"{_ONE}/final.ofd", "readFinalOfd", "The sealed OFD of a completed contract", papers.final_ofd,
+              papers.OFD_TYPE, problems=(409,)),
     Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package of a contract that has ended",
               papers.evidence_zip, papers.PACKAGE_TYPE),
     Operation("GET", f"{_ONE}/addendum.zip", "readAddendum", "What happened after the evidence package was signed",

@@ -40,6 +40,7 @@ def issued(case: Case) -> ContractIssued:
         number=contract.number,
         state=contract.state,
         document_sha256=contract.document_sha256,
+        ofd_sha256=contract.issued_ofd_sha256,
         signers=[
             SignerIssued(id=party.signer.id, role=party.signer.role, state=party.task.state) for party in case.parties
         ],
@@ -60,6 +61,7 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
         number=contract.number,
         state=contract.state,
         document_sha256=contract.document_sha256,
+        ofd_sha256=contract.issued_ofd_sha256,
         campus=contract.campus,
         course=contract.course,
         title=contract.title,

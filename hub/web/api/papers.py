@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.errors import NotCompleted
+from hub.errors import NotCompleted, NotFound
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
@@ -12,6 +12,7 @@ from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall, File
 from hub.web.api.schemas import FileChecked, Ledger, LedgerEntry, RecordGiven
 
+OFD_TYPE = "application/ofd"
 PACKAGE_TYPE = "application/vnd.etsi.asic-e+zip"
 
 
@@ -22,6 +23,17 @@ async def final_pdf(call: ApiCall) -> File:
     if contract.state is not ContractState.COMPLETED or contract.document is None:
         raise NotCompleted
     return File(await call.services.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
+
+
+async def final_ofd(call: ApiCall) -> File:
+    """Return the OFD with the school's seal. Raises NotFound for a contract that was issued as PDF alone."""
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await tx.contracts.get(call.contract)
+    if contract.issued_ofd_sha256 is None:
+        raise NotFound("the contract has no OFD")
+    if contract.state is not ContractState.COMPLETED or contract.final_ofd_sha256 is None:
+        raise NotCompleted
+    return File(await call.services.files.get(contract.final_ofd_sha256), OFD_TYPE, f"{contract.number}.ofd")
 
 
 async def evidence_zip(call: ApiCall) -> File:

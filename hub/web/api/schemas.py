@@ -158,6 +158,7 @@ class ContractIssued(_Given):
     number: str
     state: ContractState
     document_sha256: str = Field(description="Lower-case hex, of the issued file with its empty signature fields.")
+    ofd_sha256: str | None = Field(description="Lower-case hex, of the OFD as issued; null for a PDF alone.")
     signers: list[SignerIssued]
 
 
@@ -215,6 +216,7 @@ class ContractGiven(_Given):
     number: str
     state: ContractState
     document_sha256: str
+    ofd_sha256: str | None = Field(description="Of the OFD as issued; null for a contract that is issued as PDF alone.")
     campus: str
     course: str | None
     title: str

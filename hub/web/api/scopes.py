@@ -12,6 +12,7 @@ SCOPES: Mapping[str, KeyScope] = {
     "listContracts": KeyScope.READ,
     "readContract": KeyScope.READ,
     "readFinalFile": KeyScope.READ,
+    "readFinalOfd": KeyScope.READ,
     "readEvidence": KeyScope.READ,
     "readAddendum": KeyScope.READ,
     "readReminders": KeyScope.READ,

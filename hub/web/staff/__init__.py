@@ -116,6 +116,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/read": StaffRoute(Permission.READ_CONTRACT, reading.pages),
     f"{_ONE}/pages/{{number}}.png": StaffRoute(Permission.READ_CONTRACT, reading.page_image),
     f"{_ONE}/document.pdf": StaffRoute(Permission.READ_CONTRACT, reading.document),
+    f"{_ONE}/document.ofd": StaffRoute(Permission.READ_CONTRACT, reading.ofd),
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
     f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.READ_CONTRACT, attachments.attachment),

@@ -222,6 +222,8 @@ VERSIONS = {
     "answered": "with what the signer has filled in",
     "signed": "with one more signature",
     "final": "completed, sealed",
+    "issued-ofd": "OFD, issued",
+    "final-ofd": "OFD, sealed",
 }
 FIELDS = {
     "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",

@@ -27,6 +27,8 @@ from hub.web.signer.answers import contract_id
 from hub.web.signer.signing.answering import asks_json
 from hub.web.signer.signing.protocol import iso
 
+OFD_TYPE = "application/ofd"
+
 
 @dataclasses.dataclass(frozen=True)
 class Looked:
@@ -49,6 +51,8 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get(f"{base}/text", text),
         web.get(f"{base}/document.pdf", document),
         web.get(f"{base}/final.pdf", final),
+        web.get(f"{base}/document.ofd", document_ofd),
+        web.get(f"{base}/final.ofd", final_ofd),
         web.get(f"{base}/evidence.zip", evidence),
     ]
 
@@ -77,7 +81,8 @@ async def contract(request: web.Request) -> web.Response:
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     """Return the contract as JSON. `summary`: in the visitor's chosen language, otherwise the signer's. `deadline`: ISO
-    8601. `custody`: the accepted kinds of custody; empty for any. `asks`, `answered`: see `asks_json`."""
+    8601. `custody`: the accepted kinds of custody; empty for any. `asks`, `answered`: see `asks_json`. `ofd_sha256`: of
+    the OFD as issued; null without one."""
     seen, me = looked.contract, looked.visit.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
@@ -90,6 +95,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
         "summary": card(seen, looked.campus.zone, language),
         "pages": seen.pages,
         "document_sha256": seen.document,
+        "ofd_sha256": seen.issued_ofd_sha256,
         "consent": {"version": consent.version, "text": consent.text, "sha256": consent.sha256},
         "signers": [
             {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
@@ -145,20 +151,46 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 async def document(request: web.Request) -> web.Response:
     """Return the current revision to a signer who still has to sign; afterwards only the final file is available."""
+    return await _pdf(request, await _seen_to_sign(request), "inline")
+
+
+async def document_ofd(request: web.Request) -> web.Response:
+    """Return the OFD as issued to a signer who still has to sign, and the sealed one after completion."""
+    return await _ofd(request, await _seen_to_sign(request))
+
+
+async def _seen_to_sign(request: web.Request) -> Contract:
+    """Return the contract. Raises NotCompleted to a signer who has signed, until it is completed."""
     secret, wanted = session_secret(request), contract_id(request)
     async with request.app[HUB].database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
         seen = await visit(tx, secret, wanted, agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted
-    return await _pdf(request, seen.contract, "inline")
+    return seen.contract
 
 
 async def final(request: web.Request) -> web.Response:
+    return await _pdf(request, await _completed(request), "attachment")
+
+
+async def final_ofd(request: web.Request) -> web.Response:
+    return await _ofd(request, await _completed(request))
+
+
+async def _completed(request: web.Request) -> Contract:
     seen = (await look(request)).contract
     if seen.state is not ContractState.COMPLETED:
         raise NotCompleted
-    return await _pdf(request, seen, "attachment")
+    return seen
+
+
+async def _ofd(request: web.Request, seen: Contract) -> web.Response:
+    if seen.ofd_sha256 is None:
+        raise NotFound("the contract has no OFD")
+    content = await request.app[HUB].services.files.get(seen.ofd_sha256)
+    headers = {"Content-Disposition": f'attachment; filename="{seen.number}.ofd"'}
+    return web.Response(body=content, content_type=OFD_TYPE, headers=headers)
 
 
 async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.errors import ContractNotFound, NotFound
-from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_page
+from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_ofd, open_page
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
@@ -58,6 +58,16 @@ async def final_file(visit: DeskVisit) -> web.Response:
             raise ContractNotFound("there is no final file before completion")
         found, sha256 = await open_document(tx, contract_id(visit), DOWNLOADED, visit.actor)
     return await _pdf(visit, found, sha256)
+
+
+async def ofd(visit: DeskVisit) -> web.Response:
+    """Return the OFD: as issued, or once the contract is completed with the school's seal."""
+    await _check(visit)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found, sha256 = await open_ofd(tx, contract_id(visit), visit.actor)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.ofd"'}
+    content = await visit.services.files.get(sha256)
+    return web.Response(body=content, content_type="application/ofd", headers=headers)
 
 
 async def evidence(visit: DeskVisit) -> web.Response:
