@@ -28,11 +28,13 @@ from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.seal_keys import find_seal_key
 from hub.settings import Settings
-from hub.settings.sections import TokenSettings
+from hub.settings.sections import OneTokenSettings
 from hub.store.kernel.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
+from hub.tokens.pins import read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.several import SeveralTokens
 from hub.tokens.sm2_pkcs11 import VendorMechanism
 from hub.tokens.softhsm import create_token, module_path, use_token
 from qianda.verify.trust import ORIGINS_FILE, read_origins
@@ -51,7 +53,7 @@ class BuiltinPki:
     timestamps: BuiltinTimestamps
     seal_key: SigningKey
     seal_chain: tuple[bytes, ...]
-    token: Pkcs11Token
+    token: SeveralTokens
 
 
 @asynccontextmanager
@@ -73,21 +75,29 @@ def make_token(settings: Settings) -> None:
     create_token(folder, settings.token.label, pin)
 
 
-def open_token(settings: Settings) -> Pkcs11Token:
-    """Return the configured token, or without a module that of the data folder. Raises TokenUnavailable if there is
+def open_token(settings: Settings, clock: Clock) -> SeveralTokens:
+    """Return the configured tokens, or without a module that of the data folder. Raises TokenUnavailable if there is
     none."""
+    return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)
+
+
+def _first_token(settings: Settings) -> Pkcs11Token:
     token = settings.token
     if token.module:
-        pin = token.pin or _pin_from(token.pin_file)
-        return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
+        return _open(token)
     folder = _token_folder(settings)
     if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
         raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
     use_token(folder)
-    return Pkcs11Token(module_path(), token.label, token.pin or _pin_from(folder / "pin"))
+    return Pkcs11Token(module_path(), token.label, token.pin or read_pin(folder / "pin", token.label))
 
 
-def _sm2_mechanism(token: TokenSettings) -> VendorMechanism | None:
+def _open(token: OneTokenSettings) -> Pkcs11Token:
+    pin = token.pin or read_pin(token.pin_file, token.label)
+    return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
+
+
+def _sm2_mechanism(token: OneTokenSettings) -> VendorMechanism | None:
     return None if token.sm2_mechanism is None else VendorMechanism(token.sm2_mechanism, token.sm2_takes_hash)
 
 
@@ -95,7 +105,7 @@ def _token_folder(settings: Settings) -> Path:
     return settings.data.resolve() / "token"
 
 
-async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None:
+async def make_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> None:
     """Make the keys and certificates that are missing.
 
     Keys are generated on the token and never leave it; certificates are kept in the data folder. What exists stays,
@@ -115,7 +125,7 @@ async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None
     await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
 
 
-async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> BuiltinPki:
+async def load_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> BuiltinPki:
     """Load what `make_pki` made.
 
     Raises WrongInstallation, TokenUnavailable or ValueError if something is missing or does not fit.
@@ -145,7 +155,7 @@ def _certificate_in(folder: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-async def _put_other_seal_aside(settings: Settings, token: Pkcs11Token, path: Path) -> None:
+async def _put_other_seal_aside(settings: Settings, token: SeveralTokens, path: Path) -> None:
     if await asyncio.to_thread(path.exists) and await find_seal_key(settings, token, _chain_in(path)[0]) is None:
         await asyncio.to_thread(path.rename, _kept_name(path))
 
@@ -304,9 +314,3 @@ def _seal_info(settings: Settings) -> Path:
     one."""
     which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
     return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"
-
-
-def _pin_from(path: Path | None) -> str:
-    if path is None:
-        raise TokenUnavailable("no PIN is configured: set QIANDA_TOKEN__PIN, or token.pin_file")
-    return path.read_text().strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from hub.model.sealing.seal import KeyPlace
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps
+from hub.tokens.several import SharedKey
 from hub.wiring import Hub
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -93,11 +95,21 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    await hub.services.sealing.seal.key.check()
-    await hub.services.sealing.seal.key.sign(b"qianda doctor")
+    """Let the seal's key sign on each token. Raises ValueError that names the tokens that do not, TokenUnavailable."""
     seal = hub.services.sealing.seal
-    where = "at the remote service" if seal.remote else "in software" if seal.software else "on the token"
-    return f"the seal key {seal.key.label!r} {where} signs"
+    begun = time.perf_counter()
+    await seal.key.sign(b"qianda doctor")
+    latency = f"{(time.perf_counter() - begun) * 1000:.0f} ms"
+    if not isinstance(seal.key, SharedKey):
+        where = "at the remote service" if seal.remote else "in software"
+        return f"the seal key {seal.key.label!r} {where} signs in {latency}"
+    tokens = hub.pki.token.tokens
+    if away := [f"{name}: {why}" for name, why in (await seal.key.check_each()).items() if why]:
+        raise ValueError(f"{len(away)} of {len(tokens)} tokens do not sign: {'; '.join(away)}")
+    offered = [f"{name} ({', '.join(await token.list_mechanisms())})" for name, token in tokens.items()]
+    until = f"{x509.load_der_x509_certificate(seal.chain[0]).not_valid_after_utc:%Y-%m-%d}"
+    signs = f"the seal key {seal.key.label!r} on the token signs in {latency}, its certificate until {until}"
+    return f"{signs}; {'; '.join(offered)}"
 
 
 async def _seal_certificate(hub: Hub) -> str:
@@ -119,9 +131,12 @@ async def _seals(hub: Hub) -> str:
     async with hub.database.transaction(EVERYTHING) as tx:
         seals = [seal for seal in await tx.seals.list_all() if seal.key_place is KeyPlace.TOKEN and seal.chain]
         ending = [seal for seal in await tx.seals.list_ending(now + RENEW_BEFORE) if seal.key_place is KeyPlace.TOKEN]
+        ending_sm2 = [await tx.seals.get(each) for each in await tx.sm2_seals.list_ending(now + RENEW_BEFORE)]
     if ending:
         named = ", ".join(f"{seal.name} ({seal.ends_at:%Y-%m-%d})" for seal in ending)
         raise ValueError(f"certificates end soon: {named}: renew them by `qianda seal renew NAME`")
+    if used := [seal.name for seal in ending_sm2 if not seal.state.is_over]:
+        raise ValueError(f"the SM2 side ends soon: {', '.join(used)}: renew it by `qianda seal make-sm2 NAME`")
     number = sum(not seal.state.is_over for seal in seals)
     return f"{number} beside the configured one; no certificate ends soon"
 

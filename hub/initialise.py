@@ -90,7 +90,7 @@ async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str
     """Make what is missing, and return the fingerprints of root and seal."""
     async with one_at_a_time(settings):
         make_token(settings)
-        token = open_token(settings)
+        token = open_token(settings, clock)
         try:
             await make_pki(settings, token, clock)
         finally:
@@ -101,7 +101,7 @@ async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str
 
 async def _seal(settings: Settings, clock: Clock) -> bytes:
     """Return the certificate of the configured seal, on the token or at a signing service."""
-    token = open_token(settings)
+    token = open_token(settings, clock)
     try:
         pki = await load_pki(settings, token, clock)
         async with aiohttp.ClientSession() as http:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REGISTRY = CollectorRegistry()
 # Methods that are counted by name. A client may send any other word as a method, so those share one label.
@@ -78,6 +78,12 @@ SERVICE_TROUBLE = Counter(
     "qianda_service_trouble",
     "Times that an outside service was away or wrong (authority, timestamp service, identity provider), by kind",
     ["kind", "service"],
+    registry=REGISTRY,
+)
+TOKEN_AVAILABLE = Gauge(
+    "qianda_token_available",
+    "Whether a token of keys answered this process when it was last asked, by its label",
+    ["token"],
     registry=REGISTRY,
 )
 SECURITY_EVENTS = Counter(

@@ -27,7 +27,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.private_files import write_private
 from hub.tokens import SigningKey
-from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info
 
 BROUGHT_LABEL = "seal-{}"
@@ -50,7 +50,7 @@ def brought_label(spki: bytes) -> str:
     return BROUGHT_LABEL.format(hashlib.sha256(spki).hexdigest()[:16])
 
 
-async def find_seal_key(settings: Settings, token: Pkcs11Token, certificate: bytes) -> SigningKey | None:
+async def find_seal_key(settings: Settings, token: SeveralTokens, certificate: bytes) -> SigningKey | None:
     """Return the key that the seal's certificate is for; None if there is none.
 
     Raises TokenUnavailable, and WrongInstallation for a key that another master key encrypted.
@@ -66,7 +66,7 @@ async def find_seal_key(settings: Settings, token: Pkcs11Token, certificate: byt
     return None
 
 
-async def keep_brought_key(settings: Settings, token: Pkcs11Token, key: SealingPrivateKey) -> SigningKey:
+async def keep_brought_key(settings: Settings, token: SeveralTokens, key: SealingPrivateKey) -> SigningKey:
     """Import a key into the token, or where that takes none of its kind, keep it encrypted. Doing it again changes
     nothing.
 

@@ -21,8 +21,8 @@ from hub.errors import BadInput
 from hub.initialise import renew
 from hub.seal_keys import certified_key, is_brought, keep_brought_key
 from hub.settings import Settings
-from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
+from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import public_key_info
 from hub.wiring import Clock, Hub, utc_now
 from qianda.verify.findings import Element, Reason, Word
@@ -175,13 +175,13 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = 
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[tuple[BuiltinPki, Pkcs11Token]]:
+async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[tuple[BuiltinPki, SeveralTokens]]:
     if settings.seal:
         raise BadInput(
             "the seal's key is at a signing service, which gets its certificates itself ([seal] in the configuration)",
             field="seal",
         )
-    token = open_token(settings)
+    token = open_token(settings, clock)
     try:
         async with one_at_a_time(settings):
             pki = await load_pki(settings, token, clock)

@@ -49,6 +49,7 @@ from hub.documents.pages import PagePainter
 from hub.documents.seal_upload import PictureReader
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
+from hub.lifecycle.messaging.service_alerts import TokenAlerts
 from hub.lifecycle.services import (
     Authorities,
     DocumentServices,
@@ -150,6 +151,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     router = Router(database, carriers, _renderer(settings, carriers, texts.current, keys), policy)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
+    pki.token.warnings = TokenAlerts(database)
     services = Services(
         database=database,
         files=open_files(settings.files or str(settings.data / "files"), database),
@@ -202,7 +204,7 @@ def _signing(
 
 async def _pki(settings: Settings, closing: AsyncExitStack, clock: Clock) -> BuiltinPki:
     async with one_at_a_time(settings):
-        token = open_token(settings)
+        token = open_token(settings, clock)
         closing.callback(token.close)
         return await load_pki(settings, token, clock)
 

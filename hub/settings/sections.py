@@ -45,8 +45,8 @@ class SchoolSettings(_Section):
         return english if language == "en" and english else self.short_name or self.name
 
 
-class TokenSettings(_Section):
-    """The PKCS#11 token. Without `module` it is SoftHSM in the data folder. The PIN is in a variable or a file.
+class OneTokenSettings(_Section):
+    """A PKCS#11 token. The PIN is in a variable or a file, or a person enters it at the start (`pin_file = "prompt"`).
 
     `sm2_mechanism`: the number of the vendor's mechanism for SM2 signatures, from 0x80000000 on: PKCS#11 has none.
     `sm2_takes_hash`: whether that mechanism takes e = SM3(Z ‖ message), or the message itself."""
@@ -55,9 +55,23 @@ class TokenSettings(_Section):
     label: str = "qianda"
     pin: str = ""
     pin_file: Path | None = None
-    seal_key: str = "seal"
     sm2_mechanism: int | None = Field(default=None, ge=0x80000000, le=0xFFFFFFFF)
     sm2_takes_hash: bool = True
+
+
+class MoreTokenSettings(OneTokenSettings):
+    """A token beside the first, which holds the same keys under the same labels."""
+
+    module: str
+    label: str
+
+
+class TokenSettings(OneTokenSettings):
+    """The tokens. Without `module` the first is SoftHSM in the data folder. `more`: others with the same keys: they
+    share the load, and one that is away is skipped."""
+
+    seal_key: str = "seal"
+    more: list[MoreTokenSettings] = Field(default_factory=list)
 
 
 class SealStoreSettings(_Section):

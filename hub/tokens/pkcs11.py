@@ -36,6 +36,8 @@ PIN_TROUBLE: Final = (
     pkcs11_errors.UserPinNotInitialized,
 )
 
+# Those that the hub signs with.
+SIGNING_MECHANISMS: Final = (Mechanism.ECDSA_SHA256, Mechanism.ECDSA, Mechanism.SHA256_RSA_PKCS)
 Result = TypeVar("Result")
 
 
@@ -145,6 +147,17 @@ class Pkcs11Token:
         if len(points) != 1:
             raise TokenUnavailable(f"the token {self.label!r} has {len(points)} keys {label!r}")
         return points[0]
+
+    async def list_mechanisms(self) -> list[str]:
+        """Return with what the token can sign, by the names of PKCS#11, and the configured number of the vendor's for
+        SM2. Raises TokenUnavailable."""
+
+        def look(opened: _OpenSession) -> list[str]:
+            offered = opened.session.token.slot.get_mechanisms()
+            return [each.name for each in SIGNING_MECHANISMS if each in offered]
+
+        names = await self._in_thread(lambda: self._use(look))
+        return [*names, f"SM2 {self._sm2.number:#x}"] if self._sm2 else names
 
     def close(self) -> None:
         """Stop the threads. The sessions end with the process."""

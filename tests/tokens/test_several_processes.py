@@ -58,7 +58,7 @@ def first_start(data: Path) -> list[str]:
         settings = Settings.load(data=data)
         async with one_at_a_time(settings):
             make_token(settings)
-            token = open_token(settings)
+            token = open_token(settings, lambda: datetime.now(UTC))
             await make_pki(settings, token, lambda: datetime.now(UTC))
             pki = await load_pki(settings, token, lambda: datetime.now(UTC))
         token.close()

@@ -36,6 +36,17 @@ def stand_in(name: str) -> dict[str, str]:
     return {"which": "instead", "instead": name} if name else {"which": "nobody"}
 
 
+class TokenAlerts:
+    """The warnings that `hub.tokens.several` sends to staff."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def away(self, tokens: Sequence[str], instead: str) -> None:
+        for token in tokens:
+            await warn(self._database, "token-away", token, **stand_in(instead))
+
+
 class TimestampWarnings:
     """The warnings that `hub.timestamps.several` sends to staff."""
 

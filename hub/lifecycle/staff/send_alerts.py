@@ -27,6 +27,7 @@ KINDS = {
     "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
     "budget-spent": "发送量已达上限 · A limit of messages is reached",
     "authority-away": "证书颁发机构无法签发 · An authority issues no certificates",
+    "token-away": "密钥令牌异常 · A token of keys does not answer",
     "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
     "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
     "identity-away": "实名核验服务异常 · An identity provider does not answer",

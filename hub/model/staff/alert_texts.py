@@ -49,6 +49,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "时间戳服务 {service} 未给出可用的时间戳",
         "The timestamp service {service} returned no usable timestamp",
     ),
+    "token-away/instead": (
+        "密钥令牌 {service} 没有应答，已改用 {instead}",
+        "The token {service} does not answer; {instead} signs instead",
+    ),
+    "token-away/nobody": (
+        "密钥令牌 {service} 没有应答，且没有其他令牌可以代替：用印暂停",
+        "The token {service} does not answer, and no other one can replace it: nothing is sealed meanwhile",
+    ),
     "clock-differs": (
         "时间戳服务 {service} 的时钟与本机相差 {seconds} 秒，请检查时间同步",
         "The clock of the timestamp service {service} differs from ours by {seconds} s; check time synchronisation",

@@ -120,6 +120,7 @@ ALERTS = {
     "stop-flood": "many opt-outs wait to be checked",
     "shared-phone": "a number that strangers share",
     "authority-away": "an authority issues no certificates",
+    "token-away": "a token of keys does not answer",
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
     "identity-away": "an identity provider does not answer",
