@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +11,16 @@ from typing import Any
 
 from sqlalchemy import text
 
-from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract import OFD_FINAL, OFD_ISSUED, Contract, ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import Files
 from hub.store.transaction import Database, Transaction
+from qianda.verify import verify_bytes
+from qianda.verify.findings import Element, Word
 from qianda.verify.structure import check_finished
+from qianda.verify.trust import Trust
 
 # Record entries of which a contract has exactly one, whatever happened.
 ONCE = (
@@ -27,6 +31,7 @@ ONCE = (
     "signature-embedded",
     "signed",
     "seal-used",
+    "ofd-sealed",
     "completed",
     "evidence-made",
 )
@@ -45,6 +50,7 @@ class Evidence:
     staff_tasks: int
     final: bytes
     versions: Sequence[bytes]
+    ofds: Sequence[bytes]
     left_files: Sequence[str]
 
 
@@ -58,7 +64,9 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
         assert len(ids) == 1, f"{len(ids)} contracts instead of one"
         contract = await tx.contracts.get(ids[0])
         entries = await tx.record.entries(contract.id)
-        versions = [each["sha256"] for each in await tx.contracts.versions(contract.id) if each["kind"] != "draft"]
+        kinds = {each["sha256"]: each["kind"] for each in await tx.contracts.versions(contract.id)}
+        versions = [sha256 for sha256, kind in kinds.items() if kind not in ("draft", OFD_ISSUED, OFD_FINAL)]
+        ofds = [sha256 for sha256, kind in kinds.items() if kind in (OFD_ISSUED, OFD_FINAL)]
         requests = await tx.signatures.of_contract(contract.id)
         done_with = {sha256 for each in requests if each.signature for sha256 in (each.base, each.prepared)}
         return Evidence(
@@ -71,6 +79,7 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
             len(await tx.staff_tasks.open_tasks(contract.id)),
             await files.get(str(contract.document)),
             [await files.get(sha256) for sha256 in versions],
+            [await files.get(sha256) for sha256 in ofds],
             [sha256 for sha256 in done_with if await files.get_size(sha256)],
         )
 
@@ -89,6 +98,7 @@ def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path
     assert found.broken is None, f"the record is broken at entry {found.broken}"
     _judge_signatures(found)
     assert len(found.versions) == 3 and all(found.final.startswith(each) for each in found.versions)
+    _judge_ofd(found)
     assert found.left_files == [], "a file that nobody needs was left for good"
     sealed_over = seal_ledger.read_text().split()
     assert len(set(sealed_over)) == 1, "the seal key was used over different bytes"
@@ -99,6 +109,16 @@ def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path
     assert {state for _, state in found.deliveries} <= {"delivered", "withdrawn"}, found.deliveries
     assert found.held_jobs == 0, "a job was given up"
     assert found.staff_tasks == 0, "staff were asked to help"
+
+
+def _judge_ofd(found: Evidence) -> None:
+    assert len(found.ofds) == 2, "the contract has not one OFD as issued and one sealed"
+    hashes = [hashlib.sha256(each).hexdigest() for each in found.ofds]
+    assert hashes == [found.contract.issued_ofd_sha256, found.contract.final_ofd_sha256]
+    said = verify_bytes(found.ofds[1], Trust())
+    assert [party.is_seal for party in said.parties] == [True]
+    (seal,) = said.parties
+    assert {one.element for one in seal.answers if one.word is Word.FAILED} <= {Element.OWNED, Element.TIME}
 
 
 def _judge_signatures(found: Evidence) -> None:

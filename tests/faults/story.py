@@ -23,6 +23,9 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.evidence.delete_files import delete_superseded
+from hub.lifecycle.sealing.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.manage_seals import Keeper
+from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState
@@ -80,6 +83,7 @@ async def _tell(plan: Plan) -> None:
     clock = MovableClock(timedelta(seconds=plan.ahead))
     await initialise(settings, plan.owner, clock)
     hub = await build(settings, plan.dsn, demo=True, clock=clock)
+    await _give_sm2_side(hub)
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:
         channel = ProviderChannel(http, plan.provider)
@@ -95,6 +99,15 @@ async def _tell(plan: Plan) -> None:
         clock.advance(A_DAY_LATER)
         await delete_superseded(hub.services)
     await hub.close()
+
+
+async def _give_sm2_side(hub: Hub) -> None:
+    """Let the school's seal seal OFD files, if no story before did so."""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        seal = await get_configured_seal(hub.services, tx)
+        side = await tx.sm2_seals.get(seal.id)
+    if side is None:
+        await make_sm2_seal(hub.services, Keeper("test", EVERYTHING), seal.id)
 
 
 async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:

@@ -23,6 +23,7 @@ import pytest
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import MOVES, ContractState
 from hub.model.sealing.finalise import ATTEMPTS
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from hub.store.file_store import open_files
 from hub.store.kernel.files import Files
@@ -49,7 +50,7 @@ NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree", "renewal", 
 # More than there are processors, because a story mostly waits. Opening a lane takes as long as a story.
 LANES = 3
 SIDES = ("before", "after")
-DECISIVE = ("call certificate", "call seal")
+DECISIVE = ("call certificate", "ofd-sealed", "call seal")
 # Where the processes of one story are killed, one after the other.
 Kills = tuple[Boundary, ...]
 
@@ -88,6 +89,9 @@ class Lane:
             database = Database(dsns.app, keys, lambda: datetime.now(UTC))
             stack.push_async_callback(database.close)
             await load_school(database, PACKED / "demo" / "seeds")
+            async with database.transaction(EVERYTHING) as tx:
+                course = await tx.school.course("hefei", "math-a")
+                await tx.school.put_course(replace(course, details={**course.details, "with_ofd": True}))
             provider = await stack.enter_async_context(Provider().serving())
             forking = await stack.enter_async_context(Forking.running())
             files = open_files(str(folder / "data" / "files"), database)
@@ -194,7 +198,7 @@ async def run(pick: Callable[[Sequence[Boundary]], list[Kills]], number_of_lanes
 
 
 def _once(boundaries: Sequence[Boundary]) -> list[Kills]:
-    """Return kills at the two calls whose repetition would do most harm, alternately before and after the call.
+    """Return kills at the acts whose repetition would do most harm, alternately before and after the act.
 
     A story is killed twice, once in each chapter, as long as both chapters have kills left.
     """

@@ -95,6 +95,9 @@ async def test_consent_names_both_files_and_both_are_sealed(running: Running) ->
     assert [party.is_seal for party in report.parties] == [True]
     kinds = await record_of(running, contract)
     assert [kinds.count(kind) for kind in ("seal-used", "ofd-sealed", "completed")] == [1, 1, 1]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (told,) = [entry.facts for entry in await tx.record.entries(contract.id) if entry.kind == "ofd-sealed"]
+    assert (told["custody"], told["ofd_sha256"]) == ("school-software", now.final_ofd_sha256)
     uses = await uses_of(running, contract)
     assert (str(contract.issued_ofd_sha256), "sealed") in uses and len(uses) == 2
 

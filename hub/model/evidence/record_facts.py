@@ -25,7 +25,7 @@ _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
 # Entries from version 0.1 contain `manager`.
 _STAFF_ROLE = "|".join([*StaffRole, "manager"])
-_CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
+_CUSTODY = "usb-token|app-keystore|browser|software|remote|token|school-software"
 
 FORMS: Mapping[str, str] = {
     # words from fixed lists of the hub
