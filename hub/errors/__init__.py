@@ -66,6 +66,7 @@ from hub.errors.kinds import Unavailable as Unavailable
 from hub.errors.seal_jobs import ManySealFiles as ManySealFiles
 from hub.errors.seal_jobs import ResultNotReady as ResultNotReady
 from hub.errors.seal_jobs import SealJobNotFound as SealJobNotFound
+from hub.errors.seal_jobs import StoreDenied as StoreDenied
 from hub.errors.seal_jobs import StoreUnavailable as StoreUnavailable
 from hub.errors.seals import SealApprovalTwice as SealApprovalTwice
 from hub.errors.seals import SealMoveNotAllowed as SealMoveNotAllowed

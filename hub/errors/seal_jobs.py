@@ -22,6 +22,13 @@ class ResultNotReady(Conflict):
     sentence = "There is no sealed file to fetch: it is not sealed yet, has failed, or was deleted after its time."
 
 
+class StoreDenied(Conflict):
+    """The detail is the object's key."""
+
+    code = "store-denied"
+    sentence = "The object store refuses this object."
+
+
 class StoreUnavailable(Unavailable):
     code = "store-unavailable"
     sentence = "The object store does not answer, or refuses. Nothing was lost; we try again by ourselves."

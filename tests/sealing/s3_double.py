@@ -23,13 +23,16 @@ PAGE = 2  # keys of one answer to a listing: few, so that there are several
 
 @dataclass
 class ObjectStoreDouble:
-    """`objects`: by key. `refused`: requests whose signature was wrong. `puts`: keys in the order of their arrival."""
+    """`objects`: by key. `denied`: keys that nobody may read or write; `denials`: requests for them. `refused`: those
+    whose signature was wrong. `puts`: keys in the order of their arrival."""
 
     origin: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     puts: list[str] = field(default_factory=list)
     refused: int = 0
     away: bool = False
+    denied: frozenset[str] = frozenset()
+    denials: list[str] = field(default_factory=list)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
 
     @property
@@ -53,6 +56,9 @@ class ObjectStoreDouble:
         key = request.path.removeprefix(f"/{BUCKET}").lstrip("/")
         if request.method == "GET" and not key:
             return self._list(request)
+        if key in self.denied:
+            self.denials.append(key)
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
         if request.method == "PUT":
             return self._put(request, key, body)
         if request.method == "POST":

@@ -7,14 +7,16 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.sealing.run_seal_job import LEASE, MAX_DENIALS, run_seal_job
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from tests.judges import judge_by_qpdf
-from tests.running import Running, running_hub
+from tests.running import Running, running_hub, until
 from tests.sealing.clients import configured_seal, granted_client, new_client
 from tests.sealing.parts import KEYWORD_PAGES, pages
 from tests.sealing.s3_double import ObjectStoreDouble, object_store
@@ -128,6 +130,29 @@ async def test_files_of_an_object_store(running: Running, bucket: ObjectStoreDou
     assert all(bucket.objects[f"out/2026/{number}.pdf"].startswith(good) for number in range(5))
     (failed,) = await client.items(job["id"], "?state=failed")
     assert (failed["name"], failed["fault"]) == ("odd name+%.pdf", "not-a-document")
+
+
+async def test_an_object_that_the_store_refuses_fails_after_some_tries(
+    running: Running, bucket: ObjectStoreDouble
+) -> None:
+    client, services = await granted_client(running), running.hub.services
+    bucket.objects |= {f"mine/{name}.pdf": pages(name) for name in ("read", "written", "well")}
+    bucket.denied = frozenset({"mine/read.pdf", "theirs/written.pdf"})
+    source, target = {"store": "archive", "prefix": "mine/"}, {"store": "archive", "prefix": "theirs/"}
+    _, job = await client.ask(place="page:1,60,60", source=source, target=target)
+
+    async def well_is_sealed() -> bool | None:
+        return (await client.ask_about(job["id"]))["sealed"] == 1 or None
+
+    await until(well_is_sealed)
+    for _ in range(2 * MAX_DENIALS):
+        running.clock.advance(LEASE)
+        await run_seal_job(services, UUID(job["id"]), lambda: True)
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (1, 2)
+    faults = {item["name"]: item["fault"] for item in await client.items(job["id"])}
+    assert faults == {"read.pdf": "store-denied", "written.pdf": "store-denied", "well.pdf": None}
+    assert sorted(bucket.denials) == ["mine/read.pdf"] * MAX_DENIALS + ["theirs/written.pdf"] * MAX_DENIALS
 
 
 @pytest.mark.parametrize(

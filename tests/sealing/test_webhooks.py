@@ -87,13 +87,16 @@ async def test_files_are_deleted_after_their_time(running: Running) -> None:
     _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60")
     await run_seal_job(services, UUID(job["id"]), lambda: True)
     abandoned: Path = services.seal_files.folder.new_upload(UUID(int=1))
+    # A process that is killed after it took the files over, before its commit, leaves a folder without a job.
+    services.seal_files.folder.take_over(UUID(int=2), services.seal_files.folder.new_upload(UUID(int=3)))
+    uncommitted = services.seal_files.folder.folder / str(UUID(int=2))
     await delete_old_seal_files(services)
-    assert (await client.get(f"{job['id']}/items/1/file"))[0] == 200
+    assert (await client.get(f"{job['id']}/items/1/file"))[0] == 200 and uncommitted.exists()
     running.clock.advance(RESULT_RETENTION + timedelta(minutes=1))
     await delete_old_seal_files(services)
     assert (await client.get(f"{job['id']}/items/1/file"))[0] == 409
     assert not services.seal_files.folder.result(UUID(job["id"]), 1).exists()
-    assert not abandoned.exists()
+    assert not abandoned.exists() and not uncommitted.exists()
     (item,) = await client.items(job["id"])
     assert item["sha256"]
     running.clock.advance(JOB_RETENTION)

@@ -67,5 +67,18 @@ async def delete_old_seal_files(services: Services) -> None:
         for job in old:
             await tx.seal_jobs.note_files_deleted(job, tx.now)
         await tx.seal_jobs.forget(tx.now - JOB_RETENTION, DELETED_AT_ONCE)
-    for upload in await asyncio.to_thread(files.list_old_uploads, (now - UPLOAD_RETENTION).timestamp()):
+    await _delete_left_folders(services, (now - UPLOAD_RETENTION).timestamp())
+
+
+async def _delete_left_folders(services: Services, before: float) -> None:
+    """Delete what a process left that was killed: uploads that never became a job, and folders of jobs whose
+    transaction was never committed."""
+    files = services.seal_files.folder
+    old = await asyncio.to_thread(files.list_old_jobs, before)
+    async with services.database.transaction(EVERYTHING) as tx:
+        known = await tx.seal_jobs.list_known(old)
+    for job in set(old) - known:
+        log.info("folder of no seal job deleted", job=str(job))
+        await asyncio.to_thread(files.delete, job)
+    for upload in await asyncio.to_thread(files.list_old_uploads, before):
         await asyncio.to_thread(shutil.rmtree, upload, ignore_errors=True)

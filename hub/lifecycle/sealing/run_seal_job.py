@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from hub.errors import QiandaError, SealUseRefused, Unavailable
+from hub.errors import QiandaError, SealUseRefused, StoreDenied, Unavailable
 from hub.lifecycle.sealing.seal_certificate import check_seal_certificate
 from hub.lifecycle.sealing.seal_jobs import list_source
 from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
@@ -40,6 +40,9 @@ FILES_AT_A_TIME = 50
 MAX_TRIES = 5
 # Files that are fetched from an object store at the same time.
 MAX_TRANSFERS = 16
+# An object that its store has refused (403) so often fails. It is asked for again when its lease has ended, since
+# somebody may mend the rights meanwhile.
+MAX_DENIALS = 3
 # How long a dead worker keeps its files; a live one renews its lease after a third of this time.
 LEASE = timedelta(seconds=60)
 # A run of the job claims no more files after this time: its next start in the queue continues.
@@ -52,20 +55,28 @@ log = structlog.get_logger()
 
 @dataclass
 class Chunk:
-    """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them."""
+    """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
+    `denied`: numbers of the files which the object store refused."""
 
     job: SealJob
     seal: Seal
     items: list[SealItem]
     held: datetime
     outcomes: dict[int, ItemOutcome] = field(default_factory=dict)
+    denied: set[int] = field(default_factory=set)
+
+    def deny(self, item: SealItem) -> None:
+        """Leave a file, which its store refuses, to another try, or let it fail after the last one."""
+        self.denied.add(item.number)
+        if item.tries >= MAX_DENIALS:
+            self.fail(item, SealFault.STORE_DENIED)
 
     def fail(self, item: SealItem, fault: SealFault, detail: str = "") -> None:
         self.outcomes[item.number] = ItemOutcome(item, fault=fault, detail=detail)
 
     @property
     def open(self) -> list[SealItem]:
-        return [item for item in self.items if item.number not in self.outcomes]
+        return [item for item in self.items if item.number not in self.outcomes and item.number not in self.denied]
 
 
 async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], bool]) -> bool:
@@ -151,8 +162,12 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
     async def fetch(item: SealItem) -> SealItem:
         path = services.seal_files.folder.source(item.job, item.number)
         async with waiting:
-            if store is None or not await store.fetch(item.source, path):
-                chunk.fail(item, SealFault.SOURCE_MISSING)
+            try:
+                if store is None or not await store.fetch(item.source, path):
+                    chunk.fail(item, SealFault.SOURCE_MISSING)
+                    return item
+            except StoreDenied:
+                chunk.deny(item)
                 return item
             return replace(item, sha256=(await asyncio.to_thread(sha256_of, path))[0])
 
@@ -167,7 +182,8 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
 async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
     """Write a line of the register for each file. Return the numbers of those that may be signed."""
-    documents = {item.use: item for item in chunk.items}
+    put_off = chunk.denied - chunk.outcomes.keys()
+    documents = {item.use: item for item in chunk.items if item.number not in put_off}
     asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, _about(item)) for use, item in documents.items()]
     async with services.database.transaction(EVERYTHING) as tx:
         client = chunk.job.client.name
@@ -219,6 +235,8 @@ class _Bench:
                 await self._deliver(item)
             except CannotSeal as error:
                 self.chunk.fail(item, error.fault)
+            except StoreDenied:
+                self.chunk.deny(item)
             except Unavailable:
                 raise
             except QiandaError as error:

@@ -33,6 +33,7 @@ class SealFault(StrEnum):
     OFD_SEAL_EXPIRED = "ofd-seal-expired"
     SOURCE_MISSING = "source-missing"
     SOURCE_CHANGED = "source-changed"
+    STORE_DENIED = "store-denied"
     SEAL_REFUSED = "seal-refused"
     GAVE_UP = "gave-up"
 
@@ -108,6 +109,10 @@ SENTENCES: dict[SealFault, tuple[str, str]] = {
     ),
     SealFault.SOURCE_MISSING: ("The file is not at the place that was named.", "在指定位置找不到该文件。"),
     SealFault.SOURCE_CHANGED: ("The file has changed since the job was asked for.", "任务提交后文件发生了变化。"),
+    SealFault.STORE_DENIED: (
+        "The object store refuses this object to us (403), also after some tries.",
+        "对象存储多次拒绝访问该对象（403）。",
+    ),
     SealFault.SEAL_REFUSED: ("The seal may not be used for this.", "该印章不得用于此文件。"),
     SealFault.GAVE_UP: (
         "Sealing this file ended its worker several times. It is not tried again.",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 from obstore.store import ObjectStore, from_url
 
-from hub.errors import StoreUnavailable
+from hub.errors import StoreDenied, StoreUnavailable
 
 # The timeout of one request, which may transfer a large file.
 REQUEST_TIMEOUT: Final = "300s"
@@ -28,7 +28,7 @@ class FoundObject:
 
 
 class ObjectPlace:
-    """One configured store. Every method raises StoreUnavailable if the store does not answer or refuses.
+    """One configured store. Every method raises StoreUnavailable if the store does not answer, or refuses us.
 
     `clients`: the names of the API keys that may have files read from it and written to it.
     """
@@ -46,7 +46,7 @@ class ObjectPlace:
             raise StoreUnavailable(type(error).__name__) from error
 
     async def fetch(self, key: str, path: Path) -> bool:
-        """Write an object into a file. Return False if there is no such object."""
+        """Write an object into a file. Return False if there is no such object. Raises StoreDenied if it is refused."""
         try:
             result = await self._store.get_async(key)
             with path.open("wb") as file:
@@ -54,14 +54,19 @@ class ObjectPlace:
                     file.write(chunk)
         except (NotFoundError, FileNotFoundError):
             return False
+        except PermissionDeniedError as error:
+            raise StoreDenied(key) from error
         except (BaseError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
         return True
 
     async def put(self, key: str, path: Path) -> None:
-        """Store a file under a key. An existing object is replaced as a whole, never in part."""
+        """Store a file under a key. An existing object is replaced as a whole, never in part. Raises StoreDenied if the
+        key is refused."""
         try:
             await self._store.put_async(key, path)
+        except PermissionDeniedError as error:
+            raise StoreDenied(key) from error
         except (BaseError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
 

@@ -6,6 +6,7 @@ exists only if it is complete. So a worker that repeats the work after a crash f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -52,6 +53,15 @@ class SealJobFiles:
     def delete(self, job: UUID) -> None:
         """Delete everything of a job."""
         shutil.rmtree(self.folder / str(job), ignore_errors=True)
+
+    def list_old_jobs(self, before: float) -> list[UUID]:
+        """Return the jobs with a folder last written before this time (seconds since 1970)."""
+        found = []
+        for path in self.folder.glob("*-*-*-*-*"):
+            if not path.name.startswith("upload-") and path.stat().st_mtime < before:
+                with contextlib.suppress(ValueError):
+                    found.append(UUID(path.name))
+        return found
 
     def list_old_uploads(self, before: float) -> list[Path]:
         """Return uploads that never became a job, last written before this time (seconds since 1970)."""

@@ -234,6 +234,10 @@ class SealJobs:
         old = (JOB.c.ended_at < before) & JOB.c.files_deleted_at.is_(None)
         return list(await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit)))
 
+    async def list_known(self, jobs: Sequence[UUID]) -> set[UUID]:
+        """Return those of these jobs that there are."""
+        return set(await self._connection.scalars(select(JOB.c.id).where(JOB.c.id.in_(jobs))))
+
     async def forget(self, before: datetime, most: int) -> None:
         """Delete the rows of up to `most` jobs that ended before `before`."""
         await self._connection.execute(_FORGET_ITEMS, {"before": before, "most": most})
