@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gmssl_pyx
 
 from qianda.sm2 import DEFAULT_ID
+from qianda.sm2.c_stderr import silenced
 
 
 class GmsslEngine:
@@ -16,7 +17,8 @@ class GmsslEngine:
 
     def verify(self, point: bytes, message: bytes, signature: bytes) -> bool:
         try:
-            return bool(gmssl_pyx.sm2_verify(point, message, signature, signer_id=DEFAULT_ID))
+            with silenced():
+                return bool(gmssl_pyx.sm2_verify(point, message, signature, signer_id=DEFAULT_ID))
         except (gmssl_pyx.GmsslInnerError, gmssl_pyx.InvalidValueError, ValueError):
             return False  # the point is not on the curve, or the signature is no signature
 

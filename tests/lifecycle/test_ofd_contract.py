@@ -114,8 +114,12 @@ async def test_whoever_may_read_the_contract_gets_its_ofd(running: Running) -> N
     )
     async with running.http.get(staff, headers=cookie) as answer:
         assert hashlib.sha256(await answer.read()).hexdigest() == contract.issued_ofd_sha256
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        seal = await get_configured_seal(running.hub.services, tx)
+    assert "a software key" in (await desk.get(f"/staff/seals/{seal.id}")).words
     await signed(running, contract)
     await completed(running, contract)
+    assert "Download as OFD" in (await desk.get(f"/staff/contracts/{contract.id}")).words
     now = await contract_now(running, contract)
     async with running.http.get(f"{address}/final.ofd", headers=api) as answer:
         assert (answer.status, answer.content_type) == (200, "application/ofd")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import ctypes
 import hashlib
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,17 @@ def test_another_message_key_or_value_is_refused(engine: Engine) -> None:
     for at in range(len(signature)):
         changed = signature[:at] + bytes((signature[at] ^ 1,)) + signature[at + 1 :]
         assert not sm2.verify(sm2.write_spki(point), MESSAGE, changed)
+
+
+def test_what_does_not_fit_is_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = GmsslEngine()
+    private_key, point = engine.generate()
+    signature = engine.signer(private_key, point)(MESSAGE)
+    assert not engine.verify(point, MESSAGE + b"0", signature) and not engine.verify(b"\1" * 64, MESSAGE, signature)
+    print("still heard", file=sys.stderr)
+    ctypes.CDLL(None).perror(b"C is still heard")
+    err = capfd.readouterr().err
+    assert "sm2" not in err and "still heard" in err and "C is still heard" in err
 
 
 def test_a_raw_value_is_read_and_odd_numbers_are_not() -> None:

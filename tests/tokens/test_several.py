@@ -91,6 +91,33 @@ asyncio.run(main())
     assert printed == "True True {'one': 0.0, 'two': 0.0}\n"
 
 
+def test_hub_starts_while_one_of_its_configured_tokens_is_away(in_child: InChild) -> None:
+    printed = in_child(
+        OPENING
+        + """
+from hub.bootstrap import open_token
+from hub.settings import Settings
+
+more = [{"module": MODULE, "label": "two", "pin": "2468", "sm2_mechanism": 0x80000301}]
+first = {"module": MODULE, "label": "one", "pin": "2468", "more": more}
+settings = Settings.load(data=folder / "data", token=first)
+
+async def main():
+    await tokens.import_key("seal", private)
+    homes["one"].rename(folder / "gone")
+    tokens.tokens["one"]._module.reset(tokens.tokens["one"]._module._generation, 5)
+    opened = open_token(settings, lambda: datetime.now(UTC))
+    key = await opened.key("seal")
+    await sign(key)
+    faults = (await key.check_each()).values()
+    print(list(opened.tokens), await opened.tokens["two"].list_mechanisms(), list(map(bool, faults)))
+
+asyncio.run(main())
+"""
+    )
+    assert printed == "['one', 'two'] ['ECDSA', 'SHA256_RSA_PKCS', 'SM2 0x80000301'] [True, False]\n"
+
+
 def test_another_key_under_the_same_label_never_signs(in_child: InChild) -> None:
     printed = in_child(
         OPENING

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from hub.model.sealing.seal import SealKind, SealState
 from hub.model.sealing.seal_grant import GranteeKind
 from hub.model.sealing.seal_use import UseOutcome
+from hub.model.sealing.sm2_seal import Sm2KeyPlace
 from hub.web.api.schemas import NO_CONTROLS, Name, Reason, Words
 
 Code = Annotated[str, StringConstraints(min_length=18, max_length=18, pattern=r"^[0-9A-HJ-NP-RTUWXY]{18}$")]
@@ -89,6 +90,8 @@ class GrantGiven(_Given):
 
 class SealGiven(SealListed):
     approvals: int = Field(description="How many of the two approvals it has.")
+    sm2_ends_at: datetime | None = Field(description="Until when it seals OFD files; null where it has no SM2 side.")
+    sm2_key: Sm2KeyPlace | None = Field(description="Where the key of its SM2 side is.")
     grants: list[GrantGiven]
 
 

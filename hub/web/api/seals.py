@@ -100,8 +100,14 @@ async def uses(call: ApiCall) -> SealUsesGiven:
 async def _whole(tx: Transaction, seal: Seal) -> SealGiven:
     request = await tx.seals.get_request(seal.id)
     grants = [_grant(each) for each in await tx.seals.list_grants(seal.id)]
-    approvals = len(request.given) if request else 0
-    return SealGiven(**_listed(seal).model_dump(), approvals=approvals, grants=grants)
+    approvals, side = len(request.given) if request else 0, await tx.sm2_seals.get(seal.id)
+    return SealGiven(
+        **_listed(seal).model_dump(),
+        approvals=approvals,
+        grants=grants,
+        sm2_ends_at=side.ends_at if side else None,
+        sm2_key=side.key_place if side else None,
+    )
 
 
 def _listed(seal: Seal) -> SealListed:

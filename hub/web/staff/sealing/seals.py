@@ -77,7 +77,7 @@ async def show_seal(visit: DeskVisit, problem: QiandaError | None = None) -> web
         request = await tx.seals.get_request(seal.id)
         grants = await tx.seals.list_grants(seal.id)
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
-        campus = await tx.school.campus(seal.campus)
+        campus, sm2 = await tx.school.campus(seal.campus), await tx.sm2_seals.get(seal.id)
         actors = [*(request.given if request else ()), *(grant.granted_by for grant in grants)]
         actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
         names = await names_of(tx, actors) | await _grantee_names(tx, [grant.grantee.name for grant in grants])
@@ -86,6 +86,7 @@ async def show_seal(visit: DeskVisit, problem: QiandaError | None = None) -> web
         "staff/seal.html",
         problem=problem,
         seal=seal,
+        sm2=sm2,
         application=request,
         grants=grants,
         uses=uses,

@@ -1,0 +1,46 @@
+"""The error output of C code, sent nowhere for the time of a call: GmSSL writes a trace for each signature that does
+not fit, which is an answer and no error. Python's own `sys.stderr` is not touched."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Let the C library's `stderr` be the null device meanwhile; where it has no such variable, do nothing."""
+    found = _stream_and_nowhere()
+    if found is None:
+        yield
+        return
+    stream, nowhere = found
+    with _LOCK:
+        before, stream.value = stream.value, nowhere
+        try:
+            yield
+        finally:
+            stream.value = before
+
+
+@cache
+def _stream_and_nowhere() -> tuple[ctypes.c_void_p, int] | None:
+    """Return the variable, and a stream to the null device."""
+    if os.name == "nt":  # each C runtime has a stream of its own there
+        return None
+    library = ctypes.CDLL(None)
+    for name in ("stderr", "__stderrp"):  # glibc and musl; macOS
+        try:
+            stream = ctypes.c_void_p.in_dll(library, name)
+        except ValueError:
+            continue
+        library.fopen.restype, library.fopen.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_char_p)
+        nowhere = library.fopen(os.devnull.encode(), b"w")
+        return (stream, nowhere) if nowhere else None
+    return None
