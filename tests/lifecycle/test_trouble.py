@@ -131,6 +131,8 @@ async def test_a_token_that_is_pulled_out_holds_up_the_seal_and_nothing_else() -
         async with running.hub.database.transaction(EVERYTHING) as tx:
             requests = await tx.signatures.of_contract(contract.id)
             attempts = await tx.signatures.attempts(contract.id)
+            alerts = await tx.connection.scalars(text("SELECT kind FROM alert"))
+        assert list(alerts) == ["token-away"]  # once in an hour
         assert len([request for request in requests if request.is_seal]) == 1
         assert {attempt["state"] for attempt in attempts} == {"done", "failed"}
         assert (await record_of(running, contract)).count("seal-used") == 1

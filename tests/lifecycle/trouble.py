@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from hub.errors import TimestampUnavailable
 from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from hub.worker.worker import Worker
@@ -77,6 +78,8 @@ async def work_off(running: Running) -> int:
     for entrypoint, payload in jobs:
         if entrypoint == "complete":
             await advance(running.hub.services, UUID(payload["contract"]))
+        elif entrypoint == "alert":
+            await alert_staff(running.hub.services, UUID(payload["alert"]))
         else:
             await running.hub.services.messaging.router.send_delivery(UUID(payload["delivery"]), fresh=True)
     return len(jobs)

@@ -68,7 +68,7 @@ async def issue(api: Api, **changes: Any) -> dict[str, Any]:
 
 async def test_a_contract_is_issued_and_read(api: Api) -> None:
     issued = await issue(api, external_id="order-7")
-    assert set(issued) == {"id", "number", "state", "document_sha256", "signers"}
+    assert set(issued) == {"id", "number", "state", "document_sha256", "ofd_sha256", "signers"}
     assert issued["state"] == "ISSUED" and issued["number"].startswith("QD-")
     (signer,) = issued["signers"]
     assert signer == {"id": signer["id"], "role": "guardian", "state": "OPEN"}
