@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run unit test real day0 a11y fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
+.PHONY: help run unit test real day0 a11y fuzz mutants thousand lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -38,6 +38,9 @@ mutants: ready-test ## Break guards one at a time and see that tests notice (JOB
 
 fuzz: ready-test ## Fuzz the verifier, guided by coverage (SECONDS=1800)
 	@$(BIN)/python -m tests.fuzz.verifier $(or $(SECONDS),1800) tests/.artifacts/fuzz
+
+thousand: ready-real ## Make many finished contracts and have every judge look at each (COUNT=1000)
+	@$(BIN)/python -m tests.thousand $(or $(COUNT),1000) $(ARGS)
 
 lint: ready-lint ## Check style and the direction of imports
 	@$(BIN)/ruff check .

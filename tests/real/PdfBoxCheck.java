@@ -1,6 +1,7 @@
 // Judges every signature of a PDF with PDFBox and Bouncy Castle: is the byte range whole, and does the CMS, or the
 // timestamp, speak for exactly these bytes? Prints "FIELD: accepted" or "FIELD: why not" for each, in the order of the
-// file, and "whole" when the last one covers all of it. Whom to trust is not its question.
+// file, and "whole" when the last one covers all of it. Of several files each line begins with the file and a tab. Whom to
+// trust is not its question.
 
 import java.io.File;
 import java.nio.file.Files;
@@ -27,7 +28,13 @@ import org.bouncycastle.tsp.TimeStampToken;
 public class PdfBoxCheck {
     public static void main(String[] arguments) throws Exception {
         Security.addProvider(new BouncyCastleProvider());
-        byte[] file = Files.readAllBytes(new File(arguments[0]).toPath());
+        for (String name : arguments) {
+            judge(name, arguments.length > 1 ? name + "\t" : "");
+        }
+    }
+
+    private static void judge(String name, String before) throws Exception {
+        byte[] file = Files.readAllBytes(new File(name).toPath());
         List<PDSignatureField> signed = new ArrayList<>();
         try (PDDocument document = PDDocument.load(file)) {
             for (PDSignatureField field : document.getSignatureFields()) {
@@ -35,10 +42,10 @@ public class PdfBoxCheck {
             }
             signed.sort(Comparator.comparingInt(field -> end(field.getSignature())));
             for (PDSignatureField field : signed) {
-                System.out.println(field.getFullyQualifiedName() + ": " + verdict(field.getSignature(), file));
+                System.out.println(before + field.getFullyQualifiedName() + ": " + verdict(field.getSignature(), file));
             }
             if (!signed.isEmpty() && end(signed.get(signed.size() - 1).getSignature()) == file.length) {
-                System.out.println("whole");
+                System.out.println(before + "whole");
             }
         }
     }

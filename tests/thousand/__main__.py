@@ -1,0 +1,76 @@
+"""Make many finished contracts, and have every judge look at each of them: `make thousand`, `COUNT=100 make thousand`.
+
+Judges are pyHanko (B-LTA), pdfsig, mutool, openssl (cms and ts), PDFBox with Bouncy Castle, and `qianda verify`; twenty
+files are judged again by pyHanko at +2 days, +400 days and +5 years. Prints a line for each judge, and exits 1 when one
+refuses a file.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from tests import judges
+from tests.thousand.judging import Judge, by_mutool, by_openssl, by_pdfbox, by_pdfsig, by_pyhanko, by_us, judge_all
+from tests.thousand.making import MadeContract, make_contracts
+
+PROCESSES = 2
+LATER, LATER_FILES = ("+2d", "+400d", "+1826d"), 20
+FILES_OF_A_JVM = 100
+
+
+def main(count: int) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="qianda-thousand-"))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool, ThreadPoolExecutor(PROCESSES) as threads:
+        begun = time.monotonic()
+        share = -(-count // PROCESSES)
+        parts = [range(start, min(start + share, count)) for start in range(0, count, share)]
+        made = list(pool.map(make_contracts, (folder / str(part.start) for part in parts), parts))
+        trusted = [(trust, each) for trust, contracts in made for each in contracts]
+        print(f"made: {len(trusted)} contracts, {sum(each.path.stat().st_size for _, each in trusted) >> 20} MiB, "
+              f"{time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
+        shares = [trusted[number::PROCESSES] for number in range(PROCESSES)]
+        bad = 0
+        for judge in (by_us, by_pyhanko, by_pdfsig, by_mutool, by_openssl):
+            workers = pool if judge in (by_us, by_pyhanko) else threads
+            bad += report(judge.__name__, len(trusted), partial(_shared, workers, judge, shares))
+        batches = [[each for _, each in trusted[at : at + FILES_OF_A_JVM]] for at in range(0, count, FILES_OF_A_JVM)]
+        bad += report("by_pdfbox", len(trusted), lambda: [one for each in batches for one in by_pdfbox(each)])
+        for clock in LATER:
+            some = trusted[:: max(1, count // LATER_FILES)][:LATER_FILES]
+            bad += report(f"by_pyhanko {clock}", len(some), partial(_judge_later, threads, clock, some))
+    return 1 if bad else 0
+
+
+def _shared(
+    workers: ProcessPoolExecutor | ThreadPoolExecutor, judge: Judge, shares: Sequence[list[tuple[Path, MadeContract]]]
+) -> list[str]:
+    return [one for refused in workers.map(partial(judge_all, judge), shares) for one in refused]
+
+
+def _judge_later(threads: ThreadPoolExecutor, clock: str, some: Sequence[tuple[Path, MadeContract]]) -> list[str]:
+    def judge(trust: Path, made: MadeContract) -> None:
+        judges.judge_by_pyhanko(made.path, trust, made.fields, clock)
+
+    return [one for each in threads.map(partial(judge_all, judge), [[each] for each in some]) for one in each]
+
+
+def report(name: str, files: int, work: Callable[[], list[str]]) -> int:
+    """Do the work, and print how many of the files were accepted, and what was refused. Return how much that was."""
+    begun = time.monotonic()
+    refused = work()
+    print(f"{name}: {files - len(refused)} of {files} accepted, {time.monotonic() - begun:.0f} s", flush=True)
+    for line in refused[:10]:
+        print(f"  {line}", flush=True)
+    return len(refused)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
