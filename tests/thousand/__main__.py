@@ -34,8 +34,8 @@ def main(count: int) -> int:
         parts = [range(start, min(start + share, count)) for start in range(0, count, share)]
         made = list(pool.map(make_contracts, (folder / str(part.start) for part in parts), parts))
         trusted = [(trust, each) for trust, contracts in made for each in contracts]
-        print(f"made: {len(trusted)} contracts, {sum(each.path.stat().st_size for _, each in trusted) >> 20} MiB, "
-              f"{time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
+        size = sum(each.path.stat().st_size for _, each in trusted) >> 20
+        print(f"made: {len(trusted)} contracts, {size} MiB, {time.monotonic() - begun:.0f} s", flush=True)
         shares = [trusted[number::PROCESSES] for number in range(PROCESSES)]
         bad = 0
         for judge in (by_us, by_pyhanko, by_pdfsig, by_mutool, by_openssl):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
@@ -52,10 +53,14 @@ async def _one(folder: Path, pki: Pki, printer: ContractPrinter, number: int) ->
     document = printer.lay_out("course", "en" if grown else "zh", data).pdf
     make_key: Callable[[str], SoftKey | RsaKey] = RsaKey if number % RSA_EVERY == 0 else SoftKey.generate
     shown = pictures() if number % PICTURES_EVERY == 0 else {}
-    parts = await finished_contract(
-        folder, signers=signers, names=(name, "李雷"), pki=pki, document=document,
-        appearances={field: shown[field] for field in (*signers, SEAL) if field in shown}, make_key=make_key,
-    )  # fmt: skip
+    appearances = {field: shown[field] for field in (*signers, SEAL) if field in shown}
+    signing: dict[str, Any] = {
+        "signers": signers,
+        "names": (name, "李雷"),
+        "appearances": appearances,
+        "make_key": make_key,
+    }
+    parts = await finished_contract(folder, pki=pki, document=document, **signing)
     path = folder / f"{number:05}.pdf"
     path.write_bytes(parts.final)
     return MadeContract(path, (*signers, SEAL))
