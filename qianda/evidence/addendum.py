@@ -22,6 +22,7 @@ from qianda.evidence.signer import PackageSigner, check_proof, check_signer
 from qianda.verify.trust import Trust
 
 ADDENDUM: Final = "addendum.json"
+REVOCATIONS: Final = "revocations.json"
 LATER_PROOF: Final = "proof/evidencerecord.ers"
 
 
@@ -36,12 +37,14 @@ class LaterEntry:
 
 @dataclass(frozen=True)
 class AddendumReport:
-    """What the verifier says about an addendum. `proof`: the evidence record in it, over the items of the package."""
+    """What the verifier says about an addendum. `proof`: the evidence record in it, over the items of the package.
+    `revocations`: which certificates were revoked since, by their field."""
 
     number: int
     signer: PackageSigner
     entries: Sequence[LaterEntry]
     proof: ProvenFiles | None
+    revocations: Sequence[Mapping[str, str]] = ()
 
     @property
     def proof_ends(self) -> datetime | None:
@@ -61,7 +64,11 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
             raise BadPackage(reasons.ADDENDUM_OF_ANOTHER)
         entries = _entries(package.items, addendum.items) if RECORD in addendum.items else []
         proof = _proof(package.items, addendum.items, trust) if LATER_PROOF in addendum.items else None
-        return AddendumReport(int(head["addendum"]), signer, entries, proof)
+        revocations = [
+            {name: str(each[name]) for name in ("field", "serial", "revoked_at", "reason")}
+            for each in json.loads(addendum.items.get(REVOCATIONS, b"[]"))
+        ]
+        return AddendumReport(int(head["addendum"]), signer, entries, proof, revocations)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadPackage(reasons.NO_ADDENDUM.about(what=type(error).__name__)) from error
 

@@ -35,6 +35,7 @@ _ADDED = Reason(
     "补充材料 {number} 由 {by} 于 {at} 制作, 属于此证据包, 之后的存证记录有 {entries} 条。",
     "Addendum {number}, made by {by} at {at}, belongs to it. It has {entries} later entries of the record.",
 )
+_REVOKED = Reason("{field} 所用的证书此后于 {at} 被吊销。", "The certificate of {field} was revoked since, at {at}.")
 _STATE = Reason("合同状态: {state}", "State of the contract: {state}")
 _TRIAL = Reason(
     "含内置机构的证书: 仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
@@ -71,6 +72,7 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "made_by": report.addendum.signer.name,
             "made_at": report.addendum.signer.signed_at.isoformat(),
             "entries": [vars(each) for each in report.addendum.entries],
+            "revocations": [dict(each) for each in report.addendum.revocations],
         }
     return answer
 
@@ -113,6 +115,8 @@ def _sentences(report: PackageReport) -> list[Reason]:
         signer, entries = report.addendum.signer, len(report.addendum.entries)
         added = {"by": signer.name, "at": local_time(signer.signed_at), "entries": entries}
         sentences.append(_ADDED.about(number=report.addendum.number, **added))
+        for each in report.addendum.revocations:
+            sentences.append(_REVOKED.about(field=each["field"], at=each["revoked_at"]))
     return [*sentences, _TRIAL] if report.signer.trial else sentences
 
 

@@ -6,10 +6,11 @@ import asyncio
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 from typer.testing import CliRunner
 
 from hub.documents.evidence.container import signed_manifest, signed_package
@@ -26,7 +27,7 @@ from qianda.evidence.package_check import PackageReport, check_package, check_pa
 from qianda.verify.trust import Trust
 from tests.evidence.ended_contracts import ended, package_of, trusted_pem
 from tests.evidence.test_trees import faults
-from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running
 
 
@@ -91,6 +92,27 @@ async def test_later_facts_go_into_an_addendum_and_nothing_signed_changes(tmp_pa
     trust = Trust.load([tmp_path / "trusted.pem"])
     alone = await asyncio.to_thread(check_package, later, trust)
     assert alone.fault is not None and "together with its package" in alone.fault.en
+
+
+async def test_a_certificate_that_is_revoked_later_is_told(tmp_path: Path) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        services, contract = running.hub.services, await ended(running, "completed")
+        package = await package_of(running, contract)
+        async with services.database.transaction(EVERYTHING) as tx:
+            signature = next(each for each in await tx.signatures.of_contract(contract.id) if not each.is_seal)
+            serial = load_der_x509_certificate(signature.chain[0]).serial_number
+        assert not await add_addendum(services, contract.id)
+        clock.advance(timedelta(hours=1))
+        async with services.database.transaction(EVERYTHING) as tx:
+            name = services.sealing.authority_name
+            assert await tx.certificates.revoke(name, serial, tx.now, "key_compromise")
+        assert await add_addendum(services, contract.id)
+        assert not await add_addendum(services, contract.id)
+        report = await check(running, tmp_path, package, (await addendum_of(running, contract))[1])
+        assert report.fault is None and report.addendum is not None and not report.failed
+        told = [(each["field"], each["serial"], each["reason"]) for each in report.addendum.revocations]
+        assert told == [(signature.field, f"{serial:x}", "key_compromise")]
 
 
 async def test_a_wrong_addendum_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from hub.model.evidence.addendum import LaterFacts, addendum_head
+from hub.model.evidence.addendum import LaterFacts, addendum_head, revocations_text
 from hub.model.evidence.package import head_text
 from hub.model.evidence.record import entry_text
-from qianda.evidence.addendum import ADDENDUM, LATER_PROOF
+from qianda.evidence.addendum import ADDENDUM, LATER_PROOF, REVOCATIONS
 from qianda.evidence.contents import HASHES, HEAD, RECORD
 
 ADDENDUM_TEXT: Final = """# 补充材料 Addendum
@@ -22,6 +22,9 @@ package has changed.
 `record/record.jsonl` 接续证据包中的存证记录, 每一条含有前一条的散列值。 goes on where the record in the
 package ends: each entry has the hash of the one before it.
 `proof/evidencerecord.ers` 续期后的证据记录 (如有)。 the renewed evidence record (RFC 4998), if there is one.
+
+`revocations.json` 此后被吊销的证书 (如有); 吊销之前的签名仍然有效。 certificates that were revoked since; what
+they signed before stays valid.
 
     qianda verify evidence.zip addendum.zip
     openssl cms -verify -binary -inform DER -in META-INF/signature001.p7s \\
@@ -36,6 +39,8 @@ def addendum_items(facts: LaterFacts, lists: Sequence[bytes], made_at: datetime)
         items[RECORD] = "".join(f"{entry_text(entry)}\n" for entry in facts.entries).encode()
         last = facts.entries[-1]
         items[HEAD] = head_text(facts.number, facts.contract, last.sequence, last.digest).encode()
+    if facts.revocations:
+        items[REVOCATIONS] = revocations_text(facts.revocations)
     if facts.proof:
         items[LATER_PROOF] = facts.proof
     items |= {f"trust/list-{number:03}.crl": each for number, each in enumerate(lists, start=1)}

@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.x509 import load_der_x509_certificate
+
 from hub.authorities import Revoked
 from hub.documents.evidence.addendum import addendum_items
 from hub.documents.evidence.container import signature_file, signed_attributes, signed_manifest, signed_package
@@ -19,8 +21,9 @@ from hub.lifecycle.evidence.make_package import list_seal_lists
 from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts
+from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts, LaterRevocation
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
+from hub.model.sealing.seal import SealState
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.evidence.container import SIGNED_MANIFEST
@@ -87,7 +90,25 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
             proof=record.record if record else b"",
             renewals=record.renewals if record else 0,
             before=await tx.addenda.newest(contract_id),
+            revocations=await _list_revocations(tx, services.sealing.authority_name, first),
         )
+
+
+async def _list_revocations(tx: Transaction, authority: str, package: EvidencePackage) -> list[LaterRevocation]:
+    """Return which certificates of the contract's signatures were revoked after its package was made."""
+    used = {
+        each.chain[0]: (each.field, load_der_x509_certificate(each.chain[0]).serial_number)
+        for each in await tx.signatures.of_contract(package.contract)
+        if each.counts and each.chain
+    }
+    fields = {serial: field for field, serial in used.values()}
+    found = [(serial, at, why) for serial, at, why in await tx.certificates.revoked(authority, fields)]
+    known = {serial for serial, _, _ in found}
+    for seal in await tx.seals.list_all():  # of another authority as well
+        if seal.state is SealState.REVOKED and seal.chain and seal.chain[0] in used:
+            serial = used[seal.chain[0]][1]
+            found += [] if serial in known else [(serial, seal.changed_at, "seal-revoked")]
+    return [LaterRevocation(fields[serial], serial, at, why) for serial, at, why in found if at > package.made_at]
 
 
 async def _read_package(services: Services, first: EvidencePackage) -> _Package:

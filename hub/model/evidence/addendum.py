@@ -42,6 +42,16 @@ class EvidenceAddendum:
 
 
 @dataclass(frozen=True)
+class LaterRevocation:
+    """A certificate by which the contract was signed or sealed, and which was revoked after its package was made."""
+
+    field: str
+    serial: int
+    revoked_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class LaterFacts:
     """What is known beyond a package. `package`: the SHA-256 of its version 1, and that of the manifest which its
     signature is over; `entries`: those after the package's record; `proof`: its evidence record now, or b""."""
@@ -53,17 +63,33 @@ class LaterFacts:
     proof: bytes
     renewals: int
     before: EvidenceAddendum | None
+    revocations: Sequence[LaterRevocation] = ()
 
     @property
     def is_new(self) -> bool:
         """Tell whether anything happened that neither the package nor the addendum before has."""
         seen, renewed = (self.before.entries, self.before.renewals) if self.before else (0, 0)
         happened = any(each.sequence > seen and each.kind not in PASSING for each in self.entries)
-        return happened or self.renewals > renewed
+        revoked = any(self.before is None or each.revoked_at > self.before.made_at for each in self.revocations)
+        return happened or revoked or self.renewals > renewed
 
     @property
     def addendum_number(self) -> int:
         return self.before.number + 1 if self.before else 1
+
+
+def revocations_text(revocations: Sequence[LaterRevocation]) -> bytes:
+    """Return `revocations.json`. Pure."""
+    lines = [
+        {
+            "field": each.field,
+            "serial": f"{each.serial:x}",
+            "revoked_at": each.revoked_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "reason": each.reason,
+        }
+        for each in revocations
+    ]
+    return json.dumps(lines, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def has_later_entries(entries: Sequence[RecordEntry]) -> bool:
