@@ -217,9 +217,19 @@ class ContractTemplates:
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
         """Return the template to lay out a contract with the text that `keep` has kept, whatever has become of it."""
         layout, root = self.layout_of(template_id, language)
-        fields = dict(kept) | {"asks": read_asked_fields(kept["asks"])}
-        demands: dict[str, Any] = {"requires": (), "consent": Consent("", "")}
-        return ContractTemplate(id=template_id, language=language, layout=layout, root=root, **demands, **fields)
+        return ContractTemplate(
+            id=template_id,
+            language=language,
+            version=kept["version"],
+            title=kept["title"],
+            requires=(),
+            consent=Consent("", ""),
+            words=kept["words"],
+            clauses=kept["clauses"],
+            layout=layout,
+            root=root,
+            asks=read_asked_fields(kept["asks"]),
+        )
 
     def layout_of(self, template_id: str, language: str) -> tuple[Path, Path]:
         """Return the Typst file of a template and the folder it may read; the one for all if the template has gone."""

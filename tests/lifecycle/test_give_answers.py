@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,18 +20,22 @@ from PIL import Image
 from hub.documents.attachment_upload import AttachmentReader
 from hub.documents.contract_templates import ContractTemplates
 from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, NotFound
+from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields
 from hub.lifecycle.evidence.open_attachment import read_attachment
+from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
+from hub.model.evidence.person_data import SoughtPerson
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import Person, completed, person
-from tests.running import MovableClock, Running, running_hub
+from tests.lifecycle.test_person import owner_of
+from tests.running import GUARDIAN_ID, MovableClock, Running, running_hub
 
 ANSWERS = {"health": "花生过敏", "emergency_contact": "外婆 0551-62880011"}
 
@@ -186,6 +192,24 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
             assert await tx.stored_files.list_named([first.file, second.file]) == {second.file}
             versions = {each["sha256"]: each["file"] for each in await tx.contracts.versions(contract.id)}
         assert versions[contract.document] is None
+
+
+async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -> None:
+    async with visiting() as (running, contract, guardian):
+        services = running.hub.services
+        given = await attach(services, guardian.secret, contract.id, "certificate", photo((300, 200)))
+        await give_answers(services, guardian.secret, contract.id, ANSWERS)
+        act = PersonAct(SoughtPerson.typed("", GUARDIAN_ID, ""), EVERYTHING, "command-line", "asked by letter")
+        with zipfile.ZipFile(io.BytesIO(await export_person(services, act))) as exported:
+            content = exported.read(f"attachments/{contract.number}-certificate.jpg")
+        assert hashlib.sha256(content).hexdigest() == given.sha256
+        await void(services, EVERYTHING, contract.id, "a mistake", "test")
+        async with owner_of(running) as owner:
+            await erase_person(services, owner, act)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.answers.list_attachments(contract.id) == []
+            assert "answers" not in (await tx.contracts.get(contract.id)).data
+        assert await services.files.get_size(given.file) == 0
 
 
 async def test_the_hubs_own_role_changes_no_answer_and_deletes_no_attachment_of_a_signed_contract() -> None:
