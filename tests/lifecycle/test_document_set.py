@@ -9,6 +9,7 @@ import pytest
 
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import issue_prepared, list_companions, prepare_contract
+from hub.lifecycle.contract.preview import preview_contract
 from hub.lifecycle.contract.reissue import reissue
 from hub.model.contract.contract import Contract
 from hub.model.reminders.due_step import HOLD
@@ -50,6 +51,13 @@ async def test_a_set_is_one_message_one_code_and_one_visit() -> None:
         verified = await guardian.enter()
         assert [contract.id for contract, _ in verified.contracts] == [each.id for each in documents]
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
+
+
+async def test_the_preview_names_the_companions() -> None:
+    async with quiet_hub() as running:
+        asked = replace(minor_with_guardian(), companions=COMPANIONS)
+        seen = await preview_contract(running.hub.services, EVERYTHING, asked)
+        assert seen.companions == ["个人信息处理同意书", "安全告知书"]
 
 
 async def test_reissuing_one_document_leaves_the_others_and_keeps_the_set() -> None:

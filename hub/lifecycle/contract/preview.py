@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
+from hub.lifecycle.contract.issue import list_companions
 from hub.lifecycle.contract.lay_out import lay_out
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_message
@@ -39,12 +40,14 @@ class InvitedSigner:
 
 @dataclass(frozen=True)
 class ContractPreview:
-    """A contract as it would be issued now. `images`: one PNG for each page."""
+    """A contract as it would be issued now. `images`: one PNG for each page. `companions`: the titles of the documents
+    that would be issued together with it."""
 
     contract: Contract
     images: Sequence[bytes]
     invited: Sequence[InvitedSigner]
     zone: ZoneInfo
+    companions: Sequence[str] = ()
 
 
 async def preview_contract(services: Services, scope: Scope, asked: NewContract) -> ContractPreview:
@@ -53,9 +56,11 @@ async def preview_contract(services: Services, scope: Scope, asked: NewContract)
     laid_out, document = await lay_out(services, drawn)
     images = await asyncio.to_thread(services.documents.pages.page_images, document)
     contract = draft_contract(drawn, laid_out)
+    others = list_companions(drawn.asked, drawn.terms.course)
+    titles = [(await draw_contract(services, scope, each, UNNUMBERED)).template.title for each in others]
     async with services.database.transaction(scope) as tx:
         invited = await _invited(services, tx, contract, drawn)
-    return ContractPreview(contract, images, invited, ZoneInfo(drawn.terms.campus.zone))
+    return ContractPreview(contract, images, invited, ZoneInfo(drawn.terms.campus.zone), titles)
 
 
 async def _invited(
