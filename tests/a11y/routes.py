@@ -10,7 +10,7 @@ from aiohttp import web
 # What begins so is for programs.
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/static", "/.well-known/", "/authority/")
 # Files and redirects, by their last part or their whole path.
-FILES = (".pdf", ".png", ".xlsx", ".zip", ".crt", ".csr", ".toml", ".json", ".svg", ".ico", ".webp")
+FILES = (".pdf", ".ofd", ".png", ".xlsx", ".zip", ".crt", ".csr", ".toml", ".json", ".svg", ".ico", ".webp")
 NO_PAGES = {
     "/healthz": "text for a load balancer",
     "/readyz": "JSON for a load balancer",
