@@ -1,8 +1,8 @@
-"""Make many finished contracts, and have every judge look at each of them: `make thousand`, `COUNT=100 make thousand`.
+"""Make many finished contracts, and have every judge look at each of them: `make thousand`, `make thousand COUNT=100`.
 
 Judges are pyHanko (B-LTA), pdfsig, mutool, openssl (cms and ts), PDFBox with Bouncy Castle, and `qianda verify`; twenty
-files are judged again by pyHanko at +2 days, +400 days and +5 years. Prints a line for each judge, and exits 1 when one
-refuses a file.
+files (`ARGS=`) are judged again by pyHanko at +2 days, +400 days and +5 years. Prints a line for each judge, and exits
+1 when one refuses a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LATER, LATER_FILES = ("+2d", "+400d", "+1826d"), 20
 FILES_OF_A_JVM = 100
 
 
-def main(count: int) -> int:
+def main(count: int, later: int) -> int:
     folder = Path(tempfile.mkdtemp(prefix="qianda-thousand-"))
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool, ThreadPoolExecutor(PROCESSES) as threads:
@@ -43,8 +43,8 @@ def main(count: int) -> int:
             bad += report(judge.__name__, len(trusted), partial(_shared, workers, judge, shares))
         batches = [[each for _, each in trusted[at : at + FILES_OF_A_JVM]] for at in range(0, count, FILES_OF_A_JVM)]
         bad += report("by_pdfbox", len(trusted), lambda: [one for each in batches for one in by_pdfbox(each)])
-        for clock in LATER:
-            some = trusted[:: max(1, count // LATER_FILES)][:LATER_FILES]
+        for clock in LATER if later else ():
+            some = trusted[:: max(1, count // max(1, later))][:later]
             bad += report(f"by_pyhanko {clock}", len(some), partial(_judge_later, threads, clock, some))
     return 1 if bad else 0
 
@@ -73,4 +73,5 @@ def report(name: str, files: int, work: Callable[[], list[str]]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
+    numbers = [int(each) for each in sys.argv[1:]]
+    sys.exit(main(*numbers, *(1000, LATER_FILES)[len(numbers) :]))
