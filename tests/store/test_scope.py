@@ -189,7 +189,7 @@ async def import_roster(running: Running) -> None:
             "INSERT INTO issue_item SELECT issue_act.id, enrolment.id, 'hefei', 0 FROM issue_act, enrolment",
             "INSERT INTO bulk_act VALUES (gen_random_uuid(), 'hefei', 'void', 'x', now(), NULL, false)",
             "INSERT INTO bulk_item SELECT bulk_act.id, contract.id, 'hefei', 0 FROM bulk_act, contract LIMIT 1",
-            "INSERT INTO attachment SELECT id, contract, id, 'hefei', '', '', 1, '', '', '\\x00', now() FROM signer LIMIT 1",
+            "INSERT INTO attachment SELECT id, contract, id, 'hefei', '', '', 1, '', '', '', now() FROM signer LIMIT 1",
             "INSERT INTO weekly_report SELECT id, 'hefei', '\\x00', 'zh', now() FROM staff LIMIT 1",
         ):
             await tx.connection.execute(text(statement))
