@@ -14,7 +14,7 @@ from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
 from tests.statements import noted_statements
 
-DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge", "build_hash_tree"}
+DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge", "build_hash_tree", "mail_reports"}
 
 
 class Counting(PeriodicTasks):
@@ -42,6 +42,9 @@ class Counting(PeriodicTasks):
 
     async def build_hash_tree(self) -> None:
         self.rounds["build_hash_tree"] += 1
+
+    async def mail_reports(self) -> None:
+        self.rounds["mail_reports"] += 1
 
 
 async def test_three_workers_do_each_round_once() -> None:

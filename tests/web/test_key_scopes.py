@@ -55,7 +55,7 @@ async def test_a_key_ends_on_its_day() -> None:
         running.clock.advance(timedelta(days=3))
         assert await status(running, secret) == 401
         assert await status(running, await add_key(running.hub.services, "crm", "hq", ACTOR)) == 200
-        with pytest.raises(BadInput, match="the end has to be a day to come"):
+        with pytest.raises(BadInput, match="must expire on a future day"):
             await add_key(running.hub.services, "late", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
 
 
@@ -91,7 +91,7 @@ async def test_an_overlap_makes_no_key_last_longer() -> None:
         running.clock.advance(timedelta(days=2))
         assert await status(running, former) == 401
         for days in (-1, 31):
-            with pytest.raises(BadInput, match="from 0 to 30 days"):
+            with pytest.raises(BadInput, match="must be 0 to 30 days"):
                 await rotate_key(services, "crm", timedelta(days=days), ACTOR)
 
 

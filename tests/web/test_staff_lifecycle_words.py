@@ -208,7 +208,7 @@ def test_no_button_on_a_stale_page_answers_in_english() -> None:
     found = {
         path.stem: calls(module, "IllegalMove")
         for path, module in modules
-        if path.name not in ("decline.py", "sign.py")
+        if path.name not in ("decline.py", "sign.py", "give_answers.py")
     }
     texts = {text for each in found.values() for call in each for text in written(call.args[0], NO_SCOPE)}
     lines = {line for text in texts for line in text.splitlines()}

@@ -15,6 +15,7 @@ OURS = {
     *(
         "hub.errors",
         "hub.errors.accounts",
+        "hub.errors.answers",
         "hub.errors.certificates",
         "hub.errors.enrolments",
         "hub.errors.files",

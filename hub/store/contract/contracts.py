@@ -119,7 +119,8 @@ class Contracts:
     async def add(self, contract: Contract, student_name: str) -> None:
         values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
         values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
-        values |= {"data_sealed": self._cipher.seal_json(contract.data, CONTRACT_DATA.at(contract.id)), "hub_tries": 0}
+        sealed = self._cipher.seal_json(dict(contract.data), CONTRACT_DATA.at(contract.id))
+        values |= {"data_sealed": sealed, "hub_tries": 0}
         await self._connection.execute(_ADD, values)
 
     async def get(self, contract: UUID) -> Contract:
@@ -385,8 +386,7 @@ class Contracts:
         await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))
 
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
-        """Return the versions of the document, oldest first. `Files.get` reads each that has a `file`, by its
-        SHA-256."""
+        """Return the versions of the document, oldest first. `Files.get` reads those that have a `file`."""
         return [dict(row) for row in await self._connection.execute(_VERSIONS, {"contract": contract})]
 
     async def get_file_sizes(self, sha256s: Iterable[str]) -> dict[str, int]:

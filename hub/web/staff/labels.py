@@ -233,7 +233,7 @@ FIELDS = {
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
     "password": "password", "role": "role", "subject": "subject", "expires": "end", "scope": "what it may do",
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
-    "until": "end", "number": "number",
+    "until": "end", "number": "contract number",
     "document": "PDF", "places": "places of the signatures", "document_title": "title",
     "companions": "documents of the set",
 }  # fmt: skip
