@@ -15,7 +15,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from hub.web.staff.staff.board_stream import CHANGES, StreamPace
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
-from tests.running import GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_PHONE, Running, until
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +74,7 @@ async def test_the_board_is_told_of_changes_and_takes_nothing_from_a_hand(runnin
         "new Promise((opened) => { addEventListener('told', () => { window.told = true; }); " + SECOND + "})"
     )
     third = await running.issue_minor()
-    await page.wait_for_function("window.told")
+    await until(lambda: page.evaluate("window.told"))  # waiting inside the page needs `eval`, which it forbids
     await page.fill('input[name="q"]', "typed")
     assert await box.is_checked() and await page.locator(".row").count() == 2
     assert not any("part=live" in each for each in looks)
