@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.database_clock import TOLERANCE, DatabaseClock
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.opening import Opening
+from hub.store.kernel.statement import SqlStatement
 from hub.store.transaction import Database
 from tests.database import fresh_database
+from tests.running import until
 
 NEAR = timedelta(seconds=3)  # tolerance for a busy machine
+# The second one is locked by the test: the first row is there before the wait, the second one after it.
+TASKS = Opening(SqlStatement("SELECT id, text FROM staff_task ORDER BY text FOR UPDATE"), {})
+SECOND = SqlStatement("SELECT id FROM staff_task WHERE text = 'second' FOR UPDATE")
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class HostClock:
@@ -54,3 +63,30 @@ def test_a_small_difference_moves_nothing() -> None:
     assert clock() == at + TOLERANCE * 2
     clock.observe(at)
     assert clock() == at
+
+
+async def test_an_opening_that_waited_for_a_lock_does_not_set_the_clock_back() -> None:
+    async with fresh_database() as dsns:
+        database = Database(dsns.app, Keys.derived_from(bytes(32)), DatabaseClock())
+
+        async def is_waiting() -> bool:
+            async with database.transaction(EVERYTHING) as tx:
+                return (await tx.connection.fetch(WAITING)).one()[0] == 1
+
+        async def behind() -> timedelta:
+            async with database.transaction(EVERYTHING, TASKS) as tx:
+                assert len(await tx.connection.execute(TASKS.statement, TASKS.values)) == 2
+                return datetime.now(UTC) - tx.now
+
+        try:
+            async with database.transaction(EVERYTHING) as tx:
+                for name in ("first", "second"):
+                    await tx.staff_tasks.add_task(StaffTask(uuid4(), "locked", name, "hefei", tx.now))
+            async with database.transaction(EVERYTHING) as tx:
+                await tx.connection.execute(SECOND, {})
+                waiter = asyncio.create_task(behind())
+                await until(is_waiting)
+                await tx.connection.fetch(f"SELECT pg_sleep({2 * TOLERANCE.total_seconds()})")
+            assert await waiter < TOLERANCE
+        finally:
+            await database.close()

@@ -62,7 +62,7 @@ class Connection:
         rows = Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
         if opening is not None:
             self._opened = opening, Rows(row for row in rows if row["is_opened"])
-        return rows[0]
+        return rows[-1]  # its clock was read after all waiting for locks
 
     def _take_opened(self, statement: SqlStatement | Executable, values: Mapping[str, Any]) -> Rows | None:
         """Return the rows of the opening if this is it, and nothing was written or locked since."""

@@ -45,9 +45,10 @@ def _join(sql: str, scope_place: int) -> str:
 
     Policies check the scope while rows are read, so the scope must be set first. This is certain, because the opening
     is read once for each row that sets the scope, and needs a value of that row. `OFFSET 0` keeps PostgreSQL from
-    joining its tables in another order.
+    joining its tables in another order. The clock is read anew with the rows: the opening may have waited for a lock.
     """
     entered = _SCOPE_PLACE.sub(f"${scope_place}", _ENTER)
     read = f"FROM ({sql}) AS opening WHERE entered.theirs IS NOT NULL OFFSET 0"
     after = f"LEFT JOIN LATERAL (SELECT opening.*, true AS is_opened {read}) AS opened ON true"
-    return f"SELECT opened.*, entered.* FROM ({entered}) AS entered {after}"  # noqa: S608 - texts of ours
+    columns = "entered.clock_offset, clock_timestamp() AS theirs, entered.sealing_key, entered.refuses_unbound"
+    return f"SELECT opened.*, {columns} FROM ({entered}) AS entered {after}"  # noqa: S608 - texts of ours
