@@ -57,13 +57,14 @@ def test_outside_its_time_a_file_is_not_plain(contract: FinishedParts, trust: Tr
     assert not judge(contract.final, trust, utc_now() + timedelta(days=days))[0]
 
 
-async def deep_pki() -> Pki:
-    """Return a PKI whose root does not limit how many authorities may stand below it."""
+async def deep_pki(*, lacks: str = "") -> Pki:
+    """Return a PKI whose root does not limit how many authorities may stand below it. `lacks`: an extension of it."""
     key, usual = SoftKey.generate("root"), await Pki.make()
     name = usual.authority._root.subject
     extensions = [
         (kind, critical, {"ca": True} if kind == "basic_constraints" else value)
         for kind, critical, value in profile.root_extensions(key.spki)
+        if kind != lacks
     ]
     authority = BuiltinAuthority(
         key, await certificate_for(key, (key, name), name, extensions), utc_now, ORGANISATION, ORIGIN
@@ -172,6 +173,26 @@ async def test_the_plain_way_to_make_such_a_file_is_plain(tmp_path: Path) -> Non
     trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
     file = await Forge(pki).with_list()
     assert await asyncio.to_thread(judge, file, trust, datetime.now(UTC)) == (True, True)
+
+
+async def test_a_root_that_does_not_say_what_its_key_is_for_is_left_to_the_full_check(tmp_path: Path) -> None:
+    """RFC 5280, 6.1.1 (d), asks nothing of the certificate of a trusted authority but its name and key."""
+    pki = await deep_pki(lacks="key_usage")
+    trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
+    file = await Forge(pki).with_list()
+    assert await asyncio.to_thread(judge, file, trust, datetime.now(UTC)) == (False, True)
+
+
+async def test_a_signer_whose_certificate_does_not_say_what_its_key_is_for_is_not_plain(tmp_path: Path) -> None:
+    pki = await deep_pki()
+    trust, forge = Trust.load([pki.write_trust(tmp_path / "trust.pem")]), Forge(pki)
+    above = pki.authority
+    extensions: list[profile.Extension] = [("basic_constraints", True, {"ca": False})]
+    leaf = await certificate_for(
+        forge.key, (above._key, above._root.subject), profile.name(ORGANISATION, "王小明"), extensions
+    )
+    file = await forge.close((leaf, above.root), [await above.revocation_list([])])
+    assert not (await asyncio.to_thread(judge, file, trust, datetime.now(UTC)))[0]
 
 
 async def test_where_an_authority_allows_none_below_itself_it_is_not_plain(tmp_path: Path) -> None:
