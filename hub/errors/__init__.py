@@ -350,6 +350,10 @@ class TokenUnavailable(Unavailable):
     code = "token-unavailable"
 
 
+class KeyNotOnToken(TokenUnavailable):
+    """The token has no such key that it could use; this says nothing against the token."""
+
+
 class ContractUnreadable(Unavailable):
     code = "contract-unreadable"
     sentence = "The data of this contract cannot be read. The operator of this service has to look into it."

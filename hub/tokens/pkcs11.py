@@ -17,7 +17,7 @@ from pkcs11 import exceptions as pkcs11_errors
 from pkcs11.types import PublicKey, Session, SignMixin
 from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_named_curve_parameters
 
-from hub.errors import TokenUnavailable
+from hub.errors import KeyNotOnToken, TokenUnavailable
 from hub.tokens.key_objects import REFUSALS, destroy_key, rsa_public_key_info, store_key
 from hub.tokens.module import loaded_module
 from hub.tokens.sm2_pkcs11 import Sm2TokenKey, VendorMechanism
@@ -87,18 +87,16 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._public_key(label) is not None)
 
     async def key(self, label: str) -> TokenKey:
-        """Return the key with this label. Raises TokenUnavailable if the token is away or has no such key."""
+        """Return the key with this label. Raises TokenUnavailable if the token is away, KeyNotOnToken."""
         spki = await self._in_thread(lambda: self._public_key(label))
         if spki is None:
-            raise TokenUnavailable(f"the token {self.label!r} has no key {label!r}")
+            raise KeyNotOnToken(f"the token {self.label!r} has no key {label!r}")
         return TokenKey(label, spki, self)
 
     async def sm2_key(self, label: str) -> Sm2TokenKey:
-        """Return the SM2 key with this label. Raises TokenUnavailable also where no mechanism is configured for it."""
+        """Return the SM2 key with this label. Raises KeyNotOnToken also where no mechanism is configured for it."""
         if self._sm2 is None:
-            raise TokenUnavailable(
-                "no mechanism for SM2 is configured: [token] sm2_mechanism, a number of the vendor's"
-            )
+            raise KeyNotOnToken("no mechanism for SM2 is configured: [token] sm2_mechanism, a number of the vendor's")
         return await Sm2TokenKey.find(self, label, self._sm2)
 
     async def generate_key(self, label: str) -> TokenKey:
@@ -136,7 +134,7 @@ class Pkcs11Token:
     async def public_point(self, label: str) -> bytes:
         """Return the point of the public key with this label, as the token states it (CKA_EC_POINT).
 
-        Raises TokenUnavailable if the token is away or has no such key, or several.
+        Raises TokenUnavailable if the token is away or has several such keys, KeyNotOnToken if it has none.
         """
 
         def look(opened: _OpenSession) -> list[bytes]:
@@ -144,6 +142,8 @@ class Pkcs11Token:
             return [bytes(key[Attribute.EC_POINT]) for key in opened.session.get_objects(wanted)]
 
         points = await self._in_thread(lambda: self._use(look))
+        if not points:
+            raise KeyNotOnToken(f"the token {self.label!r} has no key {label!r}")
         if len(points) != 1:
             raise TokenUnavailable(f"the token {self.label!r} has {len(points)} keys {label!r}")
         return points[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from hub.errors import TokenUnavailable
+from hub.errors import KeyNotOnToken, TokenUnavailable
 from hub.measures import TOKEN_AVAILABLE
 from hub.model.messaging.cooldown import Cooldowns
 from hub.tokens import SigningKey
@@ -63,7 +63,17 @@ class SeveralTokens:
             TOKEN_AVAILABLE.labels(name).set(1)
 
     async def has_key(self, label: str) -> bool:
-        return await self.ask(self.tokens, lambda token: token.has_key(label))
+        """Tell whether any token has the key. Raises TokenUnavailable if none has it and one is away: that one may."""
+
+        async def find(token: HeldToken) -> None:
+            if not await token.has_key(label):
+                raise KeyNotOnToken(f"the token {token.label!r} has no key {label!r}")
+
+        try:
+            await self.ask(self.tokens, find)
+        except KeyNotOnToken:
+            return False
+        return True
 
     async def key(self, label: str) -> SharedKey:
         """Return the key with this label. Raises TokenUnavailable if no token is there that has it."""
@@ -111,12 +121,17 @@ class SeveralTokens:
     async def ask(self, names: Iterable[str], act: Callable[[HeldToken], Awaitable[Answer]]) -> Answer:
         """Return the answer of one of these tokens: each time another one begins, and those that were away come last.
 
-        Raises TokenUnavailable, with every reason, if none answers.
+        One that only lacks the key is passed over. Raises TokenUnavailable, with every reason, if none answers, and
+        KeyNotOnToken if all lack the key.
         """
         failures: dict[str, str] = {}
+        lacking: list[str] = []
         for name in self._order(list(names)):
             try:
                 answer = await act(self.tokens[name])
+            except KeyNotOnToken as error:
+                lacking.append(str(error))
+                continue
             except TokenUnavailable as error:
                 self._cooldowns.record_failure(name, self._clock())
                 failures[name] = str(error)
@@ -124,8 +139,10 @@ class SeveralTokens:
             self._note_there(name)
             await self._note_away(failures, name)
             return answer
+        if not failures:
+            raise KeyNotOnToken("; ".join(lacking))
         await self._note_away(failures, "")
-        raise TokenUnavailable("; ".join(failures.values()))
+        raise TokenUnavailable("; ".join([*failures.values(), *lacking]))
 
     def _order(self, names: list[str]) -> list[str]:
         self._turn += 1

@@ -21,7 +21,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hub.errors import TokenUnavailable
+from hub.errors import KeyNotOnToken, TokenUnavailable
 from hub.measures import TOKEN_AVAILABLE
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens
@@ -137,6 +137,40 @@ asyncio.run(main())
 """
     )
     assert printed == "{'one': 4} True\n"
+
+
+def test_a_token_without_the_key_is_passed_over_and_counts_as_there(in_child: InChild) -> None:
+    printed = in_child(
+        OPENING
+        + """
+async def raised(call):
+    try:
+        await call
+    except TokenUnavailable as error:
+        return type(error)
+
+async def main():
+    shared = await tokens.import_key("seal", private)
+    await tokens.tokens["two"].import_key("brought", ec.generate_private_key(ec.SECP256R1()))
+    assert [await tokens.has_key("brought") for _ in range(4)] == [True] * 4
+    assert [await tokens.has_key("none") for _ in range(2)] == [False] * 2
+    assert await raised(tokens.key("none")) is await raised(tokens.sm2_key("none")) is KeyNotOnToken
+    made = await tokens.generate_key("new")  # by the first token alone
+    for _ in range(4):
+        await sign(made)
+    assert signed == {"one": 4} and told == [] and seen() == {"one": 1, "two": 1}, (signed, told, seen())
+    for _ in range(4):
+        await sign(shared)
+    assert signed == {"one": 6, "two": 2}, signed
+    homes["one"].rename(folder / "gone")
+    tokens.tokens["one"]._module.reset(tokens.tokens["one"]._module._generation, 5)
+    assert await tokens.has_key("brought")
+    print((await raised(tokens.has_key("none"))).__name__, (await raised(sign(made))).__name__, told[-1])
+
+asyncio.run(main())
+"""
+    )
+    assert printed == "TokenUnavailable TokenUnavailable (['one'], '')\n"
 
 
 def test_pin_comes_from_a_file(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ asyncio.run(main())
     )
     assert printed.count("makes no SM2 signature") + printed.count("is away") == 3
     assert "makes no SM2 signature" in printed
-    assert "has 0 keys 'nobody'" in printed
+    assert "has no key 'nobody'" in printed
 
 
 @pytest.mark.parametrize("stated", ["0441", ""])
