@@ -14,6 +14,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.notaries.calendar import OtsCalendar
 from tests.running import Running
 
+RECEIPT_SWITCH = "ALTER TABLE hash_tree_receipt {0} TRIGGER keep_evidence"
+
 
 async def a_day_later(running: Running, clock: StandingClock) -> None:
     await running.issue_minor()
@@ -55,3 +57,19 @@ async def test_roots_go_to_a_calendar_and_come_back_with_a_block() -> None:
             await tamper(running.hub.database.dsn, SWITCH.format("DISABLE"))
             await tamper(running.hub.database.dsn, "UPDATE hash_tree SET root = sha256('x')")
             assert len([each for each in await faults(running) if "is not for this root" in each]) == 2
+
+
+async def test_a_stored_receipt_that_cannot_be_read_holds_nothing_else_up() -> None:
+    clock, calendar = StandingClock(), OtsCalendar()
+    async with calendar.serving():
+        entry = {"kind": "opentimestamps", "url": calendar.url}
+        async with quiet_hub(clock, configured={"notaries": {"a": entry, "b": entry}}) as running:
+            for _ in range(2):
+                await a_day_later(running, clock)
+            assert await notarise(running.hub.services) == 4
+            newest = "notary = 'a' AND day = (SELECT max(day) FROM hash_tree)"  # the one that is asked for first
+            harm = f"UPDATE hash_tree_receipt SET receipt = 'x' WHERE {newest}"
+            await tamper(running.hub.database.dsn, f"{RECEIPT_SWITCH.format('DISABLE')}; {harm}")
+            calendar.height = 925_123
+            assert await notarise(running.hub.services) == 3
+            assert [each for each in await attempts(running) if each != ("done", False)] == [("failed", True)]
