@@ -13,11 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from hub.errors import BadInput, ContractNotFound, DatabaseUnavailable, IllegalMove, StaleVersion
+from hub.errors import (
+    BadInput,
+    ContractNotFound,
+    ContractUnreadable,
+    DatabaseUnavailable,
+    IllegalMove,
+    StaleVersion,
+)
 from hub.model.contract.contract import MOVES, Contract, ContractState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.packing import FIRST_BYTE
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
 from tests.database import Dsns
@@ -66,6 +75,20 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
     connection = await asyncpg.connect(store.dsn)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
     await connection.close()
+
+
+async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreadable(
+    store: Database, database: Dsns
+) -> None:
+    good, bad = await a_draft(store), await a_draft(store)
+    sealed = store.cipher.seal_bytes(FIRST_BYTE + b"cut off", CONTRACT_DATA.at(bad.id))
+    owner = await asyncpg.connect(database.owner)
+    assert await owner.execute("UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, bad.id) == "UPDATE 1"
+    await owner.close()
+    async with store.transaction(EVERYTHING) as tx:
+        assert {each.id: each.readable for each in await tx.contracts.listed()} == {good.id: True, bad.id: False}
+        with pytest.raises(ContractUnreadable):
+            dict((await tx.contracts.get(bad.id)).data)
 
 
 async def test_the_same_job_twice_is_one_and_aborts_nothing(store: Database) -> None:

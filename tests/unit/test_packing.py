@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.errors import ContractUnreadable
 from hub.store.kernel.packing import DICTIONARY, PACKED_FROM, PackedJson, pack, read_dictionary, unpack
 
 NEVER_CHANGES = "c5d195bbc258e65d8193f87e7f7a1679aa92ea6c5b739ab0efcdffb8ba8bf259"
@@ -58,5 +59,5 @@ def test_an_object_is_read_when_a_part_of_it_is_asked_for() -> None:
     assert found == {"asked": {"deadline": None}, "text": []}
     assert (found.get("text"), len(found)) == ([], 2)
     cut_off = PackedJson(pack('{"text": ["' + "x" * 600 + '"]}')[:-1])
-    with pytest.raises(ValueError, match="packed data is truncated"):
+    with pytest.raises(ContractUnreadable, match="packed data is truncated"):
         cut_off.get("text")

@@ -81,7 +81,8 @@ class PersonErasure:
     # ---- in one contract
 
     async def list_files(self, contract: UUID) -> set[str]:
-        """Return the SHA-256 (hex) of every file of a contract, because all of them show its people."""
+        """Return the SHA-256 (hex) of every file of a contract, because all of them show its people; but of none that
+        another contract has as well, as of a PDF that was uploaded once for many."""
         prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)
@@ -89,7 +90,9 @@ class PersonErasure:
         addenda = select(ADDENDUM.c.sha256).where(ADDENDUM.c.contract == contract)
         attached = select(ATTACHMENT.c.file).where(ATTACHMENT.c.contract == contract)
         rows = await self._connection.execute(versions.union(prepared, current, packages, addenda, attached))
-        return {row[0] for row in rows}
+        files = {row[0] for row in rows}
+        others = VERSION.c.sha256.in_(files) & (VERSION.c.contract != contract) & VERSION.c.erased_at.is_(None)
+        return files - set(await self._connection.scalars(select(VERSION.c.sha256).where(others)))
 
     async def erase_contract(
         self, part: PersonInContract, person: KnownPerson, words: Sequence[str], now: datetime
