@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from asn1crypto import x509
 
 from hub.authorities.request import read_certificates
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
+from hub.documents.ofd.given_seal import check_maker, order_certificates
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.documents.sealing.ofd_picture import picture_of, picture_size
@@ -91,22 +92,32 @@ async def make_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, key_l
 async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
     """Install an SM2 side that a seal maker made for a key on the token.
 
-    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal or is for another key.
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal that its maker signed,
+    or is for another key, or if the certificates do not lead from the key's own to a root among them.
     """
     seal = await _get_made(services, keeper, seal_id)
     key = await services.sealing.token.sm2_key(given.key_label)
+    side = given_side(seal, given, key.spki, services.clock())
+    return await _put(services, keeper, side, (key, Sm2KeyPlace.TOKEN, None))
+
+
+def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, now: datetime) -> Sm2Seal:
+    """Return the SM2 side that the files give to the key with this SubjectPublicKeyInfo. Pure.
+
+    Raises BadInput, and CertificateNotValid outside of its validity period.
+    """
     try:
         encoded = read_seal(given.encoded, given.name)
     except NotAnOfd as error:
         raise BadInput(str(error.what), field="seal") from error
+    check_maker(encoded)
     certificates = read_certificates(given.certificates)
-    own = next((each for each in certificates if _spki_of(each) == key.spki), None)
+    own = next((each for each in certificates if _spki_of(each) == spki), None)
     if own is None:
         raise BadInput(f"none of the certificates is for the key {given.key_label!r}", field="certificate")
-    chain = (own, *(each for each in certificates if each != own))
-    side = _side(seal, encoded, chain)
-    side.check_valid(services.clock())
-    return await _put(services, keeper, side, (key, Sm2KeyPlace.TOKEN, None))
+    side = _side(seal, encoded, order_certificates(own, certificates, now))
+    side.check_valid(now)
+    return side
 
 
 async def _get_made(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
@@ -139,7 +150,6 @@ def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2S
 async def _put(
     services: Services, keeper: Keeper, side: Sm2Seal, key: tuple[SigningKey, Sm2KeyPlace, bytes | None]
 ) -> Sm2Seal:
-    services.sealing.trust_seal(side.chain)
     opened, place, private_key = key
     async with services.database.transaction(keeper.scope) as tx:
         seal = await tx.seals.lock(side.seal)
@@ -149,6 +159,7 @@ async def _put(
         await tx.sm2_seals.put(made)
         facts = {"certificate_sha256": hashlib.sha256(made.chain[0]).hexdigest(), "key": made.key_label}
         await record_seal_act(tx, seal, "seal-sm2-made", keeper.actor, facts | {"custody": made.custody})
+    services.sealing.trust_seal(side.chain)  # only now: a refused seal leaves no trust behind
     return made
 
 

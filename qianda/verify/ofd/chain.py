@@ -40,7 +40,7 @@ def chain_fault(
     anchors = {one.dump() for one in trust.authorities}
     current = certificate
     for _ in range(MAX_CHAIN_LENGTH):
-        named = [one for one in (*trust.authorities, *others) if _may_have_issued(one, current)]
+        named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
         if not named:
             return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
         # An authority that renewed its root has several certificates of one name.
@@ -71,7 +71,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
 
 
-def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+def may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Tell whether the certificate names this issuer, which may issue certificates."""
     usage = issuer.key_usage_value
     may_issue = issuer.ca and (usage is None or "key_cert_sign" in usage.native)

@@ -84,11 +84,11 @@ def _value_faults(
         return
     if part.seal and read_seal(container.read(part.seal), part.seal).encoded != value.seal.encoded:
         yield reasons.SEAL_FILE
-    if not _made_by(value.seal):
+    if not made_by(value.seal):
         yield reasons.SEAL_FORGED
 
 
-def _made_by(seal: ElectronicSeal) -> bool:
+def made_by(seal: ElectronicSeal) -> bool:
     """Tell whether the seal's maker signed it."""
     maker = load_certificate(seal.maker)
     if maker is None or seal.algorithm != sm2.SIGNATURE_OID:

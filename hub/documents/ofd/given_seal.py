@@ -1,0 +1,41 @@
+"""Check what a seal maker made before it is installed: the maker's signature, and the certificates of the seal's key.
+
+A wrong seal would be noticed only at the first contract, which it could not close. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hub.errors import BadInput
+from qianda.ofd.values import ElectronicSeal
+from qianda.verify.ofd.chain import chain_fault, load_certificate, may_have_issued, signed_by
+from qianda.verify.ofd.signature_check import made_by
+from qianda.verify.trust import Trust
+
+
+def check_maker(seal: ElectronicSeal) -> None:
+    """Raise BadInput unless the maker that the seal names signed it."""
+    if not made_by(seal):
+        raise BadInput("the signature of the seal's maker is wrong", field="seal")
+
+
+def order_certificates(own: bytes, given: Sequence[bytes], moment: datetime) -> tuple[bytes, ...]:
+    """Return the path from the seal's own certificate up to a root that was given with it (DER), and nothing else.
+
+    The last one becomes an authority whom `qianda verify` trusts, so it has to stand above the first. Raises BadInput.
+    """
+    current = load_certificate(own)
+    if current is None:
+        raise BadInput("the seal's certificate cannot be read", field="certificate")
+    others = [one for each in given if (one := load_certificate(each)) is not None]
+    roots = tuple(one for one in others if may_have_issued(one, one) and signed_by(one, one))
+    if fault := chain_fault(current, others, Trust(authorities=roots), moment):
+        raise BadInput(f"the certificates do not belong together: {fault.en}", field="certificate")
+    path = [own]
+    while all(path[-1] != root.dump() for root in roots):  # the same steps that were just found to lead to a root
+        named = (one for one in (*roots, *others) if may_have_issued(one, current) and signed_by(current, one))
+        current = next(named)
+        path.append(current.dump())
+    return tuple(path)
