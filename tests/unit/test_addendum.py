@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts, has_later_entries
+from hub.model.evidence.addendum import (
+    EvidenceAddendum,
+    LaterFacts,
+    RevokedSeal,
+    UsedCertificate,
+    has_later_entries,
+    later_revocations,
+)
 from hub.model.evidence.record import RecordEntry
 
 NOW, CONTRACT = datetime(2026, 11, 27, tzinfo=UTC), UUID(int=1)
@@ -43,3 +50,18 @@ def test_only_what_came_after_the_package_is_told() -> None:
     assert not has_later_entries(entries("issued", "voided"))
     assert not has_later_entries(entries("hold-placed", "evidence-made", "read-by-staff"))
     assert has_later_entries(entries("evidence-made", "hold-placed"))
+
+
+def test_a_revoked_seal_is_told_whatever_certificate_its_key_had() -> None:
+    later, seal = NOW + timedelta(hours=1), UUID(int=7)
+    over = [RevokedSeal(seal, b"key", later)]
+    earlier, ofd = UsedCertificate("seal", 5, b"key"), UsedCertificate("ofd-seal", None, b"", seal)
+    others = [UsedCertificate("parent", 6, b"other"), UsedCertificate("ofd-seal", None, b"", UUID(int=8))]
+    told = later_revocations([earlier, ofd, *others], {}, over, NOW)
+    assert [(each.field, each.serial, each.reason) for each in told] == [
+        ("seal", 5, "seal-revoked"),
+        ("ofd-seal", None, "seal-revoked"),
+    ]
+    assert later_revocations([earlier, ofd], {}, over, later) == []
+    (told_once,) = later_revocations([earlier], {5: (later, "cessation_of_operation")}, over, NOW)
+    assert told_once.reason == "cessation_of_operation"

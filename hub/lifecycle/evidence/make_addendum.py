@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from cryptography.x509 import load_der_x509_certificate
+from asn1crypto import x509
 
 from hub.authorities import Revoked
 from hub.documents.evidence.addendum import addendum_items
@@ -21,8 +21,16 @@ from hub.lifecycle.evidence.make_package import list_seal_lists
 from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.evidence.addendum import EvidenceAddendum, LaterFacts, LaterRevocation
+from hub.model.evidence.addendum import (
+    EvidenceAddendum,
+    LaterFacts,
+    LaterRevocation,
+    RevokedSeal,
+    UsedCertificate,
+    later_revocations,
+)
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
+from hub.model.evidence.record import RecordEntry
 from hub.model.sealing.seal import SealState
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -96,19 +104,33 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
 
 async def _list_revocations(tx: Transaction, authority: str, package: EvidencePackage) -> list[LaterRevocation]:
     """Return which certificates of the contract's signatures were revoked after its package was made."""
-    used = {
-        each.chain[0]: (each.field, load_der_x509_certificate(each.chain[0]).serial_number)
-        for each in await tx.signatures.of_contract(package.contract)
-        if each.counts and each.chain
-    }
-    fields = {serial: field for field, serial in used.values()}
-    found = [(serial, at, why) for serial, at, why in await tx.certificates.revoked(authority, fields)]
-    known = {serial for serial, _, _ in found}
-    for seal in await tx.seals.list_all():  # of another authority as well
-        if seal.state is SealState.REVOKED and seal.chain and seal.chain[0] in used:
-            serial = used[seal.chain[0]][1]
-            found += [] if serial in known else [(serial, seal.changed_at, "seal-revoked")]
-    return [LaterRevocation(fields[serial], serial, at, why) for serial, at, why in found if at > package.made_at]
+    signatures = await tx.signatures.of_contract(package.contract)
+    used = [_used(each.field, each.chain[0]) for each in signatures if each.counts and each.chain]
+    for entry in await tx.record.entries(package.contract):
+        if entry.kind == "ofd-sealed":
+            used.append(await _ofd_certificate(tx, entry))
+    serials = [each.serial for each in used if each.serial is not None]
+    revoked = {serial: (at, why) for serial, at, why in await tx.certificates.revoked(authority, serials)}
+    seals = [  # of another authority as well
+        RevokedSeal(each.id, _used("", each.chain[0]).spki, each.changed_at)
+        for each in await tx.seals.list_all()
+        if each.state is SealState.REVOKED and each.chain
+    ]
+    return later_revocations(used, revoked, seals, package.made_at)
+
+
+def _used(field: str, certificate: bytes, seal: UUID | None = None) -> UsedCertificate:
+    loaded = x509.Certificate.load(certificate)
+    return UsedCertificate(field, loaded.serial_number, loaded.public_key.dump(), seal)
+
+
+async def _ofd_certificate(tx: Transaction, entry: RecordEntry) -> UsedCertificate:
+    """Return the certificate that sealed the OFD. It is known by its seal alone if the seal has another by now."""
+    seal = UUID(str(entry.facts["seal"]))
+    side = await tx.sm2_seals.get(seal)
+    if side is None or hashlib.sha256(side.chain[0]).hexdigest() != entry.facts["certificate_sha256"]:
+        return UsedCertificate("ofd-seal", None, b"", seal)
+    return _used("ofd-seal", side.chain[0], seal)
 
 
 async def _read_package(services: Services, first: EvidencePackage) -> _Package:

@@ -183,7 +183,7 @@ async def _lock_request(tx: Transaction, seal_id: UUID) -> tuple[Seal, SealReque
 async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
     """Activate, suspend, resume, revoke or archive a seal.
 
-    Revoking a seal also revokes its grants, and its certificate if the built-in authority issued it. Raises
+    Revoking a seal also revokes its grants, and all certificates that the built-in authority issued for its key. Raises
     SealNotFound, SealMoveNotAllowed.
     """
     async with services.database.transaction(keeper.scope) as tx:
@@ -192,16 +192,19 @@ async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: Seal
         facts: dict[str, Any] = {}
         if act is SealAct.REVOKE:
             facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now)
-            await _revoke_certificate(services, tx, seal)
+            await _revoke_certificates(services, tx, seal)
         await record_seal_act(tx, seal, _KINDS[act], keeper.actor, facts)
     return seal
 
 
-async def _revoke_certificate(services: Services, tx: Transaction, seal: Seal) -> None:
-    """Revoke the seal's certificate if the built-in authority issued it. Otherwise staff have to ask its authority."""
-    if seal.chain and seal.chain[-1] == services.sealing.authority.root:
-        serial = x509.load_der_x509_certificate(seal.chain[0]).serial_number
-        await tx.certificates.revoke(services.sealing.authority_name, serial, tx.now, "cessation_of_operation")
+async def _revoke_certificates(services: Services, tx: Transaction, seal: Seal) -> None:
+    """Revoke every certificate that the built-in authority issued for the seal's key, which a renewal keeps. For those
+    of another authority, staff have to ask that one."""
+    authority = services.sealing.authority_name
+    key = x509.load_der_x509_certificate(seal.chain[0]).public_key() if seal.chain else None
+    for serial, certificate in await tx.certificates.of_seals(authority):
+        if x509.load_der_x509_certificate(certificate).public_key() == key:
+            await tx.certificates.revoke(authority, serial, tx.now, "cessation_of_operation")
 
 
 async def record_seal_act(

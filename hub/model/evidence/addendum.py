@@ -42,11 +42,31 @@ class EvidenceAddendum:
 
 
 @dataclass(frozen=True)
+class UsedCertificate:
+    """A certificate by which a contract was signed or sealed. `spki`: of its key; b"" and no `serial` if only its seal
+    is known, which renewed it since."""
+
+    field: str
+    serial: int | None
+    spki: bytes
+    seal: UUID | None = None
+
+
+@dataclass(frozen=True)
+class RevokedSeal:
+    """A seal that was revoked, whoever issued its certificates. `spki`: of its key."""
+
+    id: UUID
+    spki: bytes
+    at: datetime
+
+
+@dataclass(frozen=True)
 class LaterRevocation:
     """A certificate by which the contract was signed or sealed, and which was revoked after its package was made."""
 
     field: str
-    serial: int
+    serial: int | None
     revoked_at: datetime
     reason: str
 
@@ -78,12 +98,33 @@ class LaterFacts:
         return self.before.number + 1 if self.before else 1
 
 
+def later_revocations(
+    used: Sequence[UsedCertificate],
+    revoked: Mapping[int, tuple[datetime, str]],
+    seals: Sequence[RevokedSeal],
+    since: datetime,
+) -> list[LaterRevocation]:
+    """Return which certificates were revoked after that moment. `revoked`: by the built-in authority. Pure.
+
+    A seal keeps its key when it is renewed, so its end counts for whatever that key signed.
+    """
+    found = []
+    for each in used:
+        of_seal = (seal.at for seal in seals if seal.id == each.seal or (each.spki and seal.spki == each.spki))
+        ended = None if each.serial is None else revoked.get(each.serial)
+        if ended is None and (at := next(of_seal, None)):
+            ended = (at, "seal-revoked")
+        if ended is not None and ended[0] > since:
+            found.append(LaterRevocation(each.field, each.serial, *ended))
+    return found
+
+
 def revocations_text(revocations: Sequence[LaterRevocation]) -> bytes:
     """Return `revocations.json`. Pure."""
     lines = [
         {
             "field": each.field,
-            "serial": f"{each.serial:x}",
+            "serial": "" if each.serial is None else f"{each.serial:x}",
             "revoked_at": each.revoked_at.astimezone(UTC).isoformat(timespec="seconds"),
             "reason": each.reason,
         }

@@ -87,6 +87,13 @@ class Certificates:
         )
         return done.rowcount == 1
 
+    async def of_seals(self, authority: str) -> list[tuple[int, bytes]]:
+        """Return serial and certificate (DER) of all that the authority issued to seals and that are not revoked."""
+        columns = select(CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
+        live = CERTIFICATE.c.signer.is_(None) & CERTIFICATE.c.revoked_at.is_(None)
+        rows = await self._connection.execute(columns.where(CERTIFICATE.c.authority == authority, live))
+        return [(int(row["serial"]), row["certificate"]) for row in rows]
+
     async def known(self, authority: str, serials: Collection[int]) -> set[int]:
         """Return those of these serial numbers that the authority issued through this hub."""
         mine = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.serial.in_([str(each) for each in serials])
