@@ -181,7 +181,7 @@ async def import_roster(running: Running) -> None:
         for statement in (
             "INSERT INTO evidence_renewal VALUES (1, 'sha256', false, 1, '', '', now())",
             "INSERT INTO evidence_renewal_leaf VALUES (1, 0, now(), NULL, NULL, '')",
-            "INSERT INTO evidence_addendum VALUES (gen_random_uuid(), 1, 'hefei', 'x', 1, now(), 1, 0)",
+            "INSERT INTO evidence_addendum VALUES (gen_random_uuid(), 1, 'hefei', 'x', 1, now(), 1, 0, '{}')",
             "INSERT INTO hash_tree_receipt VALUES (now(), 'x', 'x', '', now(), true)",
             "INSERT INTO legal_hold VALUES (gen_random_uuid(), gen_random_uuid(), 'hefei', 'x', 'x', now())",
             "INSERT INTO enrolment_phone SELECT '\\x00', id, 'hefei' FROM enrolment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,10 +11,12 @@ import pytest
 from hub.model.evidence.addendum import (
     EvidenceAddendum,
     LaterFacts,
+    LaterRevocation,
     RevokedSeal,
     UsedCertificate,
     has_later_entries,
     later_revocations,
+    moment_read,
 )
 from hub.model.evidence.record import RecordEntry
 
@@ -65,3 +68,24 @@ def test_a_revoked_seal_is_told_whatever_certificate_its_key_had() -> None:
     assert later_revocations([earlier, ofd], {}, over, later) == []
     (told_once,) = later_revocations([earlier], {5: (later, "cessation_of_operation")}, over, NOW)
     assert told_once.reason == "cessation_of_operation"
+
+
+def test_what_was_revoked_while_an_addendum_was_made_is_new() -> None:
+    meanwhile = LaterRevocation("parent", 5, NOW - timedelta(seconds=1), "key_compromise")
+    before = EvidenceAddendum(CONTRACT, 1, "hq", "ab", 1, NOW, 0, 0)
+    assert LaterFacts(CONTRACT, "QD-1", ("", ""), [], b"", 0, before, [meanwhile]).is_new
+    told = replace(before, revoked=[meanwhile.name])
+    assert not LaterFacts(CONTRACT, "QD-1", ("", ""), [], b"", 0, told, [meanwhile]).is_new
+
+
+def test_a_package_has_what_was_known_when_its_signing_began() -> None:
+    begun, failed = NOW - timedelta(seconds=9), NOW - timedelta(hours=1)
+    attempts = [
+        {"kind": "evidence", "started_at": failed, "ended_at": failed},
+        {"kind": "seal", "started_at": failed, "ended_at": NOW},
+        {"kind": "evidence", "started_at": begun, "ended_at": NOW},
+    ]
+    assert moment_read(attempts, NOW) == begun
+    assert moment_read(attempts[:1], NOW) == NOW
+    meanwhile = {5: (NOW - timedelta(seconds=1), "key_compromise")}
+    assert later_revocations([UsedCertificate("parent", 5, b"key")], meanwhile, [], moment_read(attempts, NOW))

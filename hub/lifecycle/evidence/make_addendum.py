@@ -28,6 +28,7 @@ from hub.model.evidence.addendum import (
     RevokedSeal,
     UsedCertificate,
     later_revocations,
+    moment_read,
 )
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
 from hub.model.evidence.record import RecordEntry
@@ -103,7 +104,7 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
 
 
 async def _list_revocations(tx: Transaction, authority: str, package: EvidencePackage) -> list[LaterRevocation]:
-    """Return which certificates of the contract's signatures were revoked after its package was made."""
+    """Return which certificates of the contract's signatures were revoked after its package was read."""
     signatures = await tx.signatures.of_contract(package.contract)
     used = [_used(each.field, each.chain[0]) for each in signatures if each.counts and each.chain]
     for entry in await tx.record.entries(package.contract):
@@ -116,7 +117,8 @@ async def _list_revocations(tx: Transaction, authority: str, package: EvidencePa
         for each in await tx.seals.list_all()
         if each.state is SealState.REVOKED and each.chain
     ]
-    return later_revocations(used, revoked, seals, package.made_at)
+    since = moment_read(await tx.signatures.attempts(package.contract), package.made_at)
+    return later_revocations(used, revoked, seals, since)
 
 
 def _used(field: str, certificate: bytes, seal: UUID | None = None) -> UsedCertificate:
@@ -159,7 +161,7 @@ async def _store(services: Services, facts: LaterFacts, content: bytes, attempt:
         if await tx.packages.is_erased(contract.id):  # of a person, while the addendum was being signed
             return False
         entries = facts.entries[-1].sequence if facts.entries else 0
-        size = (len(content), tx.now, entries, facts.renewals)
+        size = (len(content), tx.now, entries, facts.renewals, [each.name for each in facts.revocations])
         made = EvidenceAddendum(contract.id, facts.addendum_number, contract.campus, sha256, *size)
         if not await tx.addenda.add(made):  # another process was faster
             return False

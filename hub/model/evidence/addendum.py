@@ -29,7 +29,7 @@ PASSING: Final = frozenset(
 class EvidenceAddendum:
     """An addendum, given out under its SHA-256 (hex). `number`: counts from 1 for each contract; each one holds all
     that the ones before it hold. `entries`: how many entries the record had; `renewals`: how many its evidence
-    record."""
+    record; `revoked`: the names of the revocations in it."""
 
     contract: UUID
     number: int
@@ -39,6 +39,7 @@ class EvidenceAddendum:
     made_at: datetime
     entries: int
     renewals: int
+    revoked: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class LaterRevocation:
     revoked_at: datetime
     reason: str
 
+    @property
+    def name(self) -> str:
+        return f"{self.field}:{'' if self.serial is None else f'{self.serial:x}'}"
+
 
 @dataclass(frozen=True)
 class LaterFacts:
@@ -90,12 +95,20 @@ class LaterFacts:
         """Tell whether anything happened that neither the package nor the addendum before has."""
         seen, renewed = (self.before.entries, self.before.renewals) if self.before else (0, 0)
         happened = any(each.sequence > seen and each.kind not in PASSING for each in self.entries)
-        revoked = any(self.before is None or each.revoked_at > self.before.made_at for each in self.revocations)
-        return happened or revoked or self.renewals > renewed
+        # By what it lists, not by time: a certificate may be revoked while an addendum is being signed.
+        revoked = {each.name for each in self.revocations} - set(self.before.revoked if self.before else ())
+        return happened or bool(revoked) or self.renewals > renewed
 
     @property
     def addendum_number(self) -> int:
         return self.before.number + 1 if self.before else 1
+
+
+def moment_read(attempts: Sequence[Mapping[str, Any]], made_at: datetime) -> datetime:
+    """Return when the facts of the package that was stored at `made_at` were read: in the transaction that began the
+    attempt to sign it. Pure."""
+    done = (each for each in attempts if each["kind"] == "evidence" and each["ended_at"] == made_at)
+    return min((each["started_at"] for each in done), default=made_at)
 
 
 def later_revocations(

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -84,7 +84,8 @@ class EvidencePackageRow(SQLModel, table=True):
 class EvidenceAddendumRow(SQLModel, table=True):
     """What happened after a contract's package was signed. The role `app` may only insert and read.
 
-    `entries`: how many entries the record had; `renewals`: how many its evidence record.
+    `entries`: how many entries the record had; `renewals`: how many its evidence record;
+    `revoked`: which revocations it tells.
     """
 
     __tablename__ = "evidence_addendum"
@@ -96,6 +97,7 @@ class EvidenceAddendumRow(SQLModel, table=True):
     made_at: datetime = moment(nullable=False)
     entries: int
     renewals: int
+    revoked: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     __table_args__ = (Index("ix_evidence_addendum_sha256", "sha256", postgresql_using="hash"),)
 
 

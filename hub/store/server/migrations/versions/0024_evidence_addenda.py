@@ -22,6 +22,7 @@ CREATE TABLE evidence_addendum (
   made_at timestamptz NOT NULL,
   entries integer NOT NULL,
   renewals integer NOT NULL,
+  revoked text[] NOT NULL,
   CONSTRAINT pk_evidence_addendum PRIMARY KEY (contract, number)
 );
 CREATE INDEX ix_evidence_addendum_sha256 ON evidence_addendum USING hash (sha256);
