@@ -17,7 +17,14 @@ from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
 from qianda.evidence.custody import with_custody
 from qianda.evidence.items import MAX_TOTAL_BYTES
-from qianda.evidence.reasons import ADDENDUM_ALONE, ANOTHER_CONTRACT, NO_FINAL_FILE, TOO_MUCH, BadPackage
+from qianda.evidence.reasons import (
+    ADDENDUM_ALONE,
+    ADDENDUM_BY_ANOTHER,
+    ANOTHER_CONTRACT,
+    NO_FINAL_FILE,
+    TOO_MUCH,
+    BadPackage,
+)
 from qianda.evidence.signer import PackageSigner, check_signer
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
@@ -34,7 +41,7 @@ class PackageReport:
     only that nobody trusted signed it. `contract`: the facts of `contract.json`. `proven_since`: the time of the
     evidence record, if it has one; `proof_ends`: when the certificate of its newest timestamp does. `document`: the
     report about the finished file in it; None for contracts that ended otherwise. `addendum`: that about the addendum
-    which was checked with it.
+    which was checked with it; `addendum_fault`: why the addendum is not believed, which says nothing about the package.
     """
 
     file: str
@@ -49,10 +56,12 @@ class PackageReport:
     items: int = 0
     document: VerificationReport | None = None
     addendum: AddendumReport | None = None
+    addendum_fault: Reason | None = None
 
     @property
     def failed(self) -> bool:
-        return self.fault is not None or (self.document is not None and self.document.failed)
+        wrong = self.fault is not None or self.addendum_fault is not None
+        return wrong or (self.document is not None and self.document.failed)
 
 
 def check_package_file(path: Path, trust: Trust, expected: Expectation | None = None) -> PackageReport:
@@ -68,7 +77,7 @@ def check_pair_files(paths: tuple[Path, Path], trust: Trust, expected: Expectati
     if report.fault is not None:
         return report
     if paths[1].stat().st_size > MAX_TOTAL_BYTES:
-        return replace(report, fault=TOO_MUCH.about(what=f"{MAX_TOTAL_BYTES >> 20} MiB"))
+        return replace(report, addendum_fault=TOO_MUCH.about(what=f"{MAX_TOTAL_BYTES >> 20} MiB"))
     return with_addendum(report, paths[0].read_bytes(), paths[1].read_bytes(), trust)
 
 
@@ -76,11 +85,20 @@ def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust:
     """Return the report of a package that was found good, with that of its addendum, whose fault is its own."""
     try:
         checked = check_addendum(open_container(package), open_container(addendum), trust)
+        _check_maker(report, checked.signer)
     except BadPackage as error:
-        return replace(report, fault=error.reason)
+        return replace(report, addendum_fault=error.reason)
     if checked.proof is None:
         return replace(report, addendum=checked)
     return replace(report, addendum=checked, proven_since=checked.proof.since, proof_ends=checked.proof_ends)
+
+
+def _check_maker(report: PackageReport, signer: PackageSigner) -> None:
+    """Raise BadPackage unless the organisation that made the package made its addendum."""
+    assert report.signer is not None
+    maker, expected = (each.organisation or each.name for each in (signer, report.signer))
+    if maker != expected:
+        raise BadPackage(ADDENDUM_BY_ANOTHER.about(found=maker, expected=expected))
 
 
 def check_package(

@@ -35,6 +35,7 @@ _ADDED = Reason(
     "补充材料 {number} 由 {by} 于 {at} 制作, 属于此证据包, 之后的存证记录有 {entries} 条。",
     "Addendum {number}, made by {by} at {at}, belongs to it. It has {entries} later entries of the record.",
 )
+_ADDENDUM_REFUSED = Reason("补充材料不可信: {why}", "The addendum is not to be believed: {why}")
 _REVOKED = Reason("{field} 所用的证书此后于 {at} 被吊销。", "The certificate of {field} was revoked since, at {at}.")
 _STATE = Reason("合同状态: {state}", "State of the contract: {state}")
 _TRIAL = Reason(
@@ -51,7 +52,8 @@ def as_json(report: PackageReport) -> dict[str, Any]:
         "size": report.size,
         "failed": report.failed,
         "verdict": [{"zh": sentence.zh, "en": sentence.en} for sentence in _sentences(report)],
-        "fault": {"zh": report.fault.zh, "en": report.fault.en} if report.fault else None,
+        "fault": _words(report.fault),
+        "addendum_fault": _words(report.addendum_fault),
     }
     if report.contract is not None and report.signer is not None:
         answer |= {
@@ -77,6 +79,10 @@ def as_json(report: PackageReport) -> dict[str, Any]:
     return answer
 
 
+def _words(reason: Reason | None) -> dict[str, str] | None:
+    return {"zh": reason.zh, "en": reason.en} if reason else None
+
+
 def signatures_of(report: PackageReport) -> list[ReportedSignature]:
     """Return the signature over the package, and those of the file inside, for the report of TS 119 102-2."""
     if report.signer is None:
@@ -91,12 +97,17 @@ def signatures_of(report: PackageReport) -> list[ReportedSignature]:
 def show(report: PackageReport, console: Console, language: str) -> None:
     """Print the report. `language` is zh or en."""
     for sentence in _sentences(report):
-        style = "bold red" if report.fault else "bold"
+        style = "bold red" if report.fault or sentence == _addendum_refused(report) else "bold"
         console.print(escape(say(sentence, language)), style=style, highlight=False, soft_wrap=True)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
     if report.document is not None:
         console.print()
         show_document(report.document, console, language)
+
+
+def _addendum_refused(report: PackageReport) -> Reason | None:
+    why = report.addendum_fault
+    return Reason(_ADDENDUM_REFUSED.zh.format(why=why.zh), _ADDENDUM_REFUSED.en.format(why=why.en)) if why else None
 
 
 def _sentences(report: PackageReport) -> list[Reason]:
@@ -117,6 +128,8 @@ def _sentences(report: PackageReport) -> list[Reason]:
         sentences.append(_ADDED.about(number=report.addendum.number, **added))
         for each in report.addendum.revocations:
             sentences.append(_REVOKED.about(field=each["field"], at=each["revoked_at"]))
+    if refused := _addendum_refused(report):
+        sentences.append(refused)
     return [*sentences, _TRIAL] if report.signer.trial else sentences
 
 

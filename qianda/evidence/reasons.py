@@ -54,6 +54,9 @@ APPLICATION_WRONG: Final = Reason(
 ANOTHER_CONTRACT: Final = Reason("这是合同 {found}, 不是 {expected}", "this is contract {found}, not {expected}")
 NO_ADDENDUM: Final = Reason("补充材料无法读取: {what}", "the addendum cannot be read: {what}")
 ADDENDUM_OF_ANOTHER: Final = Reason("补充材料不属于这个证据包", "the addendum belongs to another evidence package")
+ADDENDUM_BY_ANOTHER: Final = Reason(
+    "制作者是 {found}, 而证据包由 {expected} 制作", "it was made by {found}, and the package by {expected}"
+)
 ADDENDUM_ALONE: Final = Reason(
     "这是补充材料, 请与它所属的证据包一起检查",
     "this is an addendum: check it together with its package",

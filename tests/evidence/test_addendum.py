@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from hub.model.evidence.addendum import EvidenceAddendum
 from hub.model.staff.accounts import EVERYTHING
 from qianda.cli import build
 from qianda.evidence.addendum import ADDENDUM
-from qianda.evidence.package_check import PackageReport, check_package, check_pair_files
+from qianda.evidence.package_check import PackageReport, check_package, check_pair_files, with_addendum
+from qianda.evidence.package_report import as_json
 from qianda.verify.trust import Trust
 from tests.evidence.ended_contracts import ended, package_of, trusted_pem
 from tests.evidence.test_trees import faults
@@ -131,4 +133,14 @@ async def test_a_wrong_addendum_is_refused(tmp_path: Path) -> None:
             ((packages[0], addenda[0][:-30]), "ZIP"),
         ):
             report = await check(running, tmp_path, *files)
-            assert report.failed and report.fault is not None and words in report.fault.en, (words, report.fault)
+            said = as_json(report)["verdict"]
+            assert report.failed and report.addendum_fault is not None and words in report.addendum_fault.en, said
+            # The package itself is as good as before.
+            assert report.fault is None and "None of its" in said[0]["en"] and any(words in each["en"] for each in said)
+        trust = Trust.load([running.hub.settings.data / "trust"])
+        alone = await asyncio.to_thread(check_package, packages[0], trust)
+        assert alone.signer is not None
+        other = replace(alone, signer=replace(alone.signer, organisation="another school"))
+        for package, is_good in ((alone, True), (other, False)):
+            report = await asyncio.to_thread(with_addendum, package, packages[0], addenda[0], trust)
+            assert (report.addendum_fault is None, report.failed) == (is_good, not is_good)
