@@ -22,6 +22,7 @@ from hub.documents.contract_templates import ContractTemplates
 from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields
+from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person
 from hub.lifecycle.evidence.retention import purge
@@ -186,7 +187,10 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
         with pytest.raises(BadInput, match="this is needed") as refused:
             await give_answers(services, guardian.secret, contract.id, {"health": "无"})
         assert refused.value.field == "emergency_contact"
+        await place_hold(services, EVERYTHING, contract.id, ("case 7", None), "test")
         clock.advance(timedelta(days=2))
+        assert (await purge(services))["attachments"] == 0
+        await lift_hold(services, EVERYTHING, contract.id, "settled", "test")
         assert (await purge(services))["attachments"] == 1
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.stored_files.list_named([first.file, second.file]) == {second.file}

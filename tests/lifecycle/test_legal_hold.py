@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from channels import Inbound
 from hub.errors import BadInput, NotFound, Refused
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.erase import erase_signer
@@ -16,11 +17,12 @@ from hub.lifecycle.evidence.person import erase_person, find_persons, plan_erasu
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.person_data import PersonInContract
 from hub.model.evidence.retention import Retention
+from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signing import record_of
 from tests.lifecycle.test_person import about, owner_of
-from tests.running import GUARDIAN_ID
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE
 
 ENDED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -37,7 +39,11 @@ async def test_nothing_of_a_held_contract_is_erased_until_the_hold_ends() -> Non
         with pytest.raises(Refused, match="district court"):
             await erase_signer(services, EVERYTHING, contract.id, "guardian-1", "staff:x")
         async with owner_of(running) as owner:
+            async with owner.transaction(EVERYTHING) as tx:
+                await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "not so"), SmsCommand.OTHER, tx.now)
+            assert (await plan_erasure(services, about(GUARDIAN_ID))).messages == 0
             assert list((await erase_person(services, owner, about(GUARDIAN_ID))).contracts) == []
+            assert (await find_persons(services, about(GUARDIAN_ID)))[0].others["messages_from_them"]
             clock.advance(timedelta(days=30))  # it ends by itself
             await place_hold(services, EVERYTHING, contract.id, ("appeal", None), "staff:x")
             assert contract.number in (await plan_erasure(services, about(GUARDIAN_ID))).kept

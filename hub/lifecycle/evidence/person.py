@@ -128,7 +128,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     async with owner.transaction(EVERYTHING) as tx:
         for line in _erasable_lines(data, plan):
             await tx.person_erasure.erase_enrolment(line, data.person, words)
-        if act.scope == EVERYTHING:  # messages and keys belong to no campus
+        if act.scope == EVERYTHING and not _is_held(data):  # messages and keys belong to no campus
             await tx.person_erasure.erase_messages(data.person)
         if act.scope == EVERYTHING and not plan.kept:
             await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
@@ -182,8 +182,13 @@ def _planned(services: Services, data: PersonData) -> ErasedPerson:
     kept = data.keep_reasons(services.documents.retention, services.clock())
     gone = [part.number for part in data.contracts if part.number not in kept]
     plan = ErasedPerson(data.person, gone, 0, 0, kept)
-    messages = len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
+    messages = 0 if _is_held(data) else len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
     return ErasedPerson(data.person, gone, len(_erasable_lines(data, plan)), messages, kept)
+
+
+def _is_held(data: PersonData) -> bool:
+    """Return whether a contract of the person is in dispute: what they wrote may be about it."""
+    return any(part.hold for part in data.contracts)
 
 
 def _erasable_lines(data: PersonData, plan: ErasedPerson) -> list[Mapping[str, Any]]:

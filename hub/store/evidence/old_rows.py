@@ -56,7 +56,12 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
-    "attachments": OldRows("attachment", "superseded_at < :before"),
+    # Of a held contract nothing goes. Its hold counts until this kind's time is over once more after the hold's end.
+    "attachments": OldRows(
+        "attachment",
+        "superseded_at < :before AND contract NOT IN (SELECT contract FROM legal_hold"
+        " WHERE lifted_at IS NULL AND (until IS NULL OR until > :before))",
+    ),
     "answers": OldRows("idempotency", "created_at < :before"),
     "codes": OldRows("one_time_code", "created_at < :before AND expires_at < :before"),
     "wrong-answers": OldRows("wrong_answer", "at < :before"),
