@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from hub.errors import Unavailable
 from hub.lifecycle.contract.end import void
 from hub.measures import REGISTRY
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from hub.web.staff.staff.board_stream import CHANGES, StreamPace
+from hub.web.staff.staff.board_stream import CHANGES, BoardChanges, StreamPace
 from tests.running import Running, running_hub
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, desk_of
@@ -79,6 +81,20 @@ async def test_a_stream_beats_while_nothing_changes_and_ends_after_its_life(runn
     assert REGISTRY.get_sample_value("qianda_http_requests_total", labels | {"status": "200"})
     # A stream is no slow request: the alert on those would never end.
     assert not REGISTRY.get_sample_value("qianda_http_request_seconds_count", labels)
+
+
+async def test_one_session_holds_five_streams_and_leaves_room_for_others(running: Running) -> None:
+    changes = BoardChanges(running.hub.database, StreamPace(look=0.05))
+    one, other = uuid4(), uuid4()
+    with contextlib.ExitStack() as open_boards:
+        for _ in range(5):
+            open_boards.enter_context(changes.watching(one))
+        with pytest.raises(Unavailable), changes.watching(one):
+            pass
+        with changes.watching(other):
+            pass
+    with changes.watching(one):
+        pass
 
 
 async def test_who_is_not_logged_in_gets_no_stream_and_no_redirect(running: Running) -> None:

@@ -3,6 +3,9 @@
 
 const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
+// After a refused stream. Boards that were refused at the same moment come back at different ones.
+const LISTEN_AFTER = 5000;
+const LOOK_MEANWHILE = 30000;
 
 // Nothing is taken away from under somebody's hand: neither what is focused nor what is ticked.
 /** @param {HTMLElement} board */
@@ -20,20 +23,31 @@ async function look(board) {
   if (!busy(board) && fresh.innerHTML.trim() !== board.innerHTML.trim()) board.replaceChildren(...fresh.childNodes);
 }
 
-// The board is told by a stream when to look; what shows progress looks by itself. Where the stream breaks for good, the
-// board stays as it is. A hidden page holds no stream, since browsers open six connections at most.
+// The board is told by a stream when to look; what shows progress looks by itself. After an answer other than 200, as of a
+// proxy during an upgrade, the browser does not try again by itself: then the board does, and looks now and then itself.
+// A hidden page holds no stream, since browsers open six connections at most.
 /** @param {HTMLElement} board */
 function follow(board) {
   /** @type {EventSource | undefined} */
   let source;
+  let again = 0;
+  let looked = -Infinity;
   const lookAt = () => look(board).catch(() => {});
   const listen = () => {
+    clearTimeout(again);
     source?.close();
     source = undefined;
     if (document.visibilityState !== "visible") return;
     source = new EventSource(board.dataset.stream ?? "");
     for (const kind of ["open", "changed"]) source.addEventListener(kind, lookAt);
-    source.addEventListener("error", () => { if (source?.readyState === EventSource.CLOSED) lookAt(); });
+    source.addEventListener("error", () => { if (source?.readyState === EventSource.CLOSED) later(); });
+  };
+  const later = () => {
+    clearTimeout(again);
+    again = setTimeout(listen, LISTEN_AFTER * (1 + Math.random()));
+    if (Date.now() - looked < LOOK_MEANWHILE) return;
+    looked = Date.now();
+    lookAt();
   };
   document.addEventListener("visibilitychange", listen);
   // What came while somebody was at it is looked up when they have done.

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -30,6 +31,8 @@ TELL_INTERVAL = 5.0
 BEAT_INTERVAL = 15.0
 STREAM_LIFE = 60.0
 MAX_STREAMS = 500
+# Of one session. A page that is hidden holds none.
+MAX_STREAMS_OF_SESSION = 5
 log = structlog.get_logger()
 
 
@@ -45,27 +48,29 @@ class StreamPace:
 
 @dataclass
 class BoardChanges:
-    """Who waits for changes of the board in this process. `over`: the server is being shut down."""
+    """Who waits for changes of the board in this process, with the session of each. `over`: the server shuts down."""
 
     database: Database
     pace: StreamPace = field(default_factory=StreamPace)
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    _waiting: set[asyncio.Event] = field(default_factory=set)
+    _waiting: dict[asyncio.Event, UUID] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[asyncio.Event]:
-        """Yield an event that is set at each change. Raises Unavailable if too many are watching."""
-        if len(self._waiting) >= MAX_STREAMS:
+    def watching(self, session: UUID) -> Iterator[asyncio.Event]:
+        """Yield an event that is set at each change. Raises Unavailable if too many are watching, of this session or
+        at all."""
+        of_session = sum(1 for each in self._waiting.values() if each == session)
+        if len(self._waiting) >= MAX_STREAMS or of_session >= MAX_STREAMS_OF_SESSION:
             raise Unavailable("too many boards are open")
         changed = asyncio.Event()
-        self._waiting.add(changed)
+        self._waiting[changed] = session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_for_changes())
         try:
             yield changed
         finally:
-            self._waiting.discard(changed)
+            del self._waiting[changed]
 
     async def _look_for_changes(self) -> None:
         """Look again and again, as long as somebody is watching."""
@@ -104,7 +109,7 @@ async def stream(visit: DeskVisit) -> web.StreamResponse:
     if visit.request.query.get("part") != "stream":
         raise NotFound
     changes = visit.request.app[CHANGES]
-    with changes.watching() as changed:
+    with changes.watching(visit.session.id) as changed:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = EVENT_STREAM
         await response.prepare(visit.request)
