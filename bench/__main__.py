@@ -19,7 +19,7 @@ READY = (
 MODULES = {"import": "rosters", "seal-jobs": "seal_jobs"}
 WRONG_NAME = 2
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -57,7 +57,7 @@ from hub.supervisor import Greeting, SupervisorPlan, become_supervisor
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 app.add_typer(command_school.app, name="school")
 command_seal.app.add_typer(command_seals.app)
 app.add_typer(command_seal.app, name="seal")

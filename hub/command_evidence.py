@@ -23,7 +23,12 @@ def evidence(
     out: Annotated[Path | None, typer.Option(help="The new file. [default: NUMBER-evidence.zip]")] = None,
     version: Annotated[int | None, typer.Option(help="1: as it was signed. [default: the newest]", min=1)] = None,
     addendum: Annotated[
-        bool, typer.Option("--addendum", help="Instead, what happened after it was signed; --version: its number.")
+        bool,
+        typer.Option(
+            "--addendum",
+            help="Write the addendum instead: what happened after the package was signed. With --version: the addendum "
+            "of this number.",
+        ),
     ] = False,
 ) -> None:
     """Write the evidence package of a contract that has ended into a new file. The contract's record says so."""

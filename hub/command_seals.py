@@ -169,7 +169,7 @@ def make_sm2_command(
     name: Name,
     token_key: Annotated[str, typer.Option(help="Label of an SM2 key on the token. [default: a software key]")] = "",
 ) -> None:
-    """Give a seal an SM2 side, with which it seals OFD files: for trial, with an authority of its own."""
+    """Give a seal what it needs to seal OFD files: an SM2 key and a trial certificate of its own authority."""
 
     async def act(hub: Hub) -> Sm2Seal:
         from hub.lifecycle.sealing.sm2_seals import make_sm2_seal

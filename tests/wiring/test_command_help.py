@@ -1,0 +1,31 @@
+"""The help of each command has the whole text of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from qianda.cli import build
+
+WIDE = 2000
+
+
+def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each command below this one, with the words that call it."""
+    yield path, command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands(each, *path, name)
+
+
+def test_the_help_leaves_out_no_text_of_an_option() -> None:
+    app = build([])
+    defaults = 0
+    for path, command in commands(get_command(app)):
+        shown = " ".join(CliRunner().invoke(app, [*path, "--help"], terminal_width=WIDE).output.split())
+        for text in (each.help for each in command.params if getattr(each, "help", None)):
+            assert text in shown, path
+            defaults += "[default:" in text
+    assert defaults > 20
