@@ -3,7 +3,12 @@
 If a compressed answer contains both a secret and text that a stranger chose, its length reveals something about the
 secret (BREACH). For this the stranger has to make the browser send many requests. So a page with personal data is
 compressed only if the browser says that the request came from our own site or from its user (Sec-Fetch-Site, which no
-page can set).
+page can set). Nor is a part of a page compressed, which our own script requests again and again with the page's own
+query: another site may have led to that page, with a query that it chose.
+
+What stays: whole pages reflect their query (the links to other languages have all of it, the board shows `q` and
+`course`), and are compressed where the browser requests them as our own, for example when its user follows such a link.
+A stranger has one guess then, and cannot repeat it.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ ENCODING = "gzip"
 LEVEL = 6
 TEXT_FILES = {".css", ".js", ".svg"}
 OWN_REQUESTS = ("same-origin", "none")
+# The name in the query by which a script requests a part of its page.
+PART = "part"
 # Bytes. A shorter page fits into two packets without compression.
 MIN_PAGE_BYTES = 2800
 
@@ -45,7 +52,7 @@ async def compressed(request: web.Request, handler: Handler) -> web.StreamRespon
             response.enable_compression(web.ContentCoding.gzip)
     elif isinstance(response, web.Response) and _is_large_page(response):
         response.headers["Vary"] = "Accept-Encoding, Sec-Fetch-Site"
-        came_from = request.headers.get("Sec-Fetch-Site")
+        came_from = "" if PART in request.query else request.headers.get("Sec-Fetch-Site")
         if request.method == "GET" and came_from in OWN_REQUESTS and takes_gzip(request):
             response.enable_compression(web.ContentCoding.gzip)
     return response

@@ -47,6 +47,8 @@ FUNNEL_WORDS = {
 }
 DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
 FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
+# The values that these may have: whoever leads somebody here may write anything into the address.
+KNOWN = {"view": VIEWS, "age": AGES, "deadline": DEADLINES, "silent": AGES, "sort": [each.value for each in BoardSort]}
 # An account with one of these permissions can choose contracts on the board.
 BULK_PERMISSIONS = (
     Permission.REMIND,
@@ -82,7 +84,7 @@ async def board(visit: DeskVisit) -> web.Response:
         pause = await tx.pause.get()
         acts = await tx.bulk_acts.list_recent(tx.now - ACTS_SHOWN_FOR) if not query.get("part") else []
         limits = await tx.alerts.limits_reached(visit.shown, tx.now)
-    kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
+    kept = Entered(_keep_filters(query))
     more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
     return await show(
         visit,
@@ -115,8 +117,13 @@ async def board(visit: DeskVisit) -> web.Response:
 
 def link_with_filters(visit: DeskVisit, path: str) -> str:
     """Return the path with the board's filters of this request."""
-    query = visit.request.query
-    return _link({name: query[name] for name in FILTERS if query.get(name)}, {}, path)
+    return _link(_keep_filters(visit.request.query), {}, path)
+
+
+def _keep_filters(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the filters in a query, without unknown values, which filter nothing."""
+    found = {name: query[name] for name in FILTERS if query.get(name)}
+    return {name: value for name, value in found.items() if name not in KNOWN or value in KNOWN[name]}
 
 
 def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
