@@ -13,6 +13,7 @@ from email.message import EmailMessage
 
 import pytest
 from PIL import Image
+from sqlalchemy import text
 
 from channels import ChannelContext
 from channels.email import connect
@@ -100,6 +101,27 @@ async def test_a_worker_that_died_leaves_a_mail_that_is_not_sent_again_this_week
     assert await send_weekly_reports(office.services) == 0 and office.mails == []
     office.clock.advance(timedelta(days=5))
     assert await send_weekly_reports(office.services) == 1 and "签约周报" in str(office.mails[0]["Subject"])
+
+
+async def test_an_address_that_cannot_be_read_or_an_account_that_fails_stops_no_other(office: Office) -> None:
+    database = office.running.hub.database
+    for login in ("wang", "zhao"):
+        await add_staff(office.running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)
+        async with database.transaction(EVERYTHING) as tx:
+            known = await tx.accounts.staff_by_login(login)
+        assert known
+        await subscribe(office.services, known[0], f"{login}@school.example", "zh")
+        broken = {"wang": "email_sealed = '\\x00'", "zhao": "language = 'xx'"}[login]
+        async with database.transaction(EVERYTHING) as tx:
+            await tx.connection.execute(text(f"UPDATE weekly_report SET {broken} WHERE staff = '{known[0].id}'"))
+    await subscribe(office.services, office.staff, ADDRESS, "zh")
+    office.clock.go_to(MONDAY)
+    assert await send_weekly_reports(office.services) == 1 and [mail["To"] for mail in office.mails] == [ADDRESS]
+    async with database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation
+        entries = [each for each in await tx.record.entries(installation) if each.kind == "weekly-report-asked"]
+    assert len(entries) == 3 and ADDRESS not in str(entries) and entries[-1].actor == f"staff:{office.staff.id}"
 
 
 async def test_a_lost_reply_is_not_asked_for_again_and_a_busy_server_is(office: Office) -> None:

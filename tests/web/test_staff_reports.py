@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
 from hub.model.staff.accounts import EVERYTHING
@@ -118,6 +119,11 @@ async def test_a_wrong_period_is_refused_with_the_usual_report(reported: Reporte
     assert page.status == 422 and 'role="alert"' in page.text and "<svg xmlns" in page.text
 
 
+async def test_a_wrong_date_leaves_the_campus_chosen(reported: Reported) -> None:
+    page = await reported.desk.get("/staff/reports?campus=hefei&from=2026-13-01")
+    assert page.status == 422 and "/staff/reports?campus=hefei&amp;by=campus" in page.text
+
+
 async def test_an_earlier_period_has_nothing_in_it(reported: Reported) -> None:
     today = reported.running.clock().date()
     query = f"&from={today - timedelta(days=60)}&until={today - timedelta(days=40)}"
@@ -137,5 +143,9 @@ async def test_the_weekly_mail_is_asked_for_and_ended(reported: Reported) -> Non
     assert refused.status == 422
     assert (await desk.post("/staff/reports/mail", {"email": "li@school.example", "language": "en"})).status == 303
     assert "goes to li@school.example" in (await desk.get("/staff/reports")).words
+    async with reported.running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(text("UPDATE weekly_report SET email_sealed = '\\x00'"))
+    unreadable = await desk.get("/staff/reports")
+    assert unreadable.status == 200 and "goes to" not in unreadable.words and "Send it no more" in unreadable.words
     assert (await desk.post("/staff/reports/mail/end")).status == 303
     assert "li@school.example" not in (await desk.get("/staff/reports")).text

@@ -15,6 +15,8 @@ import structlog
 
 from channels import CALL_TIMEOUT, ChannelError, MailPicture, Message, MessageRefused, NotNow, ReplyLost
 from hub.documents.report_chart import ChartWords, bars_of_days, draw_columns
+from hub.errors import Unavailable
+from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.report import (
@@ -52,24 +54,41 @@ async def subscribe(services: Services, staff: Staff, email: str, language: str)
     address = check_address(email)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.weekly_reports.put(WeeklyReport(staff.id, staff.campus, address, language, tx.planning_now))
+        await _record(tx, "weekly-report-asked", staff)
 
 
 async def unsubscribe(services: Services, staff: Staff) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.weekly_reports.remove(staff.id)
+        if await tx.weekly_reports.remove(staff.id):
+            await _record(tx, "weekly-report-ended", staff)
+
+
+async def _record(tx: Transaction, kind: str, staff: Staff) -> None:
+    """Append who has it sent to an address that nobody else sees. The address itself is not recorded."""
+    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
+    await record_act(tx, staff.campus, kind, f"staff:{staff.id}", facts)
 
 
 async def send_weekly_reports(services: Services) -> int:
     """Send the e-mails that are due, one after the other. Return how many were begun. Several workers may do so at
-    once."""
+    once. What fails for one account is logged, and the others follow.
+
+    Raises Unavailable: all of them are put off.
+    """
     if not has_mail(services):
         return 0
     begun = 0
     async with services.database.transaction(EVERYTHING) as tx:
         wanted = [] if await tx.pause.get() else await tx.weekly_reports.list_of_active()
     for report, staff in wanted:
-        if may(staff.role, Permission.READ_REPORTS):
+        if not may(staff.role, Permission.READ_REPORTS):
+            continue
+        try:
             begun += await _send_if_due(services, report, staff)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("weekly report failed", staff=str(staff.id))
     return begun
 
 
@@ -79,6 +98,9 @@ async def _send_if_due(services: Services, report: WeeklyReport, staff: Staff) -
         now = tx.planning_now
         week = find_due_week(report, zone, now)
     if week is None:
+        return False
+    if not report.email:
+        log.error("weekly report without an address that can be read", staff=str(staff.id))
         return False
     message = await _write_message(services, report, staff, week)
     async with services.database.transaction(EVERYTHING) as tx:

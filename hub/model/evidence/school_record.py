@@ -21,6 +21,8 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "staff-recovery-code-used": "a recovery code used",
     "staff-login-linked": "account linked to the login service",
     "staff-login-unlinked": "link to the login service ended, sessions ended",
+    "weekly-report-asked": "weekly report by e-mail asked for",
+    "weekly-report-ended": "weekly report by e-mail ended",
     "key-added": "API key added",
     "key-revoked": "API key revoked",
     "seal-changed": "certificate of the seal changed",

@@ -39,7 +39,8 @@ class MailState(StrEnum):
 
 @dataclass(frozen=True)
 class WeeklyReport:
-    """The request of a member of staff for the report, and the state of their last e-mail. `since`: when they asked."""
+    """The request of a member of staff for the report, and the state of their last e-mail. `email`: empty if it
+    cannot be decrypted. `since`: when they asked."""
 
     staff: UUID
     campus: str

@@ -89,7 +89,8 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     try:
         report = await read_report(visit, query)
     except BadInput as wrong:
-        query, problem = Entered(), problem or wrong
+        # The campus stays: the figures shown are of it.
+        query, problem = Entered({name: query[name] for name in ("campus",) if query.get(name)}), problem or wrong
         report = await read_report(visit, query)
     async with visit.services.database.transaction(visit.scope) as tx:
         wish = await tx.weekly_reports.get(visit.staff.id)
