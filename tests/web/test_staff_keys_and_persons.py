@@ -7,13 +7,15 @@ import json
 import re
 import zipfile
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from hub.command_hold import ACTOR
 from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
+from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
@@ -141,6 +143,25 @@ async def test_what_an_erasure_would_do_changes_nothing_and_is_a_look_in_the_rec
     assert (look.kind, [earlier]) == ("person-found", before)
     legal.language = "zh"
     assert "尚在进行中" in (await legal.post("/staff/persons/erasure", ASKED)).words
+
+
+async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(running: Running) -> None:
+    by_staff, by_command = await running.issue_minor(), await running.issue_minor()
+    legal = await desk(running, StaffRole.LEGAL)
+    await legal.post("/staff/holds", {"number": by_staff.number, "reason": "court", "until": "2999-01-01"})
+    await place_hold(running.hub.services, EVERYTHING, by_command.id, ("court", None), ACTOR)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        held = (await tx.holds.list_of([by_staff.id], tx.now))[by_staff.id]
+        name = (await tx.accounts.staff_names([UUID(held.placed_by.removeprefix("staff:"))])).popitem()[1]
+    for language, person, command in (
+        ("en", f", by {name}: court", "until somebody lifts it, by a command on the server:"),
+        ("zh", f"该合同已由 {name} 留存至 ", "该合同已由 服务器命令 留存"),
+    ):
+        legal.language = language
+        shown = (await legal.post("/staff/persons/erasure", ASKED)).words
+        assert person in shown and command in shown and "staff:" not in shown
+    for contract in (by_staff, by_command):
+        await lift_hold(running.hub.services, EVERYTHING, contract.id, "settled", ACTOR)
 
 
 async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Running) -> None:

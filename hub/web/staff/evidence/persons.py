@@ -7,7 +7,8 @@ serving process has the database role that may change evidence.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,8 @@ from hub.web.staff.staff.access import DeskVisit
 TEMPLATE, HERE = "staff/persons.html", "/staff/persons"
 Decision = Callable[[Services, Scope, UUID, str], Awaitable[None]]
 _WHY_KEPT = ShapedSentences(WHY_KEPT)
+# Who placed a hold, in the sentence of `LegalHold`: a member of staff, or a command on the server.
+_PLACED_BY = re.compile(r"it is held [^,:]+, by (staff:([0-9a-f-]{36})|command-line): ")
 
 
 async def form(visit: DeskVisit) -> web.Response:
@@ -64,7 +67,8 @@ async def erasure(visit: DeskVisit) -> web.Response:
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
         plan = await plan_erasure(visit.services, asked)
         say = translator(visit.request)
-        kept = {number: _say_reason(reason, say) for number, reason in plan.kept.items()}
+        named = await _name_holders(visit, plan.kept, say)
+        kept = {number: _say_reason(reason, say) for number, reason in named.items()}
         return await _page(visit, entered, plan=replace(plan, kept=kept))
 
     return await _answer(visit, act)
@@ -98,6 +102,20 @@ async def _decide(visit: DeskVisit, verb: Decision, said: str) -> web.StreamResp
     except QiandaError as problem:
         return await _page(visit, problem=problem)
     raise web.HTTPSeeOther(f"{HERE}?said={said}")
+
+
+async def _name_holders(visit: DeskVisit, kept: Mapping[str, str], say: Translate) -> dict[str, str]:
+    """Return the reasons with the names of those who placed the holds, in place of their ids."""
+    found = {number: _PLACED_BY.match(reason) for number, reason in kept.items()}
+    staff = {each[1]: UUID(each[2]) for each in found.values() if each and each[2]}
+    async with visit.services.database.transaction(visit.shown) as tx:
+        names = await tx.accounts.staff_names(list(staff.values()))
+    named = dict(kept)
+    for number, match in found.items():
+        if match:
+            who = names.get(staff[match[1]], match[1]) if match[2] else say("a command on the server")
+            named[number] = named[number][: match.start(1)] + who + named[number][match.end(1) :]
+    return named
 
 
 def _say_reason(reason: str, say: Translate) -> str:
