@@ -30,7 +30,7 @@ NO_PLACE: Final = "a place is page:NUMBER,X,Y (in mm) or words of the PDF:"
 FAULTS: Final = {
     SealFault.KEYWORD_MISSING: "these words are not in the PDF:",
     SealFault.KEYWORD_AMBIGUOUS: "these words are in the PDF several times; say which, like keyword#2:WORDS, at:",
-    SealFault.KEYWORD_TOO_FEW: "these words do not stand in the PDF so often:",
+    SealFault.KEYWORD_TOO_FEW: "these words occur fewer times in the PDF:",
 }
 
 

@@ -26,14 +26,14 @@ async def desk_of(running: Running, new_page: NewPage, login: str) -> Page:
     await page.fill("#login", login)
     await page.fill("#password", running.password)
     await page.click("button.primary")
-    await expect(page.locator("h1")).to_have_text("范本")
+    await expect(page.locator("h1")).to_have_text("合同模板与消息用语")
     return page
 
 
 async def read(running: Running, contract: Contract, version: str, page: Page) -> None:
     """Look up on the contract's page by which version it was drawn."""
     await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
-    await expect(page.get_by_text("所用范本 course：")).to_contain_text(version)
+    await expect(page.get_by_text("所用模板 course：")).to_contain_text(version)
 
 
 async def test_a_clause_is_changed_previewed_approved_and_in_force(

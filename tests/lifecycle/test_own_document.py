@@ -1,4 +1,4 @@
-"""A PDF of the school's own: checked, given places for the signatures, and signed as it is."""
+"""A PDF of the school's own: checked, given places for the signatures, and signed."""
 
 from __future__ import annotations
 

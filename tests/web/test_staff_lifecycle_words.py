@@ -20,7 +20,9 @@ from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE
 from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
 from hub.model.reminders.may_send import SkipReason
+from hub.model.school.text_version import MAX_TEXT_LENGTH
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.report import MAX_DAYS
 from hub.settings import PACKED
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels
@@ -200,6 +202,36 @@ def test_errors_that_name_a_limit_are_translated() -> None:
     assert len(texts) > 9 and texts - set(KNOWN) == set()
     said = problem_words(speech(), BadInput("choose 1 to 1000 contracts"), "Asia/Shanghai")
     assert said.endswith("请选择 1 至 1000 份合同")
+
+
+REFUSE_STAFF = (
+    "model/staff/report.py",
+    "model/staff/weekly_report.py",
+    "model/school/text_version.py",
+    "documents/own_pdf_reading.py",
+    "lifecycle/contract/draw.py",
+    "lifecycle/evidence/hold.py",
+    "lifecycle/school/enrol.py",
+    "lifecycle/school/guests.py",
+    "lifecycle/school/sample_contract.py",
+    "lifecycle/school/undo_import.py",
+    "web/staff/evidence/holds.py",
+    "web/staff/school/imports.py",
+    "web/staff/staff/api_keys.py",
+    "web/staff/staff/reports.py",
+)
+
+
+def test_refusals_of_forms_of_staff_are_translated() -> None:
+    """A refusal with a value in it is for programs: no form of staff leads to it."""
+    texts = {f"a report is about {MAX_DAYS} days at most", f"at most {MAX_TEXT_LENGTH} characters"}
+    for name in REFUSE_STAFF:
+        module = ast.parse((ROOT / "hub" / name).read_text("utf-8"))
+        found = [*calls(module, "BadInput"), *calls(module, "NotFound")]
+        texts |= {text for each in found for text in written(each.args[0], NO_SCOPE) if not set("?{") & set(text)}
+    assert len(texts) > 20 and texts - set(KNOWN) == set()
+    said = problem_words(speech(), BadInput("a report is about 366 days at most", field="from"), "Asia/Shanghai")
+    assert said.endswith("开始日期: 报表最多涵盖 366 天")
 
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:

@@ -1,4 +1,4 @@
-"""A PDF of the school's own that is signed as it is. Pure."""
+"""A PDF of the school's own, whose pages stay as they are. Pure."""
 
 from __future__ import annotations
 

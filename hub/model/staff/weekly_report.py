@@ -59,7 +59,7 @@ def check_address(text: str) -> str:
     """Return an e-mail address without blanks around it. Raises BadInput."""
     address = text.strip()
     if not address.isprintable() or not _ADDRESS.fullmatch(address):
-        raise BadInput("this is no e-mail address", field="email")
+        raise BadInput("this is not an e-mail address", field="email")
     return address
 
 

@@ -235,7 +235,9 @@ FIELDS = {
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
     "until": "end", "number": "contract number",
     "document": "PDF", "places": "places of the signatures", "document_title": "title",
-    "companions": "documents of the set",
+    "companions": "documents of the set", "with_ofd": "OFD beside the PDF", "template": "template",
+    "from": "beginning", "by": "grouping", "language": "language", "email": "e-mail address",
+    "scopes": "what it may do",
 }  # fmt: skip
 POLICY_KEYS = {
     "reminders_after": "Reminders after",

@@ -14,7 +14,7 @@ TEXT_NEXT = {
     "submitted": "Somebody who wrote none of it reads it now, and approves it or sends it back.",
     "in-force": "Everything that is issued or sent now follows this text.",
     "superseded": "This text is kept as it was: what was issued by it names it.",
-    "discarded": "Nobody goes on with this one.",
+    "discarded": "This version was dropped.",
 }
 TEXT_PARTS = {
     "title": "Title",

@@ -108,7 +108,7 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
     days = (
         "On public holidays of {country} and on closed days of your calendar nobody is written to."
         if policy.skip_holidays
-        else "Public holidays do not count."
+        else "Messages go out on public holidays too."
     )
     share = (
         "Several contracts of one person share a message." if policy.bundle else "Each contract has its own message."
@@ -126,7 +126,7 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
             "and at most {manual_per_day} times a day."
         ),
         (
-            "After {escalate_after} reminders without an answer, and at the last one, {who} gets a task, "
+            "After every {escalate_after} reminders without an answer, and at the last one, {who} gets a task, "
             "to be settled within {escalate_within}."
         ),
         "A task that nobody takes within {climbs_after} goes to the manager.",
