@@ -31,4 +31,7 @@ class EnrolmentsChanged(Conflict):
     """What was looked at before approving is not what is there now."""
 
     code = "enrolments-changed"
-    sentence = "Something in these enrolments was changed after you opened the page. Look at it again, then approve."
+    sentence = (
+        "The enrolment, its course or a template was changed after it was looked at."
+        " Look at it again, then approve it or ask anew."
+    )

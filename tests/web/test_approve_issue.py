@@ -123,3 +123,25 @@ async def test_no_other_way_leads_around_it(story: Story) -> None:
         asked = [task for task in await tx.staff_tasks.open_tasks() if task.kind == "enrolment-asked"]
         assert await tx.posters.enrolled(poster.id) == 1
     assert len(asked) == 1
+
+
+async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -> None:
+    database = story.running.hub.database
+    one, other = [await enrolled(story.running, name) for name in ("陈小满", "陈小雨")]
+    act = await ask(story.ann, one.id, other.id)
+    page = await story.ben.get(act)
+    assert (await story.ben.post(f"{act}/approve", seen(page))).status == 303
+    async with database.transaction(EVERYTHING) as tx:
+        signers = [dict(each) | {"email": "li@example.org"} for each in one.people["signers"]]
+        changed = dict(one.people) | {"signers": signers}
+        await tx.enrolments.change(replace(one, people=changed), tx.cipher.person("cn-id", "x"), "staff:ann", tx.now)
+    await story.run(act)
+    assert await story.contract_of(one.id) is None and await story.contract_of(other.id) is not None
+    assert "was changed after it was looked at" in (await story.ben.get(act)).words
+    act = await ask(story.ann, one.id)
+    assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
+    async with database.transaction(EVERYTHING) as tx:
+        course = await tx.school.course("hefei", "math-a")
+        await tx.school.put_course(replace(course, details=dict(course.details) | {"teacher": "somebody else"}))
+    await story.run(act)
+    assert await story.contract_of(one.id) is None

@@ -34,13 +34,18 @@ class TemplateInForce:
         return next((template.version for template in self.languages.values()), "")
 
 
-async def needs_approval(services: Services, tx: Transaction, course: Course | None, template_id: str = "") -> bool:
-    """Return whether somebody else has to approve before a contract of this course is issued. `template_id`: instead of
-    the course's own."""
+async def needs_approval(services: Services, tx: Transaction, course: Course | None) -> bool:
+    """Return whether somebody else has to approve before the documents of this course are issued: as the course says,
+    or the template of any of them."""
     if course is not None and course.needs_approval:
         return True
-    named = template_id or (course.template if course else "") or DEFAULT_TEMPLATE
-    return (await get_template_in_force(services, tx, named)).needs_approval
+    return any(template.needs_approval for template in await list_templates_in_force(services, tx, course))
+
+
+async def list_templates_in_force(services: Services, tx: Transaction, course: Course | None) -> list[TemplateInForce]:
+    """Return the templates of a course: of its contract, then of its companions."""
+    named = [(course.template if course else "") or DEFAULT_TEMPLATE, *(course.companions if course else ())]
+    return [await get_template_in_force(services, tx, each) for each in named]
 
 
 async def get_template_in_force(services: Services, tx: Transaction, template_id: str) -> TemplateInForce:

@@ -6,7 +6,7 @@ killed or that runs twice continues with the remaining enrolments, and issues no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import structlog
 
 from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unavailable
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
-from hub.lifecycle.contract.template_in_force import needs_approval
+from hub.lifecycle.contract.template_in_force import list_templates_in_force, needs_approval
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
@@ -27,7 +27,8 @@ from hub.model.school.issue_many import (
     IssueOutcome,
     IssueSelection,
     decide_act,
-    digest_enrolments,
+    describe_item,
+    digest_items,
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.jobs import ISSUE_MANY
@@ -90,6 +91,24 @@ async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
     return await tx.enrolments.list_chosen(await tx.issue_acts.list_left(act.id, MAX_AT_ONCE))
 
 
+async def digest_each(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> Mapping[UUID, bytes]:
+    """Return a keyed digest of all from which the documents of each enrolment would be drawn now."""
+    courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    for campus, course in {(each.campus, each.course) for each in enrolments}:
+        templates[campus, course] = [
+            (one.id, language, one.version, one.sha256)
+            for found in await list_templates_in_force(services, tx, courses.get((campus, course)))
+            for language, one in sorted(found.languages.items())
+        ]
+    digests = {}
+    for each in enrolments:
+        place = each.campus, each.course
+        described = describe_item(each, courses.get(place), templates[place])
+        digests[each.id] = tx.cipher.found_by("issue-item", described)
+    return digests
+
+
 async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor: str, seen: str) -> None:
     """Let an act begin that somebody else asked for. `seen`: the digest of the enrolments that were looked at.
 
@@ -98,8 +117,10 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         decided = decide_act(act, actor, tx.now, approve=True)
-        if digest_enrolments(await list_to_approve(tx, act)) != seen:
+        approved = await digest_each(services, tx, await list_to_approve(tx, act))
+        if digest_items(approved) != seen:
             raise EnrolmentsChanged
+        await tx.issue_acts.keep_approved(act.id, approved)
         await tx.issue_acts.decide(decided)
         await record_act(tx, act.campus, "issuing-approved", actor, {"act": str(act.id), "asked_by": act.asked_by})
         await _enqueue(tx, decided)
@@ -177,12 +198,25 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
         if now.contract is None and now != read:
             return False
         if now.contract is None:
+            await _check_approved(services, tx, act, now)
             # A person who also signs the next contract gets one message for both.
             hold = any(each.contract is None and share_a_signer(now, each) for each in after)
             await issue_prepared(services, tx, prepared, act.asked_by, hold=hold)
         outcome = IssueOutcome.ISSUED if now.contract is None else IssueOutcome.ALREADY
         await tx.issue_acts.end(act.id, enrolment_id, outcome, tx.now)
     return True
+
+
+async def _check_approved(services: Services, tx: Transaction, act: IssueAct, enrolment: Enrolment) -> None:
+    """Raise EnrolmentsChanged unless the documents are drawn from what somebody else has approved, if that is needed.
+
+    The enrolment is locked. A course or text that changes from here on is not in what was drawn before.
+    """
+    if not act.needs_approval:
+        return
+    now = await digest_each(services, tx, [enrolment])
+    if await tx.issue_acts.get_approved(act.id, enrolment.id) != now[enrolment.id]:
+        raise EnrolmentsChanged
 
 
 async def _end(

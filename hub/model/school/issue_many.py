@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hub.errors import ActDecided, SecondPersonNeeded
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Enrolment
+from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.act_progress import ActProgress
 
@@ -80,11 +80,18 @@ def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> Is
     return replace(act, decided_by=actor, decided_at=now, refused=not approve)
 
 
-def digest_enrolments(enrolments: Sequence[Enrolment]) -> str:
-    """Return a digest of what would be issued, by which whoever approves it says what they have seen."""
-    seen = sorted(
-        [str(each.id), each.campus, each.course, json.dumps(each.people, sort_keys=True)] for each in enrolments
-    )
+def describe_item(enrolment: Enrolment, course: Course | None, templates: Sequence[Sequence[str]]) -> str:
+    """Return all from which the documents of an enrolment are drawn, as one text. `templates`: id, language, version
+    and SHA-256 of each."""
+    taught = [course.name, course.name_en, course.details] if course else []
+    people = [str(enrolment.id), enrolment.campus, enrolment.course, enrolment.people]
+    return json.dumps([people, taught, [list(each) for each in templates]], sort_keys=True)
+
+
+def digest_items(items: Mapping[UUID, bytes]) -> str:
+    """Return a digest of what would be issued, by which whoever approves it says what they have seen. `items`: the
+    digest of each enrolment."""
+    seen = sorted([str(enrolment), digest.hex()] for enrolment, digest in items.items())
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import cast
@@ -19,6 +19,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
 
 ACT: Table = table_of(IssueActRow)
@@ -28,6 +29,12 @@ _FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
 _COLUMNS = ("act", "enrolment", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
+_KEEP_APPROVED = SqlStatement(
+    "UPDATE issue_item SET approved_digest = given.digest"
+    " FROM unnest(CAST(:enrolments AS uuid[]), CAST(:digests AS bytea[])) AS given (enrolment, digest)"
+    " WHERE issue_item.act = :act AND issue_item.enrolment = given.enrolment",
+    takes_arrays=True,
+)
 
 
 class IssueActs(ActItems):
@@ -62,6 +69,17 @@ class IssueActs(ActItems):
     async def decide(self, act: IssueAct) -> None:
         values = {name: getattr(act, name) for name in ("decided_by", "decided_at", "refused")}
         await self._connection.execute(ACT.update().where(ACT.c.id == act.id).values(values))
+
+    async def keep_approved(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
+        """Keep the digest of what was approved, for each enrolment."""
+        values = {"act": act, "enrolments": list(digests), "digests": list(digests.values())}
+        await self._connection.execute(_KEEP_APPROVED, values)
+
+    async def get_approved(self, act: UUID, enrolment: UUID) -> bytes | None:
+        """Return the digest of what was approved; None if nothing was."""
+        kept = select(ITEM.c.approved_digest).where(self.tables.is_item(act, enrolment))
+        found: bytes | None = await self._connection.scalar(kept)
+        return found
 
     async def get_progress(self, act: IssueAct) -> IssueProgress:
         left, counts = await self.count_verdicts(act.id)

@@ -118,7 +118,7 @@ class IssueActRow(SQLModel, table=True):
 
 class IssueItemRow(SQLModel, table=True):
     """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
-    contract."""
+    contract. `approved_digest`: keyed, of what somebody else approved."""
 
     __tablename__ = "issue_item"
     act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
@@ -129,6 +129,7 @@ class IssueItemRow(SQLModel, table=True):
     outcome: str | None = words(default=None)
     failure_sealed: bytes | None = bytes_()
     ended_at: datetime | None = moment()
+    approved_digest: bytes | None = bytes_()
     __table_args__ = (
         Index("ix_issue_item_left", "act", "ordinal", postgresql_where=sql("outcome IS NULL")),
         Index("ix_issue_item_enrolment", "enrolment", postgresql_where=sql("outcome IS NULL")),

@@ -13,6 +13,7 @@ from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.issue_enrolments import (
     approve_issuing,
     begin_issuing,
+    digest_each,
     list_selected,
     list_to_approve,
     need_approval,
@@ -26,7 +27,7 @@ from hub.model.school.issue_many import (
     FailedItem,
     IssueAct,
     IssueSelection,
-    digest_enrolments,
+    digest_items,
 )
 from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
@@ -117,9 +118,11 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
         failed = await tx.issue_acts.list_not_issued(act.id, MAX_FAILED_NAMED)
         names = await names_of(tx, [act.asked_by, act.decided_by])
         waiting = await list_to_approve(tx, act) if act.waits else []
+        seen = digest_items(await digest_each(visit.services, tx, waiting))
         courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     if act.waits:
-        return await _show_waiting(visit, act, waiting, {"names": names, "courses": courses, "problem": problem})
+        context = {"names": names, "courses": courses, "problem": problem}
+        return await _show_waiting(visit, act, waiting, context | {"seen_digest": seen})
     part = visit.request.query.get("part") == "live"
     say = await speech(visit)
     return await show(
@@ -150,7 +153,6 @@ async def _show_waiting(
         waiting=waiting,
         by_course=count_by_course(waiting).most_common(),
         campuses_by_id={campus.id: campus for campus in visit.campuses},
-        seen_digest=digest_enrolments(waiting),
         may_approve=visit.may(Permission.APPROVE_ISSUE) and act.asked_by != visit.actor,
         may_refuse=visit.may(Permission.APPROVE_ISSUE) or act.asked_by == visit.actor,
         **context,

@@ -16,3 +16,4 @@ def upgrade() -> None:
         "ALTER TABLE issue_act ADD COLUMN needs_approval boolean NOT NULL DEFAULT false, ADD COLUMN decided_by text,"
         " ADD COLUMN decided_at timestamptz, ADD COLUMN refused boolean NOT NULL DEFAULT false"
     )
+    op.execute("ALTER TABLE issue_item ADD COLUMN approved_digest bytea")
