@@ -16,10 +16,14 @@ class ImportUndone(Conflict):
 
 
 class ApprovalNeeded(Conflict):
-    """The course or its template asks that somebody else approves before a contract is issued."""
+    """The course or a template of it asks that somebody else approves before a contract is issued; also one in the
+    place of another, for other people or by another text."""
 
     code = "approval-needed"
-    sentence = "Somebody else has to approve contracts of this kind: issue them from the list of enrolments."
+    sentence = (
+        "Somebody else has to approve contracts of this kind, and a PDF of your own in their place: issue them from the"
+        " list of enrolments. One that is reissued keeps its people and its text."
+    )
 
 
 class ActDecided(Conflict):

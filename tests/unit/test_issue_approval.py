@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from hub.errors import ActDecided, SecondPersonNeeded
+from hub.lifecycle.contract.draw import repeats
+from hub.lifecycle.contract.template_in_force import TemplateInForce
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.own_document import OwnDocument
 from hub.model.school.course import Course, Enrolment
 from hub.model.school.issue_many import IssueAct, decide_act, describe_item, digest_items
+from tests.running import documents, minor_with_guardian
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 ACT = IssueAct(uuid4(), "hefei", "staff:ann", NOW, needs_approval=True)
@@ -52,3 +58,28 @@ def test_the_digest_is_that_of_all_from_which_it_is_drawn() -> None:
     both = digest_items({first: b"1", second: b"2"})
     assert both == digest_items({second: b"2", first: b"1"})
     assert len({both, digest_items({first: b"2", second: b"1"}), digest_items({first: b"1"}), digest_items({})}) == 4
+
+
+def test_only_the_same_people_by_the_same_text_take_the_place_of_what_was_approved() -> None:
+    templates = documents()[0].templates.in_languages("course")
+    asked = replace(minor_with_guardian(), template="course")
+    kept = {"asked": json.loads(json.dumps(asdict(asked), default=str))}
+    version = templates["zh"].version
+    shown = Contract(
+        uuid4(), "QD-1", asked.campus, ContractState.ISSUED, 0, "course", version, "zh", "合同", NOW, NOW, data=kept
+    )
+    same = TemplateInForce("course", templates)
+    assert repeats(asked, shown, same)
+    (guardian,) = asked.signers
+    assert repeats(replace(asked, signers=(replace(guardian, phone="+8619000000166"),)), shown, same)
+    others = [
+        replace(asked, signers=(replace(guardian, name="周文静"),)),
+        replace(asked, signers=(guardian, guardian)),
+        replace(asked, student=replace(asked.student, name="陈小雨")),
+        replace(asked, template="safety-notice"),
+        replace(asked, course="another"),
+        replace(asked, document=OwnDocument("0" * 64, "通知", {})),
+    ]
+    assert not any(repeats(each, shown, same) for each in others)
+    assert not repeats(asked, replace(shown, template_version="another"), same)
+    assert not repeats(asked, replace(shown, data={}), same)

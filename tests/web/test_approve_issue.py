@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
 from hub.errors import ApprovalNeeded
+from hub.lifecycle.contract.draw import draw_contract
 from hub.lifecycle.contract.issue import issue
-from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
+from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
+from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.settings import PACKED
+from tests.lifecycle.people import mother
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
@@ -89,8 +96,13 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     contract = await story.contract_of(one.id)
     assert contract is not None and "Done with all 1" in (await story.ben.get(act)).words
     assert (await story.ben.post(f"{act}/approve", seen(page))).status == 409  # it waits for nothing any more
-    again = await reissue(story.running.hub.services, EVERYTHING, contract, "test")
-    assert again.replaces == contract  # a correction of what was approved
+    services = story.running.hub.services
+    again = await reissue(services, EVERYTHING, contract, "test")
+    assert again.replaces == contract  # the same people, by the same text
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        (guardian,) = await tx.contracts.signers(again.id)
+    with pytest.raises(ApprovalNeeded):
+        await replace_person(services, EVERYTHING, again.id, Replacement(guardian.id, mother()), "test")
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         installation = await tx.school.installation()
         assert installation is not None
@@ -145,3 +157,25 @@ async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -
         await tx.school.put_course(replace(course, details=dict(course.details) | {"teacher": "somebody else"}))
     await story.run(act)
     assert await story.contract_of(one.id) is None
+
+
+async def test_the_texts_of_companions_and_the_text_that_a_pdf_replaces_are_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    shutil.copytree(PACKED / "templates" / "contracts", folder)
+    for path in folder.glob("safety-notice-*/template.toml"):
+        path.write_text(f"needs_approval = true\n{path.read_text('utf-8')}", "utf-8")
+    async with running_hub(templates=folder, with_web=False, with_worker=False) as running:
+        services = running.hub.services
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            course = await tx.school.course("hefei", "math-a")
+            plain = {key: value for key, value in course.details.items() if key not in ("companions", "template")}
+            assert not await needs_approval(services, tx, replace(course, details=plain))
+            assert await needs_approval(
+                services, tx, replace(course, details=plain | {"companions": ["safety-notice"]})
+            )
+            await tx.school.put_course(replace(course, details=plain | {"template": "safety-notice"}))
+        own = replace(minor_with_guardian(), document=OwnDocument("0" * 64, "通知", {}))
+        with pytest.raises(ApprovalNeeded):
+            await draw_contract(services, EVERYTHING, own)
+        drawn = await draw_contract(services, EVERYTHING, replace(own, approved=True))
+        assert drawn.asked.template == OWN_TEMPLATE

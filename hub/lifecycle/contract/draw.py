@@ -17,9 +17,9 @@ from hub.documents.layout import POINTS, REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
-from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner
+from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.contract.representatives import representative_at
-from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force
+from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force, needs_approval
 from hub.lifecycle.contract.terms import (
     DrawnSigner,
     DrawnStudent,
@@ -32,7 +32,7 @@ from hub.lifecycle.contract.terms import (
 from hub.lifecycle.services import Services
 from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.own_document import OWN_TEMPLATE
+from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
 from hub.model.school.course import Course
@@ -80,7 +80,7 @@ async def draw_contract(
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
-        if number is None and not may_issue(asked, course, template):
+        if number is None and not await _may_issue(services, tx, asked, course, template):
             raise ApprovalNeeded
         signers = _checked_signers(await with_representative(services, tx, asked, template))
         language = _language(template, signers)
@@ -132,11 +132,36 @@ def _blanks(template: ContractTemplate) -> dict[str, dict[str, str]]:
     return {"answers": blanks} if blanks else {}
 
 
-def may_issue(asked: NewContract, course: Course | None, template: TemplateInForce) -> bool:
+async def _may_issue(
+    services: Services, tx: Transaction, asked: NewContract, course: Course | None, template: TemplateInForce
+) -> bool:
     """Return whether a contract may be issued. Where somebody else has to approve, one that was approved may; and one
-    in the place of another, of which the other people know already; and a rehearsal."""
+    in the place of another, for the same people and by the same text; and a rehearsal."""
     needed = template.needs_approval or (course is not None and course.needs_approval)
-    return not needed or asked.approved or asked.rehearsal or asked.replaces is not None
+    if asked.document is not None and course is not None:  # in place of a text that may ask for it
+        needed = needed or await needs_approval(services, tx, course)
+    if not needed or asked.approved or asked.rehearsal:
+        return True
+    return asked.replaces is not None and repeats(asked, await tx.contracts.get(asked.replaces), template)
+
+
+def repeats(asked: NewContract, old: Contract, template: TemplateInForce) -> bool:
+    """Return whether the new contract is for the same people as the old one, and by the same text. Phone numbers do not
+    count: those of people on file are changed only by two others."""
+    before = old.data.get("asked")
+    present = template.languages.get(old.language)
+    if before is None or present is None or (asked.template, present.version) != (old.template, old.template_version):
+        return False
+    if asked.document != (OwnDocument(**before["document"]) if before.get("document") else None):
+        return False
+    same_course = (asked.campus, asked.course, asked.data) == (before["campus"], before["course"], before["data"])
+    if not same_course or asked.student != student_of(before["student"]):
+        return False
+    return _people_of(asked.signers) == _people_of([signer_of(each) for each in before["signers"]])
+
+
+def _people_of(signers: Sequence[NewSigner]) -> list[NewSigner]:
+    return [dataclasses.replace(each, phone="") for each in signers]
 
 
 def check_people(asked: NewContract, on: date) -> None:
