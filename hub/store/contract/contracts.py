@@ -171,11 +171,11 @@ class Contracts:
         readable, pages = True, row["pages"]
         data: Mapping[str, Any] = {}
         try:
-            data = PackedJson(self._cipher.open_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"])))
+            data = PackedJson(self._cipher.open_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"])), at_once=in_list)
             if row["answers_sealed"] is not None:
                 answers = PackedJson(self._cipher.open_bytes(row["answers_sealed"], ANSWERS.at(row["id"])))
                 data, pages = JoinedJson(answers, data), answers["pages"]
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, ContractUnreadable):
             readable = False
             if not in_list:
                 raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered") from None

@@ -15,6 +15,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from hub.errors import ContractUnreadable
+
 # Texts of at least this many characters are packed, with this compression level of zlib.
 PACKED_FROM = 512
 LEVEL = 9
@@ -51,15 +53,20 @@ class PackedJson(Mapping[str, Any]):
     """A JSON object as `pack` wrote it, which is unpacked when a part of it is first used. Unpacking a contract's data
     takes longer than reading the rest of the contract, and most callers do not use the data.
 
-    The first use raises ValueError as `unpack` does.
+    The first use raises ContractUnreadable where `unpack` raises ValueError; with `at_once`, the call itself does.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, *, at_once: bool = False) -> None:
         self._content = content
+        if at_once:
+            len(self)
 
     @cached_property
     def _read(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(unpack(self._content))
+        try:
+            found: dict[str, Any] = json.loads(unpack(self._content))
+        except ValueError as error:
+            raise ContractUnreadable(str(error)) from error
         return found
 
     def __getitem__(self, name: str) -> Any:
