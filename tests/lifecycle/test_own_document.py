@@ -11,14 +11,19 @@ import pytest
 
 from hub.documents.own_pdf import AboutDocument, OwnPdfReader
 from hub.errors import BadInput
+from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
 from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.evidence.person import PersonAct, erase_person
 from hub.model.contract.own_document import OwnDocument
+from hub.model.evidence.person_data import SoughtPerson
 from hub.model.staff.accounts import EVERYTHING
 from tests.documents.contract_samples import minor
 from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.people import MOTHER_ID, father, mother
 from tests.lifecycle.signing import completed, signed
-from tests.running import Running, documents
+from tests.lifecycle.test_person import owner_of
+from tests.running import GUARDIAN_ID, Running, documents
 
 PLACES = {"guardian-1": "keyword:乙方（监护人签名）", "seal": "page:1,60,250"}
 
@@ -120,3 +125,16 @@ async def test_everybody_who_signs_and_the_seal_have_a_place() -> None:
             await running.issue_minor(document=replace(document, places={"guardian-1": PLACES["guardian-1"]}))
         with pytest.raises(BadInput, match="nobody signs at this place:\nstudent-1"):
             await running.issue_minor(document=replace(document, places=PLACES | {"student-1": "page:1,60,60"}))
+
+
+async def test_the_erasure_of_one_person_leaves_the_upload_to_the_others() -> None:
+    async with quiet_hub() as running:
+        services, document = running.hub.services, await own(running)
+        for signer in (father(), mother()):
+            made = await running.issue_minor(document=document, companions=(), send="none", signers=(signer,))
+            await void(services, EVERYTHING, made.id, "a mistake", "test")
+        async with owner_of(running) as owner:
+            for number, is_left in ((GUARDIAN_ID, True), (MOTHER_ID, False)):
+                act = PersonAct(SoughtPerson.typed("", number, ""), EVERYTHING, "command-line", "asked by letter")
+                await erase_person(services, owner, act)
+                assert (await services.files.get_size(document.sha256) > 0) is is_left
