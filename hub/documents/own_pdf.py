@@ -35,7 +35,7 @@ class OwnPdfReader:
 
     def check(self, uploaded: bytes) -> bytes:
         """Return the PDF in the plain form in which it is signed. Raises BadInput (`document`) for what is no PDF, has
-        a password, programs, fields or signatures, or has too many pages."""
+        a password, programs, fields, signatures, or what may look different on paper, or has too many pages."""
         if len(uploaded) > MAX_OWN_DOCUMENT_BYTES:
             raise BadInput("a PDF has up to 20 MB", field="document")
         return self._ask({"about": {}, "places": None}, uploaded, "document")

@@ -10,7 +10,7 @@ import pypdfium2
 from hub.documents.child import serve
 from hub.documents.layout import SEAL_SIZE, SIGNATURE_SIZE
 from hub.documents.page_drawing import MAX_PAGES
-from hub.documents.pdf_check import open_plain_pdf
+from hub.documents.pdf_check import check_looks_alike, open_plain_pdf
 from hub.documents.plain_form import write_plain_form
 from hub.documents.sealing.keyword_search import find_words
 from hub.documents.sealing.marks import choose_findings
@@ -49,6 +49,7 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         form = document.Root.get("/AcroForm")
         if form is not None and len(form.get("/Fields", [])):
             raise ValueError("the PDF is a form, or is signed: print it into a PDF without fields first")
+        check_looks_alike(document)
         if any(int(page.obj.get("/Rotate", 0)) % 360 or "/UserUnit" in page.obj for page in document.pages):
             raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
         plain = write_plain_form(document, about)

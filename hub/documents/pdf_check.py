@@ -1,4 +1,5 @@
-"""What no uploaded PDF may have: a password, programs, other files. For limited children."""
+"""What no uploaded PDF may have: a password, programs, other files. What one that is signed may not have besides:
+anything that looks different on paper than on a screen. For limited children."""
 
 from __future__ import annotations
 
@@ -9,12 +10,23 @@ import pikepdf
 
 # Names by which a PDF does something by itself, or brings other files along.
 KINDS: Final = ("/S", "/Type", "/Subtype")
-ACTIVE: Final = {"/JavaScript", "/Launch", "/EmbeddedFile", "/SubmitForm", "/ImportData", "/RichMedia", "/Movie"}
+ACTIVE: Final = {
+    "/JavaScript",
+    "/Launch",
+    "/EmbeddedFile",
+    "/SubmitForm",
+    "/ImportData",
+    "/RichMedia",
+    "/Movie",
+    "/GoToR",
+    "/GoToE",
+}
 ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/XFA"}
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
-    """Open a PDF that is nothing but pages. Raises ValueError with the reason, which begins with `the PDF`."""
+    """Open a PDF that does nothing by itself and brings no other files along. It may still have layers, notes and
+    fields: see `check_looks_alike`. Raises ValueError with the reason, which begins with `the PDF`."""
     try:
         document = pikepdf.open(BytesIO(content))
     except pikepdf.PasswordError:
@@ -28,6 +40,24 @@ def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
     if any(_is_active(each) for each in document.objects):
         raise ValueError("the PDF has programs or other files in it")
     return document
+
+
+def check_looks_alike(document: pikepdf.Pdf) -> None:
+    """Check that what a signer sees is what a printer prints: no layers (ISO 32000-1, 8.11), no pictures with another
+    one for printing (8.9.5.4), nothing on a page but links without a look of their own (12.5.3). Raises ValueError as
+    `open_plain_pdf` does."""
+    if "/OCProperties" in document.Root:
+        raise ValueError("the PDF has layers, which may look different on paper: print it into a PDF first")
+    if any(isinstance(each, pikepdf.Stream) and "/Alternates" in each.stream_dict for each in document.objects):
+        raise ValueError("the PDF has pictures that may look different on paper: print it into a PDF first")
+    for page in document.pages:
+        laid_over = page.obj.get("/Annots", pikepdf.Array())
+        if not isinstance(laid_over, pikepdf.Array) or not all(_is_plain_link(each) for each in laid_over):
+            raise ValueError("the PDF has notes, stamps or fields on its pages: print it into a PDF first")
+
+
+def _is_plain_link(found: Any) -> bool:
+    return isinstance(found, pikepdf.Dictionary) and found.get("/Subtype") == "/Link" and "/AP" not in found
 
 
 def _is_active(found: Any) -> bool:

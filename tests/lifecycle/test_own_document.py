@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pikepdf
 import pytest
@@ -41,7 +43,14 @@ def of_the_school() -> bytes:
     return printer.lay_out("course", "zh", minor()).pdf
 
 
-def made(**changes: object) -> bytes:
+def over(kind: str, **entries: object) -> dict[str, object]:
+    """Return something that lies over a page."""
+    return {"/Type": pikepdf.Name.Annot, "/Subtype": pikepdf.Name(kind), "/Rect": pikepdf.Array([9, 9, 99, 99])} | {
+        f"/{name}": value for name, value in entries.items()
+    }
+
+
+def made(**changes: Any) -> bytes:
     pdf, written = pikepdf.new(), io.BytesIO()
     page = pdf.add_blank_page()
     for name, value in changes.items():
@@ -52,8 +61,16 @@ def made(**changes: object) -> bytes:
             pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([field]))
         if name == "program":
             pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+        if name == "layers":
+            pdf.Root.OCProperties = pikepdf.Dictionary(OCGs=pikepdf.Array(), D=pikepdf.Dictionary())
+        if name == "picture":
+            picture = pdf.make_stream(b"", Type=pikepdf.Name.XObject, Alternates=pikepdf.Array())
+            page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=picture))
+        if name == "over":
+            page.obj.Annots = pikepdf.Array([pdf.make_indirect(pikepdf.Dictionary(value))])
     encryption = pikepdf.Encryption(owner="x", user="y") if "password" in changes else False
-    pdf.save(written, encryption=encryption)
+    with warnings.catch_warnings(action="ignore"):  # of a field that lies on a page, and is in no form
+        pdf.save(written, encryption=encryption)
     return written.getvalue()
 
 
@@ -64,15 +81,26 @@ def made(**changes: object) -> bytes:
         (made(form=True), "is a form, or is signed"),
         (made(program=True), "programs or other files"),
         (made(Rotate=90), "turned or scaled pages"),
+        (made(layers=True), "layers, which may look different on paper"),
+        (made(picture=True), "pictures that may look different"),
+        (made(over=over("/Stamp", F=36)), "notes, stamps or fields"),
+        (made(over=over("/Widget", FT=pikepdf.Name.Tx)), "notes, stamps or fields"),
+        (made(over=over("/Link", AP=pikepdf.Dictionary())), "notes, stamps or fields"),
+        (made(over=over("/Link", A=pikepdf.Dictionary(S=pikepdf.Name.GoToR, F="x"))), "programs or other files"),
         (made()[:100], "damaged"),
         (b"PK\x03\x04 a text document", "damaged"),
     ],
-    ids=["password", "form", "program", "turned", "cut off", "no PDF"],
+    ids="password form program turned layers picture printed-alone field link-drawn link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
         reader.check(uploaded)
     assert refused.value.field == "document"
+
+
+def test_a_link_may_stay(reader: OwnPdfReader) -> None:
+    link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
+    assert b"/URI" in reader.check(made(over=over("/Link", A=link)))
 
 
 @pytest.mark.parametrize(
