@@ -35,6 +35,7 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
         "custody": {role.value: list(accepted) for role, accepted in one.custody.items()},
         "representative": one.representative,
         "needs_approval": one.needs_approval,
+        "with_ofd": one.with_ofd,
         "languages": {
             language: {
                 "requires": list(template.requires),
@@ -72,6 +73,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         representative=fixed["representative"],
         asks=read_asked_fields(own.get("asks", [])),
         needs_approval=fixed.get("needs_approval", False),
+        with_ofd=fixed.get("with_ofd", False),
     )
 
 
