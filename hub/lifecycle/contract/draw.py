@@ -100,19 +100,21 @@ async def draw_contract(
         course,
         student,
         signers,
-        dict(asked.data) | _blanks(template.languages[language]),
+        dict(asked.data) | blank_answers(template.languages[language]),
         asked.rehearsal,
     )
     demands = TemplateDemands.of(template.languages, language)
     drawn_by = template.languages[language]
-    with_ofd = _is_with_ofd(asked, course, drawn_by)
+    with_ofd = is_with_ofd(asked, course, drawn_by)
     return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language), with_ofd)
 
 
-def _is_with_ofd(asked: NewContract, course: Course | None, template: ContractTemplate) -> bool:
-    """Return whether an OFD is issued beside the PDF. Raises BadInput for a template whose signer fills fields in: the
-    text, and so the OFD, would not be fixed when the contract is issued."""
-    wanted = template.with_ofd if course is None or course.with_ofd is None else course.with_ofd
+def is_with_ofd(asked: NewContract, course: Course | None, template: ContractTemplate) -> bool:
+    """Return whether an OFD is issued beside the PDF. A course decides for its own contract, not for companions. Raises
+    BadInput for a template whose signer fills fields in: the text, and so the OFD, would not be fixed when the contract
+    is issued."""
+    of_course = None if course is None or asked.companion else course.with_ofd
+    wanted = template.with_ofd if of_course is None else of_course
     if asked.document is not None:  # a PDF of somebody else cannot be carried over
         return False
     if wanted and template.asks:
@@ -126,7 +128,7 @@ def _template_named(asked: NewContract, course: Course | None) -> str:
     return asked.template or (course and course.template) or DEFAULT_TEMPLATE
 
 
-def _blanks(template: ContractTemplate) -> dict[str, dict[str, str]]:
+def blank_answers(template: ContractTemplate) -> dict[str, dict[str, str]]:
     """Return what the document shows for the fields that its signer has not filled in yet."""
     blanks = {field.name: UNANSWERED[template.language] for field in template.asks}
     return {"answers": blanks} if blanks else {}
