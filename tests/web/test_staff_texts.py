@@ -6,14 +6,18 @@ import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from hub.documents.template_texts import list_fixed, list_texts
+from hub.lifecycle.school.edit_texts import check_text
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
 from hub.model.messaging.message import Purpose
+from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.router.message_texts import MessageTexts
@@ -129,6 +133,18 @@ async def test_what_cannot_be_drawn_is_not_submitted(story: Story) -> None:
     assert stale.status == 409 and "stale" in stale.text  # what was entered is still there to be copied
     assert 'name="revision" value="0"' in stale.text  # and is refused again
     await story.ann.post(f"{address}/discard", await revision(story.ann, address))
+
+
+async def test_each_installed_template_can_be_written_anew(story: Story) -> None:
+    """Also those that ask their signer, whose answers a draft shows as missing."""
+    services = story.running.hub.services
+    files = services.documents.printer.templates
+    assert any(files.get(each, "zh").asks for each in files.ids())
+    for each in files.ids():
+        languages = files.in_languages(each)
+        texts, fixed = list_texts(languages), list_fixed(languages)
+        draft = TextVersion(uuid4(), TextKind.CONTRACT, each, 1, TextState.DRAFT, "files", texts, None, fixed=fixed)
+        await check_text(services, EVERYTHING, draft)
 
 
 async def test_a_message_in_other_words(story: Story) -> None:

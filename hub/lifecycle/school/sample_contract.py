@@ -12,6 +12,7 @@ from hub.documents.contract_data import ContractData
 from hub.documents.contract_templates import ContractTemplate
 from hub.documents.layout import LaidOut
 from hub.errors import BadInput
+from hub.lifecycle.contract.draw import blank_answers
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE
 from hub.lifecycle.contract.preview import UNNUMBERED
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, DrawnTerms, contract_data
@@ -71,7 +72,7 @@ def make_sample(services: Services, place: SamplePlace, template: ContractTempla
         place.course,
         DrawnStudent(student, number, born),
         (signer,),
-        {name: name for name in template.requires if name not in _FIELDS},
+        {name: name for name in template.requires if name not in _FIELDS} | blank_answers(template),
     )
     return contract_data(terms, language)
 
