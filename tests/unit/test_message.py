@@ -12,8 +12,10 @@ from hub.errors import TemplateFailed
 from hub.model.messaging.message import BY_SMS_ALONE, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
 from hub.model.messaging.sms_length import measure_text
 from hub.settings import PACKED
+from hub.web.i18n import Catalogues
 
 FOLDER = PACKED / "templates" / "messages"
+LANGUAGES = PACKED / "templates" / "languages"
 URL = "https://sign.example.edu/s"
 TICKET = "4J8Q2X7M3K9TB"
 LATE_ZH = {"ticket": TICKET, "entry": URL, "link": f"{URL}/{TICKET}", "pickup": "305816", "code": "482917"}
@@ -107,15 +109,15 @@ def test_a_missing_value_is_an_error() -> None:
 
 
 def test_a_language_falls_back_to_chinese_and_a_text_without_address_to_full() -> None:
-    code = read_messages("code", VARIABLES + '[sms.full]\nzh = "中{school}"\nen = "E"\n[voice]\nzh = "声"')
+    code = read_messages("expired", VARIABLES + '[sms.full]\nzh = "中{school}"\nen = "E"\n[voice]\nzh = "声"')
     asked = read_messages("invitation", VARIABLES + '[sms.full]\nzh = "{school} {link}"')
     messages = MessageTemplates(code + asked)
     ways = (("voice", "en", "full"), ("sms", "en", "path"), ("sms", "fr", "code"))
-    assert [messages.get(Purpose.CODE, *way).text for way in ways] == ["声", "E", "中{school}"]
+    assert [messages.get(Purpose.EXPIRED, *way).text for way in ways] == ["声", "E", "中{school}"]
     with pytest.raises(TemplateFailed, match=r"invitation\.toml has no text for sms\.path"):
         messages.get(Purpose.INVITATION, "sms", "zh", "path")  # its address would be refused
     with pytest.raises(TemplateFailed, match="email"):
-        messages.get(Purpose.CODE, "email", "zh")
+        messages.get(Purpose.EXPIRED, "email", "zh")
 
 
 def test_long_words_are_shortened_and_nothing_else() -> None:
@@ -166,6 +168,32 @@ def test_long_words_are_shortened_and_nothing_else() -> None:
 def test_a_wrong_file_is_refused_with_the_place_and_the_reason(purpose: str, text: str, reason: str) -> None:
     with pytest.raises(TemplateFailed, match=re.escape(reason)):
         read_messages(purpose, VARIABLES + text)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text", "needed"),
+    [
+        ("code", '[sms.full]\nzh = "您的验证码"', "{code}"),
+        ("code", '[voice]\nen = "Your code"', "{code}"),
+        ("code", '[email.zh]\nsubject = "s"\ntext = "x"', "{code}"),
+        ("invitation", '[sms.full]\nzh = "请签署"', "{link}"),
+        ("reminder", '[sms.path]\nzh = "请签署"', "{entry}/{ticket}"),
+        ("last-call", '[sms.code]\nzh = "请签署"', "{entry} and {pickup}"),
+        ("your-turn", '[email.zh]\nsubject = "s"\ntext = "x"', "{link}"),
+        ("new-link", '[email.en]\nsubject = "s"\ntext = "x"', "{link}"),
+    ],
+)
+def test_a_message_without_what_it_is_sent_for_is_refused(purpose: str, text: str, needed: str) -> None:
+    with pytest.raises(TemplateFailed, match="the text needs") as refused:
+        read_messages(purpose, VARIABLES + text)
+    fault = refused.value.detail.partition(": ")[2]
+    assert needed in fault
+    assert needed.replace("and", "和") in Catalogues.read(LANGUAGES).translator("zh")(fault)
+
+
+def test_a_call_and_other_news_need_no_link() -> None:
+    assert read_messages("invitation", '[variables]\n[voice]\nzh = "请看短信"')
+    assert read_messages("completed", '[variables]\n[sms.full]\nzh = "已签署完成"')
 
 
 def test_a_piece_of_path_has_its_own_limit() -> None:

@@ -151,15 +151,15 @@ def test_an_address_longer_than_the_text_was_made_for_is_refused() -> None:
 
 def test_segments_are_counted_with_the_longest_values_in_the_worst_alphabet_and_with_the_prefix() -> None:
     variables = '[variables]\nschool = {type = "text", longest = 20}\n[sms.full]\n'
-    (wide,) = read_messages("code", f'{variables}en = "{"a" * 60}{{school}}"')
+    (wide,) = read_messages("expired", f'{variables}en = "{"a" * 60}{{school}}"')
     assert count_max_segments(wide) == 2  # 80 letters, but UCS-2 if the school has no English name
-    (narrow,) = read_messages("code", f'{variables}zh = "{"字" * 50}{{school}}"')
+    (narrow,) = read_messages("expired", f'{variables}zh = "{"字" * 50}{{school}}"')
     assert (count_max_segments(narrow), count_max_segments(narrow, "【校】")) == (1, 2)
-    messages = MessageTemplates([*(each for each in OURS if each.purpose is not Purpose.CODE), narrow])
+    messages = MessageTemplates([*(each for each in OURS if each.purpose is not Purpose.EXPIRED), narrow])
     faults = said(Rules(most_segments=2, prefix="【校】"), messages=messages, languages=("zh",))
     assert [each for each in faults if not each.startswith("reply.toml")] == []  # what staff write may be longer
     short = said(Rules(most_segments=1, prefix="【校】"), messages=messages, languages=("zh",))
     assert (
-        "code.toml, sms.full.zh: with the longest values it takes 2 segments; the provider accepts 1 (channels.p)"
+        "expired.toml, sms.full.zh: with the longest values it takes 2 segments; the provider accepts 1 (channels.p)"
         in short
     )

@@ -50,6 +50,10 @@ ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STA
 BY_SMS_ALONE = ANSWERS | {Purpose.REPLY}
 
 
+# Messages that are sent so that their reader opens a page. A call only announces them.
+LEADING = frozenset({Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN, Purpose.NEW_LINK})
+
+
 # The channels that lead to a phone number.
 BY_PHONE = frozenset({"sms", "voice"})
 
@@ -257,7 +261,21 @@ def _find_fault(template: MessageTemplate) -> str | None:
         return "the text is empty"
     if _ADDRESS.search(bare):
         return "the text contains an address: use {link}, {entry} or {ticket} instead"
-    return _find_shape_fault(template) if template.channel == "sms" else _find_channel_fault(template)
+    by_channel = _find_shape_fault if template.channel == "sms" else _find_channel_fault
+    return by_channel(template) or _find_missing(template)
+
+
+def _find_missing(template: MessageTemplate) -> str | None:
+    """Return what the purpose of a message needs and its text lacks, or None."""
+    there = frozenset(_PLACEHOLDER.findall(template.text))
+    if template.purpose is Purpose.CODE and "code" not in there:
+        return "without {code} nobody can sign: the text needs it"
+    if template.purpose not in LEADING or template.channel == "voice" or there & LEADS:
+        return None
+    return {
+        "path": "nobody gets to the contract: the text needs {entry}/{ticket}",
+        "code": "nobody gets to the contract: the text needs {entry} and {pickup}",
+    }.get(template.shape, "nobody gets to the contract: the text needs {link}")
 
 
 def _find_shape_fault(template: MessageTemplate) -> str | None:
