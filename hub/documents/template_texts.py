@@ -1,7 +1,8 @@
 """Contract templates as staff edit them at the desk: the texts of a template, and the template of a version's texts.
 
 Staff edit title, consent and clauses. All else of a template (its words, what it requires and demands) belongs to the
-version as it was when the version was begun. The layout is always that of the files.
+version as the files said it when the version was begun, whatever version it was begun from: nobody who approves a text
+would see that an old one brings other demands along. The layout is always that of the files.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from hub.documents.contract_templates import Consent, ContractTemplate, ContractTemplates, TemplateDemands
 from hub.model.contract.asked_field import read_asked_fields
-from hub.model.school.text_version import TextVersion
+from hub.model.school.text_version import TextKind, TextVersion
 
 EDITED = ("title", "consent", "clauses")
 
@@ -48,6 +49,31 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
     }
 
 
+def begin_texts(files: Mapping[str, str], begun_from: TextVersion) -> Mapping[str, str]:
+    """Return the texts of a draft. A template has the languages of the files; a message its own texts."""
+    if begun_from.kind is TextKind.MESSAGE:
+        return begun_from.texts
+    return {key: begun_from.texts.get(key, text) for key, text in files.items()}
+
+
+def begin_fixed(files: Mapping[str, Any], begun_from: TextVersion) -> Mapping[str, Any]:
+    """Return the rest of a draft: as the files say. The names of consents alone are those of the version, and stay as
+    long as the texts of the consents do."""
+    if begun_from.kind is TextKind.MESSAGE:
+        return begun_from.fixed
+    named = {
+        language: own | ({"consent": consent} if (consent := _consent_of(begun_from, language)) else {})
+        for language, own in files["languages"].items()
+    }
+    return {**files, "languages": named}
+
+
+def _consent_of(version: TextVersion, language: str) -> dict[str, str] | None:
+    if language not in version.fixed["languages"]:
+        return None
+    return asdict(_consent(version, language, version.texts[f"{language}.consent"]))
+
+
 def build_templates(files: ContractTemplates, version: TextVersion) -> dict[str, ContractTemplate]:
     """Return the template of a version in each of its languages."""
     return {language: _build(files, version, language) for language in version.fixed["languages"]}
@@ -72,9 +98,14 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         custody=TemplateDemands.read_custody(fixed["custody"]),
         representative=fixed["representative"],
         asks=read_asked_fields(own.get("asks", [])),
-        needs_approval=fixed.get("needs_approval", False),
+        needs_approval=fixed.get("needs_approval", False) or _is_approval_needed(files, version.subject),
         with_ofd=fixed.get("with_ofd", False),
     )
+
+
+def _is_approval_needed(files: ContractTemplates, template_id: str) -> bool:
+    """Return whether the files ask for an approval today: no version written before takes that away."""
+    return any(template.needs_approval for template in files.in_languages(template_id).values())
 
 
 def _consent(version: TextVersion, language: str, text: str) -> Consent:

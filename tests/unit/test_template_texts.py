@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from hub.documents.contract_templates import ContractTemplate, ContractTemplates
-from hub.documents.template_texts import build_templates, list_fixed, list_texts
+from hub.documents.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
 from hub.model.contract.asked_field import AskedField
 from hub.model.contract.signer import Role
 from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.signing.signature_request import Custody
 from hub.settings import PACKED
+from tests.running import demanding_templates
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +23,15 @@ def files() -> ContractTemplates:
     return ContractTemplates(PACKED / "templates" / "contracts")
 
 
+def version_of(languages: dict[str, ContractTemplate]) -> TextVersion:
+    texts, fixed = list_texts(languages), list_fixed(languages)
+    return TextVersion(uuid4(), TextKind.CONTRACT, "course", 1, TextState.IN_FORCE, "2026.2", texts, None, fixed=fixed)
+
+
 def in_force(files: ContractTemplates, **changes: object) -> tuple[ContractTemplate, ContractTemplate]:
     """Return a packed template with other values, and what contracts are drawn from after its first version."""
     before = {name: replace(each, **changes) for name, each in files.in_languages("course").items()}  # type: ignore[arg-type]
-    texts, fixed = list_texts(before), list_fixed(before)
-    version = TextVersion(
-        uuid4(), TextKind.CONTRACT, "course", 1, TextState.IN_FORCE, "2026.2", texts, None, fixed=fixed
-    )
-    return before["zh"], build_templates(files, version)["zh"]
+    return before["zh"], build_templates(files, version_of(before))["zh"]
 
 
 def test_a_version_keeps_every_value_of_its_template(files: ContractTemplates) -> None:
@@ -46,3 +49,27 @@ def test_a_version_keeps_every_value_of_its_template(files: ContractTemplates) -
         assert getattr(before, field.name) != default, f"say here what {field.name} is when somebody has set it"
         kept = "desk-1" if field.name == "version" else getattr(before, field.name)
         assert getattr(after, field.name) == kept, field.name
+
+
+def test_a_draft_from_an_old_version_takes_texts_alone_and_the_demands_of_the_files(files: ContractTemplates) -> None:
+    now = files.in_languages("course")
+    old = version_of({name: replace(each, trial_allowed=True, representative=True) for name, each in now.items()})
+    old = replace(old, texts=old.texts | {"zh.consent": "我同意。", "zh.clauses": "# 旧"})
+    texts, fixed = begin_texts(list_texts(now), old), begin_fixed(list_fixed(now), old)
+    drawn = build_templates(files, replace(old, number=2, texts=texts, fixed=fixed))["zh"]
+    assert (drawn.trial_allowed, drawn.representative, drawn.clauses) == (False, now["zh"].representative, "# 旧")
+    assert (drawn.consent.version, drawn.consent.text) == ("course-zh-desk-1", "我同意。")  # the same text, its name
+
+
+def test_a_draft_has_the_languages_of_the_files(files: ContractTemplates) -> None:
+    now = files.in_languages("course")
+    old = version_of({"zh": now["zh"]})
+    texts, fixed = begin_texts(list_texts(now), old), begin_fixed(list_fixed(now), old)
+    assert set(build_templates(files, replace(old, texts=texts, fixed=fixed))) == {"zh", "en"}
+
+
+def test_no_version_takes_away_the_approval_that_the_files_ask_for(files: ContractTemplates, tmp_path: Path) -> None:
+    asking = ContractTemplates(demanding_templates(tmp_path / "templates", "needs_approval = true"))
+    old = version_of(files.in_languages("course"))
+    assert all(each.needs_approval for each in build_templates(asking, old).values())
+    assert not any(each.needs_approval for each in build_templates(files, old).values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import asyncpg
@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from hub.documents.template_texts import list_fixed, list_texts
-from hub.lifecycle.school.edit_texts import check_text
+from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, get_file_text
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
 from hub.model.messaging.message import Purpose
@@ -133,6 +133,19 @@ async def test_what_cannot_be_drawn_is_not_submitted(story: Story) -> None:
     assert stale.status == 409 and "stale" in stale.text  # what was entered is still there to be copied
     assert 'name="revision" value="0"' in stale.text  # and is refused again
     await story.ann.post(f"{address}/discard", await revision(story.ann, address))
+
+
+async def test_a_draft_takes_what_it_demands_from_the_files(story: Story) -> None:
+    services, place = story.running.hub.services, TextPlace(TextKind.CONTRACT, "data-consent")
+    files = get_file_text(services, place)
+    other = dict(files.fixed) | {"representative": True}
+    old = TextVersion(
+        uuid4(), place.kind, place.subject, 0, TextState.DISCARDED, "files", files.texts, None, fixed=other
+    )
+    async with services.database.transaction(EVERYTHING) as tx:
+        added = await tx.text_versions.add(replace(old, changed_at=tx.now))
+    draft = await begin_text(services, TextEditor("staff:ann", EVERYTHING), place, added.label)
+    assert (added.fixed["representative"], draft.fixed["representative"], draft.base) == (True, False, added.label)
 
 
 async def test_each_installed_template_can_be_written_anew(story: Story) -> None:

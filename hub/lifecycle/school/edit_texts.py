@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from hub.documents.message_texts import check_message_texts, list_message_texts, with_texts
-from hub.documents.template_texts import build_templates, list_fixed, list_texts
+from hub.documents.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
 from hub.errors import BadInput, NotAllowed, TemplateFailed, TextVersionNotFound, UndrawableText
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.sample_contract import check_draws, get_sample_place
@@ -77,7 +77,8 @@ def get_file_text(services: Services, place: TextPlace) -> FileText:
 
 
 async def begin_text(services: Services, editor: TextEditor, place: TextPlace, base: str = "") -> TextVersion:
-    """Begin a draft from a version, by default from the one in force.
+    """Begin a draft from the texts of a version, by default of the one in force. What a template demands is taken from
+    the files (ADR 31).
 
     Raises TextVersionNotFound, TextAlreadyOpen, NotAllowed.
     """
@@ -95,21 +96,13 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
             number=0,
             state=TextState.DRAFT,
             base=found.label if found else files.version,
-            texts=found.texts if found else files.texts,
-            fixed=_fixed_of(services, found) if found else files.fixed,
+            texts=begin_texts(files.texts, found) if found else files.texts,
+            fixed=begin_fixed(files.fixed, found) if found else files.fixed,
             changed_at=tx.now,
         )
         added = await tx.text_versions.add(draft)
         await _record(tx, "text-begun", added, editor)
     return added
-
-
-def _fixed_of(services: Services, version: TextVersion) -> Mapping[str, object]:
-    """Return the fixed values that a draft takes from the version from which it begins. Among them are the names of
-    consents, which stay as long as the texts of the consents do."""
-    if version.kind is TextKind.MESSAGE:
-        return version.fixed
-    return list_fixed(build_templates(services.documents.printer.templates, version))
 
 
 def _key(place: TextPlace) -> tuple[TextKind, str]:
