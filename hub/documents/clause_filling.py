@@ -15,7 +15,7 @@ from hub.documents import wording
 from hub.documents.child import serve
 from hub.documents.clauses import BAR, VALUE
 
-MAX_TEXT = 200_000  # characters of a filled-in contract; a long one has 8,000
+MAX_TEXT = 40_000  # characters of a filled-in contract; a long one has 12,000
 
 
 def _guarded(value: Any) -> Any:

@@ -25,6 +25,9 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import TemplateFailed
 
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
+# The most lines, rows and cells in a row: a contract is laid out in the hub's own process, without a child's limits. A
+# long one has 150 lines and 60 rows.
+MAX_LINES, MAX_ROWS, MAX_CELLS = 1_000, 300, 20
 # The marks that the child puts before each value, and in place of each bar inside a value.
 VALUE, BAR = "\ue000", "\ue001"
 _CHILD = "hub.documents.clause_filling"  # by its name: the hub itself does not import this module
@@ -86,7 +89,9 @@ def read_blocks(text: str, language: str) -> tuple[Block, ...]:
     """Split a filled-in text into blocks, and number articles and paragraphs. Raises TemplateFailed."""
     blocks: list[Block] = []
     article = paragraph = 0
-    for line in filter(None, map(str.strip, text.splitlines())):
+    lines = [line for line in map(str.strip, text.splitlines()) if line]
+    _check_size(lines)
+    for line in lines:
         mark, rest = line[0], _plain(line[1:].strip())
         if mark == "#":
             article, paragraph = article + 1, 0
@@ -101,6 +106,17 @@ def read_blocks(text: str, language: str) -> tuple[Block, ...]:
     if article == 0:
         raise TemplateFailed('The contract template has no article: no line begins with "# "')
     return tuple(blocks)
+
+
+def _check_size(lines: list[str]) -> None:
+    """Raise TemplateFailed for more lines, rows or cells than any contract has."""
+    rows = [line for line in lines if line.startswith("|")]
+    if len(lines) > MAX_LINES:
+        raise TemplateFailed(f"The contract has more than {MAX_LINES:,} lines")
+    if len(rows) > MAX_ROWS:
+        raise TemplateFailed(f"The contract's tables have more than {MAX_ROWS} rows")
+    if any(row.count("|") > MAX_CELLS for row in rows):
+        raise TemplateFailed(f"A table's row has more than {MAX_CELLS} cells")
 
 
 def _add_row(blocks: list[Block], line: str) -> None:

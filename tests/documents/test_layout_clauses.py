@@ -12,6 +12,8 @@ from hub.documents.child import Limits
 from hub.documents.clauses import ClauseWriter, Heading, Paragraph, Table, read_blocks
 from hub.documents.wording import capital_amount, chinese_number, day, money
 from hub.errors import TemplateFailed
+from hub.settings import PACKED
+from hub.web.i18n import Catalogues
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,10 @@ def test_articles_are_numbered_in_english_too() -> None:
         ("# a\n{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "too much time"),
         ("# a\n|= a | b\n| c | d | e", "its head has 2"),
         ("# a\n| a | b | c", "without a value"),
+        ("# a\n{{ 'x' * 40001 }}", "longer than 40,000"),
+        ("# a\n{% for n in range(1000) %}+ a\n{% endfor %}", "more than 1,000 lines"),
+        ("# a\n{% for n in range(301) %}| a | b\n{% endfor %}", "more than 300 rows"),
+        ("# a\n|= {{ 'a' }}{% for n in range(20) %}| a{% endfor %}", "more than 20 cells"),
     ],
 )
 def test_a_template_that_is_wrong_or_greedy_fails_and_the_next_one_works(
@@ -62,6 +68,17 @@ def test_a_template_that_is_wrong_or_greedy_fails_and_the_next_one_works(
     with pytest.raises(TemplateFailed, match=why):
         writer.write(template, {"x": {}}, "zh")
     assert writer.write("# a", {}, "zh") == (Heading("第一条", "a"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("# a\n" * 1001, "1,000"), ("# a\n" + "| a | b\n" * 301, "300"), ("# a\n" + "|" * 21, "20")],
+)
+def test_what_is_too_much_is_said_in_chinese_too(text: str, words: str) -> None:
+    with pytest.raises(TemplateFailed) as refused:
+        read_blocks(text, "zh")
+    chinese = Catalogues.read(PACKED / "templates" / "languages").translator("zh")(refused.value.detail)
+    assert "超过" in chinese and words in chinese
 
 
 def test_filters_write_amounts_and_days(writer: ClauseWriter) -> None:
