@@ -71,7 +71,7 @@ async def test_an_opening_that_waited_for_a_lock_does_not_set_the_clock_back() -
 
         async def is_waiting() -> bool:
             async with database.transaction(EVERYTHING) as tx:
-                return (await tx.connection.fetch(WAITING)).one()[0] == 1
+                return bool((await tx.connection.fetch(WAITING)).one()[0] == 1)
 
         async def behind() -> timedelta:
             async with database.transaction(EVERYTHING, TASKS) as tx:

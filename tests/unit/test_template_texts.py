@@ -54,7 +54,7 @@ def test_a_version_keeps_every_value_of_its_template(files: ContractTemplates) -
 def test_a_draft_from_an_old_version_takes_texts_alone_and_the_demands_of_the_files(files: ContractTemplates) -> None:
     now = files.in_languages("course")
     old = version_of({name: replace(each, trial_allowed=True, representative=True) for name, each in now.items()})
-    old = replace(old, texts=old.texts | {"zh.consent": "我同意。", "zh.clauses": "# 旧"})
+    old = replace(old, texts={**old.texts, "zh.consent": "我同意。", "zh.clauses": "# 旧"})
     texts, fixed = begin_texts(list_texts(now), old), begin_fixed(list_fixed(now), old)
     drawn = build_templates(files, replace(old, number=2, texts=texts, fixed=fixed))["zh"]
     assert (drawn.trial_allowed, drawn.representative, drawn.clauses) == (False, now["zh"].representative, "# 旧")
