@@ -353,6 +353,8 @@ class TokenUnavailable(Unavailable):
 class KeyNotOnToken(TokenUnavailable):
     """The token has no such key that it could use; this says nothing against the token."""
 
+    code = "key-not-on-token"
+
 
 class ContractUnreadable(Unavailable):
     code = "contract-unreadable"

@@ -212,6 +212,7 @@ STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
     "step-failed": "A message cannot be sent, since it raises an error.",
     "token-unavailable": "The school's key device cannot be reached.",
+    "key-not-on-token": "The school's key device does not have the key, or cannot use it.",
     "authority-unavailable": "The certificate authority does not answer.",
     "timestamp-unavailable": "The timestamp service does not answer.",
     "database-unavailable": "The database cannot be reached.",
