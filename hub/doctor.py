@@ -136,7 +136,8 @@ async def _seals(hub: Hub) -> str:
         named = ", ".join(f"{seal.name} ({seal.ends_at:%Y-%m-%d})" for seal in ending)
         raise ValueError(f"certificates end soon: {named}: renew them by `qianda seal renew NAME`")
     if used := [seal.name for seal in ending_sm2 if not seal.state.is_over]:
-        raise ValueError(f"the SM2 side ends soon: {', '.join(used)}: renew it by `qianda seal make-sm2 NAME`")
+        how = "renew a bought one by `qianda seal install-sm2`, one for trial by `make-sm2`"
+        raise ValueError(f"the SM2 side ends soon: {', '.join(used)}: {how}")
     number = sum(not seal.state.is_over for seal in seals)
     return f"{number} beside the configured one; no certificate ends soon"
 

@@ -37,7 +37,7 @@ SHAPES: tuple[str, ...] = (
     "{number} of {all} tokens do not sign: {reasons}",
     "the seal key {key} at the remote service signs in {latency}",
     "the seal key {key} in software signs in {latency}",
-    "the SM2 side ends soon: {seals}: renew it by `qianda seal make-sm2 NAME`",
+    "the SM2 side ends soon: {seals}: renew a bought one by `qianda seal install-sm2`, one for trial by `make-sm2`",
     "ends on {day}: renew it",
     "valid until {day}; built-in authority, for trial and internal use",
     "valid until {day}, not revoked; issued by {issuer}",

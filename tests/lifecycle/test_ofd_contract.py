@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hub.doctor import examine
 from hub.errors import CertificateNotValid, SealWithoutSm2
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
@@ -23,7 +24,10 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.finalise import FinaliseStep
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import EVERYTHING
+from hub.settings import PACKED
 from hub.store.transaction import Transaction
+from hub.web.doctor_words import say_found
+from hub.web.i18n import Catalogues
 from qianda.verify import verify_bytes
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -73,6 +77,16 @@ async def test_none_is_issued_without_an_sm2_side_that_is_valid(running: Running
     with pytest.raises(CertificateNotValid):
         await running.issue_minor()
     await give_sm2_side(running)
+
+
+async def test_doctor_says_how_each_kind_of_sm2_side_is_renewed(running: Running) -> None:
+    """`make-sm2` alone would put a trial seal in the place of a bought one."""
+    await give_sm2_side(running)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await ended(tx, timedelta(days=30))
+    (found,) = [each for each in await examine(running.hub) if each.part == "seals"]
+    said = say_found(found.words, Catalogues.read(PACKED / "templates" / "languages").translator("zh"))
+    assert not found.well and "SM2 部分即将到期" in said and "install-sm2" in said and "make-sm2" in said
 
 
 async def test_consent_names_both_files_and_both_are_sealed(running: Running) -> None:

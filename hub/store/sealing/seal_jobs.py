@@ -235,7 +235,7 @@ class SealJobs:
         return list(await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit)))
 
     async def list_known(self, jobs: Sequence[UUID]) -> set[UUID]:
-        """Return those of these jobs that there are."""
+        """Return the jobs that exist."""
         return set(await self._connection.scalars(select(JOB.c.id).where(JOB.c.id.in_(jobs))))
 
     async def forget(self, before: datetime, most: int) -> None:
