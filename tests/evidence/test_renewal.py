@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.evidence.renewal import RENEW_BEFORE, CurrentTimestamp, choose_due, choose_ended, choose_ending
 from hub.model.staff.accounts import EVERYTHING
 from qianda.evidence.container import PROOF, PROOF_MANIFEST, open_container
 from qianda.evidence.items import read_items
+from qianda.evidence.package_check import check_package, with_addendum
 from qianda.evidence.signer import check_signer
 from qianda.verify.cms_check import check_timestamp
 from qianda.verify.trust import Trust
+from tests.changed_services import change_services
 from tests.evidence.renewed import NEARLY_ALL_OF_IT, change_timestamps, proven_packages, renew_twice
 from tests.signing_parts import Pki
 
@@ -55,6 +59,20 @@ async def test_one_timestamp_renews_all_records_and_another_hash_all_trees() -> 
         assert [await services.files.get(row.sha256) for row in rows if row] == list(made.versions.values())
         for row in rows[1:]:
             assert row and len(await services.files.get(row.file)) < 30_000  # not the whole package again
+        # An addendum carries the same record to whoever has version 1. The seal's certificate was renewed as well.
+        seal = services.sealing.seal
+        issued = await services.sealing.authority.enrol_seal(seal.key.spki, seal.organisation)
+        services = change_services(services, "sealing", seal=replace(seal, chain=issued.chain))
+        assert await add_addendum(services, made.contracts[0].id)
+        async with services.database.transaction(EVERYTHING) as tx:
+            addendum = await open_addendum(tx, made.contracts[0], "staff:test")
+        content = await services.files.get(addendum.sha256)
+        first = await asyncio.to_thread(check_package, made.versions[1], trust)
+        report = await asyncio.to_thread(with_addendum, first, made.versions[1], content, trust)
+        assert report.addendum and report.addendum.proof, report.addendum_fault
+        assert (addendum.renewals, report.addendum.proof.renewals) == (2, 2)
+        assert first.proven_since is None and report.proven_since is not None
+        assert not await add_addendum(services, made.contracts[0].id)
         # Another round renews nothing anew; a record that missed it all gains both steps at once.
         assert await renew(services) == 0 and await hash_anew(services, "sha512") == 0
         assert await add_renewed_version(services, made.contracts[1].id)
