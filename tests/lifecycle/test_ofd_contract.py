@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from asn1crypto import x509
 
 from hub.doctor import examine
 from hub.errors import CertificateNotValid, SealWithoutSm2
+from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.finalise import advance
@@ -22,6 +25,7 @@ from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.finalise import FinaliseStep
+from hub.model.sealing.seal import SealState
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
@@ -147,6 +151,34 @@ async def test_whoever_may_read_the_contract_gets_its_ofd(running: Running) -> N
     assert hashes == {"contract/issued.ofd": now.issued_ofd_sha256, "contract/final.ofd": now.final_ofd_sha256}
     assert str(now.issued_ofd_sha256) in items["signers/guardian-1/consent-now.txt"].decode()
     assert b"BEGIN CERTIFICATE" in items["trust/sm2.pem"]
+
+
+async def told_later(running: Running, contract: Contract) -> list[tuple[str, str]]:
+    """Make an addendum. Return field and serial of each revocation in it."""
+    assert await add_addendum(running.hub.services, contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        made = await open_addendum(tx, contract, "staff:test")
+    text = items_of(await running.hub.services.files.get(made.sha256))["revocations.json"]
+    return [(each["field"], each["serial"]) for each in json.loads(text)]
+
+
+async def test_the_end_of_the_seal_is_told_of_the_ofd_as_well(running: Running) -> None:
+    await give_sm2_side(running)
+    contract = await running.issue_minor()
+    await signed(running, contract)
+    await completed(running, contract)
+    await make_package(running.hub.services, contract.id)
+    running.clock.advance(timedelta(minutes=1))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        seal = await get_configured_seal(running.hub.services, tx)
+        (side,) = await tx.sm2_seals.list_all()
+        await tx.seals.save(replace(seal, state=SealState.REVOKED, changed_at=tx.now))
+    pdf, ofd = (f"{x509.Certificate.load(each.chain[0]).serial_number:x}" for each in (seal, side))
+    try:
+        assert await told_later(running, contract) == [("seal", pdf), ("ofd-seal", ofd)]
+    finally:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.seals.save(seal)
 
 
 async def test_two_processes_at_the_same_moment_leave_one_ofd(running: Running) -> None:
