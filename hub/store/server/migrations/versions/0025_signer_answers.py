@@ -35,16 +35,21 @@ ALTER TABLE attachment ENABLE ROW LEVEL SECURITY;
 """
 # What the contract shows stays: the hub's own role deletes only what was replaced before anybody signed.
 KEEPS_ATTACHMENTS = "AS RESTRICTIVE FOR DELETE TO app USING (superseded_at IS NOT NULL)"
-# Nor can it change what was filled in, once somebody has signed it.
+# Nor can it change what was filled in, once a signature of it was accepted.
 KEEPS_ANSWERS = """
 CREATE FUNCTION keep_answers() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF old.revision = 0 AND NOT EXISTS (
+    SELECT FROM signature_request WHERE contract = old.id AND state IN ('ACCEPTED', 'EMBEDDED')
+  ) THEN
+    RETURN new;
+  END IF;
   RAISE EXCEPTION 'the answers of a signed contract are fixed' USING ERRCODE = 'insufficient_privilege';
 END $$
 """
 KEEPS_ANSWERS_TRIGGER = """
 CREATE TRIGGER keep_answers BEFORE UPDATE OF answers_sealed ON contract
-FOR EACH ROW WHEN (current_user = 'app' AND old.revision > 0) EXECUTE FUNCTION keep_answers()
+FOR EACH ROW WHEN (current_user = 'app') EXECUTE FUNCTION keep_answers()
 """
 
 
