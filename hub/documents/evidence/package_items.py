@@ -73,8 +73,9 @@ class PackageFiles:
 
     `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs by the item's
     name, if it has any; `sm2_chain`: the certificates (DER) with which the final one was sealed. `consents`: the texts
-    of the present template, by signer's field. `timestamps`: tokens in the final file, by field. `authorities`:
-    certificates above the seal and the timestamps, `lists` the revocation lists of the seal's certificate; all in DER.
+    with which the contract was issued, by signer's field. `timestamps`: tokens in the final file, by field.
+    `authorities`: certificates above the seal and the timestamps, `lists` the revocation lists of the seal's
+    certificate; all in DER.
     """
 
     pdf: bytes

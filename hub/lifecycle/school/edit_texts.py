@@ -1,7 +1,7 @@
 """Edit contract templates and messages: begin a version, write it, submit it, approve it or send it back.
 
 In one transaction, each act locks the version, decides by `hub.model.school.text_version`, and appends to the school's
-record.
+record; only what is saved in a draft is not recorded.
 """
 
 from __future__ import annotations
