@@ -203,9 +203,12 @@ async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -
         services = running.hub.services
         given = await attach(services, guardian.secret, contract.id, "certificate", photo((300, 200)))
         await give_answers(services, guardian.secret, contract.id, ANSWERS)
+        later = await attach(services, guardian.secret, contract.id, "certificate", photo((200, 300)))
         act = PersonAct(SoughtPerson.typed("", GUARDIAN_ID, ""), EVERYTHING, "command-line", "asked by letter")
         with zipfile.ZipFile(io.BytesIO(await export_person(services, act))) as exported:
-            content = exported.read(f"attachments/{contract.number}-certificate.jpg")
+            names = [name for name in exported.namelist() if name.startswith("attachments/")]
+            assert names == [f"attachments/{contract.number}-certificate-{each.id}.jpg" for each in (given, later)]
+            content = exported.read(names[0])
         assert hashlib.sha256(content).hexdigest() == given.sha256
         await void(services, EVERYTHING, contract.id, "a mistake", "test")
         async with owner_of(running) as owner:
@@ -219,19 +222,30 @@ async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -
 async def test_the_hubs_own_role_changes_no_answer_and_deletes_no_attachment_of_a_signed_contract() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
-        await attach(services, guardian.secret, contract.id, "certificate", photo((300, 200)))
+        shown = await attach(services, guardian.secret, contract.id, "certificate", photo((300, 200)))
         await give_answers(services, guardian.secret, contract.id, ANSWERS)
+        await attach(services, guardian.secret, contract.id, "certificate", photo((200, 300)))  # of no answer
         await guardian.fresh_challenge()
         await guardian.sign()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            kept = await tx.answers.list_attachments(contract.id)
+        assert [each.id for each in kept if each.superseded_at is None] == [shown.id]
+        await refuse_changes(running, contract)  # accepted, and not embedded yet
         await advance(services, contract.id)
-        connection = await asyncpg.connect(running.hub.database.dsn)
-        try:
-            await connection.execute("SET qianda.scope = '*'")
-            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="answers of a signed contract"):
-                await connection.execute("UPDATE contract SET answers_sealed = NULL WHERE id = $1", contract.id)
-            assert await connection.execute("DELETE FROM attachment") == "DELETE 0"
-        finally:
-            await connection.close()
+        await refuse_changes(running, contract)
+
+
+async def refuse_changes(running: Running, contract: Contract) -> None:
+    """Check that the hub's own role may not change the answers, nor delete what the contract shows."""
+    connection = await asyncpg.connect(running.hub.database.dsn)
+    try:
+        await connection.execute("SET qianda.scope = '*'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="answers of a signed contract"):
+            await connection.execute("UPDATE contract SET answers_sealed = NULL WHERE id = $1", contract.id)
+        kept = "DELETE FROM attachment WHERE superseded_at IS NULL"
+        assert await connection.execute(kept) == "DELETE 0"
+    finally:
+        await connection.close()
 
 
 async def test_the_text_is_that_with_which_it_was_issued(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hub.model.evidence.record_facts import is_allowed_in_clear
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
 from hub.model.staff.roles import PERMISSIONS, Permission, StaffRole, list_grantable_roles, may, may_grant
+from hub.web.staff import PAGES
 
 HEFEI = Scope(frozenset({"hefei"}))
 # What changes nothing but what one sees, and one's own account.
@@ -101,3 +102,9 @@ def test_one_owner_remains() -> None:
 def test_the_record_says_roles_in_clear_also_those_of_earlier_versions(role: str) -> None:
     assert is_allowed_in_clear("staff-added", "staff_role", role)
     assert not is_allowed_in_clear("staff-added", "staff_role", "王示范")
+
+
+def test_the_file_of_a_signer_opens_to_whoever_may_see_their_numbers() -> None:
+    permission = PAGES["/staff/contracts/{contract}/attachments/{attachment}"].permission
+    kept_from = {StaffRole.AUDITOR, StaffRole.SEAL_KEEPER, StaffRole.LEGAL}
+    assert {role for role in StaffRole if not may(role, permission)} == kept_from

@@ -102,7 +102,7 @@ async def _attachments(services: Services, part: PersonInContract) -> dict[str, 
     for each in found:
         if each.signer == part.signer and each.superseded_at is None:
             _, content = await read_attachment(services, EVERYTHING, part.contract, each.id)
-            files[f"attachments/{part.number}-{each.name}.{each.ending}"] = content
+            files[f"attachments/{part.number}-{each.name}-{each.id}.{each.ending}"] = content
     return files
 
 

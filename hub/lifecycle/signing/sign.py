@@ -42,6 +42,7 @@ from hub.lifecycle.signing.open_link import Visit, lock_visit, opening_of_visit,
 from hub.lifecycle.signing.own_request import get_own_request, load_request, no_such_request
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
+from hub.model.contract.attachment import list_shown_attachments
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.signing.pairing import PairingState
@@ -333,6 +334,8 @@ async def _store_signature(
     # Request before record: the revocation of a key locks them in this order, without the contract's lock.
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
+    if contract.asks:  # what was given after the answers is not in the document that was signed
+        await tx.answers.supersede_others(contract.id, list_shown_attachments(contract.data), tx.now)
     await tx.record.lock_heads([contract.id])
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 # Bytes of one upload: photos of phones have 2 to 6 MB.
@@ -42,3 +43,8 @@ def describe_attachment(media_type: str, size: int, sha256: str, language: str) 
     """Return the words by which the contract refers to an attachment."""
     said = f"{_TYPE_WORDS[media_type][language]}{'，' if language == 'zh' else ', '}{max(1, round(size / 1024))} KB"
     return f"{said}{'，' if language == 'zh' else ', '}SHA-256 {sha256}"
+
+
+def list_shown_attachments(data: Mapping[str, Any]) -> list[UUID]:
+    """Return the ids of the attachments that the document names. `data`: of the contract."""
+    return [UUID(each["id"]) for each in (data.get("attachments") or {}).values()]

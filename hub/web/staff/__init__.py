@@ -119,7 +119,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/document.ofd": StaffRoute(Permission.READ_CONTRACT, reading.ofd),
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
-    f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.READ_CONTRACT, attachments.attachment),
+    f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.REVEAL_NUMBER, attachments.attachment),
     f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
     f"{_ONE}/addendum.zip": StaffRoute(Permission.READ_CONTRACT, reading.addendum),
 }
