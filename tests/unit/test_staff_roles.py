@@ -105,6 +105,6 @@ def test_the_record_says_roles_in_clear_also_those_of_earlier_versions(role: str
 
 
 def test_the_file_of_a_signer_opens_to_whoever_may_see_their_numbers() -> None:
-    permission = PAGES["/staff/contracts/{contract}/attachments/{attachment}"].permission
+    permission = PAGES["/staff/contracts/{id}/attachments/{attachment}"].permission
     kept_from = {StaffRole.AUDITOR, StaffRole.SEAL_KEEPER, StaffRole.LEGAL}
     assert {role for role in StaffRole if not may(role, permission)} == kept_from
