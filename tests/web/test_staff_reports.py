@@ -146,6 +146,13 @@ async def test_the_weekly_mail_is_asked_for_and_ended(reported: Reported) -> Non
     async with reported.running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.execute(text("UPDATE weekly_report SET email_sealed = '\\x00'"))
     unreadable = await desk.get("/staff/reports")
-    assert unreadable.status == 200 and "goes to" not in unreadable.words and "Send it no more" in unreadable.words
+    assert unreadable.status == 200 and "goes to" not in unreadable.words and "Stop sending it" in unreadable.words
     assert (await desk.post("/staff/reports/mail/end")).status == 303
     assert "li@school.example" not in (await desk.get("/staff/reports")).text
+
+
+async def test_contracts_that_nobody_has_signed_have_no_time_to_sign(reported: Reported) -> None:
+    await reported.running.issue_minor(campus="beijing")
+    foreign = Reported(reported.running, await desk_of(reported.running, "beijing-manager"))
+    (line,) = [line for line in await foreign.table() if line[1] != "0"]
+    assert line[1:4] == ["1", "0", "0"] and line[8:] == ["", ""]

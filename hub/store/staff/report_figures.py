@@ -23,10 +23,12 @@ _REACHED = """
   OR id IN (SELECT delivery_share.contract FROM delivery_share JOIN delivery ON delivery.id = delivery_share.delivery
     WHERE created_at >= :begin AND state = 'delivered')
 """
-# Contracts signed before `signed_at` was written have only the moment of their completion.
+# Contracts signed before `signed_at` was written have only the moment of their completion. Without either there is no
+# step: `greatest` passes over NULL.
 _STEP = f"""
-  CAST(floor(ln(greatest(date_part('epoch', coalesce(signed_at, completed_at) - issued_at), 1)) * {STEPS_PER_E})
-    AS integer)
+  CASE WHEN coalesce(signed_at, completed_at) IS NOT NULL THEN
+    CAST(floor(ln(greatest(date_part('epoch', coalesce(signed_at, completed_at) - issued_at), 1)) * {STEPS_PER_E})
+      AS integer) END
 """
 _IN_PERIOD = """
   issued_at >= :begin AND issued_at < :end AND (CAST(:course AS text) IS NULL OR course = CAST(:course AS text))
