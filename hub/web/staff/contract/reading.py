@@ -65,9 +65,7 @@ async def ofd(visit: DeskVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, sha256 = await open_ofd(tx, contract_id(visit), visit.actor)
-    headers = {"Content-Disposition": f'attachment; filename="{found.number}.ofd"'}
-    content = await visit.services.files.get(sha256)
-    return web.Response(body=content, content_type="application/ofd", headers=headers)
+    return await _file(visit, f"{found.number}.ofd", "application/ofd", sha256)
 
 
 async def evidence(visit: DeskVisit) -> web.Response:
@@ -78,9 +76,7 @@ async def evidence(visit: DeskVisit) -> web.Response:
     await add_renewed_version(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         package = await open_package(tx, found, visit.actor)
-    headers = {"Content-Disposition": f'attachment; filename="{found.number}-evidence.zip"'}
-    content = await visit.services.files.get(package.sha256)
-    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
+    return await _file(visit, f"{found.number}-evidence.zip", "application/vnd.etsi.asic-e+zip", package.sha256)
 
 
 async def addendum(visit: DeskVisit) -> web.Response:
@@ -91,9 +87,7 @@ async def addendum(visit: DeskVisit) -> web.Response:
     await add_addendum(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         made = await open_addendum(tx, found, visit.actor)
-    headers = {"Content-Disposition": f'attachment; filename="{found.number}-addendum.zip"'}
-    content = await visit.services.files.get(made.sha256)
-    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
+    return await _file(visit, f"{found.number}-addendum.zip", "application/vnd.etsi.asic-e+zip", made.sha256)
 
 
 async def _check(visit: DeskVisit) -> None:
@@ -103,6 +97,9 @@ async def _check(visit: DeskVisit) -> None:
 
 
 async def _pdf(visit: DeskVisit, found: Contract, sha256: str) -> web.Response:
-    content = await visit.services.files.get(sha256)
-    headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
-    return web.Response(body=content, content_type="application/pdf", headers=headers)
+    return await _file(visit, f"{found.number}.pdf", "application/pdf", sha256)
+
+
+async def _file(visit: DeskVisit, name: str, content_type: str, sha256: str) -> web.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=await visit.services.files.get(sha256), content_type=content_type, headers=headers)

@@ -5,15 +5,13 @@ A hold keeps a contract, and whoever stands in it, from every erasure. Reasons s
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.errors import BadInput, NotFound, QiandaError
+from hub.errors import NotFound, QiandaError
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.render import Entered, printable, read_day, show
 from hub.web.staff.staff.access import DeskVisit
 
 HERE = "/staff/holds"
@@ -27,7 +25,7 @@ async def list_holds(visit: DeskVisit) -> web.Response:
 async def place(visit: DeskVisit) -> web.StreamResponse:
     entered = await _entered(visit)
     try:
-        why = (entered["reason"], _end(entered["until"], visit.zone))
+        why = (entered["reason"], read_day(entered["until"], visit.zone, "until"))
         async with visit.services.database.transaction(visit.scope) as tx:
             contract = await tx.contracts.by_number(entered["number"])
         await place_hold(visit.services, visit.scope, contract.id, why, visit.actor)
@@ -46,17 +44,6 @@ async def lift(visit: DeskVisit) -> web.StreamResponse:
     except QiandaError as problem:
         return await _page(visit, problem=problem)
     raise web.HTTPSeeOther(f"{HERE}?said=hold-lifted")
-
-
-def _end(text: str, zone: str) -> datetime | None:
-    """Return the beginning of this day there; None for no day. Raises BadInput."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise BadInput("has to be a day", field="until") from None
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
 async def _entered(visit: DeskVisit) -> Entered:

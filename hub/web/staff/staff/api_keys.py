@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
@@ -13,7 +12,7 @@ from hub.lifecycle.staff import api_keys
 from hub.model.staff.accounts import ApiKeyEntry
 from hub.model.staff.key_scopes import SEAL_SCOPES, USUAL_SCOPES, KeyScope, KeyTerms
 from hub.model.staff.roles import Permission
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.render import Entered, printable, read_day, show
 from hub.web.staff.staff.access import DeskVisit
 
 HERE = "/staff/keys"
@@ -53,7 +52,7 @@ async def add(visit: DeskVisit) -> web.Response:
     try:
         if not visit.scope.covers(form["campus"]):
             raise BadInput(f"there is no campus {form['campus']}", field="campus")
-        terms = KeyTerms(_scopes(form["scopes"]), _end(form["expires"], visit.zone))
+        terms = KeyTerms(_scopes(form["scopes"]), read_day(form["expires"], visit.zone, "expires"))
         _check_seal_scopes(visit, terms.scopes)
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:
@@ -98,17 +97,6 @@ def _check_seal_scopes(visit: DeskVisit, scopes: AbstractSet[KeyScope]) -> None:
 def _scopes(words: str) -> frozenset[KeyScope]:
     """Return the scopes with these names; none if no name was ticked."""
     return frozenset(scope for scope in KeyScope if scope in words.split())
-
-
-def _end(text: str, zone: str) -> datetime | None:
-    """Return the beginning of the entered day in this time zone; None if no day was entered. Raises BadInput."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise BadInput("has to be a day", field="expires") from None
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
 async def _form(visit: DeskVisit) -> Entered:
