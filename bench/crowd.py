@@ -122,7 +122,7 @@ class Crowd:
             "channel": "sms",
             "provider": provider,
             "language": "en",
-            "to_sealed": cipher.seal(phone, b""),
+            "to_sealed": cipher.encrypt(phone, b""),
             "to_hash": cipher.found_by("phone", phone),
             "text": "…",
             "variables": "{}",
@@ -155,7 +155,7 @@ class Crowd:
     def _copied(self, number: int, zone: str = "") -> dict[str, dict[str, Any]]:
         contract, signer, cipher, phone = uuid4(), uuid4(), Cipher(self.keys), phone_of(number)
         personal = {
-            "phone_sealed": cipher.seal(phone, b""),
+            "phone_sealed": cipher.encrypt(phone, b""),
             "phone_hash": cipher.found_by("phone", phone),
             "phone_tail_hash": None,
             "person": cipher.person("passport", f"B{number:08}"),

@@ -17,8 +17,8 @@ from hub.store.server.installation import find_binding
 
 if TYPE_CHECKING:
     from hub.key_rotation import Progress
-    from hub.model.evidence.sealing_keys import SealedFaults
-    from hub.store.kernel.sealed_column import SealedColumn
+    from hub.model.evidence.encryption_keys import EncryptionFaults
+    from hub.store.kernel.encrypted_column import EncryptedColumn
     from hub.store.transaction import Database
 
 app = typer.Typer(no_args_is_help=True, help="The key that seals columns.")
@@ -49,19 +49,19 @@ def rotate(
 @app.command()
 def check() -> None:
     """Open every sealed value; name those that do not open by table, column and row, never what they say."""
-    from hub.key_rotation import check_sealed, list_sealing_keys
+    from hub.key_rotation import check_encrypted, list_encryption_keys
 
     with said_plainly():
-        for key in _with_database(list_sealing_keys):
+        for key in _with_database(list_encryption_keys):
             state = "current" if key.is_current else f"retired {key.retired_at:%Y-%m-%d}" if key.retired_at else "old"
             say(f"{key.id}  {state}  since {key.current_since:%Y-%m-%d}")
         with _progress() as progress:
-            faults = _with_database(lambda database: check_sealed(database, progress))
+            faults = _with_database(lambda database: check_encrypted(database, progress))
         _say_faults(faults)
         say(f"{faults.checked} sealed values are whole.")
 
 
-def _say_faults(faults: SealedFaults) -> None:
+def _say_faults(faults: EncryptionFaults) -> None:
     for name in faults.names:
         say(f"cannot be opened: {name}")
     if faults.names:
@@ -101,7 +101,7 @@ def _progress() -> Iterator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         bars: dict[str, Any] = {}
 
-        def show(column: SealedColumn, done: int) -> None:
+        def show(column: EncryptedColumn, done: int) -> None:
             name = f"{column.table}.{column.column}"
             if name not in bars:
                 bars[name] = shown.add_task(name, total=None)

@@ -87,7 +87,7 @@ def check_master_key(data: Path, keys: Keys, binding: Binding) -> None:
             f"{master_key(data)} is not the master key of this database (installation {binding.installation}), and "
             "could read nothing in it: bring the right key back from a backup, or correct QIANDA_DATA"
         )
-    if binding.sealing_key and binding.sealing_key not in {key_id_of(key).hex() for key in keys.list_sealing_keys()}:
+    if binding.sealing_key and binding.sealing_key not in {key_id_of(key).hex() for key in keys.list_encryption_keys()}:
         raise WrongInstallation(
             f"the key {binding.sealing_key}, which seals columns now, is missing in {master_key(data).parent}: copy "
             "that folder from the host on which `qianda keys rotate` ran, or bring it back from a backup"

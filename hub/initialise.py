@@ -132,7 +132,7 @@ def _check_unused(data: Path, sealed: tuple[bytes, bytes] | None) -> None:
 
 def _opens(keys: Keys, sealed: bytes, name: bytes) -> bool:
     try:
-        Cipher(keys).open_bytes(sealed, name)
+        Cipher(keys).decrypt_bytes(sealed, name)
     except InvalidTag:
         return False
     return True

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_act
-from hub.model.evidence.sealing_keys import SealedFaults, SealingKeyEntry, is_unfinished
+from hub.model.evidence.encryption_keys import EncryptionFaults, EncryptionKeyEntry, is_unfinished
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.server.connections import DATABASE_OWNER, connected
-from hub.store.server.sealing_keys import SEALED_COLUMNS, SealingKeys
+from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS, EncryptionKeys
 from hub.store.transaction import SEALING_KEY_KNOWN_FOR, Database, Transaction
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ SWITCH_TIMEOUT = 2 * SEALING_KEY_KNOWN_FOR
 HELD_TIMEOUT = 120.0
 POLL_INTERVAL = 0.1
 # Called with a column and how many of its values were done.
-Progress = Callable[[SealedColumn, int], None]
+Progress = Callable[[EncryptedColumn, int], None]
 
 
 def prepare_key(keys: Keys) -> str:
@@ -46,7 +46,7 @@ def prepare_key(keys: Keys) -> str:
     return make_sealing_key(keys.folder)
 
 
-async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, SealedFaults]:
+async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, EncryptionFaults]:
     """Rotate to a key that was prepared, or to a new one; or go on with a rotation. Return the current key's id.
 
     With faults nothing was retired. `owner`: as the role `owner`. Raises BadInput while another rotation runs.
@@ -69,10 +69,10 @@ async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, SealedF
         return owner.cipher.state.current, faults
 
 
-async def check_sealed(database: Database, progress: Progress) -> SealedFaults:
+async def check_encrypted(database: Database, progress: Progress) -> EncryptionFaults:
     """Open every sealed value, and name those that do not open. The hub may be at work."""
-    found = SealedFaults()
-    for column in SEALED_COLUMNS:
+    found = EncryptionFaults()
+    for column in ENCRYPTED_COLUMNS:
         after: tuple[object, ...] = ()
         while True:
             async with database.transaction(EVERYTHING) as tx:
@@ -86,12 +86,12 @@ async def check_sealed(database: Database, progress: Progress) -> SealedFaults:
     return found
 
 
-async def list_sealing_keys(database: Database) -> list[SealingKeyEntry]:
+async def list_encryption_keys(database: Database) -> list[EncryptionKeyEntry]:
     return await _list_keys(database)
 
 
-def _of(tx: Transaction) -> SealingKeys:
-    return SealingKeys(tx.connection, tx.cipher)
+def _of(tx: Transaction) -> EncryptionKeys:
+    return EncryptionKeys(tx.connection, tx.cipher)
 
 
 def _folder(database: Database) -> Path:
@@ -100,7 +100,7 @@ def _folder(database: Database) -> Path:
     return database.keys.folder
 
 
-async def _list_keys(database: Database) -> list[SealingKeyEntry]:
+async def _list_keys(database: Database) -> list[EncryptionKeyEntry]:
     async with database.transaction(EVERYTHING) as tx:
         return await _of(tx).list_keys()
 
@@ -113,7 +113,7 @@ async def _alone(dsn: str) -> AsyncIterator[None]:
         yield
 
 
-def _next_key(folder: Path, keys: list[SealingKeyEntry]) -> str:
+def _next_key(folder: Path, keys: list[EncryptionKeyEntry]) -> str:
     """Return the id of a key in the folder that the database does not know: prepared, or made just before a kill."""
     begin, end = SEALING_FILES.split("{}")
     lying = {path.name.removeprefix(begin).removesuffix(end) for path in folder.glob(SEALING_FILES.format("*"))}
@@ -138,10 +138,10 @@ async def _record(tx: Transaction, kind: str, key: str) -> None:
     await record_act(tx, headquarters.id if headquarters else "", kind, ACTOR, {"key": key})
 
 
-async def _reseal_all(owner: Database, progress: Progress) -> SealedFaults:
+async def _reseal_all(owner: Database, progress: Progress) -> EncryptionFaults:
     """Seal every value anew that needs it; return those that cannot be opened."""
-    found = SealedFaults()
-    for column in SEALED_COLUMNS:
+    found = EncryptionFaults()
+    for column in ENCRYPTED_COLUMNS:
         deadline = time.monotonic() + HELD_TIMEOUT
         while True:
             faults = await _pass_over(owner, column, progress)
@@ -156,12 +156,12 @@ async def _reseal_all(owner: Database, progress: Progress) -> SealedFaults:
     return found
 
 
-async def _pass_over(owner: Database, column: SealedColumn, progress: Progress) -> list[str]:
+async def _pass_over(owner: Database, column: EncryptedColumn, progress: Progress) -> list[str]:
     faults: list[str] = []
     after: tuple[object, ...] = ()
     while True:
         async with owner.transaction(EVERYTHING) as tx:
-            batch = await _of(tx).reseal(column, after)
+            batch = await _of(tx).encrypt_again(column, after)
         faults += batch.faults
         if not batch.last:
             return faults
@@ -180,7 +180,7 @@ async def _outlive(owner: Database, before: set[str], moment: float) -> None:
             before &= await _of(tx).list_running()
 
 
-def _move_retired(folder: Path, keys: list[SealingKeyEntry]) -> None:
+def _move_retired(folder: Path, keys: list[EncryptionKeyEntry]) -> None:
     for key in keys:
         if key.retired_at is not None:
             retire_sealing_key(folder, key.id)

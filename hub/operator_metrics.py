@@ -78,7 +78,7 @@ async def _list_figures(tx: Transaction) -> list[Metric]:
         await tx.figures.count_some()
     )
     counted_at = {name: each.counted_at.timestamp() for name, each in counted.items()}
-    workers = await tx.operations.workers_seen(tx.now - WORKER_SILENCE)
+    workers = await tx.heartbeats.workers_seen(tx.now - WORKER_SILENCE)
     paused = await tx.pause.get() is not None
     return [
         *(gauge(name, HELP[name], "state", states) for name, states in counts.items()),

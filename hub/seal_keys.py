@@ -76,7 +76,7 @@ async def keep_brought_key(settings: Settings, token: SeveralTokens, key: Sealin
     if stored := await token.import_key(label, key):
         return stored
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    sealed = _cipher(settings).seal_bytes(der, label.encode())
+    sealed = _cipher(settings).encrypt_bytes(der, label.encode())
     write_private(_software_key(settings, label), sealed)
     return SoftKey(label, key)
 
@@ -88,7 +88,7 @@ def _software_key(settings: Settings, label: str) -> Path:
 def _open_software_key(settings: Settings, label: str) -> SealingPrivateKey:
     path = _software_key(settings, label)
     try:
-        key = load_der_private_key(_cipher(settings).open_bytes(path.read_bytes(), label.encode()), None)
+        key = load_der_private_key(_cipher(settings).decrypt_bytes(path.read_bytes(), label.encode()), None)
     except InvalidTag:
         raise WrongInstallation(f"{path} was encrypted under another master key: bring both from one backup") from None
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)

@@ -36,7 +36,7 @@ class AnswersFile:
         if not self._path.exists():
             return {}
         try:
-            found: dict[str, dict[str, str]] = self._cipher().open_json(self._path.read_bytes(), NAME)
+            found: dict[str, dict[str, str]] = self._cipher().decrypt_json(self._path.read_bytes(), NAME)
         except (InvalidTag, ValueError):
             raise BadInput(
                 f"{self._path} was sealed with another master key: bring keys/master.key back, or remove that file "
@@ -47,7 +47,7 @@ class AnswersFile:
     def keep(self, answers: SetupAnswers) -> None:
         values = {step: dict(given) for step, given in answers.items()}
         self._data.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_private(self._path, self._cipher().seal_json(values, NAME))
+        write_private(self._path, self._cipher().encrypt_json(values, NAME))
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -28,11 +28,11 @@ from hub.store.inbound.chat_accounts import Chats
 from hub.store.inbound.inbound_sms import InboundMessages
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.heartbeats import Operations
+from hub.store.kernel.heartbeats import Heartbeats
 from hub.store.kernel.jobs import Jobs
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.operator_figures import OperatorFigures
-from hub.store.kernel.periodic_tasks import Duties
+from hub.store.kernel.task_times import TaskTimes
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
@@ -41,7 +41,7 @@ from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.pause import SendingPauses
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
-from hub.store.reminders.bulk import Many
+from hub.store.reminders.bulk import BulkReminders
 from hub.store.reminders.due_steps import DueSteps
 from hub.store.reminders.ledger import Reminders
 from hub.store.reminders.plans import Plans
@@ -238,20 +238,20 @@ class Repositories:
         return Jobs(self.connection)
 
     @cached_property
-    def duties(self) -> Duties:
-        return Duties(self.connection)
+    def task_times(self) -> TaskTimes:
+        return TaskTimes(self.connection)
 
     @cached_property
     def board(self) -> Board:
         return Board(self.connection, self.cipher)
 
     @cached_property
-    def many(self) -> Many:
-        return Many(self.connection)
+    def bulk_reminders(self) -> BulkReminders:
+        return BulkReminders(self.connection)
 
     @cached_property
-    def operations(self) -> Operations:
-        return Operations(self.connection)
+    def heartbeats(self) -> Heartbeats:
+        return Heartbeats(self.connection)
 
     @cached_property
     def figures(self) -> OperatorFigures:

@@ -19,7 +19,7 @@ import asyncpg
 
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.inbound.callback_writer import Inlet
+from hub.store.inbound.callback_writer import CallbackWriter
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Driver, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
@@ -78,7 +78,7 @@ class Database:
         self.keys = keys
         self.clock = clock
         self.cipher = Cipher(keys)
-        self.inlet = Inlet(self._connect)
+        self.callback_writer = CallbackWriter(self._connect)
         self.pool = ConnectionPool(self._connect, pool_size)
         self._entered_at = 0.0
 
@@ -125,7 +125,7 @@ class Database:
         """Do nothing. A test that kills processes at each commit overrides this."""
 
     async def close(self) -> None:
-        await self.inlet.close()
+        await self.callback_writer.close()
         await asyncio.shield(self.pool.close())
 
 

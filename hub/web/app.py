@@ -20,7 +20,7 @@ from hub.lifecycle.staff.check_password import PasswordGate
 from hub.settings import PACKED
 from hub.web import api, authority, callbacks, chat, demo, home, logo, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
-from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS
+from hub.web.app_keys import CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS, RATE_LIMITS
 from hub.web.compression import compressed
 from hub.web.departed import ClosingIsNoError, departed
 from hub.web.file_checks import CHECKS, FileChecks
@@ -29,7 +29,7 @@ from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
 from hub.web.pages import RENDERED, SITE, STATIC, SiteFacts
 from hub.web.problems import problems
-from hub.web.rate_limit import Brakes
+from hub.web.rate_limit import RateLimits
 from hub.web.request_ids import name_request
 from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
@@ -46,7 +46,7 @@ STATIC_FOLDER = Path(__file__).parent / "static"
 log = structlog.get_logger()
 
 
-def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = None) -> web.Application:
+def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | None = None) -> web.Application:
     """Return the application with all routes. `patience`: how long a client may keep the server waiting, in seconds."""
     slow = SlowClients(patience)
     app = web.Application(
@@ -61,7 +61,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[ANSWER] = DoctorAnswer()
     app[COUNTS] = KeptCounts()
     add_board_stream(app)
-    app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
+    app[RATE_LIMITS] = rate_limits or RateLimits(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate()
     app[CHECKS] = FileChecks()
     app.cleanup_ctx.append(slow.watch)

@@ -25,7 +25,7 @@ class _Waiting:
     stored: asyncio.Future[None]
 
 
-class Intake:
+class CallbackBatcher:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[_Waiting] = []
@@ -59,4 +59,4 @@ class Intake:
         await self._database.know_sealing_key()
         cipher = self._database.cipher
         told = [StoredCallback.sealed(cipher, each.provider, each.heard, each.at) for each in together]
-        await self._database.inlet.store(told)
+        await self._database.callback_writer.store(told)

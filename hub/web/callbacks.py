@@ -15,7 +15,7 @@ from channels import CallbackAnswer, CallbackRequest, NotGenuine, Reporting
 from hub.errors import AccessDenied
 from hub.measures import SecurityEvent
 from hub.web.app_keys import HUB
-from hub.web.callback_batcher import Intake
+from hub.web.callback_batcher import CallbackBatcher
 from hub.web.security_events import report_event
 from hub.wiring import Hub
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    answered = partial(called, Intake(hub.database))
+    answered = partial(called, CallbackBatcher(hub.database))
     return [
         web.route(method, path, answered)
         for method in ("GET", "POST")
@@ -32,7 +32,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     ]
 
 
-async def called(intake: Intake, request: web.Request) -> web.Response:
+async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
     carrier = hub.services.messaging.router.carriers.get(name)
@@ -45,7 +45,7 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
         report_event(request, SecurityEvent.CALL_REFUSED, channel=name)
         raise AccessDenied from None
     if heard.reports or heard.inbound or heard.unread:
-        await intake.store(name, heard)
+        await batcher.store(name, heard)
     return _answer(heard.answer)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from hub.errors import BadInput, ManyChecks
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
 from qianda.verify.findings import UnreadableDocument
@@ -40,10 +40,10 @@ class FileChecks:
     async def check(self, request: web.Request) -> dict[str, Any]:
         """Receive the file of a request and check it. Return the report as JSON; `readable` is false for a file of
         another format. Raises BadInput, ManyFiles, ManyChecks, UploadTooSlow."""
-        brakes = request.app[BRAKES]
-        await brakes.slow_down(request, "check")
+        rate_limits = request.app[RATE_LIMITS]
+        await rate_limits.slow_down(request, "check")
         with (
-            self._limits.upload(brakes.address(request)) as upload,
+            self._limits.upload(rate_limits.address(request)) as upload,
             tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
         ):
             path = Path(folder) / "file"

@@ -61,7 +61,7 @@ class _Readiness:
 
     async def _worker(self) -> bool:
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            return await tx.operations.workers_seen(tx.now - WORKER_SILENCE) > 0
+            return await tx.heartbeats.workers_seen(tx.now - WORKER_SILENCE) > 0
 
 
 async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:

@@ -41,7 +41,7 @@ UNKNOWN = "unknown"
 log = structlog.get_logger()
 
 
-class Brakes:
+class RateLimits:
     """The rate limits per address. `proxies`: networks whose X-Forwarded-For is trusted."""
 
     def __init__(self, per_minute: dict[str, int] | None = None, proxies: Networks = THIS_MACHINE) -> None:

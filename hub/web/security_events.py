@@ -8,7 +8,7 @@ from hub import errors
 from hub.errors import QiandaError
 from hub.measures import SecurityEvent
 from hub.security_log import hash_value, log_security_event
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 
 REPORTED = web.RequestKey("security_event", SecurityEvent)
 # The first matching class wins. The limit on bursts raises `TooMany` itself. Its subclasses are everyday limits.
@@ -30,7 +30,7 @@ def report_event(request: web.Request, event: SecurityEvent, **facts: str) -> No
         return
     request[REPORTED] = event
     cipher = hub.database.cipher
-    log_security_event(cipher, event, request.config_dict[BRAKES].address(request), **facts)
+    log_security_event(cipher, event, request.config_dict[RATE_LIMITS].address(request), **facts)
 
 
 def report_error(request: web.Request, error: QiandaError) -> None:

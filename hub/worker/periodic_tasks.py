@@ -11,8 +11,8 @@ from channels import CALL_TIMEOUT
 from hub.lifecycle.evidence.plan_package import plan_due_packages
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
-from hub.lifecycle.messaging.fallback import next_way
-from hub.lifecycle.reminders.escalate import attend
+from hub.lifecycle.messaging.fallback import fall_back
+from hub.lifecycle.reminders.escalate import escalate_tasks
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.sealing.seal_jobs import start_lanes
@@ -79,7 +79,7 @@ class PeriodicTasks:
 
     async def _say_it_lives(self) -> None:
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            await tx.operations.worker_lives(self._worker_id, tx.now)
+            await tx.heartbeats.worker_lives(self._worker_id, tx.now)
 
     def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
         """Return a loop that runs a task, each round in one worker only. `every`: the interval, by default `pause`."""
@@ -88,7 +88,7 @@ class PeriodicTasks:
         async def repeated(stop: asyncio.Event) -> None:
             while not stop.is_set():
                 async with self._hub.database.transaction(EVERYTHING) as tx:
-                    mine = await tx.duties.take(work.__name__, pause)
+                    mine = await tx.task_times.take(work.__name__, pause)
                 if mine:
                     await work()
                 self._expect(work.__name__, pause.total_seconds())
@@ -137,7 +137,7 @@ class PeriodicTasks:
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished acts on many contracts another job."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
+            for act in await tx.bulk_reminders.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             for act in await tx.issue_acts.list_stalled(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
@@ -155,7 +155,7 @@ class PeriodicTasks:
             return await tx.deliveries.to_look_at(tx.planning_now)
 
         async def reroute(delivery: UUID) -> None:
-            if following := await log_errors(next_way(self._services, delivery)):
+            if following := await log_errors(fall_back(self._services, delivery)):
                 await log_errors(self._services.messaging.router.send_delivery(following, fresh=True))
 
         await self._in_batches(due, reroute)
@@ -195,5 +195,5 @@ class PeriodicTasks:
             await tx.enrolments.make_findable(FOUND_AT_ONCE)
             await plan_due_packages(tx)
         await log_errors(finish_moot_tasks(self._services))
-        await log_errors(attend(self._services))
+        await log_errors(escalate_tasks(self._services))
         await log_errors(tell_of_ended_jobs(self._services))

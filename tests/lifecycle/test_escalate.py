@@ -14,7 +14,7 @@ from hub.errors import BadInput, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.reminders.change_policy import change_policy
-from hub.lifecycle.reminders.escalate import UNANSWERED, attend, hand_to, take
+from hub.lifecycle.reminders.escalate import UNANSWERED, escalate_tasks, hand_to, take
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
@@ -151,7 +151,7 @@ async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for campus in ("hefei", "beijing"):
                 await tx.staff_tasks.add_task(StaffTask(uuid4(), "question", "Which room?", campus, tx.now))
-        await asyncio.gather(*(attend(running.hub.services) for _ in range(4)))
+        await asyncio.gather(*(escalate_tasks(running.hub.services) for _ in range(4)))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             owners = {each.campus: each.owner for each in await tx.staff_tasks.open_tasks()}
             headquarters = await tx.owners.named("demo")
@@ -176,7 +176,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
     clock = StandingClock()
     async with hook() as there, quiet_hub(clock, configured={"alerts": [there.url]}) as running:
         services, people = running.hub.services, await staffed(running)
-        await attend(services)
+        await escalate_tasks(services)
         contract = await issued_by(running, people["wang"])
         async with running.hub.database.transaction(EVERYTHING) as tx:  # the signer has looked, and does not sign
             (task,) = await tx.tasks.of_contract(contract.id)
@@ -186,9 +186,9 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         tomorrow = datetime(2026, 12, 3, 8, 29, tzinfo=SHANGHAI)
         for moment in (tomorrow, tomorrow + timedelta(minutes=1), tomorrow + timedelta(hours=5)):
             clock.go_to(moment)
-            await asyncio.gather(*(attend(services) for _ in range(5)))
+            await asyncio.gather(*(escalate_tasks(services) for _ in range(5)))
         clock.go_to(tomorrow + timedelta(days=1, minutes=2))
-        await asyncio.gather(*(attend(services) for _ in range(5)))
+        await asyncio.gather(*(escalate_tasks(services) for _ in range(5)))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             alerts = [each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]
         assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
@@ -201,7 +201,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         await void(services, EVERYTHING, contract.id, "over", "staff:test")
         clock.go_to(tomorrow + timedelta(days=2, minutes=2))
         await finish_moot_tasks(services)
-        await attend(services)
+        await escalate_tasks(services)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert len([each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]) == 2
 

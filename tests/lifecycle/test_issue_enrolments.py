@@ -138,7 +138,7 @@ async def test_what_cannot_be_issued_is_named_and_stops_nothing(running: Running
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.enrolments.delete(gone.id)
         people = {"student": bad.people["student"], "signers": []}
-        sealed = tx.cipher.seal_json(people, PEOPLE.at(bad.id))
+        sealed = tx.cipher.encrypt_json(people, PEOPLE.at(bad.id))
         await tx.connection.execute(
             text("UPDATE enrolment SET people_sealed = :sealed WHERE id = :id"), {"sealed": sealed, "id": bad.id}
         )

@@ -63,11 +63,11 @@ async def test_many_reminders_at_once_wait_as_well() -> None:
         await pause_sending(running.hub.services, "test")
         assert not await remind_many(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.many.unfinished(tx.now + timedelta(minutes=1)) == [act]
+            assert await tx.bulk_reminders.unfinished(tx.now + timedelta(minutes=1)) == [act]
         await resume_sending(running.hub.services, "test")
         await remind_many(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.many.unfinished(tx.now + timedelta(minutes=1)) == []
+            assert await tx.bulk_reminders.unfinished(tx.now + timedelta(minutes=1)) == []
 
 
 async def test_a_message_whose_channel_failed_takes_no_other_one_during_the_pause() -> None:

@@ -30,8 +30,8 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import FIRST_BYTE, unpack
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import metadata
 from hub.store.transaction import Database
 from tests.evidence.ended_contracts import package_of
@@ -99,7 +99,7 @@ async def stands(running: Running, *words: str) -> set[str]:
             for column in (each for each in table.c if each.name.endswith("_sealed")):
                 for row in await connection.fetch(f'SELECT * FROM "{table.name}"'):
                     if (sealed := row[column.name]) is not None:
-                        name = SealedColumn.of(column).at(*(row[each.name] for each in table.primary_key))
+                        name = EncryptedColumn.of(column).at(*(row[each.name] for each in table.primary_key))
                         plain = _opened(running, sealed, name)
                         found |= {f"{table.name}.{column.name}" for word in words if word in plain}
     return found
@@ -107,7 +107,7 @@ async def stands(running: Running, *words: str) -> set[str]:
 
 def _opened(running: Running, sealed: bytes, name: bytes) -> str:
     """Return what stands in a sealed column; a long text in it is packed."""
-    plain = running.hub.database.cipher.open_bytes(sealed, name)
+    plain = running.hub.database.cipher.decrypt_bytes(sealed, name)
     return unpack(plain) if plain.startswith(FIRST_BYTE) else plain.decode("utf-8", "replace")
 
 

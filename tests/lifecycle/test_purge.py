@@ -32,7 +32,7 @@ async def told(running: Running, number: int, *, worked_on: bool = True) -> None
     database = running.hub.database
     heard = Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, "SM1"), "key"),))
     calls = [StoredCallback.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
-    await database.inlet.store(calls)
+    await database.callback_writer.store(calls)
     if worked_on:
         async with database.transaction(EVERYTHING) as tx:
             await tx.callbacks.done([each.id for each in calls], tx.now, "noted")
@@ -117,4 +117,6 @@ async def test_one_worker_does_it_for_all() -> None:
         stop.set()
         await asyncio.gather(*at_work)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert not await tx.duties.take("purge", timedelta(hours=1))  # no other worker may do it within the hour
+            assert not await tx.task_times.take(
+                "purge", timedelta(hours=1)
+            )  # no other worker may do it within the hour

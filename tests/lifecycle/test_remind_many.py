@@ -34,7 +34,7 @@ async def issue_to(running: Running, number: int) -> Contract:
 
 async def outcomes(running: Running, act: UUID) -> Counter[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.many.of(act)
+        found = await tx.bulk_reminders.of(act)
     assert found and found.left == 0
     return Counter(found.counts)
 

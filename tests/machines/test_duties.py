@@ -78,7 +78,7 @@ async def test_the_next_round_is_taken_when_it_is_due_whoever_had_the_last_one()
 
         async def take(every: timedelta) -> bool:
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                return await tx.duties.take("settle", every)
+                return await tx.task_times.take("settle", every)
 
         assert sorted(await asyncio.gather(*(take(timedelta(0)) for _ in range(4))))[-1]
         assert sorted(await asyncio.gather(*(take(timedelta(hours=1)) for _ in range(6)))) == [False] * 5 + [True]
@@ -89,7 +89,7 @@ async def test_a_round_is_taken_again_when_the_clock_was_put_back() -> None:
 
         async def take() -> bool:
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                return await tx.duties.take("settle", timedelta(seconds=5))
+                return await tx.task_times.take("settle", timedelta(seconds=5))
 
         assert [await take(), await take()] == [True, False]
         async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from channels import Channel, ChannelContext, Heard, sms_twilio
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.inbound.process_callbacks import process_callback
-from hub.lifecycle.messaging.fallback import next_way
+from hub.lifecycle.messaging.fallback import fall_back
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.messaging.delivery import Delivery, DeliveryState
@@ -104,11 +104,11 @@ class Routed:
         database = self.running.hub.database
         await database.know_sealing_key()
         told = StoredCallback.sealed(database.cipher, provider, heard, database.clock())
-        await database.inlet.store([told])
+        await database.callback_writer.store([told])
         return told.id
 
     async def reroute(self, delivery: Delivery) -> UUID | None:
-        following = await next_way(self.running.hub.services, delivery.id)
+        following = await fall_back(self.running.hub.services, delivery.id)
         if following:
             await self.running.hub.services.messaging.router.send_delivery(following, fresh=True)
         return following

@@ -144,7 +144,7 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
         async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = [each for each in await tx.staff_tasks.open_tasks() if each.kind == "unread"]
             stored = await tx.connection.fetch("SELECT id, call_sealed FROM callback WHERE outcome = 'unread'")
-            kept = [tx.cipher.open_json(row.call_sealed, CALL.at(row.id))["unread"] for row in stored]
+            kept = [tx.cipher.decrypt_json(row.call_sealed, CALL.at(row.id))["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [
             "aliyun",
             "success is no boolean",

@@ -97,7 +97,7 @@ async def test_the_database_is_away_during_a_call_and_the_provider_calls_again()
         assert genuine
         database = hub.running.hub.database
         await database.pool.close()
-        await database.inlet.close()
+        await database.callback_writer.close()
         address, database.dsn = database.dsn, "postgresql://app@127.0.0.1:1/gone"
         assert await called(hub, genuine) == 503
         database.dsn = address

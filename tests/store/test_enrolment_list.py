@@ -58,7 +58,7 @@ async def filled(dsns: Dsns, folder: Path) -> Database:
     await prepare_school(database)
     async with database.transaction(EVERYTHING) as tx:
         ids = [uuid4() for _ in range(ROWS)]
-        await tx.connection.fetch(FILL, ids, [tx.cipher.seal_json(PEOPLE, SEALED.at(each)) for each in ids])
+        await tx.connection.fetch(FILL, ids, [tx.cipher.encrypt_json(PEOPLE, SEALED.at(each)) for each in ids])
         await tx.connection.fetch(PHONES)
         mine = "UPDATE enrolment_phone SET phone_hash = $1 FROM enrolment WHERE id = enrolment AND place = 77"
         await tx.connection.fetch(mine, tx.cipher.found_by("phone", "+8619000000101"))

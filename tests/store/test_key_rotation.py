@@ -16,17 +16,17 @@ from hub import key_rotation
 from hub.data_folder import check_folder
 from hub.doctor_records import examine_records
 from hub.errors import BadInput, WrongInstallation
-from hub.key_rotation import check_sealed, list_sealing_keys, prepare_key, rotate_keys
+from hub.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.keys import Keys, make_sealing_key
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS
 from hub.store.server.installation import find_binding
-from hub.store.server.sealing_keys import SEALED_COLUMNS
 from hub.store.transaction import Database
-from hub.web.callback_batcher import Intake
+from hub.web.callback_batcher import CallbackBatcher
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import father, mother
@@ -39,7 +39,7 @@ class Killed(Exception):
     """The rotation ends here, as if its process had died."""
 
 
-def quietly(column: SealedColumn, done: int) -> None:
+def quietly(column: EncryptedColumn, done: int) -> None:
     del column, done
 
 
@@ -73,7 +73,7 @@ async def live(running: Running) -> UUID:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "hello"), SmsCommand.OTHER, tx.now)
         await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "x", "roster.csv", tx.now, b"a,b"))
         await tx.idempotency.replay(uuid4(), "key", b"h", tx.now)
-    await Intake(running.hub.database).store("sms", Heard((), ()))
+    await CallbackBatcher(running.hub.database).store("sms", Heard((), ()))
     return contract.id
 
 
@@ -81,7 +81,7 @@ async def prefixes(running: Running) -> dict[str, set[str]]:
     """Return the id of the key by which each sealed value is sealed; `unbound` for values without one."""
     found: dict[str, set[str]] = {}
     async with superuser(running) as connection:
-        for column in SEALED_COLUMNS:
+        for column in ENCRYPTED_COLUMNS:
             rows = await connection.fetch(f'SELECT "{column.column}" AS sealed FROM "{column.table}"')
             for sealed in (row["sealed"] for row in rows if row["sealed"] is not None):
                 key = sealed[3:11].hex() if sealed.startswith(b"QS1") else "unbound"
@@ -101,7 +101,7 @@ async def test_everything_is_sealed_anew_and_the_hub_goes_on() -> None:
         assert len(before) == 1 and len(next(iter(before.values()))) >= 9
         current, faults = await rotate_keys(owner, quietly)
         assert await prefixes(running) == {current: next(iter(before.values()))} and current not in before
-        checked = await check_sealed(running.hub.database, quietly)
+        checked = await check_encrypted(running.hub.database, quietly)
         assert (faults.names, checked.names) == ([], []) and checked.checked > 15
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert next(each.phone for each in await tx.contracts.signers(contract)) == GUARDIAN_PHONE
@@ -110,7 +110,7 @@ async def test_everything_is_sealed_anew_and_the_hub_goes_on() -> None:
         assert folder is not None and set(await prefixes(running)) == {again}
         assert [path.name for path in (folder / "retired").iterdir()] == [f"columns-{current}.key"]
         assert (folder / f"columns-{again}.key").exists()
-        states = [(key.is_current, key.retired_at is None) for key in await list_sealing_keys(owner)]
+        states = [(key.is_current, key.retired_at is None) for key in await list_encryption_keys(owner)]
         assert states == [(False, False), (False, False), (True, True)]
         running.clock.advance(timedelta(minutes=2))
         await signed(running, await running.issue_minor(), 0)
@@ -135,7 +135,7 @@ async def test_killed_anywhere_it_goes_on_with_the_same_key() -> None:
         await live(running)
         steps = 0
 
-        def count(column: SealedColumn, done: int) -> None:
+        def count(column: EncryptedColumn, done: int) -> None:
             nonlocal steps
             steps += 1
             if steps == 4:
@@ -145,7 +145,7 @@ async def test_killed_anywhere_it_goes_on_with_the_same_key() -> None:
             await rotate_keys(owner, count)
         half = set(await prefixes(running))
         assert len(half) == 2
-        assert (await check_sealed(running.hub.database, quietly)).names == []
+        assert (await check_encrypted(running.hub.database, quietly)).names == []
         current, _ = await rotate_keys(owner, quietly)
         assert current in half and set(await prefixes(running)) == {current}
 
@@ -156,7 +156,7 @@ async def test_what_an_older_transaction_writes_late_is_sealed_anew_as_well() ->
         async with running.hub.database.transaction(EVERYTHING) as tx:
             key_before = tx.cipher.state.current
             rotation = asyncio.create_task(rotate_keys(owner, quietly))
-            while (await list_sealing_keys(owner))[-1].id == key_before:
+            while (await list_encryption_keys(owner))[-1].id == key_before:
                 await asyncio.sleep(0.02)
             tx.cipher.observe(key_before, True)  # as in a process that has begun nothing since
             await tx.inbound.add("sms", Inbound("2", GUARDIAN_PHONE, "late"), SmsCommand.OTHER, tx.now)
@@ -172,7 +172,7 @@ async def test_it_waits_for_a_held_row_and_holds_up_nobody_meanwhile() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.locked(contract)
             rotation = asyncio.create_task(rotate_keys(owner, quietly))
-            while len(await list_sealing_keys(owner)) < 2:
+            while len(await list_encryption_keys(owner)) < 2:
                 await asyncio.sleep(0.02)
             await running.issue_minor()  # others go on
             done, _ = await asyncio.wait({rotation}, timeout=0.5)
@@ -189,12 +189,12 @@ async def test_values_that_do_not_open_are_named_without_what_they_say_and_nothi
             one, other = (await tx.contracts.signers(contract))[:2]
         swap = "UPDATE signer SET phone_sealed = (SELECT phone_sealed FROM signer WHERE id = $2) WHERE id = $1"
         await tamper(dsn, swap, one.id, other.id)
-        faults = await check_sealed(running.hub.database, quietly)
+        faults = await check_encrypted(running.hub.database, quietly)
         assert faults.names == [f"signer.phone_sealed/{one.id}"]
-        before = await list_sealing_keys(owner)
+        before = await list_encryption_keys(owner)
         _, faults = await rotate_keys(owner, quietly)
         assert faults.names == [f"signer.phone_sealed/{one.id}"]
-        after = await list_sealing_keys(owner)
+        after = await list_encryption_keys(owner)
         assert len(after) == len(before) + 1 and all(key.retired_at is None for key in after)
 
 

@@ -11,8 +11,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.keys import Keys, key_id_of, make_sealing_key, retire_sealing_key
-from hub.store.kernel.sealed_column import SealedColumn
 
 
 def test_the_master_key_is_made_once_for_us_alone(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_master_key_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
         Keys.load_or_create(path)
 
 
-HERE, THERE = (SealedColumn("signer", "phone_sealed").at(UUID(int=number)) for number in (1, 2))
+HERE, THERE = (EncryptedColumn("signer", "phone_sealed").at(UUID(int=number)) for number in (1, 2))
 
 
 def rotated(folder: Path) -> tuple[Cipher, str]:
@@ -53,52 +53,52 @@ def rotated(folder: Path) -> tuple[Cipher, str]:
 def test_sealed_values_open_with_their_key_alone_and_show_nothing() -> None:
     cipher, other = Cipher(Keys.derived_from(b"m" * 32)), Cipher(Keys.derived_from(b"n" * 32))
     for _ in range(2):  # unbound as earlier versions wrote it, and bound
-        sealed = cipher.seal("340104198501010019", HERE)
-        assert cipher.open(sealed, HERE) == "340104198501010019"
-        assert sealed != cipher.seal("340104198501010019", HERE)
+        sealed = cipher.encrypt("340104198501010019", HERE)
+        assert cipher.decrypt(sealed, HERE) == "340104198501010019"
+        assert sealed != cipher.encrypt("340104198501010019", HERE)
         assert b"3401" not in sealed
         with pytest.raises(InvalidTag):
-            other.open(sealed, HERE)
+            other.decrypt(sealed, HERE)
         with pytest.raises(InvalidTag):
-            cipher.open(sealed[:-1] + bytes([sealed[-1] ^ 1]), HERE)
-        assert cipher.open_json(cipher.seal_json({"名": [1, None]}, HERE), HERE) == {"名": [1, None]}
+            cipher.decrypt(sealed[:-1] + bytes([sealed[-1] ^ 1]), HERE)
+        assert cipher.decrypt_json(cipher.encrypt_json({"名": [1, None]}, HERE), HERE) == {"名": [1, None]}
         cipher.observe(key_id_of(cipher._keys.columns).hex(), False)
 
 
 def test_a_bound_value_opens_in_its_own_row_and_column_alone(tmp_path: Path) -> None:
     cipher, key = rotated(tmp_path)
     cipher.observe(key, False)
-    sealed = cipher.seal("+8619000000101", HERE)
-    assert sealed.startswith(b"QS1" + bytes.fromhex(key)) and cipher.opens(sealed, HERE)
-    for elsewhere in (THERE, SealedColumn("signer", "id_number_sealed").at(UUID(int=1))):
-        assert not cipher.opens(sealed, elsewhere)
+    sealed = cipher.encrypt("+8619000000101", HERE)
+    assert sealed.startswith(b"QS1" + bytes.fromhex(key)) and cipher.can_decrypt(sealed, HERE)
+    for elsewhere in (THERE, EncryptedColumn("signer", "id_number_sealed").at(UUID(int=1))):
+        assert not cipher.can_decrypt(sealed, elsewhere)
     bent = sealed[:5] + bytes([sealed[5] ^ 1]) + sealed[6:]  # another key's id
-    assert not cipher.opens(bent, HERE)
+    assert not cipher.can_decrypt(bent, HERE)
 
 
 def test_values_of_every_key_open_until_unbound_ones_are_refused(tmp_path: Path) -> None:
     cipher, key = rotated(tmp_path)
-    unbound = cipher.seal("a", HERE)
+    unbound = cipher.encrypt("a", HERE)
     cipher.observe(key_id_of(cipher._keys.columns).hex(), False)
-    first = cipher.seal("b", HERE)
+    first = cipher.encrypt("b", HERE)
     cipher.observe(key, False)
-    assert [cipher.open(each, HERE) for each in (unbound, first, cipher.seal("c", HERE))] == ["a", "b", "c"]
+    assert [cipher.decrypt(each, HERE) for each in (unbound, first, cipher.encrypt("c", HERE))] == ["a", "b", "c"]
     cipher.observe(key, True)
-    assert not cipher.opens(unbound, HERE) and cipher.opens(first, HERE)
+    assert not cipher.can_decrypt(unbound, HERE) and cipher.can_decrypt(first, HERE)
 
 
 def test_a_key_that_came_later_is_read_from_its_file(tmp_path: Path) -> None:
     cipher, _ = rotated(tmp_path)
-    cipher.opens(cipher.seal("a", HERE), HERE)
+    cipher.can_decrypt(cipher.encrypt("a", HERE), HERE)
     late, other = make_sealing_key(tmp_path), Cipher(Keys.load(tmp_path / "master.key"))
     other.observe(late, False)
-    sealed = other.seal("b", HERE)
-    assert cipher.open(sealed, HERE) == "b"
+    sealed = other.encrypt("b", HERE)
+    assert cipher.decrypt(sealed, HERE) == "b"
     retire_sealing_key(tmp_path, late)
-    assert Cipher(Keys.load(tmp_path / "master.key")).open(sealed, HERE) == "b"
+    assert Cipher(Keys.load(tmp_path / "master.key")).decrypt(sealed, HERE) == "b"
     (tmp_path / "retired" / f"columns-{late}.key").write_bytes(b"x" * 32)
     with pytest.raises(ValueError, match="does not hold the key in its name"):
-        Cipher(Keys.load(tmp_path / "master.key")).open(sealed, HERE)
+        Cipher(Keys.load(tmp_path / "master.key")).decrypt(sealed, HERE)
 
 
 def test_the_same_value_is_found_by_the_same_hash_of_its_kind() -> None:

@@ -130,7 +130,7 @@ async def a_story_in_hefei(running: Running) -> None:
             tx.now,
         )
         assert await tx.app_keys.add(key)
-        assert await tx.duties.take("clean", timedelta(hours=1))
+        assert await tx.task_times.take("clean", timedelta(hours=1))
     await completed(running, contract)
     await make_package(running.hub.services, contract.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -225,7 +225,7 @@ async def ask_for_a_seal(running: Running) -> None:
 async def heard_from_outside(running: Running) -> None:
     """Store what providers and people sent, alerts for staff, and figures for operators."""
     database = running.hub.database
-    await database.inlet.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
+    await database.callback_writer.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
     async with database.transaction(EVERYTHING) as tx:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), SmsCommand.OTHER, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")

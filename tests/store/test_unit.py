@@ -81,7 +81,7 @@ async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreada
     store: Database, database: Dsns
 ) -> None:
     good, bad = await a_draft(store), await a_draft(store)
-    sealed = store.cipher.seal_bytes(FIRST_BYTE + b"cut off", CONTRACT_DATA.at(bad.id))
+    sealed = store.cipher.encrypt_bytes(FIRST_BYTE + b"cut off", CONTRACT_DATA.at(bad.id))
     owner = await asyncpg.connect(database.owner)
     assert await owner.execute("UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, bad.id) == "UPDATE 1"
     await owner.close()

@@ -15,7 +15,7 @@ from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
-from hub.web.callback_batcher import MAX_TOGETHER, Intake
+from hub.web.callback_batcher import MAX_TOGETHER, CallbackBatcher
 from tests.database import Dsns, fresh_database
 
 
@@ -36,13 +36,13 @@ def delivered(number: int) -> Heard:
 async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
     number = MAX_TOGETHER * 2 + 1
     database = database_at(dsns.app)
-    intake = Intake(database)
+    batcher = CallbackBatcher(database)
     owner = await asyncpg.connect(dsns.superuser)
     told: list[object] = []
     await owner.add_listener(CALLS_CAME, lambda *heard: told.append(heard))
     try:
-        await asyncio.gather(*(intake.store("sms_twilio", delivered(each)) for each in range(number)))
-        await intake.store("sms_twilio", delivered(number))  # the writer was idle, and begins again
+        await asyncio.gather(*(batcher.store("sms_twilio", delivered(each)) for each in range(number)))
+        await batcher.store("sms_twilio", delivered(number))  # the writer was idle, and begins again
     finally:
         await database.close()
     try:
@@ -57,10 +57,10 @@ async def test_a_connection_that_died_meanwhile_is_made_anew(dsns: Dsns) -> None
     database = database_at(dsns.app)
     owner = await asyncpg.connect(dsns.superuser)
     try:
-        await Intake(database).store("sms_twilio", delivered(1))
+        await CallbackBatcher(database).store("sms_twilio", delivered(1))
         ours = "usename = 'app' AND datname = current_database()"  # other tests use the same server at this moment
         await owner.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
-        await Intake(database).store("sms_twilio", delivered(2))
+        await CallbackBatcher(database).store("sms_twilio", delivered(2))
         assert await owner.fetchval("SELECT count(*) FROM callback") == 2
     finally:
         await owner.close()
@@ -69,10 +69,10 @@ async def test_a_connection_that_died_meanwhile_is_made_anew(dsns: Dsns) -> None
 
 async def test_no_caller_is_told_that_what_was_not_stored_was(dsns: Dsns) -> None:
     database = database_at(dsns.app.replace("?host=", "?host=/nowhere"))
-    intake = Intake(database)
+    batcher = CallbackBatcher(database)
     try:
         ends = await asyncio.gather(
-            *(intake.store("sms_twilio", delivered(each)) for each in range(3)), return_exceptions=True
+            *(batcher.store("sms_twilio", delivered(each)) for each in range(3)), return_exceptions=True
         )
     finally:
         await database.close()

@@ -63,7 +63,7 @@ async def stored_as_before(running: Running, contract: Contract) -> Contract:
         for language, rows in contract.data["summary"].items()
     }
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        sealed = tx.cipher.seal_json({**contract.data, "summary": summary}, CONTRACT_DATA.at(contract.id))
+        sealed = tx.cipher.encrypt_json({**contract.data, "summary": summary}, CONTRACT_DATA.at(contract.id))
     await tamper(running.hub.database.dsn, "UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, contract.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         stored = await tx.contracts.get(contract.id)

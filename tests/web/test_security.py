@@ -21,7 +21,7 @@ from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
 from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES
 from hub.web.file_checks import MAX_PARTS
-from hub.web.rate_limit import Brakes
+from hub.web.rate_limit import RateLimits
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
 from tests.web.serving import served
@@ -216,7 +216,7 @@ def replace_app(running: Running, app: AppLink) -> web.Application:
 
 
 async def test_one_address_cannot_open_without_end(running: Running) -> None:
-    async with served(make_app(running.hub, brakes=Brakes({"open": 3}))) as origin:
+    async with served(make_app(running.hub, rate_limits=RateLimits({"open": 3}))) as origin:
 
         async def opened_from(address: str) -> tuple[int, str | None]:
             headers = {"X-Forwarded-For": f"10.9.8.7, {address}"}

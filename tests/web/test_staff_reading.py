@@ -13,7 +13,7 @@ import pytest_asyncio
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from hub.web.rate_limit import Brakes
+from hub.web.rate_limit import RateLimits
 from tests.lifecycle.signing import completed, signed
 from tests.running import Running
 from tests.web.serving import served
@@ -137,7 +137,7 @@ async def test_a_flood_is_slowed_down(running: Running, desk: Desk) -> None:
     host = running.origin.removeprefix("http://")
     headers = {"Cookie": f"{COOKIE}={desk.cookie}", "X-Forwarded-For": "203.0.113.77", "Host": host}
     answers = []
-    async with served(make_app(running.hub, brakes=Brakes({"staff-read": 3}))) as origin:
+    async with served(make_app(running.hub, rate_limits=RateLimits({"staff-read": 3}))) as origin:
         address = f"{origin}/staff/contracts/{contract.id}/pages/none.png"
         for _ in range(4):
             async with running.http.get(address, headers=headers) as answer:

@@ -17,7 +17,7 @@ async def test_one_unreadable_contract_does_not_break_a_list(capsys: pytest.Capt
     async with running_hub(with_worker=False) as running:
         good, bad = await running.issue_minor(), await running.issue_minor()
         owner = await asyncpg.connect(running.hub.database.dsn.replace("//app@", "//owner@"))
-        foreign = Cipher(Keys.derived_from(secrets.token_bytes(32))).seal_json({"price": "1"}, b"")
+        foreign = Cipher(Keys.derived_from(secrets.token_bytes(32))).encrypt_json({"price": "1"}, b"")
         assert await owner.execute("UPDATE contract SET data_sealed = $1 WHERE id = $2", foreign, bad.id) == "UPDATE 1"
         await owner.close()
         key = {"Authorization": f"Bearer {running.api_key}"}

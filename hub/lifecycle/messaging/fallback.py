@@ -51,13 +51,13 @@ UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
 
-async def next_way(services: Services, delivery_id: UUID) -> UUID | None:
+async def fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     """Check one delivery whose check is due. Return the id of a delivery that has to be sent after the commit, or None.
 
     If the check fails, it is tried again later, without delaying other deliveries. Raises Unavailable.
     """
     try:
-        return await _next_way(services, delivery_id)
+        return await _fall_back(services, delivery_id)
     except BudgetSpent as spent:
         await raise_alarm(services, spent)
         await _later(services, delivery_id, spent.wait)
@@ -107,7 +107,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
             await services.messaging.router.apply_receipt(tx, delivery.id, carrier, receipt)
 
 
-async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
+async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     await _ask_for_receipt(services, delivery_id)
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.deliveries.get(delivery_id)

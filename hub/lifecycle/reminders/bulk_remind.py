@@ -125,7 +125,7 @@ async def begin(
             tasks += [task for task in await tx.tasks.of_contract(contract) if task.state is TaskState.OPEN]
         if not tasks:
             raise BadInput("no signature is due for these contracts", field="contracts")
-        await tx.many.begin(act, tasks, actor, tx.now)
+        await tx.bulk_reminders.begin(act, tasks, actor, tx.now)
         await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
     return act
 
@@ -137,7 +137,7 @@ async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> b
     gives the act another job.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        contracts = [] if await tx.pause.get() else await tx.many.contracts_left(act, most)
+        contracts = [] if await tx.pause.get() else await tx.bulk_reminders.contracts_left(act, most)
     for contract in contracts:
         await _remind_one(services, act, contract)
     return len(contracts) == most
@@ -159,24 +159,24 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
 async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkOutcome) -> None:
     """Note the outcome of one contract that failed. The others continue. All of them keep their planned reminders."""
     async with services.database.transaction(EVERYTHING) as tx:
-        for task in await tx.many.tasks_left(act, contract):
-            await tx.many.end(act, task, verdict.value, tx.now)
+        for task in await tx.bulk_reminders.tasks_left(act, contract):
+            await tx.bulk_reminders.end(act, task, verdict.value, tx.now)
 
 
 async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.locked(contract_id)
-        left = set(await tx.many.tasks_left(act, contract_id))
+        left = set(await tx.bulk_reminders.tasks_left(act, contract_id))
         cases = [case for case in await _cases(services, tx, contract) if case.task.id in left]
         await tx.sessions.one_at_a_time(*{case.signer.person for case in cases})
         sent = 0
         for case in cases:
             verdict = await _act(services, tx, act, case, await _judge(services, tx, case))
             sent += verdict is BulkOutcome.SENT
-            await tx.many.end(act, case.task.id, verdict.value, tx.now)
+            await tx.bulk_reminders.end(act, case.task.id, verdict.value, tx.now)
         for task in left - {case.task.id for case in cases}:
-            await tx.many.end(act, task, BulkOutcome.NOBODY.value, tx.now)
-        if sent and (asked := await tx.many.of(act)):
+            await tx.bulk_reminders.end(act, task, BulkOutcome.NOBODY.value, tx.now)
+        if sent and (asked := await tx.bulk_reminders.of(act)):
             facts = {"tasks": sent, "act": str(act)}
             await tx.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
 

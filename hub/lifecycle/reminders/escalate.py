@@ -59,7 +59,7 @@ def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask
     return StaffTask(uuid4(), OPTED_OUT, text, signer.campus, now, signer.contract, signer.id)
 
 
-async def attend(services: Services) -> None:
+async def escalate_tasks(services: Services) -> None:
     """Assign owners to staff tasks, pass on tasks that were not taken, and send digests. Several workers may do so at
     once."""
     async with services.database.transaction(EVERYTHING) as tx:

@@ -99,7 +99,7 @@ def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
 # ---- sessions begun with a wrong pickup code
 
 
-async def nobody(tx: Transaction, secret: str) -> Visitor:
+async def visitor_of_code(tx: Transaction, secret: str) -> Visitor:
     """Return the pickup-code session that has no signer. Raises SessionNotValid."""
     visitor = await tx.visitors.by_secret(secret)
     if visitor is None or visitor.door != PICKUP_DOOR or not visitor.live(tx.now):
@@ -111,17 +111,17 @@ async def send_no_code(services: Services, secret: str) -> None:
     """Behave as `send_code` does, but send nothing. Raises Locked, TooSoon and BudgetSpent; only the phone number
     decides which."""
     async with services.database.transaction(EVERYTHING) as tx:
-        visitor = await nobody(tx, secret)
+        visitor = await visitor_of_code(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
         await refuse_at_phone(tx, visitor.phone, code=True)
         await refuse_code(services, tx, visitor.phone, DAY_OF.key)
         await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
 
 
-async def verify_nobody(services: Services, secret: str) -> None:
+async def refuse_unknown_code(services: Services, secret: str) -> None:
     """Behave as `verify_identity.verify` does after wrong answers. Raises WrongAnswer, Locked."""
     async with services.database.transaction(EVERYTHING) as tx:
-        visitor = await nobody(tx, secret)
+        visitor = await visitor_of_code(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
         await refuse_at_phone(tx, visitor.phone, code=False)
         await tx.sessions.add_wrong_answer(visitor.person, tx.now)
@@ -131,7 +131,7 @@ async def verify_nobody(services: Services, secret: str) -> None:
 async def ignore_question(services: Services, secret: str) -> None:
     """Behave as `questions.ask` does, but store nothing. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
-        await nobody(tx, secret)
+        await visitor_of_code(tx, secret)
 
 
 async def come_back(services: Services, secret: str) -> bytes:
@@ -142,5 +142,5 @@ async def come_back(services: Services, secret: str) -> bytes:
         if session is not None and session.live(tx.now):
             await tx.sessions.new_challenge(session.id, challenge)
         else:
-            await tx.visitors.new_challenge((await nobody(tx, secret)).id, challenge)
+            await tx.visitors.new_challenge((await visitor_of_code(tx, secret)).id, challenge)
     return challenge

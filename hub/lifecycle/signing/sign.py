@@ -231,7 +231,7 @@ async def prepared_file(services: Services, secret: str, request_id: UUID) -> by
 
 
 @dataclass(frozen=True)
-class Beside:
+class SignatureExtras:
     """Data that came with a signature: a passkey's answer and, for a signature made on our page, two hashes of the
     page's scripts: as the page reports it and as the hub serves it."""
 
@@ -246,11 +246,11 @@ class Beside:
         return {"scripts_reported_sha256": self.scripts_reported, "scripts_served_sha256": self.scripts_served}
 
 
-NOTHING = Beside()
+NO_EXTRAS = SignatureExtras()
 
 
 async def accept_signature(
-    services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside = NOTHING
+    services: Services, secret: str, request_id: UUID, raw_signature: bytes, extras: SignatureExtras = NO_EXTRAS
 ) -> TaskState:
     """Check the signature against the certificate and store it. A job embeds it later.
 
@@ -258,7 +258,7 @@ async def accept_signature(
     the record), DocumentChanged.
     """
     try:
-        return await _accept(services, secret, request_id, raw_signature, beside)
+        return await _accept(services, secret, request_id, raw_signature, extras)
     except WrongConfirmation as wrong:
         session, request = await load_request(services, secret, request_id)
         await note_wrong(services, request, f"signer:{session.signer}", wrong)
@@ -270,7 +270,9 @@ async def accept_signature(
         raise
 
 
-async def _accept(services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
+async def _accept(
+    services: Services, secret: str, request_id: UUID, raw_signature: bytes, extras: SignatureExtras
+) -> TaskState:
     async with services.database.transaction(EVERYTHING, opening_lock_of_request(request_id, secret)) as tx:
         contract = await tx.signatures.lock_contract_of(request_id, secret)
         if contract is None:
@@ -282,8 +284,8 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
         check_turn(visiting.contract, visiting.task)
         request = await _still_signable(tx, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
-        confirmation = await confirmed(services, tx, visiting, request, beside.given)
-        await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, beside.facts))
+        confirmation = await confirmed(services, tx, visiting, request, extras.given)
+        await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, extras.facts))
     return TaskState.SIGNED
 
 

@@ -22,12 +22,12 @@ from hub.model.contract.contract import Contract
 from hub.store.contract.contracts import ANSWERS, VERSION, Contracts
 from hub.store.kernel.cipher import NONCE_BYTES, Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import AttachmentRow, table_of
 
 ATTACHMENT: Table = table_of(AttachmentRow)
-_KEY: Final = SealedColumn.of(ATTACHMENT.c.key_sealed)
+_KEY: Final = EncryptedColumn.of(ATTACHMENT.c.key_sealed)
 _KEY_BITS: Final = 256
 _FIELDS: Final = set(Attachment.__dataclass_fields__)
 _ADD = SqlStatement(insert(ATTACHMENT))
@@ -81,13 +81,13 @@ class ContractAnswers:
     async def put(self, contract: Contract, sha256: str, shown: Mapping[str, Any]) -> Contract:
         """Write that the document `sha256` (hex) with these answers takes the place of the present one, whose file is
         no longer needed. The caller has locked the contract. Raises StaleVersion."""
-        sealed = self._cipher.seal_json(shown, ANSWERS.at(contract.id))
+        sealed = self._cipher.encrypt_json(shown, ANSWERS.at(contract.id))
         await self._connection.execute(_FORGET_FILE, {"of": contract.id, "document": contract.document})
         return await self._contracts.change(contract, document=sha256, issued_sha256=sha256, answers_sealed=sealed)
 
     async def add_attachment(self, attachment: Attachment, key: bytes) -> None:
         values = {name: getattr(attachment, name) for name in _FIELDS}
-        values["key_sealed"] = self._cipher.seal_bytes(key, _KEY.at(attachment.id))
+        values["key_sealed"] = self._cipher.encrypt_bytes(key, _KEY.at(attachment.id))
         await self._connection.execute(_ADD, values)
 
     async def list_attachments(self, contract: UUID) -> list[Attachment]:
@@ -104,7 +104,7 @@ class ContractAnswers:
         row = next((row for row in rows if row["id"] == attachment), None)
         if row is None:
             raise NotFound
-        return _attachment(row), self._cipher.open_bytes(row["key_sealed"], _KEY.at(attachment))
+        return _attachment(row), self._cipher.decrypt_bytes(row["key_sealed"], _KEY.at(attachment))
 
 
 def _attachment(row: Row) -> Attachment:

@@ -18,9 +18,9 @@ from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import JoinedJson, PackedJson
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
@@ -28,9 +28,9 @@ CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
-CONTRACT_DATA, ANSWERS = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(CONTRACT.c.answers_sealed)
+CONTRACT_DATA, ANSWERS = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(CONTRACT.c.answers_sealed)
 _PHONE, _ID_NUMBER, _EMAIL = (
-    SealedColumn.of(SIGNER.c[name]) for name in ("phone_sealed", "id_number_sealed", "email_sealed")
+    EncryptedColumn.of(SIGNER.c[name]) for name in ("phone_sealed", "id_number_sealed", "email_sealed")
 )
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _SEVERAL = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
@@ -119,7 +119,7 @@ class Contracts:
     async def add(self, contract: Contract, student_name: str) -> None:
         values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
         values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
-        sealed = self._cipher.seal_json(dict(contract.data), CONTRACT_DATA.at(contract.id))
+        sealed = self._cipher.encrypt_json(dict(contract.data), CONTRACT_DATA.at(contract.id))
         values |= {"data_sealed": sealed, "hub_tries": 0}
         await self._connection.execute(_ADD, values)
 
@@ -171,9 +171,10 @@ class Contracts:
         readable, pages = True, row["pages"]
         data: Mapping[str, Any] = {}
         try:
-            data = PackedJson(self._cipher.open_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"])), at_once=in_list)
+            packed = self._cipher.decrypt_bytes(row["data_sealed"], CONTRACT_DATA.at(row["id"]))
+            data = PackedJson(packed, at_once=in_list)
             if row["answers_sealed"] is not None:
-                answers = PackedJson(self._cipher.open_bytes(row["answers_sealed"], ANSWERS.at(row["id"])))
+                answers = PackedJson(self._cipher.decrypt_bytes(row["answers_sealed"], ANSWERS.at(row["id"])))
                 data, pages = JoinedJson(answers, data), answers["pages"]
         except (InvalidTag, ValueError, ContractUnreadable):
             readable = False
@@ -261,8 +262,10 @@ class Contracts:
     async def clear_stuck(self, contract: UUID, reason: str) -> bool:
         """Clear the mark. Return False if the contract is not stuck, or for another reason."""
         mine = (CONTRACT.c.id == contract) & (CONTRACT.c.stuck_reason == reason)
-        statement = CONTRACT.update().where(mine).values(stuck_since=None, stuck_reason=None)
-        return (await self._connection.execute(statement)).rowcount == 1
+        cleared = await self._connection.execute(
+            CONTRACT.update().where(mine).values(stuck_since=None, stuck_reason=None)
+        )
+        return cleared.rowcount == 1
 
     # ---- signers
 
@@ -270,11 +273,11 @@ class Contracts:
         values = {name: getattr(signer, name) for name in _SIGNER_FIELDS & set(SIGNER.c.keys())}
         values |= self._phone_hashes(signer.phone)
         values |= {"role": signer.role.value, "channels": list(signer.channels), "salt": salt}
-        seal = self._cipher.seal
-        values |= {"phone_sealed": seal(signer.phone, _PHONE.at(signer.id))}
-        values |= {"id_number_sealed": seal(signer.id_number, _ID_NUMBER.at(signer.id))}
+        encrypt = self._cipher.encrypt
+        values |= {"phone_sealed": encrypt(signer.phone, _PHONE.at(signer.id))}
+        values |= {"id_number_sealed": encrypt(signer.id_number, _ID_NUMBER.at(signer.id))}
         values["id_tail_hash"] = self._cipher.found_by("id-tail", signer.id_number[-4:].upper())
-        values["email_sealed"] = seal(signer.email, _EMAIL.at(signer.id)) if signer.email else None
+        values["email_sealed"] = encrypt(signer.email, _EMAIL.at(signer.id)) if signer.email else None
         await self._connection.write(_ADD_SIGNER, values)
 
     async def signers(self, contract: UUID) -> list[Signer]:
@@ -344,7 +347,7 @@ class Contracts:
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
         """Write another phone number (E.164) to these signers."""
         for signer in sorted(signers):
-            values = {"phone_sealed": self._cipher.seal(phone, _PHONE.at(signer))} | self._phone_hashes(phone)
+            values = {"phone_sealed": self._cipher.encrypt(phone, _PHONE.at(signer))} | self._phone_hashes(phone)
             await self._connection.execute(SIGNER.update().where(SIGNER.c.id == signer).values(values))
 
     def _phone_hashes(self, phone: str) -> dict[str, bytes]:
@@ -361,21 +364,14 @@ class Contracts:
     def read_signer(self, row: Row | Mapping[str, Any]) -> Signer:
         """Return the signer of a row of the signers' table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
-        opened = self._cipher.open
-        if not self._cipher.opens(row["phone_sealed"], _PHONE.at(row["id"])):
+        decrypt = self._cipher.decrypt
+        if not self._cipher.can_decrypt(row["phone_sealed"], _PHONE.at(row["id"])):
             raise ContractUnreadable(f"signer {row['id']}: sealed under another key, or altered")
-        return Signer(
-            **(
-                values
-                | {
-                    "role": Role(row["role"]),
-                    "channels": tuple(row["channels"]),
-                    "phone": opened(row["phone_sealed"], _PHONE.at(row["id"])),
-                    "id_number": opened(row["id_number_sealed"], _ID_NUMBER.at(row["id"])),
-                    "email": opened(row["email_sealed"], _EMAIL.at(row["id"])) if row["email_sealed"] else None,
-                }
-            )
-        )
+        values |= {"role": Role(row["role"]), "channels": tuple(row["channels"])}
+        values["phone"] = decrypt(row["phone_sealed"], _PHONE.at(row["id"]))
+        values["id_number"] = decrypt(row["id_number_sealed"], _ID_NUMBER.at(row["id"]))
+        values["email"] = decrypt(row["email_sealed"], _EMAIL.at(row["id"])) if row["email_sealed"] else None
+        return Signer(**values)
 
     # ---- files
 

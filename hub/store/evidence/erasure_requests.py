@@ -15,11 +15,11 @@ from hub.model.evidence.erasure_request import ErasureRequest
 from hub.model.evidence.person_data import SoughtPerson
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import ErasureRequestRow, table_of
 
 REQUEST: Table = table_of(ErasureRequestRow)
-_SOUGHT = SealedColumn.of(REQUEST.c.sought_sealed)
+_SOUGHT = EncryptedColumn.of(REQUEST.c.sought_sealed)
 
 
 class ErasureRequests:
@@ -30,7 +30,7 @@ class ErasureRequests:
     async def add(self, request: ErasureRequest) -> None:
         said = json.dumps({"sought": asdict(request.sought), "reason": request.reason}, ensure_ascii=False)
         values = {name: getattr(request, name) for name in ("id", "campus", "asked_by", "asked_at")}
-        sealed = self._cipher.seal(said, _SOUGHT.at(request.id))
+        sealed = self._cipher.encrypt(said, _SOUGHT.at(request.id))
         await self._connection.execute(insert(REQUEST).values(values | {"sought_sealed": sealed}))
 
     async def list_all(self) -> Sequence[ErasureRequest]:
@@ -56,7 +56,7 @@ class ErasureRequests:
         await self._connection.execute(REQUEST.delete().where(over))
 
     def _read(self, row: Row) -> ErasureRequest:
-        said = json.loads(self._cipher.open(row["sought_sealed"], _SOUGHT.at(row["id"])))
+        said = json.loads(self._cipher.decrypt(row["sought_sealed"], _SOUGHT.at(row["id"])))
         return ErasureRequest(
             row["id"],
             row["campus"],

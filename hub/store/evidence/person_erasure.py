@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import (
     AppKeyRow,
     AttachmentRow,
@@ -58,10 +58,10 @@ VALUE, ENROLMENT, INBOUND = table_of(PersonalValueRow), table_of(EnrolmentRow), 
 VISITOR, SCAN, APP_KEY, PASSKEY = (table_of(row) for row in (VisitorRow, PosterScanRow, AppKeyRow, PasskeyRow))
 CODE, WRONG = table_of(OneTimeCodeRow), table_of(WrongAnswerRow)
 HASH_BYTES = 32
-_DATA, _PEOPLE = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(ENROLMENT.c.people_sealed)
-_PHONE, _ID_NUMBER = SealedColumn.of(SIGNER.c.phone_sealed), SealedColumn.of(SIGNER.c.id_number_sealed)
-_TO, _NEW = SealedColumn.of(DELIVERY.c.to_sealed), SealedColumn.of(CHANGE.c.new_sealed)
-_LABEL = SealedColumn.of(APP_KEY.c.label_sealed)
+_DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(ENROLMENT.c.people_sealed)
+_PHONE, _ID_NUMBER = EncryptedColumn.of(SIGNER.c.phone_sealed), EncryptedColumn.of(SIGNER.c.id_number_sealed)
+_TO, _NEW = EncryptedColumn.of(DELIVERY.c.to_sealed), EncryptedColumn.of(CHANGE.c.new_sealed)
+_LABEL = EncryptedColumn.of(APP_KEY.c.label_sealed)
 
 
 def _no_hash() -> bytes:
@@ -114,12 +114,12 @@ class PersonErasure:
     async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
         mine = CONTRACT.c.id == part.contract
         sealed = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
-        data = self._cipher.open_json(sealed, _DATA.at(part.contract))
+        data = self._cipher.decrypt_json(sealed, _DATA.at(part.contract))
         # The texts of the contract are erased like its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
         data.pop("to_fill_in", None)
-        values: dict[str, Any] = {"data_sealed": self._cipher.seal_json(data, _DATA.at(part.contract))}
+        values: dict[str, Any] = {"data_sealed": self._cipher.encrypt_json(data, _DATA.at(part.contract))}
         values["answers_sealed"] = None
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
 
@@ -145,14 +145,14 @@ class PersonErasure:
 
     def _emptied_message(self, delivery: UUID) -> dict[str, Any]:
         values: dict[str, Any] = {
-            "to_sealed": self._cipher.seal("", _TO.at(delivery)),
+            "to_sealed": self._cipher.encrypt("", _TO.at(delivery)),
             "to_hash": _no_hash(),
             "text": ERASED,
         }
         return values | {"variables": {}, "failure": None, "person": None}
 
     async def _erase_signer(self, signer: UUID) -> None:
-        seal = self._cipher.seal
+        seal = self._cipher.encrypt
         values: dict[str, Any] = {
             "name": ERASED,
             "phone_sealed": seal("", _PHONE.at(signer)),
@@ -177,7 +177,7 @@ class PersonErasure:
     async def _erase_phone_changes(self, signer: UUID) -> None:
         for change in await self._connection.scalars(select(CHANGE.c.id).where(CHANGE.c.signer == signer)):
             values: dict[str, Any] = {
-                "new_sealed": self._cipher.seal("", _NEW.at(change)),
+                "new_sealed": self._cipher.encrypt("", _NEW.at(change)),
                 "new_hash": _no_hash(),
                 "old_hash": _no_hash(),
             }
@@ -193,10 +193,10 @@ class PersonErasure:
             await self._run(ENROLMENT.delete().where(mine))
             return
         sealed = await self._connection.scalar(select(ENROLMENT.c.people_sealed).where(mine).with_for_update())
-        people = redact_people(self._cipher.open_json(sealed, _PEOPLE.at(line["id"])), person, words)
+        people = redact_people(self._cipher.decrypt_json(sealed, _PEOPLE.at(line["id"])), person, words)
         people["signers"] = [each for each in people["signers"] if each.get("name") != ERASED]
         await self._run(
-            ENROLMENT.update().where(mine), people_sealed=self._cipher.seal_json(people, _PEOPLE.at(line["id"]))
+            ENROLMENT.update().where(mine), people_sealed=self._cipher.encrypt_json(people, _PEOPLE.at(line["id"]))
         )
 
     async def erase_messages(self, person: KnownPerson) -> None:
@@ -216,7 +216,7 @@ class PersonErasure:
         await self._run(CODE.update().where(CODE.c.person.in_(keys)), person=_nobody())
         for row in await self._connection.execute(select(APP_KEY.c.id).where(APP_KEY.c.person.in_(keys))):
             ended: dict[str, Any] = {
-                "label_sealed": self._cipher.seal("", _LABEL.at(row["id"])),
+                "label_sealed": self._cipher.encrypt("", _LABEL.at(row["id"])),
                 "evidence": None,
                 "challenge": None,
                 "person": _nobody(),

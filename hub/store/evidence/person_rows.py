@@ -25,7 +25,7 @@ from hub.model.evidence.person_data import (
 from hub.store.contract.contracts import Contracts
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, EnrolmentRow, InboundMessageRow, SignerRow, table_of
 
@@ -34,8 +34,8 @@ SIGNER: Table = table_of(SignerRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 INBOUND: Table = table_of(InboundMessageRow)
 ROWS_AT_ONCE = 200
-_DATA, _PEOPLE = SealedColumn.of(CONTRACT.c.data_sealed), SealedColumn.of(ENROLMENT.c.people_sealed)
-_TEXT = SealedColumn.of(INBOUND.c.text_sealed)
+_DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(ENROLMENT.c.people_sealed)
+_TEXT = EncryptedColumn.of(INBOUND.c.text_sealed)
 _SHOWN = (
     "number",
     "campus",
@@ -178,11 +178,13 @@ class PersonRows:
             if sought.fits(on_file):
                 yield row, on_file
 
-    async def _opened(self, statement: SqlStatement, sealed: SealedColumn) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
+    async def _opened(
+        self, statement: SqlStatement, sealed: EncryptedColumn
+    ) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
         """Yield each row with its decrypted JSON. Skip rows that cannot be decrypted, which `keys check` lists."""
         async for row in self._connection.stream(statement, {}, ROWS_AT_ONCE):
             try:
-                yield row, self._cipher.open_json(row[sealed.column], sealed.at(row["id"]))
+                yield row, self._cipher.decrypt_json(row[sealed.column], sealed.at(row["id"]))
             except (InvalidTag, ValueError):
                 continue
 
@@ -234,7 +236,7 @@ class PersonRows:
             {
                 "id": row["id"],
                 "received_at": row["received_at"],
-                "text": self._cipher.open(row["text_sealed"], _TEXT.at(row["id"])),
+                "text": self._cipher.decrypt(row["text_sealed"], _TEXT.at(row["id"])),
             }
             for row in wrote
         ]

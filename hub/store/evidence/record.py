@@ -23,8 +23,8 @@ from hub.model.evidence.record_facts import (
 )
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
@@ -32,7 +32,7 @@ ENTRY: Table = table_of(RecordEntryRow)
 VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
-_VALUE = SealedColumn.of(VALUE.c.value_sealed)
+_VALUE = EncryptedColumn.of(VALUE.c.value_sealed)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
@@ -198,10 +198,10 @@ class Record:
         return words
 
     def _seal(self, value: str, contract: UUID, commitment: str) -> bytes:
-        return self._cipher.seal(value, _VALUE.at(contract, commitment))
+        return self._cipher.encrypt(value, _VALUE.at(contract, commitment))
 
     def _open(self, row: Row) -> str:
-        return self._cipher.open(row["value_sealed"], _VALUE.at(row["contract"], row["commitment"]))
+        return self._cipher.decrypt(row["value_sealed"], _VALUE.at(row["contract"], row["commitment"]))
 
     async def _delete(self, which: ColumnElement[bool]) -> list[str]:
         """Delete values from the side table. Return the texts among them."""

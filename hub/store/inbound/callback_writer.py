@@ -20,7 +20,7 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import CallbackRow, table_of
 
 _GONE = (
@@ -30,7 +30,7 @@ _GONE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server closed the connection while a statement was being sent
 )
-CALL = SealedColumn.of(table_of(CallbackRow).c.call_sealed)
+CALL = EncryptedColumn.of(table_of(CallbackRow).c.call_sealed)
 # The channel of NOTIFY on which workers listen for webhooks.
 CALLS_CAME = "calls_came"
 # A second run with the same ids changes nothing, so a statement whose answer was lost can be repeated.
@@ -62,10 +62,10 @@ class StoredCallback:
             "unread": [_unread(each) for each in heard.unread],
         }
         identity = uuid4()
-        return cls(identity, provider, cipher.seal_json(told, CALL.at(identity)), at)
+        return cls(identity, provider, cipher.encrypt_json(told, CALL.at(identity)), at)
 
 
-class Inlet:
+class CallbackWriter:
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[Row]]]) -> None:
         self._connect = connect
         self._connection: asyncpg.Connection[Row] | None = None

@@ -55,7 +55,7 @@ class Callbacks:
         return [self._read(row) for row in rows]
 
     def _read(self, row: Row) -> Callback:
-        told = self._cipher.open_json(row["call_sealed"], CALL.at(row["id"]))
+        told = self._cipher.decrypt_json(row["call_sealed"], CALL.at(row["id"]))
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
         unread = tuple(Unread(**each) for each in told.get("unread", ()))
         return Callback(
@@ -89,7 +89,7 @@ class Callbacks:
     async def kept(self, callback: Callback, at: datetime) -> None:
         """Mark a webhook as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
-        sealed = self._cipher.seal_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
+        sealed = self._cipher.encrypt_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
         values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 

@@ -14,7 +14,7 @@ from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import InboundMessageRow, table_of
 
@@ -30,7 +30,7 @@ _WAITING = SqlStatement(
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_SENDER, _TEXT = SealedColumn.of(INBOUND.c.sender_sealed), SealedColumn.of(INBOUND.c.text_sealed)
+_SENDER, _TEXT = EncryptedColumn.of(INBOUND.c.sender_sealed), EncryptedColumn.of(INBOUND.c.text_sealed)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class InboundMessages:
             "provider": provider,
             "reference": message.reference,
             "received_at": at,
-            "sender_sealed": self._cipher.seal(message.sender, _SENDER.at(identity)),
-            "text_sealed": self._cipher.seal(message.text, _TEXT.at(identity)),
+            "sender_sealed": self._cipher.encrypt(message.sender, _SENDER.at(identity)),
+            "text_sealed": self._cipher.encrypt(message.text, _TEXT.at(identity)),
             "sender_hash": self._cipher.found_by("phone", message.sender),
             "wish": wish.value,
         }
@@ -91,6 +91,6 @@ class InboundMessages:
         return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
 
     def _written(self, row: Row) -> Written:
-        sender = self._cipher.open(row["sender_sealed"], _SENDER.at(row["id"]))
-        text = self._cipher.open(row["text_sealed"], _TEXT.at(row["id"]))
+        sender = self._cipher.decrypt(row["sender_sealed"], _SENDER.at(row["id"]))
+        text = self._cipher.decrypt(row["text_sealed"], _TEXT.at(row["id"]))
         return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])

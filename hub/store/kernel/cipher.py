@@ -31,7 +31,7 @@ PREFIX_BYTES = len(BOUND) + KEY_ID_BYTES
 
 
 @dataclass(frozen=True)
-class SealingState:
+class EncryptionState:
     """What the database says: the id (hex) of the current key, empty for none, and whether to refuse unbound values."""
 
     current: str = ""
@@ -44,25 +44,25 @@ class Cipher:
         self._first = AESGCM(keys.columns)
         self._opened = {key_id_of(keys.columns): self._first}
         self._lookup = keys.lookup
-        self.state = SealingState()
+        self.state = EncryptionState()
 
     def observe(self, current: str, refuses_unbound: bool) -> None:
         """Remember what the database says: which key is current, and whether to refuse unbound values."""
         if (current, refuses_unbound) != (self.state.current, self.state.refuses_unbound):
-            self.state = SealingState(current, refuses_unbound)
+            self.state = EncryptionState(current, refuses_unbound)
 
-    def seal(self, value: str, name: bytes) -> bytes:
-        """Encrypt a text. `name`: see `SealedColumn.at`."""
-        return self.seal_bytes(value.encode(), name)
+    def encrypt(self, value: str, name: bytes) -> bytes:
+        """Encrypt a text. `name`: see `EncryptedColumn.at`."""
+        return self.encrypt_bytes(value.encode(), name)
 
-    def seal_bytes(self, value: bytes, name: bytes) -> bytes:
+    def encrypt_bytes(self, value: bytes, name: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
         if not self.state.current:
             return nonce + self._first.encrypt(nonce, value, None)
         key = bytes.fromhex(self.state.current)
         return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
-    def open_bytes(self, sealed: bytes, name: bytes) -> bytes:
+    def decrypt_bytes(self, sealed: bytes, name: bytes) -> bytes:
         """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or lacks its key."""
         if sealed.startswith(BOUND) and (aead := self._find(sealed[len(BOUND) : PREFIX_BYTES])):
             body = sealed[PREFIX_BYTES:]
@@ -71,24 +71,24 @@ class Cipher:
             raise InvalidTag
         return self._first.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
 
-    def open(self, sealed: bytes, name: bytes) -> str:
-        return self.open_bytes(sealed, name).decode()
+    def decrypt(self, sealed: bytes, name: bytes) -> str:
+        return self.decrypt_bytes(sealed, name).decode()
 
-    def seal_json(self, value: Any, name: bytes) -> bytes:
+    def encrypt_json(self, value: Any, name: bytes) -> bytes:
         """Encrypt a value as JSON. A long text is compressed first."""
-        return self.seal_bytes(pack(json.dumps(value, ensure_ascii=False, sort_keys=True)), name)
+        return self.encrypt_bytes(pack(json.dumps(value, ensure_ascii=False, sort_keys=True)), name)
 
-    def opens(self, sealed: bytes, name: bytes) -> bool:
+    def can_decrypt(self, sealed: bytes, name: bytes) -> bool:
         """Return whether this value was encrypted for this row and column with a key of the hub, and is unchanged."""
         try:
-            self.open_bytes(sealed, name)
+            self.decrypt_bytes(sealed, name)
         except (InvalidTag, ValueError):
             return False
         return True
 
-    def open_json(self, sealed: bytes, name: bytes) -> Any:
+    def decrypt_json(self, sealed: bytes, name: bytes) -> Any:
         """Return the value. Raises InvalidTag, ValueError."""
-        return json.loads(unpack(self.open_bytes(sealed, name)))
+        return json.loads(unpack(self.decrypt_bytes(sealed, name)))
 
     def _key(self, key: bytes) -> AESGCM:
         if found := self._find(key):
@@ -98,7 +98,7 @@ class Cipher:
     def _find(self, key: bytes) -> AESGCM | None:
         """Return a key by its id, or None. If it is new since the start of this process, it is read from its file."""
         if key not in self._opened:
-            self._opened |= {key_id_of(each): AESGCM(each) for each in self._keys.list_sealing_keys()}
+            self._opened |= {key_id_of(each): AESGCM(each) for each in self._keys.list_encryption_keys()}
         return self._opened.get(key)
 
     # ---- keyed hashes. They have a key of their own, which does not change when the encryption keys change

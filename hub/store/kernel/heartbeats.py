@@ -21,7 +21,7 @@ _LIVES = SqlStatement(
 _FORGET = SqlStatement(HEARTBEAT.delete().where(HEARTBEAT.c.at < bindparam("before")))
 
 
-class Operations:
+class Heartbeats:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 

@@ -74,7 +74,7 @@ class Keys:
             raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")
         return replace(cls.derived_from(master), folder=path.parent)
 
-    def list_sealing_keys(self) -> list[bytes]:
+    def list_encryption_keys(self) -> list[bytes]:
         """Return every key that encrypts columns: the first, derived one, those in the folder, and retired ones.
 
         Raises ValueError for a file that does not contain the key that its name says.

@@ -15,9 +15,9 @@ from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, State
 from hub.model.messaging.message import Purpose
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
@@ -27,7 +27,7 @@ from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
-_TO = SealedColumn.of(DELIVERY.c.to_sealed)
+_TO = EncryptedColumn.of(DELIVERY.c.to_sealed)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _COLUMNS = [column.name for column in DELIVERY.c]
@@ -140,7 +140,7 @@ class Deliveries:
     def _row(self, delivery: Delivery, person: str | None) -> dict[str, Any]:
         values = vars(delivery) | {"state": delivery.state.value, "variables": json.dumps(dict(delivery.variables))}
         values |= {"person": person, "to_hash": self._phone(delivery.to)}
-        return values | {"to_sealed": self._cipher.seal(delivery.to, _TO.at(delivery.id))}
+        return values | {"to_sealed": self._cipher.encrypt(delivery.to, _TO.at(delivery.id))}
 
     async def get(self, delivery: UUID) -> Delivery | None:
         row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
@@ -352,7 +352,10 @@ class Deliveries:
         return Delivery(
             **(
                 values
-                | {"state": DeliveryState(row["state"]), "to": self._cipher.open(row["to_sealed"], _TO.at(row["id"]))}
+                | {
+                    "state": DeliveryState(row["state"]),
+                    "to": self._cipher.decrypt(row["to_sealed"], _TO.at(row["id"])),
+                }
             )
         )
 

@@ -21,7 +21,7 @@ _UNFINISHED = SqlStatement(select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.ask
 
 
 @dataclass(frozen=True)
-class ManyReminded:
+class BulkReminderCounts:
     """One bulk reminder. `counts`: number of tasks by outcome; `left`: tasks without an outcome yet."""
 
     asked_by: str
@@ -34,7 +34,7 @@ class ManyReminded:
         return sum(self.counts.values())
 
 
-class Many:
+class BulkReminders:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -68,7 +68,7 @@ class Many:
         mine = (ITEM.c.act == act) & (ITEM.c.task == task) & _LEFT
         await self._connection.execute(ITEM.update().where(mine).values(outcome=outcome, ended_at=at))
 
-    async def of(self, act: UUID) -> ManyReminded | None:
+    async def of(self, act: UUID) -> BulkReminderCounts | None:
         columns = (
             ITEM.c.outcome,
             func.count().label("n"),
@@ -80,7 +80,7 @@ class Many:
         if not rows:
             return None
         counts = {row["outcome"]: int(row["n"]) for row in rows}
-        return ManyReminded(rows[0]["by"], rows[0]["at"], counts.pop(None, 0), counts)
+        return BulkReminderCounts(rows[0]["by"], rows[0]["at"], counts.pop(None, 0), counts)
 
     async def unfinished(self, before: datetime) -> list[UUID]:
         """Return acts that were created before `before` and have tasks left, whatever the state of their job."""

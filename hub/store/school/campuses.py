@@ -127,7 +127,7 @@ class School:
         rows = [
             {name: getattr(enrolment, name) for name in _PLAIN}
             | {
-                "people_sealed": self._cipher.seal_json(enrolment.people, PEOPLE.at(enrolment.id)),
+                "people_sealed": self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id)),
                 "created_at": at,
                 "findable": True,
             }

@@ -17,15 +17,15 @@ from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentLine, Enro
 from hub.model.staff.accounts import Scope
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, EnrolmentPhoneRow, EnrolmentRow, table_of
 
 ENROLMENT: Table = table_of(EnrolmentRow)
 PHONE: Table = table_of(EnrolmentPhoneRow)
 CONTRACT: Table = table_of(ContractRow)
-PEOPLE = SealedColumn.of(ENROLMENT.c.people_sealed)
+PEOPLE = EncryptedColumn.of(ENROLMENT.c.people_sealed)
 # Greater than every character of a name.
 LAST_CHARACTER = "\U0010ffff"
 PHONE_COLUMNS = ("phone_hash", "enrolment", "campus")
@@ -47,7 +47,7 @@ def phone_rows(cipher: Cipher, enrolments: Iterable[Enrolment]) -> list[dict[str
 
 def enrolment_of_row(cipher: Cipher, row: Row) -> Enrolment:
     values = {name: row[name] for name in _READ}
-    return Enrolment(**values, people=cipher.open_json(row["people_sealed"], PEOPLE.at(row["id"])))
+    return Enrolment(**values, people=cipher.decrypt_json(row["people_sealed"], PEOPLE.at(row["id"])))
 
 
 class Enrolments:
@@ -142,7 +142,7 @@ class Enrolments:
         values: dict[str, Any] = {
             name: getattr(enrolment, name) for name in ("campus", "course", "student_name", "external_id")
         }
-        sealed = self._cipher.seal_json(enrolment.people, PEOPLE.at(enrolment.id))
+        sealed = self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id))
         values |= {"people_sealed": sealed, "changed_at": at, "changed_by": by}
         values |= {"student_hash": self._cipher.found_by("enrolment", person), "findable": True}
         try:

@@ -13,11 +13,11 @@ from hub.model.school.guest import Visitor
 from hub.model.signing.session import hash_secret
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)
-_PHONE, _NAME = SealedColumn.of(VISITOR.c.phone_sealed), SealedColumn.of(VISITOR.c.name_sealed)
+_PHONE, _NAME = EncryptedColumn.of(VISITOR.c.phone_sealed), EncryptedColumn.of(VISITOR.c.name_sealed)
 # Ended sessions are deleted after this time, since they contain phone numbers.
 KEPT = timedelta(days=1)
 
@@ -35,10 +35,10 @@ class Visitors:
         values: dict[str, Any] = {name: getattr(visitor, name) for name in _PLAIN}
         values |= {
             "secret_hash": hash_secret(secret),
-            "phone_sealed": self._cipher.seal(visitor.phone, _PHONE.at(visitor.id)),
+            "phone_sealed": self._cipher.encrypt(visitor.phone, _PHONE.at(visitor.id)),
         }
         values |= {"phone_hash": self._cipher.found_by("phone", visitor.phone)}
-        values |= {"name_sealed": self._cipher.seal(visitor.name, _NAME.at(visitor.id)) if visitor.name else None}
+        values |= {"name_sealed": self._cipher.encrypt(visitor.name, _NAME.at(visitor.id)) if visitor.name else None}
         await self._connection.execute(insert(VISITOR).values(values))
 
     async def forget_ended(self, now: datetime) -> None:
@@ -70,8 +70,8 @@ class Visitors:
 
     def _visitor(self, row: Row) -> Visitor:
         values = {name: row[name] for name in _PLAIN}
-        name = self._cipher.open(row["name_sealed"], _NAME.at(row["id"])) if row["name_sealed"] else ""
-        return Visitor(**values, phone=self._cipher.open(row["phone_sealed"], _PHONE.at(row["id"])), name=name)
+        name = self._cipher.decrypt(row["name_sealed"], _NAME.at(row["id"])) if row["name_sealed"] else ""
+        return Visitor(**values, phone=self._cipher.decrypt(row["phone_sealed"], _PHONE.at(row["id"])), name=name)
 
 
 _PLAIN = set(Visitor.__dataclass_fields__) - {"phone", "name"}

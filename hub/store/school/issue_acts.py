@@ -17,15 +17,15 @@ from hub.model.school.issue_many import FailedItem, IssueAct, IssueFailure, Issu
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
 
 ACT: Table = table_of(IssueActRow)
 ITEM: Table = table_of(IssueItemRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
-_FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
+_FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
 _COLUMNS = ("act", "enrolment", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
@@ -100,7 +100,9 @@ class IssueActs(ActItems):
 
     def _failed(self, act: UUID, row: Row) -> FailedItem:
         sealed = row["failure_sealed"]
-        failure = IssueFailure(**self._cipher.open_json(sealed, _FAILURE.at(act, row["enrolment"]))) if sealed else None
+        failure = (
+            IssueFailure(**self._cipher.decrypt_json(sealed, _FAILURE.at(act, row["enrolment"]))) if sealed else None
+        )
         return FailedItem(row["enrolment"], row["student_name"], IssueOutcome(row["outcome"]), failure)
 
     async def end(
@@ -108,7 +110,7 @@ class IssueActs(ActItems):
     ) -> None:
         """Write the outcome, in the transaction of the contract."""
         mine = self.tables.is_item(act, enrolment) & self.tables.left
-        sealed = self._cipher.seal_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
+        sealed = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
         values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": sealed}
         await self._connection.execute(ITEM.update().where(mine).values(values))
 

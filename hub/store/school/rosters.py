@@ -13,12 +13,12 @@ from hub.errors import NotFound
 from hub.model.school.roster_upload import RosterUpload
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import RosterTitlesRow, RosterUploadRow, table_of
 
 UPLOAD: Table = table_of(RosterUploadRow)
 TITLES: Table = table_of(RosterTitlesRow)
-_DATA = SealedColumn.of(UPLOAD.c.data_sealed)
+_DATA = EncryptedColumn.of(UPLOAD.c.data_sealed)
 
 
 class Rosters:
@@ -28,7 +28,7 @@ class Rosters:
 
     async def add_upload(self, upload: RosterUpload) -> None:
         values: dict[str, Any] = {name: getattr(upload, name) for name in _PLAIN}
-        values |= {"data_sealed": self._cipher.seal_bytes(upload.data, _DATA.at(upload.id))}
+        values |= {"data_sealed": self._cipher.encrypt_bytes(upload.data, _DATA.at(upload.id))}
         await self._connection.execute(insert(UPLOAD).values(values))
 
     async def get_upload(self, upload: UUID) -> RosterUpload:
@@ -37,7 +37,7 @@ class Rosters:
         if row is None:
             raise NotFound("there is no such roster any more")
         values = {name: row[name] for name in _PLAIN}
-        return RosterUpload(**values, data=self._cipher.open_bytes(row["data_sealed"], _DATA.at(row["id"])))
+        return RosterUpload(**values, data=self._cipher.decrypt_bytes(row["data_sealed"], _DATA.at(row["id"])))
 
     async def list_uploads(self, limit: int = 10) -> list[RosterUpload]:
         """Return the newest uploads, without their content."""

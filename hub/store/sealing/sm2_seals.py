@@ -12,12 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealSm2Row, table_of
 
 SM2: Table = table_of(SealSm2Row)
-_KEY = SealedColumn.of(SM2.c.key_sealed)
+_KEY = EncryptedColumn.of(SM2.c.key_sealed)
 _GET = SqlStatement(select(SM2).where(SM2.c.seal == bindparam("seal")))
 
 
@@ -31,7 +31,8 @@ class Sm2Seals:
         values: dict[str, Any] = {name: getattr(sm2, name) for name in _PLAIN}
         values |= {"chain": list(sm2.chain), "key_place": sm2.key_place.value}
         values |= {"width": sm2.size[0], "height": sm2.size[1]}
-        values["key_sealed"] = self._cipher.seal_bytes(sm2.private_key, _KEY.at(sm2.seal)) if sm2.private_key else None
+        key = sm2.private_key
+        values["key_sealed"] = self._cipher.encrypt_bytes(key, _KEY.at(sm2.seal)) if key else None
         statement = insert(SM2).values(values)
         changed = {name: statement.excluded[name] for name in values if name != "seal"}
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["seal"], set_=changed))
@@ -58,7 +59,7 @@ class Sm2Seals:
             chain=tuple(row["chain"]),
             size=(row["width"], row["height"]),
             key_place=Sm2KeyPlace(row["key_place"]),
-            private_key=self._cipher.open_bytes(sealed, _KEY.at(row["seal"])) if sealed else None,
+            private_key=self._cipher.decrypt_bytes(sealed, _KEY.at(row["seal"])) if sealed else None,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import DatabaseUnavailable, WrongInstallation
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.server.connections import connected
 
 _BIND = """
@@ -108,14 +108,14 @@ async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
 
 
 async def oldest_sealed(owner_dsn: str) -> tuple[bytes, bytes] | None:
-    """Return a value that was encrypted with the database's first master key, with its name (see `SealedColumn.at`);
+    """Return a value that was encrypted with the database's first master key, with its name (see `EncryptedColumn.at`);
     None if there is no such value."""
     async with connected(owner_dsn) as connection:
         row = await connection.fetchrow(_OLDEST_SEALED)
     if row is None:
         return None
     table, column = row["named"].split(".")
-    return row["sealed"], SealedColumn(table, column).at(row["id"])
+    return row["sealed"], EncryptedColumn(table, column).at(row["id"])
 
 
 async def _row(dsn: str) -> dict[str, Any]:

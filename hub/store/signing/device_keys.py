@@ -15,14 +15,14 @@ from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 
 KEY: Table = table_of(AppKeyRow)
 SESSION: Table = table_of(SigningSessionRow)
 REQUEST: Table = table_of(SignatureRequestRow)
-_LABEL = SealedColumn.of(KEY.c.label_sealed)
+_LABEL = EncryptedColumn.of(KEY.c.label_sealed)
 _LIVE = KEY.c.revoked_at.is_(None)
 _OF = select(KEY).where(KEY.c.spki_hash == bindparam("spki"))
 _FIND, _HOLD = SqlStatement(_OF), SqlStatement(_OF.with_for_update(read=True))
@@ -104,12 +104,15 @@ class AppKeys:
     def _values(self, key: AppKey) -> dict[str, Any]:
         values = {name: getattr(key, name) for name in _FIELDS - {"label"}}
         values |= {"attestation": key.attestation.value, "reasons": list(key.reasons)}
-        return values | {"label_sealed": self._cipher.seal(key.label, _LABEL.at(key.id)), "spki_hash": _hash(key.spki)}
+        return values | {
+            "label_sealed": self._cipher.encrypt(key.label, _LABEL.at(key.id)),
+            "spki_hash": _hash(key.spki),
+        }
 
     def _key(self, row: Row) -> AppKey:
         values = {name: row[name] for name in _FIELDS - {"label"}}
         values |= {"attestation": Attestation(row["attestation"]), "reasons": tuple(row["reasons"])}
-        return AppKey(**values, label=self._cipher.open(row["label_sealed"], _LABEL.at(row["id"])))
+        return AppKey(**values, label=self._cipher.decrypt(row["label_sealed"], _LABEL.at(row["id"])))
 
 
 _FIELDS = set(AppKey.__dataclass_fields__)

@@ -15,15 +15,15 @@ from hub.model.staff.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind,
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.sealed_column import SealedColumn
 from hub.store.tables import BulkActRow, BulkItemRow, ContractRow, table_of
 
 ACT: Table = table_of(BulkActRow)
 ITEM: Table = table_of(BulkItemRow)
 CONTRACT: Table = table_of(ContractRow)
-_REASON = SealedColumn.of(ACT.c.reason_sealed)
-_FAILURE = SealedColumn.of(ITEM.c.failure_sealed)
+_REASON = EncryptedColumn.of(ACT.c.reason_sealed)
+_FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
 OF_BULK = ActTables(ACT, ITEM, "contract", "verdict")
 _COLUMNS = ("act", "contract", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
@@ -40,7 +40,7 @@ class BulkActs(ActItems):
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
         """Store an act with its contracts, in this order. Return False, and change nothing, if it has already begun. A
         second click waits for the first one."""
-        sealed = self._cipher.seal_json(act.reason, _REASON.at(act.id)) if act.reason else None
+        sealed = self._cipher.encrypt_json(act.reason, _REASON.at(act.id)) if act.reason else None
         values = {name: getattr(act, name) for name in _PLAIN} | {"kind": act.kind.value, "reason_sealed": sealed}
         if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
             return False
@@ -81,13 +81,15 @@ class BulkActs(ActItems):
 
     def _result(self, act: UUID, row: Row) -> BulkResult:
         sealed = row["failure_sealed"]
-        failure = BulkFailure(**self._cipher.open_json(sealed, _FAILURE.at(act, row["contract"]))) if sealed else None
+        failure = (
+            BulkFailure(**self._cipher.decrypt_json(sealed, _FAILURE.at(act, row["contract"]))) if sealed else None
+        )
         ending = BulkEnding(BulkVerdict(row["verdict"]), failure, row["replaced_by"])
         return BulkResult(row["contract"], row["number"], row["student_name"], ending)
 
     def _act(self, row: Row) -> BulkAct:
         sealed = row["reason_sealed"]
-        reason = self._cipher.open_json(sealed, _REASON.at(row["id"])) if sealed else None
+        reason = self._cipher.decrypt_json(sealed, _REASON.at(row["id"])) if sealed else None
         return BulkAct(**{name: row[name] for name in _PLAIN}, kind=BulkKind(row["kind"]), reason=reason)
 
     async def forget_reason(self, act: UUID) -> None:
@@ -99,6 +101,6 @@ class BulkActs(ActItems):
         """Write the result for a contract, in the transaction that changed it."""
         mine = self.tables.is_item(act, contract) & self.tables.left
         failure = ending.failure
-        sealed = self._cipher.seal_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
+        sealed = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
         values = {"verdict": ending.verdict.value, "failure_sealed": sealed, "replaced_by": ending.replaced_by}
         await self._connection.execute(ITEM.update().where(mine).values(values | {"ended_at": at}))

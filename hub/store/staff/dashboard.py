@@ -112,7 +112,7 @@ class Board:
             chosen = chosen.where(key < last if sort is BoardSort.NEWEST else key > last)
         order = (column.desc(), CONTRACT.c.id.desc()) if sort is BoardSort.NEWEST else (column, CONTRACT.c.id)
         found = await self._connection.execute(_described(chosen.order_by(*order).limit(limit)).order_by(*order))
-        opens = self._cipher.opens
+        opens = self._cipher.can_decrypt
         return [replace(_row(row), readable=opens(row["data_sealed"], CONTRACT_DATA.at(row["id"]))) for row in found]
 
     async def count(self, wanted: BoardFilter) -> int:

@@ -11,14 +11,14 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import (
     IdempotencyRow,
     table_of,
 )
 
 REPLAY: Table = table_of(IdempotencyRow)
-_BODY = SealedColumn.of(REPLAY.c.body_sealed)
+_BODY = EncryptedColumn.of(REPLAY.c.body_sealed)
 REPLAY_LIFE = timedelta(hours=24)
 # No request takes longer than this. If there is still no answer, its process died, and the key may be used again.
 REQUEST_LIFE = timedelta(minutes=2)
@@ -51,12 +51,14 @@ class Idempotency:
                 return None
         if row["status"] is None:
             raise TooSoon("the first request with this key is still being worked on", retry_after=timedelta(seconds=1))
-        return row["status"], self._cipher.open(row["body_sealed"], _BODY.at(owner, key))
+        return row["status"], self._cipher.decrypt(row["body_sealed"], _BODY.at(owner, key))
 
     async def keep_answer(self, owner: UUID, key: str, status: int, body: str) -> None:
         mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
         await self._connection.execute(
-            REPLAY.update().where(mine).values(status=status, body_sealed=self._cipher.seal(body, _BODY.at(owner, key)))
+            REPLAY.update()
+            .where(mine)
+            .values(status=status, body_sealed=self._cipher.encrypt(body, _BODY.at(owner, key)))
         )
 
     async def forget_request(self, owner: UUID, key: str) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import PhoneChangeRow, table_of
 
 CHANGE: Table = table_of(PhoneChangeRow)
-_NEW = SealedColumn.of(CHANGE.c.new_sealed)
+_NEW = EncryptedColumn.of(CHANGE.c.new_sealed)
 _OPEN = CHANGE.c.state == PhoneChangeState.OPEN.value
 
 
@@ -28,7 +28,7 @@ class PhoneChanges:
     async def add(self, change: PhoneChange) -> None:
         values = {name: getattr(change, name) for name in _PLAIN}
         values |= {"state": change.state.value, "approvals": dict(change.approvals)}
-        values |= {"new_sealed": self._cipher.seal(change.phone, _NEW.at(change.id))}
+        values |= {"new_sealed": self._cipher.encrypt(change.phone, _NEW.at(change.id))}
         values |= {"new_hash": self._cipher.found_by("phone", change.phone)}
         await self._connection.execute(insert(CHANGE).values(values))
 
@@ -45,7 +45,7 @@ class PhoneChanges:
         statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
         for row in await self._connection.execute(statement):
             if row["old_hash"] == self._cipher.found_by("phone", phone):
-                phone = self._cipher.open(row["new_sealed"], _NEW.at(row["id"]))
+                phone = self._cipher.decrypt(row["new_sealed"], _NEW.at(row["id"]))
         return phone
 
     async def _one(self, found: ColumnElement[bool], lock: bool) -> PhoneChange | None:
@@ -82,7 +82,7 @@ class PhoneChanges:
     def _change(self, row: Row) -> PhoneChange:
         values = {name: row[name] for name in _PLAIN}
         values |= {"state": PhoneChangeState(row["state"]), "approvals": dict(row["approvals"])}
-        return PhoneChange(**values, phone=self._cipher.open(row["new_sealed"], _NEW.at(row["id"])))
+        return PhoneChange(**values, phone=self._cipher.decrypt(row["new_sealed"], _NEW.at(row["id"])))
 
 
 _PLAIN = set(PhoneChange.__dataclass_fields__) - {"phone"}

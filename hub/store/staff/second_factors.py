@@ -11,11 +11,11 @@ from sqlalchemy import Table, func, or_, select
 
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables import StaffRecoveryCodeRow, StaffRow, table_of
 
 STAFF: Table = table_of(StaffRow)
-_SECRET = SealedColumn.of(STAFF.c.totp_sealed)
+_SECRET = EncryptedColumn.of(STAFF.c.totp_sealed)
 CODE: Table = table_of(StaffRecoveryCodeRow)
 
 
@@ -39,13 +39,13 @@ class SecondFactors:
         row = (await self._connection.execute(select(*columns).where(STAFF.c.id == staff))).first()
         if row is None or row["totp_sealed"] is None:
             return None
-        secret = self._cipher.open(row["totp_sealed"], _SECRET.at(staff))
+        secret = self._cipher.decrypt(row["totp_sealed"], _SECRET.at(staff))
         return SecondFactor(secret, row["totp_since"], row["totp_step"])
 
     async def begin(self, staff: UUID, secret: str) -> bool:
         """Store a secret that has to be confirmed. Return False if the account already has a second factor."""
         free = (STAFF.c.id == staff) & STAFF.c.totp_since.is_(None)
-        values = {"totp_sealed": self._cipher.seal(secret, _SECRET.at(staff)), "totp_step": None}
+        values = {"totp_sealed": self._cipher.encrypt(secret, _SECRET.at(staff)), "totp_step": None}
         return (await self._connection.execute(STAFF.update().where(free).values(values))).rowcount == 1
 
     async def use_step(self, staff: UUID, step: int) -> bool:

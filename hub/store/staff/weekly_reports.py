@@ -13,12 +13,12 @@ from hub.model.staff.accounts import Staff
 from hub.model.staff.weekly_report import MailState, WeeklyReport
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn
+from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.staff.accounts import STAFF, read_staff
 from hub.store.tables import WeeklyReportRow, table_of
 
 REPORT: Table = table_of(WeeklyReportRow)
-_EMAIL = SealedColumn.of(REPORT.c.email_sealed)
+_EMAIL = EncryptedColumn.of(REPORT.c.email_sealed)
 _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "due_at", "failure")
 
 
@@ -29,7 +29,7 @@ class WeeklyReports:
 
     async def put(self, report: WeeklyReport) -> None:
         """Store a wish. Of an earlier one of the same account, what was sent stays."""
-        sealed = self._cipher.seal(report.email, _EMAIL.at(report.staff))
+        sealed = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
         changed = {"campus": report.campus, "email_sealed": sealed, "language": report.language}
         values = changed | {"staff": report.staff, "since": report.since}
         statement = insert(REPORT).values(values).on_conflict_do_update(index_elements=["staff"], set_=changed)
@@ -77,7 +77,7 @@ class WeeklyReports:
 
     def _report(self, row: Row) -> WeeklyReport:
         try:
-            email = self._cipher.open(row["email_sealed"], _EMAIL.at(row["staff"]))
+            email = self._cipher.decrypt(row["email_sealed"], _EMAIL.at(row["staff"]))
         except (InvalidTag, ValueError):
             email = ""  # the other wishes, and this person's page, do without it
         state = MailState(row["state"]) if row["state"] else None

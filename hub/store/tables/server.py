@@ -30,7 +30,7 @@ class InstallationRow(SQLModel, table=True):
     seal_sha256: str | None = words(default=None)
 
 
-class SealingKeyRow(SQLModel, table=True):
+class EncryptionKeyRow(SQLModel, table=True):
     """A key that seals columns, or did. `id`: see `key_id_of`, in hex. One is current; none in a database of an earlier
     version, until `qianda keys rotate`.
 

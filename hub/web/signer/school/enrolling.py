@@ -15,7 +15,7 @@ from hub.lifecycle.school.guests import Admitted
 from hub.model.school.course import Course
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.api.schemas import SignerAsked
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.i18n import language_of
 from hub.web.security import session_secret, set_session
 from hub.web.signer import schemas
@@ -71,7 +71,7 @@ async def session(request: web.Request) -> web.Response:
 
 async def enrol(request: web.Request) -> web.Response:
     """Enrol a student. Answers like `verify` of a link, or with 202 and no contract if staff check it first."""
-    await request.app[BRAKES].slow_down(request, "enrol")
+    await request.app[RATE_LIMITS].slow_down(request, "enrol")
     asked = await schemas.body(request, schemas.Enrol)
     student = asked.student
     wish = enrolment.EnrolmentRequest(

@@ -12,7 +12,7 @@ from hub.lifecycle.signing.open_link import visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import contract_id
@@ -25,7 +25,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def attachment(request: web.Request) -> web.Response:
     """Keep a photo or PDF, which is the body, for the field `?name=`."""
-    await request.app[BRAKES].slow_down(request, "attachment")
+    await request.app[RATE_LIMITS].slow_down(request, "attachment")
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         await visit(tx, session_secret(request), contract_id(request))  # nothing is received for nobody
     uploaded = await _read_upload(request)
@@ -51,7 +51,7 @@ async def _read_upload(request: web.Request) -> bytes:
 async def answers(request: web.Request) -> web.Response:
     """Lay out the contract with `{values}` and the attachments. Returns the new `document_sha256` and `pages`."""
     asked = await body(request, schemas.AnswersBody)
-    await request.app[BRAKES].slow_down(request, "answers")
+    await request.app[RATE_LIMITS].slow_down(request, "answers")
     contract = await give_answers(
         request.app[HUB].services, session_secret(request), contract_id(request), asked.values
     )

@@ -13,7 +13,7 @@ from asn1crypto import x509
 
 from hub.lifecycle.signing import pair_agent
 from hub.lifecycle.signing.pair_agent import PairingView
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id, where
@@ -39,7 +39,7 @@ async def begin(request: web.Request) -> web.Response:
 
 async def claim(request: web.Request) -> web.Response:
     """Claim a pairing for an agent. `origin`: the public origin of the hub, which the agent checks."""
-    await request.app[BRAKES].slow_down(request, "claim")
+    await request.app[RATE_LIMITS].slow_down(request, "claim")
     asked = await body(request, schemas.Claim)
     services = request.app[HUB].services
     claimed = await pair_agent.claim(services, asked.code)

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from hub.lifecycle.signing import passkey_confirmation, signer_certificates
 from hub.lifecycle.signing.passkey_confirmation import PasskeyAnswer
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id
@@ -55,7 +55,7 @@ async def passkeys(request: web.Request) -> web.Response:
 
 
 async def register(request: web.Request) -> web.Response:
-    await request.app[BRAKES].slow_down(request, "passkeys")
+    await request.app[RATE_LIMITS].slow_down(request, "passkeys")
     asked = await schemas.body(request, schemas.FreshPasskey)
     passkey = await passkey_confirmation.register(
         request.app[HUB].services,

@@ -14,7 +14,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing import pickup_codes, verify_identity
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.signing.verify_identity import Verified
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.i18n import language_of
 from hub.web.security import session_secret, set_session
 from hub.web.signer.answers import base64
@@ -38,7 +38,7 @@ async def open_pickup(request: web.Request, code: str, phone: str) -> web.Respon
 
     The campus would reveal that there is something to sign.
     """
-    await request.app[BRAKES].slow_down(request, "pickup")
+    await request.app[RATE_LIMITS].slow_down(request, "pickup")
     services = request.app[HUB].services
     picked = await even(pickup_codes.open_pickup(services, code, phone))
     response = web.json_response(
@@ -78,7 +78,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
     try:
         return await verify_identity.verify(services, secret, code, name, id_tail)
     except SessionNotValid:
-        await pickup_codes.verify_nobody(services, secret)
+        await pickup_codes.refuse_unknown_code(services, secret)
         raise
 
 

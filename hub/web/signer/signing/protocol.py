@@ -26,7 +26,7 @@ from hub.model.contract.person import normalise_phone
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.i18n import remember_choice
 from hub.web.scripts import SCRIPTS
 from hub.web.security import clear_session, session_secret, set_session
@@ -62,7 +62,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def open_link(request: web.Request) -> web.Response:
     """Begin a session. The following pages keep the language of the requesting page (`?lang=`)."""
-    await request.app[BRAKES].slow_down(request, "open")
+    await request.app[RATE_LIMITS].slow_down(request, "open")
     response = await _opened(request, await body(request, schemas.Open))
     remember_choice(request, response)
     return response
@@ -86,7 +86,7 @@ async def _opened(request: web.Request, asked: schemas.Open) -> web.Response:
 
 
 async def code(request: web.Request) -> web.Response:
-    await request.app[BRAKES].slow_down(request, "code")
+    await request.app[RATE_LIMITS].slow_down(request, "code")
     channel = (await body(request, schemas.CodeAsked)).channel
     services, secret = request.app[HUB].services, session_secret(request)
     if is_pickup_secret(secret):
@@ -100,7 +100,7 @@ async def code(request: web.Request) -> web.Response:
 
 
 async def verify(request: web.Request) -> web.Response:
-    await request.app[BRAKES].slow_down(request, "verify")
+    await request.app[RATE_LIMITS].slow_down(request, "verify")
     asked = await body(request, schemas.Verify)
     services, secret = request.app[HUB].services, session_secret(request)
     if asked.name is None or asked.id_tail is None:
@@ -206,7 +206,7 @@ async def signature(request: web.Request) -> web.Response:
             session_secret(request),
             wanted,
             b64decode(asked.signature),
-            sign.Beside(passkeys.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),
+            sign.SignatureExtras(passkeys.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),
         )
     except AlreadySigned:
         return web.json_response({"state": "SIGNED"})
@@ -232,7 +232,7 @@ async def decline(request: web.Request) -> web.Response:
 
 
 async def question(request: web.Request) -> web.Response:
-    await request.app[BRAKES].slow_down(request, "question")
+    await request.app[RATE_LIMITS].slow_down(request, "question")
     asked = await body(request, schemas.QuestionBody)
     services, secret = request.app[HUB].services, session_secret(request)
     if is_pickup_secret(secret):
@@ -244,7 +244,7 @@ async def question(request: web.Request) -> web.Response:
 
 async def relink(request: web.Request) -> web.Response:
     """Send the link again. Answers 202 whether or not there is anything to send."""
-    await request.app[BRAKES].slow_down(request, "relink")
+    await request.app[RATE_LIMITS].slow_down(request, "relink")
     asked = await body(request, schemas.Relink)
     await pickup_code.even(_relink(request, asked))
     return web.json_response({}, status=202)
@@ -264,7 +264,7 @@ async def phone(request: web.Request) -> web.Response:
     `state`: `waiting-for-approval` by the school, or `changed`, which ends this session. The session was verified by a
     code to the old phone, which is one of the two approvals. It is the second one if the school requested this number.
     """
-    await request.app[BRAKES].slow_down(request, "relink")
+    await request.app[RATE_LIMITS].slow_down(request, "relink")
     asked = await body(request, schemas.Phone)
     change = await change_phone.ask_with_old_phone(
         request.app[HUB].services, session_secret(request), contract_id(request), asked.phone

@@ -14,7 +14,7 @@ from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.open_link import visit
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id
@@ -26,7 +26,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def link(request: web.Request) -> web.Response:
-    await request.app[BRAKES].slow_down(request, "relink")
+    await request.app[RATE_LIMITS].slow_down(request, "relink")
     await schemas.body(request, schemas.Nothing)
     services = request.app[HUB].services
     async with services.database.transaction(EVERYTHING) as tx:

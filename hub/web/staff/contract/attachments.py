@@ -9,7 +9,7 @@ from aiohttp import web
 from hub.errors import NotFound
 from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import DeskVisit
@@ -20,7 +20,7 @@ OPENED = "attachment-opened"
 async def attachment(visit: DeskVisit) -> web.Response:
     """Return an attachment, and record who has opened it. It never runs in the page's own name."""
     refuse_other_sites(visit.request)
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     wanted = _uuid(visit.request.match_info["attachment"])
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))

@@ -14,7 +14,7 @@ from hub.errors import BadInput
 from hub.lifecycle.contract.read_document import DOWNLOADED, open_document
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.contract.contract import Contract, ContractState
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import link_with_filters
@@ -51,7 +51,7 @@ async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Res
 
 async def download(visit: DeskVisit) -> web.StreamResponse:
     """Send the files. Before a file is sent, an entry is written to its contract's record."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     contracts = await get_selected(visit, MAX_FILES)
     files = list_files(contracts, await _sizes(visit, contracts))
     total = compute_zip_size((name, size) for _, name, size in files)

@@ -20,7 +20,7 @@ from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, end_of_day
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, show
@@ -36,7 +36,7 @@ ONCE = "once"
 
 async def slow_down_looks(visit: DeskVisit) -> None:
     """Limit how often one address may draw contracts for previews: as often as it may read contracts."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 
 async def _look_at(visit: DeskVisit, asked: NewContract) -> ContractPreview:

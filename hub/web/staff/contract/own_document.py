@@ -11,7 +11,7 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, MAX_TITLE_LENGTH, OwnDocument
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -33,7 +33,7 @@ async def upload_form(visit: DeskVisit, problem: QiandaError | None = None) -> w
 
 async def upload(visit: DeskVisit) -> web.StreamResponse:
     """Check and keep the PDF, and lead to the form. Without being issued the file goes after a day."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "check")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "check")
     sent = (await visit.request.post()).get("document")
     if not isinstance(sent, web.FileField):
         return await upload_form(visit, BadInput("choose a file first"))

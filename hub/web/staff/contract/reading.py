@@ -13,7 +13,7 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
-from hub.web.app_keys import BRAKES, PAGE_IMAGES
+from hub.web.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.render import show
@@ -93,7 +93,7 @@ async def addendum(visit: DeskVisit) -> web.Response:
 async def _check(visit: DeskVisit) -> None:
     """Refuse a request that another site caused, since the request writes to the record; limit the rate of requests."""
     refuse_other_sites(visit.request)
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 
 async def _pdf(visit: DeskVisit, found: Contract, sha256: str) -> web.Response:

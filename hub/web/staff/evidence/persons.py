@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons
 from hub.lifecycle.services import Services
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.staff.accounts import Scope
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.i18n import Translate
 from hub.web.pages import translator
 from hub.web.shaped_sentences import ShapedSentences
@@ -127,7 +127,7 @@ def _say_reason(reason: str, say: Translate) -> str:
 
 async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
     """Answer the form. If there is a problem, show the form again with it."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     sent = await visit.request.post()
     entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
     try:

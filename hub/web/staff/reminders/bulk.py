@@ -60,7 +60,7 @@ async def remind(visit: DeskVisit) -> web.StreamResponse:
 async def progress(visit: DeskVisit) -> web.Response:
     act = read_id(visit.request.match_info["act"])
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.many.of(act)
+        found = await tx.bulk_reminders.of(act)
     if found is None:
         raise NotFound
     template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"

@@ -17,7 +17,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import Scope
 from hub.store.staff.board_filter import BoardFilter
 from hub.store.staff.dashboard import BoardRow
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import DeskVisit
@@ -66,7 +66,7 @@ async def ask(visit: DeskVisit) -> web.Response:
 
 async def export(visit: DeskVisit) -> web.StreamResponse:
     """Send the table. The school's record gets an entry with the filters and the number of contracts."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     form = str((await visit.request.post()).get("form", ""))
     if form not in FORMS:
         raise BadInput("xlsx or csv", field="form")

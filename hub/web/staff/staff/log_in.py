@@ -15,7 +15,7 @@ from hub.errors import Locked, LoginRequired, QiandaError, WrongPassword
 from hub.lifecycle.staff.check_password import check_second_factor
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, NewStaffSession
-from hub.web.app_keys import BRAKES, HUB, PASSWORDS
+from hub.web.app_keys import HUB, PASSWORDS, RATE_LIMITS
 from hub.web.pages import page
 from hub.web.problems import retry_seconds, status_of
 from hub.web.security import cookie
@@ -68,7 +68,7 @@ def login_page(request: web.Request, problem: QiandaError | None = None, login: 
 
 
 async def enter_password(request: web.Request) -> web.StreamResponse:
-    await request.app[BRAKES].slow_down(request, "login")
+    await request.app[RATE_LIMITS].slow_down(request, "login")
     login, password = await _read_form(request, "login", "password")
     try:
         known = await request.app[PASSWORDS].check(request.app[HUB].services, login, password)
@@ -88,7 +88,7 @@ async def show_code(request: web.Request) -> web.Response:
 
 async def enter_code(request: web.Request) -> web.StreamResponse:
     """Log in a person whose password was correct. The session gets a new secret, because it may now do more."""
-    await request.app[BRAKES].slow_down(request, "login")
+    await request.app[RATE_LIMITS].slow_down(request, "login")
     session = await _pending(request)
     (code,) = await _read_form(request, "code")
     try:

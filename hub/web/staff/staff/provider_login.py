@@ -20,7 +20,7 @@ from hub.lifecycle.staff.provider_login import find_staff_of_login
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import StaffLogin
 from hub.oidc import OidcLogin, OidcProvider
-from hub.web.app_keys import BRAKES, HUB
+from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import cookie
 from hub.web.security_events import report_login
 from hub.web.staff.staff.log_in import (
@@ -44,7 +44,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 async def begin(request: web.Request) -> web.StreamResponse:
     """Redirect the browser to the service. If the service is unavailable, the page says so; a password still works."""
-    await request.app[BRAKES].slow_down(request, "login")
+    await request.app[RATE_LIMITS].slow_down(request, "login")
     login = OidcLogin(secrets.token_urlsafe(32))
     try:
         address = await _provider(request).begin(login, _callback(request))
@@ -66,7 +66,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 async def come_back(request: web.Request) -> web.StreamResponse:
     """Log in a person whom the service has identified. The cookie can be used only once, whatever the result."""
-    await request.app[BRAKES].slow_down(request, "login")
+    await request.app[RATE_LIMITS].slow_down(request, "login")
     provider = _provider(request)
     held = cookie(request, LOGIN_COOKIE)
     try:

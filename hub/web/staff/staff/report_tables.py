@@ -11,7 +11,7 @@ from aiohttp import web
 from hub.documents.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput
 from hub.model.staff.report import list_undelivered, sum_spend
-from hub.web.app_keys import BRAKES
+from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import speech
 from hub.web.staff.report_labels import REASONS
@@ -38,7 +38,7 @@ UNDELIVERED = ("Channel", "Reason", "messages")
 
 async def table(visit: DeskVisit) -> web.Response:
     """Send one table of the report that the address asks for."""
-    await visit.request.app[BRAKES].slow_down(visit.request, "staff-read")
+    await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     query = visit.request.query
     name, form = query.get("table", ""), query.get("form", "")
     if name not in TABLES:

@@ -13,14 +13,14 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
-from hub.model.evidence.sealing_keys import SealingKeyEntry
+from hub.model.evidence.encryption_keys import EncryptionKeyEntry
 from hub.store.kernel.cipher import BOUND, PREFIX_BYTES, Cipher
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.sealed_column import SealedColumn, list_sealed_columns
+from hub.store.kernel.encrypted_column import EncryptedColumn, list_encrypted_columns
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SealingKeyRow, metadata, table_of
+from hub.store.tables import EncryptionKeyRow, metadata, table_of
 
-KEY = table_of(SealingKeyRow)
+KEY = table_of(EncryptionKeyRow)
 BATCH = 500
 _LIST = SqlStatement(KEY.select().order_by(KEY.c.current_since))
 _NOT_CURRENT = SqlStatement("UPDATE sealing_key SET is_current = false WHERE is_current RETURNING refuses_unbound")
@@ -37,27 +37,27 @@ _RUNNING = SqlStatement("""
 SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid()
   AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
 """)
-SEALED_COLUMNS = list_sealed_columns(metadata)
+ENCRYPTED_COLUMNS = list_encrypted_columns(metadata)
 
 
 @dataclass
-class SealedBatch:
-    """The result of one batch. `last`: the key of the last row, empty at the end. `faults`: see `SealedFaults`."""
+class EncryptedBatch:
+    """The result of one batch. `last`: the key of the last row, empty at the end. `faults`: see `EncryptionFaults`."""
 
     last: Sequence[Any] = ()
     done: int = 0
     faults: list[str] = field(default_factory=list)
 
 
-class SealingKeys:
+class EncryptionKeys:
     def __init__(self, connection: Connection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
     # ---- keys
 
-    async def list_keys(self) -> list[SealingKeyEntry]:
-        return [SealingKeyEntry(**row) for row in await self._connection.execute(_LIST)]
+    async def list_keys(self) -> list[EncryptionKeyEntry]:
+        return [EncryptionKeyEntry(**row) for row in await self._connection.execute(_LIST)]
 
     async def make_current(self, key: str, first: str, at: datetime) -> None:
         """Encrypt with this key from now on. `first`: the key derived from the master key, with which all values are
@@ -82,25 +82,25 @@ class SealingKeys:
 
     # ---- values
 
-    async def count_left(self, column: SealedColumn) -> int:
+    async def count_left(self, column: EncryptedColumn) -> int:
         """Return how many values are encrypted with a key other than the current one."""
         sql = f'SELECT count(*) FROM "{column.table}" WHERE {_is_left(column)}'  # noqa: S608 - names of ours
         return int((await self._connection.fetch(sql, self._prefix))[0][0])
 
-    async def reseal(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
+    async def encrypt_again(self, column: EncryptedColumn, after: Sequence[Any]) -> EncryptedBatch:
         """Encrypt a batch of values again, in rows after `after`. A value that cannot be decrypted stays as it is, and
         is reported."""
         rows = await self._page(column, after, f"{_is_left(column)} AND", "FOR NO KEY UPDATE SKIP LOCKED")
         fresh: list[tuple[Any, ...]] = []
-        batch = SealedBatch(_last(column, rows))
+        batch = EncryptedBatch(_last(column, rows))
         for row in rows:
             key = _key_of(column, row)
             try:
-                plain = self._cipher.open_bytes(row[column.column], column.at(*key))
+                plain = self._cipher.decrypt_bytes(row[column.column], column.at(*key))
             except InvalidTag:
                 batch.faults.append(column.at(*key).decode())
                 continue
-            fresh.append((self._cipher.seal_bytes(plain, column.at(*key)), *key))
+            fresh.append((self._cipher.encrypt_bytes(plain, column.at(*key)), *key))
         keys = " AND ".join(f'"{name}" = ${place}' for place, name in enumerate(column.keys, 2))
         if fresh:
             await self._connection.driver.executemany(
@@ -110,19 +110,19 @@ class SealingKeys:
         batch.done = len(fresh)
         return batch
 
-    async def check(self, column: SealedColumn, after: Sequence[Any]) -> SealedBatch:
+    async def check(self, column: EncryptedColumn, after: Sequence[Any]) -> EncryptedBatch:
         """Decrypt a batch of values, in rows after `after`, and report those that cannot be decrypted."""
         rows = await self._page(column, after, f'"{column.column}" IS NOT NULL AND $1::bytea IS NOT NULL AND', "")
-        batch = SealedBatch(_last(column, rows), len(rows))
+        batch = EncryptedBatch(_last(column, rows), len(rows))
         for row in rows:
             name = column.at(*_key_of(column, row))
             try:
-                self._cipher.open_bytes(row[column.column], name)
+                self._cipher.decrypt_bytes(row[column.column], name)
             except InvalidTag:
                 batch.faults.append(name.decode())
         return batch
 
-    async def _page(self, column: SealedColumn, after: Sequence[Any], which: str, lock: str) -> Sequence[Row]:
+    async def _page(self, column: EncryptedColumn, after: Sequence[Any], which: str, lock: str) -> Sequence[Row]:
         keys = ", ".join(f'"{name}"' for name in column.keys)
         places = ", ".join(f"${place}" for place in range(2, 2 + len(after)))
         behind = f"({keys}) > ({places})" if after else "true"
@@ -137,13 +137,13 @@ class SealingKeys:
         return BOUND + bytes.fromhex(self._cipher.state.current)
 
 
-def _is_left(column: SealedColumn) -> str:
+def _is_left(column: EncryptedColumn) -> str:
     return f'"{column.column}" IS NOT NULL AND substr("{column.column}", 1, {PREFIX_BYTES}) <> $1'
 
 
-def _key_of(column: SealedColumn, row: Row) -> tuple[Any, ...]:
+def _key_of(column: EncryptedColumn, row: Row) -> tuple[Any, ...]:
     return tuple(row[name] for name in column.keys)
 
 
-def _last(column: SealedColumn, rows: Sequence[Row]) -> tuple[Any, ...]:
+def _last(column: EncryptedColumn, rows: Sequence[Row]) -> tuple[Any, ...]:
     return _key_of(column, rows[-1]) if rows else ()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class SealingKeyEntry:
+class EncryptionKeyEntry:
     """A key by its id (hex). `refuses_unbound`: values that do not name a key are not decrypted any more."""
 
     id: str
@@ -19,14 +19,14 @@ class SealingKeyEntry:
 
 
 @dataclass
-class SealedFaults:
+class EncryptionFaults:
     """Values that cannot be decrypted, by table, column and key of the row, without their content."""
 
     checked: int = 0
     names: list[str] = field(default_factory=list)
 
 
-def is_unfinished(keys: Sequence[SealingKeyEntry]) -> bool:
+def is_unfinished(keys: Sequence[EncryptionKeyEntry]) -> bool:
     """Return whether a rotation has begun but has not yet retired the earlier keys."""
     return any(not key.is_current and key.retired_at is None for key in keys) or any(
         key.is_current and not key.refuses_unbound for key in keys

@@ -16,7 +16,7 @@ RETURNING name
 """)
 
 
-class Duties:
+class TaskTimes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 

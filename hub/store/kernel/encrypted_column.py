@@ -13,7 +13,7 @@ ENDING = "_sealed"
 
 
 @dataclass(frozen=True)
-class SealedColumn:
+class EncryptedColumn:
     """A column whose values are encrypted. `keys`: the columns of the table's primary key, in their order."""
 
     table: str
@@ -21,7 +21,7 @@ class SealedColumn:
     keys: tuple[str, ...] = ("id",)
 
     @classmethod
-    def of(cls, column: Column[Any]) -> SealedColumn:
+    def of(cls, column: Column[Any]) -> EncryptedColumn:
         return cls(column.table.name, column.name, tuple(each.name for each in column.table.primary_key))
 
     def at(self, *key: UUID | str) -> bytes:
@@ -31,8 +31,11 @@ class SealedColumn:
         return f"{self.table}.{self.column}/{'/'.join(map(str, key))}".encode()
 
 
-def list_sealed_columns(tables: MetaData) -> list[SealedColumn]:
+def list_encrypted_columns(tables: MetaData) -> list[EncryptedColumn]:
     """Return every encrypted column of these tables. They are recognised by their names."""
     return [
-        SealedColumn.of(column) for table in tables.sorted_tables for column in table.c if column.name.endswith(ENDING)
+        EncryptedColumn.of(column)
+        for table in tables.sorted_tables
+        for column in table.c
+        if column.name.endswith(ENDING)
     ]
