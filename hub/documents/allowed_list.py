@@ -1,4 +1,5 @@
-"""Read a list of numbers as staff have it: a text file with one number a line, or the first column of a spreadsheet."""
+"""Read a list of numbers that staff upload: a text file with one number a line, or the first column of a
+spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,13 +7,13 @@ from hub.documents.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader
 from hub.errors import UnreadableFile
 
 MAX_TEXT_BYTES = 1 << 20
-# A spreadsheet keeps only fifteen digits of a number: longer numbers have to be text.
+# A spreadsheet keeps only fifteen digits of a number, so longer numbers have to be stored as text.
 MAX_EXACT_NUMBER = 10**15
 
 
 def entries_of(data: bytes) -> list[str]:
-    """Return one entry a line. Empty lines are kept, so that line numbers stay right; a heading without digits becomes
-    one.
+    """Return one entry for each line. Empty lines are kept, so that line numbers stay right; a heading without digits
+    becomes an empty entry.
 
     Raises UnreadableFile.
     """

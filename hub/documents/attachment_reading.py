@@ -1,6 +1,6 @@
-"""The child's part of `hub.documents.attachment_upload`: reads an uploaded photo or PDF, and refuses what is neither.
+"""The child's part of `hub.documents.attachment_upload`: read an uploaded photo or PDF, and refuse other files.
 
-A photo is drawn anew: smaller, upright, and without what the phone wrote into it, such as where it was taken.
+A photo is drawn anew: smaller, upright, and without the data that the phone wrote into it, such as where it was taken.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _answer(content: bytes) -> bytes:
 
 def _drawn_anew(content: bytes) -> bytes:
     with Image.open(BytesIO(content), formats=["JPEG", "PNG", "WEBP"]) as opened:
-        if opened.width * opened.height > MAX_PIXELS:  # before anything is unpacked
+        if opened.width * opened.height > MAX_PIXELS:  # checked before the picture is unpacked
             raise ValueError("the picture has too many pixels")
         opened.draft("RGB", (MAX_SIDE, MAX_SIDE))
         picture = ImageOps.exif_transpose(opened).convert("RGB")

@@ -1,4 +1,4 @@
-"""Uploaded photos and PDFs of signers, read in a limited child: nothing else is kept."""
+"""Read the photos and PDFs that signers upload, in a limited child."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class AttachmentReader:
         self._child = LimitedChild(_CHILD, limits)
 
     def read(self, uploaded: bytes, field: str) -> tuple[str, bytes]:
-        """Return the media type and the content as it is kept. Raises BadInput (with the field) for what is no photo
-        and no PDF, is protected, or brings programs along."""
+        """Return the media type and the content to be kept. Raises BadInput (with the field) for a file that is neither
+        a photo nor a PDF, and for a PDF that is protected or contains programs."""
         if len(uploaded) > MAX_ATTACHMENT_BYTES:
             raise BadInput(f"a file has up to {MAX_ATTACHMENT_BYTES >> 20} MB", field=field)
         try:

@@ -1,4 +1,4 @@
-"""A table to take out: XLSX or text with separated values. Nothing in it is a live formula."""
+"""Write a table as a file to download: XLSX or CSV. No cell becomes a live formula."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 import xlsxwriter
 
 Value = str | int | float | Decimal | datetime | None
-# By the mark at its beginning a program knows that the text is UTF-8.
+# By these first bytes a program knows that the text is UTF-8.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A cell that begins with one of these is a formula to the programs that open such files (OWASP, "CSV Injection"); wide
-# forms as well, which some programs take for the narrow ones.
+# A cell that begins with one of these is a formula to the programs that open such files (OWASP, "CSV Injection"). The
+# full-width forms are included, because some programs treat them like the others.
 _BEGIN_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _WIDTH = 18
 
 
 class XlsxTable:
-    """An XLSX file, written to the disk row by row. Moments are shown as in their own zone."""
+    """An XLSX file, written to the disk row by row. Each moment is shown in its own time zone."""
 
     def __init__(self, titles: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="qianda-table-")
@@ -38,7 +38,7 @@ class XlsxTable:
             self._sheet.write_string(0, column, title, bold)
 
     def add(self, values: Sequence[Value]) -> None:
-        """Add a row. A text stays a text, whatever it begins with."""
+        """Add a row. A text stays text, even if it looks like a formula."""
         self._row += 1
         for column, value in enumerate(values):
             if isinstance(value, datetime):
@@ -49,7 +49,7 @@ class XlsxTable:
                 self._sheet.write_string(self._row, column, value)
 
     def finish(self) -> bytes:
-        """Return the file. Nothing can be added any more."""
+        """Return the file. No row can be added afterwards."""
         self._book.close()
         data = self._path.read_bytes()
         self._folder.cleanup()
@@ -57,7 +57,7 @@ class XlsxTable:
 
 
 def format_csv(rows: Iterable[Sequence[Value]]) -> bytes:
-    """Return rows as separated values in UTF-8, without the mark at the beginning of the file."""
+    """Return rows as CSV in UTF-8, without the byte order mark."""
     output = io.StringIO()
     csv.writer(output).writerows([_plain(value) for value in row] for row in rows)
     return output.getvalue().encode()

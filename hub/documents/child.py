@@ -1,7 +1,8 @@
-"""A warm child process that does one kind of risky work, with limits on memory, CPU and time.
+"""Run a warm child process for one kind of risky work, with limits on memory, CPU and time.
 
-Staff templates, uploaded files and PDF pages are processed in such a child. Whatever they do to it, the hub lives on,
-and the next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
+Staff templates, uploaded files and PDF pages are processed in such a child. If one of them crashes it, the hub is not
+affected, and the next question gets a new child. Frames in both directions: one status byte, four bytes of length, the
+body.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one question may cost. `memory_bytes` is the address space of the whole child, `seconds` the waiting
-    time."""
+    """What one question may use. `memory_bytes`: the address space of the whole child; `seconds`: how long the parent
+    waits."""
 
     memory_bytes: int
     cpu_seconds: int
@@ -90,7 +91,7 @@ class LimitedChild:
             try:
                 if stream is not None:
                     stream.close()
-            except OSError:  # nobody will read what was left in the buffer
+            except OSError:  # the child is gone, so the rest of the buffer does not matter
                 continue
 
 
@@ -112,7 +113,7 @@ def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...
             status, body = REFUSED, (str(error) or type(error).__name__).encode()
         except MemoryError:
             status, body = OUT_OF_MEMORY, b"it asked for too much memory"
-        except Exception as error:  # the message may hold personal data: only the class name leaves
+        except Exception as error:  # the message may hold personal data, so only the class name is reported
             status, body = REFUSED, type(error).__name__.encode()
         _write_frame(sink, status, body)
 

@@ -1,4 +1,4 @@
-"""The child's part of `hub.documents.clauses`: fills in a template in Jinja2's sandbox."""
+"""The child's part of `hub.documents.clauses`: fill in a template in Jinja2's sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_TEXT = 40_000  # characters of a filled-in contract; a long one has 12,000
 
 
 def _guarded(value: Any) -> Any:
-    """Mark the text of a value, so that it neither begins a block nor divides a table's cell."""
+    """Mark the text of a value, so that it can neither begin a block nor divide a table's cell."""
     return value if isinstance(value, StrictUndefined) else VALUE + str(value).replace("|", BAR)
 
 

@@ -1,7 +1,7 @@
-"""Clause text that legal staff edit: Jinja2 in its sandbox, filled in by a limited child, read into blocks.
+"""Turn the clause text that legal staff edit into blocks: a limited child fills it in with Jinja2's sandbox.
 
-The sandbox prevents a template from reaching Python, but not from using up memory: the child's limits do that. A line
-of the filled-in text is one block; its first characters say of which kind:
+The sandbox prevents a template from reaching Python, but not from using up memory; the child's limits do that. Each
+line of the filled-in text is one block; its first characters say of which kind:
 
     # Fees          a heading; articles are numbered in order ("第三条", "3.")
     + text          a numbered paragraph of the article ("3.1")
@@ -9,8 +9,7 @@ of the filled-in text is one block; its first characters say of which kind:
     | a | b         a table's row; a row of one cell is the table's caption; `|=` begins a table's head
     text            a paragraph without a number
 
-A value never becomes markup, whatever it holds: values are wrapped in private-use characters, which the font check
-refuses in data.
+A value never becomes markup: values are wrapped in private-use characters, which the font check refuses in data.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import TemplateFailed
 
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
-# The most lines, rows and cells in a row: a contract is laid out in the hub's own process, without a child's limits. A
-# long one has 150 lines and 60 rows.
+# The most lines, rows and cells in a row. The limit is needed because a contract is laid out in the hub's own process,
+# without a child's limits. A long contract has 150 lines and 60 rows.
 MAX_LINES, MAX_ROWS, MAX_CELLS = 1_000, 300, 20
 # The marks that the child puts before each value, and in place of each bar inside a value.
 VALUE, BAR = "\ue000", "\ue001"
@@ -52,8 +51,8 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's rows of cells. The first `head_rows` rows are column heads; without a head labels and values
-    alternate."""
+    """A table's rows of cells. The first `head_rows` rows are column heads. In a table without a head, labels and
+    values alternate."""
 
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
@@ -109,7 +108,7 @@ def read_blocks(text: str, language: str) -> tuple[Block, ...]:
 
 
 def _check_size(lines: list[str]) -> None:
-    """Raise TemplateFailed for more lines, rows or cells than any contract has."""
+    """Raise TemplateFailed for more lines, rows or cells than a contract may have."""
     rows = [line for line in lines if line.startswith("|")]
     if len(lines) > MAX_LINES:
         raise TemplateFailed(f"The contract has more than {MAX_LINES:,} lines")
@@ -135,7 +134,7 @@ def _add_row(blocks: list[Block], line: str) -> None:
 
 
 def _check_row(row: tuple[str, ...], table: Table) -> None:
-    """Raise TemplateFailed unless a row below a head is as wide as the head, and any other row has labels with
+    """Raise TemplateFailed unless a row below a head is as wide as the head, and any other row consists of labels with
     values."""
     if table.head_rows and len(row) != len(table.rows[0]):
         raise TemplateFailed(f"A table's row has {len(row)} cells, its head has {len(table.rows[0])}: {row[0]}")

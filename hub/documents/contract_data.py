@@ -1,9 +1,9 @@
-"""The data that a contract is drawn from: plain values, already masked if the contract shows them masked.
+"""The data from which a contract is drawn: plain values, already masked if the contract shows them masked.
 
 A contract shows a person's full name, because it is made with a named person. It shows only the last four characters of
-an ID number, and a phone number masked in the middle: the contract is copied, mailed and photographed for years, and
-whoever must match it to a person asks for those four characters. The full numbers stay encrypted in the database, and
-the record holds commitments to them; a court can get them from there.
+an ID number, and masks the middle of a phone number, because the contract will be copied, mailed and photographed for
+years. To match a person to the contract, those four characters are enough. The full numbers stay encrypted in the
+database, and the record holds commitments to them, so a court can get them from there.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class CampusFacts:
 
 @dataclass(frozen=True)
 class RefundStep:
-    """The refund when party B withdraws at some point.
+    """The refund if party B withdraws at some point.
 
-    `when` says in words until when, `share` is the percentage of the fee for lessons not yet held.
+    `when` says in words until when this step applies; `share` is the percentage of the fee for lessons not yet held.
     """
 
     when: str
@@ -120,10 +120,11 @@ class SignerFacts:
 
 @dataclass(frozen=True)
 class ContractData:
-    """Everything that a contract is drawn from.
+    """Everything from which a contract is drawn.
 
     `issued_at` (with time zone) becomes the file's creation date, so that the same data gives the same bytes; `date` is
-    shown. `extra` holds values that only a school's own template needs. `rehearsal`: the document is marked as one.
+    shown. `extra` holds values that only a school's own template needs. `rehearsal`: the document is marked as a
+    rehearsal.
     """
 
     number: str
@@ -158,7 +159,7 @@ class ContractData:
 
 
 def read_contract_data(values: Mapping[str, Any]) -> ContractData:
-    """Return the data of which `ContractData.values` gave these."""
+    """Return the data from the values that `ContractData.values` returned."""
     plain = {name: value for name, value in values.items() if name != "student_signs"}
     course, born = plain["course"], plain["student"]["birth_date"]
     return ContractData(
@@ -197,7 +198,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, date):  # datetime is a date as well
+    if isinstance(value, date):  # a datetime is also a date
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value
 

@@ -21,7 +21,7 @@ from hub.model.contract.signer import Role
 from hub.model.school.text_version import DESK_PREFIX
 from hub.model.signing.signature_request import Custody
 
-# Behind the consent of a contract that is issued as OFD as well. Fixed words: whoever changes them changes `-ofd`.
+# Added to the consent of a contract that is also issued as OFD. If you change these words, change `-ofd` as well.
 _BOTH_FILES = {
     "zh": (
         "本合同同时签发 PDF 与 OFD 两个文件，内容一致；我在 PDF 上签名，学校在两个文件上加盖电子印章。"
@@ -56,18 +56,18 @@ class Consent:
 class ContractTemplate:
     """One template in one language. `layout` is the Typst file; it can read only files below `root`.
 
-    `trial_allowed`: an authority for trial may certify the signers if a licensed one is away.
+    `trial_allowed`: a trial authority may certify the signers if no licensed authority can be reached.
 
-    `custody`: where the keys of a role must be, as proved; a role that is not named may have its key anywhere.
+    `custody`: where the keys of a role must be, as proved; the key of a role that is not listed may be anywhere.
 
     `representative`: the school's representative signs as well, after everybody else.
 
-    `asks`: what a signer fills in, or attaches, before the contract is laid out for signing. The clauses find it as
-    `extra.answers.NAME`.
+    `asks`: what a signer fills in or attaches before the contract is laid out for signing. The clauses find the answers
+    as `extra.answers.NAME`.
 
-    `needs_approval`: somebody else has to approve before contracts are issued by it.
+    `needs_approval`: somebody else has to approve before contracts are issued from it.
 
-    `with_ofd`: contracts are issued as OFD beside the PDF, unless their course says otherwise.
+    `with_ofd`: contracts are also issued as OFD, unless their course says otherwise.
     """
 
     id: str
@@ -89,7 +89,8 @@ class ContractTemplate:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of all that legal staff wrote: the first link of the chain template → draft → shown → signed."""
+        """SHA-256 of everything that legal staff wrote: the first link of the chain template → draft → shown →
+        signed."""
         parts = (
             self.id,
             self.language,
@@ -104,7 +105,7 @@ class ContractTemplate:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def keep(self) -> dict[str, Any]:
-        """Return what is needed to lay out a contract with this very text later, as JSON."""
+        """Return, as JSON, what is needed to lay out a contract with exactly this text later."""
         return {
             "version": self.version,
             "title": self.title,
@@ -115,15 +116,15 @@ class ContractTemplate:
 
 
 LAYOUT = "layout.typ"
-# Key under which a contract's data hold what its template demanded when it was issued.
+# The key in a contract's data under which its template's demands at the time of issue are kept.
 DEMANDS = "demands"
 
 
 @dataclass(frozen=True)
 class TemplateDemands:
-    """What a template asks of those who sign, as it stood when a contract was issued.
+    """What a template demanded of those who sign, when a contract was issued.
 
-    `consents`: by language. `sha256`: of the template in the contract's language.
+    `consents`: by language. `sha256`: that of the template in the contract's language.
     """
 
     consents: Mapping[str, Consent]
@@ -139,7 +140,7 @@ class TemplateDemands:
         return cls(consents, chosen.custody, chosen.trial_allowed, chosen.sha256)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the demands as JSON values, to be kept with the contract."""
+        """Return the demands as JSON values, which are kept with the contract."""
         return {
             "consents": {name: {"version": each.version, "text": each.text} for name, each in self.consents.items()},
             "custody": {role.value: list(accepted) for role, accepted in self.custody.items()},
@@ -159,9 +160,9 @@ class TemplateDemands:
 
 
 class ContractTemplates:
-    """All templates below a folder, read once; those in `own` replace others of their id.
+    """All templates below a folder, read once. A template in `own` replaces one with the same id.
 
-    Raises TemplateFailed when one of them is not complete.
+    Raises TemplateFailed if one of them is not complete.
     """
 
     def __init__(self, folder: Path, own: Path | None = None) -> None:
@@ -191,10 +192,10 @@ class ContractTemplates:
         return template
 
     def demands_on(self, contract: Contract) -> TemplateDemands:
-        """Return the demands that the contract was issued with.
+        """Return the demands with which the contract was issued.
 
-        Contracts of earlier versions do not hold them: for those the template counts as it is now. Raises BadInput if
-        it does not exist any more.
+        The contracts of earlier versions of the hub do not hold them: for these, the present template counts. Raises
+        BadInput if it does not exist any more.
         """
         if kept := contract.data.get(DEMANDS):
             return TemplateDemands.from_dict(kept)
@@ -202,8 +203,8 @@ class ContractTemplates:
         return TemplateDemands.of(self.in_languages(contract.template), contract.language)
 
     def get_consent(self, contract: Contract, language: str) -> Consent:
-        """Return the consent in a signer's language or, if the contract does not have it, in the contract's. Of a
-        contract with an OFD it names the hashes of both files. Raises BadInput as `demands_on` does."""
+        """Return the consent in a signer's language or, if the contract does not have it, in the contract's language.
+        For a contract with an OFD, it names the hashes of both files. Raises BadInput as `demands_on` does."""
         consents = self.demands_on(contract).consents
         spoken = language if language in consents else contract.language
         if contract.issued_ofd_sha256 is None:
@@ -215,7 +216,8 @@ class ContractTemplates:
         return {language: self._templates[template_id, language] for language in self.languages(template_id)}
 
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
-        """Return the template to lay out a contract with the text that `keep` has kept, whatever has become of it."""
+        """Return the template that lays out a contract with the text that `keep` kept, even if the template has changed
+        since."""
         layout, root = self.layout_of(template_id, language)
         return ContractTemplate(
             id=template_id,
@@ -232,7 +234,8 @@ class ContractTemplates:
         )
 
     def layout_of(self, template_id: str, language: str) -> tuple[Path, Path]:
-        """Return the Typst file of a template and the folder it may read; the one for all if the template has gone."""
+        """Return the Typst file of a template and the folder that it may read; the general layout if the template is
+        gone."""
         template = self._templates.get((template_id, language))
         return (template.layout, template.root) if template else (self._folder / LAYOUT, self._folder)
 
@@ -252,7 +255,7 @@ def _read_all(folder: Path, packed: Path) -> list[ContractTemplate]:
 
 
 def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
-    """`packed` holds the layout for whoever has none."""
+    """Read the template in `folder`. `packed`: the folder with the layout for templates that have none."""
     layouts = ((folder, root), (root, root), (packed, packed))
     try:
         facts: dict[str, Any] = tomllib.loads((folder / "template.toml").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Drawing with Typst: our own templates, and values that are only shown, never executed.
+"""Draw with Typst: our own templates, with values that are only shown, never executed.
 
 The same input gives the same bytes.
 """
@@ -17,7 +17,7 @@ import typst
 from hub.documents.fonts import FONT_NAME, ContractFont
 from hub.documents.typesetting import compiler
 
-# Creation date for Typst's files: it must not be the moment of drawing, or the bytes would differ.
+# The creation date of Typst's files. It is constant, because the moment of drawing would make the bytes differ.
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -26,8 +26,8 @@ def _inputs(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 class Drawer:
-    """A drawer for the templates of one folder. Each thread has its own compilers: Typst's serve one thread at a
-    time."""
+    """A drawer for the templates of one folder. Each thread has its own compilers, because one of Typst's compilers
+    serves one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,9 +35,9 @@ class Drawer:
         self._local = threading.local()
 
     def draw(self, template: str, texts: Mapping[str, str], data: Mapping[str, Any], *, tagged: bool = False) -> bytes:
-        """Return the template's PDF; the template gets `data` and the name of the font.
+        """Return the PDF of a template, which gets `data` and the name of the font.
 
-        `texts`: entered texts by field. Raises UndrawableText if the font cannot show one of them.
+        `texts`: the texts that people entered, by field. Raises UndrawableText if the font cannot show one of them.
         """
         for field, text in texts.items():
             self._font.check([text], field=field)
@@ -47,7 +47,7 @@ class Drawer:
         return pdf
 
     def draw_png(self, template: str, data: Mapping[str, Any], pixels_per_inch: float) -> bytes:
-        """Return the picture (PNG) of the template's only page, as `draw` does its PDF."""
+        """Return a PNG of the template's only page. Arguments as in `draw`."""
         png = self._compiler(template).compile(format="png", ppi=pixels_per_inch, sys_inputs=_inputs(data))
         assert isinstance(png, bytes)
         return png

@@ -1,7 +1,7 @@
 """The engines that write signatures into PDF files, behind one interface (`pdf_engine` in the configuration).
 
-`OwnEngine` appends bytes to a file of a known form (`hub.documents.pades`). Only a step that does not fit that profile
-is done by `PyhankoEngine`, and then completely. Both write ordinary incremental updates.
+`OwnEngine` appends bytes to a file of a known form (`hub.documents.pades`). A step that this form does not allow is
+done by `PyhankoEngine`, as a whole. Both write ordinary incremental updates.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ import structlog
 
 from hub.documents.pades.plan import CannotUpdate
 
-if TYPE_CHECKING:  # imported when the first file is written: a worker that reminds writes none
+if TYPE_CHECKING:  # imported when the first file is written, because a worker that only reminds writes none
     from hub.documents.pades.writer import RevisionWriter
     from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp, TimestampSource
 
 OWN: Final = "own"
 PYHANKO: Final = "pyhanko"
-# Plans of files that one process keeps. Each has a few KB, and a worker comes back to a file within seconds.
+# How many plans of files one process keeps. A plan has a few KB, and a worker returns to a file within seconds.
 MAX_PLANS_KEPT: Final = 128
 
 log = structlog.get_logger()
 
 
 class PdfEngine(Protocol):
-    """The steps that write into a file. All of them compute for milliseconds and wait for nothing.
+    """The steps that write into a file. All of them compute for milliseconds and do no I/O.
 
     The result begins with the bytes of the given file. Each step raises WrongDocument if the file cannot be signed in
     this way.
     """
 
     def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-        """Return the document with empty signature fields. It gets a random /ID: do this once and store the result.
+        """Return the document with empty signature fields. It gets a random /ID, so do this once and store the result.
 
-        All fields must exist before anybody signs, since a certification signature allows fields to be filled in, not
-        added (ISO 32000-2, 12.8.2.2). The seal's field locks everything.
+        All fields must exist before the first person signs: a certification signature allows fields to be filled in,
+        not to be added (ISO 32000-2, 12.8.2.2). The seal's field locks everything.
         """
         ...
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        """Return the document with the place of a signature. `chain`: certificates in DER, the signer's first."""
+        """Return the document with the place for a signature. `chain`: certificates in DER, the signer's first."""
         ...
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
@@ -52,9 +52,9 @@ class PdfEngine(Protocol):
         ...
 
     def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-        """Return the file with evidence for its last signature and the place of a document timestamp.
+        """Return the file with evidence for its last signature and the place for a document timestamp.
 
-        One revision holds both, since the seal allows no other change.
+        One revision holds both, because the seal allows no other change.
         """
         ...
 
@@ -65,7 +65,7 @@ def make_engine(kind: str, clock: Callable[[], datetime]) -> PdfEngine:
 
 
 async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSource, evidence: Evidence) -> bytes:
-    """Return the finished file: with evidence for the last signature, and a document timestamp over everything.
+    """Return the finished file: with evidence for the last signature, and a document timestamp over the whole file.
 
     Source: PAdES B-LTA, ETSI EN 319 142-1, 5.4 and 6.3. Raises TimestampUnavailable, WrongDocument.
     """
@@ -76,7 +76,7 @@ async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSour
 
 
 class PyhankoEngine:
-    """The engine that does every step by pyHanko."""
+    """The engine that does every step with pyHanko."""
 
     def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
         from hub.documents import with_pyhanko
@@ -100,8 +100,8 @@ class PyhankoEngine:
 
 
 class OwnEngine:
-    """Our own writer, which is loaded when the first file is written. `clock`: for the signing time that a file claims;
-    `plans_kept`: so many files that it wrote need not be read again for the next step."""
+    """Our own writer, which is loaded when the first file is written. `clock`: for the signing time that the file
+    claims. `plans_kept`: for this many of the files that it wrote, the next step need not read the file again."""
 
     def __init__(
         self, clock: Callable[[], datetime], general: PdfEngine | None = None, plans_kept: int = MAX_PLANS_KEPT

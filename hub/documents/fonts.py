@@ -1,8 +1,8 @@
 """The contract's font and the characters that it can show.
 
-If a character is missing, Typst takes another font or draws a box, without an error: so every text is checked against
-the font's character map before it is laid out. Control characters and invisible marks of direction are refused too,
-because they can make a contract read otherwise than it was written.
+If a character is missing, Typst takes another font or draws a box, without an error. Therefore every text is checked
+against the font's character map before it is laid out. Control characters and invisible direction marks are refused
+too, because they can make a contract read differently from what was written.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ class ContractFont:
         self._files = files
 
     def undrawable(self, text: str) -> list[str]:
-        """Return the characters of `text` that must not stand in a contract, each once, in the order of their code
+        """Return the characters of `text` that must not be in a contract, each once, in the order of their code
         points."""
         shown = _characters(*self._files)
         return sorted(each for each in set(text) if ord(each) not in shown or unicodedata.category(each) in _UNSEEN)
 
     def check(self, texts: Iterable[str], *, field: str = "") -> None:
-        """Raise UndrawableText, with the characters and their code points, if the texts hold some that cannot be
-        shown."""
+        """Raise UndrawableText, which names the characters with their code points, if the font cannot show all of the
+        texts."""
         wrong = self.undrawable("".join(texts))
         if wrong:
             raise UndrawableText("The font cannot show: " + ", ".join(map(describe, wrong)), field=field)
 
 
 def describe(character: str) -> str:
-    """Return a character for an error message: itself, if one can see it, its code point and its Unicode name."""
+    """Return a character for an error message: the character if it is visible, its code point and its Unicode name."""
     shown = "" if unicodedata.category(character) in _UNSEEN else f"{character} "
     return f"{shown}U+{ord(character):04X} {unicodedata.name(character, 'unnamed')}"
 
 
-@cache  # an installed font does not change while a process runs; a process that lays nothing out never reads the map
+@cache  # an installed font does not change while a process runs; processes that lay out no contract never read the map
 def _characters(*files: Path) -> frozenset[int]:
     """Return the code points that all of these files can show."""
     return frozenset.intersection(*map(_mapped, files))
 
 
 def _mapped(file: Path) -> frozenset[int]:
-    from fontTools.ttLib import TTCollection  # slow to import, and a worker that only reminds does not need it
+    from fontTools.ttLib import TTCollection  # slow to import; a worker that only reminds does not need it
 
     with TTCollection(file, lazy=True) as collection:
         for font in collection.fonts:
             if font["name"].getDebugName(1) == FONT_NAME or font["name"].getDebugName(16) == FONT_NAME:
-                # Only the character map is needed. For the glyphs' names all outlines would be read: 80 MB.
+                # Only the character map is needed. To get the names of the glyphs, all outlines would be read: 80 MB.
                 font.setGlyphOrder([""] * font["maxp"].numGlyphs)
                 return frozenset(font.getBestCmap() or ())
     raise FontMissing(f"{file} does not hold {FONT_NAME}. Install it with: apt-get install fonts-noto-cjk")

@@ -1,7 +1,7 @@
 """Lay out a contract: from template and data to its PDF, its signature boxes and its text version.
 
-The places of the boxes are computed here once and passed to Typst, which draws them there: so the PDF fields and the
-printed table cannot disagree. The same template, data and `issued_at` give the same bytes.
+The places of the boxes are computed here once and passed to Typst, which draws the boxes there, so the PDF fields and
+the printed table cannot disagree. The same template, data and `issued_at` give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from hub.errors import BadInput, TemplateFailed
 if TYPE_CHECKING:
     import typst
 
-# Archivable and tagged; incremental updates with signatures do not change that (ISO 19005-2, PAdES).
+# Archivable and tagged. Incremental updates with signatures keep it so (ISO 19005-2, PAdES).
 PDF_STANDARD: Final = "a-2a"
 POINTS = 72 / 25.4  # a millimetre in PDF points
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
-_HEAD = 8.0  # mm: the line above the table, which shows the contract on a page that holds nothing else
+_HEAD = 8.0  # mm: the line above the table; it names the contract if the page shows only the table
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
 SEAL_SIZE = _SEAL * POINTS  # PDF points: the side of the seal's square
-# Of a contract that is issued to try the hub out: before its title, and across each of its pages.
+# For a contract that is issued to try the hub out: shown before its title, and across each of its pages.
 REHEARSAL_TITLE = {"zh": "【演练】{title}", "en": "Rehearsal: {title}"}
 REHEARSAL_MARK = {"zh": "演练", "en": "REHEARSAL"}
 # Width and height in PDF points of every signer's box.
@@ -52,7 +52,7 @@ class Box:
 
 @dataclass(frozen=True)
 class LaidOut:
-    """A contract that was laid out.
+    """A contract after layout.
 
     `text` is the same contract as blocks, for screen readers and large type; `pages` is the number of pages.
     """
@@ -86,7 +86,7 @@ class ContractPrinter:
         self._local = threading.local()
 
     def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
-        """Lay out a contract of a template from the files. Raises as `lay_out_by` does, and BadInput if there is no
+        """Lay out a contract from a template in the files. Raises as `lay_out_by` does, and BadInput if there is no
         such template."""
         return self.lay_out_by(self.templates.get(template_id, language), data)
 
@@ -146,7 +146,7 @@ class ContractPrinter:
 
     def _compiler(self, template: ContractTemplate) -> typst.Compiler:
         """Return the compiler for this thread and layout."""
-        from hub.documents.typesetting import compiler  # imported only by processes that lay something out
+        from hub.documents.typesetting import compiler  # imported only by processes that lay out contracts
 
         compilers: dict[Path, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
         if template.layout not in compilers:
@@ -204,7 +204,7 @@ def _caption(signer: SignerFacts, template: ContractTemplate) -> str:
 
 
 def _box(cell: _Cell, height: float, page: int) -> Box:
-    """Return the part of a cell that is left for the signature, or the square of the seal at the cell's right."""
+    """Return the part of a cell that remains for the signature, or the square of the seal at the cell's right."""
     top = _BOTTOM + height - cell.y
     left, right, bottom = _SIDE + cell.x, _SIDE + cell.x + cell.width, top - cell.height
     if cell.seal:
@@ -225,7 +225,7 @@ def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block
 
 
 def _count_pages(pdf: bytes) -> int:
-    import pikepdf  # takes 9 MB with its libraries, and most processes lay nothing out
+    import pikepdf  # takes 9 MB with its libraries; most processes lay out no contract
 
     with pikepdf.open(BytesIO(pdf)) as document:
         return len(document.pages)

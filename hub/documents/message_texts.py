@@ -1,7 +1,7 @@
-"""Messages as staff edit them at the desk: the texts of a purpose by key, and the messages with other texts.
+"""Messages as staff edit them in the console: the texts of a purpose by key, and the messages with other texts.
 
-Keys are `sms.full.zh`, `voice.en`, `email.subject.zh`, `email.text.zh`. Which variables there are, and how long their
-values may be, stays as the files say.
+Keys are `sms.full.zh`, `voice.en`, `email.subject.zh`, `email.text.zh`. The variables, and how long their values may
+be, are those of the files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def list_message_texts(templates: Iterable[MessageTemplate], purpose: Purpose) -
 def with_texts(
     templates: Iterable[MessageTemplate], purpose: Purpose, texts: Mapping[str, str]
 ) -> list[MessageTemplate]:
-    """Return the messages of a purpose with these texts. One that `texts` lacks stays as it is."""
+    """Return the messages of a purpose with these texts. A message without a text in `texts` stays as it is."""
     return [
         replace(
             template,
@@ -42,7 +42,7 @@ def with_texts(
 
 
 def check_message_texts(templates: Iterable[MessageTemplate]) -> None:
-    """Raise BadInput, with the key, for a text that cannot be a message."""
+    """Raise BadInput, which names the key, for a text that cannot be a message."""
     for template in templates:
         try:
             check_template(template)

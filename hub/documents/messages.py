@@ -96,7 +96,7 @@ def read_messages(purpose: str, toml: str) -> list[MessageTemplate]:
     except ValidationError as error:
         reasons = (f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
         raise TemplateFailed(f"{purpose}.toml, {'; '.join(reasons)}") from error
-    except ValueError as error:  # it is not TOML, or not named after a purpose
+    except ValueError as error:  # not TOML, or not named after a purpose
         raise TemplateFailed(f"{purpose}.toml: {error}") from error
     except TemplateFailed as error:
         raise TemplateFailed(f"{purpose}.toml, {error.detail}") from error

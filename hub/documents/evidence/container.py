@@ -1,4 +1,4 @@
-"""Write an ASiC-E container with CAdES: manifest, what is signed of it, and the ZIP file. ETSI EN 319 162-1."""
+"""Write an ASiC-E container with CAdES: its manifest, the data to be signed, and the ZIP file. ETSI EN 319 162-1."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ _MEDIA_TYPES: Final = {
     "tst": "application/vnd.etsi.timestamp-token",
     "xml": "text/xml",
 }
-# Items that are not packed, because the hub stores the same bytes anyway.
+# These items are not compressed, because the hub stores the same bytes anyway.
 DOCUMENTS: Final = (FINAL_FILE, ISSUED_FILE)
-# In the local header of a ZIP member: its size, and where the lengths of name and extra fields stand.
+# In the local header of a ZIP member: the header's size, and the offset of the lengths of name and extra fields.
 LOCAL_HEADER: Final = 30
 LENGTHS_AT: Final = 26
 _SIGNATURE_TYPE, _RECORD_TYPE = "application/pkcs7-signature", "application/octet-stream"
-_PERMISSIONS: Final = 0o100644 << 16  # a plain file that everybody may read
+_PERMISSIONS: Final = 0o100644 << 16  # a regular file that everybody may read
 
 
 def signed_manifest(items: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of these items, which the signature is over."""
+    """Return the manifest of these items, which is what gets signed."""
     return _manifest(SIGNATURE, _SIGNATURE_TYPE, items)
 
 
 def proof_manifest(items: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of what the evidence record is about."""
+    """Return the manifest of the items that the evidence record covers."""
     return _manifest(PROOF, _RECORD_TYPE, items)
 
 
 def signed_attributes(manifest: bytes, certificate: bytes, at: datetime) -> bytes:
-    """Return the signed attributes over a manifest, DER with the SET tag: what the seal's key signs.
+    """Return the signed attributes over a manifest, in DER with the SET tag: the bytes that the seal's key signs.
 
     CAdES demands the signing time, which PAdES forbids (EN 319 122-1, 6.3).
     """
@@ -74,9 +74,9 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
 
 
 def with_proof(first: bytes, manifest: bytes, record: bytes, at: datetime) -> bytes:
-    """Return a package with an evidence record behind all items of its version 1: nothing signed changes.
+    """Return a package with an evidence record that covers all items of its version 1. Nothing signed changes.
 
-    What is added is not packed, so that the same record always gives the same bytes.
+    The new items are not compressed, so that the same record always gives the same bytes.
     """
     file = io.BytesIO(first)
     with zipfile.ZipFile(file, "a") as package:
@@ -86,13 +86,14 @@ def with_proof(first: bytes, manifest: bytes, record: bytes, at: datetime) -> by
 
 
 def items_length(package: bytes) -> int:
-    """Return how many bytes stand before the central directory of a package that we wrote."""
+    """Return the number of bytes before the central directory of a package that we wrote."""
     with zipfile.ZipFile(io.BytesIO(package)) as read:
         return read.start_dir
 
 
 def find_document(package: bytes) -> tuple[int, int] | None:
-    """Return where in a package of ours the contract's file stands as it is: start and length; None without one."""
+    """Return the place in our package of the contract's file, which is not compressed: start and length; None without
+    one."""
     with zipfile.ZipFile(io.BytesIO(package)) as read:
         for info in read.infolist():
             if info.filename in DOCUMENTS and info.compress_type == zipfile.ZIP_STORED and info.file_size:
@@ -102,7 +103,7 @@ def find_document(package: bytes) -> tuple[int, int] | None:
 
 
 def covered_items(package: bytes) -> dict[str, bytes]:
-    """Return what an evidence record of this package has to be about: all of version 1 but its mimetype."""
+    """Return the items that an evidence record of this package has to cover: all of version 1 but its mimetype."""
     later = (MIMETYPE, PROOF_MANIFEST, PROOF)
     return {item.name: item.content for item in read_items(package) if item.name not in later}
 
@@ -134,7 +135,7 @@ def _media_type(name: str) -> str:
 
 
 def _zip(items: Mapping[str, bytes], at: datetime) -> bytes:
-    """Return a ZIP file with these items in this order. `mimetype` and the contract's file are not packed."""
+    """Return a ZIP file with these items in this order. `mimetype` and the contract's file are not compressed."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as package:
         for name, content in items.items():

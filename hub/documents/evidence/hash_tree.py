@@ -1,7 +1,7 @@
-"""A hash tree over many leaves, and evidence records from it. RFC 4998, 4.2 and 5.2 (renewal).
+"""Build a hash tree over many leaves, and evidence records from it. RFC 4998, 4.2 and 5.2 (renewal).
 
-A node is the hash (SHA-256 at first) of its two children in ascending order. A level with an odd number of nodes takes
-its last one up as it is.
+A node is the hash (SHA-256 at first) of its two children in ascending order. If a level has an odd number of nodes, its
+last node is also a node of the next level.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ALGORITHM = "sha256"
 
 
 class HashTree:
-    """All levels of the tree over these leaves, each a hash by `algorithm`. Raises ValueError without leaves."""
+    """All levels of the tree over these leaves. `algorithm` makes each hash. Raises ValueError without leaves."""
 
     def __init__(self, leaves: Sequence[bytes], algorithm: str = ALGORITHM) -> None:
         if not leaves:
@@ -32,7 +32,7 @@ class HashTree:
         return self._levels[-1][0]
 
     def path(self, leaf: int) -> list[bytes]:
-        """Return the neighbours on the way from this leaf (by its number) to the root."""
+        """Return the sibling nodes on the way from this leaf, given by its number, to the root."""
         neighbours = []
         for level in self._levels[:-1]:
             beside = leaf ^ 1
@@ -58,9 +58,9 @@ def evidence_record(digests: Sequence[bytes], path: Sequence[bytes], timestamp: 
 
 
 def with_renewed_timestamp(record: bytes, timestamp: bytes, path: Sequence[bytes] = ()) -> bytes:
-    """Return the record with another timestamp, over the last one that it has (RFC 4998, 5.2, "timestamp renewal").
+    """Return the record with another timestamp over its last one (RFC 4998, 5.2, "timestamp renewal").
 
-    `path`: the neighbours on the way from `last_timestamp_digest` to the root that the timestamp is over.
+    `path`: the sibling nodes on the way from `last_timestamp_digest` to the root that the timestamp covers.
     """
     chains, algorithms = _chains_of(record)
     renewed: dict[str, Any] = {"digest_algorithm": {"algorithm": algorithms[-1]}}
@@ -71,19 +71,20 @@ def with_renewed_timestamp(record: bytes, timestamp: bytes, path: Sequence[bytes
 
 
 def last_timestamp_digest(record: bytes) -> bytes:
-    """Return what the timestamp for `with_renewed_timestamp` has to be over, by the algorithm of the last chain."""
+    """Return the digest that the timestamp for `with_renewed_timestamp` has to cover, by the last chain's algorithm."""
     read = EvidenceRecord.load(record, strict=True)
     newest = read["archive_time_stamp_sequence"][-1][-1]
     return timestamp_digest(newest["time_stamp"].dump(), str(read["digest_algorithms"][-1]["algorithm"].native))
 
 
 def timestamp_digest(token: bytes, algorithm: str) -> bytes:
-    """Return the leaf of a timestamp that is renewed."""
+    """Return the leaf for a timestamp that is renewed."""
     return hashlib.new(algorithm, token).digest()
 
 
 def renewed_digests(record: bytes, files: Sequence[bytes], algorithm: str) -> list[bytes]:
-    """Return the group of a renewal of the whole tree with another hash: each file, and with it all that proved it."""
+    """Return the group for renewing the whole tree with another hash: for each file, the file and all earlier proofs of
+    it."""
     above = EvidenceRecord.load(record, strict=True)["archive_time_stamp_sequence"].dump()
     proven = hashlib.new(algorithm, above).digest()
     return [hashlib.new(algorithm, hashlib.new(algorithm, file).digest() + proven).digest() for file in files]
@@ -94,7 +95,7 @@ def with_renewed_tree(
 ) -> bytes:
     """Return the record with a new chain over `digests` (`renewed_digests`).
 
-    `path`: the neighbours on the way from their group hash to the root that `timestamp` is over.
+    `path`: the sibling nodes on the way from their group hash to the root that `timestamp` covers.
     """
     chains, algorithms = _chains_of(record)
     archived = {

@@ -1,7 +1,7 @@
 """The items of an evidence package, from the facts of a contract that has ended. Pure: the same facts, the same bytes.
 
-Phone numbers, document numbers and e-mail addresses are masked, and texts that people wrote are left out: the record
-has commitments of them. Names stand in clear, as in the certificates.
+Phone numbers, document numbers and e-mail addresses are masked, and texts that people wrote are left out; the record
+has commitments to them. Names are readable, as in the certificates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from qianda.cms_parts import CertificateNames
 
 HASHES: Final = "hashes.txt"
 HEAD: Final = "record/head.txt"
-# Texts that people wrote, and codes.
+# Messages whose text is left out: texts that people wrote, and codes.
 _UNTOLD: Final = (Purpose.REPLY, Purpose.CODE)
 _CONTRACT: Final = (
     "id",
@@ -69,13 +69,13 @@ _DELIVERY: Final = (
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """What goes into a package beside the facts.
+    """What a package contains beside the facts.
 
-    `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs by the item's
-    name, if it has any; `sm2_chain`: the certificates (DER) with which the final one was sealed. `consents`: the texts
+    `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs, if it has any,
+    by the item's name; `sm2_chain`: the certificates (DER) with which the final OFD was sealed. `consents`: the texts
     with which the contract was issued, by signer's field. `timestamps`: tokens in the final file, by field.
-    `authorities`: certificates above the seal and the timestamps, `lists` the revocation lists of the seal's
-    certificate; all in DER.
+    `authorities`: the certificates above those of the seal and the timestamps; `lists`: the revocation lists for the
+    seal's certificate; all in DER.
     """
 
     pdf: bytes
@@ -154,7 +154,7 @@ def _of_signature(
 
 
 def _application(facts: PackageFacts, files: PackageFiles, request: SignatureRequest) -> tuple[bytes, bytes] | None:
-    """Return what the signer signed when they applied for this certificate, and that signature; None for older ones."""
+    """Return what the signer signed to apply for this certificate, and that signature; None for older certificates."""
     entry = find_application(facts, request)
     if entry is None or "key_proof" not in entry.facts:
         return None

@@ -1,4 +1,4 @@
-"""The texts for people in a package: report, application form, and instructions for checking. GB/T 39321-2020."""
+"""Write the texts for people in a package: report, application form, and instructions for checking. GB/T 39321-2020."""
 
 from __future__ import annotations
 
