@@ -1,4 +1,4 @@
-"""PDFs of the school's own that are signed as they are, read in a limited child."""
+"""Read the school's own PDFs, which are signed as they are, in a limited child."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _CHILD = "hub.documents.own_pdf_reading"  # by its name: the hub itself does not
 
 @dataclass(frozen=True)
 class AboutDocument:
-    """What the file says of itself: the contract's number, and the school. `language`: of the contract."""
+    """What is written into the file as its metadata: the contract's number, and the school. `language`: the
+    contract's."""
 
     number: str
     school: str
@@ -34,15 +35,15 @@ class OwnPdfReader:
         self._child = LimitedChild(_CHILD, limits)
 
     def check(self, uploaded: bytes) -> bytes:
-        """Return the PDF in the plain form in which it is signed. Raises BadInput (`document`) for what is no PDF, has
-        a password, programs, fields, signatures, or what may look different on paper, or has too many pages."""
+        """Return the PDF in the plain form in which it is signed. Raises BadInput (`document`) for a file that is no
+        PDF, has too many pages, has a password, programs, fields or signatures, or may look different on paper."""
         if len(uploaded) > MAX_OWN_DOCUMENT_BYTES:
             raise BadInput("a PDF has up to 20 MB", field="document")
         return self._ask({"about": {}, "places": None}, uploaded, "document")
 
     def lay_out(self, pdf: bytes, document: OwnDocument, about: AboutDocument) -> LaidOut:
-        """Return the PDF with the places of its fields, and its text as far as the file has it. Raises BadInput
-        (`places`) for a place that is not in it."""
+        """Return the PDF with the places of its fields, and its text if the file contains it. Raises BadInput
+        (`places`) for a place that the PDF does not have."""
         said = {"Title": document.title, "Author": about.school, "Keywords": about.number}
         answer = self._ask({"about": said, "places": dict(document.places)}, pdf, "places")
         head, _, plain = answer.partition(b"\n")

@@ -1,4 +1,4 @@
-"""The child's part of `hub.documents.own_pdf`: checks a PDF of the school's own, and finds the places in it."""
+"""The child's part of `hub.documents.own_pdf`: check a PDF of the school, and find the places for fields in it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from qianda.pdf.objects import NotOurForm
 from qianda.pdf.revisions import TooComplex, read_revisions
 
 POINTS_PER_MM: Final = 72 / 25.4
-# Points by which a place may reach over the edge: pages are not cut to the hundredth.
+# Points by which a place may extend beyond the edge, because page sizes are rounded.
 EDGE: Final = 0.5
 
-# What is wrong with a place; the field is named in a line of its own.
+# What is wrong with a place. The name of the field follows on the next line.
 NO_PLACE: Final = "a place is page:NUMBER,X,Y (in mm) or words of the PDF:"
 FAULTS: Final = {
     SealFault.KEYWORD_MISSING: "these words are not in the PDF:",
@@ -35,7 +35,7 @@ FAULTS: Final = {
 
 
 def _answer(question: bytes) -> bytes:
-    """Return the PDF in its plain form; behind a line with what is in it if places are asked for."""
+    """Return the PDF in its plain form; if places are asked for, a line of JSON with the findings comes first."""
     head, _, pdf = question.partition(b"\n")
     asked = json.loads(head)
     plain = _written_anew(pdf, asked["about"])
@@ -68,7 +68,7 @@ def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:
 
 
 def _box(pdf: bytes, frames: list[Any], name: str, text: str) -> list[Any]:
-    """Return name, page and corners of a field. Raises ValueError, which begins with the name of the field."""
+    """Return name, page and corners of a field. Raises ValueError, which names the field on its second line."""
     size = (SEAL_SIZE, SEAL_SIZE) if name == SEAL_FIELD else SIGNATURE_SIZE
     page, x, y = _middle(pdf, frames, name, text)
     left, bottom, right, top = frames[page]
@@ -79,7 +79,7 @@ def _box(pdf: bytes, frames: list[Any], name: str, text: str) -> list[Any]:
 
 
 def _middle(pdf: bytes, frames: list[Any], name: str, text: str) -> tuple[int, float, float]:
-    """Return the page, counted from 0, and the middle in the page's own coordinates."""
+    """Return the page, counted from 0, and the centre in the page's own coordinates."""
     try:
         place = parse_seal_place(text)
     except BadInput:

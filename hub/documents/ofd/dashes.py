@@ -1,4 +1,4 @@
-"""Dashes as lines of their own, for several OFD readers draw a dash pattern as one line."""
+"""Cut dashed lines into separate lines, because several OFD readers draw a dash pattern as one solid line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MAX_DASHES = 10_000
 
 
 def cut_dashes(steps: Sequence[Step], pattern: Sequence[float], offset: float) -> tuple[Step, ...] | None:
-    """Return the dashes of a path of straight lines (ISO 32000-1, 8.4.3.6); None for one with curves, or a pattern
-    that makes too many."""
+    """Return the dashes of a path of straight lines (ISO 32000-1, 8.4.3.6); None for a path with curves, or if the
+    pattern makes too many dashes."""
     lengths = list(pattern) * (2 if len(pattern) % 2 else 1)
     lines = list(_lines(steps))
     whole = sum(dist(*line) for line in lines)
@@ -29,7 +29,7 @@ def cut_dashes(steps: Sequence[Step], pattern: Sequence[float], offset: float) -
 
 
 def _lines(steps: Sequence[Step]) -> Iterator[tuple[Point, Point]]:
-    """Yield the lines of a path, with those that close it."""
+    """Yield the lines of a path, including those that close it."""
     run: list[Point] = []
     for letter, points in steps:
         if letter == "C" and run:
@@ -42,7 +42,7 @@ def _lines(steps: Sequence[Step]) -> Iterator[tuple[Point, Point]]:
 
 
 def _dashes(length: float, lengths: Sequence[float], offset: float) -> Iterator[tuple[float, float]]:
-    """Yield where each dash of a line begins and ends, as shares of its length."""
+    """Yield where each dash of a line begins and ends, as fractions of the line's length."""
     at = -(offset % sum(lengths))
     while length and at < length:
         for index, size in enumerate(lengths):

@@ -1,9 +1,7 @@
-"""What stands on a page, apart from any format: runs of glyphs, paths and images, placed in millimetres.
+"""The content of a page, in no particular format: runs of glyphs, paths and images, placed in millimetres.
 
-Points are counted from the page's upper left corner, y downwards. What lies outside of `clip` is not shown.
-
-A matrix (a, b, c, d, e, f) maps (x, y) to
-(a·x + c·y + e, b·x + d·y + f), as in PDF.
+Points are measured from the page's upper left corner, y downwards. Anything outside `clip` is not shown. A matrix
+(a, b, c, d, e, f) maps (x, y) to (a·x + c·y + e, b·x + d·y + f), as in PDF.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ Step = tuple[str, tuple[Point, ...]]
 
 @dataclass(frozen=True)
 class Glyph:
-    """A glyph, the text that it stands for, and where it begins on the line of its run, in units of the run."""
+    """A glyph, the text that it represents, and where it begins on the line of its run, in units of the run."""
 
     number: int
     text: str
@@ -54,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class DrawnPath:
-    """A path. None as colour: it is not filled, or not stroked. `alpha` from 0 to 255."""
+    """A path. A colour of None: the path is not filled, or not stroked. `alpha`: from 0 to 255."""
 
     steps: tuple[Step, ...]
     fill: Colour | None
@@ -91,13 +89,13 @@ def place(matrix: Matrix, point: Point) -> Point:
 
 
 def box_of(points: Iterable[Point]) -> Box:
-    """Return the smallest box around the points, of which there must be some."""
+    """Return the smallest box around the points. There must be at least one."""
     across, down = zip(*points, strict=True)
     return min(across), min(down), max(across), max(down)
 
 
 def common_box(one: Box, other: Box | None) -> Box:
-    """Return what two boxes have in common; an empty box at a corner if that is nothing."""
+    """Return the intersection of two boxes; if they do not overlap, an empty box at a corner."""
     if other is None:
         return one
     left, top = max(one[0], other[0]), max(one[1], other[1])
@@ -105,6 +103,6 @@ def common_box(one: Box, other: Box | None) -> Box:
 
 
 def scale_of(matrix: Matrix) -> float:
-    """Return by how much lengths grow, on the average of all directions."""
+    """Return the factor by which lengths grow, averaged over all directions."""
     a, b, c, d, _, _ = matrix
     return float(abs(a * d - b * c) ** 0.5)

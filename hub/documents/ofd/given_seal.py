@@ -1,6 +1,6 @@
-"""Check what a seal maker made before it is installed: the maker's signature, and the certificates of the seal's key.
+"""Check what a seal maker made before it is installed: the maker's signature, and the certificates for the seal's key.
 
-A wrong seal would be noticed only at the first contract, which it could not close. Pure.
+Without this check, a wrong seal would be noticed only at the first contract, which could not be completed. Pure.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from qianda.verify.trust import Trust
 
 
 def check_maker(seal: ElectronicSeal) -> None:
-    """Raise BadInput unless the maker that the seal names signed it."""
+    """Raise BadInput unless the seal was signed by the maker that it names."""
     if not made_by(seal):
         raise BadInput("the signature of the seal's maker is wrong", field="seal")
 
 
 def order_certificates(own: bytes, given: Sequence[bytes], moment: datetime) -> tuple[bytes, ...]:
-    """Return the path from the seal's own certificate up to a root that was given with it (DER), and nothing else.
+    """Return the path from the seal's own certificate up to a given root (DER), and no other certificates.
 
-    The last one becomes an authority whom `qianda verify` trusts, so it has to stand above the first. Raises BadInput.
+    `qianda verify` will trust the last certificate as an authority, so it has to be above the first. Raises BadInput.
     """
     current = load_certificate(own)
     if current is None:
@@ -34,7 +34,7 @@ def order_certificates(own: bytes, given: Sequence[bytes], moment: datetime) -> 
     if fault := chain_fault(current, others, Trust(authorities=roots), moment):
         raise BadInput(f"the certificates do not belong together: {fault.en}", field="certificate")
     path = [own]
-    while all(path[-1] != root.dump() for root in roots):  # the same steps that were just found to lead to a root
+    while all(path[-1] != root.dump() for root in roots):  # ends, because the path was found to lead to a root
         named = (one for one in (*roots, *others) if may_have_issued(one, current) and signed_by(current, one))
         current = next(named)
         path.append(current.dump())

@@ -1,7 +1,7 @@
-"""Write the ZIP container of an OFD. Members that are not changed are copied as they stand, packed: to pack them again
-would take most of a seal's time.
+"""Write the ZIP container of an OFD. Unchanged members are copied in their compressed form, because compressing them
+again would take most of the time of a seal.
 
-The same members give the same bytes: no clock is written. Source: APPNOTE.TXT 6.3.10.
+The same members give the same bytes: the time of writing is not stored. Source: APPNOTE.TXT 6.3.10.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _VERSION, _UTF8 = 20, 0x800
-_DATE: Final = (1 << 5) | 1  # 1 January 1980, the first day that ZIP knows
+_DATE: Final = (1 << 5) | 1  # 1 January 1980, the earliest day in ZIP
 _LEVEL = 6
-# What is already packed, or too short to become shorter.
+# Files that are already compressed, or too short to become shorter.
 _STORED_ENDINGS = (".png", ".jpg", ".jpeg", ".dat", ".esl")
 _WORTH_PACKING = 128
 
 
 @dataclass(frozen=True)
 class _Written:
-    """A member in the new file: what its two headers say, and its bytes."""
+    """A member in the new file: the fields of its two headers, and its bytes."""
 
     name: bytes
     method: int
@@ -43,7 +43,7 @@ def write_package(members: Mapping[str, bytes]) -> bytes:
 
 
 def change_package(container: OfdContainer, changed: Mapping[str, bytes]) -> bytes:
-    """Return the OFD with some members replaced and new ones at its end; everything else is copied."""
+    """Return the OFD with some members replaced and new ones at its end; all others are copied."""
     kept = [_copy(member) if name not in changed else _pack(name, changed[name]) for name, member in container.items()]
     return _write([*kept, *(_pack(name, data) for name, data in changed.items() if name not in container)])
 

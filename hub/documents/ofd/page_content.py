@@ -1,7 +1,7 @@
-"""Write what stands on a page as OFD: `Content.xml` with its text, path and image objects (GB/T 33190, 8 to 11).
+"""Write the content of a page as OFD: `Content.xml` with its text, path and image objects (GB/T 33190, 8 to 11).
 
-The boundary of an object cuts off what lies outside of it, so it is at least as large as what the object shows, and as
-small as a clip wants it.
+The boundary of an object cuts off what is outside, so it is at least as large as the drawn object, and as small as its
+clip requires.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from hub.errors import BadInput
 from qianda.ofd.xml_part import NAMESPACE
 
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
-# How far glyphs reach above and below the line and beyond its ends, in sizes: no glyph of a contract's fonts reaches
-# further, and more room costs nothing.
+# How far glyphs reach above and below the line and beyond its ends, as multiples of the font size. No glyph of a
+# contract's fonts reaches further, and a larger boundary has no cost.
 _ABOVE, _BELOW, _BESIDE = 1.2, 0.5, 0.5
-# How far the letters of a line reach at most, to tell whether a clip hides all of it.
+# The most that the letters of a line reach up and down, to tell whether a clip hides the whole line.
 _TALL, _DEEP = 0.9, 0.2
-_EVEN = 1e-6  # the relative difference of two scales that are the same
+_EVEN = 1e-6  # two scales whose relative difference is smaller count as the same
 _CAPS = ("Butt", "Round", "Square")
 _JOINS = ("Miter", "Round", "Bevel")
 _OPAQUE = 255
@@ -45,7 +45,7 @@ _BASIC_PLANE = 0xFFFF
 
 @dataclass(frozen=True)
 class PageResources:
-    """The numbers of fonts and images, the character map of each font, and how a new number is taken."""
+    """The numbers of fonts and images, the character map of each font, and the source of new numbers."""
 
     fonts: Mapping[str, int]
     characters: Mapping[str, Mapping[int, int]]
@@ -54,7 +54,7 @@ class PageResources:
 
 
 def page_xml(width: float, height: float, drawn: list[Drawn], resources: PageResources) -> bytes:
-    """Return `Content.xml` of a page whose size is given in millimetres."""
+    """Return the `Content.xml` of a page. Its size is given in millimetres."""
     layer = resources.next_number()
     objects = "".join(part for item in drawn for part in _objects(item, resources))
     text = (
@@ -67,7 +67,7 @@ def page_xml(width: float, height: float, drawn: list[Drawn], resources: PageRes
 
 def _objects(item: Drawn, resources: PageResources) -> Iterator[str]:
     if isinstance(item, DrawnPath):
-        # Some readers stroke first and then fill, which covers half of the line: two objects are clear to all.
+        # Some readers stroke first and then fill, which covers half of the line. All readers draw two objects in order.
         halves = [replace(item, stroke=None), replace(item, fill=None)] if item.fill and item.stroke else [item]
         yield from (_path(half, resources.next_number()) for half in halves)
     elif isinstance(item, DrawnImage):
@@ -81,10 +81,10 @@ def _objects(item: Drawn, resources: PageResources) -> Iterator[str]:
 
 
 def _words(glyphs: tuple[Glyph, ...]) -> Iterator[tuple[Glyph, ...]]:
-    """Yield the glyphs in groups in which each stands for one character.
+    """Yield the glyphs in groups within which each glyph represents one character.
 
-    A glyph for several characters (a ligature), for none, or for one beyond the basic plane, which some readers count
-    as two, has a text object of its own.
+    A glyph gets its own text object if it represents several characters (a ligature), none, or one outside the basic
+    plane, which some readers count as two.
     """
     group: list[Glyph] = []
     for glyph in glyphs:
@@ -100,7 +100,7 @@ def _words(glyphs: tuple[Glyph, ...]) -> Iterator[tuple[Glyph, ...]]:
 
 
 def _text(run: GlyphRun, glyphs: tuple[Glyph, ...], resources: PageResources) -> str:
-    """Return a text object. Upright text is placed by its boundary and size alone; other text has a matrix."""
+    """Return a text object. Upright text is placed by its boundary and size alone; other text needs a matrix."""
     a, b, c, d, _, _ = run.matrix
     if b or c or a <= 0 or abs(a + d) > _EVEN * a:
         return _turned_text(run, glyphs, resources)
@@ -123,7 +123,7 @@ def _turned_text(run: GlyphRun, glyphs: tuple[Glyph, ...], resources: PageResour
     reach = length + 2 * size
     box = (x - reach, y - reach, x + reach, y + reach)
     _refuse_cut(box, run.clip)
-    # An OFD's text has its y axis downwards, a PDF's upwards.
+    # In OFD, the y axis of text points downwards, in PDF upwards.
     matrix = " ".join(map(_number, (a, b, -c, -d, x - box[0], y - box[1])))
     head = f'Boundary="{_boundary(box)}" CTM="{matrix}" Font="{resources.fonts[run.font]}" Size="{_number(size)}"'
     return _text_object(run, glyphs, resources, head, _code(glyphs, (0, 0), scale))
@@ -168,7 +168,7 @@ def _path(item: DrawnPath, number: int) -> str:
     points = [point for _, step in item.steps for point in step]
     edge = item.line.width * max(1.0, item.line.miter / 2) if item.stroke else 0.0
     left, top, right, bottom = box_of(points)
-    # A line has no height: without room around it, nothing of it would be left.
+    # A straight line has no height. Without an edge around it, the boundary would cut it off completely.
     edge = max(edge, 0.1)
     room = (left - edge, top - edge, right + edge, bottom + edge)
     if item.clip and _is_outside(room, item.clip):
@@ -204,7 +204,7 @@ def _image(item: DrawnImage, resources: PageResources) -> str:
     box = box_of(corners)
     _refuse_cut(box, item.clip)
     a, b, c, d, e, f = item.matrix
-    # A PDF's image has its origin at the lower left, an OFD's at the upper left.
+    # The origin of an image is at the lower left in PDF, at the upper left in OFD.
     matrix = (a, b, -c, -d, e + c - box[0], f + d - box[1])
     return (
         f'<ofd:ImageObject ID="{resources.next_number()}" Boundary="{_boundary(box)}" '
@@ -220,7 +220,8 @@ def _is_outside(box: Box, clip: Box) -> bool:
 
 
 def _clips(room: Box, box: Box) -> str:
-    """Return the clip of an object that is cut: the boundary cuts by the standard, but not in every reader."""
+    """Return the clip of an object that is cut off. By the standard, the boundary cuts it off, but some readers ignore
+    that."""
     if room == box:
         return ""
     width, height = _number(box[2] - box[0]), _number(box[3] - box[1])
@@ -232,7 +233,7 @@ def _clips(room: Box, box: Box) -> str:
 
 
 def _refuse_cut(box: Box, clip: Box | None) -> None:
-    """Raise BadInput if something with a matrix of its own is cut: readers disagree about where."""
+    """Raise BadInput if an object with its own matrix is clipped, because readers disagree about where to cut."""
     if clip is not None and common_box(box, clip) != box:
         raise BadInput("The PDF draws in a way that cannot be carried over to OFD: a clip", field="document")
 
@@ -255,5 +256,5 @@ def _boundary(box: Box) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number with four decimals: a tenth of a micrometre."""
+    """Return a number with four decimals; in mm, the last one is a tenth of a micrometre."""
     return f"{round(value, 4) + 0.0:.4f}".rstrip("0").rstrip(".")

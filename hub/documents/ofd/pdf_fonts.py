@@ -1,7 +1,7 @@
-"""Fonts of a laid-out PDF: the widths that place its glyphs, the text of each, and the subset as a font file.
+"""Read the fonts of a laid-out PDF: widths, which place the glyphs, the text of each glyph, and the subset as a file.
 
-The subset is the very one that the PDF embeds. Its glyphs have the numbers of the PDF's codes, so the pages can only
-look the same. A character map is made from the PDF's, so that text can be searched and copied.
+The subset is the one that the PDF embeds, and its glyphs keep the numbers of the PDF's codes, so the pages must look
+the same. A character map is made from the PDF's, so that text can be searched and copied.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pikepdf
 
 MAX_OUTLINE_ERROR = 0.5
-# Seconds since 1904, as fonts count: the first day of 2024. Every font states the same moment.
+# Seconds since 1904, the epoch of fonts: the first day of 2024. All font files get this moment.
 _MADE_AT = 3_786_912_000
-_UNITS = 1000  # of a PDF's widths, to the em
+_UNITS = 1000  # per em, the unit of a PDF's widths
 _HEX = re.compile(rb"<([0-9A-Fa-f\s]+)>")
 _CHARACTERS = re.compile(rb"beginbfchar(.*?)endbfchar", re.DOTALL)
 _RANGES = re.compile(rb"beginbfrange(.*?)endbfrange", re.DOTALL)
@@ -51,11 +51,11 @@ class PdfFont:
 
     @property
     def family(self) -> str:
-        """Return the name without the tag of the subset and without the style."""
+        """Return the font's name without the subset tag and the style."""
         return self.name.partition("+")[2] or self.name
 
     def characters(self) -> dict[int, int]:
-        """Return the character map: for each code point the first glyph that stands for it."""
+        """Return the character map: for each code point, the first glyph that represents it."""
         found: dict[int, int] = {}
         for code, text in sorted(self.texts.items()):
             if len(text) == 1:
@@ -87,10 +87,10 @@ def read_font(font: pikepdf.Object) -> PdfFont:
 def write_font_file(font: PdfFont) -> bytes:
     """Return the subset as TrueType: the PDF's outlines, with the tables that a font file needs beside them.
 
-    Outlines of the kind CFF become quadratic, for many OFD readers know no others. They move by at most
-    `MAX_OUTLINE_ERROR` thousandths of the size: a hundredth of a pixel on a screen.
+    CFF outlines become quadratic, because many OFD readers know no others. They move by at most `MAX_OUTLINE_ERROR`
+    thousandths of the size: a hundredth of a pixel on a screen.
     """
-    from fontTools.fontBuilder import FontBuilder  # slow to import, and only who writes an OFD needs it
+    from fontTools.fontBuilder import FontBuilder  # slow to import, and needed only for writing an OFD
     from fontTools.ttLib import TTFont
 
     if font.is_cff:
@@ -105,7 +105,8 @@ def write_font_file(font: PdfFont) -> bytes:
         builder = FontBuilder(font=loaded)
     shown = {code: names[glyph] for code, glyph in font.characters().items() if glyph < len(names)}
     builder.setupCharacterMap(shown)
-    # Readers move a glyph so that it begins at its left side bearing: that has to be where its outline begins.
+    # Readers shift a glyph so that it begins at its left side bearing, so the bearing has to be where the outline
+    # begins.
     left = {name: getattr(builder.font["glyf"][name], "xMin", 0) for name in names}
     units = builder.font["head"].unitsPerEm
     builder.setupHorizontalMetrics({name: (round(font.width(i) * units), left[name]) for i, name in enumerate(names)})
@@ -122,7 +123,7 @@ def write_font_file(font: PdfFont) -> bytes:
 
 
 def _quadratic_outlines(file: bytes) -> dict[str, Any]:
-    """Return the glyphs of a CFF by new names, in their order, with quadratic curves.
+    """Return the glyphs of a CFF under new names, in their order, with quadratic curves.
 
     Raises BadInput if they are not numbered as the PDF's codes.
     """
@@ -136,11 +137,11 @@ def _quadratic_outlines(file: bytes) -> dict[str, Any]:
     charset = list(top.charset)
     if hasattr(top, "ROS") and charset[1:] != [f"cid{number:05}" for number in range(1, len(charset))]:
         raise BadInput("The PDF has a font that cannot be carried over to OFD.", field="document")
-    # Some readers take the second half of a rare character for another one and draw what stands for a missing glyph.
+    # `.notdef` is empty, because some readers draw it for the second half of a surrogate pair.
     outlines: dict[str, Any] = {".notdef": TTGlyphPen(None).glyph()}
     for number, name in enumerate(charset[1:], 1):
         pen = TTGlyphPen(None)
-        # PostScript's outlines run the other way around than TrueType's.
+        # The direction of PostScript's outlines is opposite to TrueType's.
         top.CharStrings[name].draw(Cu2QuPen(pen, MAX_OUTLINE_ERROR, reverse_direction=True))
         outlines[f"glyph{number:05}"] = pen.glyph()
     return outlines

@@ -1,6 +1,7 @@
-"""Read the pages of a laid-out PDF: what each operator draws, with its place (ISO 32000-1, 8 and 9).
+"""Read the pages of a laid-out PDF: what each operator draws, and where (ISO 32000-1, 8 and 9).
 
-Only what our layout writes is understood. Anything else is refused: a page must not silently lack something.
+Only the operators that our layout uses are supported. Others are refused, so that a page never silently lacks
+something.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _IGNORED = frozenset("BMC BDC EMC MP DP BX EX ri i".split())
 
 @dataclass(frozen=True)
 class _Graphics:
-    """The graphics state. `fonts` and so on are looked up when they are used."""
+    """The graphics state. Fonts and similar resources are looked up when they are used."""
 
     matrix: Matrix
     fill: Colour = BLACK
@@ -71,7 +72,7 @@ class _Graphics:
 
 @dataclass
 class PdfPage:
-    """A page that was read: its size in mm, what it shows, and the fonts and images that it uses, by their names."""
+    """A page after reading: its size in mm, its content, and the fonts and images that it uses, by their names."""
 
     width: float
     height: float
@@ -81,7 +82,7 @@ class PdfPage:
 
 
 def read_page(page: pikepdf.Page) -> PdfPage:
-    """Return what a page shows. Raises BadInput for a page that is drawn in ways that are not understood."""
+    """Return the content of a page. Raises BadInput for a page drawn in an unsupported way."""
     left, bottom, right, top = (float(value) for value in page.mediabox)
     read = PdfPage((right - left) * MILLIMETRES, (top - bottom) * MILLIMETRES)
     to_page = (MILLIMETRES, 0, 0, -MILLIMETRES, -left * MILLIMETRES, top * MILLIMETRES)
@@ -101,7 +102,7 @@ class _Interpreter:
         self._text = self._line = IDENTITY
 
     def run(self, stream: Any) -> None:
-        import pikepdf  # takes 9 MB with its libraries, and most processes write no OFD
+        import pikepdf  # takes 9 MB with its libraries; most processes write no OFD
 
         for instruction in pikepdf.parse_content_stream(stream):
             name = str(instruction.operator)
@@ -224,7 +225,8 @@ class _Interpreter:
         self._show_parts(values[0])
 
     def _show_parts(self, parts: Any) -> None:
-        """Show strings with numbers between them, which move the next glyph back by thousandths of the size."""
+        """Show strings with numbers between them. A number moves the next glyph back by thousandths of the font
+        size."""
         state, font = self._state, self._page.fonts[self._state.font]
         x, glyphs = 0.0, []
         for part in parts:
@@ -262,8 +264,8 @@ class _Interpreter:
 
 
 def _rectangle(steps: Sequence[Step]) -> Box:
-    """Return the box of a path that is an upright rectangle. Raises BadInput for a clip of another form: the boundary
-    of an object in an OFD cuts off as well, but it is a box."""
+    """Return the box of a path that is an upright rectangle. Raises BadInput for a clip of another form, because the
+    boundary of an OFD object, which cuts it off, is always a box."""
     corners = [point for letter, points in steps for point in points if letter in "ML"]
     straight = all(letter in "MLC" for letter, _ in steps)
     box = box_of(corners) if corners else (0.0, 0.0, 0.0, 0.0)
@@ -283,7 +285,7 @@ def _matrix(values: Any) -> Matrix:
 
 
 def _colour(values: Sequence[Any]) -> Colour:
-    """Return a colour by its number of parts: gray, RGB, CMYK."""
+    """Return a colour by its number of components: gray, RGB, CMYK."""
     parts = [min(1.0, max(0.0, float(value))) for value in values]
     if len(parts) == 1:
         parts *= 3
@@ -300,7 +302,7 @@ _Method = Callable[["_Interpreter", list[Any]], None]
 
 
 def _set(name: str, convert: Callable[[Any], Any] = float, *, many: bool = False) -> _Method:
-    """Return a method that puts the operand, or all operands, into one field of the state."""
+    """Return a method that sets one field of the state to the operand, or to all operands."""
 
     def method(self: _Interpreter, values: list[Any]) -> None:
         self._state = replace(self._state, **{name: convert(values if many else values[0])})
@@ -317,7 +319,7 @@ def _paints(**how: bool) -> _Method:
 
 
 def _nothing(_self: _Interpreter, _values: Sequence[Any]) -> None:
-    """The colour space: the number of parts of a colour tells the same for those that our layout uses."""
+    """Ignore the colour space. In our layout, the number of components says which colour space it is."""
 
 
 def _methods() -> Iterator[tuple[str, _Method]]:

@@ -1,4 +1,4 @@
-"""Where a seal is shown in an OFD: in a place of one page, or across the right edges of several (骑缝章)."""
+"""Compute where a seal is shown in an OFD: in one place of a page, or across the right edges of several (骑缝章)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from hub.errors import BadInput
 from qianda.ofd.page_list import OfdPage
 
-# Mm that a place may lie beyond a page's edge: makers round their sizes.
+# How far, in mm, a place may lie beyond a page's edge, because programs that write OFD files round the sizes.
 _ROUNDING: Final = 0.05
 
 
@@ -18,7 +18,7 @@ class StampPlace:
     """Where a seal is shown: the page's ID in the document, and a box (left, top, width, height) in mm from the page's
     upper left corner.
 
-    `clip`: the part of the picture that is shown, as a box in the picture, for a seal across pages.
+    `clip`: for a seal across pages, the part of the picture that is shown, as a box in the picture.
     """
 
     page: str
@@ -27,7 +27,7 @@ class StampPlace:
 
     @property
     def shown(self) -> tuple[float, float, float, float]:
-        """The box of what is shown, on the page."""
+        """The box of the part that is shown, on the page."""
         if self.clip is None:
             return self.box
         left, top, width, height = self.clip
@@ -35,10 +35,10 @@ class StampPlace:
 
 
 def across_pages(pages: Sequence[OfdPage], size: tuple[float, float], top: float) -> list[StampPlace]:
-    """Return the places of a seal across all pages: a strip of the picture at the right edge of each.
+    """Return the places of a seal across all pages: on each page a strip of the picture at the right edge.
 
-    `size`: width and height of the picture; `top`: of the seal on the page, all in mm. Raises BadInput for fewer than
-    two pages.
+    `size`: width and height of the picture; `top`: the upper edge of the seal on the page; all in mm. Raises BadInput
+    for fewer than two pages.
     """
     if len(pages) < 2:
         raise BadInput("A seal across pages needs two pages.", field="places")

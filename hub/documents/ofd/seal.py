@@ -1,6 +1,6 @@
-"""Make an electronic seal, 电子印章 (GB/T 38540, version 4): a picture, whose certificates may use it, and until when.
+"""Make an electronic seal, 电子印章 (GB/T 38540, version 4): a picture, the certificates that may use it, its validity.
 
-The seal's maker signs it. The hub can be the maker, with a key of its own that seals nothing else.
+The seal maker signs it. The hub can be the maker; it then has a separate key that signs only seals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VERSION: Final = 4
 VENDOR: Final = "Qianda"
 ORGANISATION: Final = 1  # the type of seal: 1 an organisation's, 2 a person's (GB/T 38540, 6.2)
 _UTF8, _IA5, _GENERALIZED_TIME, _BITS = 0x0C, 0x16, 0x18, 0x03
-_CERTIFICATES = 1  # the list holds certificates, not hashes of them
+_CERTIFICATES = 1  # the list holds certificates, not their hashes
 _KINDS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPG"}
 MAX_PICTURE_BYTES: Final = 1 << 20
 MAX_SIDE: Final = 200  # mm
@@ -34,7 +34,7 @@ class SealPicture:
 
 @dataclass(frozen=True)
 class NewSeal:
-    """A seal to be made. `certificates` (DER): those that may use it. `maker`: the maker's certificate (DER)."""
+    """A seal to be made. `certificates` (DER): those that may use the seal. `maker`: the maker's certificate (DER)."""
 
     number: str
     name: str
@@ -59,7 +59,7 @@ def seal_info(seal: NewSeal) -> bytes:
 
 
 def finish_seal(seal: NewSeal, info: bytes, signature: bytes) -> bytes:
-    """Return the whole seal (SESeal, DER) from what the maker signed and the maker's signature."""
+    """Return the whole seal (SESeal, DER) from the data that the maker signed and the maker's signature."""
     return sequence(info, octets(seal.maker), SM2_WITH_SM3, bits(signature))
 
 
@@ -72,7 +72,7 @@ def _picture(picture: SealPicture) -> bytes:
     return sequence(text(_IA5, kind), octets(picture.data), integer(picture.width), integer(picture.height))
 
 
-# ---- DER of the types that seals and their signatures are made of
+# ---- DER of the types in seals and their signatures
 
 SM2_WITH_SM3: Final = object_identifier(sm2.SIGNATURE_OID)
 
@@ -91,7 +91,7 @@ def bits(value: bytes) -> bytes:
 
 
 def integer(value: int) -> bytes:
-    """Return an INTEGER that is not negative."""
+    """Return a non-negative INTEGER."""
     return der.encode(der.INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 

@@ -1,8 +1,8 @@
-"""Sign and seal an OFD: prepare the file, have the key sign, put the value in.
+"""Sign and seal an OFD: prepare the file, have the key sign, insert the signature.
 
-The order matters. `OFD.xml` gets its way to the list of signatures before anything is hashed. Every member is hashed
-but the list, to which later signatures are added, and the new signature's own two files. Then `Signature.xml` is
-hashed, and this hash is what the key signs. Sources: GB/T 33190, 18; GB/T 38540, 7; GB/T 35275, 8.
+The order matters. First, `OFD.xml` gets the path of the list of signatures. Then every member is hashed except the
+list, to which later signatures are added, and the new signature's own two files. Finally `Signature.xml` is hashed, and
+the key signs this hash. Sources: GB/T 33190, 18; GB/T 38540, 7; GB/T 35275, 8.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SET = 0x31
 
 @dataclass(frozen=True)
 class PreparedOfd:
-    """An OFD that only lacks the value of its new signature. The key signs `to_be_signed` with SM2 and SM3."""
+    """An OFD that lacks only its new signature value. The key signs `to_be_signed` with SM2 and SM3."""
 
     to_be_signed: bytes
     _container: OfdContainer
@@ -49,9 +49,9 @@ class PreparedOfd:
     _value: Callable[[bytes, bytes | None], bytes]
 
     def finish(self, signature: bytes, timestamp: bytes | None = None) -> bytes:
-        """Return the finished file. `timestamp`: a token of RFC 3161 over the signature; it may be missing.
+        """Return the finished file. `timestamp`: an RFC 3161 token over the signature, or None.
 
-        Raises BadInput for a value that is no SM2 signature.
+        Raises BadInput for a value that is not an SM2 signature.
         """
         encoded = sm2.der_signature(signature)
         if encoded is None:
@@ -63,9 +63,9 @@ class PreparedOfd:
 def prepare_seal(
     ofd: bytes, seal: bytes, certificate: bytes, signed_at: datetime, places: Sequence[StampPlace]
 ) -> PreparedOfd:
-    """Prepare a seal (GB/T 38540). `seal`: the SESeal in DER. `certificate`: of the key that seals, in DER.
+    """Prepare a seal (GB/T 38540). `seal`: the SESeal in DER. `certificate`: that of the sealing key, in DER.
 
-    Raises BadInput if the file is no OFD, cannot be sealed without breaking what is there, or lacks a place.
+    Raises BadInput if the file is no OFD, lacks one of the places, or has signatures that the seal would break.
     """
     container, document = _open(ofd)
     check_places(list_pages(container, document.root), places)
@@ -77,9 +77,10 @@ def prepare_seal(
 
 
 def prepare_signature(ofd: bytes, certificate: bytes, signed_at: datetime) -> PreparedOfd:
-    """Prepare a signature without a seal (GB/T 35275): its content is the hash of `Signature.xml`, without attributes.
+    """Prepare a signature without a seal (GB/T 35275). Its content is the hash of `Signature.xml`; it has no
+    attributes.
 
-    Raises BadInput if the file is no OFD, or cannot be signed without breaking what is there.
+    Raises BadInput if the file is no OFD, or has signatures that the new one would break.
     """
     container, document = _open(ofd)
     new = _new_signature(container, document, SIGN, signed_at, ())
@@ -89,7 +90,7 @@ def prepare_signature(ofd: bytes, certificate: bytes, signed_at: datetime) -> Pr
 
 
 def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
-    """Return the file's parts. Raises BadInput if an earlier signature does not hold, or would not any more."""
+    """Return the file's parts. Raises BadInput if an earlier signature is invalid, or would become so."""
     try:
         container = OfdContainer(ofd)
         document = read_document(container)
@@ -106,7 +107,7 @@ def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
 def _new_signature(
     container: OfdContainer, document: DocumentParts, kind: str, signed_at: datetime, places: tuple[StampPlace, ...]
 ) -> NewOfdSignature:
-    """Return the new signature in a folder that is not there yet."""
+    """Return the new signature, in a folder that does not exist yet."""
     listed = document.signatures_member or _list_member(document)
     base, taken = listed.rpartition("/")[0], {name.casefold() for name in container}
     for index in range(len(container) + 1):
@@ -124,7 +125,7 @@ def _list_member(document: DocumentParts) -> str:
 def _describe(
     container: OfdContainer, document: DocumentParts, new: NewOfdSignature, added: dict[str, bytes]
 ) -> tuple[dict[str, bytes], bytes]:
-    """Return the members that change, without the value, and the description of the signature."""
+    """Return the members that change, apart from the signature value, and the description of the signature."""
     listed = document.signatures_member or _list_member(document)
     changed = dict(added)
     if not document.signatures_member:
@@ -143,7 +144,7 @@ def _seal_value(to_sign: bytes, certificate: bytes, signature: bytes, timestamp:
 
 
 def _signature_value(content: bytes, certificate: bytes, signature: bytes, _timestamp: bytes | None) -> bytes:
-    """Return SignedData of GB/T 35275. It has no place for a timestamp."""
+    """Return the SignedData of GB/T 35275, which cannot hold a timestamp."""
     names = CertificateNames.read(certificate)
     signer = sequence(
         integer(1),

@@ -1,4 +1,4 @@
-"""The XML that a new signature brings: `Signature.xml`, the list of signatures, and the way to it in `OFD.xml`."""
+"""Write the XML for a new signature: `Signature.xml`, the list of signatures, and the list's path in `OFD.xml`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ElementTree.register_namespace("ofd", NAMESPACE)
 
 @dataclass(frozen=True)
 class NewOfdSignature:
-    """A signature to be written. `folder` is its own; `number` and the numbers of the stamps share one counter."""
+    """A signature to be written. `folder` is its own. `number` and the numbers of the stamps share one counter."""
 
     folder: str
     kind: str
@@ -52,7 +52,7 @@ class NewOfdSignature:
 
 
 def signature_xml(new: NewOfdSignature, hashes: Mapping[str, bytes]) -> bytes:
-    """Return `Signature.xml`. `hashes`: the SM3 of each member that is covered."""
+    """Return `Signature.xml`. `hashes`: the SM3 of each covered member."""
     shown = [_stamp(new.number + index, place) for index, place in enumerate(new.places, 1)]
     seal = [f"<ofd:Seal><ofd:BaseLoc>/{new.seal}</ofd:BaseLoc></ofd:Seal>"] if new.kind == SEAL else []
     lines = [
@@ -104,7 +104,7 @@ def list_signature(container: OfdContainer, listed: str, new: NewOfdSignature) -
 
 
 def name_list(container: OfdContainer, listed: str) -> bytes:
-    """Return `OFD.xml` with the way to the list of signatures."""
+    """Return `OFD.xml` with the path of the list of signatures."""
     root = read_xml(container.read(ROOT), ROOT)
     body = only_child(root, "DocBody")
     if body is None:

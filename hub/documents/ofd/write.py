@@ -1,7 +1,7 @@
 """Write a laid-out contract as an OFD: the same words, glyphs and places as its PDF.
 
-Nothing is laid out a second time. What the PDF draws is read, and written as OFD in millimetres; the fonts are the very
-subsets that the PDF embeds. `docs/adr/0029-ofd-and-sm2.md` says why.
+Nothing is laid out a second time. The drawing operators of the PDF are read and written as OFD, in millimetres; the
+fonts are the subsets that the PDF embeds. `docs/adr/0029-ofd-and-sm2.md` says why.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_PAGES: Final = 200
 
 @dataclass(frozen=True)
 class OfdFacts:
-    """What the file says about itself, apart from its pages."""
+    """The file's metadata."""
 
     title: str
     number: str
@@ -48,7 +48,7 @@ def write_ofd(pdf: bytes, facts: OfdFacts) -> bytes:
 
     Raises BadInput for a PDF that our layout did not write, or that cannot be carried over.
     """
-    import pikepdf  # takes 9 MB with its libraries, and most processes write no OFD
+    import pikepdf  # takes 9 MB with its libraries; most processes write no OFD
 
     try:
         with pikepdf.open(BytesIO(pdf)) as document:
@@ -61,7 +61,7 @@ def write_ofd(pdf: bytes, facts: OfdFacts) -> bytes:
 
 
 def page_id(index: int) -> str:
-    """Return the ID of a page of our files; `index` counts from 0. A stamp names its page so."""
+    """Return the ID of a page in our files; `index` counts from 0. A stamp refers to its page by this ID."""
     return str(index + 1)
 
 
