@@ -1,9 +1,11 @@
-"""Check the hub's own finished file before it is called completed. It reads the bytes anew and trusts no writer.
+"""Check the hub's own finished file before the contract is marked completed. The check reads the bytes anew and does
+not rely on the code that wrote them.
 
-Are these the bytes that were issued, with the revisions of a contract's life behind them and nothing else; did each one
-write exactly what it has to; does every signature cover all up to its revision's end; do digests, values, certificates
-and timestamps fit. What is expected comes from the database, not from the file. Trust is not asked about: certificates
-are checked when they are made or brought. Sources: ISO 32000-2 7.5.6, 12.7.5.5 and 12.8.
+It checks that the file consists of the issued bytes and the revisions of a contract's life, and nothing else; that each
+revision wrote exactly what it has to; that every signature covers everything up to the end of its revision; and that
+digests, signature values, certificates and timestamps match. What is expected comes from the database, not from the
+file. Whether a certificate is trusted is not checked here, but when it is issued or uploaded. Sources: ISO 32000-2
+7.5.6, 12.7.5.5 and 12.8.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ _DELIMITED_STREAM = b"\nstream\n"
 
 @dataclass(frozen=True)
 class ExpectedSignature:
-    """What the database knows of the signature in a field: certificate, value and a passkey's confirmation in DER."""
+    """What the database knows of the signature in a field. `certificate`, and the passkey's confirmation, are in
+    DER."""
 
     field: str
     certificate: bytes
@@ -61,8 +64,8 @@ class ExpectedSignature:
 
 @dataclass(frozen=True)
 class Expected:
-    """`signatures`: in the order of signing, the seal's last. `certificates`: all that may stand in signatures.
-    `timestamp_certificates`: those by which the timestamp authority is known."""
+    """What the finished file has to contain. `signatures`: in the order of signing, the seal's last. `certificates`:
+    all that signatures may contain. `timestamp_certificates`: those that identify the timestamp authority."""
 
     issued_sha256: str
     issued_length: int
@@ -72,8 +75,8 @@ class Expected:
 
 
 def check_finished_file(pdf: bytes, expected: Expected) -> datetime:
-    """Return the time of the document timestamp. Raises FileIsWrong, which says what; OutsideProfile for a file that
-    another check has to decide about."""
+    """Return the time of the document timestamp. Raises FileIsWrong, which says what is wrong, and OutsideProfile for a
+    file that another check has to judge."""
     try:
         return _FinalCheck(pdf, expected).run()
     except (CannotUpdate, NotDer, KeyError, IndexError, ValueError, TypeError) as error:
@@ -109,7 +112,8 @@ class _FinalCheck:
         return self._check_closing(revisions[-1], vri)
 
     def _check_issued(self) -> None:
-        """The fields are those of the parties, and all are empty; nothing refers to what could come behind."""
+        """Check that the fields are those of the parties and all empty, and that nothing refers to objects of later
+        revisions."""
         issued = self._issued
         names = [each.field for each in self._expected.signatures]
         if (
@@ -149,7 +153,7 @@ class _FinalCheck:
             raise FileIsWrong("the catalog")
 
     def _check_field(self, revision: WrittenRevision, field: FieldPlan, value: int) -> None:
-        """The field has its value, and either the appearance it had or a picture that fills it."""
+        """Check that the field has its value, and either its former appearance or a picture that fills it."""
         body, entries = revision.objects[field.number], field.entries | {"/V": f"{value} 0 R"}
         if not is_written_as(body, entries):
             picture = _PICTURE.search(squeezed(body))
@@ -170,7 +174,7 @@ class _FinalCheck:
         return values[0]
 
     def _digest(self, revision: WrittenRevision, number: int, value: re.Match[bytes]) -> bytes:
-        """Check the byte range, and return the SHA-256 over it. The hash goes over the file once."""
+        """Check the byte range, and return the SHA-256 over it. The file is hashed once for all signatures."""
         begins = revision.place(number)
         gap, resume = begins + value.start("digits") - 1, begins + value.end("digits") + 1
         if (int(value["gap"]), int(value["resume"]), int(value["rest"])) != (gap, resume, revision.end - resume):
@@ -197,7 +201,8 @@ class _FinalCheck:
             raise FileIsWrong(f"{signer.field}: the certificate was not valid at the time of its timestamp")
 
     def _check_evidence(self, revision: WrittenRevision, vri: str, others: set[int]) -> None:
-        """The store and what is new in it; `others`: numbers of the revision's objects that are checked elsewhere."""
+        """Check the store and its new objects. `others`: numbers of the revision's objects that are checked
+        elsewhere."""
         number = self._store or self._new_store(revision)
         store = _STORE.fullmatch(squeezed(revision.objects.get(number, b"")))
         if store is None:
@@ -265,7 +270,7 @@ class _FinalCheck:
 
 
 def _check_picture(revision: WrittenRevision, value: int, number: int, rect: str) -> None:
-    """The picture fills the field and is cut off at its edges; what it draws refers to its own objects alone. `value`:
+    """Check that the picture fills the field, is cut off at its edges, and refers only to its own objects. `value`:
     number of the signature's value."""
     appearance = _APPEARANCE.fullmatch(revision.objects.get(number, b""))
     left, bottom, right, top = (float(corner) for corner in rect.strip("[] \n").split())
@@ -283,14 +288,15 @@ def _references_of(body: bytes) -> set[int]:
 
 
 def _highest_reference(pdf: bytes) -> int:
-    """Return the greatest number before " 0 R". Cut at each, since that is ten times as fast as a pattern."""
+    """Return the greatest number before " 0 R". The bytes are split there, since that is ten times as fast as a
+    pattern."""
     before = {piece[-_MAX_NUMBER_LENGTH:] for piece in pdf.split(b" 0 R")[:-1]}
     numbers = {piece[len(piece.rstrip(_DIGITS)) :] for piece in before}
     return max((int(number) for number in numbers if number), default=0)
 
 
 def _without_padding(contents: bytes) -> bytes:
-    """Return the one DER value; only zeros stand behind it."""
+    """Return the one DER value, after which only zeros may follow."""
     tag, first = contents[0], contents[1]
     count = first & 0x7F if first & 0x80 else 0
     length = int.from_bytes(contents[2 : 2 + count], "big") if count else first

@@ -1,7 +1,7 @@
-"""Check one signature or timestamp of the finished file: what it covers, its value, the certificates named, its token.
+"""Check one signature or timestamp of the finished file: covered bytes, value, certificates named, timestamp token.
 
-Stricter than a reader at large: only certificates that the database knows, byte by byte, and no attribute of which
-nobody knows. Sources: RFC 5652, 5.1 to 5.4; RFC 3161, 2.4.2; RFC 5035; RFC 2634, 5.4.
+This is stricter than a PDF reader: only certificates that the database knows, byte for byte, and only known attributes
+are accepted. Sources: RFC 5652, 5.1 to 5.4; RFC 3161, 2.4.2; RFC 5035; RFC 2634, 5.4.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HASH_CLASSES: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# Kind of key and hash; no hash: that of the digest.
+# Kind of key and hash. None: the hash of the digest.
 _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.10045.4.3.2"): ("ec", "sha256"),
     object_identifier("1.2.840.10045.4.3.3"): ("ec", "sha384"),
@@ -49,19 +49,21 @@ _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.113549.1.1.1"): ("rsa", None),
 }
 
-# Of GeneralizedTime; fractions of a second are left out.
+# Of GeneralizedTime. Fractions of a second are ignored.
 _MOMENT: Final = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d*)?Z")
 
 Digest = Callable[[str], bytes]
 
 
 class OutsideProfile(Exception):
-    """Neither right nor wrong: this check does not know the algorithm or form; another one has to decide."""
+    """This check does not know the algorithm or form, so it can call the file neither right nor wrong; another check
+    has to."""
 
 
 @dataclass(frozen=True)
 class CheckedSignature:
-    """A signature whose digest and value fit. `unsigned`: its unsigned attributes by kind, each with one value."""
+    """A signature whose digest and value are right. `unsigned`: its unsigned attributes by kind, each with one
+    value."""
 
     certificate: bytes
     value: bytes
@@ -70,7 +72,7 @@ class CheckedSignature:
 
 @lru_cache(CERTIFICATES_KEPT)
 def certificate_of(encoded: bytes) -> x509.Certificate:
-    """Return the certificate. Those of seal and timestamps come again with each contract."""
+    """Return the certificate. Those of the seal and of timestamps are kept, since each contract has them."""
     return x509.load_der_x509_certificate(encoded)
 
 
@@ -85,12 +87,12 @@ def _names_of(encoded: bytes) -> CertificateNames:
 
 
 def check_signature(contents: bytes, digest: Digest, certificates: Collection[bytes]) -> CheckedSignature:
-    """Check a detached signature; `certificates`: those that may stand in it. Raises FileIsWrong, OutsideProfile."""
+    """Check a detached signature. `certificates`: those that it may contain. Raises FileIsWrong, OutsideProfile."""
     return _check_signed_data(_signed_data_parts(contents), cms_parts.DATA, digest, certificates)
 
 
 def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes]) -> datetime:
-    """Check an RFC 3161 token over what `digest` hashes, signed by one of `certificates`. Returns its time. Raises
+    """Check an RFC 3161 token over the data of `digest`, signed by one of `certificates`. Return its time. Raises
     FileIsWrong, OutsideProfile."""
     parts = _signed_data_parts(token)
     content = _timestamp_content(parts)
@@ -132,7 +134,7 @@ def _check_signed_data(
     *,
     outside: Collection[bytes] = (),
 ) -> CheckedSignature:
-    """`outside`: certificates of which one may have signed although it does not stand in the value."""
+    """Check SignedData. `outside`: certificates that may have signed although SignedData does not contain them."""
     encapsulated = parts[2].children(SEQUENCE)
     signer = der.only(parts[-1].children(SET)).children(SEQUENCE)
     _check_versions(parts, signer, kind)
@@ -140,7 +142,7 @@ def _check_signed_data(
         raise FileIsWrong("a signature over something of another kind")
     inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
     if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
-        if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or have been another one then
+        if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or may have changed
             raise OutsideProfile("a timestamp with parts that are not configured")
         raise FileIsWrong("a certificate that nobody knows, or a damaged one")
     name = _hash_name(signer[2])
@@ -170,7 +172,7 @@ def _check_versions(parts: list[DerElement], signer: list[DerElement], kind: byt
 
 
 def _hash_name(algorithm: DerElement) -> str:
-    """Return the name of a digest; its parameters are NULL or not there."""
+    """Return the name of a digest algorithm, whose parameters have to be NULL or absent."""
     kind, *parameters = algorithm.children(SEQUENCE)
     if [each.whole for each in parameters] not in ([], [bytes((NULL, 0))]):
         raise FileIsWrong("the parameters of a digest")
@@ -180,7 +182,7 @@ def _hash_name(algorithm: DerElement) -> str:
 
 
 def _attributes(whole: DerElement, tag: int) -> dict[bytes, bytes]:
-    """Return the attributes by their kind; each stands once, with one value."""
+    """Return the attributes by kind. Each may occur once, with one value."""
     found: dict[bytes, bytes] = {}
     for attribute in whole.children(tag):
         kind, values = attribute.children(SEQUENCE)
@@ -203,7 +205,7 @@ def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, t
     for certificate in candidates:
         if hashlib.new(name, certificate, usedforsecurity=False).digest() == named:
             return certificate
-    if timestamp:  # the certificate of an authority above it is configured
+    if timestamp:  # an authority above the service's certificate is configured
         raise OutsideProfile("a timestamp by a service whose certificate is not configured")
     raise FileIsWrong("the certificate that is named is not there")
 

@@ -1,6 +1,6 @@
-"""CMS signatures joined from DER: the same bytes as pyHanko's (a test compares them), for a thousandth of its time.
+"""Build CMS signatures from DER: the same bytes as pyHanko's (a test compares them), in a thousandth of its time.
 
-What depends on the certificates alone is joined once (`SignerTemplate`). No value is decoded and encoded again.
+The parts that depend only on the certificates are built once (`SignerTemplate`). No value is decoded and encoded again.
 Sources: RFC 5652, 5.3 (SignerInfo), RFC 5035 (signing-certificate-v2), RFC 3161, appendix A, ETSI EN 319 122-1 (CAdES).
 """
 
@@ -35,12 +35,12 @@ from qianda.der import OCTET_STRING, SEQUENCE, SET, encode
 
 DIRECTORY_NAME: Final = 0xA4  # of GeneralName
 CONFIRMATION: Final = object_identifier(CONFIRMATION_OID)
-TEMPLATES_KEPT: Final = 16  # the seal's is used again and again, a signer's twice
+TEMPLATES_KEPT: Final = 16  # the seal's template is used for each contract, a signer's twice
 
 
 @dataclass(frozen=True)
 class SignerTemplate:
-    """Everything of a signature that its certificates decide, joined once. Make it with `signer_template`."""
+    """The parts of a signature that its certificates determine, built once. Make it with `signer_template`."""
 
     before_digest: bytes
     behind_digest: bytes
@@ -49,9 +49,9 @@ class SignerTemplate:
     data_head: bytes
 
     def attributes_to_sign(self, document_digest: bytes) -> bytes:
-        """Return the signed attributes, DER with the SET tag, as they are signed.
+        """Return the signed attributes in DER with the SET tag, which are the bytes that get signed.
 
-        They are content-type, message-digest and certificate, exactly these three: a client refuses anything else.
+        They are content-type, message-digest and certificate, exactly these three, because a client refuses any others.
         """
         return self.before_digest + document_digest + self.behind_digest
 
@@ -66,7 +66,8 @@ class SignerTemplate:
 
 @lru_cache(TEMPLATES_KEPT)
 def signer_template(chain: tuple[bytes, ...]) -> SignerTemplate:
-    """Join what these certificates (DER, the signer's first) decide; self-signed roots are left out of the CMS."""
+    """Build the template for these certificates (DER, the signer's first). Self-signed roots are left out of the
+    CMS."""
     own = CertificateNames.read(chain[0])
     before, behind = _attributes_around_digest(chain[0], own)
     above = sorted(certificate for certificate in chain if not CertificateNames.read(certificate).is_self_issued)
@@ -76,12 +77,12 @@ def signer_template(chain: tuple[bytes, ...]) -> SignerTemplate:
 
 
 def signature_algorithm(names: CertificateNames) -> bytes:
-    """Return the algorithm with SHA-256: ECDSA, or RSA PKCS#1 v1.5, as the certificate's key has it."""
+    """Return the algorithm with SHA-256: ECDSA, or RSA PKCS#1 v1.5, depending on the certificate's key."""
     return ECDSA_SHA256 if names.key_algorithm == EC_KEY else RSA_SHA256
 
 
 def attributes_to_sign(document_digest: bytes, certificate: bytes) -> bytes:
-    """Return `SignerTemplate.attributes_to_sign` for a certificate whose chain is not at hand."""
+    """Return `SignerTemplate.attributes_to_sign` for a certificate whose chain is not known here."""
     before, behind = _attributes_around_digest(certificate, CertificateNames.read(certificate))
     return before + document_digest + behind
 
@@ -100,14 +101,14 @@ def assembled(
 
 
 def unsigned_attributes(timestamp: bytes | None, confirmation: bytes | None) -> bytes:
-    """Return the unsigned attributes with their tag, or nothing when there are none."""
+    """Return the unsigned attributes with their tag; empty bytes if there are none."""
     values = ((SIGNATURE_TIMESTAMP, timestamp), (CONFIRMATION, confirmation))
     attributes = [attribute(kind, value) for kind, value in values if value is not None]
     return encode(CONTEXT_1, b"".join(sorted(attributes))) if attributes else b""
 
 
 def _attributes_around_digest(certificate: bytes, names: CertificateNames) -> tuple[bytes, bytes]:
-    """Return the signed attributes before and behind the 32 bytes of the document's digest."""
+    """Return the signed attributes before and after the 32 bytes of the document's digest."""
     issuer = encode(SEQUENCE, encode(DIRECTORY_NAME, names.issuer))
     certificate_hash = encode(OCTET_STRING, hashlib.sha256(certificate).digest())
     reference = encode(SEQUENCE, certificate_hash + encode(SEQUENCE, issuer + names.serial))
@@ -117,7 +118,7 @@ def _attributes_around_digest(certificate: bytes, names: CertificateNames) -> tu
         digest,
         attribute(SIGNING_CERTIFICATE_V2, encode(SEQUENCE, encode(SEQUENCE, reference))),
     )
-    # DER orders a SET OF by its encodings (X.690, 11.6); these three differ before the digest begins.
+    # DER sorts a SET OF by its encodings (X.690, 11.6). These three already differ before the digest begins.
     whole = encode(SET, b"".join(sorted(attributes)))
     at = whole.index(digest) + len(digest) - 32
     return whole[:at], whole[at + 32 :]

@@ -1,7 +1,8 @@
-"""What the signatures and the form of somebody else's file allow a further seal: whatever they forbid is refused.
+"""Determine whether the signatures and the form of a foreign file allow a further seal. If they forbid it, it is
+refused.
 
 Sources: ISO 32000-2, 12.8.2.2 (DocMDP), 12.8.2.4 (FieldMDP), 12.7.5.5 (signature fields, locks, seed values); ETSI EN
-319 142-1. A certification allows fields to be signed that were there, and no new ones.
+319 142-1. A certification allows existing fields to be signed, but no new ones to be added.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ MAX_FIELD_DEPTH: Final = 30
 
 @dataclass(frozen=True)
 class _Lock:
-    """Which fields a signature locks (ISO 32000-2, table 256): all, these, or all but these."""
+    """Which fields a signature locks (ISO 32000-2, table 256): all, the listed ones, or all but the listed ones."""
 
     action: str
     fields: frozenset[str]
     closes_file: bool
 
     def locks(self, name: str | None) -> bool:
-        """Tell whether a field may not change any more. `name`: None for a field that is not there yet."""
+        """Tell whether a field may no longer change. `name`: None for a field that does not exist yet."""
         if self.closes_file or self.action == "/All":
             return True
         return (name in self.fields) == (self.action == "/Include")
@@ -40,8 +41,8 @@ class _Lock:
 
 @dataclass(frozen=True)
 class FormFacts:
-    """What a file's form and signatures say. `names`: of all fields; `signed`: somebody has signed already;
-    `certified`: how much a certification allows (1 to 3), 0 without one."""
+    """The facts from a file's form and signatures. `names`: of all fields; `signed`: somebody has signed already;
+    `certified`: what a certification allows (1 to 3), 0 without one."""
 
     names: frozenset[str]
     signed: bool
@@ -52,7 +53,7 @@ class FormFacts:
     demanding: frozenset[str]
 
     def check_new_field(self, marks: int) -> None:
-        """Raise CannotSeal unless a new field may show at so many places."""
+        """Raise CannotSeal unless a new field may be shown in this many places."""
         if self.certified == NO_CHANGES or any(lock.locks(None) for lock in self.locks):
             raise CannotSeal(SealFault.LOCKED)
         if self.certified:
@@ -73,7 +74,7 @@ class FormFacts:
         return self.empty_fields[name], self.field_locks.get(name, "")
 
     def unused_name(self, beginning: str) -> str:
-        """Return a name that no field of the file has."""
+        """Return a name for a new field, beginning with `beginning`, that no field of the file has."""
         number = 1
         while f"{beginning}-{number}" in self.names:
             number += 1
@@ -120,7 +121,7 @@ def _facts(root: Object) -> FormFacts:
 
 
 def _fields(listed: Object, above: str, depth: int) -> Iterator[tuple[str, Object]]:
-    """Yield all fields with their whole names."""
+    """Yield all fields with their full names."""
     if depth > MAX_FIELD_DEPTH:
         raise CannotUpdate("its form is too deep")
     for field in listed:
@@ -133,7 +134,7 @@ def _fields(listed: Object, above: str, depth: int) -> Iterator[tuple[str, Objec
 
 
 def _kind(field: Object) -> str:
-    """Return the type of a field, its own or that of the field above it."""
+    """Return the type of a field, which may be inherited from the field above it."""
     node: Object | None = field
     for _ in range(MAX_FIELD_DEPTH):
         if node is None:
@@ -165,7 +166,7 @@ def _lock(parameters: Object) -> _Lock:
 
 
 def _reference(lock: Object, root: Object) -> str:
-    """Return what the value of a field with a lock has to say."""
+    """Return the /Reference that the value of a field with a lock needs."""
     taken = {name: written(lock[name]) for name in ("/Action", "/Fields", "/P") if name in lock}
     parameters = " ".join(f"{name} {value}" for name, value in sorted(taken.items()))
     return (

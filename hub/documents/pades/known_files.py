@@ -1,7 +1,7 @@
 """Keep the plans of the files that this process wrote last, so that the next step need not read the file for its plan.
 
-A plan is found by the end of a file, where our own writing has a random /ID, and believed only where the SHA-256 of the
-whole file is the one that was written: the step needs that hash anyway, and goes on from it.
+A plan is looked up by the end of the file, which contains a random /ID. It is used only if the SHA-256 of the whole
+file matches. The step needs that hash anyway, and continues from its state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _END_BYTES = 256
 
 @dataclass(frozen=True)
 class _WrittenFile:
-    """`digest`: SHA-256 of the file without its `gap`, which a signature fills later; no gap: of the whole file."""
+    """A file that was written. `digest`: SHA-256 of the whole file, without `gap` if a signature fills that later."""
 
     plan: Plan
     digest: bytes
@@ -29,14 +29,14 @@ class _WrittenFile:
 
 @dataclass(frozen=True)
 class HashedFile:
-    """A file's plan, and the state of SHA-256 behind its last byte."""
+    """A file's plan, and the state of SHA-256 after its last byte."""
 
     state: Sha256State
     plan: Plan
 
 
 class KnownFiles:
-    """Threads may share it."""
+    """The plans of the last `kept` files. Threads may share it."""
 
     def __init__(self, kept: int) -> None:
         self._files: OrderedDict[bytes, _WrittenFile] = OrderedDict()
@@ -48,11 +48,12 @@ class KnownFiles:
         self._put(file, _WrittenFile(plan, hashlib.sha256(file).digest()))
 
     def remember_reserved(self, file: bytes, reserved: Reserved) -> None:
-        """Note the plan of a file with an empty place: it is found again once a signature fills the place."""
+        """Note the plan of a file with an empty place. The file is still found after a signature has filled the
+        place."""
         self._put(file, _WrittenFile(reserved.plan, reserved.digest, reserved.gap))
 
     def look_up(self, file: bytes) -> tuple[Sha256State, Plan | None]:
-        """Return the state of SHA-256 behind the file's last byte, and its plan if this process wrote it."""
+        """Return the state of SHA-256 after the file's last byte, and its plan if this process wrote the file."""
         with self._lock:
             written = self._files.get(file[-_END_BYTES:])
             if written is not None:
@@ -82,7 +83,7 @@ class KnownFiles:
 
 
 def _with_signature(plan: Plan, digits: bytes) -> Plan:
-    """Return the plan with the name that the signature in the place has in the store."""
+    """Return the plan with the store's name for the signature that now fills the place."""
     signatures = {
         field: replace(each, value=replace(each.value, vri=name_in_store(digits)))
         if each.value is not None and not each.value.vri

@@ -1,4 +1,4 @@
-"""A PDF on the disk as the readers of this engine take it: mapped, so that only what is looked at is read."""
+"""Map a PDF on the disk into memory for the readers of this engine, so that only the parts they look at are read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from hub.documents.pades.steps import Sha256State
 
-# Read and hashed at once: a mapped file that is hashed where it is would count as memory of the process.
+# How much is read and hashed at once. Hashing the mapping itself would count the whole file as memory of the process.
 CHUNK_BYTES: Final = 1 << 20
 
 
 class MappedFile(mmap.mmap):
-    """The bytes of a file, with the methods of `bytes` that the readers use. `path`: where it lies."""
+    """The bytes of a file, with the methods of `bytes` that the readers use. `path`: the file."""
 
     path: Path
 
@@ -36,7 +36,7 @@ class MappedFile(mmap.mmap):
 
 
 def hash_file(path: Path) -> Sha256State:
-    """Return the SHA-256 that has gone over a file."""
+    """Return a SHA-256 that has hashed the whole file."""
     state = hashlib.sha256()
     for chunk in read_chunks(path):
         state.update(chunk)
@@ -44,7 +44,7 @@ def hash_file(path: Path) -> Sha256State:
 
 
 def mentions(path: Path, word: bytes) -> bool:
-    """Tell whether these bytes stand anywhere in a file."""
+    """Tell whether these bytes occur anywhere in a file."""
     before = b""
     for chunk in read_chunks(path):
         if word in before + chunk:

@@ -1,8 +1,8 @@
-"""Write a seal into a file of somebody else: its field, its pictures and the place of its signature in one revision.
+"""Write a seal into a foreign file: its field, its pictures and the place for its signature, in one revision.
 
-A signature field may show at one place only (ISO 32000-2, 12.7.5.5). Where a seal shows at several places (across the
-pages, or at each finding of a keyword), the field has the first one, and the others are stamp annotations, which the
-same signature covers.
+A signature field may be shown in one place only (ISO 32000-2, 12.7.5.5). If a seal is shown in several places (across
+the pages, or at each occurrence of a keyword), the field has the first place. The others are stamp annotations, which
+the same signature covers.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _PRINTED_AND_LOCKED = "196"  # flags of an annotation: print, read-only, locked
 
 @dataclass(frozen=True)
 class SealMark:
-    """Where a seal shows: on which page (counted from 0), and where on the shown page (left, top, width, height in
-    points). `strip`: the part of the picture's width that shows, from where to where (0 to 1)."""
+    """Where a seal is shown: the page (counted from 0), and the place on the page as shown (left, top, width, height in
+    points). `strip`: the part of the picture's width that is shown, from and to (0 to 1)."""
 
     page: int
     place: Box
@@ -41,9 +41,9 @@ class SealMark:
 
 @dataclass(frozen=True)
 class SealToWrite:
-    """A seal to be written. `field`: the name of a new field, or an empty one that the file has.
+    """A seal to be written. `field`: the name of a new field, or of an empty field in the file.
 
-    `lock`: what the field of the file demands as /Reference of the value; empty for nothing.
+    `lock`: what the file's field demands as /Reference of the value; empty if nothing.
     """
 
     field: str | FieldPlan
@@ -52,7 +52,8 @@ class SealToWrite:
 
 
 def reserve_seal(hashed: Sha256State, plan: Plan, seal: SealToWrite, details: SigningDetails) -> Reserved:
-    """Write the place of a seal's signature, with everything that shows. `hashed`: SHA-256 behind the file's last byte.
+    """Write the place for a seal's signature, and everything that is shown. `hashed`: SHA-256 after the file's last
+    byte.
 
     Raises CannotUpdate.
     """
@@ -142,7 +143,7 @@ def _annotation(box: Box, page: int) -> Entries:
 
 
 class _Drawing:
-    """The picture of a seal in this revision, which is written once and shown as often as wanted."""
+    """The picture of a seal in this revision, which is written once and can be shown several times."""
 
     def __init__(self, update: Update, picture: Picture) -> None:
         self._update, self._picture = update, picture
@@ -183,7 +184,7 @@ def _number(value: float) -> str:
 
 
 def _with_end(signatures: dict[str, FieldPlan], number: int, end: int) -> dict[str, FieldPlan]:
-    """Return the signatures with the end of what the new value covers, which is known last."""
+    """Return the signatures with the end of the bytes that the new value covers, which is known only at the end."""
     return {
         name: replace(field, value=replace(field.value, end=end))
         if field.value and field.value.number == number

@@ -1,6 +1,6 @@
-"""A page as it is shown: its size, and where a place on the shown page lies in the page's own coordinates.
+"""A page as it is shown: its size, and the conversion of a place on it to the page's own coordinates.
 
-A shown place is counted in points of 1/72 inch from the upper left corner, as a reader shows the page: turned by
+A place is measured in points (1/72 inch) from the upper left corner of the page as a reader shows it: rotated by
 /Rotate, cut to /CropBox, scaled by /UserUnit (ISO 32000-2, 7.7.3.3 and 8.3.2.3).
 """
 
@@ -14,14 +14,14 @@ from hub.documents.pades.plan import CannotUpdate, PagePlan
 
 Box = tuple[float, float, float, float]
 POINTS_PER_MM: Final = 72 / 25.4
-# How a picture has to be turned so that it stands upright on a page that is turned by so many degrees.
+# How a picture has to be turned to stand upright on a page that is rotated by this many degrees.
 MATRICES: Final = {0: "", 90: "[0 1 -1 0 0 0]", 180: "[-1 0 0 -1 0 0]", 270: "[0 -1 1 0 0 0]"}
 MAX_SIDE: Final = 1e6
 
 
 @dataclass(frozen=True)
 class PageFrame:
-    """`box`: what is shown of the page, in its own coordinates (left, bottom, right, top)."""
+    """The frame of a page. `box`: the shown part of the page, in its own coordinates (left, bottom, right, top)."""
 
     box: Box
     turned: int = 0
@@ -29,7 +29,7 @@ class PageFrame:
 
     @classmethod
     def of(cls, page: PagePlan) -> Self:
-        """Read the frame of a page. Raises CannotUpdate where it is not written in the page or above it."""
+        """Return the frame of a page. Raises CannotUpdate if neither the page nor a node above it says it."""
         try:
             media = _box(page.frame["/MediaBox"])
             crop = _box(page.frame["/CropBox"]) if "/CropBox" in page.frame else media
@@ -49,7 +49,7 @@ class PageFrame:
         return (height, width) if self.turned in {90, 270} else (width, height)
 
     def shown(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a point of the page's own coordinates is shown."""
+        """Return where a point, given in the page's own coordinates, is shown."""
         left, bottom, right, top = self.box
         across, down = {
             0: (x - left, top - y),
@@ -78,7 +78,7 @@ class PageFrame:
 
 
 def frames_of(pages: Mapping[int, PagePlan], order: tuple[int, ...]) -> dict[int, PageFrame]:
-    """Return the frames of the pages that a plan has, by their place in the file, counted from 0."""
+    """Return the frames of the pages in a plan, by their position in the file, counted from 0."""
     return {place: PageFrame.of(pages[number]) for place, number in enumerate(order) if number in pages}
 
 

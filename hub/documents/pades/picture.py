@@ -1,4 +1,4 @@
-"""Take a drawn one-page PDF as a form XObject: read once, written as often as wanted under other numbers."""
+"""Convert a drawn one-page PDF to a form XObject. It is read once and can be written many times, with other numbers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REFERENCE = re.compile(rb"(?<![\d.])(\d+) (\d+) R\b")
 _REFERENCE_IN_STRING = re.compile(rb"\([^()]*\d+ \d+ R\b")
 _TRANSPARENT = ("/SMask", "/Mask")
 MAX_OBJECTS = 500  # a stamp of ours has about 12
-PICTURES_KEPT = 8  # the school's seal comes again with each contract
+PICTURES_KEPT = 8  # the school's seal is needed for each contract
 
 
 @dataclass(frozen=True)
 class _PictureObject:
-    """Bytes, between which stand references to the objects at these places."""
+    """The bytes of an object in pieces. Between two pieces belongs the number of the target, an index of `objects`."""
 
     pieces: tuple[bytes, ...]
     targets: tuple[int, ...]
@@ -30,7 +30,7 @@ class _PictureObject:
 
 @dataclass(frozen=True)
 class Picture:
-    """The last object is the form XObject. Width and height in points."""
+    """A form XObject, which is the last of `objects`, with the objects that it needs. Width and height in points."""
 
     objects: tuple[_PictureObject, ...]
     width: float
@@ -39,8 +39,8 @@ class Picture:
     @classmethod
     @lru_cache(PICTURES_KEPT)
     def read(cls, pdf: bytes, *, transparent: bool = False) -> Picture:
-        """Read the first page. Raises CannotUpdate for what is no PDF, is transparent (unless `transparent`), or is not
-        a plain drawing."""
+        """Read the first page. Raises CannotUpdate for data that is no PDF, is transparent (unless `transparent` is
+        true), or is not a plain drawing."""
         try:
             with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as document:
                 page = document.pages[0]
@@ -67,7 +67,7 @@ class Picture:
 
 
 def _collect(item: object, order: list[Object], known: dict[tuple[int, int], int], *, transparent: bool) -> None:
-    """Depth first, so that what is referred to stands before. A drawing has no cycles: RecursionError for one."""
+    """Collect depth first, so that an object comes after those that it refers to. A cycle raises RecursionError."""
     if not isinstance(item, Object) or (item.is_indirect and item.objgen in known):
         return
     if isinstance(item, Dictionary | Stream):

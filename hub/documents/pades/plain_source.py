@@ -1,7 +1,7 @@
-"""Read the plan of a file whose tables and objects are written plainly, as Typst and our own engine write them.
+"""Read the plan of a file whose tables and objects are written plainly, as Typst and our own engine do it.
 
-Only the objects that the plan is about are read, each at the place that the newest table names. Whatever is not written
-in the plain way (other kinds of tables, escapes, comments, a second value for a name …) is left to another reader.
+Only the objects that the plan needs are read, each at the place given by the newest table. Files that are not plain
+(other kinds of tables, escapes, comments, a name with two values …) are left to another reader.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _ROWS: Final = re.compile(rb"(?:\d{10} (?:00000 n|65535 f)(?: \n|\r\n))*")
 _ROW_BYTES: Final = 20
 _BEHIND_OBJECT: Final = re.compile(rb"[ \n]+(?:endobj[ \n]|(stream)\n)")
 _STREAM_END: Final = re.compile(rb"\r?\n?endstream[ \n]+endobj[ \n]")
-# Values that stand in one another.
+# The deepest nesting of values.
 MAX_DEPTH: Final = 30
 MAX_TABLES: Final = 100
 MAX_STREAM_BYTES: Final = 10_000_000
 
-Table = tuple[tuple[int, int, int], ...]  # sections: the first number, how many, where their rows begin
+Table = tuple[tuple[int, int, int], ...]  # sections: the first number, the count, the offset of the rows
 
 
 class NotPlain(Exception):
-    """The file is written in another way."""
+    """The file is not written plainly."""
 
 
 class _Reference(int):
@@ -57,7 +57,7 @@ class _Reference(int):
 
 
 def read_plain_plan(pdf: bytes | MappedFile, pages: set[int], table: int) -> Plan:
-    """Read the plan of a file. `pages`: where new fields are to go (`asked_pages`); `table`: offset of the last table.
+    """Read the plan of a file. `pages`: those that get new fields (`asked_pages`); `table`: offset of the last table.
 
     Raises NotPlain.
     """
@@ -124,7 +124,7 @@ class _PlainReader:
         return newest
 
     def _read_table(self, table: int) -> tuple[Table, int]:
-        """Return the sections of a table, and where its trailer's dictionary begins."""
+        """Return the sections of a table, and the offset of its trailer's dictionary."""
         at = table + len(b"xref\n")
         if not self._pdf.startswith(b"xref\n", table):
             raise NotPlain
@@ -139,7 +139,7 @@ class _PlainReader:
         return tuple(sections), at + len(b"trailer")
 
     def _check_rows(self, first: int, rows: int, end: int) -> None:
-        """Each row is written as it has to be, and leads to its object, whether the plan needs that one or not."""
+        """Check that each row is well formed and points to its object, even if the plan does not need that object."""
         pdf = self._pdf
         if not _ROWS.fullmatch(pdf, rows, end):
             raise NotPlain
@@ -149,7 +149,7 @@ class _PlainReader:
                 raise NotPlain
 
     def _object(self, number: int) -> tuple[Any, int]:
-        """Return an object's value, and where its stream begins, 0 for none."""
+        """Return an object's value, and the offset of its stream; 0 if it has none."""
         if number not in self._objects:
             at = self._offset(number)
             head = b"%d 0 obj" % number
@@ -173,8 +173,8 @@ class _PlainReader:
         raise NotPlain
 
     def _value(self, at: int) -> tuple[Any, int]:
-        """Return the value that begins at an offset, and the offset behind it. What is neither a list nor a dictionary
-        nor a reference stays as it is written."""
+        """Return the value that begins at an offset, and the offset after it. A value that is neither a list, a
+        dictionary nor a reference is returned as written."""
         containers: list[tuple[bytes, list[Any]]] = []
         while True:
             token = _TOKEN.match(self._pdf, at)
@@ -199,7 +199,7 @@ class _PlainReader:
         return self._object(value)[0] if isinstance(value, _Reference) else value
 
     def _dictionary(self, value: Any) -> dict[str, Any]:
-        """Return the dictionary that is an object of its own. Raises NotPlain for a stream."""
+        """Return the dictionary that is this object. Raises NotPlain for a stream."""
         found, stream = self._object(_own_number(value))
         if not isinstance(found, dict) or stream:
             raise NotPlain
@@ -208,7 +208,7 @@ class _PlainReader:
     # ---- parts of the plan
 
     def _pages(self, root: Any, fields: set[int]) -> tuple[dict[int, PagePlan], dict[int, int]]:
-        """Return the pages that matter, and by the number of each signature field that of its page."""
+        """Return the pages that matter, and for each signature field's number, the number of its page."""
         pages: dict[int, PagePlan] = {}
         shown_on: dict[int, int] = {}
         leaves = list(self._leaves(root))
@@ -227,7 +227,7 @@ class _PlainReader:
         return pages, shown_on
 
     def _leaves(self, root: Any) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
-        """Yield the number of each page, the page, and what it says or inherits about its frame."""
+        """Yield the number of each page, its dictionary, and its own or inherited frame entries."""
         waiting: list[tuple[Any, dict[str, Any]]] = [(root, {})]
         seen = set[int]()
         while waiting:
@@ -281,7 +281,7 @@ class _PlainReader:
         return StorePlan(_own_number(reference), lists, vri, known)
 
     def _content(self, number: int) -> bytes:
-        """Return what a stream holds, unpacked."""
+        """Return the content of a stream, decompressed."""
         head, begins = self._object(number)
         length = int(head["/Length"])
         end = begins + length

@@ -1,4 +1,5 @@
-"""What later revisions need to know of a file: its *plan*, plain data of a few KB. Values are as a PDF writes them."""
+"""The *plan* of a file: what later revisions need to know of it, a few KB of plain data. Values are as written in a
+PDF."""
 
 from __future__ import annotations
 
@@ -6,25 +7,26 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-Entries = dict[str, str]  # of a dictionary: the values as they are written in a PDF, as latin-1
+Entries = dict[str, str]  # of a dictionary: the values as written in a PDF, as latin-1
 NO_CHANGES: Final = 1  # /P of DocMDP and of a field lock (ISO 32000-2 12.8.2.2 and 12.7.5.5)
 STORE_LISTS: Final = ("/Certs", "/CRLs", "/OCSPs")
-# What a page has from the nodes above it where it does not say it (ISO 32000-2, 7.7.3.4), as far as it is its frame.
+# The entries that make up a page's frame and can be inherited from the nodes above it (ISO 32000-2, 7.7.3.4).
 INHERITED: Final = ("/MediaBox", "/CropBox", "/Rotate")
-ALL_PAGES: Final = -1  # asked for, beside numbers of pages
+ALL_PAGES: Final = -1  # may be asked for, besides numbers of pages
 LAST_PAGE: Final = -2
 
 
 class CannotUpdate(ValueError):
-    """No file for this engine: encrypted, damaged, or of a form that it does not write behind."""
+    """This engine cannot append to the file: it is encrypted, damaged, or of an unsupported form."""
 
 
 class NoSuchPage(CannotUpdate):
-    """A page is asked for that the file does not have."""
+    """A page was asked for that the file does not have."""
 
 
 def asked_pages(asked: set[int], count: int) -> set[int]:
-    """Return which pages are asked for, of so many, counted from 0. `asked`: their numbers, ALL_PAGES, LAST_PAGE.
+    """Return the pages that are asked for, counted from 0. `asked`: page numbers, ALL_PAGES, LAST_PAGE. `count`: of all
+    pages.
 
     Raises NoSuchPage.
     """
@@ -38,7 +40,7 @@ def asked_pages(asked: set[int], count: int) -> set[int]:
 
 @dataclass(frozen=True)
 class PagePlan:
-    """A page object. `list_number`: that of its list of annotations, 0 where the list stands in the page itself.
+    """A page object. `list_number`: the number of its list of annotations, 0 if the list is in the page itself.
     `frame`: its boxes and its rotation, inherited or its own."""
 
     number: int
@@ -50,7 +52,7 @@ class PagePlan:
 
 @dataclass(frozen=True)
 class SignedValue:
-    """The value of a signed field. `end`: offset behind the last byte that it covers; `vri`: its name in /VRI."""
+    """The value of a signed field. `end`: offset after the last byte that it covers; `vri`: its name in /VRI."""
 
     number: int
     end: int
@@ -61,7 +63,7 @@ class SignedValue:
 
 @dataclass(frozen=True)
 class FieldPlan:
-    """A signature field. `page`: the number of the page object that shows it, 0 for none."""
+    """A signature field. `page`: the number of the page object that shows the field, 0 for none."""
 
     number: int
     entries: Entries
@@ -83,8 +85,8 @@ class StorePlan:
 class Plan:
     """`table`: offset of the last cross-reference table; `size`: the next free number; `info`: a reference or empty.
 
-    `fields`: the form's fields in their order, signatures or not; `pages`: those that show signature fields, and those
-    that were asked for, by the number of the page object.
+    `fields`: all fields of the form in their order, not only those for signatures; `pages`: those that show signature
+    fields, and those that were asked for, by the number of the page object.
     """
 
     length: int
@@ -96,7 +98,7 @@ class Plan:
     info: str
     ids: tuple[str, str]  # in hexadecimal
     catalog: Entries
-    form: int  # 0: there is none, or it stands in the catalog
+    form: int  # 0: there is none, or it is in the catalog itself
     form_entries: Entries
     fields: tuple[int, ...]
     signatures: dict[str, FieldPlan]
@@ -112,6 +114,6 @@ class Plan:
 
 
 def name_in_store(digits: bytes) -> str:
-    """Return the name that a signature has in /VRI: its digits are hashed as they stand in the file (ISO 32000-2
+    """Return the name that a signature has in /VRI: the hash of its digits as written in the file (ISO 32000-2
     12.8.4.4)."""
     return hashlib.sha1(digits, usedforsecurity=False).hexdigest().upper()

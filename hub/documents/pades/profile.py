@@ -1,4 +1,4 @@
-"""The keys and certificates for which this engine writes signatures; others take the general way."""
+"""Limit this engine to the keys and certificates that it can write signatures for; pyHanko writes the others."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hub.errors import WrongDocument
 
 MIN_RSA_BITS: Final = 2048
 MAX_CHAIN_BYTES: Final = 32_768
-CHAINS_KEPT: Final = 16  # the seal's comes again with each contract
+CHAINS_KEPT: Final = 16  # the seal's chain is needed for each contract
 BESIDE_CHAIN: Final = MAX_TOKEN_BYTES + 1024  # bytes: timestamp, signed attributes and the signature's value
 
 
 @lru_cache(CHAINS_KEPT)
 def check_chain(chain: tuple[bytes, ...]) -> None:
-    """Raise CannotUpdate unless the first certificate's key is on P-256 or an RSA key of 2048 bits at least."""
+    """Raise CannotUpdate unless the first certificate's key is on P-256 or is an RSA key of at least 2048 bits."""
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -35,7 +35,7 @@ def check_chain(chain: tuple[bytes, ...]) -> None:
 def digits_for(chain: Sequence[bytes]) -> int:
     """Return how many hexadecimal digits to reserve for a signature with these certificates and a timestamp.
 
-    Raises WrongDocument for a chain that is too long: before anybody has signed.
+    Raises WrongDocument for a chain that is too long, so that this is noticed before anybody has signed.
     """
     size = sum(map(len, chain))
     if size > MAX_CHAIN_BYTES:

@@ -1,7 +1,7 @@
 """Read the plan of a PDF.
 
-Files that are written as plainly as ours are read by a few patterns (`plain_source`); every other valid PDF (object
-streams, cross-reference streams, linearized ones) by qpdf (pikepdf), which takes three times as long.
+Files written as plainly as ours are read with a few patterns (`plain_source`). All other valid PDFs (object streams,
+cross-reference streams, linearized files) are read with qpdf (pikepdf), which takes three times as long.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from hub.documents.pades.plan import (
 
 _TAIL = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
 HYBRID = b"/XRefStm"
-# How qpdf reads a file as it stands there: it would move what pages inherit into them, under numbers that it invents.
+# Have qpdf show the file as written. Otherwise it copies inherited entries into the pages, under invented numbers.
 AS_WRITTEN: dict[str, Any] = {
     "attempt_recovery": False,
     "suppress_warnings": True,
     "inherit_page_attributes": False,
 }
 MAX_TREE_DEPTH = 100  # of the tree of pages
-_TAIL_LENGTH = 1024  # bytes at the end of a file in which its last table has to be named
+_TAIL_LENGTH = 1024  # bytes at the end of a file, in which the offset of its last table has to be
 
 
 def read_plan(pdf: bytes | MappedFile, pages: Iterable[int] = ()) -> Plan:
-    """Read the plan of a file. `pages`: where new fields are to go, see `asked_pages`. Raises CannotUpdate."""
+    """Read the plan of a file. `pages`: those that get new fields, see `asked_pages`. Raises CannotUpdate."""
     tail = _TAIL.search(pdf, max(0, len(pdf) - _TAIL_LENGTH))
     if tail is None:
         raise CannotUpdate("it does not end as a PDF ends")
@@ -57,7 +57,7 @@ def read_plan(pdf: bytes | MappedFile, pages: Iterable[int] = ()) -> Plan:
 
 
 def read_any_plan(pdf: bytes | MappedFile, pages: set[int], table: int) -> Plan:
-    """Read the plan by qpdf. `table`: offset of the last cross-reference table. Raises CannotUpdate."""
+    """Read the plan with qpdf. `table`: offset of the last cross-reference table. Raises CannotUpdate."""
     if mentions(pdf.path, HYBRID) if isinstance(pdf, MappedFile) else HYBRID in pdf:
         raise CannotUpdate("it has tables of both kinds")
     try:
@@ -108,7 +108,7 @@ class _PlanReader:
         )
 
     def _pages(self, fields: set[int]) -> tuple[dict[int, PagePlan], dict[int, int]]:
-        """Return the pages that matter, and by the number of each signature field that of its page."""
+        """Return the pages that matter, and for each signature field's number, the number of its page."""
         pages: dict[int, PagePlan] = {}
         shown_on: dict[int, int] = {}
         listed = list(_leaves(self._document.Root.Pages))
@@ -125,7 +125,8 @@ class _PlanReader:
 
 
 def _leaves(root: Object) -> Iterator[Object]:
-    """Yield the pages in their order. qpdf's own list of them would move what they inherit into them as well."""
+    """Yield the pages in their order. qpdf's own list is not used, because it copies inherited entries into the
+    pages."""
     waiting, seen = [root], set[int]()
     while waiting:
         node = waiting.pop()
@@ -147,7 +148,7 @@ def _page(page: Object) -> PagePlan:
 
 
 def _frame(page: Object) -> Entries:
-    """Return the boxes and the rotation of a page, its own or those of the nodes above it."""
+    """Return the boxes and the rotation of a page, its own or inherited from the nodes above it."""
     found: Entries = {}
     node: Object | None = page
     for _ in range(MAX_TREE_DEPTH):
@@ -197,8 +198,8 @@ def _store(store: Object | None) -> StorePlan | None:
 
 
 def own_number(item: Object) -> int:
-    """Return the number of an object that stands by itself. Raises CannotUpdate for another one, and for a generation
-    other than 0, which an update of ours would not name."""
+    """Return the number of an indirect object. Raises CannotUpdate for a direct object, and for a generation other than
+    0, which our updates do not write."""
     number, generation = item.objgen
     if not number or generation:
         raise CannotUpdate("an object that has to be replaced has no number of its own")
@@ -211,7 +212,7 @@ def entries_of(item: Object) -> Entries:
 
 
 def written(value: object) -> str:
-    """Return a value as it is written; what is an object of its own stays a reference."""
+    """Return a value as written. An indirect object stays a reference."""
     if isinstance(value, Object):
         if value.is_indirect:
             return "{} {} R".format(*value.objgen)

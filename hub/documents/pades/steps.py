@@ -1,7 +1,8 @@
-"""Write the revisions of a contract's life: fields, a signature's place, evidence, a document timestamp's place.
+"""Write the revisions in a contract's life: fields, the place for a signature, evidence, the place for a document
+timestamp.
 
-Each step takes the plan of the file as it is, and returns the bytes to append and the next plan. No step reads the
-file; only the hash goes over it. They write the form of `docs/file-format.md` and nothing else.
+Each step takes the plan of the present file, and returns the bytes to append and the next plan. No step reads the file;
+it is only hashed. The steps write the form of `docs/file-format.md` and nothing else.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ _LISTS: Final = {
     "/Certs": "/Cert",
     "/CRLs": "/CRL",
     "/OCSPs": "/OCSP",
-}  # of the store, and the name in an entry of /VRI
+}  # names in the store, and in an entry of /VRI
 
 
 class Sha256State(Protocol):
-    """A SHA-256 that has gone over a file, as `hashlib` gives it."""
+    """A SHA-256 that has hashed a file, as `hashlib` returns it."""
 
     def copy(self) -> Self: ...
     def update(self, data: bytes | memoryview, /) -> None: ...
@@ -47,7 +48,7 @@ class Sha256State(Protocol):
 
 @dataclass(frozen=True)
 class SigningDetails:
-    """`at`: the signing time as the file says it; `digits`: those reserved for the signature, in hexadecimal."""
+    """`at`: the signing time that the file claims; `digits`: hexadecimal digits reserved for the signature."""
 
     at: datetime
     picture: Picture | None = None
@@ -58,7 +59,7 @@ class SigningDetails:
 class Reserved:
     """A revision with an empty place for a signature or a timestamp.
 
-    `gap`: from the `<` of the place to behind its `>`, in the whole file; `digest`: SHA-256 over all but the gap.
+    `gap`: from the `<` of the place to after its `>`, in the whole file; `digest`: SHA-256 over everything but the gap.
     """
 
     appended: bytes
@@ -68,7 +69,7 @@ class Reserved:
 
 
 def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
-    """Write empty signature fields. Raises WrongDocument when somebody has signed already, CannotUpdate."""
+    """Write empty signature fields. Raises WrongDocument if somebody has signed already, CannotUpdate."""
     if plan.signed:
         raise WrongDocument("the file is signed: no field can be added")
     update, signatures, page_of = Update(plan), dict(plan.signatures), dict[int, list[int]]()
@@ -95,7 +96,7 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
 
 
 def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, details: SigningDetails) -> Reserved:
-    """Write the place of a signature. `hashed`: SHA-256 behind the file's last byte; it is left as it is. Raises
+    """Write the place for a signature. `hashed`: SHA-256 after the file's last byte; it is not changed. Raises
     WrongDocument for a field that is signed or a file that is locked, CannotUpdate."""
     field = plan.signatures.get(signature.field)
     if field is None:
@@ -124,7 +125,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
 
 
 def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Plan]:
-    """Write what speaks for the signature in `field`. Raises WrongDocument when the field is not signed."""
+    """Write the evidence for the signature in `field`. Raises WrongDocument if the field is not signed."""
     signed = plan.signatures.get(field)
     if signed is None or signed.value is None:
         raise WrongDocument(f"the field {field!r} is not signed")
@@ -135,9 +136,9 @@ def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Pla
 
 
 def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, called: str = TIMESTAMP_FIELD) -> Reserved:
-    """Write what speaks for the last signature and the place of a document timestamp, in one revision, since the seal
-    allows no change but these. `hashed`: as in `reserve_signature`; `called`: the timestamp's field. Raises
-    WrongDocument when nobody has signed, CannotUpdate."""
+    """Write the evidence for the last signature and the place for a document timestamp, in one revision, because the
+    seal allows no other changes. `hashed`: as in `reserve_signature`; `called`: the timestamp's field. Raises
+    WrongDocument if nobody has signed, CannotUpdate."""
     signed = [each for each in plan.signed if each.value and not each.value.is_timestamp]
     if not signed or signed[-1].value is None:
         raise WrongDocument("the file has no signature to close")
@@ -170,7 +171,7 @@ def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, calle
 def _empty_field(update: Update, box: FieldBox, page: int) -> FieldPlan:
     left, bottom, right, top = round(box.x1), round(box.y1), round(box.x2), round(box.y2)
     bounds = f"[0 0 {right - left} {top - bottom}]"
-    # PDF/A wants an appearance for every field that shows.
+    # PDF/A requires an appearance for every field that is shown.
     empty = {"/Type": "/XObject", "/Subtype": "/Form", "/BBox": bounds, "/Resources": "<<>>"}
     entries = WIDGET | {
         "/T": f"({box.name})",
@@ -184,8 +185,8 @@ def _empty_field(update: Update, box: FieldBox, page: int) -> FieldPlan:
 
 
 def show_on_page(update: Update, page: PagePlan, fields: Sequence[int], *, keep: bool = False) -> PagePlan:
-    """Add fields to the page's annotations. `keep`: a list that stands in the page stays there; else it becomes an
-    object of its own, so that a later revision need not replace the page."""
+    """Add fields to the page's annotations. `keep`: a list inside the page stays there; otherwise it becomes an object
+    of its own, so that a later revision need not replace the page."""
     annotations = (*page.annotations, *(f"{number} 0 R" for number in fields))
     text, list_number = f"[{' '.join(annotations)}]", page.list_number
     if list_number == 0 and not keep:
@@ -210,7 +211,7 @@ def list_in_form(update: Update, plan: Plan, new: Sequence[int]) -> tuple[int, E
 
 
 def with_extension(catalog: Entries) -> Entries:
-    """Return the catalog as a signed file has it."""
+    """Return the catalog for a signed file."""
     return (
         catalog
         if "/Extensions" in catalog or catalog.get("/Version") == "/2.0"
@@ -219,7 +220,8 @@ def with_extension(catalog: Entries) -> Entries:
 
 
 def _limits(plan: Plan, field: FieldPlan, signature: NewSignature) -> Entries:
-    """What the signature allows from then on: a certification only other signatures, a locking field nothing."""
+    """Return what the signature allows from now on: a certification allows only other signatures, a locking field
+    nothing."""
     limits = []
     if signature.certify:
         limits.append(CERTIFICATION[1:-1])
@@ -229,7 +231,7 @@ def _limits(plan: Plan, field: FieldPlan, signature: NewSignature) -> Entries:
 
 
 def field_lock(root: int) -> str:
-    """Return what a signature says whose field locks everything."""
+    """Return the /Reference of a signature whose field locks everything."""
     return (
         f"[<</Type /SigRef\n/TransformMethod /FieldMDP\n/Data {root} 0 R\n"
         "/TransformParams <</Type /TransformParams\n/V /1.2\n/Action /All\n/P 1>>>>]"
@@ -237,7 +239,7 @@ def field_lock(root: int) -> str:
 
 
 def put_value(update: Update, entries: Mapping[str, str], digits: int) -> tuple[int, int]:
-    """Write a signature's value with an empty place. Returns its number, and where its byte range stands."""
+    """Write a signature's value with an empty place. Return its number, and the offset of its byte range."""
     number = update.number()
     head = dictionary(entries).removesuffix(b">>") + b"\n/ByteRange "
     head_and_place = head + b" " * _BYTE_RANGE_LENGTH + b"/Contents <"
@@ -260,7 +262,7 @@ def _put_appearance(update: Update, rect: str, picture: Picture) -> int:
 
 
 def _put_evidence(update: Update, plan: Plan, vri: str, evidence: Evidence) -> tuple[Entries, StorePlan]:
-    """Write the store with what is new in it, and an entry of its own (/VRI) for one signature."""
+    """Write the store with its new objects, and a separate entry (/VRI) for one signature."""
     old = plan.store or StorePlan(0, {}, {}, {})
     known, lists, entry = dict(old.known), dict(old.lists), {"/Type": "/VRI"}
     values = zip(_LISTS.items(), (evidence.certificates, evidence.crls, evidence.answers), strict=True)
@@ -288,8 +290,8 @@ def _put_once(update: Update, known: dict[str, int], value: bytes) -> int:
 
 
 def reserve_place(hashed: Sha256State, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
-    """Write the byte range, and hash what it covers. `room`: where in the file the range stands, and how many digits
-    are reserved behind it."""
+    """Write the byte range, and hash the bytes that it covers. `room`: the offset of the range in the file, and how
+    many digits are reserved after it."""
     place, digits = room
     start = place + _BYTE_RANGE_LENGTH + len("/Contents ")
     end = start + digits + 2

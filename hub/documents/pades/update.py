@@ -1,4 +1,4 @@
-"""Write one incremental update (ISO 32000-2 7.5.6) as bytes behind a file that nobody has to read for it."""
+"""Write one incremental update (ISO 32000-2 7.5.6) as bytes to append, without reading the file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import replace
 
 from hub.documents.pades.plan import CannotUpdate, Entries, Plan
 
-# What a reader that searches the file for objects could take for one; `qianda.pdf` refuses a file that has it.
+# Bytes that a reader could take for an object if it searches the file; `qianda.pdf` refuses a file that has them.
 _LOOKS_LIKE_STRUCTURE = re.compile(
     rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF"
 )
-_WORDS = (b"obj", b"endstream", b"startxref", b"trailer", b"%%EOF")  # one of them is in whatever the pattern finds
+_WORDS = (b"obj", b"endstream", b"startxref", b"trailer", b"%%EOF")  # every match of the pattern contains one of them
 _STREAM_END = b"\nendstream"
 
 
 class Update:
-    """The revision that is being written. Objects are numbered from the plan's first free number on."""
+    """The revision that is being written. Objects are numbered from the plan's first free number."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -28,13 +28,13 @@ class Update:
         self._places: dict[int, int] = {}
 
     def number(self, count: int = 1) -> int:
-        """Return a new object's number, the first of `count` in a row."""
+        """Return the number of a new object; with `count`, the first of that many consecutive numbers."""
         self._next += count
         return self._next - count
 
     def put(self, number: int, body: bytes, digits: bytes = b"") -> int:
-        """Write an object. Returns where in the file its body begins. `digits`: its end, in which nothing has to be
-        looked for. Raises CannotUpdate for what looks like two objects."""
+        """Write an object. Return the offset of its body in the file. `digits`: the end of the body, which need not be
+        searched. Raises CannotUpdate for a body that looks like two objects."""
         if looks_like_structure(body.removesuffix(_STREAM_END)):
             raise CannotUpdate("an object holds what looks like another one")
         head = b"%d 0 obj\n" % number
@@ -45,13 +45,13 @@ class Update:
         return begins
 
     def add(self, body: bytes) -> int:
-        """Write a new object. Returns its number."""
+        """Write a new object. Return its number."""
         number = self.number()
         self.put(number, body)
         return number
 
     def finish(self) -> tuple[bytes, Plan]:
-        """Return the bytes to append, and the plan of the file that then is there."""
+        """Return the bytes to append, and the plan of the resulting file."""
         table = self._at
         ids = (self.plan.ids[0] or secrets.token_hex(16), secrets.token_hex(16))
         trailer = {"/Root": f"{self.plan.root} 0 R", "/Prev": str(self.plan.table), "/ID": f"[<{ids[0]}><{ids[1]}>]"}
@@ -70,7 +70,8 @@ class Update:
         return b"".join((*lines, b"trailer\n", dictionary({**trailer, "/Size": str(self._next)}), b"\n"))
 
     def _table_as_stream(self, trailer: Entries) -> bytes:
-        """The file's own tables are streams (ISO 32000-2 7.5.8), and the kinds must not be mixed."""
+        """Return the table as a stream, because the file's tables are streams (ISO 32000-2 7.5.8) and kinds must not be
+        mixed."""
         own = self.number()
         self._places[own] = self._at
         sections = self._sections()
@@ -95,7 +96,7 @@ def looks_like_structure(body: bytes) -> bool:
 
 
 def dictionary(entries: Mapping[str, str]) -> bytes:
-    """Return a dictionary whose values are written already. Its names are in rising order, as qpdf reads them back."""
+    """Return a dictionary of values that are already written. Names are in ascending order, as qpdf reads them back."""
     return ("<<" + "\n".join(f"{name} {value}" for name, value in sorted(entries.items())) + ">>").encode("latin-1")
 
 

@@ -1,4 +1,4 @@
-"""Write the revisions of a contract's life behind its file, and remember the plan of what was written."""
+"""Append the revisions in a contract's life to its file, and remember the plan of the written file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, 
 
 
 class RevisionWriter:
-    """The steps of `hub.documents.engine.PdfEngine`. Each raises CannotUpdate for what does not fit the profile.
+    """The steps of `hub.documents.engine.PdfEngine`. Each raises CannotUpdate if the file or the keys do not fit the
+    profile.
 
-    `plans_kept`: so many files that it wrote need not be read again for the next step.
+    `plans_kept`: for this many of the files that it wrote, the next step need not read the file again.
     """
 
     def __init__(self, clock: Callable[[], datetime], plans_kept: int) -> None:
@@ -42,7 +43,7 @@ class RevisionWriter:
     def prepare_with_plan(
         self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
     ) -> Prepared:
-        """Do as `prepare` does, for a file whose plan the caller has."""
+        """Do as `prepare` does, for a file whose plan the caller already has."""
         return self._prepare(document, HashedFile(hashlib.sha256(document), plan), signature, tuple(chain))
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
@@ -67,7 +68,7 @@ class RevisionWriter:
         return Prepared(file, reserved.gap, reserved.digest, to_be_signed)
 
     def _hashed(self, document: bytes) -> HashedFile:
-        """Return the file's hash and its plan, which is read where it is not known."""
+        """Return the file's hash and its plan. The plan is read from the file if it is not known."""
         state, plan = self.known_files.look_up(document)
         return HashedFile(state, plan or read_plan(document))
 

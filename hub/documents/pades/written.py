@@ -1,6 +1,6 @@
-"""Read the revisions that our own engine wrote behind an issued file, byte by byte, and nothing else.
+"""Read the revisions that our own engine appended to an issued file, byte by byte, and nothing else.
 
-There is one way to write each part, and every byte belongs to one: what departs from it was not written by us.
+Each part can be written in only one way, and every byte belongs to a part. Any deviation was not written by us.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MAX_REVISIONS = 64
 
 
 class FileIsWrong(Exception):
-    """The file is not the finished contract that it has to be; the message says where it departs."""
+    """The file is not the finished contract that was expected; the message names the part that is wrong."""
 
 
 @dataclass(frozen=True)
 class WrittenRevision:
-    """`objects`: the bytes of each object, between its number and its end, by its number; `places`: where they begin.
+    """A revision. `objects`: the content of each object, by its number; `places`: the offsets of the contents.
 
     Objects from the number `new_from` on did not exist before.
     """
@@ -55,13 +55,13 @@ class WrittenRevision:
         return {number for number in self.objects if number >= self.new_from}
 
     def place(self, number: int) -> int:
-        """Return where the object's bytes begin in the file."""
+        """Return the offset of the object's content in the file."""
         return self.places[number] + len(b"%d 0 obj\n" % number)
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of objects at its offset: where each object begins, by its number; `end`: of the revision."""
+    """A table of objects at an offset: where each object begins, by its number. `end`: that of the revision."""
 
     offset: int
     places: dict[int, int]
@@ -70,12 +70,12 @@ class _Table:
 
     @property
     def start(self) -> int:
-        """Return where the revision begins."""
+        """Return the offset at which the revision begins."""
         return min(self.places.values())
 
 
 def read_written(pdf: bytes, issued: Plan) -> list[WrittenRevision]:
-    """Return the revisions behind the issued file, oldest first. Raises FileIsWrong."""
+    """Return the revisions after the issued file, oldest first. Raises FileIsWrong."""
     backwards: list[_Table] = []
     end, offset = len(pdf), _last_table(pdf, len(pdf))
     while offset != issued.table:
@@ -113,7 +113,7 @@ def _check_trailer(trailer: re.Match[bytes], issued: Plan) -> None:
 
 
 def _rows(pdf: bytes, table: int, end: int) -> tuple[dict[int, int], int]:
-    """Return the places of the objects, in the order of the rows, and where the table ends."""
+    """Return the places of the objects, in the order of the rows, and the offset at which the table ends."""
     if not pdf.startswith(_HEAD, table):
         raise FileIsWrong("a table of objects")
     places: dict[int, int] = {}
@@ -132,7 +132,7 @@ def _rows(pdf: bytes, table: int, end: int) -> tuple[dict[int, int], int]:
 
 
 def _revision(pdf: bytes, table: _Table, start: int, new_from: int) -> WrittenRevision:
-    """Take the objects apart. Between them stands nothing."""
+    """Split the revision into its objects. No bytes may be between them."""
     ordered = sorted(table.places.items(), key=lambda item: item[1])
     ends = [place for _, place in ordered[1:]] + [table.offset]
     if ordered[0][1] != start:
@@ -151,7 +151,7 @@ def _revision(pdf: bytes, table: _Table, start: int, new_from: int) -> WrittenRe
 
 
 def _check_length(body: bytes, number: int) -> bool:
-    """Return whether the object has a stream. Raises FileIsWrong for a stream that has another length than it says."""
+    """Return whether the object has a stream. Raises FileIsWrong if the stream's length differs from the stated one."""
     begins = body.find(_STREAM_BEGIN) + len(_STREAM_BEGIN)
     if begins < len(_STREAM_BEGIN):
         return False
@@ -162,8 +162,8 @@ def _check_length(body: bytes, number: int) -> bool:
 
 
 def _check_words(revision: bytes, objects: Mapping[int, bytes], streams: int) -> None:
-    """No object looks like two. Counting the words in the whole revision is fast, and says enough where none of them
-    stands inside an object."""
+    """Check that no object looks like two. Counting the words in the whole revision is fast, and sufficient if none of
+    them occurs inside an object."""
     expected = {b"obj": 2 * len(objects), b"endstream": streams, b"startxref": 0, b"trailer": 0, b"%%EOF": 0}
     if all(revision.count(word) == count for word, count in expected.items()):
         return
@@ -173,7 +173,7 @@ def _check_words(revision: bytes, objects: Mapping[int, bytes], streams: int) ->
 
 
 def is_written_as(body: bytes, entries: Mapping[str, str]) -> bool:
-    """Tell whether these bytes are the dictionary with these entries, whatever white space is between them."""
+    """Tell whether these bytes are the dictionary with these entries, with any white space between tokens."""
     expected = dictionary(entries)
     if body == expected:
         return True
@@ -182,7 +182,7 @@ def is_written_as(body: bytes, entries: Mapping[str, str]) -> bool:
 
 
 def squeezed(body: bytes) -> bytes:
-    """Return the bytes with white space only where it parts two tokens."""
+    """Return the bytes with white space only where it separates two tokens."""
     body = b" ".join(body.split())
     for delimiter in _DELIMITERS:
         body = body.replace(b" " + delimiter, delimiter).replace(delimiter + b" ", delimiter)
