@@ -1,6 +1,6 @@
-"""The child's part of `hub.documents.pages`: draws pages of a PDF.
+"""The child's part of `hub.documents.pages`: draw the pages of a PDF.
 
-110 dots per inch are sharp enough to read on a phone. Most pages have no colour: pdfium draws them in gray, and they
+110 dots per inch are sharp enough to read on a phone. Most pages have no colour; pdfium draws them in gray, and they
 are reduced to 16 grays, 4 bits a pixel. A page with a red seal or a drawn signature gets a palette of 16 colours.
 """
 
@@ -23,14 +23,14 @@ from hub.documents.pages import LENGTH
 DOTS_PER_INCH = 110
 MAX_PAGES = 60
 MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
-# Forms that stand in one another; Typst writes none, and pypdfium2 looks as deep.
+# How deep forms may be nested. Typst writes none, and pypdfium2 has the same limit.
 MAX_FORM_DEPTH = 15
 _LEVELS = 16
-_COLOURED = 48  # difference of two channels, of 255, from which a page counts as coloured; dark blue ink stays below it
+_COLOURED = 48  # difference of two channels (0 to 255) that counts as colour; dark blue ink stays below it
 _PLAIN_OBJECTS = (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM)
 # The length of an empty text: pdfium returns UTF-16 with a zero at the end.
 _EMPTY_TEXT_BYTES = 2
-# Memory that zlib may use, on its scale from 1 to 9.
+# How much memory zlib may use, on its scale from 1 to 9.
 MAX_PACKER_MEMORY = 9
 _SIXTEENTHS = bytes(value >> 4 for value in range(256))
 _SEAL_RED = (0xC8, 0x10, 0x2E)
@@ -66,12 +66,12 @@ def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:
     image = page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
     output = BytesIO()
     reduced = sixteen_colours(image) if is_coloured(image) else sixteen_grays(image)
-    reduced.save(output, "PNG", bits=4, compress_level=4)  # level 6 takes 6 ms more a page and saves 1 %
+    reduced.save(output, "PNG", bits=4, compress_level=4)  # level 6 would take 6 ms more for each page and save 1 %
     return output.getvalue()
 
 
 def may_have_colour(page: pypdfium2.PdfPage) -> bool:
-    """Tell whether anything on the page can be coloured: a picture, a form field that shows something, a colour."""
+    """Tell whether anything on the page may be coloured: a picture, a visible form field, or a colour."""
     for number in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, number)
         appearance_bytes = pdfium.FPDFAnnot_GetAP(annotation, pdfium.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0)
@@ -84,8 +84,8 @@ def may_have_colour(page: pypdfium2.PdfPage) -> bool:
 def _any_is_coloured(
     container: object, count: Callable[..., int], get: Callable[..., object], depth: int = MAX_FORM_DEPTH
 ) -> bool:
-    """Return whether one of a page's or a form's objects is a picture or has a colour. A page has hundreds of them:
-    they are asked without objects of Python around them."""
+    """Return whether one of a page's or a form's objects is a picture or has a colour. pdfium is called directly, since
+    a page has hundreds of objects, and a Python object for each would be slow."""
     red, green, blue, alpha = c_uint(), c_uint(), c_uint(), c_uint()
     parts = byref(red), byref(green), byref(blue), byref(alpha)
     for number in range(count(container)):
@@ -107,10 +107,10 @@ def _any_is_coloured(
 
 
 def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
-    """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap: two pixels a byte.
+    """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap: two pixels in a byte.
 
-    Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Packing runs of equal bytes takes a third less time than level 1 and
-    gives up to 6 % more bytes; level 4 takes three times as long.
+    Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Compressing only runs of equal bytes takes a third less time than level 1
+    and gives up to 6 % more bytes; level 4 takes three times as long.
     """
     size = width, height = bitmap.width, bitmap.height
     sixteenths = bytes(bitmap.buffer).translate(_SIXTEENTHS)
@@ -129,7 +129,7 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def is_coloured(image: Image.Image) -> bool:
-    """Tell whether red and blue of any pixel differ much: those of the seal do, those of the contract's ink do not."""
+    """Tell whether red and blue differ much in any pixel. They do in the seal's ink, but not in the contract's."""
     red, _, blue = image.split()
     extremes = ImageChops.difference(red, blue).getextrema()
     return isinstance(extremes[1], int | float) and extremes[1] > _COLOURED
@@ -146,7 +146,7 @@ def sixteen_grays(image: Image.Image) -> Image.Image:
 def sixteen_colours(image: Image.Image) -> Image.Image:
     """Return the image in nine grays, six shades of the seal's red, and the signers' ink.
 
-    A palette made from the page itself would spoil small gray letters.
+    A palette made from the page itself would make small gray letters unreadable.
     """
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for shade in (*_GRAYS, *_REDS, _INK) for value in shade])

@@ -1,18 +1,18 @@
-"""The school's own logo for the head of its pages: a small PNG, which runs nothing."""
+"""Read the school's logo for the head of its pages: a small PNG, which can contain no scripts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Every page shows it: what is larger was meant for print.
+# Every page loads the logo, and a larger file is one meant for print.
 MAX_LOGO_BYTES = 256 * 1024
 
 
 def read_logo(file: Path | None) -> bytes | None:
     """Return the picture; None without a file.
 
-    Raises ValueError for a file that is no PNG or too large, OSError for one that cannot be read.
+    Raises ValueError for a file that is not a PNG or is too large, OSError for one that cannot be read.
     """
     if file is None:
         return None

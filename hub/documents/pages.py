@@ -1,4 +1,5 @@
-"""Pages of a PDF as images, drawn by pdfium in a limited child: a hostile file can end the child, not the hub."""
+"""Draw the pages of a PDF as images with pdfium, in a limited child: a hostile file can crash the child, not the
+hub."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import UnreadableFile
 
 LIMITS = Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=20, seconds=40)
-# The length that stands before each image in the child's answer.
+# The length before each image in the child's answer.
 LENGTH: Final = struct.Struct(">I")
 _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not import this module
 
@@ -18,7 +19,7 @@ _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not im
 class PagePainter:
     """A painter of pages in a warm child. One per process is enough; threads that share it take turns.
 
-    Every method raises UnreadableFile if the file is no PDF, has no pages or too many, or breaks the reader.
+    Every method raises UnreadableFile if the file is no PDF, has no pages or too many, or crashes the reader.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:

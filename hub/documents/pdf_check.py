@@ -1,5 +1,5 @@
-"""What no uploaded PDF may have: a password, programs, other files. What one that is signed may not have besides:
-anything that looks different on paper than on a screen. For limited children."""
+"""Check uploaded PDFs in a limited child. No PDF may have a password, programs or other files in it. A PDF that will be
+signed must not contain anything that looks different on paper than on a screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pikepdf
 
-# Names by which a PDF does something by itself, or brings other files along.
+# Keys under which a PDF names actions that run by themselves, and embedded files.
 KINDS: Final = ("/S", "/Type", "/Subtype")
 ACTIVE: Final = {
     "/JavaScript",
@@ -25,8 +25,8 @@ ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/XFA"}
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
-    """Open a PDF that does nothing by itself and brings no other files along. It may still have layers, notes and
-    fields: see `check_looks_alike`. Raises ValueError with the reason, which begins with `the PDF`."""
+    """Open a PDF that runs no actions by itself and contains no other files. It may still have layers, notes and
+    fields; `check_looks_alike` checks for them. Raises ValueError with the reason, which begins with `the PDF`."""
     try:
         document = pikepdf.open(BytesIO(content))
     except pikepdf.PasswordError:
@@ -43,8 +43,8 @@ def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
 
 
 def check_looks_alike(document: pikepdf.Pdf) -> None:
-    """Check that what a signer sees is what a printer prints: no layers (ISO 32000-1, 8.11), no pictures with another
-    one for printing (8.9.5.4), nothing on a page but links without a look of their own (12.5.3). Raises ValueError as
+    """Check that a printer prints what a signer sees: no layers (ISO 32000-1, 8.11), no pictures with an alternate for
+    printing (8.9.5.4), and only links without an appearance of their own on the pages (12.5.3). Raises ValueError as
     `open_plain_pdf` does."""
     if "/OCProperties" in document.Root:
         raise ValueError("the PDF has layers, which may look different on paper: print it into a PDF first")
@@ -61,7 +61,7 @@ def _is_plain_link(found: Any) -> bool:
 
 
 def _is_active(found: Any) -> bool:
-    """Return whether this object does something by itself, or one that stands within it."""
+    """Return whether this object, or one inside it, runs by itself."""
     inside = [found]
     while inside:
         one = inside.pop()
@@ -80,5 +80,5 @@ def _is_active(found: Any) -> bool:
 
 
 def _is_direct(found: Any) -> bool:
-    """Return whether an object stands where it is used; others are looked at by themselves."""
+    """Return whether an object is written where it is used. Indirect objects are checked on their own."""
     return isinstance(found, pikepdf.Object) and not found.is_indirect

@@ -1,4 +1,4 @@
-"""The child's part of `hub.documents.seal_upload`: reads an uploaded PNG, and finds its ink."""
+"""The child's part of `hub.documents.seal_upload`: read an uploaded PNG, and find its ink."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from PIL import Image
 from hub.documents.child import serve
 
 PNG_HEAD: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-# Pixels of a side. Less is not sharp on 42 mm, more is not needed: 1,000 are 600 dots per inch.
+# Pixels of a side. With fewer, a seal of 42 mm is not sharp; more are not needed, as 1,000 are 600 dots per inch.
 MIN_SIDE, MAX_SIDE = 200, 2400
 MAX_RATIO = 3
-# Of 255: what is less opaque is background, and so is what is lighter.
+# Of 255. A pixel that is less opaque or lighter than this is background.
 _OPAQUE, _LIGHT = 128, 215
-# Shares of all pixels: of the background that has to be transparent, and of the ink.
+# Fractions of all pixels: how much transparent background there has to be, and how much ink.
 MIN_TRANSPARENT, MIN_INK, MAX_INK = 0.1, 0.01, 0.7
 
 
 def _answer(png: bytes) -> bytes:
-    """Return the width, height and colour as JSON in a line, then the ink, one bit a pixel."""
+    """Return width, height and colour as a line of JSON, then the ink, one bit for each pixel."""
     if not png.startswith(PNG_HEAD):
         raise ValueError("it is no PNG")
     width, height = struct.unpack(">II", png[len(PNG_HEAD) : len(PNG_HEAD) + 8])
-    if not (min(width, height) >= MIN_SIDE and max(width, height) <= MAX_SIDE):  # before anything is unpacked
+    if not (min(width, height) >= MIN_SIDE and max(width, height) <= MAX_SIDE):  # checked before it is unpacked
         raise ValueError(f"it has {width} x {height} pixels: {MIN_SIDE} to {MAX_SIDE} on each side are allowed")
     if max(width, height) > MAX_RATIO * min(width, height):
         raise ValueError("it is much longer than wide")

@@ -1,5 +1,5 @@
-"""Write any PDF anew in the one narrow form that Qianda signs (docs/file-format.md): the same pages, every byte in its
-place. For limited children, since the PDF may be a stranger's."""
+"""Write any PDF anew in the narrow form that Qianda signs (docs/file-format.md): the same pages, and a fixed place for
+every byte. For limited children, because the PDF may come from a stranger."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final
 import pikepdf
 
 HEAD: Final = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\n"
-# Names whose value only names a font for people: odd characters in them are replaced. Chinese programs write such.
+# Keys whose value is only a font's readable name. Odd characters in it, which Chinese programs write, are replaced.
 FONT_NAMES: Final = ("/BaseFont", "/FontName", "/FontFamily")
-# What does not belong to the pages, or is written anew.
+# Parts that do not belong to the pages, or are written anew.
 LEFT_OUT: Final = ("/AcroForm", "/OpenAction", "/AA", "/Perms", "/DSS", "/Metadata", "/Extensions", "/Names")
 MAX_NAME_LENGTH: Final = 120
 MAX_OBJECTS: Final = 20_000
@@ -21,7 +21,7 @@ _FRACTION: Final = Decimal("0.0000001")
 
 
 def write_plain_form(document: pikepdf.Pdf, about: Mapping[str, str]) -> bytes:
-    """Return the PDF. `about`: the document's information, by name. Raises ValueError for names that cannot be kept."""
+    """Return the PDF. `about`: the document's metadata, by name. Raises ValueError for names that cannot be kept."""
     for name in LEFT_OUT:
         if name in document.Root:
             del document.Root[name]
@@ -29,7 +29,7 @@ def write_plain_form(document: pikepdf.Pdf, about: Mapping[str, str]) -> bytes:
 
 
 class _Writer:
-    """Objects get numbers in the order in which they are referred to, the catalog the first one."""
+    """Number the objects in the order in which they are referred to. The catalog is the first one."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, int], int] = {}

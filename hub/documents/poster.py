@@ -1,4 +1,4 @@
-"""A printed poster: an A4 sheet to hang up, and a sheet of stickers. Both are in Chinese and English."""
+"""Draw a printed poster: an A4 sheet to hang up, or a sheet of stickers. Both are in Chinese and English."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class CourseLine:
 
 @dataclass(frozen=True)
 class PosterFacts:
-    """What stands on a poster. `svg` is the QR code, `code` the text to type at the address `entry` instead."""
+    """The content of a poster. `svg`: the QR code; `code`: the text that can be typed at the address `entry`
+    instead."""
 
     school: str
     campus: str

@@ -1,4 +1,4 @@
-"""The register of seals as a file: CSV or a spreadsheet, in which no text becomes a formula."""
+"""Write the register of seals as a file: CSV or a spreadsheet, in which no text becomes a formula."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TITLES: Final = (
     "结束 Ended",
     "成品 SHA-256",
 )
-# A cell that begins with one of these is a formula for spreadsheets, or may become one.
+# A cell that begins with one of these is a formula in spreadsheets, or may become one.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 RegisterLine = Sequence[str | int]
 
 
 def register_csv(lines: Iterable[RegisterLine]) -> bytes:
-    """Return the lines as UTF-8 with a byte order mark, by which spreadsheets know it."""
+    """Return the lines as UTF-8 with a byte order mark, by which spreadsheets recognise the encoding."""
     output = io.StringIO()
     writer = csv.writer(output)
     writer.writerow(TITLES)
@@ -38,13 +38,13 @@ def register_csv(lines: Iterable[RegisterLine]) -> bytes:
 
 
 def inert(value: str | int) -> str | int:
-    """Return a value that no spreadsheet calculates: a text that looks like a formula gets an apostrophe."""
+    """Return a value that no spreadsheet calculates. A text that looks like a formula gets an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def register_xlsx(lines: Iterable[RegisterLine]) -> bytes:
-    """Return the lines as a spreadsheet, in which texts are texts."""
-    import xlsxwriter  # few need it
+    """Return the lines as a spreadsheet, in which every text stays text."""
+    import xlsxwriter  # needed only by those who export the register
 
     output = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

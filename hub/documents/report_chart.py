@@ -1,8 +1,8 @@
-"""Charts of reports as SVG (1.1). A table with the same numbers stands beside each.
+"""Draw charts of reports as SVG (1.1). A table with the same numbers is next to each chart.
 
-A bar has three shades, each a part of the one before: issued, reached, completed. As classes they follow the page's
-colours, light or dark; as attributes they are right where there is no style sheet, as in a mail. Colour is not all: the
-shades lie within each other and differ in lightness.
+A bar has three shades, each a part of the one before: issued, reached, completed. The classes give them the colours of
+the page, light or dark. The attributes are for places without a style sheet, such as a mail. The shades can be told
+apart without colour, because they are nested and differ in lightness.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hub.model.staff.report import ReportLine
 
 WIDTH, HEIGHT = 440, 210
 LEFT, RIGHT, TOP, BOTTOM = 44, 4, 14, 24
-# So many labels have room beside each other below the columns.
+# How many labels have room next to each other below the columns.
 MAX_LABELS = 6
 ROW_HEIGHT, BAR_HEIGHT = 40, 14
-# More bars than these are in the table alone.
+# The most bars that are drawn. Further ones are only in the table.
 MAX_ROWS = 20
-# The share of its place that a column fills.
+# The fraction of its space that a column fills.
 FILLED = 0.8
 SHADES = {"issued": "#d5dfea", "reached": "#7fa9d6", "completed": "#0b5cad"}
 INK, LINE = "#1f2937", "#c9c5bb"
-# The one font of the renderer that makes the picture of a mail.
+# The only font of the renderer that makes the picture for a mail.
 FONT = "Noto Serif CJK SC, sans-serif"
 
 
@@ -45,7 +45,7 @@ class ChartBar:
 
 @dataclass(frozen=True)
 class ChartWords:
-    """What stands in a chart besides its bars. `title`: what it shows, for who cannot see it."""
+    """The texts of a chart. `title`: what it shows, for people who cannot see it."""
 
     title: str
     issued: str
@@ -58,7 +58,7 @@ class ChartWords:
 
 
 def bars_of_days(days: Mapping[date, ReportLine]) -> list[ChartBar]:
-    """Return a bar for each day, named by month and day."""
+    """Return a bar for each day, labelled with month and day."""
     return [bar_of(f"{day:%m-%d}", line) for day, line in days.items()]
 
 
@@ -67,7 +67,7 @@ def bar_of(label: str, line: ReportLine) -> ChartBar:
 
 
 def draw_columns(bars: Sequence[ChartBar], words: ChartWords) -> str:
-    """Return a chart with one column for each bar, for days."""
+    """Return a chart with one column for each bar. It is used for days."""
     return _svg(words, HEIGHT, [*_legend(words, HEIGHT), *_columns(bars)])
 
 
@@ -79,7 +79,7 @@ def draw_rows(bars: Sequence[ChartBar], words: ChartWords) -> str:
 
 
 def choose_scale(largest: int) -> int:
-    """Return the end of the scale: at least `largest`, an even number of the form 2, 4 or 10 times a power of ten."""
+    """Return the end of the scale: at least `largest`, and an even number that is 2, 4 or 10 times a power of ten."""
     power = 1
     while True:
         for factor in (2, 4, 10):

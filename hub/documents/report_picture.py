@@ -1,4 +1,4 @@
-"""The picture of a weekly report: its chart as PNG, since mail programs show no SVG."""
+"""Draw the picture for a weekly report: its chart as PNG, because mail programs do not show SVG."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from hub.documents.drawing import Drawer
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "reports"
-# Two pixels for each point, for screens with many.
+# Two pixels for each point, so that it is sharp on screens of high resolution.
 PIXELS_PER_INCH: Final = 144.0
 
 

@@ -1,6 +1,6 @@
-"""The roster: enrolments in a spreadsheet. Bad rows are reported one by one, and never stop the good ones.
+"""Read the roster: a spreadsheet of enrolments. Bad rows are reported one by one, and never stop the good ones.
 
-A row of titles (`roster_columns`) stands among the first rows, its columns in any order.
+One of the first rows holds the titles (`roster_columns`). The columns may be in any order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hub.errors import UnreadableFile
 
 
 class OpenRoster:
-    """A roster whose titles are read, and whose rows can be read once. `above`: the rows down to the titles."""
+    """A roster whose titles have been read, and whose rows can be read once. `above`: the rows down to the titles."""
 
     def __init__(self, header: RosterHeader, first: list[NumberedRow], rest: Iterator[NumberedRow]) -> None:
         self.header = header
@@ -22,7 +22,8 @@ class OpenRoster:
         self._below = chain((row for row in first if row[0] > header.row), rest)
 
     def rows(self, language: str, *, given: frozenset[str] = frozenset()) -> Iterator[NumberedRow]:
-        """Yield the filled rows below the titles. Raises UnreadableFile if a column is missing that is not `given`."""
+        """Yield the filled rows below the titles. Raises UnreadableFile if a column is missing that is not in
+        `given`."""
         missing = [COLUMNS[each][0 if language == "zh" else 1] for each in self.header.missing if each not in given]
         if missing:
             between = "、" if language == "zh" else ", "
@@ -31,9 +32,9 @@ class OpenRoster:
 
 
 def open_roster(spreadsheets: SpreadsheetReader, data: bytes, chosen: Mapping[str, str] | None = None) -> OpenRoster:
-    """Read the titles of a roster. `chosen`: columns by folded title, as people chose them before.
+    """Read the titles of a roster. `chosen`: columns by folded title, as people chose them earlier.
 
-    Raises UnreadableFile if it is no spreadsheet or is too large; so does whoever reads on.
+    Raises UnreadableFile if the file is no spreadsheet or is too large. Reading the rows may raise it too.
     """
     rows = iter(spreadsheets.filled_rows(data))
     first = list(islice(rows, MAX_ROWS_ABOVE))

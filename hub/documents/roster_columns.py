@@ -1,7 +1,7 @@
-"""The columns of a roster, and by which titles schools call them. Pure.
+"""The columns of a roster, and the titles that schools use for them. Pure.
 
-A title is known by `ALIASES`, by what a person at this campus chose before, or by the group that stands above it
-(家长信息 above 姓名). What is not known is named with what it could be.
+A title is recognised by `ALIASES`, by what a person at this campus chose earlier, or together with the group heading
+above it (家长信息 above 姓名). For an unknown title, similar columns are offered.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 
 from hub.documents.spreadsheet import MAX_ROWS_ABOVE, Cell, NumberedRow
 
-# By column: its title in Chinese and in English, as the template to download has them.
+# For each column, its title in Chinese and in English, as in the template to download.
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "external_id": ("报名编号", "external id"),
     "campus": ("校区", "campus"),
@@ -37,10 +37,10 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "phone": ("联系电话", "phone"),
     "language": ("语言", "language"),
 }
-# `phone` is that of whoever signs first: of the guardian, or of a student who is of age.
+# `phone` is the phone of the first signer: the guardian, or a student who is of age.
 _ONE_PHONE = ("student_phone", "guardian_phone")
 REQUIRED = ("campus", "course", "student_name", "student_id_number")
-# A column that a person wants left out.
+# The value for a column that a person wants to leave out.
 IGNORED = ""
 _ID = "证件号码 证件号 身份证号码 身份证号 身份证"
 _PHONE = "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式"
@@ -69,15 +69,15 @@ _ALIASES: Mapping[str, str] = {
     "phone": f"{_PHONE} phone mobile phonenumber mobilenumber tel telephone cell",
     "language": "语言 合同语言 language lang",
 }
-# What rosters have besides, and contracts do not need.
+# Titles that rosters often have, and contracts do not need.
 _BESIDE = "问题problems 序号 性别 年龄 备注 学校 年级 日期 报名日期 金额 学费 费用 地址 住址 no sex age remarks note"
 _NOTE = re.compile(r"[(\[【〔].*?[)\]】〕]|[*:：#]")
 _GROUP_ENDING = re.compile(r"(的)?(基本)?(信息|情况|资料|details|information|info)$")
-# Characters of a title that are read.
+# How many characters of a title are read.
 MAX_TITLE_LENGTH = 60
-# How alike a title and an alias have to be (0 to 1) to be offered.
+# How similar a title and an alias have to be (0 to 1), for the column to be offered.
 MIN_LIKENESS = 0.5
-# Titles that are offered for one that is not known.
+# How many columns are offered for an unknown title.
 MAX_OFFERED = 3
 
 
@@ -97,7 +97,7 @@ def _aliases() -> dict[str, str]:
 
 
 def fold_title(cell: Cell) -> str:
-    """Return a title as it is compared: half width, without spaces, marks and notes in brackets."""
+    """Return a title in the form for comparing: half width, without spaces, marks and notes in brackets."""
     text = unicodedata.normalize("NFKC", str(cell or "")).casefold()
     return re.sub(r"[\s_\-/、.\u200b\ufeff]", "", _NOTE.sub("", text))
 
@@ -107,7 +107,7 @@ ALIASES: Mapping[str, str] = _aliases()
 
 @dataclass(frozen=True)
 class UnknownTitle:
-    """A title that no column is known for. `index` counts columns from 0; `candidates`: columns that it could be."""
+    """A title of no known column. `index` counts columns from 0; `candidates`: columns that it could be."""
 
     index: int
     title: str
@@ -125,7 +125,7 @@ class UnknownTitle:
 class RosterHeader:
     """The row of titles. `columns`: the place of each column that was found, from 0.
 
-    `keys`: by what each title is remembered; with the group above it where it needs that to be told apart.
+    `keys`: what each title is remembered by. If titles are ambiguous, this includes the group heading above.
     """
 
     row: int
@@ -146,7 +146,7 @@ class RosterHeader:
 
 
 def column_letter(index: int) -> str:
-    """Return the letters of a column: 0 is A, 26 is AA."""
+    """Return the letters of a column: 0 gives A, 26 gives AA."""
     letters = ""
     while index >= 0:
         letters = chr(ord("A") + index % 26) + letters
@@ -155,9 +155,9 @@ def column_letter(index: int) -> str:
 
 
 def find_header(rows: Sequence[NumberedRow], chosen: Mapping[str, str]) -> RosterHeader:
-    """Return the row of titles among the first rows of a sheet: the first of those with the most known titles.
+    """Return the row of titles among the first rows of a sheet: the first one with the most known titles.
 
-    `chosen`: columns by folded title, as people chose them before; `IGNORED` for a title to be left out.
+    `chosen`: columns by folded title, as people chose them earlier; `IGNORED` for a title to be left out.
     """
     lines = [
         _Titles(number, cells, rows[place - 1][1] if place else (), chosen)
@@ -169,7 +169,7 @@ def find_header(rows: Sequence[NumberedRow], chosen: Mapping[str, str]) -> Roste
 
 
 class _Titles:
-    """One row, read as if it were that of the titles."""
+    """One row, read as if it held the titles."""
 
     def __init__(self, number: int, cells: Sequence[Cell], above: Sequence[Cell], chosen: Mapping[str, str]) -> None:
         self.number = number
@@ -192,7 +192,8 @@ class _Titles:
 
 
 def _groups(above: Sequence[Cell], width: int) -> Iterator[str]:
-    """Yield the heading that stands above each title, or to the left of there; empty if there are no such headings."""
+    """Yield for each title the heading above it, or the nearest one to the left; empty if there are no such
+    headings."""
     if sum(bool(cell) for cell in above) < 2:
         above = ()
     group = ""

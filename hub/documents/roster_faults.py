@@ -117,7 +117,7 @@ class Fault(Enum):
 
     @staticmethod
     def offer(names: Sequence[str], language: str) -> str:
-        """Return the end of a sentence that says what could be meant."""
+        """Return the end of a sentence that offers the possible meanings."""
         if not names:
             return ""
         return f"，是不是：{'、'.join(names)}" if language == "zh" else f"; did you mean {', '.join(names)}?"

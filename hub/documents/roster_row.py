@@ -1,4 +1,4 @@
-"""One row of a roster: read, checked, and all its faults named by cell. Pure but for the font's characters."""
+"""Read and check one row of a roster, and report all its faults by cell. Pure except for the font's characters."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _ID_TYPES = {
     IdType.FOREIGN_PERMANENT_ID: ("外国人永久居留身份证", "外国人永久居留证"),
 }
 _LANGUAGES = {"": "zh", "zh": "zh", "中文": "zh", "chinese": "zh", "en": "en", "英文": "en", "english": "en"}
-# Lengths of numbers that are digits alone.
+# The lengths of document numbers that consist of digits only.
 _DIGITS = {IdType.TAIWAN_PERMIT: (8, 10), IdType.PASSPORT: (9,)}
-_EXACT_FLOAT = 10**15  # spreadsheets keep fifteen digits of a number
-# A number as a spreadsheet shows it in a narrow column, and saves it as text: its last digits are gone.
+_EXACT_FLOAT = 10**15  # spreadsheets keep only fifteen digits of a number
+# A number as a spreadsheet shows it in a narrow column and saves it as text. Its last digits are lost.
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})\D+(\d{1,2})\D+(\d{1,2})(?:\D.*)?|(\d{4})(\d\d)(\d\d)")
 _SERIAL_ZERO = date(1899, 12, 30)  # day 0 of a spreadsheet's dates
-# Characters of a value that is shown beside its fault.
+# How many characters of a value are shown next to its fault.
 MAX_SHOWN_LENGTH = 60
 
 
@@ -69,7 +69,7 @@ class RosterSigner:
 
 @dataclass(frozen=True)
 class RosterRow:
-    """A valid row. `number` is that of the spreadsheet; `campus` and `course` are ids."""
+    """A valid row. `number` is the row number in the spreadsheet; `campus` and `course` are ids."""
 
     number: int
     campus: str
@@ -83,8 +83,8 @@ class RosterRow:
 class RowProblem:
     """A fault in a row.
 
-    `cell`: such as D7; empty if the sheet has no such column. `value` is masked; `code` names the fault, for example
-    `phone-wrong`; `what` and `how` are sentences for staff. `index`: the place of the column, from 0.
+    `cell`: such as D7; empty if the sheet has no such column. `value` is masked. `code` identifies the fault, for
+    example `phone-wrong`. `what` and `how` are sentences for staff. `index`: the position of the column, from 0.
     """
 
     row: int
@@ -103,9 +103,10 @@ class RowProblem:
 
 
 class RowChecker:
-    """Checks the rows of one roster, one after the other, and remembers who came before.
+    """A checker for the rows of one roster, in order. It remembers the earlier rows, to find duplicates.
 
-    `font` is the contracts' font: a name that it cannot show would be refused when the contract is drawn.
+    `font` is the contracts' font. A name that it cannot show is refused here, because no contract could be drawn with
+    it.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class RowChecker:
 
 
 class _Stop(Exception):
-    """One fault of a row, with its column. `offered`: what could be meant instead."""
+    """A fault of a row, with its column. `offered`: what could be meant instead."""
 
     def __init__(self, fault: Fault, column: str, value: str = "", **details: object) -> None:
         super().__init__(fault.name)
@@ -152,20 +153,20 @@ class _Stop(Exception):
 
 
 class _Line:
-    """One row while it is read. It collects the faults."""
+    """One row while it is being read. It collects the faults."""
 
     def __init__(self, number: int, cells: Mapping[str, Cell], font: ContractFont, names: SchoolNames) -> None:
         self._number, self._cells, self._font, self._names = number, cells, font, names
         self.stops: list[_Stop] = []
 
     def read(self, today: date) -> RosterRow | None:
-        """Return the row as far as it can be read; `stops` has its faults."""
+        """Return the row if it can be read as a whole; otherwise None. `stops` has its faults."""
         campus = self._campus()
         course = self._course(campus)
         language = self._language()
         name, document = self._name("student"), self._document("student")
         born = self._birth_date(document)
-        # Whether a guardian is needed is not known without a birth date: then whoever is entered is checked.
+        # Without a birth date it is not known whether a guardian is needed. If one is entered, the guardian is checked.
         minor = is_minor(born, today) if born else self._any("guardian_name", "guardian_id_number")
         signers = tuple(self._signers(minor, name, document, language))
         if born is None or document is None:
@@ -204,7 +205,7 @@ class _Line:
         return self._named("campus", Fault.CAMPUS_MISSING, Fault.CAMPUS_UNKNOWN, self._names.find_campus)
 
     def _course(self, campus: str) -> str:
-        if not campus:  # which courses there are is not known; whether one is entered can be said
+        if not campus:  # without a campus, only a missing course can be noticed
             return self._named("course", Fault.COURSE_MISSING, Fault.COURSE_UNKNOWN, str)
         find = partial(self._names.find_course, campus)
         return self._named("course", Fault.COURSE_MISSING, Fault.COURSE_UNKNOWN, find)
@@ -226,7 +227,8 @@ class _Line:
     # ---- people
 
     def check_twice(self, row: RosterRow, seen: dict[str, int]) -> None:
-        """Refuse a student and course, or an external id, that an earlier row has; `seen`: rows by what they say."""
+        """Refuse a row whose student and course, or whose external id, an earlier row has. `seen`: rows by these
+        values."""
         line = "\t".join((row.campus, row.course, row.student.id_type, row.student.id_number))
         keys = [(line, "student_id_number", row.student.id_number)]
         keys += [(f"\t{row.external_id}", "external_id", row.external_id)] if row.external_id else []
@@ -312,7 +314,7 @@ class _Line:
             return ""
 
     def _text(self, column: str) -> str:
-        """Return a cell as text, without the spaces and invisible characters that come with pasting.
+        """Return a cell as text, without the spaces and invisible characters that copying and pasting adds.
 
         A whole number has no ".0".
         """
@@ -323,7 +325,7 @@ class _Line:
 
 
 def _lost_zeros(cell: Cell, id_type: IdType) -> bool:
-    """Return whether a figure would be a number of this kind with zeros before it."""
+    """Return whether this number would be a valid document number of this kind with leading zeros."""
     length = len(f"{cell:.0f}") if isinstance(cell, float) else 0
     return 0 < length < max(_DIGITS.get(id_type, (0,)))
 
@@ -334,8 +336,8 @@ def _id_type(text: str) -> IdType | None:
 
 
 def _date(cell: Cell) -> date | None:
-    """Return the date in a cell: as people write it, or as a number of days if the cell lost its format. None if
-    invalid."""
+    """Return the date in a cell: a date as people write it, or a number of days if the cell lost its format. None if it
+    is invalid."""
     if isinstance(cell, float):
         if 1 <= cell < 80_000:
             return _SERIAL_ZERO + timedelta(days=int(cell))

@@ -1,4 +1,4 @@
-"""Rosters as XLSX to download: a template to fill in, and a roster with its faults marked."""
+"""Write rosters as XLSX to download: a template to fill in, and a roster with its faults marked."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hub.documents.roster_row import RowProblem
 from hub.documents.spreadsheet import Cell, NumberedRow
 from hub.model.school.course import Campus, Course
 
-# The title of the last column of a marked sheet; whoever imports that sheet again need not remove it.
+# The title of the last column in a marked sheet. An import ignores this column, so it need not be removed.
 PROBLEMS = "问题 / Problems"
 # Widths in characters.
 _WIDTH, _PROBLEM_WIDTH = 18, 60
-# The seal's red, and a paler one behind a cell.
+# The red of the seal, and a paler one as background of a cell.
 _RED, _PALE = "#c8102e", "#fde8ea"
 _NOTES = {
     "zh": ("校区和课程", "校区编号", "校区", "课程编号", "课程"),
@@ -27,12 +27,13 @@ _NOTES = {
 
 
 class MarkedSheet:
-    """The sheet as it was, row by row in the same places, with its faults in a last column and their cells red."""
+    """The original sheet, with all rows in their places, its faults in an additional last column and their cells in
+    red."""
 
     def __init__(self, header: RosterHeader, above: Sequence[NumberedRow]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="qianda-roster-")
         self._path = Path(self._folder.name) / "roster.xlsx"
-        # Rows are written to the disk as they come, so that a long roster takes no more memory than a short one.
+        # Rows are written to the disk as they come, so that memory does not grow with the length of the roster.
         self._book = xlsxwriter.Workbook(self._path, {"constant_memory": True, "tmpdir": self._folder.name})
         self._sheet = self._book.add_worksheet()
         self._column = len(header.titles)
@@ -54,14 +55,14 @@ class MarkedSheet:
             self._sheet.write_string(number - 1, self._column, "\n".join(map(_sentence, problems)), self._words)
 
     def finish(self) -> bytes:
-        """Return the file. Nothing can be added any more."""
+        """Return the file. No row can be added afterwards."""
         self._book.close()
         data = self._path.read_bytes()
         self._folder.cleanup()
         return data
 
     def _write(self, number: int, cells: Sequence[Cell], marked: dict[int, Any], plain: Any) -> None:
-        """Write one row. A text stays a text: whatever somebody typed, it becomes no formula."""
+        """Write one row. A text stays text: what somebody typed never becomes a formula."""
         for index in range(self._column):
             cell, look = cells[index] if index < len(cells) else None, marked.get(index, plain)
             if isinstance(cell, float):
@@ -78,7 +79,8 @@ def _sentence(problem: RowProblem) -> str:
 
 
 def template_sheet(courses: Sequence[tuple[Campus, Course]], language: str) -> bytes:
-    """Return an empty roster whose columns are text, so that no number loses digits, and a list of the courses."""
+    """Return an empty roster and a list of the courses. Its columns are formatted as text, so that no number loses
+    digits."""
     which = 0 if language == "zh" else 1
     with tempfile.TemporaryDirectory(prefix="qianda-roster-") as folder:
         path = Path(folder) / "roster.xlsx"

@@ -1,4 +1,5 @@
-"""A school's file: organisation, campuses and courses as TOML. Every fault is named with its place, all at once.
+"""Read a school's file: organisation, campuses and courses as TOML. All faults are reported at once, each with its
+place.
 
 origin = "https://sign.school.example"
 templates = ["course"]                     # contract templates by name; each has to exist
@@ -32,7 +33,7 @@ from hub.model.school.school_change import SchoolFault, SchoolFile
 Entry = TypeVar("Entry")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DEFAULT_ZONE = "Asia/Shanghai"
-# Characters of one value: what still fits on a page.
+# The most characters of one value; this still fits on a page.
 MAX_TEXT_LENGTH = 200
 ORGANISATION = ("name", "name_en", "short_name", "short_name_en", "credit_code", "licence", "representative")
 CAMPUS = ("id", "parent", "name", "name_en", "zone", "address", "address_en", "phone")
@@ -62,7 +63,7 @@ ALL = ("origin", "templates", "school", "campus", "course", "configuration", "st
 
 
 def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
-    """Return what the file says, and its faults; with faults, what could be read."""
+    """Return the content of the file, and its faults. If there are faults, the content is what could be read."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -72,7 +73,7 @@ def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
 
 
 def describe_school(organisation: Mapping[str, str], campuses: list[Campus], courses: list[Course]) -> dict[str, Any]:
-    """Return the values of a file that says what is there; `read_school` gives the same again."""
+    """Return the values for a file that describes this school. `read_school` gives the same school again."""
     return {
         "school": {name: organisation[name] for name in ORGANISATION if organisation.get(name)},
         "campus": [{name: getattr(each, name) for name in CAMPUS if getattr(each, name)} for each in campuses],
@@ -170,7 +171,7 @@ class _Reader:
         return Course(found.get("id", ""), found.get("campus", ""), name, found.get("name_en") or name, details)
 
     def _details(self, place: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return them as they are stored: dates and amounts as text."""
+        """Return the details as they are stored: dates and amounts as text."""
         self._known(place, values, DETAILS)
         words = {name: value for name, value in values.items() if name.removesuffix("_en") in ("template", *TEXTS)}
         found: dict[str, Any] = dict(self._texts(place, words, DETAILS, required=TEXTS))
@@ -234,7 +235,7 @@ class _Reader:
     def _texts(
         self, place: str, values: Mapping[str, Any], names: tuple[str, ...], *, required: tuple[str, ...]
     ) -> dict[str, str]:
-        """Return the texts that are there; an empty table may lack all of them."""
+        """Return the texts that are present. An empty table may lack all of them."""
         self._known(place, values, names)
         found = {name: self._text(place, values, name) for name in values if name in names}
         for name in required if values else ():
@@ -280,7 +281,7 @@ class _Reader:
         return ""
 
     def _amount(self, place: str, value: Any) -> str:
-        """Yuan with two decimals."""
+        """Return an amount of yuan as text with two decimals."""
         if value is None:
             self.fault(place, "is missing")
             return ""

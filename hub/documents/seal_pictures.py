@@ -1,4 +1,4 @@
-"""Drawn pictures of seals, from the registered name and code: one-page PDFs, which need no transparency."""
+"""Draw pictures of seals from the registered name and code: one-page PDFs, which need no transparency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.documents.stamps import draw_stamp
 from hub.errors import BadInput
 from hub.model.sealing.seal import SealKind
 
-# A name is carved in two columns; so many characters can still be read.
+# A name is carved in two columns. With more characters it could not be read.
 MAX_PERSON_LENGTH: Final = 8
 
 
@@ -36,9 +36,9 @@ def draw_seal(drawing: SealDrawing) -> bytes:
 
 
 def name_columns(person: str) -> list[list[str]]:
-    """Return the characters of a name in columns of the same length, the right one first.
+    """Return the characters of a name in columns of equal length, the right one first.
 
-    A name of two or three characters is filled up with 印, as usual, so that it is a square.
+    As is usual, 印 is added to a name of two or three characters, to make it a square.
     """
     letters = [letter for letter in person if not letter.isspace()]
     if not 2 <= len(letters) <= MAX_PERSON_LENGTH:

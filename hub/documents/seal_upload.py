@@ -1,6 +1,6 @@
-"""Uploaded pictures of seals: a PNG becomes a stencil of one colour.
+"""Convert uploaded pictures of seals: a PNG becomes a stencil of one colour.
 
-A seal has one ink, and a stencil needs no transparency, which the final files do not have. The PNG is decoded in a
+A seal has one ink, and a stencil needs no transparency, which final files must not have. The PNG is decoded in a
 limited child.
 """
 
@@ -15,7 +15,7 @@ from hub.errors import BadInput
 from hub.model.sealing.seal import SealKind
 
 LIMITS: Final = Limits(memory_bytes=512 * 1024 * 1024, cpu_seconds=10, seconds=20)
-# Bytes of an uploaded picture.
+# The most bytes of an uploaded picture.
 MAX_PICTURE_BYTES: Final = 1 << 20
 SEAL_SIZE: Final = 42 / 25.4 * 72  # points: a company seal is 38 to 42 mm wide
 NAME_SEAL_SIZE: Final = 20 / 25.4 * 72  # points: a name seal is 18 to 20 mm wide
@@ -29,7 +29,8 @@ class PictureReader:
         self._child = LimitedChild(_CHILD, limits)
 
     def read(self, png: bytes, kind: SealKind) -> bytes:
-        """Return an uploaded picture as a stencil in PDF. Raises BadInput with the reason for one that is no seal."""
+        """Return an uploaded picture as a stencil in PDF. Raises BadInput with the reason for a picture that is no
+        seal."""
         if len(png) > MAX_PICTURE_BYTES:
             raise BadInput(f"the picture has more than {MAX_PICTURE_BYTES // 1024} KB", field="picture")
         try:
@@ -45,9 +46,9 @@ class PictureReader:
 
 
 def _stencil(bits: bytes, pixels: tuple[int, int], colour: list[int], size: float) -> bytes:
-    """Return a PDF whose larger side has this size in points. `bits`: one a pixel, 1 for ink, each row in whole
-    bytes."""
-    import pikepdf  # takes 9 MB with its libraries, and most processes read no picture
+    """Return a PDF whose longer side has this size in points. `bits`: one for each pixel, 1 for ink; each row begins at
+    a new byte."""
+    import pikepdf  # takes 9 MB with its libraries; most processes read no picture
 
     scale = size / max(pixels)
     width, height = (round(side * scale, 2) for side in pixels)

@@ -1,4 +1,4 @@
-"""Rows of a text file with separated values, as WPS, Excel and Numbers write them. Pure, and run in a limited child."""
+"""Read the rows of a CSV file as WPS, Excel and Numbers write it. Pure, and run in a limited child."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-# Excel uses a semicolon where the comma separates decimals, and a tab in what it calls Unicode text.
+# Excel uses a semicolon where the decimal separator is a comma, and a tab in what it calls Unicode text.
 SEPARATORS = (",", ";", "\t")
-# Rows from which the separator is guessed.
+# From how many rows the separator is guessed.
 GUESS_ROWS = 20
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-# How people keep Excel from making a number of a text: ="0123" or '0123.
+# Two ways in which people keep Excel from turning a text into a number: ="0123" or '0123.
 _KEPT_AS_TEXT = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)
 
 
 def rows_of_text(data: bytes) -> Iterator[list[str]]:
-    """Yield the rows of a text in UTF-8, UTF-16 or GB18030 (which contains GBK), empty ones as well.
+    """Yield the rows of a text in UTF-8, UTF-16 or GB18030 (which contains GBK), including empty ones.
 
-    Raises ValueError, which may be shown, if it is no text or a quotation mark is not closed.
+    Raises ValueError, whose message may be shown, if it is no text or a quotation mark is not closed.
     """
     text = _decode(data)
     first, _, rest = text.partition("\n")
-    if said := re.fullmatch(r"sep=(.)\r?", first):  # Excel's own way to name the separator
+    if said := re.fullmatch(r"sep=(.)\r?", first):  # Excel's way to state the separator
         yield []
         text, separator = rest, said[1]
     else:

@@ -1,6 +1,6 @@
-"""A signature in two steps: the hub prepares it, the key holder signs, any process of the hub embeds it.
+"""Make a signature in two steps: the hub prepares it, the key holder signs, any process of the hub embeds it.
 
-Between the steps there is only plain data. Sources: ISO 32000-2, 12.8; ETSI EN 319 142-1 (PAdES); RFC 5652, 5.4.
+Between the steps, only plain data is kept. Sources: ISO 32000-2, 12.8; ETSI EN 319 142-1 (PAdES); RFC 5652, 5.4.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from qianda import der
 from qianda.cms_parts import CONTEXT_0, CONTEXT_1, SIGNATURE_TIMESTAMP
 
 RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
-MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also holds chain, signature and confirmation
-# Bytes that are hashed where they are: another thread would take longer to begin.
+MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also has room for chain, signature and confirmation
+# Up to this many bytes are hashed in the calling thread, because starting another thread would take longer.
 MAX_HASHED_AT_ONCE: Final = 1_000_000
 COORDINATE_BYTES: Final = 32  # P-256
 TIMESTAMP_FIELD: Final = "document-timestamp"
 
 
 class TimestampSource(Protocol):
-    """What signing needs of a timestamp authority; see `hub.timestamps`."""
+    """What signing needs from a timestamp authority; see `hub.timestamps`."""
 
     async def timestamp(self, digest: bytes) -> bytes: ...
 
@@ -52,8 +52,8 @@ class FieldBox:
 class NewSignature:
     """A signature to be made in `field`.
 
-    `certify`: the first signature, which from then on allows only the other signatures. `final`: the seal, which allows
-    no change at all. `appearance`: a PDF page to show.
+    `certify`: this is the first signature, which from now on allows only the other signatures. `final`: this is the
+    seal, which allows no change at all. `appearance`: a PDF page to show.
     """
 
     field: str
@@ -64,16 +64,16 @@ class NewSignature:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A file with an empty place for one signature, and the bytes that the holder has to sign."""
+    """A file with an empty place for one signature, and the bytes that the key holder has to sign."""
 
     file: bytes
-    gap: tuple[int, int]  # from the `<` of the place to behind its `>`
+    gap: tuple[int, int]  # from the `<` of the place to after its `>`
     document_digest: bytes  # SHA-256 over everything but the gap
     to_be_signed: bytes  # DER of the signed attributes with the SET tag
 
     @property
     def byte_range(self) -> tuple[int, int, int, int]:
-        """Offset and length before the gap, offset and length behind it, as in the signature dictionary."""
+        """Offset and length before the gap, offset and length after it, as in the signature dictionary."""
         start, end = self.gap
         return (0, start, end, len(self.file) - end)
 
@@ -103,10 +103,11 @@ async def embed(
     timestamps: TimestampSource,
     confirmation: bytes | None = None,
 ) -> bytes:
-    """Return the signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place.
+    """Return the signed file. The place then holds the key holder's signature (DER, see `verified_der`) and a timestamp
+    over it.
 
     `confirmation`: a passkey's confirmation, which is embedded as well (see `qianda.confirmation`). Raises
-    WrongDocument if the file is not the prepared one, and TimestampUnavailable, after which everything can be repeated.
+    WrongDocument if the file is not the prepared one, and TimestampUnavailable, after which the call can be repeated.
     """
     if len(prepared.file) > MAX_HASHED_AT_ONCE:
         await asyncio.to_thread(_check_prepared, prepared)
@@ -118,7 +119,7 @@ async def embed(
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:
-    """Return a holder's signature as CMS needs it: raw r‖s (64 bytes) becomes DER, an RSA value (PKCS#1 v1.5) stays.
+    """Return a holder's signature in the form that CMS needs: raw r‖s (64 bytes) becomes DER, RSA (PKCS#1 v1.5) stays.
 
     Raises WrongSignature unless it was made over `message` with SHA-256 by the key of `spki`.
     """
@@ -141,14 +142,14 @@ def filled(file: bytes, gap: tuple[int, int], content: bytes) -> bytes:
     digits = content.hex().encode("ascii")
     if len(digits) > end - start:
         raise WrongDocument("the reserved place is too small for the signature")
-    view = memoryview(file)  # whose parts are not copied on the way
+    view = memoryview(file)  # slices of it are not copied
     return b"".join((view[:start], digits.ljust(end - start, b"0"), view[end:]))
 
 
 def embedded_timestamp(file: bytes, gap: tuple[int, int]) -> bytes | None:
-    """Return the timestamp token (DER) over the signature that `embed` wrote into this gap; None if it has none.
+    """Return the timestamp token (DER) over the signature that `embed` wrote into this gap; None if there is none.
 
-    The gap is where it was in the prepared file, because later revisions stand behind it. Raises NotDer.
+    The gap is the same as in the prepared file, because later revisions are appended. Raises NotDer.
     """
     content = der.read_padded(bytes.fromhex(file[gap[0] + 1 : gap[1] - 1].decode("ascii")))
     _, wrapped = content.children(der.SEQUENCE)

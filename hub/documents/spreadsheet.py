@@ -1,8 +1,8 @@
-"""The cells of an uploaded spreadsheet, read in a limited child.
+"""Read the cells of an uploaded spreadsheet in a limited child.
 
-A spreadsheet is a zip file: its unpacked size is limited before it is opened, and the child's memory limits what its
-directory conceals. The child keeps the open sheet and hands out its filled rows in batches, so that the hub never holds
-all of them.
+A spreadsheet is a zip file. Its unpacked size is checked before it is opened, and the child's memory limit applies if
+the zip directory states wrong sizes. The child keeps the sheet open and returns its filled rows in batches, so that the
+hub never holds all of them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from hub.documents.separated_text import rows_of_text
 from hub.errors import UnreadableFile
 
 MAX_BYTES = 20 * 1024 * 1024
-# Filled rows below the header. Empty rows do not count.
+# The most filled rows below the titles. Empty rows do not count.
 MAX_ROWS = 50_000
-# The header, and the lines that people write above it.
+# The titles, and the lines that people write above them.
 MAX_ROWS_ABOVE = 11
 MAX_COLUMNS = 100
 MAX_UNPACKED = 400 * 1024 * 1024
-# Rows in one answer of the child.
+# How many rows one answer of the child holds.
 ROWS_IN_BATCH = 500
 LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
 
@@ -43,13 +43,13 @@ Area = tuple[tuple[int, int], tuple[int, int]]
 
 
 class SpreadsheetReader:
-    """A reader of the first visible sheet that holds anything. It reads one sheet at a time, for one thread."""
+    """A reader of the first visible sheet with content. It reads one sheet at a time, for one thread."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(__name__, limits)
 
     def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:
-        """Yield the filled rows. The first cell of a merged area stands for those below it.
+        """Yield the filled rows. In a merged area, the first cell's value is repeated in the rows below.
 
         Raises UnreadableFile (.xlsx, .xls, .ods and text with separated values can be read).
         """
@@ -60,9 +60,9 @@ class SpreadsheetReader:
             yield from ((number, cells) for number, cells in batch)
 
     def rows(self, data: bytes) -> list[list[Cell]]:
-        """Return all rows from row 1 to the last filled one; those between that are empty have no cells.
+        """Return all rows from row 1 to the last filled one. Empty rows between them have no cells.
 
-        Raises UnreadableFile, also if the last row is too far down.
+        Raises UnreadableFile, also if there are too many rows.
         """
         rows: list[list[Cell]] = []
         for number, cells in self.filled_rows(data):
@@ -86,7 +86,7 @@ class SpreadsheetReader:
 
 
 class _OpenSheet:
-    """The sheet that the child reads, and how far it has come."""
+    """The sheet that the child reads, and how far it has read."""
 
     def __init__(self) -> None:
         self._rows: Iterator[NumberedRow] = iter(())
@@ -132,7 +132,7 @@ def _read_workbook(data: bytes) -> Iterator[NumberedRow]:
 def _read_sheet(sheet: CalamineSheet) -> Iterator[NumberedRow]:
     merged = _MergedCells(sheet.merged_cell_ranges or ())
     for number, row in enumerate(sheet.iter_rows(), start=1):
-        if row.count("") == len(row):  # at once, because a million of them may follow the last row
+        if row.count("") == len(row):  # a fast check, because a million blank rows may follow the last one
             continue
         cells = _without_blank_end([_cell(value) for value in row])
         merged.remember(number, cells)
@@ -141,7 +141,8 @@ def _read_sheet(sheet: CalamineSheet) -> Iterator[NumberedRow]:
 
 
 class _MergedCells:
-    """The first cell of a merged area stands for those below it, in rows that hold something of their own."""
+    """The merged areas. The value of an area's first cell also counts for the cells below it, in rows that are not
+    empty."""
 
     def __init__(self, areas: Iterable[Area]) -> None:
         self._areas = sorted((top + 1, bottom + 1, left) for (top, left), (bottom, _) in areas if bottom > top)
@@ -149,7 +150,7 @@ class _MergedCells:
         self._next = 0
 
     def remember(self, number: int, cells: Sequence[Cell]) -> None:
-        """Note the areas that begin in this row."""
+        """Remember the areas that begin in this row."""
         while self._next < len(self._areas) and self._areas[self._next][0] <= number:
             _, bottom, column = self._areas[self._next]
             inside = self._areas[self._next][0] == number and column < len(cells)

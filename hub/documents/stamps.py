@@ -1,7 +1,7 @@
-"""What a signature field shows: a signer's drawing or printed name, or the organisation's round seal.
+"""Draw what a signature field shows: a signer's drawing or printed name, or the organisation's round seal.
 
-These are one-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown, never
-executed.
+The stamps are one-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown,
+never executed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SEAL_PURPOSE: Final = "合同专用章"
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
 MAX_TEXT_LENGTH: Final = 100  # characters
-# The school's seal comes again with each contract, a signer's stamp when they prepare again within a minute.
+# The school's seal is needed for each contract, a signer's stamp again if they prepare again within a minute.
 STAMPS_KEPT: Final = 32
 
 Stroke = Sequence[tuple[float, float]]
 
 
-# The words next to a signature, in Chinese and English: what was proved, and no more.
+# The words next to a signature, in Chinese and English. They state what was proved, and no more.
 CUSTODY_WORDS: Final = {
     Custody.USB_TOKEN: ("密钥在签署人 USB Key 中", "Key on the signer's USB token"),
     Custody.APP_KEYSTORE: ("密钥在签署人手机密钥库中", "Key in the keystore of the signer's phone"),
@@ -82,7 +82,7 @@ def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
 
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
-    """Return the strokes as plain numbers. Raises BadInput if there are too many, or a point is outside of the unit
+    """Return the strokes as plain numbers. Raises BadInput if there are too many, or a point is outside the unit
     square."""
     points = sum(len(stroke) if isinstance(stroke, list | tuple) else 1 for stroke in strokes)
     if not 0 < len(strokes) <= MAX_STROKES or points > MAX_POINTS:
@@ -97,12 +97,12 @@ def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
         raise BadInput("a stroke is a list of points [x, y]", field="strokes") from error
     if not points or not all(math.isfinite(v) and 0 <= v <= 1 for point in points for v in point):
         raise BadInput("the points of a stroke lie between 0 and 1", field="strokes")
-    # More digits than a screen shows would only make the file larger.
+    # Further digits could not be seen, and would make the file larger.
     return [(round(x, 4), round(y, 4)) for x, y in points]
 
 
 def draw_stamp(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
-    """Return a template of the stamps as PDF. `texts`: what was entered, by field; it is in `data` as well.
+    """Return a stamp's template as PDF. `texts`: what people entered, by field; `data` contains these texts as well.
 
     Raises BadInput for a text that is empty or too long, UndrawableText.
     """

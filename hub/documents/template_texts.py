@@ -1,8 +1,9 @@
-"""Contract templates as staff edit them at the desk: the texts of a template, and the template of a version's texts.
+"""Contract templates as staff edit them in the console: the texts of a template, and the template for a version's
+texts.
 
-Staff edit title, consent and clauses. All else of a template (its words, what it requires and demands) belongs to the
-version as the files said it when the version was begun, whatever version it was begun from: nobody who approves a text
-would see that an old one brings other demands along. The layout is always that of the files.
+Staff edit title, consent and clauses. The rest of a template (its words, what it requires and demands) is copied from
+the files when a version is begun, also if the version is begun from an older one. Otherwise the older one could bring
+back its demands, and whoever approves the text would not notice. The layout is always that of the files.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ EDITED = ("title", "consent", "clauses")
 
 
 def list_texts(languages: Mapping[str, ContractTemplate]) -> dict[str, str]:
-    """Return the texts of a template that staff edit, by language and name: `zh.clauses`. Chinese comes first."""
+    """Return the editable texts of a template by language and name, such as `zh.clauses`. Chinese comes first."""
     found = {}
     for language in sorted(languages, reverse=True):
         template = languages[language]
@@ -50,15 +51,15 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
 
 
 def begin_texts(files: Mapping[str, str], begun_from: TextVersion) -> Mapping[str, str]:
-    """Return the texts of a draft. A template has the languages of the files; a message its own texts."""
+    """Return the texts of a draft. A template has the languages of the files; a message has its own texts."""
     if begun_from.kind is TextKind.MESSAGE:
         return begun_from.texts
     return {key: begun_from.texts.get(key, text) for key, text in files.items()}
 
 
 def begin_fixed(files: Mapping[str, Any], begun_from: TextVersion) -> Mapping[str, Any]:
-    """Return the rest of a draft: as the files say. The names of consents alone are those of the version, and stay as
-    long as the texts of the consents do."""
+    """Return the rest of a draft, which is that of the files. Only the names of consents are those of the version, and
+    they remain as long as the texts of the consents do."""
     if begun_from.kind is TextKind.MESSAGE:
         return begun_from.fixed
     named = {
@@ -104,12 +105,13 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
 
 
 def _is_approval_needed(files: ContractTemplates, template_id: str) -> bool:
-    """Return whether the files ask for an approval today: no version written before takes that away."""
+    """Return whether the files now require approval. A version that was written earlier cannot remove this
+    requirement."""
     return any(template.needs_approval for template in files.in_languages(template_id).values())
 
 
 def _consent(version: TextVersion, language: str, text: str) -> Consent:
-    """Return the consent; one that says something else than before is named after the version."""
+    """Return the consent. If its text has changed, the consent is named after the version."""
     before = version.fixed["languages"][language]["consent"]
     if text == before["text"]:
         return Consent(before["version"], text)

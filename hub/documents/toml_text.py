@@ -1,4 +1,4 @@
-"""TOML as text: what `tomllib` reads, written again. A table's own values come first, then the tables in it."""
+"""Write TOML text that `tomllib` can read. A table's own values come first, then the tables in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def write_toml(values: Mapping[str, Any]) -> str:
-    """Return the text of one document. Raises TypeError for a value that TOML does not know, such as None."""
+    """Return the text of one document. Raises TypeError for a value that TOML does not have, such as None."""
     return "\n".join(_table((), values)).lstrip("\n") + "\n"
 
 
@@ -49,7 +49,7 @@ def _value(value: Any) -> str:
             return _text(value)
         case int() | float():
             return str(value)
-        case date():  # a moment is one too
+        case date():  # a datetime is also a date
             return value.isoformat()
         case list() | tuple():
             return f"[{', '.join(map(_value, value))}]"
@@ -59,5 +59,5 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """JSON's escapes are TOML's, but for DEL, which JSON leaves as it is."""
+    """Return a TOML string. JSON's escapes are those of TOML, except that JSON does not escape DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,4 +1,4 @@
-"""The steps of `PdfEngine` by pyHanko: for files that do not fit our own engine's profile, and for comparison in
+"""Do the steps of `PdfEngine` with pyHanko: for files that do not fit our own engine's profile, and for comparison in
 tests."""
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Result = TypeVar("Result")
 
 def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
     """Do what `PdfEngine.with_signature_fields` says."""
-    # Typst writes no line end at the end; the next object must begin on a line of its own (docs/file-format.md).
+    # Typst writes no line end at the end, but the next object must begin on a new line (docs/file-format.md).
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf if pdf.endswith(b"\n") else pdf + b"\n"))
     for box in boxes:
         fields.append_signature_field(writer, _specification(box))
@@ -125,7 +125,7 @@ class _DrawnPage(PdfContent):
 
 
 def _stamp_style(appearance: bytes | None) -> StaticStampStyle:
-    """Return the style that shows the drawn page over the whole field, or nothing."""
+    """Return the style that shows the drawn page over the whole field, or shows nothing."""
     background = _DrawnPage(appearance) if appearance is not None else None
     return StaticStampStyle(border_width=0, background=background, background_layout=FILLING_THE_FIELD)
 
@@ -153,7 +153,8 @@ async def _digested(signer: signers.PdfSigner, document: bytes) -> tuple[Prepare
 
 
 def _finished(work: Coroutine[Any, Any, Result]) -> Result:
-    """Return the result of a coroutine that waits for nothing. pyHanko's layout is one, and needs no event loop."""
+    """Return the result of a coroutine that never waits, without an event loop. pyHanko's layout is such a
+    coroutine."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -162,7 +163,7 @@ def _finished(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
-    """Return the signer that pyHanko needs while it lays out the file. It never signs."""
+    """Return the signer object that pyHanko needs while it lays out the file. It never signs."""
     certificates = [x509.Certificate.load(der) for der in chain]
     kind = "sha256_ecdsa" if certificates[0].public_key.algorithm == "ec" else "sha256_rsa"
     return ExternalSigner(
@@ -182,7 +183,7 @@ def _contents_of(signed: bytes, field: str) -> bytes:
 
 
 def _supply(writer: IncrementalPdfFileWriter, contents: bytes, evidence: Evidence) -> None:
-    """Add the DSS, with an entry (VRI) for the signature with these contents, which include their padding."""
+    """Add the DSS, with an entry (VRI) for the signature with these contents, including their padding."""
     DocumentSecurityStore.supply_dss_in_writer(
         writer,
         contents.hex().encode("ascii"),

@@ -1,4 +1,4 @@
-"""Amounts and dates as they stand in a contract, in Chinese and English."""
+"""Format amounts and dates for a contract, in Chinese and English."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MONTHS = "January February March April May June July August September October N
 
 
 def capital_amount(amount: Decimal) -> str:
-    """Return the amount in Chinese capital numerals (大写), which a stroke cannot alter: 2880 → 贰仟捌佰捌拾元整.
+    """Return the amount in Chinese capital numerals (大写), which no stroke can alter: 2880 → 贰仟捌佰捌拾元整.
 
     Rules: the People's Bank of China's "正确填写票据和结算凭证的基本规定". Raises ValueError unless the amount has at
     most two decimals and is below 10^16.
@@ -58,7 +58,7 @@ def money(amount: Decimal) -> str:
 
 
 def chinese_number(number: int) -> str:
-    """Return a number from 1 to 99 in Chinese, as for an article: 12 → 十二. Raises ValueError for others."""
+    """Return a number from 1 to 99 in Chinese, as in an article's heading: 12 → 十二. Raises ValueError for others."""
     if not 1 <= number <= 99:
         raise ValueError(f"not between 1 and 99: {number}")
     tens, ones = divmod(number, 10)

@@ -53,8 +53,8 @@ _DELIMITED_STREAM = b"\nstream\n"
 
 @dataclass(frozen=True)
 class ExpectedSignature:
-    """What the database knows of the signature in a field. `certificate`, and the passkey's confirmation, are in
-    DER."""
+    """What the database knows of the signature in a field. `certificate`, `value` and the passkey's
+    `confirmation` are DER."""
 
     field: str
     certificate: bytes

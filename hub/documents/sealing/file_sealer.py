@@ -1,6 +1,6 @@
-"""Seal one file after another: a child prepares, the seal's key signs, and the result is written behind the original.
+"""Seal one file after another: a child prepares, the seal's key signs, and the result is appended to the original.
 
-No file is held in memory: it is copied by the system, and what was added is appended.
+No file is held in memory: the operating system copies it, and the new bytes are appended.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hub.documents.signature import Evidence, TimestampSource, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_job import MAX_FILE_BYTES
 
-# The address space holds a mapped file of 500 MB, and qpdf's view of it.
+# The address space has room for a mapped file of 500 MB, and qpdf's view of it.
 LIMITS: Final = Limits(memory_bytes=2_500_000_000, cpu_seconds=60, seconds=120)
 COPY_BYTES: Final = 1 << 20
 _CHILD = "hub.documents.sealing.sealing_child"
 
 
 class SealSigner(Protocol):
-    """What sealing needs of a key; see `hub.tokens`."""
+    """What sealing needs from a key; see `hub.tokens`."""
 
     async def sign(self, message: bytes) -> bytes: ...
 
@@ -47,8 +47,9 @@ class OfdSeal:
 
 @dataclass(frozen=True)
 class SealInHand:
-    """A seal that may be used: its picture (a PDF page of its size), its chain (DER, its own certificate first), and
-    the key that signs. `ofd`: what it needs in an OFD, if it can be used there; else `ofd_fault` says why not."""
+    """A seal that may be used: its picture (a PDF page of the seal's size), its chain (DER, its own certificate first),
+    and the key that signs. `ofd`: what is needed to use it in an OFD; if it cannot be used there, `ofd_fault` says
+    why."""
 
     picture: bytes
     chain: tuple[bytes, ...]
@@ -59,7 +60,7 @@ class SealInHand:
 
 @dataclass(frozen=True)
 class LongTerm:
-    """What makes a seal last (B-LTA): timestamps, and evidence about the certificates."""
+    """What keeps a seal verifiable (B-LTA): timestamps, and evidence about the certificates."""
 
     timestamps: TimestampSource
     evidence: Evidence
@@ -67,9 +68,9 @@ class LongTerm:
 
 @dataclass(frozen=True)
 class SealOrder:
-    """One file to be sealed. `place`: see `hub.model.sealing.seal_place`; `target`: a new file; `long_term`: None for
-    B-B, a plain seal. In an OFD the timestamp is all of it. `sha256`: of the source (hex), if it has to be that very
-    file."""
+    """One file to be sealed. `place`: see `hub.model.sealing.seal_place`; `target`: a new file; `long_term`: None for a
+    plain seal (B-B). In an OFD, only the timestamp of `long_term` is used. `sha256`: the SHA-256 (hex) that the source
+    has to have, if given."""
 
     source: Path
     target: Path
@@ -81,7 +82,7 @@ class SealOrder:
 
 @dataclass(frozen=True)
 class _Original:
-    """What of the source the result begins with."""
+    """The part of the source with which the result begins."""
 
     size: int
     sha256: str
@@ -99,7 +100,8 @@ class SealedFile:
 
 
 class FileSealer:
-    """Seals with a few children, each of which has one file at a time. `clock`: for the time that a file claims."""
+    """A sealer with several children, each of which works on one file at a time. `clock`: for the time that a file
+    claims."""
 
     def __init__(self, clock: Callable[[], datetime], children: int = 2, limits: Limits = LIMITS) -> None:
         self._clock = clock
@@ -108,11 +110,11 @@ class FileSealer:
 
     @property
     def children(self) -> int:
-        """How many files can be worked on at once."""
+        """How many files can be sealed at the same time."""
         return len(self._all)
 
     async def seal(self, order: SealOrder) -> SealedFile:
-        """Seal a file. The target exists only when it is whole, and is on the disk.
+        """Seal a file. The target appears only when it is complete and flushed to the disk.
 
         Raises CannotSeal, TokenUnavailable, TimestampUnavailable.
         """
@@ -216,8 +218,8 @@ def _size(path: Path) -> int:
 
 
 def _write(order: SealOrder, original: _Original, added: bytes) -> SealedFile:
-    """Write the original and what was added, under a temporary name first. Raises CannotSeal where the original is not
-    what was hashed for the signature."""
+    """Write the original and the new bytes, first under a temporary name. Raises CannotSeal if the original is not the
+    file that was hashed for the signature."""
     fresh, hashed, left = order.target.with_name(f".{order.target.name}.part"), hashlib.sha256(), original.size
     with fresh.open("wb") as target, order.source.open("rb") as source:
         while left and (chunk := source.read(min(COPY_BYTES, left))):

@@ -1,4 +1,4 @@
-"""Find words on the pages of a PDF by pdfium, which sees text as a reader shows it."""
+"""Find words on the pages of a PDF with pdfium, which sees text as a reader shows it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Finding = tuple[int, float, float]  # page, counted from 0, and the middle of th
 
 
 def find_words(pdf: Path | bytes, words: str) -> list[Finding]:
-    """Return where the words stand, page by page. Raises CannotSeal for a file that pdfium cannot read, or with more
-    pages or findings than are looked at."""
+    """Return where the words are, page by page. Raises CannotSeal for a file that pdfium cannot read, or one with too
+    many pages or findings."""
     findings: list[Finding] = []
     try:
         with pypdfium2.PdfDocument(pdf) as document:

@@ -1,4 +1,4 @@
-"""Turn a place into marks on pages: where exactly the seal shows, in points of the shown page. Pure."""
+"""Turn a place into marks on pages: where exactly the seal is shown, in points of the page as shown. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hub.documents.pades.page_frame import POINTS_PER_MM, PageFrame
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import ALL, AcrossPages, OnPage, OverKeyword
 
-# Pages that share one seal across their edges: a narrower strip would show nothing.
+# The most pages that share one seal across their edges. With more, the strips would be too narrow to show anything.
 MAX_PAGES_ACROSS: Final = 20
-# Points by which a seal may lie beyond the edge: pages are not cut to the hundredth.
+# Points by which a seal may extend beyond the edge, because page sizes are rounded.
 EDGE: Final = 0.5
 
 Size = tuple[float, float]  # width and height in points
@@ -21,7 +21,7 @@ Spot = tuple[int, float, float]  # a page, counted from 0, and a point on the sh
 
 
 def mark_on_page(place: OnPage, size: Size, frames: Mapping[int, PageFrame]) -> tuple[SealMark, ...]:
-    """Return the mark with its middle at the place. Raises CannotSeal where it would not be whole."""
+    """Return the mark whose centre is at the place. Raises CannotSeal if it would not be entirely on the page."""
     page = max(frames) if place.page is None else place.page - 1
     width, height = frames[page].size
     left = place.x * POINTS_PER_MM - size[0] / 2
@@ -32,7 +32,7 @@ def mark_on_page(place: OnPage, size: Size, frames: Mapping[int, PageFrame]) -> 
 
 
 def choose_findings(place: OverKeyword, found: int) -> list[int]:
-    """Return which findings of the keyword are meant, counted from 0. Raises CannotSeal."""
+    """Return which occurrences of the keyword are meant, counted from 0. Raises CannotSeal."""
     if not found:
         raise CannotSeal(SealFault.KEYWORD_MISSING)
     if place.finding is None:
@@ -47,8 +47,8 @@ def choose_findings(place: OverKeyword, found: int) -> list[int]:
 
 
 def marks_over(spots: Sequence[Spot], size: Size, frames: Mapping[int, PageFrame]) -> tuple[SealMark, ...]:
-    """Return a mark over each spot, moved inside where it would reach over the edge. Raises CannotSeal for a page that
-    is smaller than the seal."""
+    """Return a mark over each spot. A mark that would extend beyond the edge is moved inside. Raises CannotSeal for a
+    page that is smaller than the seal."""
     marks = []
     for page, x, y in spots:
         width, height = frames[page].size
@@ -61,8 +61,8 @@ def marks_over(spots: Sequence[Spot], size: Size, frames: Mapping[int, PageFrame
 
 
 def marks_across(place: AcrossPages, size: Size, frames: Mapping[int, PageFrame]) -> tuple[SealMark, ...]:
-    """Return a strip at the right edge of each page. Of many pages, each run of up to MAX_PAGES_ACROSS shows a whole
-    seal. Raises CannotSeal for one page, or a place beyond a page."""
+    """Return a strip at the right edge of each page. Each run of up to MAX_PAGES_ACROSS pages shows a whole seal.
+    Raises CannotSeal for a single page, or a place beyond a page."""
     if len(frames) < 2:
         raise CannotSeal(SealFault.ONE_PAGE)
     marks = []
@@ -80,7 +80,7 @@ def marks_across(place: AcrossPages, size: Size, frames: Mapping[int, PageFrame]
 
 
 def runs_of_pages(pages: int) -> list[range]:
-    """Return runs of pages of about the same length."""
+    """Return runs of pages that have about the same length."""
     count = -(-pages // MAX_PAGES_ACROSS)
     bounds = [number * pages // count for number in range(count + 1)]
     return [range(first, behind) for first, behind in pairwise(bounds)]

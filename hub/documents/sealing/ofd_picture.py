@@ -1,4 +1,4 @@
-"""The picture of a seal for an OFD, which takes no PDF: a PNG through which the page shows."""
+"""Convert the picture of a seal for an OFD, which cannot contain a PDF, to a PNG with a transparent background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRANSPARENT = (255, 255, 255, 0)
 
 
 def picture_of(pdf: bytes) -> bytes:
-    """Return the first page of a picture of ours as a PNG."""
+    """Return the first page of one of our pictures as a PNG."""
     with pypdfium2.PdfDocument(pdf) as document:
         image = document[0].render(scale=DOTS_PER_INCH / 72, fill_color=_TRANSPARENT).to_pil()
     output = BytesIO()

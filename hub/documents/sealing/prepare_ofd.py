@@ -1,4 +1,4 @@
-"""Prepare a seal in an OFD that anybody may have made."""
+"""Prepare a seal in an OFD from an unknown source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ZIP_HEAD = b"PK\3\4"
 
 @dataclass(frozen=True)
 class OfdOrder:
-    """`seal`: the SESeal in DER; `certificate`: of the SM2 key that seals; `size`: of the picture in mm."""
+    """`seal`: the SESeal in DER; `certificate`: that of the SM2 key that seals; `size`: that of the picture, in mm."""
 
     path: Path
     place: SealPlace
@@ -50,7 +50,7 @@ def prepare_ofd(order: OfdOrder) -> PreparedOfd:
 
 
 def _checked_pages(file: bytes) -> tuple[OfdPage, ...]:
-    """Return the pages. Raises CannotSeal where an earlier signature covers the list of signatures, or is broken."""
+    """Return the pages. Raises CannotSeal if an earlier signature is broken, or covers the list of signatures."""
     container = OfdContainer(file)
     document = read_document(container)
     for part in document.signatures:

@@ -1,6 +1,6 @@
-"""Write the place of a seal behind a PDF that anybody may have made, and close it after the seal has signed.
+"""Append the place for a seal to a PDF from an unknown source, and close the file after the seal has signed.
 
-The file itself is read in chunks and never held: what is added is returned, to be appended.
+The file itself is read in chunks and never held in memory. The functions return the bytes to append.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ FIELD_NAME: Final = "Seal"
 
 @dataclass(frozen=True)
 class PdfOrder:
-    """`picture`: a PDF page, as large as the seal is to be; `chain`: DER, the seal's certificate first; `at`: the
-    signing time as the file says it."""
+    """`picture`: a PDF page of the size that the seal is to have; `chain`: DER, the seal's certificate first; `at`: the
+    signing time that the file claims."""
 
     path: Path
     place: SealPlace
@@ -55,9 +55,9 @@ class PdfOrder:
 
 @dataclass(frozen=True)
 class PreparedPdfSeal:
-    """What is to be appended to a file of `length` bytes, with an empty place for the signature.
+    """The bytes to append to a file of `length` bytes, with an empty place for the signature.
 
-    `hashed`: SHA-256 behind the file's last byte.
+    `hashed`: SHA-256 after the file's last byte.
     """
 
     hashed: Sha256State
@@ -69,12 +69,12 @@ class PreparedPdfSeal:
 
     @property
     def gap(self) -> tuple[int, int]:
-        """The place of the signature in what is appended."""
+        """The place for the signature, in the appended bytes."""
         start, end = self.reserved.gap
         return start - self.length, end - self.length
 
     def close(self, content: bytes, evidence: Evidence) -> tuple[bytes, Reserved]:
-        """Return what was appended, with the signature, and behind it the place of a document timestamp (B-LTA)."""
+        """Return the appended bytes with the signature, followed by the place for a document timestamp (B-LTA)."""
         appended = filled(self.reserved.appended, self.gap, content)
         start, end = self.gap
         value = name_in_store(appended[start + 1 : end - 1].lower())
@@ -124,7 +124,7 @@ def _findings(order: PdfOrder) -> list[Finding]:
 
 
 def _pages(place: SealPlace, findings: Sequence[Finding]) -> set[int]:
-    """Return which pages the plan has to know."""
+    """Return the pages that the plan has to include."""
     if isinstance(place, OnPage):
         return {LAST_PAGE if place.page is None else place.page - 1}
     return {page for page, _, _ in findings} or {ALL_PAGES}
@@ -155,7 +155,7 @@ def _marks(
 
 
 def _fault(path: Path) -> SealFault:
-    """Return why nothing can be written behind a file."""
+    """Return why nothing can be appended to a file."""
     if mentions(path, HYBRID):
         return SealFault.HYBRID
     try:

@@ -1,7 +1,7 @@
-"""The child's part of sealing: reads files that anybody may have made, and prepares what is to be added.
+"""The child's part of sealing: read files from unknown sources, and prepare the bytes to append.
 
-The hash and the plan of the last file stay here until the signature is there. Whatever a file does to this process,
-its parent lives on, and the next file gets a fresh child.
+The hash and the plan of the last file are kept here until its signature arrives. If a file crashes this process, its
+parent is not affected, and the next file gets a new child.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hub.model.sealing.seal_place import parse_seal_place
 
 
 class Child:
-    """One file at a time: prepare it, then finish it."""
+    """A worker for one file at a time: prepare it, then finish it."""
 
     def __init__(self) -> None:
         self._pdf: PreparedPdfSeal | None = None
