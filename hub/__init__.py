@@ -1,1 +1,1 @@
-"""The server: contracts, their signers, links and messages, from issue to the finished file."""
+"""The server: contracts, their signers, links and messages, from the issue of a contract to its finished file."""

@@ -1,7 +1,7 @@
-"""The server's commands, but for those of `hub.command_…`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
+"""The server's commands, except those in `hub.command_…`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
 
-What builds a hub is imported only where one is built: so a refused command answers at once, and a supervisor stays
-small.
+The modules that build a hub are imported only where one is built, so that a refused command answers at once and a
+supervisor stays small.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ app.command("restore")(command_backup.restore_command)
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
 MAX_PORT = 65535
-_OTHER_PORT = "QIANDA_PORT (or `make run PORT=…`; of a worker QIANDA_WORK_PORT) names another port"
+_OTHER_PORT = "QIANDA_PORT (or `make run PORT=…`; of a worker QIANDA_WORK_PORT) chooses another port"
 Result = TypeVar("Result")
 
 
@@ -86,7 +86,7 @@ Result = TypeVar("Result")
 
 @app.command()
 def demo() -> None:
-    """Run everything on this machine with a demo school. For trial only: refuses anything real."""
+    """Run everything on this machine with a demo school. For trial only: a real database or channel is refused."""
     with said_plainly():
         settings = at_its_own_address(load_settings())
         check_demo(settings)
@@ -109,7 +109,7 @@ def serve() -> None:
 
 @app.command()
 def work() -> None:
-    """Run workers: reminders, messages, sealing. Any number of them, on any number of machines."""
+    """Run workers: reminders, messages, sealing. There may be any number of them, on any number of machines."""
     _run_elsewhere("work")
 
 
@@ -126,20 +126,20 @@ def migrate_command() -> None:
 @app.command(name="init")
 def init_command(
     renew: Annotated[
-        bool, typer.Option("--renew", help="Put down a root and a seal that were renewed on purpose.")
+        bool, typer.Option("--renew", help="Accept a root and a seal that were renewed on purpose.")
     ] = False,
     from_file: Annotated[
         Path | None,
-        typer.Option("--from", help="Set a whole school up from its file (docs/operating.md, The school's file)."),
+        typer.Option("--from", help="Set up a whole school from its file (docs/operating.md, The school's file)."),
     ] = None,
     by_page: Annotated[
-        bool, typer.Option("--page", help="Set a school up by a page, behind a one-time address; then serve and work.")
+        bool, typer.Option("--page", help="Set up a school in a page with a one-time address; then serve and work.")
     ] = False,
 ) -> None:
-    """Set a school up: by questions in the terminal, by a page (--page), or from a file (--from).
+    """Set up a school: by questions in the terminal, in a page (--page), or from a file (--from).
 
-    Where a configuration exists, make the keys and certificates of the data folder and bind it to the database, once,
-    after `migrate`.
+    If a configuration exists, make the keys and certificates of the data folder and bind it to the database. This is
+    done once, after `migrate`.
     """
     with said_plainly():
         if renew + bool(from_file) + by_page > 1:
@@ -161,21 +161,21 @@ def init_command(
 @app.command(name="import")
 def import_command(
     file: Annotated[Path, typer.Argument(help="The roster: .xlsx, .xls, .ods, or .csv in UTF-8 or GBK.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name the faults, and load nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the faults, and load nothing.")] = False,
     marked: Annotated[
         Path | None, typer.Option(help="Write the sheet, with the faults marked in it, to this new .xlsx file.")
     ] = None,
 ) -> None:
-    """Load a roster. Bad rows are named one by one, the others are loaded. Running it again adds nothing twice."""
+    """Load a roster. Bad rows are reported one by one, the others are loaded. Running it again adds nothing twice."""
     with said_plainly():
         command_school.import_roster(file, dry_run, marked)
 
 
 @app.command(name="issue")
 def issue_command(
-    enrolment: Annotated[str, typer.Argument(help="The enrolment's id, as the staff pages show it.")],
+    enrolment: Annotated[str, typer.Argument(help="The enrolment's id, as the console shows it.")],
 ) -> None:
-    """Issue the contract of one enrolment and invite whoever signs first."""
+    """Issue the contract of one enrolment and invite the first signer."""
     from hub.lifecycle.contract.issue import issue
     from hub.lifecycle.school.import_roster import new_contract
 
@@ -194,7 +194,7 @@ def doctor(
     records: Annotated[bool, typer.Option("--records", help="Check every entry of every record as well.")] = False,
     files: Annotated[bool, typer.Option("--files", help="Check every stored file as well.")] = False,
 ) -> None:
-    """Check every part that a contract needs; say what is wrong and how to mend it."""
+    """Check every part that a contract needs; say what is wrong and how to correct it."""
     from hub.doctor_records import examine_all
 
     with said_plainly():
@@ -205,10 +205,11 @@ def doctor(
 @app.command()
 def erase(
     number: Annotated[str, typer.Argument(help="The contract's number.")],
-    entry: Annotated[int | None, typer.Option(help="What somebody wrote, behind this entry of its record.")] = None,
-    signer: Annotated[str, typer.Option(help="All behind the record of a signer, e.g. `guardian-1`.")] = "",
+    entry: Annotated[int | None, typer.Option(help="The text behind this entry of its record.")] = None,
+    signer: Annotated[str, typer.Option(help="All data of this signer, e.g. `guardian-1`.")] = "",
 ) -> None:
-    """Erase personal data behind a contract's record, for good. The record itself stays, and stays whole."""
+    """Erase personal data to which a contract's record commits, permanently. The record itself stays, and stays
+    valid."""
     from hub.lifecycle.evidence.erase import erase_of_number
 
     with said_plainly():
@@ -238,8 +239,8 @@ def _run_elsewhere(*kinds: str) -> None:
 
 
 def _settings_of_jobs(kind: str, settings: Settings) -> list[Settings]:
-    """Return the settings of each process of a kind. The ports for the health of workers follow each other. Raises
-    BadInput without room for them."""
+    """Return the settings for each process of a kind. The workers' health ports are consecutive. Raises BadInput if
+    there are not enough ports."""
     if kind == "web":
         return [settings]
     first, number = settings.work_port, settings.workers
@@ -250,7 +251,7 @@ def _settings_of_jobs(kind: str, settings: Settings) -> list[Settings]:
 
 
 def _check_port(host: str, port: int) -> None:
-    """Raise BadInput if another process listens on the port; 0 is none. A process that is just ending gets
+    """Raise BadInput if another process listens on the port; 0 means no port. A process that is just ending gets
     PORT_TIMEOUT seconds."""
     if not port:
         return
@@ -261,7 +262,7 @@ def _check_port(host: str, port: int) -> None:
                 return
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise BadInput(f"this machine has no address {host}: name one of its own") from error
+                raise BadInput(f"this machine has no address {host}: use one of its own addresses") from error
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 reason = f"cannot listen on {host}:{port} ({error.strerror})"
                 raise BadInput(f"{reason}; {_OTHER_PORT}") from error
@@ -276,7 +277,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 async def _prepare_demo_database(dsns: Dsns) -> None:
-    """Migrate the database and mark it as a demo's. A database that is not a demo's is refused before it is changed."""
+    """Migrate the database and mark it as a demo's. Any other database is refused before it is changed."""
     from hub.store.server.migrate import migrate
 
     check_demo_database(await kind_of(dsns.owner) or "demo")
@@ -285,7 +286,8 @@ async def _prepare_demo_database(dsns: Dsns) -> None:
 
 
 async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
-    """Make keys and certificates, load the school and its roster, and add a login. Return API key and password."""
+    """Make keys and certificates, load the school and its roster, and add a login. Return the API key and the
+    password."""
     from hub.initialise import initialise
     from hub.lifecycle.school.import_roster import load_roster, load_school, put_staff_and_key
     from hub.wiring import build
@@ -308,9 +310,9 @@ async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
 
 
 def _demo_secret(settings: Settings, name: str, variable: str) -> str:
-    """Return the secret in the environment variable; otherwise the one that an earlier start generated, or a new one.
+    """Return the secret from the environment variable; otherwise the one that an earlier start generated, or a new one.
 
-    It is kept, so that a second start locks nobody out.
+    It is stored, so that the old login still works after a second start.
     """
     folder = settings.data / "demo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Back a hub up into one file, and restore it elsewhere."""
+"""Back up a hub into one file, and restore it elsewhere."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from hub.store.server.installation import find_binding
 from hub.store.server.migrate import knows_schema, migrate, schema_of
 from hub.store.transaction import Database
 
-# Who restored, in the school's record.
+# The actor of a restore in the school's record.
 ACTOR = "command-line"
-# The names that `name_in` gives: they sort by time.
+# Names as `name_in` makes them. They sort by time.
 NAMED = re.compile(r"qianda-\d{8}T\d{6}Z\.backup")
 
 
@@ -63,12 +63,12 @@ def _files_folder(settings: Settings) -> Path | None:
 
 
 def name_in(folder: Path) -> Path:
-    """Return the path of a new backup in this folder, named by the present moment."""
+    """Return the path of a new backup in this folder, named after the present time."""
     return folder / f"qianda-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
 
 
 def delete_older(folder: Path, keep: int) -> int:
-    """Delete all but the newest backups that were named by `name_in`. Return the number of those deleted."""
+    """Delete all but the newest backups with names from `name_in`. Return the number of deleted ones."""
     found = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
     for path in found[:-keep]:
         path.unlink()
@@ -80,7 +80,8 @@ def delete_older(folder: Path, keep: int) -> int:
 
 @dataclass(frozen=True)
 class _Unpacked:
-    """A backup that was read and checked as a whole. `folder`: the data folder to be, on the file system of `data`."""
+    """A backup that was read and checked completely. `folder`: the future data folder, on the same file system as
+    `data`."""
 
     data: Path
     folder: Path
@@ -93,7 +94,7 @@ class _Unpacked:
 
 
 def restore_embedded(data: Path, source: Path, passphrase: str) -> AboutBackup:
-    """Restore into an empty data folder, with a database of its own. After any error nothing is there."""
+    """Restore into an empty data folder, with an embedded database. After any error, the folder is empty again."""
     with _unpacked(data, source, passphrase) as unpacked:
         server = EmbeddedPostgres(_made(unpacked.folder / "database"))
         try:
@@ -110,8 +111,8 @@ def restore_embedded(data: Path, source: Path, passphrase: str) -> AboutBackup:
 def restore_into(data: Path, source: Path, passphrase: str, dsns: Dsns) -> AboutBackup:
     """Restore into an empty data folder and the empty database of a server.
 
-    Raises DatabaseUnavailable for a database that is not empty. After an error before the database was loaded nothing
-    has changed; after a later one the database has to be made anew, and no hub starts on it.
+    Raises DatabaseUnavailable for a database that is not empty. An error before the database was loaded changes
+    nothing. After a later error, no hub starts on the database, and it has to be created anew.
     """
     asyncio.run(check_owner(dsns.owner))
     asyncio.run(check_empty(dsns.owner))
@@ -123,7 +124,7 @@ def restore_into(data: Path, source: Path, passphrase: str, dsns: Dsns) -> About
 
 @contextlib.contextmanager
 def _unpacked(data: Path, source: Path, passphrase: str) -> Iterator[_Unpacked]:
-    """Read and check the whole backup into a folder beside `data`, which is removed at the end."""
+    """Read and check the whole backup into a folder next to `data`, which is removed at the end."""
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BadInput(f"{data.absolute()} is not empty: a backup is restored into a new data folder", field="data")
     data.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ def _made(folder: Path) -> Path:
 
 
 def _fill(unpacked: _Unpacked, dsns: Dsns, server: EmbeddedPostgres | None) -> None:
-    """Load the database, bring it to the current schema, and note the restore in it."""
+    """Load the database, migrate it to the current schema, and note the restore in it."""
     major = asyncio.run(check_empty(dsns.owner))
     load(access_to(dsns.owner, server, major), unpacked.dump)
     asyncio.run(_note_restore(unpacked, dsns))
@@ -167,9 +168,9 @@ async def _note_restore(unpacked: _Unpacked, dsns: Dsns) -> None:
 
 
 def _put_in_place(unpacked: _Unpacked) -> None:
-    """Give the folder its name once all of it is on the disk."""
+    """Give the folder its final name once everything is flushed to the disk."""
     os.sync()
     if unpacked.data.exists():
-        unpacked.data.rmdir()  # it is empty, or this fails
+        unpacked.data.rmdir()  # fails unless it is empty
     unpacked.folder.rename(unpacked.data)
     sync_folder(unpacked.data.parent)

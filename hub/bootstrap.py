@@ -1,7 +1,7 @@
-"""Keys on the token, certificates of the built-in authority, and trust files, all in the data folder.
+"""Make and load keys on the token, certificates of the built-in authority, and trust files, all in the data folder.
 
-`make_pki` makes what is missing, for `qianda init` and the demo only; every start loads what exists. Doing either again
-changes nothing.
+`make_pki` makes the missing ones, only for `qianda init` and the demo. Every start loads what exists. Both can be
+repeated without changing anything.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ from hub.tokens.softhsm import create_token, module_path, use_token
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
-# In the folder `authority`, for the seal: what the built-in authority issued; what an outside one did, with its chain.
+# In the folder `authority`: the seal's certificate by the built-in authority, and one by an outside authority with its
+# chain.
 SEAL_FILE, SEAL_CHAIN_FILE = "seal.der", "seal-chain.pem"
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
 class BuiltinPki:
-    """The built-in authority, its timestamp service, and the school's seal with its chain, of whichever authority."""
+    """The built-in authority, its timestamp service, and the school's seal with its chain, whichever authority issued
+    it."""
 
     authority: BuiltinAuthority
     timestamps: BuiltinTimestamps
@@ -58,7 +60,7 @@ class BuiltinPki:
 
 @asynccontextmanager
 async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
-    """Hold the lock for making and loading keys: two processes with one data folder wait for each other."""
+    """Hold the lock for making and loading keys. Two processes with one data folder wait for each other."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with (settings.data / "provision.lock").open("a") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
@@ -76,8 +78,8 @@ def make_token(settings: Settings) -> None:
 
 
 def open_token(settings: Settings, clock: Clock) -> SeveralTokens:
-    """Return the configured tokens, or without a module that of the data folder. Raises TokenUnavailable if there is
-    none."""
+    """Return the configured tokens; if no module is configured, the token in the data folder. Raises TokenUnavailable
+    if there is none."""
     return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)
 
 
@@ -108,8 +110,8 @@ def _token_folder(settings: Settings) -> Path:
 async def make_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> None:
     """Make the keys and certificates that are missing.
 
-    Keys are generated on the token and never leave it; certificates are kept in the data folder. What exists stays,
-    except the certificate of a seal key that is no longer configured: its file is renamed.
+    Keys are generated on the token and never leave it; certificates are kept in the data folder. Nothing existing is
+    changed, with one exception: the certificate of a seal key that is no longer configured gets another file name.
     """
     folder = settings.data / "authority"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,9 +128,9 @@ async def make_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> No
 
 
 async def load_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> BuiltinPki:
-    """Load what `make_pki` made.
+    """Load the keys and certificates that `make_pki` made.
 
-    Raises WrongInstallation, TokenUnavailable or ValueError if something is missing or does not fit.
+    Raises WrongInstallation, TokenUnavailable or ValueError if something is missing or does not match.
     """
     folder, organisation = settings.data / "authority", settings.school.name
     root, tsa = (_certificate_in(folder, name) for name in ("root", "timestamp"))
@@ -161,9 +163,10 @@ async def _put_other_seal_aside(settings: Settings, token: SeveralTokens, path: 
 
 
 def put_seal_down(settings: Settings, chain: Sequence[bytes]) -> None:
-    """Write the seal's certificate (DER) with those above it, all or nothing; alone: it is the built-in authority's.
+    """Write the seal's certificate (DER) with those above it, all or nothing. If it comes alone, the built-in authority
+    issued it.
 
-    What was there is kept beside it, since contracts bear it.
+    The former file is kept next to it, because contracts were sealed with its certificate.
     """
     path = settings.data / "authority" / (SEAL_CHAIN_FILE if len(chain) > 1 else SEAL_FILE)
     if path.exists():
@@ -176,7 +179,7 @@ def _kept_name(path: Path) -> Path:
 
 
 def _seal_chain(settings: Settings, root: bytes) -> tuple[bytes, ...]:
-    """What an outside authority issued and was installed; else the built-in authority's."""
+    """Return the chain that an outside authority issued, if one was installed; otherwise the built-in authority's."""
     path = settings.data / "authority" / SEAL_CHAIN_FILE
     if not path.exists():
         return (_certificate_in(path.parent, "seal"), root)
@@ -186,7 +189,7 @@ def _seal_chain(settings: Settings, root: bytes) -> tuple[bytes, ...]:
 
 
 def _chain_in(path: Path) -> tuple[bytes, ...]:
-    """The certificates of a file, DER; it is PEM, or DER of a single one."""
+    """Return the certificates in a file, DER. The file is PEM, or a single certificate in DER."""
     if path.suffix == ".der":
         return (path.read_bytes(),)
     return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(path.read_bytes()))
@@ -203,15 +206,15 @@ async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
 
 
 def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
-    """Write what `qianda verify` trusts by default: the authority, and the timestamp service's own certificate,
-    pinned."""
+    """Write what `qianda verify` trusts by default: the authority, and the timestamp service's own certificate, which
+    is pinned."""
     for name, certificate in (("authority", root), ("timestamp", timestamp)):
         _put(folder, f"builtin-{name}", certificate)
 
 
 def trust_origin(folder: Path, origin: str) -> None:
-    """Add the hub's address to those that `qianda verify` knows. Earlier ones stay: passkeys confirmed signatures
-    there."""
+    """Add the hub's address to those that `qianda verify` knows. Earlier addresses stay, because passkeys confirmed
+    signatures there."""
     path = folder / ORIGINS_FILE
     known = read_origins(path) if path.exists() else []
     if origin not in known:
@@ -219,27 +222,27 @@ def trust_origin(folder: Path, origin: str) -> None:
 
 
 def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:
-    """Let `qianda verify` trust a configured authority: the last certificate of its chain."""
+    """Make `qianda verify` trust a configured authority, which is the last certificate of its chain."""
     _trust(settings, f"authority-{name}", chain[-1])
 
 
 def trust_seal(settings: Settings, certificate: bytes) -> None:
-    """Let `qianda verify` accept this certificate as the organisation's seal.
+    """Make `qianda verify` accept this certificate as the organisation's seal.
 
-    Those of earlier seals stay, because the contracts that they closed must still be verifiable.
+    The certificates of earlier seals stay, because contracts sealed with them must remain verifiable.
     """
     _trust(settings, f"seal-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
 
 
 def trust_seal_chain(settings: Settings, chain: Sequence[bytes]) -> None:
-    """Let `qianda verify` accept this seal (DER, its own certificate first), and the outside authority above it."""
+    """Make `qianda verify` accept this seal (DER, its own certificate first), and the outside authority above it."""
     trust_seal(settings, chain[0])
     if chain[-1] != root_certificate(settings.data).read_bytes():
         _trust(settings, f"authority-seal-{fingerprint(chain[-1])[:16]}", chain[-1])
 
 
 def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
-    """Let `qianda verify` accept timestamps by these certificates. Files of services configured earlier stay."""
+    """Make `qianda verify` accept timestamps by these certificates. The files of earlier services stay."""
     for certificate in certificates:
         _trust(settings, f"timestamp-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
 
@@ -249,7 +252,7 @@ def _trust(settings: Settings, name: str, certificate: bytes) -> None:
 
 
 def _put(folder: Path, name: str, certificate: bytes) -> None:
-    """Write a trusted certificate. An earlier one of this name stays beside it, for what was signed under it."""
+    """Write a trusted certificate. An earlier one of this name stays next to it, for what was signed with it."""
     folder.mkdir(parents=True, exist_ok=True)
     path, pem = folder / f"{name}.pem", ssl.DER_cert_to_PEM_cert(certificate)
     if path.exists() and (before := path.read_text()) != pem:
@@ -259,9 +262,9 @@ def _put(folder: Path, name: str, certificate: bytes) -> None:
 
 
 def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = ()) -> SignerTrust:
-    """Return the authorities whose certificates signers may bring, and let `qianda verify` trust the configured files.
+    """Return the authorities whose certificates signers may bring, and make `qianda verify` trust the configured files.
 
-    They are the built-in authority, the other `authorities` that certify keys here, and those in the configured files.
+    These are the built-in authority, the other `authorities` that certify keys here, and those in the configured files.
     Raises ValueError for a file without certificates, OSError for one that does not exist.
     """
     anchors = [own, *authorities]
@@ -271,7 +274,7 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
         for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
             anchors.append(certificate.public_bytes(Encoding.DER))
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
-            if not kept.exists() and _may_issue(certificate):  # others would count as seals there
+            if not kept.exists() and _may_issue(certificate):  # other certificates there would count as seals
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
     return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
 
@@ -284,16 +287,16 @@ def _may_issue(certificate: x509.Certificate) -> bool:
 
 
 def remote_seal_info(settings: Settings) -> str:
-    """Return what the seal's remote service last said of its key; empty if it was never asked."""
+    """Return what the seal's remote service last reported about its key; empty if it was never asked."""
     path = _seal_info(settings)
     return path.read_text("utf-8") if path.exists() else ""
 
 
 async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
-    """Return the chain of a seal at a remote service; let `qianda verify` trust its seal and its authority from now on.
+    """Return the chain of a seal at a remote service. From now on, `qianda verify` trusts the seal and its authority.
 
-    The chain ends at the authority that the configuration names. Raises ValueError for a certificate that cannot seal.
-    An expired one does not stop the start: signers can still sign, and `qianda doctor` reports it.
+    The chain ends at the configured authority. Raises ValueError for a certificate that cannot seal.
+    An expired certificate does not prevent the start: signers can still sign, and `qianda doctor` reports it.
     """
     ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
     trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
@@ -310,7 +313,7 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
 
 
 def _seal_info(settings: Settings) -> Path:
-    """Return the file for the configured credential. Each has its own, so that nothing is taken over from another
-    one."""
+    """Return the file for the configured credential. Each credential has its own file, so that no data of another one
+    is used."""
     which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
     return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"

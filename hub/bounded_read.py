@@ -1,4 +1,4 @@
-"""Read answers of other systems up to a limit, so that nobody can fill our memory."""
+"""Read answers of other systems up to a limit, so that a long answer cannot fill our memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`qianda pause`, `resume`: keep messages back, and let them go. `qianda backup`, `restore`: one encrypted file."""
+"""`qianda pause`, `resume`: hold back messages, and release them. `qianda backup`, `restore`: one encrypted file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hub.command_hub import load_settings, real_settings, said_plainly, say, wit
 from hub.errors import BadInput
 from hub.settings import BACKUP_PASSPHRASE
 
-# Who did it, in the school's record.
+# The actor in the school's record.
 ACTOR = "command-line"
-# Characters. A shorter passphrase would be guessed by whoever gets the file.
+# Characters. Whoever gets hold of the file could guess a shorter passphrase.
 MIN_PASSPHRASE = 12
 
 PassphraseFile = Annotated[
@@ -25,16 +25,16 @@ PassphraseFile = Annotated[
 
 
 def pause_command() -> None:
-    """Pause sending: no invitation, reminder or news goes out until `resume`. Pages and signatures go on."""
+    """Pause sending: no invitation, reminder or notice is sent until `resume`. Pages and signatures keep working."""
     from hub.lifecycle.messaging.pause_sending import pause_sending
 
     with said_plainly():
         begun = with_hub(lambda hub: pause_sending(hub.services, ACTOR))
-        say("Sending is paused. `qianda resume` lets messages go." if begun else "Sending was paused already.")
+        say("Sending is paused. `qianda resume` releases the messages." if begun else "Sending was paused already.")
 
 
 def resume_command() -> None:
-    """Resume sending after `pause` or `restore`: what has become due meanwhile goes out."""
+    """Resume sending after `pause` or `restore`. Messages that became due in the meantime are sent."""
     from hub.lifecycle.messaging.pause_sending import resume_sending
 
     with said_plainly():
@@ -45,9 +45,10 @@ def resume_command() -> None:
 def backup_command(
     file: Annotated[Path, typer.Argument(help="The file to write, which must not exist; or a folder.")],
     passphrase_file: PassphraseFile = None,
-    keep: Annotated[int, typer.Option(min=0, help="In a folder: leave so many of the newest. [default: all]")] = 0,
+    keep: Annotated[int, typer.Option(min=0, help="In a folder: keep this many of the newest. [default: all]")] = 0,
 ) -> None:
-    """Write one encrypted file with everything: database, files, keys, token, configuration. The hub may be at work."""
+    """Write one encrypted file with everything: database, files, keys, token, configuration. The hub may keep
+    running."""
     from hub.backup import back_up, delete_older, name_in
 
     with said_plainly():
@@ -57,10 +58,10 @@ def backup_command(
         passphrase = _passphrase(passphrase_file, new=True)
         with opened_database(settings, as_owner=True) as (server, dsns):
             about = back_up(settings, dsns, server, file, passphrase)
-        inside = "" if about.files else " Stored files are not in it: they lie in the object store."
+        inside = "" if about.files else " Stored files are not in it: they are in the object store."
         deleted = delete_older(folder, keep) if folder and keep else 0
         inside += f" {deleted} older ones were deleted." if deleted else ""
-        say(f"Backed up: {file}, {file.stat().st_size:,} bytes.{inside} Without its passphrase it is worth nothing.")
+        say(f"Backed up: {file}, {file.stat().st_size:,} bytes.{inside} Without its passphrase it is useless.")
 
 
 def restore_command(
@@ -79,11 +80,11 @@ def restore_command(
         else:
             about = restore_embedded(settings.data, file, passphrase)
         say(f"Restored: everything as it was at {about.made_at}, in {settings.data.absolute()}. Sending is paused.")
-        say("Look at `qianda doctor --records --files` and at the staff pages; then `qianda resume`.")
+        say("Check `qianda doctor --records --files` and the console; then `qianda resume`.")
 
 
 def _passphrase(file: Path | None, *, new: bool) -> str:
-    """Return the passphrase of the file, of the environment, or as it is typed. Raises BadInput for a short one."""
+    """Return the passphrase from the file, from the environment, or as typed. Raises BadInput for a short one."""
     if file:
         found = (file.read_text("utf-8").splitlines() or [""])[0]
     else:

@@ -1,4 +1,4 @@
-"""The database of a command, configured or in the data folder, and the errors when it cannot be used."""
+"""Open the database for a command, the configured one or that in the data folder, and explain why it cannot be used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.store.server.embedded import EmbeddedPostgres
 
 @dataclass(frozen=True)
 class Dsns:
-    """Connection strings of the two roles. `owner` equals `app` if no other is configured."""
+    """Connection strings for the two roles. `owner` equals `app` if no separate one is configured."""
 
     owner: str
     app: str
@@ -26,8 +26,7 @@ class Dsns:
 
 @contextmanager
 def opened_database(settings: Settings, *, as_owner: bool = False) -> Iterator[tuple[EmbeddedPostgres | None, Dsns]]:
-    """Open the configured database, or the embedded one of the data folder, which must exist, for as long as it is
-    used.
+    """Open the configured database, or the embedded one in the data folder, which must exist. It is closed at the end.
 
     Raises BadInput for contradicting settings, and DatabaseUnavailable, with host, setting and remedy, if the database
     cannot be used.
@@ -49,7 +48,7 @@ def opened_database(settings: Settings, *, as_owner: bool = False) -> Iterator[t
 
 @contextmanager
 def made_database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, Dsns]]:
-    """Open the embedded database of the data folder. Create it if there is none."""
+    """Open the embedded database in the data folder. Create it if there is none."""
     with EmbeddedPostgres.in_data_folder(settings.data) as server:
         yield server, Dsns(server.dsn("owner"), server.dsn("app"))
 

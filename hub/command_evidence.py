@@ -1,4 +1,4 @@
-"""`qianda evidence NUMBER`: take out the evidence package of a contract; `qianda renew`: renew evidence in time."""
+"""`qianda evidence NUMBER`: write a contract's evidence package into a file; `qianda renew`: renew evidence in time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hub.model.staff.accounts import EVERYTHING
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-# What packages may be hashed anew by.
+# Algorithms by which packages may be hashed anew.
 ALGORITHMS = ("sha384", "sha512")
 
 
 def evidence(
     number: Annotated[str, typer.Argument(help="The contract's number.")],
     out: Annotated[Path | None, typer.Option(help="The new file. [default: NUMBER-evidence.zip]")] = None,
-    version: Annotated[int | None, typer.Option(help="1: as it was signed. [default: the newest]", min=1)] = None,
+    version: Annotated[int | None, typer.Option(help="1: the package as signed. [default: the newest]", min=1)] = None,
     addendum: Annotated[
         bool,
         typer.Option(
@@ -31,7 +31,7 @@ def evidence(
         ),
     ] = False,
 ) -> None:
-    """Write the evidence package of a contract that has ended into a new file. The contract's record says so."""
+    """Write the evidence package of an ended contract into a new file. The contract's record notes this."""
     from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
     from hub.lifecycle.evidence.open_package import open_package
     from hub.lifecycle.evidence.renewed_record import add_renewed_version
@@ -62,7 +62,7 @@ Algorithm = Annotated[
 def renew_command(dry_run: DryRun = False, algorithm: Algorithm = None) -> None:
     """Renew timestamps whose certificates end within 180 days, and hash trees whose algorithm does (RFC 4998).
 
-    A worker does the same by itself, every hour.
+    A worker does the same automatically, every hour.
     """
     from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
 

@@ -1,4 +1,4 @@
-"""`qianda hold place`, `lift` and `list`: contracts that stay as they are, because they are in dispute."""
+"""`qianda hold place`, `lift` and `list`: keep the data of contracts that are in dispute from being erased."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hub.model.staff.accounts import EVERYTHING
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="Contracts that stay as they are, because they are in dispute.")
+app = typer.Typer(no_args_is_help=True, help="Keep contracts in dispute from being erased.")
 ACTOR = "command-line"
 Number = Annotated[str, typer.Argument(help="The contract's number.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why. It stands in the contract's record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why. It is written into the contract's record.")]
 
 
 @app.command()
@@ -24,10 +24,10 @@ def place(
     number: Number,
     reason: Reason,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) on which it ends by itself.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) on which the hold ends automatically.")
     ] = None,
 ) -> None:
-    """Hold a contract: neither it, nor a person in it, is erased until the hold ends."""
+    """Hold a contract. Neither the contract nor a person in it is erased until the hold ends."""
     from hub.lifecycle.evidence.hold import place_hold
 
     async def act(hub: Hub) -> str:

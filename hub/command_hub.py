@@ -1,4 +1,4 @@
-"""What every command of a hub shares: settings, one act on a hub of its own, and how a refusal is said."""
+"""Share between the commands of a hub: read the settings, run one act on a hub, and report a refusal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
-    """Run one act on a hub of its own. The demo's database is allowed as well, since nothing is served."""
+    """Run one act on a hub built for it. The demo's database is allowed too, because no pages are served."""
     check_environment(os.environ)
     settings = load_settings()
     with opened_database(settings) as (_, dsns):
@@ -37,7 +37,7 @@ def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
 
 
 def with_hub_and_owner(act: Callable[[Hub, Database], Coroutine[Any, Any, Result]]) -> Result:
-    """Run one act on a hub of its own, beside which it has the database as the role `owner`, which may change evidence.
+    """Run one act on a hub built for it, and on the database as the role `owner`, which may change evidence.
 
     Row-level security does not limit the owner.
     """
@@ -80,7 +80,7 @@ async def check_current(dsn: str) -> None:
 
 
 def real_settings() -> Settings:
-    """Return the settings of a command that never works with a demo's database.
+    """Return the settings for a command that never works with a demo's database.
 
     Raises BadInput for settings with which no real hub may start.
     """
@@ -97,7 +97,7 @@ def load_settings() -> Settings:
 
 @contextmanager
 def said_of_settings() -> Iterator[None]:
-    """What is wrong with a configuration is said by the name of each setting. Raises BadInput."""
+    """Report errors of the configuration with the name of each setting. Raises BadInput."""
     try:
         yield
     except ValidationError as error:
@@ -111,7 +111,7 @@ def _reason(message: str) -> str:
 
 @contextmanager
 def said_plainly() -> Iterator[None]:
-    """End the command with a sentence instead of a traceback for an expected error. SIGTERM ends it like Ctrl-C."""
+    """End the command with a sentence instead of a traceback if an expected error occurs. SIGTERM acts like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         yield

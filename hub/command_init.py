@@ -1,9 +1,9 @@
-"""`qianda migrate` and `init`; with `--from`, a whole school from one file.
+"""`qianda migrate` and `init`; `init --from` sets up a whole school from one file.
 
-In this order: the file is checked; the configuration is written; the database is brought to the current schema; keys
-and certificates are made; campuses and courses are applied; the first account is added; a request for the seal's
-certificate is made, or a key with its certificate taken (PKCS#12), where the file wants one. Killed in between it is
-run again, and goes on.
+In this order: the file is checked; the configuration is written; the database is migrated to the current schema; keys
+and certificates are made; campuses and courses are applied; the first account is added; if the file asks for it, a
+request for the seal's certificate is made, or a key with its certificate (PKCS#12) is imported. If it is killed in
+between, run it again, and it continues.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from hub.seal_setup import Pkcs12File
     from hub.wiring import Hub
 
-# In the data folder, for a seal whose certificate is asked of an outside authority.
+# In the data folder: the request for a seal's certificate, for an outside authority.
 REQUEST_FILE = "seal.csr"
 
 
 def migrate_database(settings: Settings) -> bool:
-    """Bring the database to the current schema, and mark it as real. Return whether a data folder is bound to it."""
+    """Migrate the database to the current schema, and mark it as real. Return whether a data folder is bound to it."""
     from hub.store.server.migrate import migrate
 
     async def act(dsn: str) -> bool:
@@ -60,7 +60,7 @@ def migrate_database(settings: Settings) -> bool:
 
 
 def bind_database(settings: Settings, *, renew: bool = False) -> str:
-    """Make keys and certificates, and bind folder and database to each other; what was done, for people."""
+    """Make keys and certificates, and bind folder and database to each other. Return what was done, as a sentence."""
     from hub import initialise
 
     with opened_database(settings, as_owner=True) as (_, dsns):
@@ -75,7 +75,7 @@ def bind_database(settings: Settings, *, renew: bool = False) -> str:
 
 @dataclass(frozen=True)
 class InstalledSchool:
-    """What was made. `is_new`: whether the account was added now. `seal`, `missing`: sentences for people."""
+    """What was installed. `is_new`: the account was added now. `seal`, `missing`: sentences for people."""
 
     compared: SchoolComparison
     is_new: bool
@@ -84,7 +84,7 @@ class InstalledSchool:
 
 
 def set_up(path: Path) -> None:
-    """Set a school up from its file. Raises typer's Exit with 1 for one that has faults, having made nothing."""
+    """Set up a school from its file. Raises typer's Exit with 1 if the file has faults; then nothing was made."""
     from hub.documents.school_file import read_school
 
     check_environment(os.environ)
@@ -97,7 +97,7 @@ def set_up(path: Path) -> None:
     say_installed(real_settings(), file, done)
     if done.is_new:
         say_password(password, _password_file(file))
-    say("Then: qianda doctor, qianda serve, qianda work (docs/operating.md). Back the data folder up first.")
+    say("Then: qianda doctor, qianda serve, qianda work (docs/operating.md). Back up the data folder first.")
 
 
 def say_installed(settings: Settings, file: SchoolFile, done: InstalledSchool) -> None:
@@ -109,10 +109,10 @@ def say_installed(settings: Settings, file: SchoolFile, done: InstalledSchool) -
 
 
 def install_school(file: SchoolFile, password: str, tell: Callable[[str], None]) -> InstalledSchool:
-    """Make the configuration, the database, the keys, and the school with its first account; say each step by `tell`.
+    """Make the configuration, the database, the keys, and the school with its first account. `tell` reports each step.
 
-    The file has no faults that show without a database: see `find_install_faults`. Where the database shows others,
-    they are returned, and nothing of the school is there. Killed in between, it is run again.
+    The file must have no faults that `find_install_faults` finds without a database. Faults that only the database
+    shows are returned; then no part of the school was made. If it was killed in between, it can be run again.
     """
     _write_configuration(file, tell)
     settings = real_settings()
@@ -126,8 +126,8 @@ def install_school(file: SchoolFile, password: str, tell: Callable[[str], None])
 
 
 def find_install_faults(file: SchoolFile) -> list[SchoolFault]:
-    """Return every fault that shows without a database. Raises BadInput for a configuration with which no hub may
-    start."""
+    """Return every fault that can be found without a database. Raises BadInput for a configuration with which no hub
+    may start."""
     from hub.documents.contract_templates import ContractTemplates
     from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults
 
@@ -142,13 +142,13 @@ def find_install_faults(file: SchoolFile) -> list[SchoolFault]:
 
 
 def _settings(file: SchoolFile) -> Settings:
-    """Those that the hub will have: of a configuration of one's own, or of the one that will be written."""
+    """Return the settings of the future hub: from an existing configuration, or from the one that will be written."""
     from hub.documents.toml_text import write_toml
 
     with said_of_settings():
         if os.environ.get(OWN_FILE):
             return Settings.load()
-        with tempfile.TemporaryDirectory() as folder:  # for our eyes alone, as what is written is
+        with tempfile.TemporaryDirectory() as folder:  # only the owner may read it, as with the file that is written
             tried = Path(folder) / written_file().name
             tried.write_text(write_toml(_configuration(file)), "utf-8")
             return Settings.of_file(tried)
@@ -167,7 +167,7 @@ def _account_faults(file: SchoolFile) -> list[SchoolFault]:
 
 
 def _seal_faults(file: SchoolFile) -> list[SchoolFault]:
-    """Judge a key that is brought as `qianda seal install` will; the built-in authority is not there yet."""
+    """Check an imported key as `qianda seal install` does. The built-in authority does not exist yet."""
     from hub.seal_setup import check_pkcs12
 
     if file.seal.get("kind") != "pkcs12":
@@ -182,7 +182,7 @@ def _seal_faults(file: SchoolFile) -> list[SchoolFault]:
 
 
 def _pkcs12(file: SchoolFile) -> Pkcs12File:
-    """Read what the file names. Raises OSError."""
+    """Read the files that the school's file names. Raises OSError."""
     from hub.seal_setup import Pkcs12File
 
     above = [Path(file.seal["above"])] if "above" in file.seal else []
@@ -212,14 +212,15 @@ def _configuration(file: SchoolFile) -> dict[str, Any]:
 
 
 def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
-    """Into the data folder; a file of one's own has to say the same. Raises BadInput where it says something else."""
+    """Write the configuration into the data folder. If there is one already, it must say the same. Raises BadInput if
+    not."""
     from hub.documents.toml_text import write_toml
 
     wanted = _configuration(file)
     if own := own_file():
         known = tomllib.loads(own.read_text("utf-8"))
         if other := [name for name, value in wanted.items() if known.get(name) != value]:
-            raise BadInput(f"{own} says something else than the file ({', '.join(other)}): correct one of them")
+            raise BadInput(f"{own} differs from the file ({', '.join(other)}): correct one of them")
         return
     written_file().parent.mkdir(parents=True, exist_ok=True)
     write_private(written_file(), write_toml(wanted).encode())
@@ -245,7 +246,7 @@ async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledScho
 
 
 async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
-    """Add the account of headquarters; False if there is one of that login already."""
+    """Add the account of headquarters. Return False if an account with this login exists."""
     from hub.lifecycle.staff.accounts import add_staff, list_staff
     from hub.model.staff.accounts import EVERYTHING
 
@@ -270,7 +271,7 @@ def _install_seal(settings: Settings, file: SchoolFile, tell: Callable[[str], No
 
 
 def _request_seal(settings: Settings, file: SchoolFile, tell: Callable[[str], None]) -> None:
-    """The request is made anew each time, for the same key."""
+    """Write a new request for the seal's certificate, each time for the same key, if the file asks for it."""
     from hub.seal_setup import request_seal
 
     if file.seal.get("kind") != "request":

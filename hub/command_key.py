@@ -1,4 +1,4 @@
-"""`qianda key …`: which systems may use the API, and for what."""
+"""`qianda key …`: manage which systems may use the API, and for what."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
-# Who did it, in the school's record.
+# The actor in the school's record.
 ACTOR = "command-line"
 Name = Annotated[str, typer.Argument(help="The key's name.")]
 
@@ -29,10 +29,10 @@ def add_key_command(
     ] = None,
     expires: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) from which on it counts no more. [default: never]"),
+        typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) from which it is no longer valid. [default: none]"),
     ] = None,
 ) -> None:
-    """Add an API key and print it: it is shown this once."""
+    """Add an API key and print it. It is shown only once."""
     from hub.lifecycle.staff.api_keys import add_key
     from hub.model.staff.key_scopes import KeyTerms, parse_scopes
 
@@ -48,7 +48,7 @@ def add_key_command(
 
 @app.command("list")
 def list_keys_command() -> None:
-    """List all API keys: name, campus, since when, whether each counts, and its scopes. No secret is kept."""
+    """List all API keys: name, campus, creation time, whether each is valid, and its scopes. Secrets are not stored."""
     from hub.lifecycle.staff.api_keys import list_keys
 
     with said_plainly():
@@ -60,19 +60,19 @@ def list_keys_command() -> None:
 @app.command("rotate")
 def rotate_key_command(
     name: Name,
-    overlap: Annotated[int, typer.Option(help="Days for which the former secret counts as well.")] = 7,
+    overlap: Annotated[int, typer.Option(help="Days for which the former secret stays valid.")] = 7,
 ) -> None:
-    """Give a key a new secret, with the same campus, scopes and end, and print it: it is shown this once."""
+    """Give a key a new secret, with the same campus, scopes and end, and print it. It is shown only once."""
     from hub.lifecycle.staff.api_keys import rotate_key
 
     with said_plainly():
         secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), ACTOR))
-        say(f"Rotated: {name}; the former secret counts for {overlap} days more. The key, not shown again:\n{secret}")
+        say(f"Rotated: {name}; the former secret stays valid for {overlap} days. The key, not shown again:\n{secret}")
 
 
 @app.command("revoke")
 def revoke_key_command(name: Name) -> None:
-    """Revoke an API key, with its former secret if it is being rotated: the next request is refused."""
+    """Revoke an API key, with its former secret if it is being rotated. The next request with it is refused."""
     from hub.lifecycle.staff.api_keys import revoke_key
 
     with said_plainly():

@@ -1,4 +1,4 @@
-"""`qianda keys rotate` and `check`: the key that seals columns."""
+"""`qianda keys rotate` and `check`: the key that encrypts columns."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from hub.store.kernel.encrypted_column import EncryptedColumn
     from hub.store.transaction import Database
 
-app = typer.Typer(no_args_is_help=True, help="The key that seals columns.")
+app = typer.Typer(no_args_is_help=True, help="The key that encrypts columns.")
 Result = TypeVar("Result")
 
 
 @app.command()
 def rotate(
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Make the next key without using it, to copy it to other hosts first.")
+        bool, typer.Option("--prepare", help="Make the next key, but do not use it yet: copy it to other hosts first.")
     ] = False,
 ) -> None:
-    """Seal everything with a new key, while the hub works. Killed, it is run again, and goes on."""
+    """Encrypt everything with a new key, while the hub runs. If it is killed, run it again, and it continues."""
     from hub.key_rotation import prepare_key, rotate_keys
 
     with said_plainly():
@@ -43,12 +43,12 @@ def rotate(
         with _progress() as progress:
             current, faults = _with_database(lambda owner: rotate_keys(owner, progress), as_owner=True)
         _say_faults(faults)
-        say(f"Everything is sealed with {current}. Earlier keys of their own files are in keys/{RETIRED}.")
+        say(f"Everything is encrypted with {current}. Earlier keys that had their own files are in keys/{RETIRED}.")
 
 
 @app.command()
 def check() -> None:
-    """Open every sealed value; name those that do not open by table, column and row, never what they say."""
+    """Decrypt every encrypted value. List those that cannot be decrypted by table, column and row, never by content."""
     from hub.key_rotation import check_encrypted, list_encryption_keys
 
     with said_plainly():
@@ -58,14 +58,14 @@ def check() -> None:
         with _progress() as progress:
             faults = _with_database(lambda database: check_encrypted(database, progress))
         _say_faults(faults)
-        say(f"{faults.checked} sealed values are whole.")
+        say(f"{faults.checked} encrypted values are intact.")
 
 
 def _say_faults(faults: EncryptionFaults) -> None:
     for name in faults.names:
-        say(f"cannot be opened: {name}")
+        say(f"cannot be decrypted: {name}")
     if faults.names:
-        say(f"{len(faults.names)} values cannot be opened: another key sealed them, or they were changed or moved.")
+        say(f"{len(faults.names)} values cannot be decrypted: they were encrypted with another key, changed or moved.")
         raise typer.Exit(1)
 
 
@@ -93,7 +93,7 @@ def _with_database(act: Callable[[Database], Coroutine[Any, Any, Result]], *, as
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show on standard error how far it is; nothing where that is no terminal."""
+    """Show the progress on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 

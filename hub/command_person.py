@@ -1,4 +1,5 @@
-"""`qianda person find`, `export` and `erase`: what is kept about one person who asks for it."""
+"""`qianda person find`, `export` and `erase`: find and erase what is kept about one person, at that person's
+request."""
 
 from __future__ import annotations
 
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="What is kept about one person.")
 ACTOR = "command-line"
-# Typed as a value, it makes the command ask: what stands in a command is seen by everybody on the machine.
+# With this value the command asks for the real one, because everybody on the machine can see a command's arguments.
 ASK = "-"
 
 Phone = Annotated[str, typer.Option("--phone", help="Their whole phone number. `-` asks for it.")]
 IdNumber = Annotated[str, typer.Option("--id-number", help="Their whole document number. `-` asks for it.")]
 Name = Annotated[str, typer.Option("--name", help="Their whole name. `-` asks for it.")]
 Campus = Annotated[str, typer.Option("--campus", help="Only at this campus and those below it. [default: everywhere]")]
-Reason = Annotated[str, typer.Option("--reason", help="Why. It stands in the school's record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why. It is written into the school's record.")]
 
 
 @app.command()
 def find(reason: Reason, phone: Phone = "", id_number: IdNumber = "", name: Name = "", campus: Campus = "") -> None:
-    """List where a person stands: contracts, enrolments, messages, visits, sessions, keys, tasks."""
+    """List where a person occurs: contracts, enrolments, messages, visits, sessions, keys, tasks."""
     from hub.lifecycle.evidence.person import find_persons
 
     async def run(hub: Hub) -> list[PersonData]:
@@ -48,14 +49,14 @@ def find(reason: Reason, phone: Phone = "", id_number: IdNumber = "", name: Name
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="The ZIP file to write, which must not exist.")],
+    file: Annotated[Path, typer.Argument(help="The ZIP file to write, which must not exist yet.")],
     reason: Reason,
     phone: Phone = "",
     id_number: IdNumber = "",
     name: Name = "",
     campus: Campus = "",
 ) -> None:
-    """Write what is kept about a person into one ZIP file: person.json, and each completed contract of theirs."""
+    """Write what is kept about a person into one ZIP file: person.json, and each of their completed contracts."""
     from hub.lifecycle.evidence.person import export_person
     from hub.store.kernel.private_files import write_private
 
@@ -68,7 +69,7 @@ def export(
         sought = _sought(phone, id_number, name)
         content = with_hub(run)
         write_private(file, content)
-        say(f"{file}, {len(content):,} bytes. Give it to the person alone.")
+        say(f"{file}, {len(content):,} bytes. Give it to nobody but this person.")
 
 
 @app.command()
@@ -78,9 +79,10 @@ def erase(
     id_number: IdNumber = "",
     name: Name = "",
     campus: Campus = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and erase nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased, and erase nothing.")] = False,
 ) -> None:
-    """Erase what may be erased of a person now, for good. What has to stay is named, with the reason (exit 1)."""
+    """Erase now, permanently, what may be erased about a person. What has to stay is listed with the reason (exit
+    1)."""
     from hub.lifecycle.evidence.person import erase_person, plan_erasure
 
     async def run(hub: Hub, owner: Database) -> ErasedPerson:
@@ -105,7 +107,7 @@ def erase(
 
 @app.command("erase-confirmed")
 def erase_confirmed() -> None:
-    """Carry out the erasures that staff have asked for on the page, and a second person has confirmed."""
+    """Carry out the erasures that staff requested in the console and a second person confirmed."""
     from hub.lifecycle.evidence.ask_erasure import CarriedOut, carry_out_erasures
 
     async def run(hub: Hub, owner: Database) -> list[CarriedOut]:
@@ -120,13 +122,13 @@ def erase_confirmed() -> None:
             kept = f", {len(each.done.kept)} contracts stay" if each.done and each.done.kept else ""
             say(f"{each.request.masked}: erased{kept}")
         if not carried:
-            say("Nothing is confirmed.")
+            say("No erasure is confirmed.")
         if any(each.failure for each in carried):
             raise typer.Exit(1)
 
 
 async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> PersonAct:
-    """Return the act, within a campus and those below it. Raises BadInput for one that does not exist."""
+    """Return the act, within a campus and those below it. Raises BadInput if the campus does not exist."""
     from hub.lifecycle.evidence.person import PersonAct
 
     scope = EVERYTHING
@@ -158,4 +160,4 @@ def _say_person(data: PersonData) -> None:
     for kind, number in counts.items():
         say(f"  {kind.replace('_', ' ')}: {number}")
     for _ in data.person.shared:
-        say("  a phone of theirs is somebody else's as well: messages from there are not counted")
+        say("  a phone is also used by somebody else: messages from it are not counted")

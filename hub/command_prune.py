@@ -1,4 +1,4 @@
-"""`qianda prune`: delete what has been kept long enough, or say what would go. The hub may be at work."""
+"""`qianda prune`: delete what has been kept long enough, or show what would be deleted. The hub may keep running."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Prunabl
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-# Who did it, in the school's record.
+# The actor in the school's record.
 ACTOR = "command-line"
-# What each kind of files is, beside the kinds of rows, which are named after their tables.
+# What each kind of file is. The kinds of rows are named after their tables.
 FILES = {
     SUPERSEDED_FILES: "prepared files and earlier versions that are the beginning of a later file, by request",
     ORPHAN_FILES: "stored files that no row names",
 }
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")]
 
 
 def prune_command(dry_run: DryRun = False) -> None:
-    """Delete what has been kept long enough: old rows, and files that nobody needs. Evidence is never among it."""
+    """Delete what has been kept long enough: old rows, and files that are no longer needed, but never evidence."""
 
     async def show(hub: Hub) -> None:
         from hub.lifecycle.evidence.retention import list_prunable
@@ -45,7 +45,7 @@ def prune_command(dry_run: DryRun = False) -> None:
         async for kind, number in prune(hub.services, ACTOR):
             if number:
                 say(f"{kind:18}{number:12,} deleted")
-        say("Done. It stands in the school's record (`qianda school record`).")
+        say("Done, and noted in the school's record (`qianda school record`).")
 
     with said_plainly():
         with_hub(show if dry_run else delete)

@@ -1,6 +1,6 @@
-"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, from one file and back.
+"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, read from a file or written.
 
-And `qianda import`: a roster from a spreadsheet.
+Also `qianda import`: a roster from a spreadsheet.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hub.model.school.school_change import SchoolComparison, SchoolFault
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="Set the school up: campuses and courses from a file, and back.")
+app = typer.Typer(no_args_is_help=True, help="Set up the school: campuses and courses from a file, and back.")
 FAULTS_FOUND = 1
 ACTOR = "command-line"
 
@@ -37,9 +37,9 @@ def apply(
     file: Annotated[Path, typer.Argument(help="The school's file, TOML (docs/operating.md, The school's file).")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
 ) -> None:
-    """Add and change campuses and courses as the file says: all of it, or nothing where there is a fault.
+    """Add and change campuses and courses as the file says: all of it, or nothing if there is a fault.
 
-    What the file does not name stays. Exit code 0: done, or nothing to do. 1: the file has faults. 2: it could not
+    What the file does not mention stays. Exit code 0: done, or nothing to do. 1: the file has faults. 2: it could not
     begin.
     """
     from hub.documents.school_file import read_school
@@ -58,7 +58,7 @@ def apply(
 
 
 def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry_run: bool) -> None:
-    """Print what changes, or every fault. Raises typer's Exit with 1 where there are faults."""
+    """Print the changes, or every fault. Raises typer's Exit with 1 if there are faults."""
     if faults:
         for fault in dict.fromkeys(faults):
             say(str(fault))
@@ -74,7 +74,7 @@ def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry
 
 @app.command()
 def show() -> None:
-    """Print what is there as a file for `apply`."""
+    """Print the present campuses and courses as a file for `apply`."""
     from hub.documents.school_file import describe_school
     from hub.documents.toml_text import write_toml
 
@@ -105,7 +105,7 @@ def record() -> None:
 
 
 def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
-    """One entry; what was erased is shown as a dash."""
+    """Return one entry as a line. Erased values are shown as a dash."""
     facts = dict(entry.facts)
     for name, committed in list_commitments(facts):
         facts[name] = words.get(committed, "–")
@@ -115,7 +115,7 @@ def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
 
 
 async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOptions:
-    """Begin an import of headquarters, which staff see and can undo. Without a school there is nothing to add to."""
+    """Begin an import by headquarters, which staff can see and undo. Without a school there is nothing to add it to."""
     from hub.lifecycle.school.import_roster import begin_import
 
     async with hub.database.transaction(EVERYTHING) as tx:
@@ -127,9 +127,9 @@ async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOp
 
 
 def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
-    """Load a roster, or only name its faults; `marked`: a new file for the sheet with its faults.
+    """Load a roster, or only report its faults. `marked`: a new file for the sheet with its faults.
 
-    Raises typer's Exit with 1 where there are faults.
+    Raises typer's Exit with 1 if there are faults.
     """
     from hub.lifecycle.school.import_roster import ImportOptions, load_roster, mark_roster, read_titles
 
@@ -151,7 +151,7 @@ def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
     for problem in report.problems:
         say(str(problem))
     if report.faults > len(report.problems):
-        say(f"… and {report.faults - len(report.problems)} faults more; --marked FILE.xlsx writes all of them down.")
+        say(f"… and {report.faults - len(report.problems)} more faults; --marked FILE.xlsx shows all of them.")
     would = "would be " if dry_run else ""
     say(f"{report.added} enrolments {would}added, {report.already} known already, {report.refused} rows refused.")
     if report.faults:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=SealGroup,
     no_args_is_help=True,
-    help="Have files sealed (`qianda seal FILE…`); the certificate of the school's seal.",
+    help="Have files sealed (`qianda seal FILE…`); manage the certificate of the school's seal.",
 )
 app.command(DEFAULT_COMMAND)(seal_files)
 ACTOR = "command-line"
@@ -31,7 +31,7 @@ ACTOR = "command-line"
 
 @app.command()
 def status() -> None:
-    """Say whose certificate the seal has, until when, and what `qianda verify` will say of it."""
+    """Show whose certificate the seal has, until when it is valid, and what `qianda verify` will say of it."""
     from hub.seal_setup import seal_status
 
     async def act(hub: Hub) -> list[str]:
@@ -44,9 +44,9 @@ def status() -> None:
 
 @app.command()
 def request(
-    file: Annotated[Path | None, typer.Option("--out", help="Write it here. [default: print it]")] = None,
+    file: Annotated[Path | None, typer.Option("--out", help="File to write. [default: print it]")] = None,
 ) -> None:
-    """Make a request (PKCS#10) for the seal's key on the token, to be sent to a certificate authority."""
+    """Make a request (PKCS#10) for the seal's key on the token, to send to a certificate authority."""
     from hub.seal_setup import request_seal
 
     with said_plainly():
@@ -55,7 +55,7 @@ def request(
             say(made.decode().rstrip("\n"))
             return
         file.write_bytes(made)
-        say(f"{file}: send it to the authority; then `qianda seal install` what comes back, with its issuers.")
+        say(f"{file}: send it to the authority; then `qianda seal install` its certificate, with its issuers.")
 
 
 @app.command()
@@ -68,11 +68,11 @@ def install(
         ),
     ],
     password_file: Annotated[
-        Path | None, typer.Option(help="The password of the .p12 is its first line. [default: it is asked for]")
+        Path | None, typer.Option(help="Its first line is the password of the .p12. [default: asked for]")
     ] = None,
 ) -> None:
-    """Take a certificate that an authority issued for the seal's key, or a key with its certificate. It is refused,
-    with the reason, where it does not fit the key, has run out, is not for signing, or has no whole chain."""
+    """Install a certificate that an authority issued for the seal's key, or a key with its certificate. It is refused,
+    with the reason, if it does not match the key, has expired, is not for signing, or has no complete chain."""
     from hub.seal_setup import install_pkcs12, install_seal
     from hub.tokens.pkcs12 import NAMES
 
@@ -86,7 +86,7 @@ def install(
             raise BadInput("a seal has one key: name one .p12", field="file")
         file = _read_pkcs12(brought[0], password_file, given)
         _change(lambda settings, owner: install_pkcs12(settings, owner, file))
-        say(f"{brought[0]} holds the key as well: delete it, or lock it away.")
+        say(f"{brought[0]} still contains the key: delete it, or lock it away.")
 
 
 def _read_pkcs12(path: Path, password_file: Path | None, above: list[tuple[str, bytes]]) -> Pkcs12File:
@@ -106,7 +106,8 @@ def renew(
         list[Path] | None, typer.Option(help="With a name: an outside authority's certificate and all above it.")
     ] = None,
 ) -> None:
-    """Certify the seal's key anew: by the built-in authority at once; else say how, and print the request."""
+    """Renew the certificate of the seal's key: the built-in authority does it at once; otherwise print the request and
+    what to do."""
     from hub.seal_setup import renew_builtin_seal
 
     with said_plainly():
@@ -137,7 +138,8 @@ def _change(act: Callable[[Settings, str], Coroutine[Any, Any, str]]) -> None:
 
 
 async def record_seal_change(hub: Hub) -> list[str]:
-    """Write it into the school's record, unless it stands there already; what the seal is from now on."""
+    """Note the seal's change in the school's record, unless it is noted already. Return sentences about the new
+    seal."""
     from hub.lifecycle.evidence.school_acts import record_seal
     from hub.seal_setup import seal_status
 

@@ -1,4 +1,4 @@
-"""`qianda seal list`, `apply`, `approve`, `make`, `grant`, …: the life of seals, and the register of their uses."""
+"""`qianda seal list`, `apply`, `approve`, `make`, `grant`, …: manage seals, and write the register of their uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer()
-# Who did it, in the school's record.
+# The actor in the school's record.
 ACTOR = "command-line"
 Name = Annotated[str, typer.Argument(help="The seal's name.")]
 Login = Annotated[str, typer.Option("--as", help="The login of the account that approves.")]
@@ -34,7 +34,7 @@ DAY = ["%Y-%m-%d"]
 
 @app.command("list")
 def list_command() -> None:
-    """List all seals: name, kind, campus, state, when the certificate of each ends, and its SM2 side."""
+    """List all seals: name, kind, campus, state, when each certificate ends, and the SM2 side."""
 
     async def act(hub: Hub) -> tuple[list[Seal], dict[UUID, Sm2Seal]]:
         from hub.lifecycle.sealing.manage_seals import list_seals
@@ -81,9 +81,9 @@ def show_command(name: Name) -> None:
 @app.command("apply")
 def apply_command(
     name: Name,
-    reason: Annotated[str, typer.Option(help="What it is needed for.")],
+    reason: Annotated[str, typer.Option(help="What the seal is needed for.")],
     kind: Annotated[str, typer.Option(help="company, contract, representative or campus.")] = "contract",
-    campus: Annotated[str, typer.Option(help="Whose seal it is. [default: headquarters]")] = "",
+    campus: Annotated[str, typer.Option(help="The campus that it belongs to. [default: headquarters]")] = "",
     organisation: Annotated[str, typer.Option(help="Registered name. [default: the school's]")] = "",
     code: Annotated[str, typer.Option(help="Unified social credit code. [default: the school's]")] = "",
     inscription: Annotated[str, typer.Option(help="The purpose, the campus, or the representative's name.")] = "",
@@ -114,7 +114,7 @@ def apply_command(
 
 @app.command("approve")
 def approve_command(name: Name, login: Login, password_file: PasswordFile = None) -> None:
-    """Approve an application as a person, who proves it by the password (and code) of the account."""
+    """Approve an application as a person, who is identified by login and password."""
     password = _password(password_file)
 
     async def act(hub: Hub) -> Seal:
@@ -129,7 +129,7 @@ def approve_command(name: Name, login: Login, password_file: PasswordFile = None
 
 @app.command("reject")
 def reject_command(name: Name) -> None:
-    """Reject an application, or take it back."""
+    """Reject or withdraw an application."""
 
     async def act(hub: Hub) -> Seal:
         from hub.lifecycle.sealing.manage_seals import reject_seal
@@ -169,7 +169,7 @@ def make_sm2_command(
     name: Name,
     token_key: Annotated[str, typer.Option(help="Label of an SM2 key on the token. [default: a software key]")] = "",
 ) -> None:
-    """Give a seal what it needs to seal OFD files: an SM2 key and a trial certificate of its own authority."""
+    """Give a seal what it needs for OFD files: an SM2 key, and a trial certificate by its own authority."""
 
     async def act(hub: Hub) -> Sm2Seal:
         from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
@@ -184,9 +184,9 @@ def install_sm2_command(
     name: Name,
     file: Annotated[Path, typer.Argument(help="The electronic seal (.esl) that the seal maker made.", exists=True)],
     token_key: Annotated[str, typer.Option(help="Label of its SM2 key on the token.")],
-    certificate: Annotated[list[Path], typer.Option(help="The certificate of its key, and all above it.")],
+    certificate: Annotated[list[Path], typer.Option(help="The certificate for its key, and all above it.")],
 ) -> None:
-    """Give a seal the SM2 side that a seal maker made for a key on the token."""
+    """Install an electronic seal from a seal maker, for an SM2 key on the token, as the SM2 side of a seal."""
 
     async def act(hub: Hub) -> Sm2Seal:
         from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal
@@ -203,14 +203,14 @@ def grant_command(
     client: Annotated[str, typer.Option(help="Name of an API key.")] = "",
     role: Annotated[str, typer.Option(help="A role of staff.")] = "",
     staff: Annotated[str, typer.Option(help="A login.")] = "",
-    contracts: Annotated[bool, typer.Option("--contracts", help="Contracts that all have signed.")] = False,
+    contracts: Annotated[bool, typer.Option("--contracts", help="Contracts signed by all signers.")] = False,
     campus: Annotated[str, typer.Option(help="For this campus and all below it. [default: the seal's]")] = "",
     template: Annotated[list[str] | None, typer.Option(help="For these templates. [default: any]")] = None,
     until: Annotated[datetime | None, typer.Option(formats=DAY, help="The last day (UTC). [default: no end]")] = None,
-    uses: Annotated[int | None, typer.Option(help="So many documents at most. [default: no limit]")] = None,
+    uses: Annotated[int | None, typer.Option(help="At most this many documents. [default: no limit]")] = None,
     end: Annotated[str, typer.Option(help="End the grant with this id, instead of a new one.")] = "",
 ) -> None:
-    """Say who may use a seal, or end a grant."""
+    """Allow a client, a role, an account or contracts to use a seal, or end a grant."""
     given = [("client", client), ("role", role), ("staff", staff), ("contracts", "-" if contracts else "")]
     chosen = [(kind, value) for kind, value in given if value]
 
@@ -222,7 +222,7 @@ def grant_command(
             await revoke_grant(hub.services, _keeper(), seal.id, _grant_id(end))
             return f"The grant has ended: {end}."
         if len(chosen) != 1:
-            raise BadInput("name one of --client, --role, --staff and --contracts", field="grantee")
+            raise BadInput("give one of --client, --role, --staff and --contracts", field="grantee")
         expires = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
         where = campus or seal.campus
         asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
@@ -235,25 +235,25 @@ def grant_command(
 
 @app.command("activate")
 def activate_command(name: Name) -> None:
-    """Take a seal into use that was made."""
+    """Put a seal into use after it was made."""
     _move(name, "activate")
 
 
 @app.command("suspend")
 def suspend_command(name: Name) -> None:
-    """Stop a seal for a while: nothing is sealed with it, and contracts that need it wait."""
+    """Suspend a seal: nothing is sealed with it until `resume`, and contracts that need it wait."""
     _move(name, "suspend")
 
 
 @app.command("resume")
 def resume_command(name: Name) -> None:
-    """Let a suspended seal go on."""
+    """Put a suspended seal back into use."""
     _move(name, "resume")
 
 
 @app.command("revoke")
 def revoke_command(name: Name) -> None:
-    """Revoke a seal for good: its grants end, and the built-in authority revokes its certificate."""
+    """Revoke a seal permanently: its grants end, and the built-in authority revokes its certificate."""
     _move(name, "revoke")
 
 
@@ -270,7 +270,7 @@ def register_command(
     since: Annotated[datetime | None, typer.Option(formats=DAY, help="First day (UTC). [default: 31 days ago]")] = None,
     until: Annotated[datetime | None, typer.Option(formats=DAY, help="Last day (UTC). [default: today]")] = None,
 ) -> None:
-    """Write the register of a seal's uses into a file."""
+    """Write the register of the seal's uses into a file."""
 
     async def act(hub: Hub) -> bytes:
         from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
@@ -283,7 +283,7 @@ def register_command(
 
     with said_plainly():
         file.write_bytes(with_hub(act))
-        say(f"{file}: written. That it was given out stands in the school's record.")
+        say(f"{file}: written, and noted in the school's record.")
 
 
 def _keeper() -> Keeper:
@@ -294,8 +294,8 @@ def _keeper() -> Keeper:
 
 
 async def _person(hub: Hub, login: str, password: str) -> Keeper:
-    """Return the account that proves itself. Raises WrongPassword, Locked, RoleNotAllowed; BadInput if it has a second
-    factor, whose code is asked for by the console alone."""
+    """Return the account that login and password identify. Raises WrongPassword, Locked, RoleNotAllowed; BadInput if it
+    has a second factor, because only the console asks for that code."""
     from hub.errors import RoleNotAllowed
     from hub.lifecycle.sealing.manage_seals import Keeper
     from hub.lifecycle.staff.check_password import PasswordGate
@@ -334,7 +334,7 @@ def _grant_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise BadInput(f"{text} is no id of a grant: `qianda seal show` says them", field="end") from error
+        raise BadInput(f"{text} is not the id of a grant: `qianda seal show` lists them", field="end") from error
 
 
 def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:

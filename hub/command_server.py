@@ -1,4 +1,4 @@
-"""`qianda database create-roles` and `move`: a PostgreSQL server of one's own."""
+"""`qianda database create-roles` and `move`: use a separate PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from hub.settings import DATABASE_ADMIN
 from hub.store.server.connections import DATABASE, DATABASE_OWNER
 from hub.store.server.embedded import DATABASE as DATABASE_NAME
 
-app = typer.Typer(no_args_is_help=True, help="A PostgreSQL server of one's own.")
+app = typer.Typer(no_args_is_help=True, help="Use a separate PostgreSQL server.")
 
 
 @app.command("create-roles")
 def create_roles_command(
     database: Annotated[str, typer.Option(help="The database to create.")] = DATABASE_NAME,
-    host: Annotated[str, typer.Option(help="Host and port, as the printed addresses name them.")] = "HOST",
+    host: Annotated[str, typer.Option(help="Host and port for the printed addresses.")] = "HOST",
     execute: Annotated[
         bool,
-        typer.Option("--execute", help=f"Do it now, as the administrator in {DATABASE_ADMIN}. [default: print it]"),
+        typer.Option("--execute", help=f"Execute them as the administrator in {DATABASE_ADMIN}. [default: print]"),
     ] = False,
     new_passwords: Annotated[
         bool, typer.Option("--new-passwords", help="Keep what exists, and set new passwords.")
     ] = False,
 ) -> None:
-    """Print the statements that make roles and database, with passwords that are made up, or execute them."""
+    """Print or execute the statements that create the roles and the database. Their passwords are generated."""
     from hub.store.server.server_roles import ROLES, create_roles, plan_roles
 
     with said_plainly():
@@ -41,14 +41,14 @@ def create_roles_command(
             plan = plan_roles(database, frozenset(ROLES) if new_passwords else frozenset(), has_database=new_passwords)
             for statement in plan.statements:
                 say(f"{statement};")
-        say("" if execute else "\n-- The settings, which are not shown again; those who serve get the first alone:")
+        say("" if execute else "\n-- The settings, not shown again. Processes that serve need only the first:")
         for setting, role in ((DATABASE, "app"), (DATABASE_OWNER, "owner")):
             say(f"{'' if execute else '-- '}{setting}={plan.address(role, host)}")
 
 
 @app.command("move")
 def move_command() -> None:
-    """Move the embedded database to the empty one that the settings name, compare both, and leave the old one marked.
+    """Move the embedded database to the empty one that the settings name, compare both, and mark the old one as moved.
     Stop `serve` and `work` first."""
     from hub.database_move import move_database
 
@@ -56,4 +56,4 @@ def move_command() -> None:
         compared = move_database(real_settings())
         rows = sum(int(number) for name, number in compared.items() if name != "records")
         say(f"Moved: {len(compared) - 1} tables, {rows:,} rows. Roots of all records: {compared['records'][:16]}…")
-        say(f"Leave {DATABASE} as it is, take {DATABASE_OWNER} away, and start `qianda serve` and `qianda work`.")
+        say(f"Keep {DATABASE}, remove {DATABASE_OWNER}, and start `qianda serve` and `qianda work`.")

@@ -1,6 +1,6 @@
-"""`qianda init --page`, and `qianda init` in a terminal: a school set up by questions, then served right away.
+"""`qianda init --page`, and `qianda init` in a terminal: set up a school by questions, then serve it at once.
 
-Both ask what `hub.setup.questions` says, and install what `qianda init --from` would: see `SchoolInstaller`.
+Both ask the questions in `hub.setup.questions`, and install the same as `qianda init --from`: see `SchoolInstaller`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from hub.setup.answers import SetupAnswers
     from hub.setup.installer import SetupResult
 
-# In the data folder: what `qianda init --from` would take, so that the installation can be repeated.
+# In the data folder: the file with which `qianda init --from` repeats the installation.
 SCHOOL_FILE = "school.toml"
 
 
 def check_unset() -> Settings:
-    """Return the settings of a hub without a school. Raises BadInput where there is one: nothing may be set up twice;
-    and where others than this machine could reach the page without TLS.
+    """Return the settings of a hub without a school. Raises BadInput if there is a school, because nothing may be set
+    up twice, and if other machines could reach the page without TLS.
 
-    A set-up that was killed in between has kept its answers, and goes on.
+    If a set-up was killed in between, its answers are kept, and it continues.
     """
     from hub.setup.answers_file import FILE
 
@@ -45,12 +45,12 @@ def check_unset() -> Settings:
 
 
 def is_a_terminal() -> bool:
-    """Return whether somebody can answer: questions are never asked of a script."""
+    """Return whether a person can answer. A script is never asked questions."""
     return os.isatty(0) and os.isatty(1)
 
 
 def is_unset() -> bool:
-    """Return whether there is no school yet, in no configuration and by no variable."""
+    """Return whether there is no school yet, neither in a configuration file nor in variables."""
     settings = load_settings()
     try:
         check_unset()
@@ -60,7 +60,7 @@ def is_unset() -> bool:
 
 
 def set_up_in_terminal() -> bool:
-    """Ask in the terminal and install. Return whether the hub is to start right away."""
+    """Ask in the terminal and install. Return whether the hub should start at once."""
     from rich.console import Console
 
     from hub.command_setup_terminal import TerminalQuestions, terminal_language
@@ -83,7 +83,7 @@ def set_up_in_terminal() -> bool:
 
 
 def set_up_by_page() -> None:
-    """Print the one-time address, and serve the page there until it is finished."""
+    """Print the one-time address, and serve the page there until the set-up is finished."""
     from hub.web.setup.access import TOKEN_LIFE
     from hub.web.setup.app import serve_setup
     from hub.web.setup.state import SetupState
@@ -93,16 +93,14 @@ def set_up_by_page() -> None:
     state = SetupState.begin(settings.data, SchoolInstaller(settings.data), lambda: datetime.now(UTC))
     say(f"{address}/setup/{state.access.token}")
     hours = int(TOKEN_LIFE.total_seconds() // 3600)
-    say(
-        f"Open this address within {hours} h: whoever begins there sets the school up. Ctrl-C stops, and keeps answers."
-    )
+    say(f"Open this address within {hours} h: the first to open it sets up the school. Ctrl-C stops; answers are kept.")
     if settings.host in ("127.0.0.1", "localhost", "::1"):
         say(f"From another machine: ssh -L {settings.port}:127.0.0.1:{settings.port} THIS-MACHINE, then open it there.")
     serve_setup(state, host=settings.host, port=settings.port, address=address)
 
 
 class SchoolInstaller:
-    """Installs what was answered. What it makes is what `qianda init --from` makes of `school.toml`."""
+    """The installation of what was answered. The result is that of `qianda init --from school.toml`."""
 
     def __init__(self, data: Path) -> None:
         self._data = data

@@ -1,4 +1,5 @@
-"""The questions of a set-up in a terminal, in the order of the page. A wrong answer is asked again with the reason."""
+"""Ask the questions of a set-up in a terminal, in the order of the page. A wrong answer is asked again with the
+reason."""
 
 from __future__ import annotations
 
@@ -36,9 +37,10 @@ def terminal_language(environment: Mapping[str, str]) -> str:
 
 
 class TerminalQuestions:
-    """Asks step by step and keeps each in the sealed file, so that it may be stopped and goes on.
+    """The questions, step by step. Each answer is kept in an encrypted file, so that the set-up can be stopped and
+    continued.
 
-    `stream`: where answers are read from; None: the keyboard.
+    `stream`: where answers are read from; None means the keyboard.
     """
 
     def __init__(self, file: AnswersFile, console: Console, language: str, stream: TextIO | None = None) -> None:
@@ -47,7 +49,7 @@ class TerminalQuestions:
         self.answers = file.read()
 
     def ask_all(self, now: datetime) -> None:
-        """Ask what was not answered yet, and what is not right."""
+        """Ask every question that has no answer yet, or a wrong one."""
         for number, step in enumerate(STEPS, 1):
             if step.name in self.answers and not find_step_faults(step, self.answers, self._file.keys):
                 continue
@@ -62,7 +64,7 @@ class TerminalQuestions:
     # ---- one step
 
     def _ask_step(self, step: SetupStep) -> None:
-        """Ask its questions; after a fault those again that the fault is about, or all of them."""
+        """Ask the questions of a step. After a fault, ask again the questions that it concerns, or all of them."""
         given = dict(self.answers.get(step.name, {}))
         again: set[str] | None = None
         while True:
@@ -121,7 +123,7 @@ class TerminalQuestions:
         return values[int(chosen) - 1]
 
     def _ask_file(self, question: SetupQuestion, words: str) -> str:
-        """A file by its path; of a table, rows that are typed up to an empty line as well."""
+        """Return the content of a file, given by its path. For a table, rows may also be typed, up to an empty line."""
         hint = self._translate("A file's path, or rows up to an empty line" if question.kind == "table" else "Path")
         first = self._read(f"{words} ({escape(hint)})")
         path = Path(first.strip()).expanduser()
@@ -139,7 +141,7 @@ class TerminalQuestions:
             rows.append(self._read("…"))
         return "\n".join(rows).strip() + "\n" if first.strip() else ""
 
-    # ---- what is looked at and tried
+    # ---- checks and trials
 
     def _look(self, now: datetime) -> None:
         self._console.print(escape(self._translate(FROM_HERE)), style="dim")
@@ -148,7 +150,7 @@ class TerminalQuestions:
             self._console.print(escape(f"{mark}: {self._translate(each.words, **dict(each.values))}"))
 
     def _try_provider(self) -> None:
-        """Send a real message and have its code typed in, as often as whoever sets up wants."""
+        """Send a real message and ask for the code in it, as often as the person wants."""
         while (given := self.answers["messages"])["kind"] != "none" and self._confirm("Send the message"):
             try:
                 trial = asyncio.run(send_trial(given["kind"], channel_entry(self.answers), given["to"], self._language))
@@ -174,7 +176,7 @@ class TerminalQuestions:
         return Confirm.ask(question, console=self._console, default=True, stream=self._stream)
 
     def confirm_install(self) -> bool:
-        """Ask the last question before anything is made."""
+        """Ask the last question before anything is installed."""
         return self._confirm("Install")
 
     def confirm_start(self) -> bool:

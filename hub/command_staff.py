@@ -1,4 +1,4 @@
-"""`qianda staff …`: who may enter the console."""
+"""`qianda staff …`: manage who may use the console."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
-ROLE_HELP = "What the account may do: docs/operating.md says what each role may."
+ROLE_HELP = "The account's role. docs/operating.md says what each one may do."
 
 Login = Annotated[str, typer.Argument(help="The account's login.")]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="Its first line is the password. [default: one is made up, and printed once]")
+    Path | None, typer.Option(help="Its first line is the password. [default: one is generated, and printed once]")
 ]
 
 
@@ -46,7 +46,7 @@ def add_staff_command(
 
 @staff_app.command("list")
 def list_staff_command() -> None:
-    """List all accounts: login, name, campus, role, open sessions, and since when one is disabled."""
+    """List all accounts: login, name, campus, role, open sessions, and since when a disabled one is disabled."""
     from hub.lifecycle.staff.accounts import list_staff
 
     with said_plainly():
@@ -58,7 +58,7 @@ def list_staff_command() -> None:
 
 @staff_app.command("disable")
 def disable_staff_command(login: Login) -> None:
-    """Disable an account; its sessions end at once."""
+    """Disable an account. Its sessions end at once."""
     from hub.lifecycle.staff.accounts import disable_staff
 
     with said_plainly():
@@ -68,7 +68,7 @@ def disable_staff_command(login: Login) -> None:
 
 @staff_app.command("enable")
 def enable_staff_command(login: Login) -> None:
-    """Let a disabled account log in again, with the password that it had."""
+    """Let a disabled account log in again, with its former password."""
     from hub.lifecycle.staff.accounts import enable_staff
 
     with said_plainly():
@@ -78,7 +78,7 @@ def enable_staff_command(login: Login) -> None:
 
 @staff_app.command("reset")
 def reset_staff_command(login: Login, password_file: PasswordFile = None) -> None:
-    """Set another password; all sessions end, and a lock after wrong passwords too."""
+    """Set a new password. All sessions end, and so does a lock after wrong passwords."""
     from hub.lifecycle.staff.accounts import reset_password
 
     with said_plainly():
@@ -104,7 +104,7 @@ def role_command(login: Login, role: Annotated[StaffRole, typer.Argument(help=RO
 def second_factor_command(
     login: Login, remove: Annotated[bool, typer.Option("--remove", help="Remove it; all sessions end.")] = False
 ) -> None:
-    """Say whether an account has a second factor, or remove it for somebody who has lost phone and recovery codes."""
+    """Say whether an account has a second factor, or remove it if somebody has lost phone and recovery codes."""
     from hub.lifecycle.staff.accounts import list_staff, remove_second_factor
 
     with said_plainly():
@@ -122,10 +122,10 @@ def second_factor_command(
 @staff_app.command("link")
 def link_command(
     login: Login,
-    subject: Annotated[str, typer.Argument(help="Who the person is at the login service ([oidc]): its `sub`.")] = "",
+    subject: Annotated[str, typer.Argument(help="The person's id at the login service ([oidc]): its `sub`.")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="End the link; all sessions end.")] = False,
 ) -> None:
-    """Link an account to the school's own login service, so that its person may log in there."""
+    """Link an account to the school's own login service, so that its owner may log in there."""
     from hub.lifecycle.staff.provider_login import link_staff_login, unlink_staff_login
 
     async def act(hub: Hub) -> object:
@@ -140,7 +140,7 @@ def link_command(
 
 @staff_app.command("unlock")
 def unlock_command(login: Login) -> None:
-    """End a lock after wrong passwords or codes. The password stays."""
+    """End a lock after wrong passwords or codes. The password stays the same."""
     from hub.lifecycle.staff.accounts import unlock_staff
 
     with said_plainly():
@@ -164,21 +164,21 @@ def sessions_command(
             say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
 
 
-# ---- what they share
+# ---- shared by the commands
 
 
 def password_from(file: Path | None) -> str:
-    """The first line of the file; without one, a password that is made up."""
+    """Return the first line of the file; without a file, a generated password."""
     from hub.model.staff.password import new_password
 
     return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()
 
 
 def say_password(password: str, file: Path | None) -> None:
-    """Say a password that was made up; one of a file is known."""
+    """Print a generated password. One from a file is known already."""
     if file is None:
         say(f"Password, which is not shown again: {password}")
-        say("It counts for seven days, and has to be changed at the first login.")
+        say("It is valid for seven days, and has to be changed at the first login.")
 
 
 def _time(moment: datetime) -> str:

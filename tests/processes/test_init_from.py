@@ -86,7 +86,7 @@ def test_a_school_is_there_after_one_command(machine: Machine) -> None:
     assert again.returncode == 0, again.stderr
     assert "0 changes, 5 entries as they are." in again.stdout and "Password" not in again.stdout
     other = machine.init(WHOLE.replace("workers = 2", "workers = 3"))
-    assert other.returncode == 2 and "says something else than the file (workers)" in other.stderr
+    assert other.returncode == 2 and "differs from the file (workers)" in other.stderr
 
 
 def test_a_key_in_a_file_is_the_seals_from_the_first_day(machine: Machine) -> None:
@@ -177,5 +177,5 @@ def test_a_configuration_of_ones_own_has_to_say_the_same(machine: Machine) -> No
     own.write_text(ORIGIN.replace("sign.", "other.") + SCHOOL.partition("[[campus]]")[0].partition("\n")[2], "utf-8")
     refused = machine.init(WHOLE, QIANDA_CONFIG=str(own))
     assert refused.returncode == 2, refused.stdout
-    assert f"{own} says something else than the file (origin, workers, token)" in refused.stderr
+    assert f"{own} differs from the file (origin, workers, token)" in refused.stderr
     assert not machine.data.exists()

@@ -152,7 +152,7 @@ def test_the_terminals_code_leads_to_the_demo() -> None:
 def test_an_address_that_is_not_ours_is_named(tmp_path: Path) -> None:
     refused = run(tmp_path / "data", "demo", QIANDA_HOST="10.255.254.253")
     assert refused.returncode == 2
-    assert refused.stderr == "qianda: this machine has no address 10.255.254.253: name one of its own\n"
+    assert refused.stderr == "qianda: this machine has no address 10.255.254.253: use one of its own addresses\n"
     assert not (tmp_path / "data").exists()
 
 
