@@ -1,6 +1,6 @@
 """Check that a data folder and a database belong together.
 
-Every command that works with a database checks this before it makes anything.
+Every command that works with a database checks this before it creates anything.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def installation_of(data: Path) -> UUID | None:
 
 
 def check_installation(data: Path, binding: Binding | None) -> Binding:
-    """Raise WrongInstallation unless the folder has the installation id of the database."""
+    """Raise WrongInstallation unless the folder has the same installation id as the database."""
     if binding is None:
         raise WrongInstallation(
             "this database is bound to no data folder yet: run `qianda init` with the data folder that belongs to it"
@@ -63,9 +63,9 @@ def check_installation(data: Path, binding: Binding | None) -> Binding:
 
 
 def check_folder(data: Path, binding: Binding | None) -> Binding:
-    """Raise WrongInstallation unless id, master key and root of the folder are those that the database knows.
+    """Raise WrongInstallation unless the folder's id, master key and root are those that the database knows.
 
-    The seal is checked once it is known: see `check_seal`.
+    The seal is checked later, when it is known: see `check_seal`.
     """
     known = check_installation(data, binding)
     try:
@@ -85,11 +85,11 @@ def check_master_key(data: Path, keys: Keys, binding: Binding) -> None:
     if keys.check != binding.master_check:
         raise WrongInstallation(
             f"{master_key(data)} is not the master key of this database (installation {binding.installation}), and "
-            "could read nothing in it: bring the right key back from a backup, or correct QIANDA_DATA"
+            "can read nothing in it: restore the right key from a backup, or correct QIANDA_DATA"
         )
     if binding.sealing_key and binding.sealing_key not in {key_id_of(key).hex() for key in keys.list_encryption_keys()}:
         raise WrongInstallation(
-            f"the key {binding.sealing_key}, which seals columns now, is missing in {master_key(data).parent}: copy "
+            f"the key {binding.sealing_key}, which encrypts columns now, is missing in {master_key(data).parent}: copy "
             "that folder from the host on which `qianda keys rotate` ran, or bring it back from a backup"
         )
 

@@ -1,11 +1,11 @@
-"""`qianda database move`: from the embedded database of the data folder to a PostgreSQL server.
+"""`qianda database move`: move the embedded database of the data folder to a PostgreSQL server.
 
-1. The embedded database is marked as being moved: no command starts it from then on.
-2. It is dumped, and loaded into the empty database of the server, in one transaction.
-3. Rows of every table and the roots of all records are compared.
-4. The mark says that it was moved, and where to.
+1. The embedded database is marked as being moved: from now on no command starts it.
+2. It is dumped, and loaded into the empty database on the server, in one transaction.
+3. The rows of every table and the roots of all records are compared.
+4. The mark says that it was moved, and where.
 
-Killed anywhere it is run again: a server that holds the same already is taken as it is.
+If it is killed at any point, run it again: a server that already holds the same data is accepted.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ ACTOR = "command-line"
 
 
 def move_database(settings: Settings) -> dict[str, str]:
-    """Move the embedded database to the server that the settings name; return what was compared.
+    """Move the embedded database to the server that the settings name. Return what was compared.
 
-    Raises BadInput, DatabaseUnavailable or WrongInstallation; then the embedded one is still the hub's database.
+    Raises BadInput, DatabaseUnavailable or WrongInstallation. The embedded database is then still the hub's.
     """
     target = Dsns(settings.database_owner, settings.database)
     _check_asked(settings)
@@ -59,7 +59,7 @@ def move_database(settings: Settings) -> dict[str, str]:
 
 def _check_asked(settings: Settings) -> None:
     if not (settings.database and settings.database_owner):
-        raise BadInput(f"set {DATABASE} and {DATABASE_OWNER} to the server to which the database is to go")
+        raise BadInput(f"set {DATABASE} and {DATABASE_OWNER} to the server that is to get the database")
     if is_moved(settings.data):
         raise BadInput("the database of this data folder was moved already")
     if not (settings.data / "database").is_dir():
@@ -76,7 +76,7 @@ async def _check_source(data: Path, source: str) -> None:
 def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[str, str]:
     source = server.dsn("owner")
     if server.has_other_users() or asyncio.run(count_connections(source)):
-        raise BadInput("others work on the embedded database: stop `serve` and `work` first")
+        raise BadInput("other processes use the embedded database: stop `serve` and `work` first")
     before = asyncio.run(summarise_database(source))
     there = asyncio.run(summarise_database(target.owner))
     if len(there) == 0:

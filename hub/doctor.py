@@ -1,4 +1,4 @@
-"""`qianda doctor`: is every part that a contract needs there and working, and if not, what is to be done?"""
+"""`qianda doctor`: check whether every part that a contract needs exists and works, and if not, say what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hub.tokens.several import SharedKey
 from hub.wiring import Hub
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
-# Seconds for one check; a timestamp service may take ten.
+# Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
 
@@ -40,7 +40,7 @@ class DoctorFinding:
 
 
 async def examine(hub: Hub) -> list[DoctorFinding]:
-    """Make every check, side by side and each with a deadline, also after one failed; return the findings."""
+    """Make every check, all at the same time, each with a deadline, even if others fail. Return the findings."""
     checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
         "database": _database,
         "clock": _clock,
@@ -76,8 +76,8 @@ async def _database(hub: Hub) -> str:
 
 
 async def _clock(hub: Hub) -> str:
-    """Compare our clock with the database's. On one machine they are the same; over a network a wrong clock is
-    found."""
+    """Compare our clock with the database's. On one machine they are the same; over a network this finds a wrong
+    clock."""
     async with hub.database.transaction(EVERYTHING) as tx:
         theirs: datetime = (await tx.connection.fetch("SELECT clock_timestamp()")).one()[0]
     difference = abs(datetime.now(UTC) - theirs)
@@ -95,7 +95,8 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    """Let the seal's key sign on each token. Raises ValueError that names the tokens that do not, TokenUnavailable."""
+    """Let the seal's key sign on each token. Raises TokenUnavailable, and ValueError that names the tokens that
+    fail."""
     seal = hub.services.sealing.seal
     begun = time.perf_counter()
     await seal.key.sign(b"qianda doctor")
@@ -126,7 +127,7 @@ async def _seal_certificate(hub: Hub) -> str:
 
 
 async def _seals(hub: Hub) -> str:
-    """Look at the other seals: those in use whose certificate ends soon are named. Raises ValueError."""
+    """Look at the other seals. Raises ValueError that names those in use whose certificate ends soon."""
     now = hub.services.clock()
     async with hub.database.transaction(EVERYTHING) as tx:
         seals = [seal for seal in await tx.seals.list_all() if seal.key_place is KeyPlace.TOKEN and seal.chain]
@@ -143,7 +144,7 @@ async def _seals(hub: Hub) -> str:
 
 
 async def _authorities(hub: Hub) -> str:
-    """Check all authorities. Raises ValueError that names all that are away."""
+    """Check all authorities. Raises ValueError that names those that cannot be reached."""
     said, away = [], []
     for name, authority in hub.services.signing.authorities.by_name.items():
         try:
@@ -168,7 +169,7 @@ async def _timestamps(hub: Hub) -> str:
 
 
 async def _identity(hub: Hub) -> str:
-    """Name the identity provider. It is not asked: each question is about a person, and costs money."""
+    """Name the identity provider. It is not called, because every call is about a person and costs money."""
     provider = hub.services.signing.real_names
     return f"the roster, then {provider.name} ({provider.method})" if provider else "the school's own roster"
 

@@ -1,4 +1,4 @@
-"""Does each provider answer? Asked side by side, each with a deadline. Nothing is sent to anybody."""
+"""Check whether each provider answers, all at the same time, each with a deadline. No message is sent."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from channels import CannotAsk, Channel, ChannelError, Checkable, Message
 from hub.router.providers import Carrier
 
-# Seconds that a provider has to answer.
+# How many seconds a provider has to answer.
 PROVIDER_TIMEOUT = 10.0
-# Of the numbers that the demo invents: a provider is asked about a message to it that never was.
+# One of the numbers that the demo invents. Providers are asked about a message to it that does not exist.
 NOBODYS_NUMBER = "+8619000000000"
 
 
 async def ask_provider(carrier: Carrier) -> str:
-    """Return what is known of the provider. Raises ValueError with its reason where it does not answer as it should."""
+    """Return what is known of the provider. Raises ValueError with the reason if it does not answer properly."""
     channel = carrier.channel
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT):

@@ -1,7 +1,6 @@
-"""`qianda doctor --records --files`: is every entry of every record, and every stored file, as it was written?
+"""`qianda doctor --records --files`: check that every entry of every record, and every stored file, is unchanged.
 
-It reads all contracts, a few at a time, so that it needs the same memory for a hundred and for a million. The hub may
-run meanwhile.
+All contracts are read, a few at a time, so that memory does not grow with their number. The hub may keep running.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Progress = Callable[[str], None]
 
 
 async def examine_all(hub: Hub, records: bool, files: bool, say: Progress) -> bool:
-    """Check every part, and on demand records and files. Report each finding at once; return whether all is well."""
+    """Check every part, and records and files if asked for. Report each finding at once. Return whether all is well."""
     progress = _now_and_then()
     well = True
     for finding in await examine(hub):
@@ -58,7 +57,7 @@ def _now_and_then() -> Progress:
 
 
 async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
-    """Yield each fault in a record as it is found, and at the end how much was checked."""
+    """Yield each fault in a record as it is found, and at the end how many were checked."""
     contracts = entries = faults = 0
     async for batch in _batches(hub):
         async with hub.database.transaction(EVERYTHING) as tx:
@@ -99,8 +98,8 @@ def _fault(contract: InspectedContract, words: str) -> DoctorFinding:
 async def _numbers(hub: Hub) -> DoctorFinding:
     """Report contract numbers without a contract.
 
-    Nothing else shows that a contract was deleted from all tables, with its record and its head. It is no proof,
-    because an issue that failed half-way leaves a number without a contract as well.
+    This is the only sign that a contract was deleted from all tables, with its record and its head. It is not proof,
+    because an issue that failed half-way also leaves a number without a contract.
     """
     async with hub.database.transaction(EVERYTHING) as tx:
         counted = await Inspection(tx.connection).numbers()
@@ -112,9 +111,9 @@ async def _numbers(hub: Hub) -> DoctorFinding:
 
 
 async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
-    """Yield a fault for each file that a row names and that is missing, or has another hash or length.
+    """Yield a fault for each file that a row names and that is missing, or has the wrong hash or length.
 
-    A version that is the beginning of another file is looked for there.
+    A version that is the beginning of another file is looked up there.
     """
     files = faults = 0
     async for batch in _batches(hub):
@@ -136,15 +135,15 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFin
 
 
 async def _look_at_named(hub: Hub, batch: list[UUID], file: NamedFile) -> str:
-    """Return what is wrong with the file; empty if nothing is, or if no row names it there any more."""
+    """Return what is wrong with the file; empty if nothing is, or if no row names this file any more."""
     words = await _look(hub, file)
     if not words:
         return ""
     async with hub.database.transaction(EVERYTHING) as tx:
         now = await Inspection(tx.connection).files(batch, file.sha256)
-    if not now:  # a prepared file that nobody can sign any more was deleted
+    if not now:  # it was a prepared file that nobody could sign any more, and was deleted
         return ""
-    return words if now[0].file == file.file else await _look(hub, now[0])  # it became a part of another file
+    return words if now[0].file == file.file else await _look(hub, now[0])  # it became part of another file
 
 
 async def _look(hub: Hub, file: NamedFile) -> str:

@@ -1,7 +1,7 @@
-"""`qianda doctor --records`, its second half: is everything still as it was when the hash trees were timestamped?
+"""`qianda doctor --records`, second part: check that records are unchanged since the hash trees were timestamped.
 
-Whoever owns the database can rewrite a record so that its chain is whole, or delete a contract from every table. The
-trees name it: a root has a timestamp of an authority, and each leaf is a record as it was on that day.
+Somebody with all rights on the database can rewrite a record with a valid chain, or delete a contract from every table.
+The trees reveal this: an authority has timestamped each root, and each leaf is a record as it was on that day.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 # On `record_entry`, `evidence_package`, `evidence_addendum`, the two tables of hash trees, the two of renewals, and
 # `hash_tree_receipt`; and the one that keeps the heads of records.
 TRIGGERS = 9
-# Roots without a receipt that are counted.
+# The most roots without a receipt that are counted.
 MAX_NAMED = 1000
 
 
 async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
-    """Yield each fault, and at the end how much was checked."""
+    """Yield each fault, and at the end how many were checked."""
     async with hub.database.transaction(EVERYTHING) as tx:
         trees, triggers = await tx.trees.list_all(), await tx.trees.count_triggers()
     faults = leaves = 0
@@ -41,7 +41,7 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
     if triggers != TRIGGERS:
         faults += 1
         yield DoctorFinding("triggers", False, f"{TRIGGERS - triggers} triggers that keep evidence are switched off")
-    if not faults and (ended := (await plan_renewal(hub.services)).ended):  # it reads every timestamp
+    if not faults and (ended := (await plan_renewal(hub.services)).ended):  # reads every timestamp
         faults += 1
         yield DoctorFinding(
             "timestamps", False, f"{len(ended)} ran out before they were renewed: nothing can renew them"
@@ -100,7 +100,7 @@ def _wrong_timestamps(hub: Hub, tree: StoredTree) -> list[str]:
 
 
 def _less_than_two(hub: Hub, trees: Sequence[StoredTree]) -> str:
-    """Return how many trees have a single timestamp although several services are configured, for the last line."""
+    """Return how many trees have a single timestamp although several services are configured. For the last line."""
     source = hub.services.sealing.timestamps
     few = sum(len(tree.timestamps) == 1 for tree in trees)
     if not few or not isinstance(source, SeveralTimestamps) or len(source.services) == 1:
@@ -109,15 +109,15 @@ def _less_than_two(hub: Hub, trees: Sequence[StoredTree]) -> str:
 
 
 def _is_trusted(hub: Hub, certificate: bytes) -> bool:
-    """Tell whether the trust folder has this certificate: the services of earlier years stay there."""
+    """Tell whether the trust folder has this certificate. The certificates of former services stay there."""
     from qianda.verify.trust import Trust, list_trust_files
 
     return Trust.load(list_trust_files(hub.settings.data / "trust")).pins(certificate)
 
 
 async def _examine_receipts(hub: Hub) -> AsyncIterator[DoctorFinding]:
-    """Yield what each configured notary has given, and what is missing. Each of its receipts has to be for the root
-    that is stored now."""
+    """Yield what each configured notary has confirmed, and what is missing. Each receipt has to be for the root that is
+    stored now."""
     for name, notary in hub.services.sealing.notaries.items():
         async with hub.database.transaction(EVERYTHING) as tx:
             given = await tx.notary_receipts.list_given(name)

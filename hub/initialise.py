@@ -1,7 +1,7 @@
 """`qianda init`: make the keys and certificates of a data folder, and bind folder and database together.
 
-Only this command and the demo make any. Order: keys and certificates in the folder, then the row in the database, last
-the id in the folder. If it is killed in between, it is run again: it uses what exists, and makes nothing twice.
+Only this command and the demo make keys. The order: keys and certificates in the folder, the row in the database, and
+finally the id in the folder. If it is killed in between, run it again: it uses what exists, and makes nothing twice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now)
     """Bind this folder and this database, unless they are bound already. Return what was done, for people.
 
     Raises WrongInstallation, before anything is made, if the database is bound to another folder or holds data that
-    another master key sealed, or if the folder belongs to another database.
+    another master key encrypted, or if the folder belongs to another database.
     """
     if known := await find_binding(owner_dsn):
         await _check_all(settings, known, clock)
@@ -47,13 +47,13 @@ async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now)
             return f"This data folder and this database are bound already (installation {known.installation})."
     else:
         known = await bind(owner_dsn, partial(_make, settings, owner_dsn, clock))
-        _check_keys(settings.data, known)  # if two folders were bound at once, the other one may have been first
+        _check_keys(settings.data, known)  # if two folders were bound at the same time, the other one may have won
     _write_id(settings.data, known)
     return f"This data folder and this database are bound now: installation {known.installation}."
 
 
 async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
-    """Store the root and the seal that the configuration has now, and make those that are missing in the folder.
+    """Store the present root and seal of the configuration, and make those that are missing in the folder.
 
     Raises WrongInstallation unless the folder has the master key of this database.
     """
@@ -74,7 +74,8 @@ async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> s
 
 
 async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
-    """Make keys and certificates for a new binding. What the folder has is used: it may be from an earlier version.
+    """Make keys and certificates for a new binding. Existing ones in the folder are used: an earlier version may have
+    made them.
 
     Raises WrongInstallation.
     """
@@ -87,7 +88,7 @@ async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
 
 
 async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str]:
-    """Make what is missing, and return the fingerprints of root and seal."""
+    """Make the missing ones, and return the fingerprints of root and seal."""
     async with one_at_a_time(settings):
         make_token(settings)
         token = open_token(settings, clock)
@@ -112,7 +113,7 @@ async def _seal(settings: Settings, clock: Clock) -> bytes:
 
 async def _check_free(data: Path, owner_dsn: str) -> None:
     """Raise WrongInstallation if the folder's key cannot read the database's data, or the folder belongs to another
-    one."""
+    database."""
     _check_unused(data, await oldest_sealed(owner_dsn))
 
 
@@ -139,7 +140,7 @@ def _opens(keys: Keys, sealed: bytes, name: bytes) -> bool:
 
 
 async def _check_all(settings: Settings, known: Binding, clock: Clock) -> None:
-    """Check what every start checks, except that a folder with the right keys may still lack its id.
+    """Check the same as every start, except that a folder with the right keys may still lack its id.
 
     Raises WrongInstallation.
     """

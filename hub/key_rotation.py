@@ -1,11 +1,11 @@
-"""`qianda keys rotate` and `check`: a new key for sealed columns, while the hub works.
+"""`qianda keys rotate` and `check`: replace the key for encrypted columns, while the hub runs.
 
-1. A key is made in the folder `keys`, and becomes current in the database: from then on it seals.
-2. Every value that another key has sealed is sealed anew, a transaction for each batch.
-3. What transactions that began before 1 have written meanwhile is sealed anew as well.
-4. The keys before are retired: their files move to `keys/retired`, and values that bear no key's id are refused.
+1. A key is made in the folder `keys`, and becomes current in the database: from then on it encrypts.
+2. Every value that was encrypted with another key is encrypted anew, one transaction for each batch.
+3. This is repeated for values written by transactions that began before step 1.
+4. The former keys are retired: their files move to `keys/retired`, and values without a key's id are refused.
 
-Killed anywhere it is run again, and goes on.
+If it is killed at any point, run it again, and it continues.
 """
 
 from __future__ import annotations
@@ -31,25 +31,26 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ACTOR = "command-line"
-# Seconds. A process that seals outside of transactions knows the new key by then: see `Database.know_sealing_key`.
+# Seconds, after which a process that encrypts outside transactions knows the new key: see `Database.know_sealing_key`.
 SWITCH_TIMEOUT = 2 * SEALING_KEY_KNOWN_FOR
-# Seconds to wait for transactions and rows that somebody holds.
+# Seconds to wait for transactions, and for rows that are locked.
 HELD_TIMEOUT = 120.0
 POLL_INTERVAL = 0.1
-# Called with a column and how many of its values were done.
+# Called with a column and the number of its values that are done.
 Progress = Callable[[EncryptedColumn, int], None]
 
 
 def prepare_key(keys: Keys) -> str:
-    """Make the next key without using it, so that it can be copied to other hosts first; return its id."""
+    """Make the next key without using it yet, so that it can be copied to other hosts first. Return its id."""
     assert keys.folder is not None
     return make_sealing_key(keys.folder)
 
 
 async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, EncryptionFaults]:
-    """Rotate to a key that was prepared, or to a new one; or go on with a rotation. Return the current key's id.
+    """Rotate to a prepared key or a new one, or continue a rotation. Return the current key's id and the faults.
 
-    With faults nothing was retired. `owner`: as the role `owner`. Raises BadInput while another rotation runs.
+    If there are faults, no key was retired. `owner`: the database as the role `owner`. Raises BadInput while another
+    rotation runs.
     """
     folder = _folder(owner)
     async with _alone(owner.dsn):
@@ -70,7 +71,7 @@ async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, Encrypt
 
 
 async def check_encrypted(database: Database, progress: Progress) -> EncryptionFaults:
-    """Open every sealed value, and name those that do not open. The hub may be at work."""
+    """Decrypt every encrypted value, and return those that cannot be decrypted. The hub may keep running."""
     found = EncryptionFaults()
     for column in ENCRYPTED_COLUMNS:
         after: tuple[object, ...] = ()
@@ -114,7 +115,7 @@ async def _alone(dsn: str) -> AsyncIterator[None]:
 
 
 def _next_key(folder: Path, keys: list[EncryptionKeyEntry]) -> str:
-    """Return the id of a key in the folder that the database does not know: prepared, or made just before a kill."""
+    """Return the id of a key in the folder that the database does not know: prepared, or left by a killed rotation."""
     begin, end = SEALING_FILES.split("{}")
     lying = {path.name.removeprefix(begin).removesuffix(end) for path in folder.glob(SEALING_FILES.format("*"))}
     unused = sorted(lying - {key.id for key in keys})
@@ -139,7 +140,7 @@ async def _record(tx: Transaction, kind: str, key: str) -> None:
 
 
 async def _reseal_all(owner: Database, progress: Progress) -> EncryptionFaults:
-    """Seal every value anew that needs it; return those that cannot be opened."""
+    """Encrypt every value anew that needs it. Return those that cannot be decrypted."""
     found = EncryptionFaults()
     for column in ENCRYPTED_COLUMNS:
         deadline = time.monotonic() + HELD_TIMEOUT
@@ -151,8 +152,8 @@ async def _reseal_all(owner: Database, progress: Progress) -> EncryptionFaults:
                 found.names += faults
                 break
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"{left} rows of {column.table} are held by others: run it again")
-            await asyncio.sleep(POLL_INTERVAL)  # until somebody lets go of the rest
+                raise DatabaseUnavailable(f"{left} rows of {column.table} are locked by others: run it again")
+            await asyncio.sleep(POLL_INTERVAL)  # until the remaining locks are released
     return found
 
 
@@ -170,7 +171,7 @@ async def _pass_over(owner: Database, column: EncryptedColumn, progress: Progres
 
 
 async def _outlive(owner: Database, before: set[str], moment: float) -> None:
-    """Wait until these transactions have ended, and this moment has passed. Raises DatabaseUnavailable."""
+    """Wait until these transactions have ended and this moment has passed. Raises DatabaseUnavailable."""
     deadline = time.monotonic() + HELD_TIMEOUT
     while before or time.monotonic() < moment:
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""What this process counts and times, for `/metrics`. No label holds anything that a request or a person chose freely.
+"""Count and time what this process does, for `/metrics`. No label may hold free text from a request or a person.
 
-Metrics of one process start anew with it, which Prometheus expects of counters. What the database knows is read by
-`hub.operator_metrics` when it is asked.
+The counters of a process start at zero with it, as Prometheus expects. Figures from the database are read by
+`hub.operator_metrics` on request.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from enum import StrEnum
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REGISTRY = CollectorRegistry()
-# Methods that are counted by name. A client may send any other word as a method, so those share one label.
+# Methods that are counted by name. A client may send any other word as a method; those share one label.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"
 
 
 class SecurityEvent(StrEnum):
-    """Something that an attacker causes as well, now and then: one is nothing, many of them are a sign."""
+    """Something that can happen innocently or through an attacker. One event means nothing, many of them are a sign."""
 
     LOGIN_FAILED = "login-failed"
     LOGIN_LOCKED = "login-locked"
@@ -34,16 +34,16 @@ class SecurityEvent(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """What became of a call of a messaging provider."""
+    """The outcome of a call to a messaging provider."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """It refuses this message: the number, the text."""
+    """The provider refuses this message because of the number or the text."""
     UNKNOWN = "unknown"
-    """Nobody knows whether it took the message."""
+    """It is not known whether the provider took the message."""
     NOT_NOW = "not-now"
     ACCOUNT = "account"
-    """It refuses us: the credential (HTTP 401 or 403), the account, the sender."""
+    """The provider refuses us: the credential (HTTP 401 or 403), the account, the sender."""
 
 
 ProcessCollector(registry=REGISTRY)
@@ -107,8 +107,8 @@ def begin_provider_series(providers: Iterable[str]) -> None:
 def count_request(method: str, route: str, status: int, seconds: float | None) -> None:
     """Count a request.
 
-    `route`: the pattern, never the path, which may hold a ticket. `seconds`: None for a stream, which is open as long
-    as somebody looks at its page.
+    `route`: the pattern, never the path, which may contain a ticket. `seconds`: None for a stream, which stays open as
+    long as its page.
     """
     known = method if method in METHODS else OTHER_METHOD
     HTTP_REQUESTS.labels(known, route, str(status)).inc()

@@ -1,4 +1,4 @@
-"""Who may read `/metrics`: whoever has the credential for metrics alone; without one, this machine."""
+"""Decide who may read `/metrics`: holders of the credential for metrics; if none is configured, only this machine."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from pathlib import Path
 from hub.settings import Settings
 
 MIN_TOKEN_CHARACTERS = 16
-# A request with one of these came through a proxy, so its peer is not who asks. RFC 7239, RFC 9110 7.6.3, and usage.
+# A request with one of these headers came through a proxy, so its peer is not the client. RFC 7239, RFC 9110 7.6.3.
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 
 
 @dataclass(frozen=True)
 class MetricsAccess:
-    """The rule for `/metrics`. `digest`: SHA-256 of the credential; None without one."""
+    """The rule for `/metrics`. `digest`: SHA-256 of the credential; None if there is none."""
 
     digest: bytes | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> MetricsAccess:
-        """Raises ValueError for a credential that is too short or not ASCII, OSError for a file that cannot be read."""
+        """Return the configured rule. Raises ValueError for a credential that is too short or not ASCII, OSError for an
+        unreadable file."""
         token = settings.metrics_token.get_secret_value()
         if settings.metrics_token_file is not None:
             if token:
@@ -45,7 +46,7 @@ class MetricsAccess:
         if self.digest is None:
             return _is_this_machine(peer) and not any(name in headers for name in FORWARDED)
         scheme, _, token = headers.get("Authorization", "").partition(" ")
-        # Digests, so that neither the length nor the beginning of the credential shows in the time.
+        # Digests are compared, so that the time reveals neither the length nor the beginning of the credential.
         return scheme.lower() == "bearer" and hmac.compare_digest(_digest(token.strip()), self.digest)
 
 

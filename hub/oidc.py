@@ -1,7 +1,7 @@
-"""Staff log in at the school's own login service: OpenID Connect Core 1.0, authorization code with PKCE (RFC 7636).
+"""Let staff log in at the school's own login service: OpenID Connect Core 1.0, authorization code with PKCE (RFC 7636).
 
-Nothing of ours depends on an answer and nothing is written before one, so no call has an attempt row and none is
-repeated: whoever's login failed clicks again, or takes the password.
+A call changes nothing here, so it has no attempt row. It is not repeated: somebody whose login fails clicks again, or
+uses the password.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from hub.bounded_read import read_limited
 from hub.errors import LoginProviderAway, ProviderLoginRefused
 from hub.settings import OidcSettings
 
-if TYPE_CHECKING:  # imported with the first login: workers need none of it
+if TYPE_CHECKING:  # imported at the first login, because workers do not need it
     from joserfc.jwk import KeySet
 
 MAX_ANSWER_BYTES: Final = 256 * 1024
-# How long the service's own description and its keys are taken as they were.
+# How long the service's metadata and its keys are cached.
 METADATA_LIFE: Final = timedelta(minutes=10)
-# How far its clock may differ from ours.
+# How far the service's clock may differ from ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
-# Signatures with a public key alone; never `none`, and no shared secret.
+# Only signatures with a public key; never `none`, and no shared secret.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SCOPE: Final = "openid email"
 
 
 @dataclass(frozen=True)
 class OidcLogin:
-    """One login under way, all from the secret that its browser holds: nobody else can finish it."""
+    """One login in progress. All its values come from the secret that its browser holds, so nobody else can finish
+    it."""
 
     secret: str = field(repr=False)
 
@@ -59,7 +60,7 @@ class OidcLogin:
 
 @dataclass(frozen=True)
 class ProvenLogin:
-    """Whom the service has let in. `mail`: empty unless the service says that it was verified."""
+    """The identity that the service has confirmed. `mail`: empty unless the service says that it was verified."""
 
     issuer: str
     subject: str
@@ -85,7 +86,7 @@ class OidcProvider:
         self._keys: KeySet | None = None
 
     async def begin(self, login: OidcLogin, callback: str) -> str:
-        """Return the address at the service to which the browser goes. Raises LoginProviderAway."""
+        """Return the service's address to which the browser is sent. Raises LoginProviderAway."""
         from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -105,7 +106,8 @@ class OidcProvider:
         )
 
     async def finish(self, login: OidcLogin, code: str, callback: str) -> ProvenLogin:
-        """Return whom the service has let in with this code. Raises LoginProviderAway, ProviderLoginRefused."""
+        """Return the identity that the service confirms for this code. Raises LoginProviderAway,
+        ProviderLoginRefused."""
         metadata = await self._read_metadata()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback}
         form |= {"code_verifier": login.verifier}
@@ -125,7 +127,7 @@ class OidcProvider:
         return await self._check(login, str(tokens.get("id_token", "")), str(tokens.get("access_token", "")))
 
     async def _check(self, login: OidcLogin, id_token: str, access_token: str) -> ProvenLogin:
-        """Raise ProviderLoginRefused unless the token is of the service, for us, for this login, and fresh."""
+        """Raise ProviderLoginRefused unless the token is from the service, for us, for this login, and recent."""
         from authlib.oidc.core import CodeIDToken
         from joserfc.errors import JoseError
 
@@ -151,7 +153,7 @@ class OidcProvider:
         return ProvenLogin(issuer, subject, str(mail) if verified else "")
 
     async def _decode(self, id_token: str) -> Any:
-        """Check the signature. Keys that the service has changed meanwhile are read once more."""
+        """Check the signature. If the service has changed its keys in the meantime, they are read once more."""
         from joserfc import jwt
         from joserfc.errors import BadSignatureError, InvalidKeyIdError
 
@@ -173,7 +175,7 @@ class OidcProvider:
         return self._keys
 
     async def _read_metadata(self) -> _Metadata:
-        """Return what the service says of itself (OpenID Connect Discovery 1.0). Raises LoginProviderAway."""
+        """Return the service's metadata (OpenID Connect Discovery 1.0). Raises LoginProviderAway."""
         from authlib.oidc.discovery import OpenIDProviderMetadata, get_well_known_url
 
         if self._metadata and self._clock() - self._metadata.read_at < METADATA_LIFE:
@@ -199,7 +201,7 @@ class OidcProvider:
         return self._metadata
 
     async def _ask(self, method: str, address: str, **content: Any) -> tuple[int, dict[str, Any]]:
-        """Ask once; return status and answer. Raises LoginProviderAway."""
+        """Make one call. Return status and answer. Raises LoginProviderAway."""
         deadline = aiohttp.ClientTimeout(total=self.options.deadline)
         try:
             async with self._http.request(

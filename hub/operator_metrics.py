@@ -1,6 +1,6 @@
-"""The metrics of a hub as Prometheus reads them: of the whole hub (`serve`), and of one worker (`work`).
+"""Render the metrics for Prometheus: those of the whole hub (`serve`), and those of one worker (`work`).
 
-What the database knows is the same wherever it is asked, so `serve` alone says it, and rules take the `max` of it.
+Figures from the database would be the same everywhere, so only `serve` reports them. Rules take their `max`.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ log = structlog.get_logger()
 
 
 async def render_hub_metrics(hub: Hub) -> bytes:
-    """Return the metrics of the whole hub, with those of this process."""
+    """Return the metrics of the whole hub, including those of this process."""
     async with hub.database.transaction(EVERYTHING) as tx:
         figures = [*await _list_figures(tx), *await _list_queues(hub, tx), *await _list_providers(hub, tx)]
     return _render([*figures, *_list_process_metrics(hub)])
 
 
 def render_process_metrics(hub: Hub, more: Iterable[Metric] = ()) -> bytes:
-    """Return the metrics of this process alone."""
+    """Return the metrics of this process only."""
     return _render([*_list_process_metrics(hub), *more])
 
 
 class _Collected:
-    """The collector of metrics that were built already."""
+    """A collector for metrics that are already built."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = list(metrics)
@@ -65,7 +65,7 @@ def _render(metrics: Iterable[Metric]) -> bytes:
 
 
 def gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    """Return a gauge with one label, and its value for each value of the label."""
+    """Return a gauge with one label, and one value for each value of the label."""
     family = GaugeMetricFamily(f"qianda_{name}", about, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
@@ -90,7 +90,7 @@ async def _list_figures(tx: Transaction) -> list[Metric]:
 
 async def _list_queues(hub: Hub, tx: Transaction) -> list[Metric]:
     lags = await tx.figures.list_lags(tx.now, tx.planning_now)
-    if not hub.services.messaging.addressees:  # alerts are sent to nobody, and stay due
+    if not hub.services.messaging.addressees:  # without addresses, alerts are not sent, and stay due
         lags = [each for each in lags if each.queue != "alert"]
     waiting = GaugeMetricFamily(
         "qianda_queue_due", "Entries of a queue that are due, of each kind at most 1000", labels=["queue", "kind"]
@@ -153,7 +153,7 @@ def _health_share(carrier: Carrier, health: Health | None, now: datetime) -> flo
     return health.compute_weight(weight, now) / weight if health else 1.0
 
 
-# ---- of this process
+# ---- those of this process
 
 
 def _list_process_metrics(hub: Hub) -> list[Metric]:
@@ -179,8 +179,8 @@ def _list_process_metrics(hub: Hub) -> list[Metric]:
 
 
 def list_certificate_ends(hub: Hub) -> dict[str, datetime]:
-    """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps, authorities,
-    and of the TLS of the proxy, if it is configured and can be read."""
+    """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps and authorities,
+    and of the proxy's TLS, if its file is configured and can be read."""
     services = hub.services
     chains = {
         "seal": services.sealing.seal.chain,
@@ -199,7 +199,7 @@ def _end_of(certificate: bytes) -> datetime:
 
 
 def _tls_end(hub: Hub) -> datetime | None:
-    """Read the file each time, since whoever renews it tells nobody."""
+    """Return when the TLS certificate ends. The file is read each time, because its renewal is not announced."""
     path = hub.settings.tls_certificate
     if path is None:
         return None

@@ -1,6 +1,6 @@
 """Connect the configured channels, chats, authorities, notaries, identity providers, attestors and the remote seal.
 
-Each comes from its own file: a new one is one file and one entry.
+Each one is in its own file: a new one needs one file and one entry in the configuration.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from hub.settings import CARRIERS, ChannelSettings
 from hub.store.messaging.outbox import OutboxLedger
 from hub.store.transaction import Database
 
-# The value of `kind` in `[seal]` while the seal's key is on the token, which is the default.
+# The value of `kind` in `[seal]` if the seal's key is on the token, which is the default.
 ON_THE_TOKEN = "token"
 # The name of the school's own roster, which needs no entry in the configuration.
 ROSTER = "roster"
-# The end of an option's name that makes it a file: `auth_token_file` names a file that holds `auth_token`. So the
+# With this ending, an option's name means a file: `auth_token_file` names a file that holds `auth_token`. So the
 # configuration need not contain secrets.
 SECRET_FILE = "_file"
 OUTBOX_RATE = 1000.0
@@ -44,9 +44,9 @@ Plugin = TypeVar("Plugin")
 class PluginKind(Generic[Context, Plugin]):
     """A kind of plug-in.
 
-    `section`: its section in the configuration. `package`: has a module with a function `connect` for each kind.
-    `noun`: its name in errors. `reserved`: a name that no entry may have. `secrets`: options may be in files of their
-    own.
+    `section`: its section in the configuration. `package`: the package with a module for each kind, which has a
+    function `connect`. `noun`: its name in errors. `reserved`: a name that no entry may have. `secrets`: options may be
+    in files of their own.
     """
 
     section: str
@@ -66,14 +66,14 @@ IDENTITIES = PluginKind[identities.IdentityContext, identities.IdentityProvider]
 )
 NOTARIES = PluginKind[notaries.NotaryContext, notaries.Notary]("notaries", "hub.notaries", "notary")
 SEALS = PluginKind[tokens.TokenContext, Awaitable[tokens.RemoteKey]]("seal", "hub.tokens", "remote service")
-# No secrets: `status_file` of android_key is a path, and its file is read again whenever it is due.
+# Not for secrets: `status_file` of android_key is a path, and its file is read again whenever it is due.
 ATTESTORS = PluginKind[attestations.AttestationContext, attestations.Attestor](
     "attestations", "hub.attestations", "attestor", secrets=False
 )
 
 
 def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[str, Any], place: Context) -> Plugin:
-    """Connect one configured entry. `kind` names the module, by default the entry's name does.
+    """Connect one configured entry. Its `kind` names the module; the default is the entry's name.
 
     Raises ValueError that names the entry and what is wrong with it.
     """
@@ -112,7 +112,7 @@ def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carr
 
 
 class DatabaseLedger:
-    """The outbox's own ledger, which is committed separately from the transaction that sends."""
+    """The outbox's own ledger. It is committed separately from the transaction that sends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -127,13 +127,13 @@ class DatabaseLedger:
 
 
 def demo_outbox(place: ChannelContext) -> list[Carrier]:
-    """Return the demo's providers: every channel is the outbox."""
+    """Return the demo's providers, in which the outbox serves every channel."""
     channel = import_module("channels.outbox").connect({}, place)
     return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
 
 
 def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
-    """Raise TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
+    """Raise TemplateFailed with all reasons why a configured provider would refuse or cut one of our messages."""
     if found := find_message_faults(carriers, renderer.templates, renderer.longest_addresses):
         raise TemplateFailed("\n".join(["These messages could not be sent:", *found]))
 
@@ -147,12 +147,12 @@ async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> toke
     if kind != ON_THE_TOKEN:
         return await connect_plugin(SEALS, kind, entry, place)
     if options := entry.keys() - {"kind"}:
-        raise ValueError(f"seal.{min(options)}: what belongs to the token stands in the section [token]")
+        raise ValueError(f"seal.{min(options)}: options of the token belong to the section [token]")
     return None
 
 
 def _with_secrets(options: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the options; one whose name ends in `_file` is replaced by the content of that file. Raises ValueError."""
+    """Return the options. One whose name ends in `_file` is replaced by the content of that file. Raises ValueError."""
     read = {}
     for key, value in options.items():
         if not key.endswith(SECRET_FILE):

@@ -1,4 +1,4 @@
-"""Calls of services that speak JSON over HTTP; the configuration maps their fields.
+"""Call services that speak JSON over HTTP. The configuration maps their fields.
 
     [authorities.NAME.enrol]
     path = "/certificates"
@@ -25,12 +25,13 @@ from hub.bounded_read import read_limited
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
-# Statuses by which a service refuses what was asked. All others are about our access, or about the service itself.
+# Statuses with which a service refuses a request. All others concern our access, or the service itself.
 DECIDED: Final = frozenset({400, 404, 409, 422})
 
 
 class NotServed(Exception):
-    """The service is away, refuses our access, or gave an unreadable answer. The message contains no personal data."""
+    """The service cannot be reached, refuses our access, or gave an unreadable answer. The message has no personal
+    data."""
 
 
 class DecidedNo(Exception):
@@ -40,8 +41,8 @@ class DecidedNo(Exception):
 class ServiceOptions(BaseModel):
     """Options of every service.
 
-    `headers` may contain `{secret}`, which stands for `secret`; that is best kept in a file (`secret_file`).
-    `deadline`: seconds for a whole call.
+    `headers` may contain `{secret}`, which is replaced by `secret`; the secret is best kept in a file (`secret_file`).
+    `deadline`: seconds for one whole call.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,10 +54,10 @@ class ServiceOptions(BaseModel):
 
 
 class CallOptions(BaseModel):
-    """One call. A text in `body` may contain blanks like `{name}`; `{days:number}` alone becomes a number.
+    """One call. A text in `body` may contain placeholders like `{name}`; `{days:number}` alone becomes a number.
 
-    `success`: fields that must have one of these values. `refused`: fields whose values mean a refusal; without it a
-    status of `DECIDED` does. `code`: the field whose value is shown in errors.
+    `success`: fields that must have one of these values. `refused`: fields whose values mean a refusal; if it is empty,
+    a status of `DECIDED` means one. `code`: the field whose value is shown in errors.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,11 +71,11 @@ class CallOptions(BaseModel):
     code: str = "code"
 
     def check_blanks(self, known: Collection[str]) -> None:
-        """Raise ValueError for a blank that has no value."""
+        """Raise ValueError for a placeholder that has no value."""
         texts = [self.path, *(value for value in self.body.values() if isinstance(value, str))]
         unknown = {blank[0] for text in texts for blank in _BLANK.findall(text)} - set(known)
         if unknown:
-            raise ValueError(f"{{{sorted(unknown)[0]}}} is not known here: there are {', '.join(sorted(known))}")
+            raise ValueError(f"{{{sorted(unknown)[0]}}} is not known here; known are {', '.join(sorted(known))}")
 
 
 class JsonService:
@@ -82,7 +83,7 @@ class JsonService:
         self._http, self._options = http, options
 
     async def call(self, call: CallOptions, blanks: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return the answer of a call that succeeded. Raises NotServed, DecidedNo."""
+        """Return the answer of a successful call. Raises NotServed, DecidedNo."""
         status, data = await self._ask(call, blanks)
         code = _CODE_WORD.fullmatch(str(found(data, call.code)))
         said = f"status {status}" + (f", {code[0]}" if code else "")
@@ -113,7 +114,7 @@ class JsonService:
                 text = await read_limited(response.content, MAX_ANSWER_BYTES, NotServed)
                 return response.status, _object(text, response.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            # These messages may contain the address with personal data: only the class name is passed on.
+            # These messages may contain the address with personal data, so only the class name is passed on.
             raise NotServed(f"no answer: {type(error).__name__}") from None
 
     def _headers(self) -> dict[str, str]:
@@ -134,7 +135,8 @@ def found(data: Any, path: str) -> Any:
 
 
 def explained(error: ValidationError, entry: str) -> ValueError:
-    """Return an error that says what is wrong with a configured entry, without its values, which may be secrets."""
+    """Return an error that says what is wrong with a configured entry, without its values, because they may be
+    secrets."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
 

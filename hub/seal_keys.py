@@ -1,7 +1,7 @@
-"""The key of the school's seal: the configured one of the token, or one that was brought in a file (PKCS#12).
+"""Find the key of the school's seal: the configured one on the token, or one imported from a file (PKCS#12).
 
-A key that was brought has a label of its own, made of its public part, so that the seal's certificate alone says which
-key signs: there is one file to change when the seal changes.
+An imported key gets a label made from its public part. So the seal's certificate alone determines which key signs, and
+there is one file to change when the seal changes.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info
 
 BROUGHT_LABEL = "seal-{}"
-# In the folder `authority`: a brought key that the token does not take, encrypted under the master key.
+# In the folder `authority`: an imported key that the token does not accept, encrypted with the master key.
 SOFTWARE_KEY_FILE = "{}.key.sealed"
 
 
 def certified_key(certificate: bytes) -> bytes:
-    """Return the public key (SPKI, DER) that a certificate (DER) is for."""
+    """Return the public key (SPKI, DER) of a certificate (DER)."""
     spki = x509.load_der_x509_certificate(certificate).public_key()
     return spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def is_brought(key: SigningKey) -> bool:
-    """Return whether a key was brought in a file: where that file was, copies may be."""
+    """Return whether a key was imported from a file, of which copies may exist."""
     return key.label == brought_label(key.spki)
 
 
@@ -51,9 +51,9 @@ def brought_label(spki: bytes) -> str:
 
 
 async def find_seal_key(settings: Settings, token: SeveralTokens, certificate: bytes) -> SigningKey | None:
-    """Return the key that the seal's certificate is for; None if there is none.
+    """Return the key that belongs to the seal's certificate; None if there is none.
 
-    Raises TokenUnavailable, and WrongInstallation for a key that another master key encrypted.
+    Raises TokenUnavailable, and WrongInstallation for a key that was encrypted with another master key.
     """
     own, spki = await token.key(settings.token.seal_key), certified_key(certificate)
     if own.spki == spki:
@@ -67,10 +67,10 @@ async def find_seal_key(settings: Settings, token: SeveralTokens, certificate: b
 
 
 async def keep_brought_key(settings: Settings, token: SeveralTokens, key: SealingPrivateKey) -> SigningKey:
-    """Import a key into the token, or where that takes none of its kind, keep it encrypted. Doing it again changes
-    nothing.
+    """Import a key into the token; if the token does not accept this kind of key, keep it encrypted. It can be
+    repeated.
 
-    Raises TokenUnavailable if the token is away: then nothing is kept.
+    Raises TokenUnavailable if the token cannot be reached; then the key is not kept.
     """
     label = brought_label(public_key_info(key))
     if stored := await token.import_key(label, key):

@@ -1,8 +1,8 @@
-"""The certificate of the school's seal, asked for, installed, renewed, looked at: for a key that stays on its token, or
-for one that is brought with it (PKCS#12).
+"""Request, install, renew and inspect the certificate of the school's seal. Its key stays on its token, or is imported
+with the certificate (PKCS#12).
 
-Where another certificate takes the old one's place, the file comes first, then the row in the database: killed in
-between, every start is refused until `qianda init --renew`, which says so.
+When a new certificate replaces the old one, the file is written first, then the row in the database. If it is killed in
+between, every start is refused, with the advice to run `qianda init --renew`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ UNCHANGED = "This certificate is the seal's already. Nothing was changed."
 
 @dataclass(frozen=True)
 class SealStatus:
-    """What can be said of the seal. `said`: the word and the reason that `qianda verify` gives for "exclusively owned",
-    where the authority above is trusted."""
+    """The state of the seal. `said`: the word and the reason that `qianda verify` gives for "exclusively owned", if the
+    authority above is trusted."""
 
     subject: str
     issuer: str
@@ -84,9 +84,9 @@ def seal_status(hub: Hub) -> SealStatus:
 
 
 async def request_seal(settings: Settings, clock: Clock = utc_now) -> bytes:
-    """Return a PKCS#10 request (PEM) for the key of the seal that was made on the token, signed by it there.
+    """Return a PKCS#10 request (PEM) for the seal's key on the token, signed with that key.
 
-    Raises BadInput where the key is at a signing service.
+    Raises BadInput if the key is at a signing service.
     """
     async with _opened(settings, clock) as (_, token):
         key = await token.key(settings.token.seal_key)
@@ -96,10 +96,10 @@ async def request_seal(settings: Settings, clock: Clock = utc_now) -> bytes:
 async def install_seal(
     settings: Settings, owner_dsn: str, files: Sequence[tuple[str, bytes]], clock: Clock = utc_now
 ) -> str:
-    """Check the certificates in these files, by name, put the chain down and bind the database to it.
+    """Check the certificates in these files (by name), install the chain and bind the database to it.
 
-    They are for the key that was made on the token, or for the seal's present key. Returns what was done, for people.
-    Raises what `accept_certificate` raises, having changed nothing.
+    They have to be for the key that was made on the token, or for the seal's present key. Return what was done, as a
+    sentence. Raises as `accept_certificate` does; then nothing was changed.
     """
     async with _opened(settings, clock) as (pki, token):
         certificates = read_certificates(files)
@@ -116,7 +116,7 @@ async def install_seal(
 
 @dataclass(frozen=True)
 class Pkcs12File:
-    """A file with a key and its certificates, and certificates above them that it may lack, by their files' names."""
+    """A file with a key and its certificates, and files with certificates above them, which it may lack, by name."""
 
     name: str
     data: bytes = field(repr=False)
@@ -124,14 +124,14 @@ class Pkcs12File:
     above: Sequence[tuple[str, bytes]] = ()
 
     def read(self) -> Pkcs12Content:
-        """Return the key, with the certificates of all files. Raises BadInput."""
+        """Return the key, and the certificates from all files. Raises BadInput."""
         content = read_pkcs12(self.name, self.data, self.password)
         return replace(content, certificates=(*content.certificates, *read_certificates(self.above)))
 
 
 async def check_pkcs12(file: Pkcs12File, own_root: bytes, now: datetime) -> tuple[Pkcs12Content, tuple[bytes, ...]]:
-    """Return what the file holds, and the chain of its key's certificate. Raises BadInput, and what
-    `accept_certificate` raises."""
+    """Return the content of the file, and the chain of its key's certificate. Raises BadInput, and as
+    `accept_certificate` does."""
     content = file.read()
     spki = public_key_info(content.key)
     if spki not in {certified_key(each) for each in content.certificates}:
@@ -140,16 +140,16 @@ async def check_pkcs12(file: Pkcs12File, own_root: bytes, now: datetime) -> tupl
 
 
 async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File, clock: Clock = utc_now) -> str:
-    """Import the key of the file into the token, or keep it encrypted where that takes none, and let its certificate be
-    the seal's.
+    """Import the key in the file into the token, or keep it encrypted if the token does not accept it, and make its
+    certificate that of the seal.
 
-    Returns what was done, for people. Raises what `check_pkcs12` raises, having changed nothing.
+    Return what was done, as a sentence. Raises as `check_pkcs12` does; then nothing was changed.
     """
     async with _opened(settings, clock) as (pki, token):
         content, chain = await check_pkcs12(file, pki.authority.root, clock())
         if chain == pki.seal_chain:
             return UNCHANGED
-        # The key first: killed in between, it lies there unused.
+        # The key is kept first. If it is killed afterwards, the key is there but unused.
         async with one_at_a_time(settings):
             await keep_brought_key(settings, token, content.key)
             put_seal_down(settings, chain)
@@ -157,9 +157,10 @@ async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File, c
 
 
 async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
-    """Have the built-in authority certify the seal's key anew, and bind the database to that certificate.
+    """Have the built-in authority renew the certificate of the seal's key, and bind the database to the new
+    certificate.
 
-    Returns what was done, for people. Raises BadInput where an outside authority issued the seal's certificate.
+    Return what was done, as a sentence. Raises BadInput if an outside authority issued the seal's certificate.
     """
     async with _opened(settings, clock) as (pki, _):
         if pki.seal_chain[-1] != pki.authority.root:

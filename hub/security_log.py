@@ -1,7 +1,7 @@
-"""The log of security events: a line with a keyed hash of the address, and a count.
+"""Log and count security events: one line each, with a keyed hash of the address.
 
-The hash is the same for one address, so that a burst shows; whoever has the log alone cannot find the address by trying
-all of them.
+The same address always gets the same hash, so that a burst is visible. With the log alone, nobody can find the address
+by trying all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import structlog
 from hub.measures import SECURITY_EVENTS, SecurityEvent
 from hub.store.kernel.cipher import Cipher
 
-# Characters of a hash in hex. Two addresses of a school's traffic practically never share one.
+# Hexadecimal characters of a hash. With this many, two addresses in a school's traffic practically never collide.
 HASH_CHARACTERS = 16
 # In place of a hash, for a request from this machine.
 THIS_MACHINE = "this-machine"
@@ -26,5 +26,5 @@ def log_security_event(cipher: Cipher, event: SecurityEvent, address: str | None
 
 
 def hash_value(cipher: Cipher, kind: str, value: str) -> str:
-    """Return a keyed hash of a value that must not stand in a log."""
+    """Return a keyed hash of a value that must not be in a log."""
     return cipher.found_by(f"log-{kind}", value).hex()[:HASH_CHARACTERS]

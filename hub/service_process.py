@@ -1,4 +1,4 @@
-"""The web or a worker in a process of its own, until told to stop or until its supervisor is gone."""
+"""Run the web or a worker in its own process, until it is told to stop or its supervisor is gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 def run_job(job: ServiceJob, lifeline: Connection) -> None:
     """Run the job in its own process, until told to stop or until the supervisor is gone."""
     quiet_logs()
-    settings: Settings = pickle.loads(job.settings)  # noqa: S301 - packed by the command that started us
+    settings: Settings = pickle.loads(job.settings)  # noqa: S301 - pickled by the command that started this process
     database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()
     try:
         with database, asyncio.Runner(loop_factory=_loop_factory(job)) as runner:
@@ -39,10 +39,10 @@ def run_job(job: ServiceJob, lifeline: Connection) -> None:
 
 
 def _loop_factory(job: ServiceJob) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes the event loop, None for asyncio's own.
+    """Return the factory of the event loop; None for asyncio's own.
 
-    uvloop takes a tenth off a worker's CPU time. The web stays with asyncio: `hub.web.slow_clients` changes options of
-    client sockets and shuts them down, which uvloop's sockets do not allow.
+    uvloop saves a tenth of a worker's CPU time. The web keeps asyncio's loop, because `hub.web.slow_clients` changes
+    options of client sockets and shuts them down, which uvloop's sockets do not allow.
     """
     if job.kind == "web":
         return None
@@ -79,9 +79,9 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
 
 
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
-    """Stop the job, and end the process after STOP_TIMEOUT at the latest.
+    """Stop the job, and end the process after at most STOP_TIMEOUT.
 
-    Nothing is ever sent through the pipe: if it is readable, its other end is closed.
+    Nothing is ever sent through the pipe, so if it is readable, its other end is closed.
     """
     loop.remove_reader(lifeline.fileno())
     stop.set()
@@ -101,5 +101,5 @@ def quiet_logs() -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,  # binding a logger anew for each line costs as much as writing the line
+        cache_logger_on_first_use=True,  # binding a logger for each line would cost as much as writing the line
     )

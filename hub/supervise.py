@@ -1,6 +1,6 @@
-"""The program of a supervisor: read the plan that `hub.supervisor.become_supervisor` hands over, and run it.
+"""The program of a supervisor: read the plan from `hub.supervisor.become_supervisor`, and run it.
 
-Its argument is the number of an open file, which has the folders to import from and then the plan.
+Its argument is the number of an open file, which contains the import path and then the plan.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Run web and worker as processes under a supervisor: one that dies is started again, and none outlives the supervisor.
+"""Run web and worker as processes under a supervisor. One that dies is started again; none outlives the supervisor.
 
-Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe. When the
-supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
-child uses the embedded database as well: the last of them stops it, even if the supervisor was killed.
+Children are spawned, not forked, because a PKCS#11 session must not be inherited. Each holds one end of a pipe. However
+the supervisor ends, the pipe then closes and the child ends, so that the next start finds the port free. Each child
+also uses the embedded database, and the last one to end stops it, even if the supervisor was killed.
 
-The supervisor itself stays small: the command that has checked everything hands it a plan and is replaced by it
-(`become_supervisor`). It imports nothing but the start of the database, and a child alone imports what it runs
-(`hub.service_process`).
+The supervisor itself stays small: the command that has checked everything gives it a plan and is replaced by it
+(`become_supervisor`). It imports only the start of the database; the code that a child runs is imported only by the
+child (`hub.service_process`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from hub.errors import QiandaError
 from hub.service_job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
 from hub.store.server.embedded import EmbeddedPostgres
 
-# Seconds before a child that died young is started again.
+# How many seconds to wait before a child that died early is started again.
 RESTART_PAUSE = 1.0
-# Exit codes of a refused start, and of one that was interrupted.
+# Exit codes of a refused start, and of an interrupted one.
 REFUSED, INTERRUPTED = 2, 130
 PROGRAM = Path(__file__).with_name("supervise.py")
 _LOOK_EVERY = 0.5
@@ -43,7 +43,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True)
 class Greeting:
-    """What the demo says once its pages are served at this address (host, port): any earlier, the first click would
+    """What the demo prints when its pages are served at this address (host, port). Before that, the first click would
     fail."""
 
     address: tuple[str, int]
@@ -68,8 +68,8 @@ class _Child:
 
 
 class Supervisor:
-    """The jobs as child processes that are kept running. `tend` is called about twice a second, for other things to
-    keep running."""
+    """The jobs as child processes, which are restarted when they die. `tend` is called about twice a second, to keep
+    other things running."""
 
     def __init__(self, jobs: tuple[ServiceJob, ...], tend: Callable[[], None]) -> None:
         self._jobs = jobs
@@ -81,7 +81,7 @@ class Supervisor:
         """Run until SIGINT, SIGTERM or the end of the terminal; then ask every child to finish its work."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` sets it to ignore
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # it is ignored under `nohup`
             signal.signal(signal.SIGHUP, self._stop)
         try:
             for job in self._jobs:
@@ -122,7 +122,7 @@ class Supervisor:
 
 
 class DatabaseKeeper:
-    """The part that starts the embedded database again after it died. `keep` is for a supervisor's `tend`."""
+    """The part that restarts the embedded database after it died. Its `keep` is called as the supervisor's `tend`."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
@@ -140,7 +140,7 @@ class DatabaseKeeper:
 
 
 class Welcome:
-    """The part that says a greeting once the pages are served."""
+    """The part that prints a greeting when the pages are served."""
 
     def __init__(self, greeting: Greeting) -> None:
         self._address = greeting.address
@@ -157,13 +157,13 @@ class Welcome:
         self._text = None
 
 
-# ---- from the command to the supervisor
+# ---- how the command becomes the supervisor
 
 
 def become_supervisor(plan: SupervisorPlan) -> NoReturn:
-    """Replace this process, with all that it has imported, by a supervisor of this plan. Its id stays the same.
+    """Replace this process, and everything that it has imported, by a supervisor for this plan. The process id stays.
 
-    The plan contains secrets of the settings, so it is handed over in memory, or in a file that has no name.
+    The plan contains secrets from the settings, so it is passed in memory, or in a file without a name.
     """
     with _nameless_file() as file:
         pickle.dump(sys.path, file)
@@ -172,7 +172,7 @@ def become_supervisor(plan: SupervisorPlan) -> NoReturn:
         os.set_inheritable(file.fileno(), True)
         sys.stdout.flush()
         sys.stderr.flush()
-        # -P: what lies in the present folder is not imported.
+        # -P: do not import from the present folder.
         os.execv(sys.executable, [sys.executable, "-P", str(PROGRAM), str(file.fileno())])  # noqa: S606
 
 
@@ -183,7 +183,7 @@ def _nameless_file() -> IO[bytes]:
 
 
 def supervise(plan: SupervisorPlan) -> int:
-    """Run the plan to its end. Return the exit code. What goes wrong is said in a sentence."""
+    """Run the plan to its end. Return the exit code. Errors are printed as sentences."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         with contextlib.ExitStack() as stack:
@@ -218,7 +218,7 @@ def _say(text: str) -> None:
 
 
 def _ending(code: int | None) -> str:
-    """Return how a process ended, for people."""
+    """Return how a process ended, as words."""
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
@@ -235,18 +235,19 @@ def _start(job: ServiceJob) -> _Child:
 
 
 def _be_child(job: ServiceJob, lifeline: Connection) -> None:
-    from hub.service_process import run_job  # loads what the job needs, which the supervisor does not
+    from hub.service_process import run_job  # loads what only the job needs
 
     run_job(job, lifeline)
 
 
 @contextlib.contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Block Ctrl-C for children that are started meanwhile.
+    """Block Ctrl-C for children that are started in this context.
 
-    It reaches the whole process group, but the supervisor decides when to stop. Children inherit the blocked signal.
+    Ctrl-C reaches the whole process group, but the supervisor decides when to stop. Children inherit the blocked
+    signal.
     """
-    resource_tracker.ensure_running()  # its first start would unblock the signal again
+    resource_tracker.ensure_running()  # if it started later, it would unblock the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

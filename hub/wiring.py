@@ -1,5 +1,4 @@
-"""Build the parts of a running hub from its settings. Higher modules take them from here; lower ones do not know of
-it."""
+"""Build the parts of a running hub from its settings. Only higher modules import this."""
 
 from __future__ import annotations
 
@@ -94,7 +93,7 @@ from hub.wiring_seal_files import connect_seal_files
 from hub.wiring_timestamps import connect_notaries, connect_timestamps
 
 Clock = Callable[[], datetime]
-# All invented numbers of the demo school begin alike. This default lets its contracts be issued all at once.
+# All invented numbers of the demo school have the same prefix. With this limit its contracts can be issued at once.
 DEMO_PER_PREFIX_HOUR = 5000
 
 
@@ -104,7 +103,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Hub:
-    """The parts of a running hub. Only the command `qianda demo` sets `demo`; no configuration and no request can."""
+    """The parts of a running hub. `demo` is set only by the command `qianda demo`, never by a configuration or a
+    request."""
 
     settings: Settings
     services: Services
@@ -126,11 +126,11 @@ class Hub:
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock | None = None) -> Hub:
-    """Build a hub. Nothing is made: the database must be migrated and bound to this data folder.
+    """Build a hub. Nothing is created: the database must be migrated and bound to this data folder.
 
     `dsn`: for the role `app`. `clock`: the database's, except in tests. Raises WrongInstallation if folder and database
-    are not one installation, ValueError for parts that do not exist, and TemplateFailed for messages that a configured
-    provider would not carry.
+    do not belong together, ValueError for configured parts that do not exist, and TemplateFailed for messages that a
+    configured provider would not accept.
     """
     async with AsyncExitStack() as closing:
         hub = await _build(settings, dsn, closing, demo=demo, clock=clock or DatabaseClock())
@@ -263,7 +263,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What every channel gets."""
+    """What every channel receives."""
 
     database: Database
     http: aiohttp.ClientSession
@@ -274,7 +274,7 @@ class _Surroundings:
 def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     """Return the configured providers.
 
-    In the demo every channel is the outbox. Elsewhere the outbox is not allowed, and a channel must be configured.
+    In the demo, the outbox serves every channel. Elsewhere the outbox is not allowed, and a channel must be configured.
     """
 
     def place(name: str) -> ChannelContext:
@@ -284,19 +284,19 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     if around.demo:
         return demo_outbox(place("outbox"))
     if outboxes := [name for name, entry in settings.channels.items() if (entry.kind or name) == "outbox"]:
-        raise ValueError(f"channels.{outboxes[0]}: the outbox exists in the demo alone")
+        raise ValueError(f"channels.{outboxes[0]}: the outbox exists only in the demo")
     return [carrier(name, entry, place(name)) for name, entry in settings.channels.items()]
 
 
 def _addressees(settings: Settings, database: Database, closing: AsyncExitStack) -> tuple[Addressee, ...]:
-    """Return the addresses for alerts. Raises ValueError for an address that cannot be right."""
+    """Return the addresses for alerts. Raises ValueError for an invalid address."""
     urls = list(settings.alerts)
     if settings.alerts_file is not None:
         lines = settings.alerts_file.read_text("utf-8").splitlines()
         urls += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not urls:
         return ()
-    from hub.alerts.apprise import connect  # slow to import, and few need it
+    from hub.alerts.apprise import connect  # slow to import, and rarely needed
 
     def mark(url: str) -> str:
         return database.cipher.found_by("alert-address", url).hex()[:16]
@@ -315,7 +315,7 @@ def _renderer(settings: Settings, carriers: Carriers, messages: MessageTemplates
 def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
     """Return the reminder policy.
 
-    Raises ValueError with file, key and reason for a policy that would never end, wake people or lead nowhere.
+    Raises ValueError with file, key and reason for a policy that never ends, wakes people up or uses a missing channel.
     """
     try:
         policy = ReminderPolicy.from_dict(settings.reminders)
@@ -383,7 +383,7 @@ def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -
 
 
 def _attestors(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, Attestor]:
-    """Return the attestors by the format that they read. Raises ValueError for a wrong entry, and for two of one
+    """Return the attestors by the format that they read. Raises ValueError for a wrong entry, and for two with the same
     format."""
     found: dict[str, Attestor] = {}
     for name, entry in settings.attestations.items():

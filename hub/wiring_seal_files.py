@@ -1,4 +1,4 @@
-"""Connect the parts that seal files of other systems."""
+"""Connect the parts that seal the files of other systems."""
 
 from __future__ import annotations
 

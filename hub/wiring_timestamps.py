@@ -1,5 +1,5 @@
-"""Build the timestamp authority from the settings, the built-in one or outside services that are asked in turn; and
-the notaries."""
+"""Build the timestamp authority from the settings: the built-in one, or outside services that are tried in turn. Also
+connect the notaries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def connect_timestamps(
 ) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
-    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # imports what checks its answers
+    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # imports the code that checks its answers
 
     session = await closing.enter_async_context(aiohttp.ClientSession())
     warnings = TimestampWarnings(database)

@@ -1,7 +1,7 @@
-"""Settings: read once at the start from `hub/config/default.toml`, an own TOML file and `QIANDA_…` variables.
+"""Settings: read once at the start from `hub/config/default.toml`, the school's own TOML file and `QIANDA_…` variables.
 
-They are passed on to whatever needs them. A later source takes precedence. `QIANDA_CONFIG` names the own file; without
-it the own file is `qianda.toml` in the data folder. Nested values are written `QIANDA_TOKEN__PIN`.
+They are passed on to the parts that need them. A later source takes precedence. `QIANDA_CONFIG` names the own file;
+without it, the own file is `qianda.toml` in the data folder. Nested values are written like `QIANDA_TOKEN__PIN`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from hub.settings.sections import TimestampService as TimestampService
 from hub.settings.sections import TimestampSettings as TimestampSettings
 from hub.settings.sections import TokenSettings as TokenSettings
 
-# What lies inside the package, in a checkout as in a wheel: templates, the first configuration, the demo's school.
+# The folder inside the package, in a checkout as in a wheel: templates, the default configuration, the demo's school.
 PACKED = Path(str(importlib.resources.files("hub")))
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
-# Not a setting: the passphrase of `qianda backup` and `restore`.
+# Not a setting: the passphrase for `qianda backup` and `restore`.
 BACKUP_PASSPHRASE = f"{PREFIX}BACKUP_PASSPHRASE"
-# Not a setting either: the address of a server's administrator, for `qianda database create-roles --execute`.
+# Not a setting either: the address for a server's administrator, for `qianda database create-roles --execute`.
 DATABASE_ADMIN = f"{PREFIX}DATABASE_ADMIN"
-# What `qianda init --from` writes into the data folder.
+# The file that `qianda init --from` writes into the data folder.
 CONFIGURATION = "qianda.toml"
 DEFAULT_DATA = Path("data")
 SHIPPED = PACKED / "config" / "default.toml"
@@ -54,37 +54,38 @@ SHIPPED = PACKED / "config" / "default.toml"
 class Settings(BaseSettings):
     """All settings.
 
-    `origin`: the public address, from which every URL is built; `host` and `port` are what the server binds.
-    `trusted_proxies`: addresses and networks of the proxies in front, whose X-Forwarded-For is believed.
+    `origin`: the public address, from which every URL is built; `host` and `port`: where the server listens.
+    `trusted_proxies`: addresses and networks of the proxies in front, whose X-Forwarded-For is trusted.
 
-    `database`: without it the embedded one in `data`. `files`: without it a folder in `data`. `channels`: the
-    providers, each under a name of its own. `alerts`: addresses in Apprise's form for staff alerts; `alerts_file`: the
-    same, one a line, if they contain secrets. `poster_logo`: a PNG for the middle of posters' codes. `logo`: a
-    PNG for the head of pages; without it `templates/logo.png` in `data`, if there.
-    `templates_dir`: the school's own contract templates and message texts; without it `templates` in `data`, if there.
+    `database`: without it, the embedded one in `data`. `files`: without it, a folder in `data`. `channels`: the
+    providers, each under its own name. `alerts`: addresses in Apprise's form for staff alerts; `alerts_file`: the same,
+    one on each line, if they contain secrets. `poster_logo`: a PNG for the middle of a poster's QR code. `logo`: a PNG
+    for the head of pages; without it, `templates/logo.png` in `data`, if it exists. `templates_dir`: the school's own
+    contract templates and message texts; without it, `templates` in `data`, if it exists.
 
-    `authority` certifies signers' keys if none of `authority_rules` fits: the built-in one, or an entry of
+    `authority` certifies signers' keys if none of `authority_rules` matches: the built-in one, or an entry of
     `authorities`. `identity`: only the school's roster, or an entry of `identities` that is asked after it.
-    `representatives`: who signs for the school, if a template or whoever issues asks for it.
+    `representatives`: the people who sign for the school, if a template or the issuer asks for it.
 
-    `pdf_engine`: our own engine, which leaves to pyHanko what does not fit it, or pyHanko alone. `full_check_every`:
-    one of so many finished files gets the full check, besides the quick check that each one gets; 1: all.
+    `pdf_engine`: our own engine, which leaves to pyHanko the files that do not fit its profile, or only pyHanko.
+    `full_check_every`: one in this many finished files gets the full check, besides the quick check of every file; 1:
+    all.
 
     `seal`: empty if the school's seal is on the token; otherwise the remote service that has its key (`kind`, and the
-    options of that module of `hub/tokens`). `attestations`: what reads the statements of phones about the keys of the
-    school's apps. `notaries`: who else is given the root of each day's hash tree (modules of `hub/notaries`).
+    options of that module of `hub/tokens`). `attestations`: the readers of phones' statements about the keys of the
+    school's apps. `notaries`: services that also receive the root of each day's hash tree (modules of `hub/notaries`).
 
-    `seal_files`: sealing for other systems: the object stores from which files come and to which they go, and the
-    webhooks that are told when a job has ended.
+    `seal_files`: sealing for other systems: the object stores that files come from and go to, and the webhooks that are
+    called when a job has ended.
 
-    `work_host` and `work_port`: where a worker answers `/healthz`, `/readyz` and `/metrics`; without a port nowhere.
+    `work_host` and `work_port`: where a worker answers `/healthz`, `/readyz` and `/metrics`; without a port, nowhere.
     Several `workers` take the ports after it. `metrics_token`, or the first line of `metrics_token_file`: the
-    credential for `/metrics` alone, at `serve` and `work`. `tls_certificate`: the PEM file of the proxy in front, whose
-    end is among the metrics.
+    credential for `/metrics` only, of `serve` and `work`. `tls_certificate`: the PEM file of the proxy in front, whose
+    end of validity is among the metrics.
 
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring, usually on a token, besides
-    the configured authority. `token_only_policies`: certificate policies (OIDs) under which these issue only for keys
-    on tokens.
+    the configured authority. `token_only_policies`: certificate policies (OIDs) under which these authorities certify
+    only keys on tokens.
     """
 
     model_config = SettingsConfigDict(
@@ -147,9 +148,9 @@ class Settings(BaseSettings):
         return (self.origin or f"http://{self.host}:{self.port}").rstrip("/")
 
     def own_templates(self, kind: Literal["contracts", "messages"]) -> Path | None:
-        """Return the school's own folder of that kind, None where it has none.
+        """Return the school's own folder of this kind; None if there is none.
 
-        Raises FileNotFoundError for a configured `templates_dir` that is not there.
+        Raises FileNotFoundError for a configured `templates_dir` that does not exist.
         """
         if self.templates_dir is not None and not self.templates_dir.is_dir():
             raise FileNotFoundError(f"templates_dir: there is no folder {self.templates_dir}")
@@ -157,13 +158,13 @@ class Settings(BaseSettings):
         return folder if folder.is_dir() else None
 
     def own_logo(self) -> Path | None:
-        """Return the school's own logo for pages; None if it has none. A configured one need not be there."""
+        """Return the school's own logo for pages; None if there is none. A configured file need not exist."""
         usual = self.data / "templates" / "logo.png"
         return self.logo or (usual if usual.is_file() else None)
 
     @staticmethod
     def source_of(section: str, key: str) -> str:
-        """Return where a wrong value was written: its file, or the environment variable."""
+        """Return where a wrong value was written: the file, or the environment variable."""
         variable = f"QIANDA_{section}__{key}".upper()
         if variable in {name.upper() for name in os.environ}:
             return variable
@@ -227,17 +228,17 @@ def shipped_school() -> dict[str, Any]:
 
 
 def written_file() -> Path:
-    """Return where `qianda init --from` writes the configuration, whether there is one or not."""
+    """Return where `qianda init --from` writes the configuration, even if it does not exist."""
     return Path(os.environ.get(f"{PREFIX}DATA") or DEFAULT_DATA) / CONFIGURATION
 
 
 def own_file() -> Path | None:
-    """Return the file that `QIANDA_CONFIG` names; else that of the data folder; None if there is neither."""
+    """Return the file that `QIANDA_CONFIG` names; otherwise the one in the data folder; None if there is neither."""
     if named := os.environ.get(OWN_FILE):
         return Path(named)
     return written_file() if written_file().is_file() else None
 
 
 def configured_by() -> str:
-    """Return where this hub was configured, for a message about what is wrong there."""
+    """Return where this hub was configured, for an error message."""
     return str(own_file() or "QIANDA_… variables")

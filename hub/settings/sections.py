@@ -1,4 +1,4 @@
-"""The sections of the settings, each with its limits. Its names are those of the TOML files."""
+"""The sections of the settings, each with its limits. The names are those of the TOML files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Section(BaseModel):
 
 
 class SchoolSettings(_Section):
-    """Party A of every contract, and the organisation on the seal. Messages use the short names if there are any."""
+    """Party A of every contract, and the organisation on the seal. Messages use the short names, if there are any."""
 
     name: str
     name_en: str = ""
@@ -40,7 +40,7 @@ class SchoolSettings(_Section):
         return self.name_en if language == "en" and self.name_en else self.name
 
     def called(self, language: str) -> str:
-        """Return the name that messages and pages use: the short one if there is one."""
+        """Return the name for messages and pages: the short one, if there is one."""
         english = self.short_name_en or self.name_en
         return english if language == "en" and english else self.short_name or self.name
 
@@ -48,8 +48,8 @@ class SchoolSettings(_Section):
 class OneTokenSettings(_Section):
     """A PKCS#11 token. The PIN is in a variable or a file, or a person enters it at the start (`pin_file = "prompt"`).
 
-    `sm2_mechanism`: the number of the vendor's mechanism for SM2 signatures, from 0x80000000 on: PKCS#11 has none.
-    `sm2_takes_hash`: whether that mechanism takes e = SM3(Z ‖ message), or the message itself."""
+    `sm2_mechanism`: the number of the vendor's mechanism for SM2 signatures, 0x80000000 or above, because PKCS#11 has
+    none. `sm2_takes_hash`: that mechanism takes e = SM3(Z ‖ message) instead of the message itself."""
 
     module: str = ""
     label: str = "qianda"
@@ -60,15 +60,15 @@ class OneTokenSettings(_Section):
 
 
 class MoreTokenSettings(OneTokenSettings):
-    """A token beside the first, which holds the same keys under the same labels."""
+    """A further token, which holds the same keys under the same labels."""
 
     module: str
     label: str
 
 
 class TokenSettings(OneTokenSettings):
-    """The tokens. Without `module` the first is SoftHSM in the data folder. `more`: others with the same keys: they
-    share the load, and one that is away is skipped."""
+    """The tokens. Without `module`, the first is SoftHSM in the data folder. `more`: others with the same keys, which
+    share the load; one that cannot be reached is skipped."""
 
     seal_key: str = "seal"
     more: list[MoreTokenSettings] = Field(default_factory=list)
@@ -76,8 +76,8 @@ class TokenSettings(OneTokenSettings):
 
 class SealStoreSettings(_Section):
     """An object store for sealing. `url`: like `s3://bucket/prefix`; `options`: those of the store (region, endpoint,
-    credentials; without them the variables of the platform count). `clients`: the API keys that may name it, since
-    a job reads and writes all of it."""
+    credentials; without them, the variables of the platform are used). `clients`: the API keys that may use it. Each of
+    their jobs can read and write the whole store."""
 
     url: str
     options: dict[str, str] = Field(default_factory=dict)
@@ -85,15 +85,15 @@ class SealStoreSettings(_Section):
 
 
 class SealWebhookSettings(_Section):
-    """Who is told about ended seal jobs. `secret_file`: its first line is the key of the signature, `whsec_…`."""
+    """A webhook for ended seal jobs. The first line of `secret_file` is the key of the signature, `whsec_…`."""
 
     url: str = Field(pattern=r"^https?://")
     secret_file: Path
 
 
 class SealFilesSettings(_Section):
-    """Sealing for other systems. `folder`: for files that are under way, shared by web and workers; without it a folder
-    in `data`. `children`: files that one worker prepares at the same time."""
+    """Sealing for other systems. `folder`: for files in progress, shared by web and workers; without it, a folder in
+    `data`. `children`: how many files one worker prepares at the same time."""
 
     folder: Path | None = None
     children: int = Field(default=2, ge=1, le=32)
@@ -110,8 +110,8 @@ class TimestampService(_Section):
 
 
 class TimestampSettings(TimestampService):
-    """The timestamp services. `builtin` is for trial and internal use. `rfc3161` asks `url`, and if it is away
-    `more`."""
+    """The timestamp services. `builtin` is for trial and internal use. `rfc3161` asks `url`, and if that fails, those
+    in `more`."""
 
     kind: Literal["builtin", "rfc3161"] = "builtin"
     more: list[TimestampService] = Field(default_factory=list)
@@ -127,7 +127,7 @@ class TimestampSettings(TimestampService):
 
 
 class AuthorityRuleSettings(_Section):
-    """Who certifies which keys: see `hub.model.signing.authority_choice.AuthorityRule`."""
+    """A rule that says which authority certifies which keys: see `hub.model.signing.authority_choice.AuthorityRule`."""
 
     authorities: list[str] = Field(min_length=1)
     campuses: list[str] = Field(default_factory=list)
@@ -136,7 +136,8 @@ class AuthorityRuleSettings(_Section):
 
 
 class RepresentativeSettings(_Section):
-    """Who signs for the school at a campus and all below it: see `hub.model.contract.signer.Representative`."""
+    """A person who signs for the school at a campus and all below it: see
+    `hub.model.contract.signer.Representative`."""
 
     campus: str
     name: str
@@ -149,8 +150,8 @@ class RepresentativeSettings(_Section):
 
 
 class AndroidAppSettings(_Section):
-    """An Android app of the school. `fingerprints`: SHA-256 of every certificate that signs it, upload key and store's
-    key."""
+    """An Android app of the school. `fingerprints`: the SHA-256 of each certificate that signs the app: upload key and
+    the store's key."""
 
     package: Annotated[str, AfterValidator(checked_package)]
     fingerprints: list[Annotated[str, AfterValidator(checked_fingerprint)]] = Field(min_length=1)
@@ -165,18 +166,18 @@ class AppLinkSettings(_Section):
     harmony_apps: list[Annotated[str, AfterValidator(checked_harmony_app)]] = Field(default_factory=list)
 
 
-# The channels that a signer's ladder may name. The messages of each are carried by one or more providers.
+# The channels that a signer's ladder may name. Each is served by one or more providers.
 CARRIERS = ("sms", "voice", "email")
 
 
 class ChannelSettings(BaseModel):
     """One provider of a channel. Options that are not listed here are those of the channel's own module.
 
-    `kind`: the module in `channels/`, by default the entry's name. `carries`: the channel's name in signers' ladders,
-    by default the entry's name or the first word of `kind` (`sms_twilio` carries `sms`). `weight`: its share among the
-    providers of one channel. `rate`: messages a second, of which `codes_share` is kept for one-time codes. `serves`:
-    beginnings of the numbers that it is used for; empty: all. `languages`: of the messages that it has to carry.
-    `segment_cost` and `currency`: shown to staff.
+    `kind`: the module in `channels/`; the default is the entry's name. `carries`: the channel's name in signers'
+    ladders; the default is the entry's name or the first word of `kind` (`sms_twilio` carries `sms`). `weight`: its
+    share among the providers of one channel. `rate`: messages per second, of which `codes_share` is reserved for
+    one-time codes. `serves`: prefixes of the numbers for which it is used; empty: all. `languages`: those of the
+    messages that it has to carry. `segment_cost` and `currency`: shown to staff.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -203,14 +204,14 @@ class ChannelSettings(BaseModel):
 
 
 class BudgetSettings(_Section):
-    """How many messages may be sent, whoever asks for them.
+    """The most messages that may be sent, whoever causes them.
 
-    `countries`: beginnings of allowed numbers; empty: all. Messages that we start are limited by `per_number` an hour
-    and a day; by `per_prefix` an hour, over numbers that differ only in their last four digits; and by `per_campus` a
-    day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately other answers (a link that was
-    asked for, the answer to STOP). `per_poster` a day and `guest_codes_per_prefix` limit codes to people who come by a
-    poster. `certificates_per_person`: for new keys, an hour and a day; `prepared_per_task`: files that a signer begins
-    to sign, an hour.
+    `countries`: allowed prefixes of numbers; empty: all. Messages that we start are limited by `per_number`, per hour
+    and per day; by `per_prefix`, per hour, for all numbers that differ only in their last four digits; and by
+    `per_campus`, per day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately other replies
+    (a requested link, the reply to STOP). `per_poster`, per day, and `guest_codes_per_prefix` limit codes to people who
+    use a poster. `certificates_per_person`: certificates for new keys, per hour and per day; `prepared_per_task`: files
+    prepared for one signer's task, per hour.
     """
 
     countries: list[str] = Field(default_factory=list)
@@ -229,10 +230,10 @@ class BudgetSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """For how many days data are kept: calls of providers, what people wrote to us; concluded contracts at least.
+    """For how many days data are kept: calls of providers, what people wrote to us, and ended contracts at least.
 
-    `algorithm_ends`: the last day on which a hash algorithm is held to be safe; evidence is renewed before.
-    `templates_days`: for contracts of a template, in place of `contracts_days`."""
+    `algorithm_ends`: the last day on which a hash algorithm counts as safe; evidence is renewed before.
+    `templates_days`: the days for contracts of a template, instead of `contracts_days`."""
 
     calls_days: int = Field(default=30, ge=1)
     inbound_days: int = Field(default=180, ge=1)
@@ -242,19 +243,20 @@ class RetentionSettings(_Section):
 
 
 class StaffSettings(_Section):
-    """`idle_minutes`: unused, a session ends. `second_factor`: of owners, headquarters and seal keepers."""
+    """`idle_minutes`: an unused session ends after this time. `second_factor`: for owners, headquarters and seal
+    keepers."""
 
     idle_minutes: int = Field(default=60, ge=5, le=720)
     second_factor: Literal["required", "offered"] = "required"
 
 
 class OidcSettings(_Section):
-    """The school's own login service for staff (OpenID Connect); without an `issuer` there is none.
+    """The school's own login service for staff (OpenID Connect). Without an `issuer` there is none.
 
-    `name`: as the button calls it. `client_secret`, or the first line of `client_secret_file`; a public client has
-    none. `accounts`: which account a login is of: the one that is linked to its `subject`, or at the first time the
-    one whose login is its verified `mail`. `second_factor`: `own` asks for ours after that login as after a password,
-    `provider` leaves it to the service. `deadline`: seconds of one call.
+    `name`: shown on the button. `client_secret`, or the first line of `client_secret_file`; a public client has none.
+    `accounts`: how a login finds its account. `subject`: by a link to its subject; `mail`: the first time also by a
+    login name that equals the verified mail address. `second_factor`: with `own`, our second factor follows that login
+    as it follows a password; with `provider`, the service is responsible for it. `deadline`: seconds for one call.
     """
 
     issuer: str = ""
@@ -278,7 +280,7 @@ class OidcSettings(_Section):
         return self
 
     def check_address(self, address: str) -> None:
-        """Raise ValueError unless it begins with https://; on this machine alone, http:// will do."""
+        """Raise ValueError unless it begins with https://. Only on this machine, http:// is allowed."""
         found = urlsplit(address)
         local = found.scheme == "http" and found.hostname in ("127.0.0.1", "localhost", "::1")
         if not (local or (found.scheme == "https" and found.hostname)) or found.fragment:

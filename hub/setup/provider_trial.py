@@ -113,7 +113,7 @@ class _NoLedger:
     """For the outbox alone, which no real hub has."""
 
     async def accept(self, key: str) -> None:
-        raise BadInput("the outbox exists in the demo alone", field="messages")
+        raise BadInput("the outbox exists only in the demo", field="messages")
 
     async def accepted(self, key: str) -> bool:
         return False

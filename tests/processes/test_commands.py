@@ -185,7 +185,7 @@ def test_each_worker_answers_on_its_own_port_and_wants_the_credential(data: Path
 def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:
     refused = run(data, "doctor", QIANDA_CHANNELS='{"sms": "outbox"}')
     assert refused.returncode == 2
-    assert "the outbox exists in the demo alone" in refused.stderr
+    assert "the outbox exists only in the demo" in refused.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])
