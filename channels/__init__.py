@@ -26,7 +26,7 @@ CALL_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class MailPicture:
-    """A picture (PNG) in an e-mail. `words`: what it shows, for who does not see it."""
+    """A picture (PNG) in an e-mail. `words`: what it shows, for people who cannot see it."""
 
     content: bytes
     words: str
@@ -153,7 +153,7 @@ class Checkable(Protocol):
     """A channel whose provider lets us log in without sending anything."""
 
     async def check(self) -> None:
-        """Log in, and leave. Raises ChannelError with the reason where the provider does not let us."""
+        """Log in, and disconnect. Raises ChannelError with the reason if the provider refuses the login."""
 
 
 class FixedText(Protocol):
@@ -166,7 +166,7 @@ class FixedText(Protocol):
 
 @runtime_checkable
 class FixedTexts(Protocol):
-    """A channel whose provider sends registered texts only (`rules.fixed_texts`)."""
+    """A channel whose provider sends only registered texts (`rules.fixed_texts`)."""
 
     @property
     def templates(self) -> Mapping[str, FixedText]:

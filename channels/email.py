@@ -1,4 +1,4 @@
-"""Mail by SMTP (RFC 5321), with the link also as a QR code in the mail.
+"""Send e-mails by SMTP (RFC 5321), with the link also as a QR code in the e-mail.
 
     [channels.email]
     host = "smtp.school.example"
@@ -70,10 +70,10 @@ KEY_HEADER = "Qianda-Key"
 FOLDED = 60
 QR_PIXELS, PICTURE_PIXELS = 185, 480
 HERE = ("localhost", "127.0.0.1", "::1")
-# Seconds to wait for the answer to QUIT: the mail has been accepted by then.
+# Seconds to wait for the answer to QUIT. The e-mail has been accepted by then.
 GOODBYE = 1.0
-# Failures by the basic reply codes, for servers that give no enhanced status (RFC 5321, 4.2.3): no mailbox, not here,
-# full, bad name.
+# Failures by the basic reply codes, for servers that give no enhanced status (RFC 5321, 4.2.3): no such mailbox, not
+# local, mailbox full, invalid name.
 BASIC = {550: Failure.ADDRESS, 551: Failure.ADDRESS, 552: Failure.TRANSIENT, 553: Failure.ADDRESS}
 LOGIN_WANTED = (530, 535)
 
@@ -147,7 +147,7 @@ class Email:
         return Receipt(Fate.ACCEPTED, reference)
 
     async def check(self) -> None:
-        """Connect, encrypt and log in as for a mail, and leave."""
+        """Connect, encrypt and log in as for an e-mail, then disconnect."""
         client = self._client()
         try:
             async with asyncio.timeout(self._options.deadline):
@@ -198,7 +198,7 @@ class Email:
             async with asyncio.timeout_at(deadline):
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:
-                    with contextlib.suppress(aiosmtplib.SMTPHeloError):  # a server that knows only HELO gets that later
+                    with contextlib.suppress(aiosmtplib.SMTPHeloError):  # a server that knows only HELO gets HELO later
                         await client.ehlo()
                 reports = client.supports_extension("dsn")
                 await client.mail(self._envelope(mark), options=["RET=HDRS", f"ENVID={mark}"] if reports else [])
@@ -215,7 +215,7 @@ class Email:
         mail["Date"] = format_datetime(message.at)
         mail["Message-ID"] = reference
         mail[KEY_HEADER] = _key_out(message.key)
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no machine is to answer
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
         mail["X-Auto-Response-Suppress"] = "All"  # … nor Exchange
         mail["Content-Language"] = message.language
         mail.set_content(message.text)

@@ -1,4 +1,4 @@
-"""Shared by SMS providers that send registered texts only: template options, requests and webhooks. Not a channel."""
+"""Code for SMS providers that send only registered texts: template options, requests and webhooks. Not a channel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAINLAND = "+86"
 ADDRESSES = frozenset({"link", "entry"})
 # The variables by which a registered text refers to the page.
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
-# Characters kept of an unreadable entry.
+# How many characters of an unreadable entry are kept.
 MAX_ENTRY_LENGTH = 4000
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 

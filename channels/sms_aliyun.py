@@ -1,4 +1,4 @@
-"""SMS by Aliyun (Dysmsapi 2017-05-25), which sends registered texts only and can be asked about messages.
+"""SMS by Aliyun (Dysmsapi 2017-05-25), which sends only registered texts and can be asked about messages.
 
     [channels.sms_aliyun]
     access_key_id = "LTAI…"
@@ -72,7 +72,7 @@ VARIABLE_LENGTH = 35
 # Aliyun states no limit for OutId; longer keys than this are sent as their hash.
 OUT_ID_LENGTH = 128
 HASHED = "sha256-"
-# Aliyun's days and times are in UTC+8, for everybody.
+# Aliyun's days and times are always in UTC+8.
 ZONE = ZoneInfo("Asia/Shanghai")
 KEPT_DAYS = 30
 PAGE = 50

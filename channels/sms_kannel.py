@@ -1,4 +1,4 @@
-"""SMS by a Kannel gateway of one's own.
+"""SMS by the school's own Kannel gateway.
 
     [channels.sms_kannel]
     url = "http://127.0.0.1:13013/cgi-bin/sendsms"

@@ -1,4 +1,4 @@
-"""SMS by Tencent Cloud (SMS 2021-01-11), which sends registered texts only.
+"""SMS by Tencent Cloud (SMS 2021-01-11), which sends only registered texts.
 
 It can be asked only about outcomes that a carrier has already reported. So `find` can confirm an outcome, but never
 that a message was not taken.

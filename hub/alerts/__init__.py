@@ -1,7 +1,7 @@
-"""The interface by which staff are told of what cannot wait: a chat, a mailbox, a web hook.
+"""The interface for notices to staff that cannot wait: to a chat, a mailbox or a webhook.
 
-An `Addressee` is one configured address; every other file here is one way to reach it. Notices are for staff only, and
-prove nothing: there are no receipts.
+An `Addressee` is one configured address; every other file here is one way to reach it. Notices are only for staff and
+prove nothing, so there are no receipts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Notice:
 
 
 class NotTold(Exception):
-    """The address did not take the notice, or did not answer in time. The message contains nothing of the address."""
+    """The address did not take the notice, or did not answer in time. The message contains no part of the address."""
 
 
 class Addressee(Protocol):
@@ -31,7 +31,7 @@ class Addressee(Protocol):
 
     @property
     def mark(self) -> str:
-        """A mark that distinguishes this address from others, also after a restart, without revealing it."""
+        """A mark that distinguishes this address from others, also after a restart, and does not reveal it."""
 
     async def tell(self, notice: Notice) -> None:
         """Try once to deliver the notice. Raises NotTold."""

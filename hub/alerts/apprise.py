@@ -31,7 +31,7 @@ class AppriseAddress:
     _asset: apprise.AppriseAsset = field(repr=False)
 
     async def tell(self, notice: Notice) -> None:
-        """Deliver the notice. Apprise blocks, so it works in a thread, which is left alone after the timeout. Raises
+        """Deliver the notice. Apprise blocks, so it runs in a thread, which is abandoned after the timeout. Raises
         NotTold."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
         try:
@@ -45,7 +45,7 @@ class AppriseAddress:
             raise NotTold("not taken")
 
     def _notify(self, notice: Notice) -> bool:
-        # A new object for each notice: an object that was used sleeps before its next message.
+        # A new object for each notice, because a used object sleeps before its next message.
         service = apprise.Apprise.instantiate(self._url, asset=self._asset)
         return service is not None and bool(
             service.notify(title=notice.title, body=notice.text, notify_type=apprise.NotifyType.WARNING)

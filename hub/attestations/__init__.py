@@ -1,8 +1,8 @@
-"""What a phone's platform says of an app's key: where it is kept, whose app it is, whether it asks the person.
+"""What a phone's platform states about an app's key: where it is kept, whose app it is, whether it asks the person.
 
 Every other file with a function `connect` reads one format of such statements; an entry `[attestations.NAME]` of the
-configuration turns it on and names the school's apps. Nothing is taken on trust: a key is attested only if that can be
-proved from a configured root, for this very key and this very challenge.
+configuration turns it on and names the school's apps. No statement is believed without proof: a key is attested only if
+that is proved from a configured root, for exactly this key and this challenge.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Statement:
 
 
 class Level(StrEnum):
-    """Who says where the key is kept.
+    """Who states where the key is kept.
 
-    `VOUCHED`: a genuine app of the school on a genuine device says so. The others: the device's secure hardware, which
-    holds the key, says so.
+    `VOUCHED`: a genuine app of the school on a genuine device. The other levels: the device's secure hardware, which
+    holds the key.
     """
 
     STRONGBOX = "strongbox"

@@ -145,9 +145,9 @@ class AndroidKey:
 
 
 def _description(chain: list[x509.Certificate]) -> KeyDescription:
-    """Return the key description, which only the first certificate may have.
+    """Return the key description, which only the first certificate may contain.
 
-    Whoever holds an attested key could issue certificates below it. Raises ValueError.
+    Otherwise a holder of an attested key could issue certificates below it. Raises ValueError.
     """
     found = [extension(certificate, key_description.OID) for certificate in chain]
     if found[0] is None or any(each is not None for each in found[1:]):
@@ -166,8 +166,8 @@ def _key_faults(hardware: Authorizations) -> Iterator[str]:
 
 
 def _person_faults(description: KeyDescription) -> Iterator[str]:
-    """Yield faults unless the hardware asks the person for each signature. A period for which one answer counts is too
-    long."""
+    """Yield faults unless the hardware asks the person for each signature. A period in which one confirmation covers
+    several signatures is too long."""
     lists = (description.software, description.hardware)
     if any(key_description.NO_AUTH_REQUIRED in each for each in lists):
         yield "asks-nobody"

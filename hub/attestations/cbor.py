@@ -1,7 +1,7 @@
 """A reader for the small part of CBOR that attestation objects need (RFC 8949): integers, bytes, text, lists, maps.
 
-It accepts only what RFC 8949, 4.2.1 calls deterministic: lengths in their shortest form, no indefinite lengths, no
-tags, no floats, no key twice. Whatever it reads, every other reader understands in the same way.
+It accepts only the encoding that RFC 8949, 4.2.1 calls deterministic: lengths in their shortest form, no indefinite
+lengths, no tags, no floats, no duplicate keys. So every other reader understands the data in the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Google's list of revoked attestation keys: JSON, `{"entries": {"<serial in hex>": {"status": "REVOKED", …}}}`.
 
-A list that was read is used for an hour. If the next one cannot be had, it is used until it is a week old. After that,
-or if there never was a list, nobody can say that a key is good, and keys are not attested.
+A list is used for an hour. If the next one cannot be fetched, it is used until it is a week old. After that, or if
+there never was a list, no key can be called good, and keys are not attested.
 """
 
 from __future__ import annotations

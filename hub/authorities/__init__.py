@@ -45,10 +45,10 @@ class CertificateStatus(StrEnum):
 
 
 class Authority(Protocol):
-    """One certificate authority. It keeps nothing: the hub's store has what was issued and what was revoked.
+    """One certificate authority. It stores nothing: the hub's store has the issued and the revoked certificates.
 
-    Its methods raise AuthorityUnavailable if the authority is away or answers wrongly (TokenUnavailable for a key of
-    our own), and AuthorityRefused if it decided against the request: then no other authority is asked.
+    Its methods raise AuthorityUnavailable if the authority cannot be reached or answers wrongly (TokenUnavailable for a
+    key of our own), and AuthorityRefused if it rejected the request. After a rejection, no other authority is asked.
     """
 
     @property
@@ -79,14 +79,14 @@ class Authority(Protocol):
         ...
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
-        """Return the status of a certificate. `revoked` is what the hub's store knows of this authority.
+        """Return the status of a certificate. `revoked`: the hub's rows about this authority.
 
-        `revocation` reads the lists themselves; the built-in authority makes its own.
+        `revocation` reads published lists; the built-in authority makes its own.
         """
         ...
 
     async def check(self) -> str:
-        """Check that the authority would serve us now; return what `qianda doctor` prints. Raises as the other methods
+        """Check that the authority would serve us now. Return the text for `qianda doctor`. Raises as the other methods
         do."""
         ...
 

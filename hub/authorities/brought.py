@@ -1,4 +1,4 @@
-"""Certificates that signers bring along, usually on a token: whose they are, who issued them, and whether they can
+"""Check certificates that signers bring, usually on a token: whose they are, who issued them, and whether they can
 sign.
 
 Sources: RFC 5280, 6 (path validation, policies) and 4.2.1.3 (key usage); X.520 for the parts of a name. Whether a
@@ -34,10 +34,11 @@ POSSIBLE_PURPOSES: Final = {
 
 @dataclass(frozen=True)
 class SignerTrust:
-    """Certificates (DER) of the authorities that are trusted for signers. A path ends at the first of them that it
-    meets.
+    """Certificates (DER) of the authorities that are trusted for signers. A path ends at the first of them on the way
+    up.
 
-    `own`: the root of the built-in authority, one of them. `token_only`: policies under which all keys are on tokens.
+    `own`: the root of the built-in authority, which is one of them. `token_only`: policies that allow only keys on
+    tokens.
     """
 
     anchors: tuple[bytes, ...]
@@ -136,8 +137,8 @@ async def _path(
     try:
         return await CertificateValidator(leaf, others, validation_context=context).async_validate_path()
     except (ExpiredError, NotYetValidError) as error:
-        raise CertificateNotValid("it, or one above it, has run out or is not valid yet") from error
+        raise CertificateNotValid("it, or one above it, has expired or is not valid yet") from error
     except PathBuildingError as error:
         raise CertificateNotTrusted("none of the authorities that are accepted here stands above it") from error
     except (ValidationError, PathError) as error:
-        raise CertificateNotTrusted("its chain does not hold") from error
+        raise CertificateNotTrusted("its chain is not valid") from error

@@ -1,4 +1,5 @@
-"""The built-in authority, for trial and internal use. Its root key is wherever it is configured, usually on a token."""
+"""The built-in authority, for trial and internal use. Its root key is where the configuration says, usually on a
+token."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ ROOT_LIFE: Final = timedelta(days=20 * 365)
 SIGNER_LIFE: Final = timedelta(days=30)
 SEAL_LIFE: Final = timedelta(days=3 * 365)
 TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
-# A CRL must end before the certificates that it covers: later validation goes back to its last valid moment.
+# A CRL must end before the certificates that it covers, because later validation goes back to its last valid moment.
 REVOCATION_LIST_LIFE: Final = timedelta(days=7)
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore is this much earlier than now, for clocks that are late
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore is this much earlier than now, for slow clocks
 REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
 STATUS_LIFE: Final = timedelta(hours=12)  # of an OCSP answer
 ROOT_PATH: Final = "/authority/root.cer"
@@ -29,7 +30,7 @@ STATUS_PATH: Final = "/authority/ocsp"
 
 
 class AuthorityKey(Protocol):
-    """What the authority needs of its key; see `hub.tokens`."""
+    """What the authority needs from its key; see `hub.tokens`."""
 
     @property
     def spki(self) -> bytes: ...
@@ -45,8 +46,8 @@ def new_serial() -> int:
 async def make_root(
     key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
 ) -> bytes:
-    """Return the self-signed root certificate in DER, valid for 20 years. Make it once: a second one is another
-    root."""
+    """Return the self-signed root certificate in DER, valid for 20 years. Make it only once, because each call makes a
+    different root."""
     subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(
@@ -56,9 +57,9 @@ async def make_root(
 
 
 class BuiltinAuthority:
-    """The built-in authority: one root, the certificates below it, and statements about which of them were revoked.
+    """The built-in authority: one root, the certificates below it, and statements about which of them are revoked.
 
-    Methods raise TokenUnavailable if its key is away.
+    Methods raise TokenUnavailable if its key cannot be reached.
     """
 
     trial = True
@@ -71,7 +72,7 @@ class BuiltinAuthority:
         organisation: str,
         public_origin: str,
     ) -> None:
-        """Use `root`, which `make_root` gave for this key (else ValueError). `public_origin`: like
+        """Use `root`, which `make_root` returned for this key (else ValueError). `public_origin`: like
         https://sign.example."""
         self.root = root
         self._root = x509.Certificate.load(root)
@@ -96,15 +97,15 @@ class BuiltinAuthority:
     ) -> Issued:
         """Issue a signer's certificate.
 
-        It holds the person's name, a random pseudonym as serialNumber, and the one passkey that may confirm what its
-        key signs. Raises BadInput for a weak key.
+        It contains the person's name, a random pseudonym as serialNumber, and the only passkey that may confirm this
+        key's signatures. Raises BadInput for a weak key.
         """
         subject = profile.name(self._organisation, common_name, pseudonym)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions(passkey))
 
     async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
-        """Issue the certificate of an organisation's seal. It says that it is a seal; its common name is the
-        organisation's."""
+        """Issue the certificate of an organisation's seal. It states that it is for a seal; its common name is that of
+        the organisation."""
         subject = profile.name(self._organisation, organisation_name)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions(), seal=True)
 
@@ -114,7 +115,7 @@ class BuiltinAuthority:
         return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
-        """Do nothing: lists and answers are made from the hub's own rows."""
+        """Do nothing, because revocation lists and answers are made from the hub's own rows."""
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not profile.issued_by(certificate, self.root):
@@ -123,7 +124,7 @@ class BuiltinAuthority:
         return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
-        """Return the CRL of this moment in DER, valid for seven days.
+        """Return the present CRL in DER, valid for seven days.
 
         `speaks_until`: the earliest end of a certificate for which this copy will be kept; the CRL then ends no later.
         Raises BadInput if that has passed.
@@ -133,7 +134,7 @@ class BuiltinAuthority:
         if speaks_until is not None:
             ends = min(ends, speaks_until)
         if ends <= now:
-            raise BadInput("the certificate has run out: no revocation list can speak for it")
+            raise BadInput("the certificate has expired: no revocation list can cover it")
         body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
         return profile.signed_revocation_list(body, await self._key.sign(body.dump()))
 

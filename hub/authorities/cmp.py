@@ -7,8 +7,8 @@
     secret_file = "/run/secrets/cmp"
     chain = ["/etc/qianda/campus-ca.pem"]
 
-The hub is a registration authority: it has itself checked the proof of possession (`POST key` of the signing protocol),
-and says so to the authority (RAVERIFIED, RFC 4211, 4). It authenticates by a shared secret, or by its own certificate
+The hub is a registration authority: it has checked the proof of possession itself (`POST key` of the signing protocol),
+and tells the authority so (RAVERIFIED, RFC 4211, 4). It authenticates by a shared secret, or by its own certificate
 (`certificate`, `key`); then the answers must be signed by a certificate below `trusted`.
 """
 
@@ -34,8 +34,8 @@ from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import explained
 from qianda.passkey_binding import PasskeyBinding
 
-SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # passed in the environment, since anybody can read arguments
-# Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) by which an authority refuses this request. The other bits are about
+SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # passed in the environment, since other users can read arguments
+# Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) with which an authority rejects this request. The other bits concern
 # our account, the message or the server.
 DECIDED_NO: Final = re.compile(
     r"PKIFailureInfo: [^\n]*\b(badCertTemplate|badPOP|badCertId|certRevoked|duplicateCertReq)"
@@ -189,5 +189,5 @@ class CmpAuthority(Outside):
 
 
 def _escaped(text: str) -> str:
-    """Escape a name for `openssl`, which gives slash, plus, equals sign and backslash a meaning."""
+    """Escape a name for `openssl`, in which slash, plus, equals sign and backslash have a special meaning."""
     return re.sub(r"([\\/+=])", r"\\\1", text)

@@ -13,8 +13,8 @@ API.
     body = { "applicant.name" = "{name}", "publicKey" = "{spki}", "days" = "{days:number}" }
     success = { "code" = ["0"] }
 
-Blanks of `enrol`: name, pseudonym, spki (base64 of DER), spki_pem, days. Of `revoke`: serial (decimal), serial_hex,
-certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or PKCS#7.
+Placeholders of `enrol`: name, pseudonym, spki (base64 of DER), spki_pem, days. Of `revoke`: serial (decimal),
+serial_hex, certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or PKCS#7.
 
 Authorities that need a PKCS#10 request signed by the person's key, or that sign their API calls in their own way, need
 a module of their own in this package.
@@ -47,8 +47,8 @@ REVOKE_BLANKS: Final = ("serial", "serial_hex", "certificate", "reason")
 class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
     """Options of an authority with a JSON API.
 
-    `certificate`: the field of the answer that holds the certificate, or a PKCS#7 with it. Without `revoke` the
-    authority cannot be asked to revoke, without `health` not whether it is well.
+    `certificate`: the field of the answer that holds the certificate, or a PKCS#7 with it. Without `revoke`, the
+    authority cannot be asked to revoke a certificate; without `health`, its state cannot be checked.
     """
 
     enrol: CallOptions

@@ -1,4 +1,4 @@
-"""OCSP (RFC 6960): reading requests and building responses. Nothing here signs: `builtin.py` does.
+"""Read OCSP requests and build responses (RFC 6960). Nothing here signs; `builtin.py` does.
 
 The responses follow RFC 5019, so that they can be cached and made in advance: they have no nonce, and a request about a
 certificate that we never issued gets an error, which needs no signature.
@@ -25,7 +25,7 @@ _SIGNATURE: Final = {"algorithm": "sha256_ecdsa"}
 
 @dataclass(frozen=True)
 class CertificateId:
-    """A certificate as a request names it (RFC 6960, 4.1.1): its serial number, and hashes of its issuer."""
+    """A certificate as a request identifies it (RFC 6960, 4.1.1): its serial number, and hashes of its issuer."""
 
     algorithm: str
     name_hash: bytes
@@ -41,7 +41,7 @@ class CertificateId:
 class _Failure(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     """An OCSPResponse without content, which asn1crypto's own class cannot leave out."""
 
-    _fields = [("response_status", ocsp.OCSPResponseStatus)]  # noqa: RUF012 - the way asn1crypto wants it
+    _fields = [("response_status", ocsp.OCSPResponseStatus)]  # noqa: RUF012 - as asn1crypto requires
 
 
 def asked_in(request: bytes) -> list[CertificateId]:

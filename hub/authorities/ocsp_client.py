@@ -1,7 +1,7 @@
-"""A client for the OCSP responders of other authorities, with the check of their answers (RFC 6960, RFC 9654).
+"""Ask the OCSP responders of other authorities, and check their answers (RFC 6960, RFC 9654).
 
-An answer is embedded in the file. So it is accepted only if it can be judged later by itself: it must be signed by the
-authority, or by a responder whose revocation nobody has to check (ocsp-nocheck), and it must have an end.
+An answer will be embedded in the file, so it is accepted only if it can later be judged by itself: it must have an end,
+and be signed by the authority or by a responder whose revocation need not be checked (ocsp-nocheck).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _key_hash(issuer: x509.Certificate, response: ocsp.OCSPResponse) -> bytes:
 
 
 def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
-    """Raise ValueError if the answer has another nonce than ours. Answers made in advance (RFC 5019) have none."""
+    """Raise ValueError if the answer has a nonce that is not ours. Answers made in advance (RFC 5019) have none."""
     try:
         given = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
     except x509.ExtensionNotFound:
@@ -154,7 +154,7 @@ def _signer(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime
 
 
 def _is_named(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
-    """Tell whether the answer says that the authority itself gave it."""
+    """Tell whether the answer names the authority itself as its signer."""
     if response.responder_name is not None:
         return response.responder_name == issuer.subject
     return response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest

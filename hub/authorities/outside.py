@@ -1,4 +1,4 @@
-"""What all outside authorities have in common: the pinned chain, and the check of the certificates that they issue."""
+"""Code that all outside authorities share: the pinned chain, and the check of the certificates that they issue."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Outside:
     """The part of an authority that does not depend on its protocol."""
 
     def __init__(self, options: OutsideOptions, place: AuthorityContext) -> None:
-        """Read the chain. Raises ValueError if it is no chain, OSError if a file cannot be read."""
+        """Read the chain. Raises ValueError if it is not a chain, OSError if a file cannot be read."""
         try:
             self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
         except ValueError as error:
@@ -56,7 +56,7 @@ class Outside:
         self._lists = RevocationLists(place.http, place.clock)
 
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
-        """Return the certificate for this key among those in an answer. Raises AuthorityUnavailable if none can be
+        """Return the certificate for this key from those in an answer. Raises AuthorityUnavailable if none can be
         used."""
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in answered]

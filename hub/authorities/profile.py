@@ -1,6 +1,6 @@
-"""The fields of certificates and CRLs of the built-in authority (RFC 5280, RFC 9336, RFC 3161).
+"""Build the fields of certificates and CRLs of the built-in authority (RFC 5280, RFC 9336, RFC 3161).
 
-Nothing here signs: `builtin.py` does, with a key that may be on a token.
+Nothing here signs; `builtin.py` does, with a key that may be on a token.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def organisation_name(organisation: str) -> str:
 
 
 def shorten_text(name: str, limit: int = MAX_NAME_LENGTH) -> str:
-    """Return a name cut to `limit` characters with an ellipsis, never between a letter and its marks.
+    """Return a name cut to `limit` characters with an ellipsis, never between a letter and its combining marks.
 
     Raises BadInput for an empty name.
     """
@@ -63,7 +63,7 @@ def name(organisation: str, common_name: str, serial_number: str | None = None) 
 
 
 def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
-    """Return a public key that may be certified: P-256, or RSA from 2048 bits. Raises BadInput for others."""
+    """Return a public key that may be certified: P-256, or RSA with at least 2048 bits. Raises BadInput for others."""
     try:
         public_key = serialization.load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -89,7 +89,7 @@ def issued_by(certificate: bytes, issuer: bytes) -> bool:
 
 
 def key_identifier(spki: bytes) -> bytes:
-    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It is a name, not a protection."""
+    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It serves as a name, not as protection."""
     bits = acceptable_key(spki)["public_key"].contents[1:]
     return hashlib.sha1(bits, usedforsecurity=False).digest()
 
@@ -135,7 +135,7 @@ def leaf_extensions(
 
 
 def signing_extensions(passkey: PasskeyBinding | None = None) -> list[Extension]:
-    """Return the extensions for signing. `passkey`: the one that may confirm a signature; others ignore that
+    """Return the extensions for signing. `passkey`: the one that may confirm a signature. Other software ignores that
     extension."""
     usage = [
         ("key_usage", True, {"digital_signature", "non_repudiation"}),

@@ -1,4 +1,4 @@
-"""A request for a certificate (PKCS#10, RFC 2986) for a key that signs where it is kept, and what is answered to it."""
+"""Make a certificate request (PKCS#10, RFC 2986) for a key that signs where it is kept, and check the answer to it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COUNTRY = "CN"
 
 
 async def certificate_request(key: AuthorityKey, organisation: str, credit_code: str) -> bytes:
-    """Return a request in PEM, signed by the key: the organisation's name and registered code, for document signing.
+    """Return a request in PEM, signed by the key: the organisation's name and registered code, for signing documents.
 
-    TokenUnavailable comes through when the key is away.
+    Raises TokenUnavailable if the key cannot be reached.
     """
     subject = x509.Name.build(
         {
@@ -54,14 +54,14 @@ async def certificate_request(key: AuthorityKey, organisation: str, credit_code:
 
 
 def read_certificates(files: Sequence[tuple[str, bytes]]) -> list[bytes]:
-    """Return the certificates (DER) of files in PEM or DER, by the files' names. Raises BadInput naming the file."""
+    """Return the certificates (DER) in these PEM or DER files, given by name. Raises BadInput that names the file."""
     found = []
     for name, data in files:
         try:
             blocks = list(pem.unarmor(data, multiple=True)) if pem.detect(data) else [("CERTIFICATE", {}, data)]
             ders = [block for kind, _, block in blocks if kind == "CERTIFICATE"]
             for der in ders:
-                x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses it through
+                x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
         except (ValueError, TypeError) as error:
             raise BadInput(f"{name} holds no certificate that can be read", field="certificate") from error
         if not ders:
@@ -73,10 +73,10 @@ def read_certificates(files: Sequence[tuple[str, bytes]]) -> list[bytes]:
 async def accept_certificate(
     certificates: Sequence[bytes], spki: bytes, own_root: bytes, now: datetime
 ) -> tuple[bytes, ...]:
-    """Return the chain (DER, the certificate of this key first, its root last) that these certificates hold.
+    """Return the chain in these certificates (DER): the one for this key first, its root last.
 
-    Raises BadInput (none is for this key, or nothing stands above it), and what `accepted` raises for one that has run
-    out, is not for signing, or whose chain does not hold.
+    Raises BadInput if none is for this key or nothing is above it, and as `accepted` does for a certificate that has
+    expired, is not for signing, or has an invalid chain.
     """
     loaded = [x509.Certificate.load(der) for der in certificates]
     leaves = [each for each in loaded if each.public_key.dump() == spki]
@@ -94,7 +94,7 @@ async def accept_certificate(
         )
     trust = SignerTrust(tuple(each.dump() for each in roots), own_root)
     chain = (await accepted([leaf.dump(), *(each.dump() for each in others if each not in roots)], trust, now)).chain
-    for certificate in chain[:-1]:  # before each seal somebody is asked about each of them
+    for certificate in chain[:-1]:  # before each seal, the status of each of them is asked for
         if not names_a_source(certificate):
             name = x509.Certificate.load(certificate).subject.human_friendly
             raise CertificateNotTrusted(f"{name} names neither a revocation list nor an OCSP responder to be asked")

@@ -1,9 +1,9 @@
-"""The revocation lists and OCSP answers of other authorities, fetched from the addresses in their certificates.
+"""Fetch revocation lists and OCSP answers of other authorities from the addresses in their certificates.
 
-Both lists and answers are embedded in the file; one of the two is enough. A list alone may be days old; an answer alone
-suffices for later years as well, because it was given after the timestamp.
+Lists and answers are embedded in the file; one of the two is enough. A list may be days old. An answer also suffices in
+later years, because it was given after the timestamp.
 
-Only chains that were validated may be passed here, so that nobody but their authorities chooses the addresses. Source:
+Only validated chains may be passed here, so that only their authorities choose the addresses. Source:
 RFC 5280, 4.2.1.13, 4.2.2.1 and 5.
 """
 
@@ -35,11 +35,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Status:
-    """What the authorities say about a chain.
+    """What the authorities state about a chain.
 
-    `lists` and `answers` (OCSP) are in DER; there is at least one of them for each certificate but the last. `revoked`:
-    the first certificate, or an authority above it, is revoked. `next_update`: when the newest statement about the
-    first certificate ends.
+    `lists` and `answers` (OCSP) are in DER; each certificate except the last has at least one of them. `revoked`: the
+    first certificate, or an authority above it, is revoked. `next_update`: when the newest statement about the first
+    certificate ends.
     """
 
     lists: tuple[bytes, ...]
@@ -50,7 +50,7 @@ class Status:
 
 @dataclass(frozen=True)
 class _Said:
-    """What the authority says about one certificate."""
+    """What the authority states about one certificate."""
 
     list: x509.CertificateRevocationList | None
     answer: OcspAnswer | None
@@ -58,7 +58,7 @@ class _Said:
 
     @property
     def next_update(self) -> datetime:
-        """End of the statement that was issued last: validators use that one."""
+        """The end of the statement that was issued last, which is the one that validators use."""
         ends: list[tuple[datetime, datetime]] = []
         if self.list is not None and self.list.next_update_utc is not None:
             ends.append((self.list.last_update_utc, self.list.next_update_utc))
@@ -74,7 +74,7 @@ class RevocationLists:
         self._ocsp = OcspClient(http, clock)
 
     async def of(self, chain: Sequence[bytes]) -> Status:
-        """Return what the authorities say now about this chain (DER, the trusted authority last).
+        """Return what the authorities now state about this chain (DER, the trusted authority last).
 
         Raises CertificateNotTrusted if a certificate names neither a list nor a responder over HTTP, and
         AuthorityUnavailable if neither gives a valid and fresh statement.

@@ -1,7 +1,7 @@
-"""A built-in authority for SM2 certificates, for trial and internal use: of seals, of who makes seals, of signers.
+"""A built-in authority for SM2 certificates, for trial and internal use: for seals, seal makers and signers.
 
-It issues the certificates that an OFD needs, and says in each that it is for trial. It publishes no revocation list: an
-OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with SM2 (GB/T 33560 has the identifiers).
+It issues the certificates that an OFD needs, and states in each that it is for trial. It publishes no revocation list,
+because an OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with SM2 (identifiers: GB/T 33560).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def make_sm2_root(
 
 
 class Sm2Authority:
-    """The authority with its root, which `make_sm2_root` gave for this key (else ValueError)."""
+    """The authority with its root, which `make_sm2_root` returned for this key (else ValueError)."""
 
     trial = True
 
@@ -51,15 +51,16 @@ class Sm2Authority:
         self._key, self._clock, self._organisation = key, clock, organisation
 
     async def issue_seal(self, spki: bytes, common_name: str) -> bytes:
-        """Return the certificate (DER) of an organisation's seal key. Raises BadInput for a key that is no SM2 key."""
+        """Return the certificate (DER) for an organisation's seal key. Raises BadInput for a key that is not an SM2
+        key."""
         return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_POLICY_OID])
 
     async def issue_seal_maker(self, spki: bytes, common_name: str) -> bytes:
-        """Return the certificate (DER) of who makes seals. Raises BadInput for a key that is no SM2 key."""
+        """Return the certificate (DER) of a seal maker. Raises BadInput for a key that is not an SM2 key."""
         return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_MAKER_POLICY_OID])
 
     async def issue_signer(self, spki: bytes, common_name: str) -> bytes:
-        """Return the certificate (DER) of a person. Raises BadInput for a key that is no SM2 key."""
+        """Return the certificate (DER) of a person. Raises BadInput for a key that is not an SM2 key."""
         return await self._issue(spki, common_name, SIGNER_LIFE, [])
 
     async def _issue(self, spki: bytes, common_name: str, life: timedelta, policies: Sequence[str]) -> bytes:
@@ -113,6 +114,6 @@ def _extension(extn_id: str, value: Any, *, critical: bool = False) -> dict[str,
 
 
 def _key_identifier(spki: bytes) -> bytes:
-    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It is a name, not a protection."""
+    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It serves as a name, not as protection."""
     bits = keys.PublicKeyInfo.load(spki)["public_key"].contents[1:]
     return hashlib.sha1(bits, usedforsecurity=False).digest()

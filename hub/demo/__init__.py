@@ -1,2 +1,2 @@
-"""The parts that only the demo has: the guard that keeps it from real people, and its certificate for a phone
-nearby."""
+"""The parts that only the demo has: the guard that keeps it away from real people, and its certificate for a phone in
+the same network."""

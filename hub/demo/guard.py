@@ -1,7 +1,7 @@
-"""Two guards. A demo never touches real people or real data, and a real hub never starts by mistake as something else.
+"""Keep demo and real hub apart: a demo never reaches real people or data, and a real hub never starts as a demo.
 
-A demo listens only on this machine, or on one private address that was asked for, over HTTPS, so that it can be tried
-from a phone in the same network. No part of the demo exists in a real hub.
+A demo listens only on this machine or, on request, on one private address over HTTPS, so that it can be tried with a
+phone in the same network. No part of the demo exists in a real hub.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LAN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "1
 
 
 def check_demo(settings: Settings) -> None:
-    """Raise DemoRefused, with the reason and what to do, unless this configuration is fit for a demo."""
+    """Raise DemoRefused, with the reason and what to do, unless this configuration is allowed for a demo."""
     _check_address(settings)
     if real := sorted(name for name, channel in settings.channels.items() if (channel.kind or name) != "outbox"):
         raise DemoRefused(f"a real channel is configured ({', '.join(real)}): the demo would write to real people")

@@ -1,8 +1,8 @@
-"""The demo for a phone in the same network: HTTPS with its own certificate on a private address.
+"""Serve the demo for a phone in the same network: HTTPS with its own certificate on a private address.
 
-Browsers offer no WebCrypto over plain HTTP, except on the machine itself. So the demo makes a small authority, and a
+Browsers offer WebCrypto over plain HTTP only on the machine itself. So the demo makes a small authority, and a
 certificate for its address. The browser warns once, unless the authority is installed on the phone. The authority can
-certify private addresses only (RFC 5280, 4.2.1.10), so a thief of its key could impersonate nobody else.
+certify only private addresses (RFC 5280, 4.2.1.10), so a thief of its key could impersonate no other site.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ AUTHORITY_LIFE = timedelta(days=5 * 365)
 SERVER_LIFE = timedelta(days=300)  # iOS accepts at most 398 days
 RENEWED_BEFORE = timedelta(days=30)
 LATE_CLOCKS = timedelta(days=1)
-# The only DNS name that the authority may certify; nobody can have it (RFC 6761).
+# The only DNS name that the authority may certify. Nobody can own it (RFC 6761).
 NO_NAME = "nothing.invalid"
-# Colours for a QR code that looks the same on dark and light terminals: the blocks that are printed are its paper.
+# Colours for a QR code that looks the same on dark and light terminals. The printed blocks are its light modules.
 INK_ON_PAPER = "\x1b[38;5;255m\x1b[48;5;232m{}\x1b[0m"
 
 
@@ -62,11 +62,10 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
 
 def make_certificates(settings: Settings, now: datetime) -> Path | None:
-    """Return the folder with authority and server certificate for this address, after making or renewing what is
-    needed.
+    """Return the folder with authority and server certificate for this address. They are made or renewed if necessary.
 
-    The authority stays the same, for the phones that have installed it. None on the machine's own address, which needs
-    no certificate.
+    The authority stays the same, for the phones on which it is installed. None on the machine's own address, which
+    needs no certificate.
     """
     if lan_address(settings.host) is None:
         return None
@@ -95,8 +94,8 @@ def how_to_try(origin: str) -> str:
 
 
 def code_on_terminal(text: str) -> str:
-    """Return a QR code for the terminal, two modules in a character. It is printed inverted: light blocks are the
-    paper."""
+    """Return a QR code for the terminal, two modules in each character. It is inverted: the printed blocks are the
+    light modules."""
     import qrcode
 
     code: qrcode.QRCode[Any] = qrcode.QRCode(border=2)

@@ -1,7 +1,7 @@
-"""Who a signer is: the interface of providers that check a person's name and document outside of the school.
+"""Check who a signer is: the interface of providers that compare a person's name and document with outside sources.
 
-The school's own roster (`roster`) always comes first: what a signer enters must match what is on file. Then a provider,
-if one is configured (an entry `[identities.NAME]`, and `identity = "NAME"`), is asked whether what is on file is true.
+The school's own roster (`roster`) always comes first: what a signer enters must match the roster. Then a provider, if
+one is configured (an entry `[identities.NAME]`, and `identity = "NAME"`), is asked whether the roster's data are true.
 Every other file with a function `connect` is one kind of provider.
 """
 
@@ -17,7 +17,7 @@ import aiohttp
 
 @dataclass(frozen=True)
 class PersonOnFile:
-    """A person as in the roster. The data go to the provider and nowhere else: neither into logs nor into a record."""
+    """A person as in the roster. The data go only to the provider, neither into logs nor into a record."""
 
     name: str
     id_type: str
@@ -30,8 +30,7 @@ class PersonOnFile:
 
 @dataclass(frozen=True)
 class IdentityVerdict:
-    """The provider's answer. `reference` is the provider's own id of this check, by which it can be asked about
-    later."""
+    """The provider's answer. `reference`: the provider's own id for this check, by which it can be asked later."""
 
     matched: bool
     reference: str

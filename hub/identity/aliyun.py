@@ -137,5 +137,5 @@ def signed(key: str, secret: str, asked: SignedForm, now: datetime, nonce: str) 
 
 
 def _code_word(value: Any) -> str:
-    """Return a code or an id; never a sentence, which might name somebody."""
+    """Return a code or an id, but never a sentence, which might name somebody."""
     return str(value) if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", str(value), re.ASCII) else "no code"

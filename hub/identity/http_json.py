@@ -14,7 +14,8 @@
     body = { "name" = "{name}", "idCard" = "{id_number}", "mobile" = "{mobile}" }
     success = { "code" = ["0"] }
 
-Blanks: name, id_type, id_number, phone (E.164), mobile (without +86). An answer that is in neither list counts as none.
+Placeholders: name, id_type, id_number, phone (E.164), mobile (without +86). An answer in neither list counts as no
+answer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
 
 
 class HttpJsonIdentityOptions(ServiceOptions):
-    """Options. `documents`: the kinds that the provider knows. `reference`: the field with its own id of the check."""
+    """Options. `documents`: the kinds that the provider knows. `reference`: the field with its own id for the check."""
 
     ask: CallOptions
     method: str = Field(min_length=1)

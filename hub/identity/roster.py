@@ -1,6 +1,6 @@
-"""Identity from the school's own roster: the name and the last characters of the document are those on file.
+"""Check identity against the school's own roster: the name and the last characters of the document have to match.
 
-The roster is the relying party's own knowledge, so the verifier calls this "declared", not "shown".
+The school has only its own data for this, so the verifier calls the identity "declared", not "shown".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class RosterIdentity:
     method: str = "name and last four characters of the document"
 
     def matches(self, signer: Signer, name: str, id_tail: str) -> bool:
-        """Tell whether name and tail are those on file, in constant time. Spaces, width and case do not matter.
+        """Tell whether name and tail match the roster, in constant time. Spaces, width and case do not matter.
 
         Both are always compared.
         """

@@ -1,11 +1,11 @@
-"""A calendar of OpenTimestamps, which writes what it is given into the chain of Bitcoin, a few hours later.
+"""Use a calendar of OpenTimestamps, which writes given digests into the Bitcoin chain a few hours later.
 
     [notaries.calendar]
     kind = "opentimestamps"
     url = "https://alice.btc.calendar.opentimestamps.org"
 
 The first receipt is the calendar's promise; the final one leads to the root of a Bitcoin block. Both are `.ots` files.
-Whether the block is in the chain, `ots verify` says with a Bitcoin node: the hub has none. Source:
+The hub has no Bitcoin node, so only `ots verify` with a node can tell whether the block is in the chain. Source:
 python-opentimestamps, `calendar.py` (POST /digest, GET /timestamp/COMMITMENT).
 """
 
@@ -28,7 +28,7 @@ HEADERS: Final = {"Accept": "application/vnd.opentimestamps.v1", "User-Agent": "
 
 
 class CalendarOptions(BaseModel):
-    """`deadline`: seconds for a whole call."""
+    """Options. `deadline`: seconds for one whole call."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,7 +75,7 @@ class Calendar:
             raise NotaryUnavailable(f"{self._place.name}: its answer cannot be used: {error}") from error
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes | None:
-        """Return the answer; None if there is none yet (404)."""
+        """Return the answer; None if there is none yet (status 404)."""
         try:
             async with (
                 asyncio.timeout(self._options.deadline),
@@ -100,7 +100,7 @@ def _promise(attested: list[AttestedDigest]) -> AttestedDigest:
 
 
 def _go_on(receipt: bytes, promised: list[AttestedDigest], more: bytes) -> bytes:
-    """Return the proof with what followed in place of the promise, which ends it."""
+    """Return the proof in which the following steps replace the promise at its end."""
     payload = promised[0].payload
     end = 1 + len(PENDING) + len(_length(len(payload))) + len(payload)
     return receipt[:-end] + more

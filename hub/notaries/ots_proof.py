@@ -1,6 +1,7 @@
-"""Proofs of OpenTimestamps: a way of hashes from a digest to what somebody attests, and its file format `.ots`.
+"""Read and write proofs of OpenTimestamps: a path of hashes from a digest to an attestation, and the file format
+`.ots`.
 
-Only what a calendar and Bitcoin give is read: sha256, append, prepend; every other operation is refused. Source: the
+Only the operations of calendars and Bitcoin are read: sha256, append, prepend. All others are refused. Source: the
 reference implementation, python-opentimestamps (`core/timestamp.py`, `core/op.py`, `core/notary.py`).
 """
 
@@ -18,17 +19,18 @@ PENDING: Final = bytes.fromhex("83dfe30d2ef90c8e")
 BITCOIN: Final = bytes.fromhex("0588960d73d71901")
 MAX_ARGUMENT: Final = 4096
 MAX_PAYLOAD: Final = 8192
-# Steps of a whole proof, so that nobody keeps us busy with a long one.
+# The most steps of a whole proof, so that a long one cannot keep the hub busy.
 MAX_STEPS: Final = 256
 
 
 class NotOtsProof(ValueError):
-    """The bytes are no proof of OpenTimestamps, or not for this digest."""
+    """The bytes are not a proof of OpenTimestamps, or not for this digest."""
 
 
 @dataclass(frozen=True)
 class AttestedDigest:
-    """Who attests what: `message` is the value at the end of the way. `tag`: PENDING, BITCOIN or another."""
+    """An attestation. `message`: the value at the end of the path, which is attested; `tag`: PENDING, BITCOIN or
+    another."""
 
     message: bytes
     tag: bytes
@@ -36,19 +38,19 @@ class AttestedDigest:
 
     @property
     def height(self) -> int:
-        """Return the height of the block in which a Bitcoin attestation finds `message` as root of its tree."""
+        """Return the height of the Bitcoin block whose tree has `message` as its root."""
         reader = ProofReader(self.payload)
         return reader.number()
 
 
 class ProofReader:
-    """Read a proof from bytes. Methods raise NotOtsProof."""
+    """A reader of a proof. Its methods raise NotOtsProof."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._steps = data, 0, 0
 
     def attestations(self, digest: bytes) -> list[AttestedDigest]:
-        """Return what the proof leads to from this digest. It has to fill the data to its last byte."""
+        """Return the attestations at the end of each path from this digest. The proof has to fill the data exactly."""
         found = list(self._follow(digest))
         if self._at != len(self._data) or not found:
             raise NotOtsProof("the proof leads nowhere, or something follows it")
@@ -86,7 +88,7 @@ class ProofReader:
         return longer
 
     def number(self) -> int:
-        """Read an unsigned number, seven bits a byte, the lowest first."""
+        """Read an unsigned number: seven bits in each byte, the lowest first."""
         value = shift = 0
         while True:
             byte = self.take(1)[0]
@@ -109,12 +111,12 @@ class ProofReader:
 
 
 def proof_file(digest: bytes, proof: bytes) -> bytes:
-    """Return a proof as an `.ots` file, which every program of OpenTimestamps reads."""
+    """Return a proof as an `.ots` file, which all OpenTimestamps programs can read."""
     return MAGIC + bytes((VERSION, SHA256)) + digest + proof
 
 
 def read_proof_file(digest: bytes, file: bytes) -> list[AttestedDigest]:
-    """Return what an `.ots` file about this digest leads to. Raises NotOtsProof."""
+    """Return the attestations in an `.ots` file about this digest. Raises NotOtsProof."""
     reader = ProofReader(file)
     if reader.file_head() != digest:
         raise NotOtsProof("the proof is about something else")

@@ -1,5 +1,5 @@
-"""Setting a school up by questions: what is asked, what is wrong with an answer, and the school's file made of them.
+"""Set up a school by questions: the questions, the faults of the answers, and the school's file made from them.
 
-The terminal (`hub.command_setup`) and the page (`hub.web.setup`) ask the same questions, and both install the file that
-`answers.compose_school` makes by what `qianda init --from` does.
+The terminal (`hub.command_setup`) and the page (`hub.web.setup`) ask the same questions. Both install the file from
+`answers.compose_school` in the same way as `qianda init --from`.
 """

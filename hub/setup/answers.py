@@ -1,7 +1,7 @@
-"""The answers of a set-up, and the school's file that they stand for. Pure.
+"""The answers of a set-up, and the school's file that is made from them. Pure.
 
-What a person typed is kept as text, by step and question. A school's file names secrets and certificates by the paths
-of files; these are made when the file is installed.
+The text that a person typed is kept by step and question. A school's file refers to secrets and certificates by file
+paths; these files are written when it is installed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, campus_entry, course_
 
 # In the data folder, below `keys`, so that a backup has them.
 SECRETS_FOLDER = "setup"
-# By step: what a person has answered, by question.
+# For each step, the person's answers by question.
 SetupAnswers = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class ComposedSchool:
-    """A school's file as values, and the files that it names, by their path.
+    """A school's file as values, and the files to which it refers, by path.
 
-    `passing`: those that are deleted once the school is installed.
+    `passing`: those that are deleted after the school is installed.
     """
 
     values: Mapping[str, Any]
@@ -34,11 +34,11 @@ class ComposedSchool:
 
 
 def compose_school(answers: SetupAnswers, keys: Path) -> ComposedSchool:
-    """Return the file that these answers stand for, as far as they go. `keys`: the folder of secrets."""
+    """Return the file for these answers, which need not be complete. `keys`: the folder for secrets."""
     files: dict[Path, bytes] = {}
 
     def put(step: str, name: str) -> str:
-        """Plan a file with an answer; return its path."""
+        """Plan a file with an answer as its content. Return its path."""
         path = keys / SECRETS_FOLDER / f"{step}-{name}"
         files[path] = f"{_answers(answers, step)[name]}\n".encode()
         return str(path)
@@ -71,7 +71,7 @@ def compose_school(answers: SetupAnswers, keys: Path) -> ComposedSchool:
 
 
 def _pkcs12_files(given: Mapping[str, str], folder: Path) -> dict[Path, bytes]:
-    """Return the key's file, that of its password, and if they were given that of the certificates above."""
+    """Return the key's file, the one with its password, and the one with the certificates above, if they were given."""
     found = {
         folder / "seal.p12": pkcs12_bytes(given.get("pkcs12", "")),
         folder / "seal-password": f"{given.get('password', '')}\n".encode(),
@@ -80,7 +80,7 @@ def _pkcs12_files(given: Mapping[str, str], folder: Path) -> dict[Path, bytes]:
 
 
 def pkcs12_bytes(answer: str) -> bytes:
-    """Return the content of a file that was answered; nothing for one that is no base 64."""
+    """Return the content of an uploaded file; empty if the answer is not base 64."""
     try:
         return base64.b64decode(answer, validate=True)
     except ValueError:
@@ -101,7 +101,7 @@ def compose_courses(answers: SetupAnswers) -> list[dict[str, Any]]:
 
 
 def channel_entry(answers: SetupAnswers) -> dict[str, Any]:
-    """Return the options of the one provider, its secrets included; empty without one."""
+    """Return the options of the only provider, including its secrets; empty if there is none."""
     given = _answers(answers, "messages")
     match given.get("kind"):
         case "email":
@@ -119,14 +119,14 @@ def is_complete(answers: SetupAnswers) -> bool:
 
 
 def next_step(answers: SetupAnswers) -> SetupStep | None:
-    """Return the first step that was not answered; None if all were."""
+    """Return the first step without answers; None if there is none."""
     return next((each for each in STEPS if each.name not in answers), None)
 
 
 def kept_answers(step: SetupStep, entered: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
-    """Return what is kept of a form: answers to questions that are asked.
+    """Return the answers to keep from a form: those to questions that are asked.
 
-    What is never shown again and was left empty stays as it was.
+    A secret answer is never shown again. If its field was left empty, the former answer stays.
     """
     found = {each.name: entered.get(each.name, "").strip() for each in step.questions}
     for each in step.questions:
@@ -137,7 +137,7 @@ def kept_answers(step: SetupStep, entered: Mapping[str, str], before: Mapping[st
 
 
 def missing_answers(step: SetupStep, given: Mapping[str, str]) -> list[str]:
-    """Return the names of questions that have to be answered and were not."""
+    """Return the names of questions that need an answer and have none."""
     return [each.name for each in step.asked(dict(given)) if each.required and not given.get(each.name)]
 
 
@@ -169,7 +169,7 @@ def _channels(answers: SetupAnswers, put: Any) -> dict[str, Any]:
 
 
 def _reminders(answers: SetupAnswers) -> dict[str, Any]:
-    """Where mail is all there is, it comes first for everybody."""
+    """Return the reminder settings. If e-mail is the only channel, it comes first for everybody."""
     if _answers(answers, "messages").get("kind") != "email":
         return {}
     return {f"{name}_through": ["email"] for name in ("invitation", "reminders", "last_call")}

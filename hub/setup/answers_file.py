@@ -1,4 +1,4 @@
-"""The answers of a set-up that is under way, sealed in the data folder, so that it goes on after a restart."""
+"""Keep the answers of a set-up in progress, encrypted in the data folder, so that it can continue after a restart."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hub.store.kernel.keys import Keys
 from hub.store.kernel.private_files import write_private
 
 FILE = "setup.sealed"
-# The name that is authenticated with the content.
+# The name that is authenticated together with the content.
 NAME = FILE.encode()
 
 
 class AnswersFile:
-    """The answers, encrypted under the master key of the data folder, which is made with the first answer."""
+    """The answers, encrypted with the master key of the data folder, which is made with the first answer."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -28,18 +28,19 @@ class AnswersFile:
 
     @property
     def keys(self) -> Path:
-        """The folder of secrets, with its whole path."""
+        """The folder for secrets, as an absolute path."""
         return (self._data / "keys").resolve()
 
     def read(self) -> dict[str, dict[str, str]]:
-        """Return the answers; none before the first was kept. Raises BadInput for a file of another master key."""
+        """Return the answers; empty before the first was kept. Raises BadInput if another master key encrypted the
+        file."""
         if not self._path.exists():
             return {}
         try:
             found: dict[str, dict[str, str]] = self._cipher().decrypt_json(self._path.read_bytes(), NAME)
         except (InvalidTag, ValueError):
             raise BadInput(
-                f"{self._path} was sealed with another master key: bring keys/master.key back, or remove that file "
+                f"{self._path} was encrypted with another master key: bring keys/master.key back, or remove that file "
                 "and answer anew"
             ) from None
         return found
@@ -53,7 +54,7 @@ class AnswersFile:
         self._path.unlink(missing_ok=True)
 
     def write_files(self, files: Mapping[Path, bytes]) -> None:
-        """Write the secrets and certificates that the configuration names, readable by their owner alone."""
+        """Write the secrets and certificates to which the configuration refers. Only their owner can read them."""
         for path, content in files.items():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(path, content)

@@ -1,4 +1,4 @@
-"""What is wrong with the answers of a step: judged by what judges a school's file, never by rules of its own."""
+"""Find what is wrong with the answers of a step. The rules are those for a school's file; there are no others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, read_table
 from hub.tokens.csc import CscOptions
 from hub.tokens.pkcs12 import read_pkcs12
 
-# By step: how places of a school's file begin that are about it.
+# For each step, the beginnings of the places in a school's file that belong to it.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "origin": ("origin",),
     "organisation": ("school",),
@@ -42,25 +42,25 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "timestamps": ("timestamps",),
     "messages": ("channels",),
 }
-# Steps whose answers contracts are drawn from.
+# The steps whose answers appear in contracts.
 DRAWN = ("campuses", "courses")
-# By the answer to a step's choice: the options that this part takes.
+# For the answer to a step's choice, the options of that part.
 OPTIONS: Mapping[str, type[BaseModel]] = {"email": EmailOptions, "sms_twilio": SmsOptions, "csc": CscOptions}
 _ENTRY = re.compile(r"(campus|course) (\d+)( \([^)]*\))?")
 
 
 @dataclass(frozen=True)
 class AnswerFault:
-    """What is wrong with an answer. `question`: its name; empty for the step as a whole."""
+    """A fault of an answer. `question`: the question's name; empty if it concerns the whole step."""
 
     question: str
     words: str
 
 
 def find_step_faults(step: SetupStep, answers: SetupAnswers, keys: Path) -> list[AnswerFault]:
-    """Return every fault of the answers of one step, with those of the other steps as they are.
+    """Return every fault in the answers of one step, given the present answers of the other steps.
 
-    `keys`: where secrets would lie; nothing is written there.
+    `keys`: where the secrets would be; nothing is written there.
     """
     given = answers.get(step.name, {})
     faults = [AnswerFault(name, "is missing") for name in missing_answers(step, given)]
@@ -84,10 +84,9 @@ def find_step_faults(step: SetupStep, answers: SetupAnswers, keys: Path) -> list
 
 
 def find_file_faults(answers: SetupAnswers, keys: Path, drawn: bool) -> list[SchoolFault]:
-    """Return every fault of the school's file that the answers stand for, as far as they go.
+    """Return every fault in the school's file for these answers, which need not be complete.
 
-    `drawn`: whether to look for templates that do not exist and characters that no contract can show as well, which
-    reads the fonts.
+    `drawn`: also look for missing templates, and for characters that no contract can show, which reads the fonts.
     """
     composed = compose_school(answers, keys)
     file, faults = read_school(write_toml(composed.values))
@@ -102,10 +101,10 @@ def find_file_faults(answers: SetupAnswers, keys: Path, drawn: bool) -> list[Sch
 
 
 def _read_settings(file: SchoolFile) -> tuple[Settings | None, list[SchoolFault]]:
-    """Return the settings that a hub would have by this file, and what is wrong with them."""
+    """Return the settings of a hub with this file, and what is wrong with them."""
     values: dict[str, Any] = {"school": dict(file.organisation)} if file.organisation else {}
     values |= {"origin": file.origin} if file.origin else {}
-    with tempfile.TemporaryDirectory() as folder:  # for our eyes alone
+    with tempfile.TemporaryDirectory() as folder:  # only the owner may read it
         tried = Path(folder) / "tried.toml"
         tried.write_text(write_toml(values | dict(file.configuration)), "utf-8")
         try:
@@ -125,7 +124,7 @@ def _read_settings(file: SchoolFile) -> tuple[Settings | None, list[SchoolFault]
 
 
 def _about(fault: SchoolFault, named: set[str], step: SetupStep, answers: SetupAnswers) -> AnswerFault:
-    """Return a fault by the question that it is about, or by the row of the table."""
+    """Return a fault with the question to which it belongs, or with the row of the table."""
     last = fault.place.rpartition(", ")[2]
     if "table" in named and (entry := _ENTRY.match(fault.place)):
         titles = CAMPUS_TITLES if step.name == "campuses" else COURSE_TITLES
@@ -160,7 +159,8 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
 
 
 def _pkcs12_faults(given: Mapping[str, str]) -> list[AnswerFault]:
-    """What shows without the authority: the certificate is judged as a whole before anything is installed."""
+    """Return the faults that can be found without the authority. The certificate is checked before anything is
+    installed."""
     try:
         read_pkcs12("the file", pkcs12_bytes(given["pkcs12"]), given.get("password", ""))
     except BadInput as error:
@@ -169,7 +169,7 @@ def _pkcs12_faults(given: Mapping[str, str]) -> list[AnswerFault]:
 
 
 def _option_faults(step: SetupStep, answers: SetupAnswers) -> list[AnswerFault]:
-    """What a provider's own module says of its options, which a school's file does not know."""
+    """Return the faults that a provider's own module finds in its options. A check of the school's file misses them."""
     kind = answers.get(step.name, {}).get("kind", "")
     entry: dict[str, Any] = {}
     if step.name == "messages":
@@ -195,5 +195,5 @@ def _option_faults(step: SetupStep, answers: SetupAnswers) -> list[AnswerFault]:
 
 
 def find_first_faulty_step(answers: SetupAnswers, keys: Path) -> SetupStep | None:
-    """Return the first step that was not answered, or not rightly; None where all of it may be installed."""
+    """Return the first step that has no answers or wrong ones; None if everything can be installed."""
     return next((each for each in STEPS if each.name not in answers or find_step_faults(each, answers, keys)), None)

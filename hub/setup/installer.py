@@ -1,4 +1,4 @@
-"""What the set-up page needs of the commands: to install what was answered, and a certificate for the seal's key."""
+"""What the set-up page needs from the commands: install the answers, and a certificate for the seal's key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hub.setup.answers import SetupAnswers
 
 @dataclass(frozen=True)
 class SetupResult:
-    """A school that was installed. `password`: of the first account, where it was made up now. `request`: PKCS#10 (PEM)
-    for the seal's key, where a certificate is to be asked for. `seal`, `missing`: sentences for people."""
+    """An installed school. `password`: that of the first account, if it was generated now. `request`: PKCS#10 (PEM) for
+    the seal's key, if a certificate has to be requested. `seal`, `missing`: sentences for people."""
 
     origin: str
     login: str
@@ -23,13 +23,13 @@ class SetupResult:
 
 
 class SetupInstaller(Protocol):
-    """Both take seconds, and run in a thread."""
+    """The acts of an installation. Both take seconds, and run in a thread."""
 
     def install(self, answers: SetupAnswers, tell: Callable[[str], None]) -> SetupResult:
-        """Install the school, and say each step by `tell`. Raises BadInput with every fault, and any QiandaError."""
+        """Install the school. `tell` reports each step. Raises BadInput with every fault, and any QiandaError."""
 
     def install_certificate(self, files: Sequence[tuple[str, bytes]]) -> Sequence[str]:
-        """Take a certificate for the seal's key, with those above it; return what is said of the seal then.
+        """Install a certificate for the seal's key, with those above it. Return sentences about the seal afterwards.
 
-        Raises what `hub.seal_setup.install_seal` raises, having changed nothing.
+        Raises as `hub.seal_setup.install_seal` does; then nothing was changed.
         """

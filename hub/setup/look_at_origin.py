@@ -1,4 +1,4 @@
-"""What can be seen of the public address from this machine, said as it is: not more, and not less."""
+"""Check the public address as far as this machine can, and report exactly what was found."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-# Seconds for each look.
+# Seconds for each check.
 LOOK_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 200
-# Where the set-up page answers with a mark of its own, so that the public address can be seen to lead to it.
+# Where the set-up page answers with its own mark. The answer shows that the public address leads to this page.
 MARK_PATH = "/.well-known/qianda-setup"
 FROM_HERE = "Seen from this machine. Whether phones outside reach it, only a phone outside can show."
 
 
 @dataclass(frozen=True)
 class OriginFinding:
-    """One thing that was looked at. `words` is English, with `values` for its blanks."""
+    """One finding. `words`: in English; `values`: those for its placeholders."""
 
     well: bool
     words: str
@@ -31,9 +31,9 @@ class OriginFinding:
 
 
 async def look_at_origin(origin: str, mark: str, now: datetime) -> list[OriginFinding]:
-    """Look at name, certificate and answer of the address, one after another as far as it comes.
+    """Check name, certificate and answer of the address, in this order, until one fails.
 
-    `mark`: what the set-up page answers at MARK_PATH; empty where none is served.
+    `mark`: what the set-up page answers at MARK_PATH; empty if no page is served.
     """
     parts = urlsplit(origin)
     host = parts.hostname or ""

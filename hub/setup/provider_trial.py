@@ -1,7 +1,7 @@
-"""A real message through the provider that was named, to whoever sets the hub up, and what became of it.
+"""Send a real message through the chosen provider to the person who sets up the hub, and report its outcome.
 
-The message has a code. Whoever types it in has seen the message: no provider's word is needed for that. A provider that
-can be asked is asked as well.
+The message contains a code. Somebody who types it in has seen the message, so the provider need not confirm it. A
+provider that can be asked is asked as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hub.settings import ChannelSettings
 
 CODE_DIGITS = 6
 MAX_GUESSES = 5
-# How long a code may be typed in, and how soon the next message may be sent.
+# How long a code is valid, and how soon the next message may be sent.
 CODE_LIFE = timedelta(minutes=30)
 SEND_PAUSE = timedelta(seconds=20)
 MAX_SENT = 10
@@ -37,7 +37,7 @@ PURPOSE = "code"
 
 @dataclass(frozen=True)
 class ProviderTrial:
-    """One message that was sent. `fate`: what the provider says of it. `seen`: the code was typed in."""
+    """One message that was sent. `fate`: its outcome, as the provider reports it. `seen`: the code was typed in."""
 
     message: Message
     code: str
@@ -72,7 +72,7 @@ async def send_trial(kind: str, entry: Mapping[str, Any], to: str, language: str
 
 
 async def ask_about_trial(kind: str, entry: Mapping[str, Any], trial: ProviderTrial) -> ProviderTrial:
-    """Return the trial with what the provider says now; as it was where it cannot be asked."""
+    """Return the trial with the provider's present report; unchanged if the provider cannot be asked."""
     async with aiohttp.ClientSession() as http:
         try:
             found: Receipt | None = await connect(kind, entry, http).find(trial.message, trial.reference)
@@ -82,7 +82,7 @@ async def ask_about_trial(kind: str, entry: Mapping[str, Any], trial: ProviderTr
 
 
 def take_code(trial: ProviderTrial, typed: str, now: datetime) -> ProviderTrial:
-    """Return the trial after a code was typed in. Raises BadInput for a wrong one, and after too many of them."""
+    """Return the trial after a code was typed in. Raises BadInput for a wrong code, and after too many of them."""
     if trial.guesses >= MAX_GUESSES or now - trial.sent_at > CODE_LIFE:
         raise BadInput("this code counts no more: send another message", field="code")
     right = hmac.compare_digest("".join(typed.split()).encode(), trial.code.encode())
@@ -90,7 +90,7 @@ def take_code(trial: ProviderTrial, typed: str, now: datetime) -> ProviderTrial:
 
 
 def check_pause(sent: int, last: datetime | None, now: datetime) -> None:
-    """Raise BadInput where a further message would be one too many."""
+    """Raise BadInput if no further message may be sent now."""
     if sent >= MAX_SENT:
         raise BadInput("ten messages were sent already: start the set-up again to send more", field="messages")
     if last is not None and now - last < SEND_PAUSE:
@@ -98,7 +98,7 @@ def check_pause(sent: int, last: datetime | None, now: datetime) -> None:
 
 
 def connect(kind: str, entry: Mapping[str, Any], http: aiohttp.ClientSession) -> Channel:
-    """Return the channel. Raises BadInput for options that it does not take, by their names and never their values."""
+    """Return the channel. Raises BadInput that names the options which it does not accept, but never their values."""
     place = ChannelContext(kind, "http://127.0.0.1/callbacks", http, _NoLedger(), lambda: datetime.now(UTC))
     try:
         return carrier(kind, ChannelSettings(**entry), place).channel
@@ -110,7 +110,7 @@ def connect(kind: str, entry: Mapping[str, Any], http: aiohttp.ClientSession) ->
 
 
 class _NoLedger:
-    """For the outbox alone, which no real hub has."""
+    """The ledger for the outbox, which no real hub has."""
 
     async def accept(self, key: str) -> None:
         raise BadInput("the outbox exists only in the demo", field="messages")

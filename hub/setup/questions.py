@@ -1,6 +1,6 @@
-"""What is asked when a school is set up: the steps in their order, with the questions of each. Pure.
+"""The questions for setting up a school: the steps in their order, with the questions of each. Pure.
 
-All words are English; `templates/languages/setup.zh.po` has the Chinese.
+All texts are English; `templates/languages/setup.zh.po` has the Chinese ones.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["text", "secret", "table", "pem", "pkcs12", "choice"]
-# What is never shown again: left empty, it stays as it was.
+# Kinds of answers that are never shown again. If the field is left empty, the former answer stays.
 UNSHOWN_KINDS = ("secret", "pem", "pkcs12")
 
 
 @dataclass(frozen=True)
 class SetupChoice:
-    """One of several. `hint`: what follows from it."""
+    """One possible answer. `hint`: its consequence."""
 
     value: str
     words: str
@@ -24,7 +24,7 @@ class SetupChoice:
 
 @dataclass(frozen=True)
 class SetupQuestion:
-    """One question. `kinds`: answers to the step's choice for which it is asked; empty: always.
+    """One question. `kinds`: the answers to the step's choice with which it is asked; empty: always.
 
     `secret` is never shown again. `table` takes a spreadsheet, or rows that are typed; `pem` certificates;
     `pkcs12` a key with its certificate, kept in base 64.
@@ -40,7 +40,7 @@ class SetupQuestion:
     kinds: tuple[str, ...] = ()
 
     def is_asked(self, chosen: str) -> bool:
-        """Return whether it is asked, with this answer to the step's choice."""
+        """Return whether the question is asked, given this answer to the step's choice."""
         return not self.kinds or chosen in self.kinds
 
 
@@ -53,11 +53,11 @@ class SetupStep:
 
     @property
     def choice(self) -> SetupQuestion | None:
-        """The question on which others depend: the first choice; None if there is none."""
+        """The question on which others depend, which is the first choice; None if there is none."""
         return next((each for each in self.questions if each.kind == "choice"), None)
 
     def asked(self, answers: dict[str, str]) -> list[SetupQuestion]:
-        """Return the questions that are asked, with these answers so far."""
+        """Return the questions that are asked, given these answers."""
         choice = self.choice
         chosen = answers.get(choice.name, choice.default) if choice else ""
         return [each for each in self.questions if each.is_asked(chosen)]

@@ -1,6 +1,6 @@
-"""Campuses and courses as a table, typed or from a spreadsheet, and the values of a school's file that it stands for.
+"""Read campuses and courses from a table, typed or uploaded, and convert them to the values of a school's file.
 
-A table is kept as text with separated values, its titles in the first row, so that people can go on typing in it.
+A table is kept as CSV with its titles in the first row, so that people can continue typing in it.
 """
 
 from __future__ import annotations
@@ -58,15 +58,14 @@ _REFUND = re.compile(r"(?P<when>.*\D)(?P<share>\d{1,3})\s*[%％]?")
 
 @dataclass(frozen=True)
 class TableRow:
-    """One filled row below the titles. `number`: as a spreadsheet counts it."""
+    """One filled row below the titles. `number`: its number in the spreadsheet."""
 
     number: int
     values: Mapping[str, str]
 
 
 def read_upload(data: bytes) -> str:
-    """Return an uploaded spreadsheet (.xlsx, .xls, .ods, or text) as text with separated values. Raises
-    UnreadableFile."""
+    """Return an uploaded spreadsheet (.xlsx, .xls, .ods, or text) as CSV. Raises UnreadableFile."""
     if len(data) > MAX_TABLE_BYTES:
         raise UnreadableFile(f"The file has more than {MAX_TABLE_BYTES // 1024 // 1024} MB.")
     reader = SpreadsheetReader()
@@ -107,13 +106,13 @@ def read_table(text: str, titles: Mapping[str, str]) -> tuple[list[TableRow], li
 
 
 def campus_entry(row: TableRow) -> dict[str, Any]:
-    """Return the entry `[[campus]]` of a row."""
+    """Return the entry `[[campus]]` for a row."""
     return dict(row.values)
 
 
 def course_entry(row: TableRow, template: str) -> dict[str, Any]:
-    """Return the entry `[[course]]` of a row. Values that are no numbers stay as they are, and are named as faults by
-    whoever reads the file."""
+    """Return the entry `[[course]]` for a row. A value that should be a number and is not stays as it is; reading the
+    file reports it as a fault."""
     details: dict[str, Any] = {name: value for name, value in row.values.items() if name not in OF_COURSE}
     for name in COUNTS:
         if (value := details.get(name)) and value.isdecimal():

@@ -23,7 +23,7 @@ class TimestampAuthority(Protocol):
     async def timestamp(self, digest: bytes) -> bytes:
         """Return the timestamp token (DER of ContentInfo, RFC 3161, 2.4.2) over this digest.
 
-        Its length says whether it is SHA-256, SHA-384 or SHA-512. Raises TimestampUnavailable if there is none to be
-        had now.
+        The digest's length tells whether it is SHA-256, SHA-384 or SHA-512. Raises TimestampUnavailable if no token can
+        be had now.
         """
         ...

@@ -1,6 +1,6 @@
 """The built-in timestamp authority, for trial and internal use: RFC 3161 with a key that may be on a token.
 
-Tokens are put together from DER: decoding and encoding by asn1crypto took ten times as long as everything else.
+Tokens are built directly from DER, because decoding and encoding with asn1crypto took ten times as long as the rest.
 Sources: RFC 3161 (2.4 request and response), RFC 5816 (ESSCertIDv2), RFC 5652, 5.4 (signed attributes), X.690.
 """
 
@@ -37,7 +37,7 @@ BAD_ALG, BAD_DATA_FORMAT, UNACCEPTED_POLICY, UNACCEPTED_EXTENSIONS, SYSTEM_FAILU
 
 
 class TimestampKey(Protocol):
-    """What the responder needs of its key, which is on P-256; see `hub.tokens`."""
+    """What the responder needs from its key, which is on P-256; see `hub.tokens`."""
 
     async def sign(self, message: bytes) -> bytes: ...
 
@@ -52,8 +52,7 @@ class _Rejected(Exception):
 
 @dataclass(frozen=True)
 class _Request:
-    """A request. `imprint` and `nonce` in DER, as they stand in the request; an empty `nonce` means that there is
-    none."""
+    """A request. `imprint` and `nonce`: DER, as written in the request; `nonce` is empty if there is none."""
 
     imprint: bytes
     nonce: bytes
@@ -80,7 +79,8 @@ class BuiltinTimestamps:
         self._certificate_attribute = attribute(cms_parts.SIGNING_CERTIFICATE_V2, reference)
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a token over a digest of one of DIGEST_SIZES. Raises TimestampUnavailable if the key is away."""
+        """Return a token over a digest of one of DIGEST_SIZES. Raises TimestampUnavailable if the key cannot be
+        reached."""
         algorithm = next(
             encode(SEQUENCE, kind + cms_parts.NULL) for kind, size in DIGEST_SIZES.items() if size == len(digest)
         )
@@ -158,7 +158,7 @@ def _optional_parts(parts: list[DerElement]) -> dict[int, DerElement]:
 
 
 def _integer(number: int) -> bytes:
-    """Return the DER of a number that is not negative."""
+    """Return the DER of a non-negative number."""
     return encode(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 

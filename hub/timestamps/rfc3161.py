@@ -1,4 +1,4 @@
-"""An outside timestamp authority over HTTP (RFC 3161, 3.4). Its answers are checked before they are used."""
+"""Use an outside timestamp authority over HTTP (RFC 3161, 3.4). Its answers are checked before they are used."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from hub.errors import TimestampUnavailable
 from hub.timestamps import ALGORITHM_OF_LENGTH, CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds
-WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that staff must look into
+WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that is reported to staff
 MAX_ANSWER_BYTES: Final = 64 * 1024
 
 
 async def _nobody(_difference: timedelta) -> None:
-    """Tell nobody about a clock that differs."""
+    """Do nothing about a clock that differs."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,15 @@ class Rfc3161Timestamps:
         clock: Callable[[], datetime],
         differs: Callable[[timedelta], Awaitable[None]] = _nobody,
     ) -> None:
-        """Use the service. genTime may differ from `clock` by CLOCK_TOLERANCE; `differs` is called from WORTH_TELLING
-        on."""
+        """Use the service. genTime may differ from `clock` by CLOCK_TOLERANCE; a difference of WORTH_TELLING or more is
+        reported to `differs`."""
         self.certificates = tuple(service.certificates)
         self._session, self._url, self._deadline = session, service.url, service.deadline
         self._clock, self._differs = clock, differs
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a checked token over a digest. Raises TimestampUnavailable, with the reason, for anything
-        else."""
+        """Return a checked token over a digest. If there is none, raise TimestampUnavailable with the reason."""
         nonce = secrets.randbits(63) | 1
         answer = await self._ask(_request(digest, nonce))
         try:

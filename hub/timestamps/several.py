@@ -1,4 +1,4 @@
-"""Several timestamp services: one that is away, slow or wrong is skipped, and staff are told."""
+"""Use several timestamp services: one that fails or is slow is skipped, and staff are told."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 class SeveralTimestamps:
-    """Services that are asked in turn: the first of `services` (by name), and the next if that raises
+    """Services that are tried in turn: the first of `services` (by name), and the next if that raises
     TimestampUnavailable.
 
     Each service checks its own answers. `certificates` identifies all of them to validators.
@@ -62,7 +62,8 @@ class SeveralTimestamps:
         raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
 
     async def check(self) -> str:
-        """Ask each service. Raises TimestampUnavailable with those that are away, or whose clock differs from ours."""
+        """Ask each service. Raises TimestampUnavailable that names those that fail, or whose clock differs from
+        ours."""
         failures = []
         for name, service in self.services.items():
             asked_at = self._clock()

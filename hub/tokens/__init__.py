@@ -25,10 +25,10 @@ class SigningKey(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """Return the signature over `message`: ECDSA with SHA-256 in DER (RFC 3279, 2.2.3), PKCS#1 v1.5 with SHA-256,
-        or SM2 with SM3 in DER.
+        """Return the signature over `message`: ECDSA with SHA-256 in DER (RFC 3279, 2.2.3), RSA PKCS#1 v1.5 with
+        SHA-256, or SM2 with SM3 in DER.
 
-        Raises TokenUnavailable if the key is away.
+        Raises TokenUnavailable if the key cannot be reached.
         """
         ...
 
@@ -41,7 +41,7 @@ class RemoteKey(SigningKey, Protocol):
     """A key at a remote signing service.
 
     `certificates`: DER, the key's own first, as the service states them. `trusted`: files with the authorities above
-    them. `info`: to be stored for a start while the service is away; it holds no secret.
+    them. `info`: stored, so that the hub can start while the service is down; it holds no secret.
     """
 
     @property
@@ -55,7 +55,7 @@ class RemoteKey(SigningKey, Protocol):
 
 
 class KeyToken(Protocol):
-    """A token that holds keys under labels. All raise TokenUnavailable if it is away."""
+    """A token that holds keys under labels. All methods raise TokenUnavailable if it cannot be reached."""
 
     async def has_key(self, label: str) -> bool: ...
 
@@ -64,7 +64,7 @@ class KeyToken(Protocol):
         ...
 
     async def sm2_key(self, label: str) -> SigningKey:
-        """Return the SM2 key with this label, which signs with SM3. Raises TokenUnavailable also where no mechanism for
+        """Return the SM2 key with this label, which signs with SM3. Raises TokenUnavailable also if no mechanism for
         SM2 is configured."""
         ...
 
@@ -75,7 +75,7 @@ class KeyToken(Protocol):
 
 @dataclass(frozen=True)
 class TokenContext:
-    """What a remote service gets from the hub: an HTTP client, and the `info` that it last gave (empty if there is
+    """What a remote service receives from the hub: an HTTP client, and the `info` that it last returned (empty if
     none)."""
 
     http: aiohttp.ClientSession

@@ -10,9 +10,9 @@
     pin_file = "/run/secrets/csc-pin"
     trusted = ["/etc/qianda/seal-ca.pem"]
 
-Each signature is authorised separately, bound to its hash (SCAL 2). A lost reply costs only another signature over the
-same bytes, of which one is used. A credential that needs a person each time (a one-time code, a login page) cannot
-seal. An answer is used only if it is a signature by this key.
+Each signature is authorised separately, bound to its hash (SCAL 2). If a reply is lost, the same bytes are signed
+again, and only one of the signatures is used. A credential that needs a person each time (a one-time code, a login
+page) cannot seal. An answer is used only if it is a signature by this key.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MIN_RSA_BITS: Final = 2048
 RAW_ECDSA: Final = 64  # bytes of r‖s on P-256; CMS needs DER
 MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_CHAIN_LENGTH: Final = 10
-TOKEN_MARGIN: Final = 60.0  # seconds before its end at which an access token is no longer used
+TOKEN_MARGIN: Final = 60.0  # an access token is not used in its last seconds, this many
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
 _ABOUT_THE_PIN: Final = re.compile(r"(?<![a-z])pin(?![a-z])", re.IGNORECASE)
 
@@ -83,9 +83,10 @@ class CscOptions(BaseModel):
 
 
 async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
-    """Return the key with its certificates. While the service is away, `place.kept` is used, its last information.
+    """Return the key with its certificates. If the service cannot be reached, its last information, `place.kept`, is
+    used.
 
-    Raises ValueError that names the option, or TokenUnavailable if the service is away and nothing is kept.
+    Raises ValueError that names the option, or TokenUnavailable if the service cannot be reached and nothing is kept.
     """
     try:
         read = CscOptions(**options)
@@ -135,7 +136,7 @@ class _Credential:
 class CscKey:
     """A key at a CSC service.
 
-    `certificates`: as the service states them, the key's own first; nobody has checked them. `info`: to be stored; it
+    `certificates`: as the service states them, the key's own first; they are not checked yet. `info`: to be stored; it
     holds no secret.
     """
 
@@ -287,7 +288,7 @@ def _text(answer: Mapping[str, Any], name: str) -> str:
 
 
 def _checked(spki: bytes, message: bytes, value: bytes) -> bytes:
-    """Return the signature as CMS needs it. Some services answer r‖s, others DER.
+    """Return the signature in the form that CMS needs. Some services return r‖s, others DER.
 
     Raises TokenUnavailable if it was not made by this key.
     """

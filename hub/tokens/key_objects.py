@@ -1,4 +1,4 @@
-"""A key that was made elsewhere, as objects of a PKCS#11 token (PKCS#11 v2.40, 4.8 and 4.9)."""
+"""Store a key that was made elsewhere as objects of a PKCS#11 token (PKCS#11 v2.40, 4.8 and 4.9)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pkcs11.util.rsa import decode_rsa_private_key, decode_rsa_public_key, encod
 
 from hub.tokens.softkey import SealingPrivateKey, public_key_info
 
-# What tokens answer that take no keys from outside, or none of this kind.
+# The errors of tokens that accept no keys from outside, or none of this kind.
 REFUSALS: Final = (
     pkcs11_errors.AttributeReadOnly,
     pkcs11_errors.AttributeTypeInvalid,
@@ -32,9 +32,9 @@ REFUSALS: Final = (
 
 
 def store_key(session: Session, label: str, key: SealingPrivateKey) -> None:
-    """Store both halves of a key, so that the private one does not leave the token.
+    """Store both halves of a key. The private one cannot leave the token afterwards.
 
-    Raises one of REFUSALS, maybe with one half stored.
+    Raises one of REFUSALS, possibly after one half was stored.
     """
     is_rsa = isinstance(key, rsa.RSAPrivateKey)
     if is_rsa and Mechanism.SHA256_RSA_PKCS not in session.token.slot.get_mechanisms():
@@ -61,12 +61,12 @@ def store_key(session: Session, label: str, key: SealingPrivateKey) -> None:
         public = decode_ec_public_key(spki)
     stored = cast(Any, session.create_object(private | named | kept))
     if not stored[Attribute.SENSITIVE] or stored[Attribute.EXTRACTABLE]:
-        raise pkcs11_errors.TemplateInconsistent  # it would give the key out
+        raise pkcs11_errors.TemplateInconsistent  # the token would allow the key to be read out
     session.create_object(dict(public) | named | {Attribute.VERIFY: True})
 
 
 def destroy_key(session: Session, label: str) -> None:
-    """Remove what a token holds of this label."""
+    """Remove the objects with this label from a token."""
     for each in list(session.get_objects({Attribute.LABEL: label})):
         cast(Any, each).destroy()
 

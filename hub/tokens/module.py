@@ -1,4 +1,4 @@
-"""A PKCS#11 module of this process: loaded once, with the system's locks, and reset when its tokens were lost.
+"""A PKCS#11 module in this process: loaded once, with the system's locks, and initialised again when tokens were lost.
 
 PKCS#11 keeps its state per process, not per caller (PKCS#11 v2.40, C_Initialize), so each module has one object.
 """
@@ -70,14 +70,14 @@ class Module:
         self._idle = threading.Condition()
         self._calls = 0
         self._generation = 0
-        # python-pkcs11 initialises without locking, yet lets several threads into the module: SoftHSM crashes then.
+        # python-pkcs11 initialises without locking, but lets several threads into the module; then SoftHSM crashes.
         self._initialise_with_locking()
 
     @contextmanager
     def calling(self) -> Iterator[int]:
         """Count a call, and yield the generation of the module.
 
-        Sessions and handles of an earlier generation are dead, and their numbers are used again.
+        Sessions and handles of an earlier generation are invalid, and their numbers are used again.
         """
         with self._idle:
             self._calls += 1
@@ -90,10 +90,10 @@ class Module:
                 self._idle.notify_all()
 
     def reset(self, seen: int, patience: float) -> None:
-        """Initialise the module again, unless somebody did so after generation `seen`.
+        """Initialise the module again, unless that was done after generation `seen`.
 
-        Raises TokenUnavailable if a call does not end within `patience` seconds. A module may not notice that a token
-        came back until it is initialised again (SoftHSM never does).
+        Raises TokenUnavailable if a call does not end within `patience` seconds. Some modules do not notice that a
+        token is back until they are initialised again (SoftHSM never does).
         """
         with self._idle:
             if not self._idle.wait_for(lambda: self._calls == 0, timeout=patience):

@@ -28,7 +28,7 @@ def read_pin(file: Path | None, token: str) -> str:
 
 @cache
 def _entered(token: str) -> str:
-    """Ask once in a process: a wrong PIN is not asked for again, since tokens lock themselves after a few."""
+    """Ask once per process. After a wrong PIN it is not asked again, because tokens lock themselves after a few."""
     if not sys.stdin.isatty():
         raise TokenUnavailable(f"the PIN of the token {token!r} is to be entered, and nobody is at a terminal")
     return getpass.getpass(f"PIN of the token {token!r}: ").strip()

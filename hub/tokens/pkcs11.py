@@ -36,7 +36,7 @@ PIN_TROUBLE: Final = (
     pkcs11_errors.UserPinNotInitialized,
 )
 
-# Those that the hub signs with.
+# The mechanisms with which the hub signs.
 SIGNING_MECHANISMS: Final = (Mechanism.ECDSA_SHA256, Mechanism.ECDSA, Mechanism.SHA256_RSA_PKCS)
 Result = TypeVar("Result")
 
@@ -58,7 +58,7 @@ class _OpenSession:
 class Pkcs11Token:
     """One token of one module. Create one object per process and token; the login belongs to the whole process.
 
-    Blocking calls run in threads of this object. A token that was away is opened again by the next call.
+    Blocking calls run in threads of this object. A token that was lost is opened again by the next call.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._public_key(label) is not None)
 
     async def key(self, label: str) -> TokenKey:
-        """Return the key with this label. Raises TokenUnavailable if the token is away, KeyNotOnToken."""
+        """Return the key with this label. Raises TokenUnavailable if the token cannot be reached, KeyNotOnToken."""
         spki = await self._in_thread(lambda: self._public_key(label))
         if spki is None:
             raise KeyNotOnToken(f"the token {self.label!r} has no key {label!r}")
         return TokenKey(label, spki, self)
 
     async def sm2_key(self, label: str) -> Sm2TokenKey:
-        """Return the SM2 key with this label. Raises KeyNotOnToken also where no mechanism is configured for it."""
+        """Return the SM2 key with this label. Raises KeyNotOnToken also if no mechanism is configured for it."""
         if self._sm2 is None:
             raise KeyNotOnToken("no mechanism for SM2 is configured: [token] sm2_mechanism, a number of the vendor's")
         return await Sm2TokenKey.find(self, label, self._sm2)
@@ -107,10 +107,10 @@ class Pkcs11Token:
         return TokenKey(label, await self._in_thread(lambda: self._generate(label)), self)
 
     async def import_key(self, label: str, key: SealingPrivateKey) -> TokenKey | None:
-        """Store a key that was made elsewhere, so that it does not leave the token any more; None if the token takes
-        none of its kind.
+        """Store a key that was made elsewhere. It cannot leave the token afterwards. Return None if the token does not
+        accept this kind of key.
 
-        A key that is there under this label stays. Raises TokenUnavailable.
+        A key that already has this label stays. Raises TokenUnavailable.
         """
         if not await self._in_thread(lambda: self._import(label, key)):
             return None
@@ -121,7 +121,7 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
 
     async def sign_as_vendor(self, label: str, data: bytes, mechanism: int) -> bytes:
-        """Return what the token answers for a mechanism that no standard names, by its number; usually r‖s.
+        """Return the token's answer for a vendor's mechanism, given by its number; it is usually r‖s.
 
         Raises TokenUnavailable, also for a mechanism that the token does not have.
         """
@@ -134,7 +134,7 @@ class Pkcs11Token:
     async def public_point(self, label: str) -> bytes:
         """Return the point of the public key with this label, as the token states it (CKA_EC_POINT).
 
-        Raises TokenUnavailable if the token is away or has several such keys, KeyNotOnToken if it has none.
+        Raises TokenUnavailable if the token cannot be reached or has several such keys, KeyNotOnToken if it has none.
         """
 
         def look(opened: _OpenSession) -> list[bytes]:
@@ -149,8 +149,8 @@ class Pkcs11Token:
         return points[0]
 
     async def list_mechanisms(self) -> list[str]:
-        """Return with what the token can sign, by the names of PKCS#11, and the configured number of the vendor's for
-        SM2. Raises TokenUnavailable."""
+        """Return the mechanisms with which the token can sign, by their PKCS#11 names, and the configured number of the
+        vendor's for SM2. Raises TokenUnavailable."""
 
         def look(opened: _OpenSession) -> list[str]:
             offered = opened.session.token.slot.get_mechanisms()
@@ -210,7 +210,7 @@ class Pkcs11Token:
         if self._mechanism is None:
             self._mechanism = _signing_mechanism(token.slot.get_mechanisms())
         if self._login != generation:
-            # If somebody else in this process has logged in, the login is valid for us as well.
+            # If another user of the module in this process has logged in, the login is valid here too.
             with suppress(pkcs11_errors.UserAlreadyLoggedIn):
                 session = token.open(user_pin=self._pin, rw=rw)
                 self._login = generation
@@ -251,11 +251,11 @@ class Pkcs11Token:
                 session = self._logged_in_session(opened.generation, rw=True).session
                 try:
                     if _spki(session, label) is None:
-                        destroy_key(session, label)  # half of it is there where an import was killed
+                        destroy_key(session, label)  # removes a half that a killed import left
                         store_key(session, label, key)
                     return True
                 except REFUSALS:
-                    destroy_key(session, label)  # one half of it may be there
+                    destroy_key(session, label)  # one half may be stored
                     return False
                 finally:
                     session.close()
@@ -265,18 +265,18 @@ class Pkcs11Token:
 
 @dataclass(frozen=True)
 class TokenKey:
-    """A key that does not leave its token: P-256, or as it was imported."""
+    """A key that cannot leave its token: P-256, or an imported key of another kind."""
 
     label: str
     spki: bytes
     _token: Pkcs11Token = field(repr=False)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable if the token is away or too slow."""
+        """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable if the token fails or is too slow."""
         return await self._token.sign(self.label, message)
 
     async def check(self) -> None:
-        """Sign something, which costs nothing here and tests everything. Raises TokenUnavailable."""
+        """Sign a test message, which costs nothing and tests everything. Raises TokenUnavailable."""
         await self._token.sign(self.label, b"is the key there")
 
 
@@ -288,8 +288,8 @@ def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
 
 
 def _mechanism_of(number: int) -> Mechanism:
-    """Return a mechanism by its number. The library takes nothing but members of its list, which has none of a
-    vendor's; one that is made like them is passed on as its number."""
+    """Return a mechanism by its number. The library accepts only members of its own list, which has no vendors'
+    mechanisms. A member made here in the same way is passed on as its number."""
     with suppress(ValueError):
         return Mechanism(number)
     made = int.__new__(Mechanism, number)
@@ -322,5 +322,5 @@ def _new_key(session: Session, label: str) -> bytes:
         private_template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
     )
     if not private[Attribute.SENSITIVE] or private[Attribute.EXTRACTABLE]:
-        raise TokenUnavailable("the token would give the private key out")
+        raise TokenUnavailable("the token allows the private key to be read out")
     return encode_ec_public_key(public)

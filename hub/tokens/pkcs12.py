@@ -1,4 +1,4 @@
-"""What a file in PKCS#12 (RFC 7292) holds: a key with its certificates, as authorities hand them out."""
+"""Read a PKCS#12 file (RFC 7292): a key with its certificates, in the form in which authorities deliver them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from hub.errors import BadInput
 from hub.tokens.softkey import SealingPrivateKey, is_accepted_key
 
-# One with a chain has a few KB.
+# A file with a chain has a few KB.
 MAX_PKCS12_BYTES = 256 * 1024
 NAMES = (".p12", ".pfx")
 
@@ -26,10 +26,10 @@ class Pkcs12Content:
 
 
 def read_pkcs12(name: str, data: bytes, password: str) -> Pkcs12Content:
-    """Return what the file `name` holds.
+    """Return the content of the file `name`.
 
-    Raises BadInput, with the field `file` or `password`: no such file, a wrong password, no key, or one of a kind that
-    seals nothing here.
+    Raises BadInput, with the field `file` or `password`, for another kind of file, a wrong password, a missing key, or
+    a kind of key that cannot seal here.
     """
     try:
         if len(data) > MAX_PKCS12_BYTES:

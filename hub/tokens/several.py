@@ -1,7 +1,7 @@
-"""One or several tokens that hold the same keys: each signature goes to the next one, and one that is away is skipped.
+"""Use one or several tokens with the same keys: they sign in turn, and one that fails is skipped.
 
-A key counts as the same if its public key is. How a vendor's tokens get the same keys (cloning, a cluster, the same
-file) is the vendor's business: nothing here copies a key.
+Two keys are the same if their public keys are. How a vendor's tokens get the same keys (cloning, a cluster, the same
+file) is up to the vendor; this code copies no key.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 
 class HeldToken(Protocol):
-    """What is needed of each token; `hub.tokens.pkcs11` has it."""
+    """What is needed from each token; `hub.tokens.pkcs11` has it."""
 
     @property
     def label(self) -> str: ...
@@ -63,7 +63,8 @@ class SeveralTokens:
             TOKEN_AVAILABLE.labels(name).set(1)
 
     async def has_key(self, label: str) -> bool:
-        """Tell whether any token has the key. Raises TokenUnavailable if none has it and one is away: that one may."""
+        """Tell whether any token has the key. Raises TokenUnavailable if none has it and one cannot be reached, as that
+        one may."""
 
         async def find(token: HeldToken) -> None:
             if not await token.has_key(label):
@@ -76,17 +77,17 @@ class SeveralTokens:
         return True
 
     async def key(self, label: str) -> SharedKey:
-        """Return the key with this label. Raises TokenUnavailable if no token is there that has it."""
+        """Return the key with this label. Raises TokenUnavailable if no token that can be reached has it."""
         return await self._found(label, lambda token: token.key(label))
 
     async def sm2_key(self, label: str) -> SharedKey:
-        """Return the SM2 key with this label. Raises TokenUnavailable, also where no mechanism is configured for it."""
+        """Return the SM2 key with this label. Raises TokenUnavailable, also if no mechanism is configured for it."""
         return await self._found(label, lambda token: token.sm2_key(label))
 
     async def generate_key(self, label: str) -> SharedKey:
-        """Return the key with this label, which the first token makes if no token has it.
+        """Return the key with this label. If no token has it, the first token makes it.
 
-        Raises TokenUnavailable while any token is away: that one may have it.
+        Raises TokenUnavailable while any token cannot be reached, because that one may have the key.
         """
         for name, token in self.tokens.items():
             if await token.has_key(label):
@@ -97,7 +98,8 @@ class SeveralTokens:
         return SharedKey(label, made.spki, self, lambda token: token.key(label), {name: made})
 
     async def import_key(self, label: str, key: SealingPrivateKey) -> SharedKey | None:
-        """Store a key in every token; None if one of them takes none of its kind. Raises TokenUnavailable."""
+        """Store a key in every token. Return None if one of them does not accept this kind of key. Raises
+        TokenUnavailable."""
         stored = {name: await token.import_key(label, key) for name, token in self.tokens.items()}
         found = {name: each for name, each in stored.items() if each is not None}
         if len(found) < len(stored):
@@ -119,9 +121,9 @@ class SeveralTokens:
         return SharedKey(label, key.spki, self, look, held)
 
     async def ask(self, names: Iterable[str], act: Callable[[HeldToken], Awaitable[Answer]]) -> Answer:
-        """Return the answer of one of these tokens: each time another one begins, and those that were away come last.
+        """Return the answer of one of these tokens. They begin in turn, and those that failed come last.
 
-        One that only lacks the key is passed over. Raises TokenUnavailable, with every reason, if none answers, and
+        A token that only lacks the key is skipped. Raises TokenUnavailable, with every reason, if none answers, and
         KeyNotOnToken if all lack the key.
         """
         failures: dict[str, str] = {}
@@ -171,7 +173,8 @@ class SharedKey:
     _held: dict[str, SigningKey] = field(default_factory=dict, repr=False)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return a signature as `SigningKey.sign` does, of the next token. Raises TokenUnavailable if all are away."""
+        """Return a signature as `SigningKey.sign` does, by the next token. Raises TokenUnavailable if all of them
+        fail."""
         return await self._tokens.ask(self._tokens.tokens, lambda token: self._sign(token, message))
 
     async def check(self) -> None:
@@ -179,7 +182,7 @@ class SharedKey:
         await self._tokens.ask(self._tokens.tokens, self._check)
 
     async def check_each(self) -> dict[str, str]:
-        """Let each token sign once. Return by the token's name why it cannot, or an empty text."""
+        """Let each token sign once. Return for each token's name the reason why it failed, or an empty text."""
         names = list(self._tokens.tokens)
         results = await asyncio.gather(*(self._fault(self._tokens.tokens[name]) for name in names))
         return dict(zip(names, results, strict=True))

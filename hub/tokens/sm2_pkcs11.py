@@ -1,7 +1,8 @@
-"""An SM2 key on a PKCS#11 token of a vendor.
+"""An SM2 key on a vendor's PKCS#11 token.
 
-PKCS#11 names no mechanism for SM2: vendors use numbers of their own, from 0x80000000 on, so the number comes from the
-configuration. An answer is used only if it is an SM2 signature by this very key: a wrong number is noticed at once.
+PKCS#11 has no mechanism for SM2. Vendors use their own numbers, 0x80000000 and above, so the number comes from the
+configuration. An answer is used only if it is an SM2 signature by exactly this key, so a wrong number is noticed at
+once.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ _UNCOMPRESSED, _OCTET_STRING = 0x04, 0x04
 
 @dataclass(frozen=True)
 class VendorMechanism:
-    """The vendor's mechanism for SM2 signatures. `takes_hash`: it signs e = SM3(Z ‖ message); otherwise the message
-    itself, and makes Z with the ID that everybody uses."""
+    """The vendor's mechanism for SM2 signatures. `takes_hash`: it signs e = SM3(Z ‖ message); otherwise it takes the
+    message, and computes Z with the usual ID."""
 
     number: int
     takes_hash: bool = True
 
 
 class VendorToken(Protocol):
-    """What this key needs of a token; `hub.tokens.pkcs11` has it."""
+    """What this key needs from a token; `hub.tokens.pkcs11` has it."""
 
     @property
     def label(self) -> str: ...
@@ -49,14 +50,14 @@ class Sm2TokenKey:
 
     @classmethod
     async def find(cls, token: VendorToken, label: str, mechanism: VendorMechanism) -> Sm2TokenKey:
-        """Return the key with this label. Raises TokenUnavailable if the token is away or has no such key."""
+        """Return the key with this label. Raises TokenUnavailable if the token cannot be reached or has no such key."""
         point = _bare_point(await token.public_point(label))
         if point is None:
             raise TokenUnavailable(f"the key {label!r} on the token {token.label!r} is no SM2 key")
         return cls(label, sm2.write_spki(point), token, mechanism)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return an SM2 signature with SM3 in DER. Raises TokenUnavailable if the token is away, or answers anything
+        """Return an SM2 signature with SM3 in DER. Raises TokenUnavailable if the token fails, or answers anything
         else."""
         point = self.spki[-2 * sm2.NUMBER_BYTES :]
         data = sm2.message_digest(point, message) if self._mechanism.takes_hash else message
@@ -69,7 +70,7 @@ class Sm2TokenKey:
         return signature
 
     async def check(self) -> None:
-        """Sign something, which tests everything. Raises TokenUnavailable."""
+        """Sign a test message, which tests everything. Raises TokenUnavailable."""
         await self.sign(b"is the key there")
 
 

@@ -1,7 +1,7 @@
-"""An SM2 key in software: in the memory of this process; at rest it is a sealed column of the database.
+"""An SM2 key in software: in the memory of this process; stored in an encrypted column of the database.
 
-No PKCS#11 standard has SM2, so this is what seals OFD files until a vendor's module is configured (`sm2_pkcs11.py`).
-Whoever can read this process's memory has the key: `custody` says "software" wherever the key is shown.
+The PKCS#11 standard has no SM2, so this key seals OFD files until a vendor's module is configured (`sm2_pkcs11.py`).
+Anybody who can read this process's memory has the key; `custody` says "software" wherever the key is shown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Sm2SoftKey:
         return cls(label, *sm2.engine().generate())
 
     async def sign(self, message: bytes) -> bytes:
-        """Return an SM2 signature with SM3 in DER, for the signer's ID that everybody uses (GB/T 35276, 10)."""
+        """Return an SM2 signature with SM3 in DER, for the usual signer ID (GB/T 35276, 10)."""
         return self._sign(message)
 
     async def check(self) -> None:
@@ -39,5 +39,5 @@ class Sm2SoftKey:
 
     @property
     def private_key(self) -> bytes:
-        """The key itself, for whoever keeps it encrypted (`hub.store.sealing.sm2_seals`)."""
+        """Return the key itself, to be stored encrypted (`hub.store.sealing.sm2_seals`)."""
         return self._private_key

@@ -20,7 +20,7 @@ DEADLINE: Final = 30.0  # seconds
 
 
 class _Undisturbed:
-    """A lock that only one thread of one process holds at a time. The same thread may take it again."""
+    """A lock that only one thread of one process holds at a time. The same thread may acquire it again."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -45,9 +45,9 @@ class _Undisturbed:
 
 
 # Held around everything that makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token,
-# logging in, generating a key. SoftHSM rewrites the token's own file at every login, in place; a process that
-# initialises at that moment does not find the token at all (one in four, where one process logged in and another one
-# initialised over and over). It does nothing for a token that `create_token` did not make.
+# logging in, generating a key. SoftHSM rewrites the token's file in place at every login. A process that initialises at
+# that moment does not find the token (measured: one time in four while another process kept logging in). The lock does
+# nothing for a token that `create_token` did not make.
 undisturbed = _Undisturbed()
 
 
@@ -78,7 +78,7 @@ def create_token(folder: Path, label: str, pin: str) -> None:
 
 
 def use_token(folder: Path) -> None:
-    """Let this process use the tokens of `folder`, which `create_token` made. Call it before the module is loaded."""
+    """Make this process use the tokens in `folder`, made by `create_token`. Call it before the module is loaded."""
     with _configured(folder):
         pass
 
@@ -87,7 +87,7 @@ def use_token(folder: Path) -> None:
 def _configured(folder: Path) -> Iterator[None]:
     configuration = folder / "softhsm2.conf"
     with (folder / "create.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: create one token, not two
+        fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment, and must not create two tokens
         _configure(configuration, folder / "tokens")
         os.environ["SOFTHSM2_CONF"] = str(configuration)
         undisturbed.folder = folder
@@ -95,9 +95,9 @@ def _configured(folder: Path) -> Iterator[None]:
 
 
 def _configure(configuration: Path, tokens: Path) -> None:
-    """Write the configuration as a whole, and only if it differs.
+    """Write the configuration in one step, and only if it differs.
 
-    A process that read half of it would look for the token elsewhere.
+    A process that read half of it would look for the token in the wrong place.
     """
     wanted = f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
     if configuration.exists() and configuration.read_text(encoding="utf-8") == wanted:

@@ -1,4 +1,5 @@
-"""A signing key in the memory of this process: for tests, for software custody, and for a seal that no token takes."""
+"""A signing key in the memory of this process: for tests, for software custody, and for a seal key that no token
+accepts."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ MIN_RSA_BITS = 2048
 
 
 class SoftKey:
-    """A P-256 or RSA key held in software. Whoever can read this process's memory has the key: say so wherever it is
-    used."""
+    """A P-256 or RSA key held in software. Anybody who can read this process's memory has the key; say so wherever it
+    is used."""
 
     def __init__(self, label: str, private_key: SealingPrivateKey) -> None:
         if not is_accepted_key(private_key):
@@ -34,7 +35,7 @@ class SoftKey:
 
 
 def is_accepted_key(key: SealingPrivateKey) -> bool:
-    """Return whether such a key may sign here."""
+    """Return whether this kind of key may sign here."""
     if isinstance(key, rsa.RSAPrivateKey):
         return key.key_size >= MIN_RSA_BITS
     return key.curve.name == ec.SECP256R1.name

@@ -26,7 +26,7 @@ from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_
 WINDOW = 60
 # The most steps in one transaction.
 BATCH = 30
-# Seconds between two claims while steps fall due one after the other, so that they share a transaction.
+# Seconds between two claims while steps become due one after the other, so that they share a transaction.
 GATHER = 0.04
 # Lease of a step: longer than the step with its provider call can take, so that no call outlives the claim.
 LEASE = timedelta(seconds=3 * CALL_TIMEOUT)
@@ -35,8 +35,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Taken:
-    """Steps that were taken: their number, and the coroutines that are left to run. `wakes_at`: when the next step is
-    due, in the event loop's time; None if there was no room for all due steps."""
+    """Claimed steps: their number, and the coroutines that still have to run. `wakes_at`: when the next step is due, in
+    the event loop's time; None if there was no room for all due steps."""
 
     number: int = 0
     works: Sequence[Coroutine[None, None, None]] = ()

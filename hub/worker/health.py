@@ -24,7 +24,7 @@ from hub.wiring import Hub
 from hub.worker.loop_watch import LoopWatch
 
 DATABASE_TIMEOUT = 5.0
-# Seconds that answers under way may take when the worker ends.
+# How many seconds answers in progress may take when the worker ends.
 SHUTDOWN_TIMEOUT = 1.0
 # A probe sends no body and small headers, so a larger request is not from a probe.
 MAX_BODY_BYTES = 1024

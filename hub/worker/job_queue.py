@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 class _BeatingDriver(AsyncpgPoolDriver):
-    """The driver of the queue, which reports each time that it has fetched jobs or found none."""
+    """The queue's driver, which reports each time that it has fetched jobs or found none."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], beat: Callable[[], None]) -> None:
         super().__init__(pool)
@@ -57,15 +57,15 @@ class _BeatingDriver(AsyncpgPoolDriver):
 
 
 class _FewerQueries(Queries):
-    """The statements of the queue, fewer than it would ask: all of our jobs are due at once, and before it sleeps it
-    asks whether one waits."""
+    """The queue's statements, fewer than PgQueuer's own. All our jobs are due at once, and before it sleeps, the queue
+    checks whether one is waiting."""
 
     def __init__(self, driver: AsyncpgPoolDriver) -> None:
         super().__init__(driver)
         self._has_taken_all = False
 
     async def dequeue(self, batch_size: int, *args: Any, **values: Any) -> list[Job]:
-        """Take jobs. The queue asks again after each batch; after one that was not full, none is left to take."""
+        """Take jobs. The queue asks again after each batch. After a batch that was not full, no job is left."""
         if self._has_taken_all:
             self._has_taken_all = False
             return []
@@ -74,7 +74,7 @@ class _FewerQueries(Queries):
         return jobs
 
     async def eligible_queued_work(self, entrypoints: list[Any]) -> int:
-        """Leave it to `queued_work`, which the queue asks next."""
+        """Return 0, because the queue asks `queued_work` next, which knows the number."""
         return 0
 
     async def next_deferred_eta(self, entrypoints: list[Any]) -> None:
@@ -120,7 +120,7 @@ class JobQueue:
                 ending.cancel()
 
     async def _finalise(self, job: Job) -> None:
-        from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which not every worker needs
+        from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which some workers never need
 
         contract = UUID(_payload(job)["contract"])
         with bound_contextvars(contract=str(contract)):
@@ -166,12 +166,12 @@ class JobQueue:
         return await remind_many(self._services, act)
 
     async def _issue_many(self, act: UUID) -> bool:
-        from hub.lifecycle.school.issue_enrolments import issue_enrolments  # loads what lays out documents
+        from hub.lifecycle.school.issue_enrolments import issue_enrolments  # loads the layout of documents
 
         return await issue_enrolments(self._services, act)
 
     async def _bulk_act(self, act: UUID) -> bool:
-        from hub.lifecycle.staff.bulk_acts import run_bulk_act  # loads what lays out documents
+        from hub.lifecycle.staff.bulk_acts import run_bulk_act  # loads the layout of documents
 
         return await run_bulk_act(self._services, act)
 
