@@ -17,6 +17,7 @@ from itertools import islice
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
+from hub.documents.ods_merges import Area, find_merged_areas
 from hub.documents.separated_text import rows_of_text
 from hub.errors import UnreadableFile
 
@@ -39,7 +40,6 @@ _OPEN, _NEXT = b"O", b"N"
 Cell = str | float | bool | None
 # The number of a row, as the spreadsheet shows it, and its cells.
 NumberedRow = tuple[int, list[Cell]]
-Area = tuple[tuple[int, int], tuple[int, int]]
 
 
 class SpreadsheetReader:
@@ -122,15 +122,20 @@ def _read_workbook(data: bytes) -> Iterator[NumberedRow]:
     with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
         for place, about in enumerate(workbook.sheets_metadata):
             if about.typ == SheetTypeEnum.WorkSheet and about.visible == SheetVisibleEnum.Visible:
-                rows = _read_sheet(workbook.get_sheet_by_index(place))
+                sheet = workbook.get_sheet_by_index(place)
+                rows = _read_sheet(sheet, sheet.merged_cell_ranges or _areas_of_ods(data, place))
                 if first := next(rows, None):
                     yield first
                     yield from rows
                     return
 
 
-def _read_sheet(sheet: CalamineSheet) -> Iterator[NumberedRow]:
-    merged = _MergedCells(sheet.merged_cell_ranges or ())
+def _areas_of_ods(data: bytes, place: int) -> list[Area]:
+    return find_merged_areas(data, place) if data.startswith(b"PK") else []
+
+
+def _read_sheet(sheet: CalamineSheet, areas: Iterable[Area]) -> Iterator[NumberedRow]:
+    merged = _MergedCells(areas)
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if row.count("") == len(row):  # a fast check, because a million blank rows may follow the last one
             continue

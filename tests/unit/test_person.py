@@ -115,7 +115,7 @@ def test_names_in_normal_form(typed: str, name: str) -> None:
     assert normalise_name(typed) == name
 
 
-@pytest.mark.parametrize("typed", ["", "  ", "陈\u202e满", "a" * 61])
+@pytest.mark.parametrize("typed", ["", "  ", "陈\u202e满", "a" * 61, "0", "110", "·"])
 def test_no_names(typed: str) -> None:
     with pytest.raises(BadInput):
         normalise_name(typed)

@@ -91,11 +91,12 @@ def format_id_type(id_type: str, language: str) -> str:
 
 
 def normalise_name(text: str, *, field: str = "") -> str:
-    """Return a normalised name: one space between words, one kind of dot. Raises BadInput."""
+    """Return a normalised name: one space between words, one kind of dot, at least one letter. Raises BadInput."""
     normal = " ".join(_DOTS.sub("·", unicodedata.normalize("NFKC", text)).split())
     if not normal:
         raise BadInput("The name is missing.", field=field)
-    if len(normal) > _MAX_NAME or any(unicodedata.category(character).startswith("C") for character in normal):
+    kinds = {unicodedata.category(character)[0] for character in normal}
+    if len(normal) > _MAX_NAME or "C" in kinds or "L" not in kinds:  # 0: a formula that no program has worked out
         raise BadInput("This is not a valid name.", field=field)
     return normal
 
