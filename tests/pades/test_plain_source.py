@@ -79,6 +79,13 @@ def test_what_is_not_plain_is_left_to_qpdf(kind: str) -> None:
     assert file != sample_pdf() and quickly(file) is None
 
 
+def test_both_read_an_id_that_is_written_as_text() -> None:
+    """Typst writes it so, in Base64."""
+    file = sample_pdf().replace(b"trailer\n<< ", b"trailer\n<< /ID [(a+b/c==)(x)] ")
+    plan = quickly(file)
+    assert plan is not None and plan.ids == (b"a+b/c==".hex(), b"x".hex()) and plan == thoroughly(file)
+
+
 def test_no_damage_is_read_in_two_ways(figures: Callable[..., None]) -> None:
     """One byte or two of a file changed, left out or put in, mostly where its structure is written."""
     rng, files, counted = random.Random(7), list(good().revisions.values()), Counter[str]()

@@ -38,6 +38,7 @@ _SECTION: Final = re.compile(rb"(\d{1,7}) (\d{1,7})\n")
 _ROW: Final = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
 _ROWS: Final = re.compile(rb"(?:\d{10} (?:00000 n|65535 f)(?: \n|\r\n))*")
 _ROW_BYTES: Final = 20
+_FREE: Final = ord("f")
 _BEHIND_OBJECT: Final = re.compile(rb"[ \n]+(?:endobj[ \n]|(stream)\n)")
 _STREAM_END: Final = re.compile(rb"\r?\n?endstream[ \n]+endobj[ \n]")
 # The deepest nesting of values.
@@ -140,12 +141,12 @@ class _PlainReader:
 
     def _check_rows(self, first: int, rows: int, end: int) -> None:
         """Check that each row is well formed and points to its object, even if the plan does not need that object."""
-        pdf = self._pdf
-        if not _ROWS.fullmatch(pdf, rows, end):
+        pdf, table = self._pdf, self._pdf[rows:end]
+        if not _ROWS.fullmatch(table):
             raise NotPlain
-        for number, row in enumerate(range(rows, end, _ROW_BYTES), first):
-            free = pdf.startswith(b"f", row + _ROW_BYTES - 3)
-            if not free and not pdf.startswith(b"%d 0 obj" % number, int(pdf[row : row + 10])):
+        for number, row in enumerate(range(0, len(table), _ROW_BYTES), first):
+            free = table[row + _ROW_BYTES - 3] == _FREE
+            if not free and not pdf.startswith(b"%d 0 obj" % number, int(table[row : row + 10])):
                 raise NotPlain
 
     def _object(self, number: int) -> tuple[Any, int]:
@@ -338,6 +339,13 @@ def _ids(value: Any) -> tuple[str, str]:
     if value is None:
         return "", ""
     first, second = value
-    if not first.startswith("<") or not second.startswith("<") or len(first) % 2 or len(second) % 2:
+    return _hex_of(first), _hex_of(second)
+
+
+def _hex_of(text: str) -> str:
+    """Return the bytes of a string in hexadecimal, whichever of the two ways it is written in."""
+    if text.startswith("("):
+        return text[1:-1].encode("ascii").hex()
+    if not text.startswith("<") or len(text) % 2:
         raise NotPlain
-    return first[1:-1].lower(), second[1:-1].lower()
+    return text[1:-1].lower()

@@ -1,10 +1,11 @@
 """Append the place for a seal to a PDF from an unknown source, and close the file after the seal has signed.
 
-The file itself is read in chunks and never held in memory. The functions return the bytes to append.
+A large file is read in chunks and never held in memory. The functions return the bytes to append.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,8 @@ from hub.model.sealing.seal_place import AcrossPages, InField, OnPage, OverKeywo
 
 PDF_HEAD: Final = b"%PDF-"
 FIELD_NAME: Final = "Seal"
+# Files up to this size are read at once, which costs less than mapping them. Larger ones are hashed in chunks.
+MAX_HELD_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,18 @@ class PreparedPdfSeal:
 def prepare_pdf(order: PdfOrder) -> PreparedPdfSeal:
     """Prepare a seal. Raises CannotSeal."""
     try:
-        with MappedFile.of(order.path) as pdf:
-            return _prepare(pdf, order)
+        if order.path.stat().st_size <= MAX_HELD_BYTES:
+            pdf = order.path.read_bytes()
+            return _prepare(pdf, hashlib.sha256(pdf), order)
+        with MappedFile.of(order.path) as mapped:
+            return _prepare(mapped, hash_file(order.path), order)
     except NoSuchPage as error:
         raise CannotSeal(SealFault.NO_PAGE) from error
     except CannotUpdate as error:
         raise CannotSeal(_fault(order.path)) from error
 
 
-def _prepare(pdf: MappedFile, order: PdfOrder) -> PreparedPdfSeal:
+def _prepare(pdf: bytes | MappedFile, hashed: Sha256State, order: PdfOrder) -> PreparedPdfSeal:
     check_chain(order.chain)
     if not pdf.startswith(PDF_HEAD):
         raise CannotSeal(SealFault.DAMAGED)
@@ -108,7 +114,6 @@ def _prepare(pdf: MappedFile, order: PdfOrder) -> PreparedPdfSeal:
     facts = read_form_facts(pdf) if plan.catalog.keys() & {"/AcroForm", "/Perms"} else NO_FORM
     picture = Picture.read(order.picture, transparent=True)
     seal = _seal(order, plan, facts, (picture.width, picture.height), findings)
-    hashed = hash_file(order.path)
     reserved = reserve_seal(hashed, plan, seal, SigningDetails(order.at, picture, digits_for(order.chain)))
     name = seal.field if isinstance(seal.field, str) else seal.field.entries["/T"][1:-1]
     to_be_signed = signer_template(order.chain).attributes_to_sign(reserved.digest)
