@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -36,8 +36,8 @@ CONTRACT_ID = "00000000-0000-4000-8000-000000000001"
 LEAVES = 1_000_000
 
 
-def items_around(final: bytes, trust: Trust, crl: bytes) -> dict[str, bytes]:
-    """Return the items of a package whose contents fit each other, fifty in all."""
+def items_around(final: bytes, trust: Trust, crl: bytes, fields: Sequence[str] = (GUARDIAN,)) -> dict[str, bytes]:
+    """Return the items of a package whose contents fit each other, fifty in all. `fields`: those of the signers."""
     number = verify_bytes(final, trust).contract.number
     sha256 = hashlib.sha256(final).hexdigest()
     lines, previous = [], "0" * 64
@@ -47,14 +47,13 @@ def items_around(final: bytes, trust: Trust, crl: bytes) -> dict[str, bytes]:
         entry |= {"kind": "completed" if last else "issued", "facts": {"document_sha256": sha256} if last else {}}
         lines.append(json.dumps(entry))
         previous = hashlib.sha256(lines[-1].encode()).hexdigest()
-    facts = {"id": CONTRACT_ID, "number": number, "state": "COMPLETED", "fields": [GUARDIAN]}
-    signer = {"signatures": [{"field": GUARDIAN, "custody": "browser"}], "identity": []}
+    facts = {"id": CONTRACT_ID, "number": number, "state": "COMPLETED", "fields": list(fields)}
     head = head_text(number, UUID(CONTRACT_ID), ENTRIES, bytes.fromhex(previous))
     items = {
         FINAL_FILE: final,
         CONTRACT: json.dumps(facts).encode(),
         VERSIONS: json.dumps([{"kind": "final", "sha256": sha256}]).encode(),
-        f"signers/{GUARDIAN}/signer.json": json.dumps(signer).encode(),
+        **{f"signers/{field}/signer.json": _signer(field) for field in fields},
         RECORD: "".join(f"{line}\n" for line in lines).encode(),
         HEAD: head.encode(),
         "trust/list-001.crl": crl,
@@ -62,6 +61,10 @@ def items_around(final: bytes, trust: Trust, crl: bytes) -> dict[str, bytes]:
     more = range(ITEMS - len(items) - 1)
     items |= {f"messages/{each:03}.json": os.urandom(ITEM_BYTES // 2).hex().encode() for each in more}
     return {**items, HASHES: "".join(_line(*each) for each in items.items()).encode()}
+
+
+def _signer(field: str) -> bytes:
+    return json.dumps({"signatures": [{"field": field, "custody": "browser"}], "identity": []}).encode()
 
 
 def _line(name: str, content: bytes) -> str:

@@ -1,13 +1,14 @@
 """Make many finished contracts, and have every judge look at each of them: `make thousand`, `make thousand COUNT=100`.
 
 Judges are pyHanko (B-LTA), pdfsig, mutool, openssl (cms and ts), PDFBox with Bouncy Castle, and `qianda verify`; twenty
-files (`ARGS=`) are judged again by pyHanko at +2 days, +400 days and +5 years. Prints a line for each judge, and exits
-1 when one refuses a file.
+files (`ARGS=`) are judged again by pyHanko at +2 days, +400 days and +5 years, and their packages, once renewed, by
+`qianda verify` and EU DSS at +15 years. Prints a line for each judge, and exits 1 when one refuses a file.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import sys
 import tempfile
 import time
@@ -17,8 +18,10 @@ from functools import partial
 from pathlib import Path
 
 from tests import judges
+from tests.thousand import renewing
 from tests.thousand.judging import Judge, by_mutool, by_openssl, by_pdfbox, by_pdfsig, by_pyhanko, by_us, judge_all
 from tests.thousand.making import MadeContract, make_contracts
+from tests.thousand.renewing import RenewedShare
 
 PROCESSES = 2
 LATER, LATER_FILES = ("+2d", "+400d", "+1826d"), 20
@@ -30,10 +33,13 @@ def main(count: int, later: int) -> int:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool, ThreadPoolExecutor(PROCESSES) as threads:
         begun = time.monotonic()
-        share = -(-count // PROCESSES)
-        parts = [range(start, min(start + share, count)) for start in range(0, count, share)]
-        made = list(pool.map(make_contracts, (folder / str(part.start) for part in parts), parts))
-        trusted = [(trust, each) for trust, contracts in made for each in contracts]
+        each_makes = -(-count // PROCESSES)
+        parts = [range(start, min(start + each_makes, count)) for start in range(0, count, each_makes)]
+        every = max(1, count // max(1, later))
+        chosen = range(0, every * later, every)
+        folders = (folder / str(part.start) for part in parts)
+        made = list(pool.map(partial(make_contracts, renew=chosen), folders, parts))
+        trusted = [(share.trust, each) for share in made for each in share.contracts]
         size = sum(each.path.stat().st_size for _, each in trusted) >> 20
         print(f"made: {len(trusted)} contracts, {size} MiB, {time.monotonic() - begun:.0f} s", flush=True)
         shares = [trusted[number::PROCESSES] for number in range(PROCESSES)]
@@ -44,8 +50,18 @@ def main(count: int, later: int) -> int:
         batches = [[each for _, each in trusted[at : at + FILES_OF_A_JVM]] for at in range(0, count, FILES_OF_A_JVM)]
         bad += report("by_pdfbox", len(trusted), lambda: [one for each in batches for one in by_pdfbox(each)])
         for clock in LATER if later else ():
-            some = trusted[:: max(1, count // max(1, later))][:later]
+            some = [trusted[number] for number in chosen if number < count]
             bad += report(f"by_pyhanko {clock}", len(some), partial(_judge_later, threads, clock, some))
+        renewed = [share.renewed for share in made if share.renewed]
+        for judge_renewed in (renewing.by_us, renewing.by_dss) if renewed else ():
+            name = f"{judge_renewed.__name__}, renewed, +{renewing.FIFTEEN_YEARS.days}d"
+            bad += report(
+                name, sum(len(each.renewed) for each in renewed), partial(_judge_each, judge_renewed, renewed)
+            )
+    if bad:
+        print(f"kept in {folder}")
+    else:
+        shutil.rmtree(folder)
     return 1 if bad else 0
 
 
@@ -60,6 +76,10 @@ def _judge_later(threads: ThreadPoolExecutor, clock: str, some: Sequence[tuple[P
         judges.judge_by_pyhanko(made.path, trust, made.fields, clock)
 
     return [one for each in threads.map(partial(judge_all, judge), [[each] for each in some]) for one in each]
+
+
+def _judge_each(judge: Callable[[RenewedShare], list[str]], renewed: Sequence[RenewedShare]) -> list[str]:
+    return [one for share in renewed for one in judge(share)]
 
 
 def report(name: str, files: int, work: Callable[[], list[str]]) -> int:

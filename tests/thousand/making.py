@@ -15,6 +15,7 @@ from hub.documents.layout import ContractPrinter
 from hub.tokens.softkey import SoftKey
 from tests.documents.contract_samples import TEMPLATES, adult, minor
 from tests.signing_parts import SEAL, Pki, RsaKey, finished_contract
+from tests.thousand.renewing import RenewedShare, YearsLater, renewed_packages
 from tests.verify.genuine_files import pictures
 
 FAMILY, GIVEN = "王李张刘陈杨黄赵吴周徐孙马朱胡林郭何高罗", "小明子涵雨桐浩然欣怡一诺梓萱宇轩若溪"
@@ -30,18 +31,31 @@ class MadeContract:
     fields: tuple[str, ...]
 
 
-def make_contracts(folder: Path, numbers: range) -> tuple[Path, list[MadeContract]]:
-    """Make contracts of one authority. Return the PEM file with whom to trust, and the contracts."""
-    return asyncio.run(_make(folder, numbers))
+@dataclass(frozen=True)
+class MadeShare:
+    """Contracts of one authority. `trust`: whom to trust (PEM); `renewed`: packages of some of them, years later."""
+
+    trust: Path
+    contracts: list[MadeContract]
+    renewed: RenewedShare | None
 
 
-async def _make(folder: Path, numbers: range) -> tuple[Path, list[MadeContract]]:
+def make_contracts(folder: Path, numbers: range, renew: range) -> MadeShare:
+    """Make contracts of one authority, and packages with a renewed evidence record of those that `renew` has."""
+    return asyncio.run(_make(folder, numbers, renew))
+
+
+async def _make(folder: Path, numbers: range, renew: range) -> MadeShare:
     folder.mkdir(parents=True, exist_ok=True)
-    pki, writer = await Pki.make(), ClauseWriter()
+    clock = YearsLater()
+    pki, writer = await Pki.make(clock), ClauseWriter()
     printer = ContractPrinter(ContractTemplates(TEMPLATES), writer, ContractFont())
-    made = [await _one(folder, pki, printer, number) for number in numbers]
+    made = {number: await _one(folder, pki, printer, number) for number in numbers}
     writer.close()
-    return pki.write_trust(folder / "trusted.pem"), made
+    trust = pki.write_trust(folder / "trusted.pem")
+    finals = {each.path: each.fields[:-1] for number, each in made.items() if number in renew}
+    renewed = await renewed_packages(folder, (pki, clock), finals) if finals else None
+    return MadeShare(trust, list(made.values()), renewed)
 
 
 async def _one(folder: Path, pki: Pki, printer: ContractPrinter, number: int) -> MadeContract:
