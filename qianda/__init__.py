@@ -1,1 +1,1 @@
-"""What runs on the machine of a signer or of a stranger: the client library, the verifier, and the command `qianda`."""
+"""The code for a signer's or a stranger's machine: the client library, the verifier, and the command `qianda`."""

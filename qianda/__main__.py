@@ -1,4 +1,4 @@
-"""Run the command `qianda` by `python -m qianda`."""
+"""Run the command `qianda` with `python -m qianda`."""
 
 from qianda.cli import main
 

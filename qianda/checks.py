@@ -1,7 +1,7 @@
-"""No blind signing: the four checks that every client makes before its key is used.
+"""Prevent blind signing: the four checks that every client makes before its key is used.
 
 The hub prepares the file and the bytes to be signed. A hub that is mistaken or dishonest must not get a signature over
-anything but the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
+anything except the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
 (signing-certificate-v2), ISO 32000-2 12.8.1 (byte range), ETSI EN 319 142-1 (PAdES baseline).
 """
 
@@ -28,7 +28,7 @@ _ALLOWED = {_OID_CONTENT_TYPE, _OID_MESSAGE_DIGEST, _OID_SIGNING_CERTIFICATE_V2}
 
 
 class RefusedToSign(Exception):
-    """The prepared file is not what the signer was shown. `number` is that of the failed check, 1 to 4."""
+    """The prepared file is not what the signer was shown. `number`: that of the failed check, 1 to 4."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(f"{number}: {reason}")
@@ -54,13 +54,13 @@ def check_prepared(
 ) -> None:
     """Raise RefusedToSign unless signing these attributes means signing the shown document with this certificate.
 
-    `shown` are the bytes of the file that the person looked at, `own_certificate` is the signer's certificate in DER,
-    `passkey` the passkey that this client asked the hub to name in it. The checks:
+    `shown`: the bytes of the file that the person looked at; `own_certificate`: the signer's certificate in DER;
+    `passkey`: the passkey that this client asked the hub to name in the certificate. The checks:
 
-    1. the prepared file begins with the shown bytes;
-    2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is the SHA-256 of the rest;
-    3. signing-certificate-v2 is the signer's own certificate, which names no passkey but that of this client;
-    4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
+    1. The prepared file begins with the shown bytes.
+    2. The byte range excludes one gap of zeros in `<…>` after them, and message-digest is the SHA-256 of the rest.
+    3. signing-certificate-v2 is the signer's own certificate, which names no passkey except that of this client.
+    4. The attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
     """
     attributes = _attributes(prepared.to_be_signed)
     if not shown or not prepared.file.startswith(shown):
@@ -76,7 +76,7 @@ def check_prepared(
 def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> None:
     """Raise RefusedToSign if the certificate names a foreign passkey.
 
-    Whoever issues the certificate could name their own passkey in it, and confirm the signature with that.
+    Otherwise whoever issues the certificate could name their own passkey in it, and confirm the signature with that.
     """
     try:
         named = find_binding(own_certificate)
@@ -113,7 +113,7 @@ def _type_and_value(attribute: DerElement) -> tuple[bytes, DerElement]:
 def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[int]) -> bytes:
     """Return the SHA-256 over everything but the gap.
 
-    Raises RefusedToSign unless the gap holds zeros alone and lies behind the shown bytes.
+    Raises RefusedToSign unless the gap contains only zeros and is after the shown bytes.
     """
     if len(byte_range) != 4 or not all(type(number) is int and number >= 0 for number in byte_range):
         raise RefusedToSign(2, "the byte range is not four numbers")
@@ -129,7 +129,7 @@ def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[i
 
 
 def _names_only(value: DerElement, own_certificate: bytes) -> bool:
-    """Tell whether the attribute names the signer's own certificate and nothing else.
+    """Tell whether the attribute names the signer's own certificate and no other.
 
     It is a SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial
     number].

@@ -32,12 +32,12 @@ _OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
 
 
-# A PDF and its package.
+# A document and its package, or a package and its addendum.
 MAX_TOGETHER = 2
 
 
 class RequiredWord(StrEnum):
-    """What may be required of each element; `qianda.verify.findings.Word` has all words."""
+    """The words that can be required of each element; `qianda.verify.findings.Word` has all words."""
 
     SHOWN = "shown"
     DECLARED = "declared"
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """Return the whole command. For `verify` and `agent` the server's commands are left out, so that they start
+    """Return the whole command. For `verify` and `agent`, the server's commands are left out, so that they start
     quickly."""
     # With markup, text in square brackets would be missing from the help.
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
@@ -65,7 +65,7 @@ def build(arguments: list[str]) -> typer.Typer:
     @app.callback(help=_HELP, epilog=hint)
     def _entry(
         version: Annotated[
-            bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+            bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
         ] = False,
     ) -> None: ...
 
@@ -130,7 +130,7 @@ def agent(
     ] = None,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
 ) -> None:
-    """Sign with a USB token on this computer what a page of the school shows.
+    """Sign with a USB token on this computer the contract that a page of the school shows.
 
     Exit code 0: signed. 1: nothing was signed.
     """
@@ -151,7 +151,7 @@ def trusted_by_default() -> list[Path]:
 
 @dataclass(frozen=True)
 class VerifyArguments:
-    """The arguments of the command `verify`. `beside`: the file to be checked together with `file`."""
+    """The arguments of the command `verify`. `beside`: a second file, which is checked together with `file`."""
 
     file: Path
     trust_files: list[Path]
@@ -169,7 +169,7 @@ class VerifyArguments:
         return replace(expected, number=self.number) if self.number else expected
 
     def together(self) -> VerifyArguments:
-        """Return the check of the package, which has to hold the other file, or to be added to by it.
+        """Return the check of the package. The package has to contain the other file, or be extended by it.
 
         Raises UnreadableDocument, OSError.
         """
@@ -266,7 +266,7 @@ def _say_json(said: dict[str, Any], lacking: Sequence[ElementAnswer], asked: Ver
 
 
 def _write_report(asked: VerifyArguments, signatures: list[ReportedSignature]) -> None:
-    """Write the report of TS 119 102-2, if it was asked for. Raises OSError, also if the file is there."""
+    """Write the report of TS 119 102-2, if it was asked for. Raises OSError, also if the file exists."""
     if asked.report is None:
         return
     from qianda.verify.validation_report import validation_report
@@ -285,8 +285,7 @@ def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) 
 
 
 def _join_server_commands(app: typer.Typer) -> str:
-    """Add the commands of the entry points. Return a hint for the help text if a library that they need is not
-    installed."""
+    """Add the commands of the entry points. If a library that they need is missing, return a hint for the help text."""
     for point in importlib.metadata.entry_points(group=COMMAND_GROUP):
         try:
             joined = point.load()

@@ -71,8 +71,8 @@ class SigningResult:
 class SigningClient:
     """One session of one signer. Use it as an async context manager, or pass an aiohttp session and close that.
 
-    `base_url` is the hub's public address. `origin` (scheme, host, port) is part of the proof of possession; by default
-    it is taken from `base_url`. Network trouble raises aiohttp.ClientError or TimeoutError.
+    `base_url` is the hub's public address. `origin` (scheme, host, port) is part of the proof of possession; the
+    default is taken from `base_url`. Network errors raise aiohttp.ClientError or TimeoutError.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SigningClient:
         self._sleep = sleep
         self._challenge: bytes | None = None
         self._certified: tuple[bytes, tuple[bytes, ...]] | None = None
-        self.custody = ""  # where the hub takes the key to be kept, as proved: `app-keystore`, `software` …
+        self.custody = ""  # where the key is kept, as far as the hub accepts the proof: `app-keystore` …
 
     async def __aenter__(self) -> Self:
         return self
@@ -155,13 +155,13 @@ class SigningClient:
         return self._remember(await self._wire.get("session"))
 
     async def relink(self, *, ticket: str | None = None, phone: str | None = None) -> None:
-        """Ask for a new link. The answer is the same whether there is anything to send or not."""
+        """Ask for a new link. The answer is always the same, so that it does not reveal whether a link is sent."""
         await self._wire.post("relink", {"ticket": ticket} if ticket is not None else {"phone": phone})
 
     # ---- a program on the signer's own computer --------------------------------------------------------------------
 
     async def pair(self, contract_id: str | None = None) -> Json:
-        """Return `{code, expires_at}`. With the code a program may join this session, to sign with its token."""
+        """Return `{code, expires_at}`. With the code, a program may join this session, to sign with its token."""
         return await self._wire.post("pair", {}, contract_id)
 
     async def claim(self, code: str) -> Json:
@@ -174,7 +174,7 @@ class SigningClient:
         return await self._wire.get("pairing")
 
     async def confirm_pairing(self, certificate_sha256: str) -> None:
-        """Confirm that the certificate is the person's own. `not-confirmed`: the program has another one by now."""
+        """Confirm that the certificate is the person's own. `not-confirmed`: the program now has another one."""
         await self._wire.post("pairing/confirm", {"certificate_sha256": certificate_sha256})
 
     async def end_pairing(self) -> None:
@@ -231,7 +231,7 @@ class SigningClient:
         return await self._wire.post("decline", {"reason": reason}, contract_id)
 
     async def question(self, text: str, contract_id: str | None = None) -> Json:
-        """Send a question ("not me", "wrong", …). Somebody at the school answers; reminders stop."""
+        """Send a question ("not me", "wrong", …). Somebody at the school answers. Reminders stop."""
         return await self._wire.post("question", {"text": text}, contract_id)
 
     async def change_phone(self, phone: str, contract_id: str | None = None) -> str:
@@ -250,12 +250,12 @@ class SigningClient:
     ) -> tuple[bytes, ...]:
         """Prove possession of the holder's key; return its certificate chain in DER, the signer's first.
 
-        `chain` is the key's own certificate with its issuers; without it an authority issues one. What the platform
-        says of an app's key is sent as well; afterwards `custody` tells what the hub believed.
+        `chain` is the key's own certificate with its issuers; without it, an authority issues one. The platform's
+        statement about an app's key is sent as well; afterwards `custody` says what the hub believes.
         """
         if self._challenge is None:
             await self.session()
-        challenge, self._challenge = self._challenge or b"", None  # a challenge is valid once
+        challenge, self._challenge = self._challenge or b"", None  # a challenge can be used once
         proof = holder.sign(possession_statement(challenge, self._origin, holder.spki))
         body: Json = {"proof": b64encode(proof).decode(), "custody": holder.custody}
         if chain is None:
@@ -275,7 +275,7 @@ class SigningClient:
         """Let the hub prepare the file for this signature, and lease the document to this signer for three minutes.
 
         `strokes` is the signer's drawing of the name, as the page sends it. Raises ProtocolProblem `document-busy`
-        while somebody else holds the lease, and `document-changed` if the document was signed meanwhile.
+        while somebody else holds the lease, and `document-changed` if the document was signed in the meantime.
         """
         body = {
             "document_sha256": contract.document_sha256,
@@ -316,14 +316,14 @@ class SigningClient:
         shown: bytes | None = None,
         contract: ShownContract | None = None,
     ) -> SigningResult:
-        """Sign one contract: key, certificate, prepare, the four checks, signature. Check as well that the prepared
-        file changes nothing but the signature, which the four checks cannot see.
+        """Sign one contract: key, certificate, prepare, the four checks, signature. Also check that the prepared file
+        changes nothing except the signature, which the four checks cannot see.
 
-        `shown` are the bytes of the document that the person saw, `contract` is the answer of `contract()` at that
-        moment, with the consent that is agreed to. By default both are fetched now. If the hub has another document or
-        consent by then, it answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. One holder
-        signs all contracts of a bundle with one certificate. Waits while another signer holds the document. Raises
-        RefusedToSign, after reporting it, if the prepared file is not what was shown.
+        `shown`: the bytes of the document that the person saw. `contract`: the answer of `contract()` at that moment,
+        with the consent that is agreed to. By default both are fetched now. If the hub has another document or consent
+        in the meantime, it answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. One holder
+        signs all contracts of a bundle with one certificate. The call waits while another signer holds the document.
+        Raises RefusedToSign, after reporting it, if the prepared file is not what was shown.
         """
         holder = key or SoftwareKey()
         contract = await self.contract(contract_id) if contract is None else contract
@@ -373,7 +373,7 @@ class SigningClient:
             raise
 
     async def _report(self, request: str, refusal: RefusedToSign, contract_id: str | None) -> None:
-        """Report a refusal. If the hub does not take the report, note that on the refusal, which must not be hidden."""
+        """Report a refusal. If reporting fails, add a note to the refusal, which must still be raised."""
         try:
             await self.refused(request, str(refusal), contract_id)
         except (ProtocolProblem, BadAnswer, aiohttp.ClientError, TimeoutError) as error:
@@ -387,7 +387,7 @@ class SigningClient:
 
 
 def possession_statement(challenge: bytes, origin: str, spki: bytes) -> bytes:
-    """Return the bytes that a key signs to prove that somebody at this origin holds it."""
+    """Return the bytes that a key signs to prove that somebody at this origin holds the key."""
     return _KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
 
 

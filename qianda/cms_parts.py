@@ -1,6 +1,6 @@
-"""Parts of CMS signatures and timestamps as DER: identifiers, attributes, and parts of certificates.
+"""Build parts of CMS signatures and timestamps as DER: identifiers, attributes, and parts of certificates.
 
-Nothing is decoded and encoded again: parts of a certificate are copied byte by byte. Sources: RFC 5280, 4.1; RFC 5652,
+Nothing is decoded and encoded again: parts of a certificate are copied byte for byte. Sources: RFC 5280, 4.1; RFC 5652,
 5.3 and 11; RFC 5035; RFC 3161, 2.4.2.
 """
 
@@ -53,7 +53,7 @@ def attribute(kind: bytes, value: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class CertificateNames:
-    """Parts of a certificate, each as the DER that stands in it."""
+    """Parts of a certificate, each as the DER in it."""
 
     serial: bytes
     issuer: bytes

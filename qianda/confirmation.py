@@ -8,8 +8,8 @@
         signature          OCTET STRING }
 
 The attribute is unsigned because it confirms what is signed; the seal and the last timestamp cover it. Anybody who
-prepares the file could add one, so it proves something only if the signer's certificate names the passkey
-(`qianda.passkey_binding`): the signer's key signed over that certificate.
+handles the file could add one, so it proves something only if the signer's certificate names the passkey
+(`qianda.passkey_binding`), because the signer's key signed over that certificate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qianda.der import NotDer
 from qianda.passkey import Assertion, Confirmed, WrongPasskey, check_assertion
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
-# Derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
+# Derived from a UUID (Rec. ITU-T X.667), so it need not be registered.
 CONFIRMATION_OID: Final = "2.25.52759519350964702744318367352615099947"
 VERSION: Final = 1
 
@@ -55,7 +55,7 @@ def packed(public_key: bytes, assertion: Assertion) -> bytes:
 
 @dataclass(frozen=True)
 class CheckedConfirmation:
-    """A valid confirmation by the passkey of `public_key` (DER). `bound`: the signer's certificate names that passkey
+    """A valid confirmation by the passkey of `public_key` (DER). `bound`: the signer's certificate names this passkey
     at the origin where it confirmed."""
 
     public_key: bytes

@@ -1,7 +1,7 @@
-"""A reader for the small part of DER that the checks before a signature need.
+"""Read the small part of DER that the checks before a signature need.
 
 It accepts less than DER allows (one-byte tags, lengths up to 64 KiB, no indefinite lengths), and nothing that DER
-forbids: whatever it accepts, every other reader understands in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
+forbids, so every other reader understands the data in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class NotDer(ValueError):
 
 
 class DerElement(NamedTuple):
-    """One value: its tag byte, its content, and the whole encoding as it stands in the data."""
+    """One value: its tag byte, its content, and its whole encoding as in the data."""
 
     tag: int
     content: bytes
@@ -40,7 +40,7 @@ def read(data: bytes) -> DerElement:
 
 
 def read_padded(data: bytes) -> DerElement:
-    """Return the element at the beginning of `data`. Raises NotDer if anything but zeros stands behind it."""
+    """Return the element at the beginning of `data`. Raises NotDer if anything except zeros follows it."""
     element, end = _element(data, 0)
     if data[end:].strip(b"\0"):
         raise NotDer("something follows the value")
@@ -83,7 +83,7 @@ def _element(data: bytes, at: int) -> tuple[DerElement, int]:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """Return a length in the long form, and where the content begins."""
+    """Return a length in the long form, and the offset of the content."""
     count = data[at] & 0x7F
     digits = data[at + 1 : at + 1 + count]
     if not 1 <= count <= MAX_LENGTH_BYTES or len(digits) != count:

@@ -1,4 +1,4 @@
-"""The holder of a signer's private key: anything that can name its public key and sign. It is never the hub."""
+"""The holder of a signer's private key: anything that has its public key and can sign. It is never the hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ P256_BYTES = 32
 
 
 class Holder(Protocol):
-    """A key on some device: P-256, or RSA from 2048 bits."""
+    """A key on some device: P-256, or RSA with at least 2048 bits."""
 
     @property
     def spki(self) -> bytes:
@@ -37,12 +37,12 @@ class AppHolder(Holder, Protocol):
     def attestation(self, challenge: bytes) -> dict[str, Any] | None:
         """Return the platform's statement about this key for this challenge, in the form that `key` sends.
 
-        None if the hub has it already, or if the platform makes none.
+        None if the hub already has it, or if the platform makes none.
         """
 
 
 class SoftwareKey:
-    """A key in the memory of this process; it is gone when the process ends."""
+    """A key in the memory of this process. It is lost when the process ends."""
 
     custody = "software"
 

@@ -1,7 +1,7 @@
-"""Confirmation of one signature by a passkey: the strict checks that the hub and the offline verifier share.
+"""Check the confirmation of one signature by a passkey, strictly. The hub and the offline verifier share this code.
 
-The challenge is the SHA-256 of the signed attributes, and the authenticator must have verified its user. Only the one
-fixed form that WebAuthn writes is read. Source: W3C Web Authentication Level 3: 5.8.1 (client data), 6.1 (authenticator
+The challenge is the SHA-256 of the signed attributes, and the authenticator must have verified its user. Only the fixed
+form that WebAuthn writes is accepted. Source: W3C Web Authentication Level 3: 5.8.1 (client data), 6.1 (authenticator
 data), 6.5.1 (keys), 7.1 and 7.2 (the checks of a relying party).
 """
 
@@ -56,10 +56,10 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """A passkey that was just made.
+    """A newly registered passkey.
 
-    `public_key`: SubjectPublicKeyInfo in DER. `synced`: the passkey's provider may copy the key to other devices of its
-    owner.
+    `public_key`: SubjectPublicKeyInfo in DER. `synced`: the passkey's provider may copy the key to its owner's other
+    devices.
     """
 
     credential_id: bytes
@@ -79,7 +79,7 @@ def challenge_of(to_be_signed: bytes) -> bytes:
 def relying_party(origin: str) -> str | None:
     """Return the id of the relying party for this origin: its host.
 
-    None if the origin can have no passkeys: WebAuthn demands a name and HTTPS, or `localhost`.
+    None if the origin can have no passkeys: WebAuthn requires a host name and HTTPS, or `localhost`.
     """
     found = _ORIGIN.fullmatch(origin)
     if found is None:
@@ -90,8 +90,8 @@ def relying_party(origin: str) -> str | None:
 
 
 def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion) -> Confirmed:
-    """Check that the passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin of its own,
-    on a device that had verified its user. Raises WrongPasskey."""
+    """Check that the passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin that it may
+    be used at, on a device that had verified its user. Raises WrongPasskey."""
     if len(assertion.signature) > MAX_SIGNATURE_BYTES:
         raise WrongPasskey("the signature is too long")
     origin = _client_data(assertion.client_data, "webauthn.get", challenge_of(to_be_signed))
@@ -108,7 +108,7 @@ def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion
 def read_registration(authenticator_data: bytes, client_data: bytes, challenge: bytes, origin: str) -> NewPasskey:
     """Read a new passkey, made at `origin` for this challenge by a device that had verified its user.
 
-    No statement about the device is asked for, so nothing is known about where the key is kept. Raises WrongPasskey.
+    No statement about the device is requested, so nothing is known about where the key is kept. Raises WrongPasskey.
     """
     if _client_data(client_data, "webauthn.create", challenge) != origin:
         raise WrongPasskey("the passkey was made at another origin")
@@ -177,7 +177,7 @@ def _verify(public_key: bytes, assertion: Assertion) -> None:
     try:
         key = _known_kind(serialization.load_der_public_key(public_key))
         if key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo) != public_key:
-            raise ValueError("another spelling of the key")  # a hybrid point, for example: a key has only one form
+            raise ValueError("another spelling of the key")  # a hybrid point, for example; only one form is accepted
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(assertion.signature, message, padding.PKCS1v15(), hashes.SHA256())
         else:
@@ -196,7 +196,7 @@ def _known_kind(key: Any) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     raise ValueError("neither P-256 nor RSA")
 
 
-# ---- the public key, in the one form in which CTAP2 writes it (canonical CBOR)
+# ---- the public key, in the canonical CBOR form that CTAP2 writes
 
 _P256_X, _P256_Y = bytes.fromhex("a5010203262001215820"), bytes.fromhex("225820")
 _RSA_N, _RSA_E = bytes.fromhex("a401030339010020 59"), bytes.fromhex("2143010001")

@@ -1,17 +1,18 @@
-"""The passkey that a certificate names: only this passkey may confirm what the certificate's key signs.
+"""Read and write the passkey in a certificate: only this passkey may confirm what the certificate's key signs.
 
-The name is an attribute of the subject, which the authority writes into the extension subjectDirectoryAttributes (RFC
+The binding is an attribute of the subject, which the authority writes into the extension subjectDirectoryAttributes
+(RFC
 5280 4.2.1.8, never critical) when it issues the certificate. Its type is PASSKEY_BINDING_OID, its one value:
 
     PasskeyBinding ::= SEQUENCE {
         origin         IA5String,                  -- of the hub, as browsers write it
         publicKeyHash  OCTET STRING (SIZE (32)) }  -- SHA-256 of the passkey's SubjectPublicKeyInfo
 
-(An extension of our own would need a short object identifier: programs that cannot read an arc of 128 bits accept a
+(An extension of our own would need a short object identifier. Programs that cannot read an arc of 128 bits accept a
 certificate with such an attribute, but not one with such an extension.)
 
-signing-certificate-v2 is a signed attribute, so the signer's key signs over the certificate, and with it over the
-passkey. This one reader serves the clients before they sign, the hub and the verifier; `checks.js` reads the same.
+signing-certificate-v2 is a signed attribute, so the signer's key signs over the certificate, and thereby over the
+passkey. The clients, before they sign, the hub and the verifier use this reader; `checks.js` reads the same form.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class PasskeyBinding:
 
     @classmethod
     def to(cls, public_key: bytes, origin: str) -> PasskeyBinding:
-        """Return the binding to the passkey of this public key (DER) at this origin."""
+        """Return the binding to the passkey with this public key (DER) at this origin."""
         return cls(origin, hashlib.sha256(public_key).digest())
 
     def encode(self) -> bytes:
@@ -56,7 +57,7 @@ def encode_extension(*values: bytes) -> bytes:
 def find_binding(certificate: bytes) -> PasskeyBinding | None:
     """Return the passkey that a certificate (DER) names, or None if it names none.
 
-    Raises NotDer if the passkey's name cannot be read: such a certificate must be neither used nor believed.
+    Raises NotDer if the binding cannot be read. Such a certificate must be neither used nor believed.
     """
     if _OID not in certificate:  # certificates of other authorities may have a form that this reader does not accept
         return None
@@ -67,7 +68,7 @@ def find_binding(certificate: bytes) -> PasskeyBinding | None:
 
 
 def _last_of(sequences: DerElement, identifier: bytes) -> DerElement:
-    """Return the last part of the one sequence that begins with this object identifier. Raises NotDer."""
+    """Return the last part of the only sequence that begins with this object identifier. Raises NotDer."""
     parts = [sequence.children(der.SEQUENCE) for sequence in sequences.children(der.SEQUENCE)]
     return der.only([each[-1] for each in parts if each and each[0].whole == identifier])
 

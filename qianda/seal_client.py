@@ -1,7 +1,7 @@
-"""Have files sealed by a hub: send them, wait, and fetch what was sealed (needs the extra `client`).
+"""Have files sealed by a hub: send them, wait, and fetch the results (needs the extra `client`).
 
-The key of a request is made from the files and what is asked, so that the same call after a crash continues the same
-job, and nothing is sealed twice.
+The key of a request is computed from the files and the options. So the same call after a crash continues the same job,
+and nothing is sealed twice.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any, Final
 
 import aiohttp
 
-# Of one request.
+# The most files in one request.
 MAX_FILES: Final = 200
 MAX_BYTES: Final = 500 << 20
 CHUNK_BYTES: Final = 1 << 20
 FIRST_PAUSE: Final = 0.2
 MAX_PAUSE: Final = 2.0
-# Seconds without a byte after which the hub counts as away.
+# Seconds without a byte after which the hub counts as unreachable.
 READ_TIMEOUT: Final = 120.0
 ITEMS_AT_A_TIME: Final = 500
 
 
 class SealProblem(Exception):
-    """The hub refuses, or is not one. The message is what it says."""
+    """The hub refuses, or the server is not a hub. The message is the server's."""
 
 
 @dataclass(frozen=True)
 class SealWish:
-    """What is asked for all files. `seal`: its name; empty for the one that the hub is configured with."""
+    """The options for all files. `seal`: the seal's name; empty for the configured one."""
 
     place: str
     level: str = "plain"
@@ -46,7 +46,7 @@ class SealWish:
 
 @dataclass(frozen=True)
 class SealedResult:
-    """What became of a file. `target`: where it lies; None if it failed, and then `reason` says why, in English and
+    """The result for a file. `target`: the sealed file; None if it failed, and then `reason` says why, in English and
     Chinese."""
 
     file: Path
@@ -55,7 +55,7 @@ class SealedResult:
 
 
 class SealingClient:
-    """One client of a hub. `on_progress` is told how many files are done, whenever that changes."""
+    """A client of one hub. `on_progress` is called with the number of finished files whenever it changes."""
 
     def __init__(self, server: str, key: str, on_progress: Callable[[int], None] = lambda _: None) -> None:
         self._url = f"{server.rstrip('/')}/api/v1/seal-jobs"
@@ -63,7 +63,7 @@ class SealingClient:
         self._on_progress = on_progress
 
     async def seal(self, files: Sequence[Path], wish: SealWish, folder: Path) -> AsyncIterator[SealedResult]:
-        """Yield what became of each file. Results lie in `folder` under their names. Raises SealProblem, OSError,
+        """Yield the result of each file. Sealed files are in `folder` under their names. Raises SealProblem, OSError,
         aiohttp.ClientError, TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=READ_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as http:
@@ -118,7 +118,7 @@ class SealingClient:
 
 
 def batches(files: Sequence[Path]) -> list[list[Path]]:
-    """Return the files in batches that one request may carry."""
+    """Return the files in batches that fit into one request."""
     found: list[list[Path]] = []
     size = 0
     for path in files:
@@ -132,7 +132,7 @@ def batches(files: Sequence[Path]) -> list[list[Path]]:
 
 
 def request_key(files: Sequence[Path], wish: SealWish) -> str:
-    """Return the key of a request: the same for the same files and the same wish."""
+    """Return the key of a request: the same for the same files and options."""
     hashed = hashlib.sha256(repr(sorted(wish.fields.items())).encode())
     for path in files:
         with path.open("rb") as file:
@@ -141,7 +141,7 @@ def request_key(files: Sequence[Path], wish: SealWish) -> str:
 
 
 async def _fetch(http: aiohttp.ClientSession, url: str, target: Path, sha256: str) -> None:
-    """Write a result, under its name only when it is whole."""
+    """Write a result. It gets its name only when it is complete."""
     fresh, hashed = target.with_name(f".{target.name}.part"), hashlib.sha256()
     async with http.get(url) as answer:
         if answer.status != 200:
@@ -157,7 +157,7 @@ async def _fetch(http: aiohttp.ClientSession, url: str, target: Path, sha256: st
 
 
 def _free_name(folder: Path, name: str) -> Path:
-    """Return a path in the folder at which nothing lies."""
+    """Return an unused path in the folder."""
     target, number = folder / name, 2
     while target.exists():
         target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
@@ -166,7 +166,7 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 async def _json(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    """Return the answer. Raises SealProblem with what the hub says."""
+    """Return the answer. Raises SealProblem with the hub's message."""
     try:
         said: dict[str, Any] = await answer.json(content_type=None)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""`qianda seal FILE…`: have files sealed by a hub. It works where only the small command is installed."""
+"""`qianda seal FILE…`: have files sealed by a hub. It also works where only the small package is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALL_DONE, SOME_FAILED, NOT_POSSIBLE = 0, 1, 2
 
 
 class SealGroup(TyperGroup):
-    """The group `seal`: what is none of its commands are files to be sealed."""
+    """The group `seal`. Arguments that are not one of its commands are files to be sealed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
@@ -34,24 +34,24 @@ def seal_files(
     place: Annotated[
         str, typer.Option(help="page:3,105,200 (middle, mm from left and top), page:last,X,Y, or as below.")
     ] = "",
-    keyword: Annotated[str, typer.Option(help="Over these words, which stand there once.")] = "",
-    which: Annotated[str, typer.Option(help="Which finding of the keyword: 2, or all.")] = "",
+    keyword: Annotated[str, typer.Option(help="Over these words, which must occur once.")] = "",
+    which: Annotated[str, typer.Option(help="Which occurrence of the keyword: 2, or all.")] = "",
     field: Annotated[str, typer.Option(help="In this empty signature field of the file.")] = "",
     across: Annotated[bool, typer.Option("--across", help="Across the edges of all pages (骑缝章).")] = False,
     lasting: Annotated[
-        bool, typer.Option("--lasting", help="With timestamps and what validation needs years later (B-LTA).")
+        bool, typer.Option("--lasting", help="With timestamps and the data for validation years later (B-LTA).")
     ] = False,
     seal: Annotated[str, typer.Option(help="The seal's name. [default: the configured one]")] = "",
     server: Annotated[str, typer.Option(envvar="QIANDA_SERVER", help="The hub, https://…")] = "",
     key_file: Annotated[
-        Path | None, typer.Option(help="The API key, in the first line. [default: QIANDA_API_KEY]")
+        Path | None, typer.Option(help="File with the API key in its first line. [default: QIANDA_API_KEY]")
     ] = None,
     output: Annotated[Path, typer.Option(help="A folder for the sealed files.")] = Path("sealed"),
 ) -> None:
     """Have files sealed.
 
-    Exit code 0: all are sealed. 1: some failed, with the reason. 2: nothing could be asked for. The same call again
-    goes on with the same job, within 24 hours.
+    Exit code 0: all files are sealed. 1: some failed, with the reason. 2: the request could not be made. Within 24
+    hours, the same call continues the same job.
     """
     where = _place(place, keyword, which, field, across=across)
     key = key_file.read_text("utf-8").partition("\n")[0].strip() if key_file else os.environ.get("QIANDA_API_KEY", "")
@@ -77,7 +77,7 @@ def seal_files(
 
 @dataclass(frozen=True)
 class _Errand:
-    """Where files are sent, and where results go."""
+    """Where files are sent, and where results are written."""
 
     server: str
     key: str
@@ -101,7 +101,7 @@ async def _seal(errand: _Errand, files: list[Path], wish: SealWish) -> list[Seal
 
 
 def _place(place: str, keyword: str, which: str, field: str, *, across: bool) -> str:
-    """Return the one place that was named, as the API takes it."""
+    """Return the one place that was given, in the API's form."""
     named = [place] if place else []
     if keyword:
         named.append(f"keyword#{which}:{keyword}" if which else f"keyword:{keyword}")
@@ -120,7 +120,7 @@ def _give_up(words: str) -> NoReturn:
 
 
 def seal_group() -> typer.Typer:
-    """Return the group with this command alone, for where the server is not installed."""
+    """Return the group with only this command, for installations without the server."""
     group = typer.Typer(cls=SealGroup, no_args_is_help=True, help="Have files sealed by a hub.")
     group.command(DEFAULT_COMMAND)(seal_files)
     return group

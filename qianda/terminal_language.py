@@ -1,4 +1,4 @@
-"""The language in which the command speaks."""
+"""Choose the language in which the command writes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A check beyond the four: the bytes behind the shown document must be a signature and nothing else.
+"""Make a check beyond the four: the bytes after the shown document must be a signature and nothing else.
 
 A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6). The four
-checks cannot see that; a client with a PDF library can.
+checks cannot detect that; a client with a PDF library can.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Read a ZIP archive and believe nothing that two readers could understand in two ways.
+"""Read a ZIP archive, and refuse everything that two readers could understand differently.
 
-Every byte belongs to exactly one thing: a member, the central directory, or its end. The central directory and the
-local headers say the same, no name or size stands in a second place, and no name leads elsewhere. Source: PKWARE
+Every byte belongs to exactly one part: a member, the central directory, or its end. The central directory and the local
+headers agree, no name or size is stated twice, and no name leads out of the archive. Source: PKWARE
 APPNOTE.TXT 6.3.10, without encryption, comments and several disks; of ZIP64 only the sizes of members.
 """
 
@@ -17,16 +17,16 @@ from enum import Enum, auto
 
 STORED, DEFLATED = 0, 8
 MAX_NAME_BYTES = 512
-# Deflate packs at most about so many to one. Small members may be packed as well as they like.
+# The highest compression ratio of Deflate is about this. Small members may have any ratio.
 MAX_RATIO, RATIO_COUNTS_FROM = 1032, 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _DESCRIPTOR, _UTF8, _DEFLATE_LEVELS = 1 << 3, 1 << 11, 0b110
 _DESCRIPTOR_MARK = b"PK\7\10"
-# Extra fields: 64-bit sizes, and another name, which some readers take in place of the first one.
+# Extra fields: 64-bit sizes, and another name, which some readers use instead of the first one.
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
-_IN_ZIP64 = 0xFFFFFFFF  # the mark of a size that stands in the extra field
+_IN_ZIP64 = 0xFFFFFFFF  # the mark for a size that is in the extra field
 
 
 class ZipFault(Enum):
@@ -41,7 +41,7 @@ class ZipFault(Enum):
 
 
 class UnreadableZip(Exception):
-    """The archive is not read. `what`: a member, a limit, or what is malformed, in a few words of English."""
+    """The archive is refused. `what`: a member, a limit, or what is malformed, in a few words of English."""
 
     def __init__(self, fault: ZipFault, what: str) -> None:
         super().__init__(what)
@@ -50,7 +50,7 @@ class UnreadableZip(Exception):
 
 @dataclass(frozen=True)
 class ZipRules:
-    """Limits, and how names are encoded (`encodings`: tried in turn) that do not say that they are UTF-8."""
+    """Limits, and the encodings of names that are not marked as UTF-8 (`encodings`: tried in turn)."""
 
     max_members: int
     max_member_bytes: int
@@ -61,8 +61,8 @@ class ZipRules:
 
 @dataclass(frozen=True)
 class ZipMember:
-    """One file. `packed`: its bytes as they stand there; `size`: the number once unpacked. `plain`: stored as it is,
-    with neither extra fields nor a data descriptor."""
+    """One file. `packed`: its bytes as stored; `size`: their number after unpacking. `plain`: it is not compressed, and
+    has neither extra fields nor a data descriptor."""
 
     name: str
     method: int
@@ -72,13 +72,13 @@ class ZipMember:
     plain: bool
 
     def read(self) -> bytes:
-        """Return the unpacked bytes. Raises UnreadableZip if they are not what the archive says."""
+        """Return the unpacked bytes. Raises UnreadableZip if they differ from what the archive states."""
         if self.method == STORED:
             content = bytes(self.packed)
         else:
             unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
-                content = unpacker.decompress(self.packed, self.size + 1)  # a byte more, to see that there is none
+                content = unpacker.decompress(self.packed, self.size + 1)  # one byte more, to notice further content
             except zlib.error as error:
                 raise UnreadableZip(ZipFault.CONTENT_BROKEN, self.name) from error
             if not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
@@ -106,7 +106,7 @@ class _Entry:
 
 
 def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
-    """Return the files in the order in which they lie in the archive; folders are left out. Raises UnreadableZip."""
+    """Return the files in the order of the archive; folders are left out. Raises UnreadableZip."""
     start, count = _end_of_directory(data, rules)
     entries = sorted(_central_entries(data, start, count, rules.encodings), key=lambda entry: entry.at)
     _check_names([entry.name for entry in entries])
@@ -119,7 +119,8 @@ def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
 
 
 def _end_of_directory(data: bytes, rules: ZipRules) -> tuple[int, int]:
-    """Return where the central directory begins, and how many entries it has. Its end ends the archive."""
+    """Return the offset of the central directory, and its number of entries. The archive has to end with its end
+    record."""
     at = len(data) - _END.size
     if at < 0 or data[at : at + 4] != b"PK\5\6":
         raise _malformed("it does not end with the end of its directory")
@@ -164,7 +165,7 @@ def _check_limits(entries: Sequence[_Entry], rules: ZipRules) -> None:
 
 
 def _member(data: bytes, entry: _Entry, end: int) -> ZipMember:
-    """Return a member, whose bytes with those of its headers fill the archive up to `end`."""
+    """Return a member. Its headers and bytes have to fill the archive up to `end`."""
     begin = _check_local_header(data, entry)
     stop = begin + entry.packed_size
     described = bool(entry.flags & _DESCRIPTOR)
@@ -184,7 +185,7 @@ def _member(data: bytes, entry: _Entry, end: int) -> ZipMember:
 
 
 def _check_local_header(data: bytes, entry: _Entry) -> int:
-    """Check that the local header says what the central directory says. Return where the content begins."""
+    """Check that the local header agrees with the central directory. Return the offset of the content."""
     if entry.at + _LOCAL.size > len(data) or data[entry.at : entry.at + 4] != b"PK\3\4":
         raise _malformed("a member is not where the directory says")
     _, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = _LOCAL.unpack_from(data, entry.at)
@@ -192,7 +193,7 @@ def _check_local_header(data: bytes, entry: _Entry) -> int:
     raw, extra = data[begin : begin + name_length], data[begin + name_length : begin + name_length + extra_length]
     sizes = (checksum, *_sizes(packed, size, extra))
     expected = [entry.sizes]
-    if flags & _DESCRIPTOR:  # the sizes may stand behind the content
+    if flags & _DESCRIPTOR:  # the sizes may follow the content
         expected.append((0, 0, 0))
     if (raw, flags, method) != (entry.raw_name, entry.flags, entry.method) or sizes not in expected:
         raise UnreadableZip(ZipFault.HEADERS_DIFFER, entry.name)
@@ -200,8 +201,8 @@ def _check_local_header(data: bytes, entry: _Entry) -> int:
 
 
 def _sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
-    """Return packed size and size, which stand in an extra field of ZIP64 where they are marked so (APPNOTE 4.5.3)."""
-    wide = [value == _IN_ZIP64 for value in (size, packed)]  # in the order in which they stand there
+    """Return packed size and size, which are in an extra field of ZIP64 if they are marked so (APPNOTE 4.5.3)."""
+    wide = [value == _IN_ZIP64 for value in (size, packed)]  # in the order of that field
     numbers: list[int] = []
     for kind, content in _extra_fields(extra):
         if kind == _UNICODE_PATH or (kind == _ZIP64 and not any(wide)):
@@ -226,7 +227,7 @@ def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _decoded(raw: bytes, flags: int, encodings: Sequence[str]) -> str:
-    """Return the name. Without the flag for UTF-8 the archive does not say how it is encoded."""
+    """Return the name. Without the UTF-8 flag, the archive does not state the encoding."""
     for encoding in ("utf-8",) if flags & _UTF8 else encodings:
         try:
             return raw.decode(encoding)

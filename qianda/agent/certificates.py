@@ -18,7 +18,7 @@ MAX_CHAIN_LENGTH = 10
 
 @dataclass(frozen=True)
 class TokenCertificate:
-    """A certificate that lies on a token.
+    """A certificate on a token.
 
     `id` is the CKA_ID that the certificate shares with its private key. `reason` is the name of the text that says why
     the certificate cannot sign; empty if it can.
@@ -40,7 +40,7 @@ class TokenCertificate:
 
 
 def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
-    """Return the certificate (DER) with what the agent needs to know of it, or None if the bytes are no X.509
+    """Return the certificate (DER) with the facts that the agent needs, or None if the bytes are not an X.509
     certificate."""
     try:
         found = x509.load_der_x509_certificate(der)
@@ -53,7 +53,7 @@ def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
 
 
 def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tuple[bytes, ...]:
-    """Return the chain in DER: `leaf`, then its issuers as far as they are on the token. The hub knows the others."""
+    """Return the chain in DER: `leaf`, then its issuers as far as they are on the token. The hub has the others."""
     chain = [x509.load_der_x509_certificate(leaf.der)]
     above = [x509.load_der_x509_certificate(other.der) for other in others if other.authority]
     while len(chain) < MAX_CHAIN_LENGTH:
@@ -88,7 +88,7 @@ def _reason(found: x509.Certificate) -> str:
 def _key_fits(found: x509.Certificate) -> bool:
     try:
         key = found.public_key()
-    except (ValueError, UnsupportedAlgorithm):  # a curve that is not known here
+    except (ValueError, UnsupportedAlgorithm):  # an unknown curve
         return False
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.name == ec.SECP256R1.name

@@ -28,8 +28,8 @@ ASK_INTERVAL = 1.0
 
 @dataclass(frozen=True)
 class Choice:
-    """What the person chose to sign with. Without a certificate: a key on that token, for which the hub issues a new
-    one."""
+    """What the person chose to sign with. `certificate` None: a key on this token, for which the hub issues a
+    certificate."""
 
     device: TokenDevice
     certificate: TokenCertificate | None
@@ -37,8 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the person was shown: the bytes of the document, whose hash was checked here, and the hub's description of
-    it."""
+    """What the person was shown: the bytes of the document, whose hash was checked here, and the hub's description."""
 
     id: str
     contract: ShownContract
@@ -46,7 +45,8 @@ class Shown:
 
 
 def sign_once(origin: str, module: str, config: Path | None, language: str) -> int:
-    """Sign one contract in this terminal. Return the exit code of the process: 0 signed, 1 nothing was signed."""
+    """Sign one contract in this terminal. Return the exit code of the process: 0 if it was signed, 1 if nothing was
+    signed."""
     terminal = Terminal(language)
     try:
         asyncio.run(_sign(terminal, origin, module, config or usual_file()))
@@ -118,15 +118,15 @@ def _show(terminal: Terminal, shown: Shown, file: Path) -> None:
 
 
 def _rows(value: object) -> list[Json]:
-    """Return the objects of a list that the hub sent. Leave out everything else: a hub may send anything."""
+    """Return the objects in a list from the hub. Everything else is left out, because the hub is not trusted."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-# ---- with what
+# ---- the key and the certificate
 
 
 def _chosen(terminal: Terminal, devices: list[TokenDevice]) -> Choice:
-    """Ask which certificate shall sign: one that can, on any of the tokens, or a new one. Raises AgentTrouble."""
+    """Ask which certificate to sign with: a usable one on any of the tokens, or a new one. Raises AgentTrouble."""
     for device in devices:
         device.read()
     people = [(device, one) for device in devices for one in device.certificates if not one.authority]
@@ -158,8 +158,7 @@ def _offer(terminal: Terminal, number: int, choice: Choice) -> None:
 
 
 def _pin(terminal: Terminal, device: TokenDevice) -> str:
-    """Ask for the PIN, once. Return an empty text for a token with a keypad: there the PIN is never seen by this
-    program."""
+    """Ask for the PIN, once. Return an empty text for a token with a keypad; this program never sees that PIN."""
     if device.has_keypad:
         terminal.say("pad", token=device.name)
         return ""
@@ -190,8 +189,7 @@ async def _certified(
 
 
 def _keep(terminal: Terminal, opened: OpenDevice, certificate: bytes, holder: TokenHolder) -> None:
-    """Store the certificate on the token for the next contract. A token that takes no certificates can sign all the
-    same."""
+    """Store the certificate on the token for the next contract. A token that stores no certificates can still sign."""
     try:
         opened.keep(certificate, holder)
     except AgentTrouble as trouble:
@@ -213,7 +211,8 @@ async def _confirmed(client: SigningClient) -> None:
 
 
 async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
-    """Sign the document that the person saw. Raises AgentTrouble if the hub has another document or consent by now."""
+    """Sign the document that the person saw. Raises AgentTrouble if the hub has another document or consent in the
+    meantime."""
     now = await client.contract(shown.id)
     if (now.document_sha256, now.consent) != (shown.contract.document_sha256, shown.contract.consent):
         raise AgentTrouble("changed")

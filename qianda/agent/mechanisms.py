@@ -1,4 +1,4 @@
-"""Which mechanism of a token makes the signature, and what that mechanism is given (PKCS#11 v2.40, RFC 8017)."""
+"""Choose a token's mechanism for the signature, and what input it gets (PKCS#11 v2.40, RFC 8017)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _DIGEST_INFO_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 @dataclass(frozen=True)
 class SigningMechanism:
-    """One way to let a token sign. `raw`: the token signs a hash that is computed here; otherwise it computes the
-    hash."""
+    """One way to let a token sign. `raw`: the token signs a hash that is computed here; otherwise it computes the hash
+    itself."""
 
     mechanism: Mechanism
     raw: bool
@@ -38,7 +38,7 @@ _WAYS = {
 
 
 def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[SigningMechanism]:
-    """Return the ways to sign that the token offers, the best first. Raises AgentTrouble if there is none."""
+    """Return the mechanisms that the token offers, the best first. Raises AgentTrouble if there is none."""
     ways = [way for way in _WAYS.get(kind, ()) if way.mechanism in offered]
     if not ways:
         raise AgentTrouble("no-mechanism")
@@ -46,8 +46,8 @@ def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[Signin
 
 
 def kind_to_generate(offered: Collection[Mechanism | int]) -> KeyType:
-    """Return the kind of key to generate: EC on P-256 if the token can, otherwise RSA. Raises AgentTrouble if it can
-    neither."""
+    """Return the kind of key to generate: EC on P-256 if the token can, otherwise RSA. Raises AgentTrouble if neither
+    is possible."""
     for kind, maker in ((KeyType.EC, Mechanism.EC_KEY_PAIR_GEN), (KeyType.RSA, Mechanism.RSA_PKCS_KEY_PAIR_GEN)):
         if maker in offered and any(way.mechanism in offered for way in _WAYS[kind]):
             return kind

@@ -1,6 +1,6 @@
-"""The address of the hub and the path of the PKCS#11 module: typed, or pinned in the person's own file.
+"""Read the hub's address and the path of the PKCS#11 module, typed or pinned in the person's own file.
 
-A page cannot choose the hub: a pinned address wins over one that somebody told the person to type.
+A page cannot choose the hub: a pinned address takes precedence over one that somebody told the person to type.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(frozen=True)
 class Pinned:
-    """What the file pins. A value is empty if the file does not name it, or if there is no such file."""
+    """The values in the file. A value is empty if the file does not contain it, or if there is no such file."""
 
     file: Path
     origin: str = ""
@@ -32,8 +32,7 @@ def usual_file() -> Path:
 
 
 def read_pinned(file: Path) -> Pinned:
-    """Read `origin = "https://…"` and `module = "…"` from the file. Raises AgentTrouble for a file that cannot be
-    read."""
+    """Read `origin = "https://…"` and `module = "…"` from the file. Raises AgentTrouble for an unreadable file."""
     try:
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -48,7 +47,7 @@ def read_pinned(file: Path) -> Pinned:
 def checked_origin(text: str) -> str:
     """Return the typed address as a browser writes an origin.
 
-    Raises AgentTrouble unless the address is an origin alone, with HTTPS (or HTTP on this machine).
+    Raises AgentTrouble unless the address is only an origin, with HTTPS (or HTTP on this machine).
     """
     typed = text.strip().rstrip("/")
     try:

@@ -1,4 +1,4 @@
-"""The agent's own terminal: prints texts and asks questions."""
+"""The agent's own terminal: print texts and ask questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signer's token, through any PKCS#11 module: find it, read it, log in to it once, and let it sign.
+"""Use the signer's token through any PKCS#11 module: find it, read it, log in once, and let it sign.
 
 All calls are made one after the other from one thread, because not every module is safe for several threads.
 """
@@ -43,8 +43,8 @@ _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.Mechanis
 
 
 def plugged_in(module: str) -> list[TokenDevice]:
-    """Return the initialised tokens that are plugged in. Raises AgentTrouble if the module cannot be loaded, or for no
-    token."""
+    """Return the initialised tokens that are plugged in. Raises AgentTrouble if the module cannot be loaded, or if
+    there is no token."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
     except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError as well
@@ -154,7 +154,7 @@ class OpenDevice:
         """Return the private key of the certificate. Raises AgentTrouble if it is not on the token."""
         with self.device._troubles():
             keys = self._private_keys({Attribute.ID: certificate.id}) if certificate.id else []
-            if not keys:  # some tokens give them no common ID; `sign` notices a wrong key
+            if not keys:  # on some tokens they share no ID; `sign` notices a wrong key
                 keys = self._private_keys({})
             if len(keys) != 1:
                 raise AgentTrouble("no-key")
@@ -235,7 +235,8 @@ class TokenHolder:
         return signature
 
     def _signed(self, data: bytes) -> bytes:
-        """Sign by the first way that the token really supports: some tokens list mechanisms that they do not have."""
+        """Sign with the first mechanism that really works, because some tokens list mechanisms that they do not
+        have."""
         for number, way in enumerate(self.ways, start=1):
             try:
                 key = cast(SignMixin, self.key)
@@ -246,7 +247,7 @@ class TokenHolder:
         raise AssertionError("there is at least one way")
 
     def _asked_each_time(self) -> dict[str, str]:
-        """Return the PIN as an argument if the key wants it again for each use (CKA_ALWAYS_AUTHENTICATE), as keys for
+        """Return the PIN as an argument if the key requires it for each use (CKA_ALWAYS_AUTHENTICATE), as keys for
         qualified signatures do."""
         try:
             asked = bool(self.key[Attribute.ALWAYS_AUTHENTICATE])

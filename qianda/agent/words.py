@@ -1,4 +1,4 @@
-"""The texts of the agent in both languages. `{…}` are blanks."""
+"""The texts of the agent in both languages. `{…}` are placeholders."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 
 class AgentTrouble(Exception):
-    """The reason why nothing is signed: the name of a text, and the values of its blanks."""
+    """The reason why nothing is signed: the name of a text, and the values for its placeholders."""
 
     def __init__(self, name: str, /, **blanks: str) -> None:
         super().__init__(name)
@@ -153,14 +153,13 @@ class AgentTrouble(Exception):
 
 
 def say(language: str, name: str, /, **blanks: object) -> str:
-    """Return the text in this language. Values in the blanks lose their control characters, so they cannot steer the
+    """Return the text in this language. Control characters are removed from the values, so that they cannot steer the
     terminal."""
     text = TEXTS[name][1 if language == "zh" else 0]
     return text.format(**{blank: harmless(str(value)) for blank, value in blanks.items()})
 
 
 def harmless(text: str) -> str:
-    """Return the text as one line, without control characters and without characters that change the direction of
-    writing."""
+    """Return the text as one line, without control characters and characters that change the writing direction."""
     spaced = " ".join(text.split())
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")

@@ -1,7 +1,7 @@
-"""Check an addendum against its evidence package: what happened after the package was signed, and nothing else.
+"""Check an addendum against its evidence package: it may contain only what happened after the package was signed.
 
-It is a container of its own with the school's seal. It names the package by the hash of its signed manifest, which all
-versions of a package have, and goes on with the record where the package's ends.
+It is a separate container with the school's seal. It names the package by the hash of its signed manifest, which all
+versions of a package share, and continues the record from the package's last entry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LATER_PROOF: Final = "proof/evidencerecord.ers"
 
 @dataclass(frozen=True)
 class LaterEntry:
-    """An entry of the record that came after the package."""
+    """An entry of the record that is later than the package."""
 
     sequence: int
     at: str
@@ -37,8 +37,8 @@ class LaterEntry:
 
 @dataclass(frozen=True)
 class AddendumReport:
-    """What the verifier says about an addendum. `proof`: the evidence record in it, over the items of the package.
-    `revocations`: which certificates were revoked since, by their field."""
+    """The verifier's report on an addendum. `proof`: the evidence record in it, over the items of the package.
+    `revocations`: the certificates that were revoked since, by field."""
 
     number: int
     signer: PackageSigner
@@ -52,7 +52,7 @@ class AddendumReport:
 
 
 def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust) -> AddendumReport:
-    """Check an addendum against a package that was checked before. Raises BadPackage.
+    """Check an addendum against a package that is already checked. Raises BadPackage.
 
     Runs an event loop: call it where none is running.
     """
@@ -74,7 +74,8 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
 
 
 def _entries(package: Mapping[str, bytes], addendum: Mapping[str, bytes]) -> list[LaterEntry]:
-    """Return the later entries. The first follows the package's last one, and each the one before it."""
+    """Return the later entries. The first one has to follow the package's last entry, and each later one its
+    predecessor."""
     number, identity, entries, digest = _read_head(package[HEAD])
     previous, sequence, found = digest, entries, []
     for line in addendum[RECORD].decode().removesuffix("\n").split("\n"):
@@ -89,7 +90,7 @@ def _entries(package: Mapping[str, bytes], addendum: Mapping[str, bytes]) -> lis
 
 
 def _read_head(text: bytes) -> tuple[str, str, int, str]:
-    """Return number, id, how many entries, and the digest of the last one."""
+    """Return the number, the id, the count of entries, and the digest of the last one."""
     lines = dict(line.split(" ", 1) for line in text.decode().splitlines())
     return lines["contract"], lines["id"], int(lines["entries"]), lines["sha256"]
 

@@ -1,7 +1,7 @@
 """Open an evidence package, an ASiC-E container with CAdES. ETSI EN 319 162-1, 4.4 and annex A.
 
-What is checked here needs no list of trusted certificates: that the container is whole, that each item is the one that
-was signed, and that nothing else is in it. `qianda.evidence.signer` says whose signature it is.
+These checks need no list of trusted certificates: the container is complete, each item is the one that was signed, and
+nothing else is in it. `qianda.evidence.signer` determines whose signature it is.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PROOF: Final = "META-INF/evidencerecord001.ers"
 
 @dataclass(frozen=True)
 class AsicContainer:
-    """A container that is whole.
+    """A complete container.
 
-    `items`: all of it by name, in the order of the file. `signatures`: checked, but of whom is not; by the manifest
-    that each signs. `proofs`: checked evidence records, by their manifest.
+    `items`: all items by name, in the order of the file. `signatures`: valid ones, by the manifest that each signs; the
+    signers are not checked yet. `proofs`: checked evidence records, by their manifest.
     """
 
     items: Mapping[str, bytes]
@@ -44,8 +44,8 @@ class AsicContainer:
 def open_container(data: bytes, *, ours: bool = True) -> AsicContainer:
     """Check and open a container. Raises BadPackage.
 
-    `ours`: it must have the form in which Qianda writes; otherwise what others do is accepted, too: a mimetype at
-    another place or none, evidence records alone, and records that prove more than these files.
+    `ours`: it must have the form that Qianda writes. Otherwise other forms are also accepted: a mimetype at another
+    place or none, evidence records alone, and records that prove further files.
     """
     listed = read_items(data)
     items = {item.name: item.content for item in listed}
@@ -77,14 +77,14 @@ def _manifests(items: Mapping[str, bytes], kind: str) -> dict[str, Manifest]:
 
 
 def _outside(items: Mapping[str, bytes]) -> list[str]:
-    """Return the names of what the package is about: all but its mimetype and META-INF."""
+    """Return the names of the package's actual content: all items except its mimetype and META-INF."""
     return [name for name in items if name != MIMETYPE and not name.startswith(META)]
 
 
 def _check_all_listed(
     items: Mapping[str, bytes], covering: Mapping[str, Manifest], manifests: Mapping[str, Manifest]
 ) -> None:
-    """Check that nothing was added, changed or taken away."""
+    """Check that nothing was added, changed or removed."""
     for manifest in manifests.values():
         check_references(manifest, items)
     together = tuple(reference for manifest in covering.values() for reference in manifest.references)
@@ -110,7 +110,7 @@ def _signature(name: str, manifest: Manifest, items: Mapping[str, bytes]) -> Che
 
 
 def _proof(manifest: Manifest, items: Mapping[str, bytes], covered: list[str]) -> ProvenFiles:
-    """Check an evidence record. `covered`: what it has to be about at least."""
+    """Check an evidence record. `covered`: the items that it has to cover at least."""
     if manifest.about not in items:
         raise BadPackage(reasons.ITEM_MISSING.about(name=manifest.about))
     check_complete(manifest, covered)

@@ -1,8 +1,8 @@
-"""What an evidence package of Qianda has to hold, and how its items have to fit each other.
+"""Check what an evidence package of Qianda has to contain, and that its items are consistent.
 
-The container's signature shows that the school's seal is behind all items. These checks show that the items say the
-same: the record is one chain, the hashes fit, the file is the one that the record names, and each signer's signature
-and application for a certificate were made by the certified key.
+The container's signature proves that the school's seal covers all items. These checks prove that the items agree: the
+record is one chain, the hashes match, the file is the one that the record names, and each signer's signature and
+application for a certificate were made with the certified key.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def check_hashes(items: Mapping[str, bytes]) -> None:
-    """Check `hashes.txt`, which has SHA-256 and SM3 of each other item."""
+    """Check `hashes.txt`, which has the SHA-256 and SM3 of each other item."""
     listed = set()
     for line in items[HASHES].decode().splitlines():
         sha256, sm3, name = line.split(" ")
@@ -64,7 +64,7 @@ def check_hashes(items: Mapping[str, bytes]) -> None:
 
 
 def _check_record(items: Mapping[str, bytes], contract: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Check that each entry follows the one before it, and that the head is that of the last one."""
+    """Check that each entry follows the one before it, and that the head matches the last one."""
     previous, entries = _GENESIS, []
     for number, line in enumerate(items[RECORD].decode().removesuffix("\n").split("\n"), start=1):
         entry = json.loads(line)
@@ -79,7 +79,8 @@ def _check_record(items: Mapping[str, bytes], contract: Mapping[str, Any]) -> li
 
 
 def _check_file(items: Mapping[str, bytes], contract: Mapping[str, Any], entries: list[dict[str, Any]]) -> None:
-    """Check that the file is the one that its versions name, and for a completed contract the record as well."""
+    """Check that the file is the one that its versions name; for a completed contract, the record has to name it
+    too."""
     completed = contract["state"] == "COMPLETED"
     sha256 = hashlib.sha256(items[FINAL_FILE if completed else ISSUED_FILE]).hexdigest()
     kind = "final" if completed else "issued"

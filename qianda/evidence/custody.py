@@ -1,6 +1,6 @@
-"""What a package shows of the keys of its signers beyond the file alone: custody that was proved, and who checked them.
+"""Determine what a package shows, beyond the file, about the signers' keys: proved custody, and who checked identities.
 
-It is the statement of the organisation whose seal signed the package.
+All of it is a statement of the organisation whose seal signed the package.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from qianda.evidence.reasons import BadPackage
 from qianda.verify.elements import BAD_TO_GOOD, ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.findings import Element, Word
 
-# Custody that the hub claims only after a proof: a policy of tokens alone, an attestation of the platform.
+# Custody that the hub states only after a proof: a policy for tokens only, or an attestation by the platform.
 PROVED: Final = ("usb-token", "app-keystore")
-# The organisation's own roster is no provider other than the relying party.
+# The organisation's own roster does not count as a provider other than the relying party.
 OWN_PROVIDER: Final = "roster"
 MATCHED: Final = "matched"
 
@@ -51,5 +51,6 @@ def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningPar
 
 
 def _raised(answer: ElementAnswer, shown: ElementAnswer) -> ElementAnswer:
-    """Only what is `declared` is raised: a certificate of the built-in authority stays `not shown`."""
+    """Return the better answer. Only `declared` is raised; a certificate of the built-in authority stays `not
+    shown`."""
     return shown if answer.element is shown.element and answer.word is Word.DECLARED else answer

@@ -1,4 +1,4 @@
-"""Check an evidence record: that files existed at a time, and were unaltered at each renewal. RFC 4998, 4.3, 5.3."""
+"""Check an evidence record: files existed at a time, and were unaltered at each renewal. RFC 4998, 4.3, 5.3."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_RECORD_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class ProvenFiles:
-    """What an evidence record shows. `since`: its first timestamp. `renewals`: how many timestamps followed.
+    """What an evidence record proves. `since`: its first timestamp. `renewals`: how many timestamps followed.
 
-    `timestamps`: all of them, in the order of time. Whom they are of is for the caller to judge.
+    `timestamps`: all of them, in chronological order. The caller judges whose they are.
     """
 
     since: datetime
@@ -53,7 +53,7 @@ def _checked(
         archived += chain
     stamps = [_check_timestamp(one) for one in archived]
     for before, after in pairwise(stamps):
-        if after.time < before.time:  # the same second: each covers the one before, so their order is proved anyway
+        if after.time < before.time:  # in the same second, the order is proved, as each covers the one before
             raise BadPackage(reasons.RECORD_ORDER)
         if after.time > before.certificate.not_valid_after:
             raise BadPackage(reasons.RECORD_LATE)
@@ -82,7 +82,7 @@ def _read(record: bytes) -> EvidenceRecord:
 def _check_chain(chain: Sequence[ArchiveTimeStamp], files: Mapping[str, bytes], above: bytes, as_group: bool) -> None:
     """Check the hashes of one chain: it has one algorithm, and each timestamp covers the one before it.
 
-    `above`: the DER of the chains before it, which the first timestamp of this chain covers with each file.
+    `above`: the DER of the chains before it. The first timestamp of this chain covers it together with each file.
     """
     algorithm = _algorithm_of(chain[0])
     covered = {name: _digest_of(algorithm, content, above) for name, content in files.items()}
@@ -103,7 +103,7 @@ def _digest_of(algorithm: str, content: bytes, above: bytes) -> bytes:
 
 
 def _check_timestamp(archived: ArchiveTimeStamp) -> CheckedTimestamp:
-    """Check the timestamp itself, whose imprint `_check_chain` has compared with the tree."""
+    """Check the timestamp itself. `_check_chain` has already compared its imprint with the tree."""
     try:
         return check_timestamp(archived["time_stamp"].dump(), lambda _: _imprint(archived)[1])
     except BadCmsSignature as error:
@@ -126,7 +126,7 @@ def _root(algorithm: str, lists: list[list[bytes]], covered: Mapping[str, bytes]
 
 
 def _imprint(archived: ArchiveTimeStamp) -> tuple[str, bytes]:
-    """Return the algorithm and the hash that the timestamp is over."""
+    """Return the algorithm and the hash in the timestamp."""
     try:
         stamped = archived["time_stamp"]["content"]["encap_content_info"]["content"].parsed["message_imprint"]
         return str(stamped["hash_algorithm"]["algorithm"].native), bytes(stamped["hashed_message"].native)
@@ -135,7 +135,7 @@ def _imprint(archived: ArchiveTimeStamp) -> tuple[str, bytes]:
 
 
 def _algorithm_of(archived: ArchiveTimeStamp) -> str:
-    """Return the algorithm of the tree; where it is not named, that of the timestamp's imprint (RFC 4998, 4.1)."""
+    """Return the algorithm of the tree; if none is named, that of the timestamp's imprint (RFC 4998, 4.1)."""
     if archived["attributes"].native is not None:  # no timestamp covers them
         raise BadPackage(reasons.RECORD_UNREADABLE)
     named = archived["digest_algorithm"].native

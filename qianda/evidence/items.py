@@ -1,4 +1,4 @@
-"""The items of an evidence package, each unpacked. How the ZIP archive is read: `qianda.zip_archive`."""
+"""Unpack the items of an evidence package. `qianda.zip_archive` reads the ZIP archive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qianda.zip_archive import UnreadableZip, ZipFault, ZipRules, read_members
 MAX_ITEMS = 4096
 MAX_ITEM_BYTES = 128 << 20
 MAX_TOTAL_BYTES = 256 << 20
-# Nothing honest in a package comes near this.
+# Honest content never compresses this well.
 MAX_RATIO = 400
-# The reason for each fault, and the name that it has for what is wrong.
+# For each fault, the reason and the name of its value.
 _REASONS: Final[Mapping[ZipFault, tuple[Reason, str]]] = {
     ZipFault.MALFORMED: (reasons.NO_ZIP, "what"),
     ZipFault.NAME_REFUSED: (reasons.NAME_REFUSED, "name"),
@@ -29,7 +29,7 @@ _REASONS: Final[Mapping[ZipFault, tuple[Reason, str]]] = {
 
 @dataclass(frozen=True)
 class PackageItem:
-    """One item. `plain`: stored as it is, with neither extra fields nor a data descriptor."""
+    """One item. `plain`: it is not compressed, and has neither extra fields nor a data descriptor."""
 
     name: str
     content: bytes
@@ -37,7 +37,7 @@ class PackageItem:
 
 
 def read_items(data: bytes) -> list[PackageItem]:
-    """Return the items in the order in which they lie in the file. Raises BadPackage."""
+    """Return the items in the order of the file. Raises BadPackage."""
     rules = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
     try:
         return [PackageItem(each.name, each.read(), each.plain) for each in read_members(data, rules)]

@@ -1,4 +1,4 @@
-"""Manifests of an ASiC-E container: which items belong to it, and the digest of each. ETSI EN 319 162-1, annex A.4."""
+"""Read manifests of an ASiC-E container: which items belong to it, and their digests. ETSI EN 319 162-1, annex A.4."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ListedItem:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one manifest says. `about`: the item that speaks about the manifest (a signature or an evidence record)."""
+    """The content of one manifest. `about`: the item that covers the manifest (a signature or an evidence record)."""
 
     about: str
     references: tuple[ListedItem, ...]
@@ -49,7 +49,7 @@ def read_manifest(name: str, data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES or _PROLOGUE.search(data):
         raise _unreadable(name, "a document type, or too long")
     try:
-        # Without a document type there are no entities to be expanded, and nothing outside is fetched.
+        # Without a document type there are no entities to expand, and nothing external is fetched.
         root = ElementTree.fromstring(data)  # noqa: S314
         about = [element.attrib["URI"] for element in root.findall(_asic("SigReference"))]
         references = tuple(_reference(element) for element in root.findall(_asic("DataObjectReference")))
@@ -64,7 +64,7 @@ def read_manifest(name: str, data: bytes) -> Manifest:
 
 
 def check_references(manifest: Manifest, items: Mapping[str, bytes]) -> None:
-    """Check that each listed item is there, with its digest. Raises BadPackage."""
+    """Check that each listed item exists and has its digest. Raises BadPackage."""
     for reference in manifest.references:
         if reference.name not in items:
             raise BadPackage(reasons.ITEM_MISSING.about(name=reference.name))

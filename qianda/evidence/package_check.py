@@ -1,6 +1,6 @@
 """Check an evidence package offline: container, signature, contents, evidence record, and the contract inside.
 
-Like every verifier it says which part fails, and believes nothing after that.
+Like every verifier, it says which part fails, and believes nothing that comes after.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ from qianda.verify.trust import Trust
 
 @dataclass(frozen=True)
 class PackageReport:
-    """What the verifier says about one package.
+    """The verifier's report on one package.
 
-    `fault`: why it is not believed; everything but the file's own facts is empty then. `is_untrusted`: the fault is
-    only that nobody trusted signed it. `contract`: the facts of `contract.json`. `proven_since`: the time of the
-    evidence record, if it has one; `proof_ends`: when the certificate of its newest timestamp does. `document`: the
-    report about the finished file in it; None for contracts that ended otherwise. `addendum`: that about the addendum
-    which was checked with it; `addendum_fault`: why the addendum is not believed, which says nothing about the package.
+    `fault`: why it is not believed; then all other fields are empty, except the facts about the file itself.
+    `is_untrusted`: the only fault is that no trusted organisation signed it. `contract`: the facts in `contract.json`.
+    `proven_since`: the time in the evidence record, if there is one; `proof_ends`: the end of the certificate of its
+    newest timestamp. `document`: the report on the finished file in it; None for contracts that ended in another way.
+    `addendum`: the report on the addendum that was checked with it; `addendum_fault`: why the addendum is not believed,
+    which says nothing about the package.
     """
 
     file: str
@@ -72,7 +73,7 @@ def check_package_file(path: Path, trust: Trust, expected: Expectation | None = 
 
 
 def check_pair_files(paths: tuple[Path, Path], trust: Trust, expected: Expectation | None = None) -> PackageReport:
-    """Check a package, and its addendum behind it, as `check_package_file` does."""
+    """Check a package together with its addendum, as `check_package_file` does."""
     report = check_package_file(paths[0], trust, expected)
     if report.fault is not None:
         return report
@@ -82,7 +83,8 @@ def check_pair_files(paths: tuple[Path, Path], trust: Trust, expected: Expectati
 
 
 def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust: Trust) -> PackageReport:
-    """Return the report of a package that was found good, with that of its addendum, whose fault is its own."""
+    """Return the report on a valid package, extended by that on its addendum. A fault of the addendum is reported
+    separately."""
     try:
         checked = check_addendum(open_container(package), open_container(addendum), trust)
         _check_maker(report, checked.signer)
@@ -94,7 +96,7 @@ def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust:
 
 
 def _check_maker(report: PackageReport, signer: PackageSigner) -> None:
-    """Raise BadPackage unless the organisation that made the package made its addendum."""
+    """Raise BadPackage unless the organisation that made the package also made its addendum."""
     assert report.signer is not None
     maker, expected = (each.organisation or each.name for each in (signer, report.signer))
     if maker != expected:
@@ -145,7 +147,7 @@ def _signer(container: AsicContainer, trust: Trust) -> PackageSigner:
 def _document(
     container: AsicContainer, contract: Mapping[str, Any], trust: Trust, expected: Expectation | None
 ) -> VerificationReport | None:
-    """Check the finished file, which has to be that of this very contract, with its signature fields."""
+    """Check the finished file, which has to be that of this contract, with its signature fields."""
     if expected and expected.number is not None and expected.number != contract["number"]:
         raise BadPackage(ANOTHER_CONTRACT.about(found=contract["number"], expected=expected.number))
     if contract["state"] != "COMPLETED":

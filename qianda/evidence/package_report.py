@@ -1,4 +1,4 @@
-"""The report about a package, as JSON for programs and as text for people in Chinese or English."""
+"""Format the report on a package, as JSON for programs and as text for people in Chinese or English."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TRIAL = Reason(
 
 
 def as_json(report: PackageReport) -> dict[str, Any]:
-    """Return the report as JSON. Times are in ISO 8601 with zone; `document` is the report about the file inside."""
+    """Return the report as JSON. Times are ISO 8601 with zone; `document` is the report on the file inside."""
     answer: dict[str, Any] = {
         "file": report.file,
         "kind": "evidence-package",
@@ -84,7 +84,7 @@ def _words(reason: Reason | None) -> dict[str, str] | None:
 
 
 def signatures_of(report: PackageReport) -> list[ReportedSignature]:
-    """Return the signature over the package, and those of the file inside, for the report of TS 119 102-2."""
+    """Return the signature over the package and those in the file inside, for the report of TS 119 102-2."""
     if report.signer is None:
         faults = (
             (INDETERMINATE, "CERTIFICATE_CHAIN_GENERAL_FAILURE") if report.is_untrusted else (FAILED, "FORMAT_FAILURE")
@@ -134,8 +134,8 @@ def _sentences(report: PackageReport) -> list[Reason]:
 
 
 def find_lacking(report: PackageReport, wanted: Word) -> list[ElementAnswer]:
-    """Return the answers about the file inside that are worse than `wanted`; for a package without one, of each
-    element that nobody can answer. Without an evidence record that still proves something, the time is not shown."""
+    """Return the answers about the file inside that are worse than `wanted`; for a package without a file, one for each
+    element. Without an evidence record that is still valid, the time counts as not shown."""
     if report.document is None:
         return [ElementAnswer(element, Word.NOT_SHOWN, NO_FINAL_FILE) for element in Element]
     lacking = list(find_lacking_of_document(report.document, wanted))

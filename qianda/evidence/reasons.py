@@ -1,4 +1,4 @@
-"""What can be wrong with an evidence package, in both languages."""
+"""The faults that an evidence package can have, in both languages."""
 
 from __future__ import annotations
 

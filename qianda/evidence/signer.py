@@ -1,4 +1,4 @@
-"""Whose signature a package has, and since when it is there: chain, revocation and timestamp, offline."""
+"""Determine who signed a package, and when: chain, revocation and timestamp, offline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PackageSigner:
 
 
 def check_signer(container: AsicContainer, trust: Trust) -> PackageSigner:
-    """Check that an organisation's trusted seal made the package, at a time that a trusted authority states.
+    """Check that a trusted seal of an organisation made the package, at a time that a trusted authority states.
 
     Runs an event loop: call it where none is running. Raises BadPackage.
     """
@@ -59,7 +59,7 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
 
 
 async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], trust: Trust, moment: datetime) -> None:
-    """Check that a path leads to a trusted authority, and that nothing on it was revoked at that moment."""
+    """Check that a path leads to a trusted authority, and that no certificate on it was revoked at that moment."""
     context = ValidationContext(
         trust_roots=list(trust.authorities),
         other_certs=list(checked.certificates),

@@ -1,6 +1,6 @@
 """OFD (GB/T 33190), the Chinese format for fixed layout: its container, its signatures and its electronic seals.
 
-This package reads, and judges nothing: `qianda.verify.ofd` does. An OFD is a ZIP file of XML parts and resources.
+This package only reads; `qianda.verify.ofd` judges. An OFD is a ZIP file of XML parts and resources.
 """
 
 from __future__ import annotations

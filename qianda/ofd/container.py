@@ -11,7 +11,7 @@ from qianda.zip_archive import UnreadableZip, ZipFault, ZipMember, ZipRules, rea
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_UNPACKED_BYTES: Final = 256 << 20
 MAX_MEMBERS: Final = 10_000
-# What makers write without saying how it is encoded.
+# The encodings that programs use without stating them.
 _ENCODINGS = ("utf-8", "gbk")
 _WORDS = {
     ZipFault.MALFORMED: "{}",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 class OfdContainer(Mapping[str, ZipMember]):
-    """The members of an OFD by their names, in the order in which they stand in the file. Folders are left out.
+    """The members of an OFD by name, in the order of the file. Folders are left out.
 
     Raises NotAnOfd, OfdTooLarge.
     """
@@ -49,7 +49,7 @@ class OfdContainer(Mapping[str, ZipMember]):
         return len(self._members)
 
     def read(self, name: str) -> bytes:
-        """Return a member's unpacked bytes, which are kept. Raises NotAnOfd."""
+        """Return a member's unpacked bytes, which are cached. Raises NotAnOfd."""
         if name not in self._members:
             raise NotAnOfd(f"{name}: missing")
         if name not in self._unpacked:

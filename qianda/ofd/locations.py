@@ -1,4 +1,4 @@
-"""Locations (ST_Loc, GB/T 33190, 6.1): how one part of an OFD names another."""
+"""Resolve locations (ST_Loc, GB/T 33190, 6.1), by which one part of an OFD names another."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from qianda.ofd import NotAnOfd
 
 
 def resolve(location: str, base: str, members: Container[str]) -> str:
-    """Return the member that `location`, which stands in the part `base`, names.
+    """Return the member to which `location`, written in the part `base`, leads.
 
-    A leading slash means the root of the container, anything else the folder of `base`. Some makers leave the slash
-    out: a location that names nothing beside `base` is read from the root, then from the document's folder. If nothing
-    is there either, the first reading is returned. Raises NotAnOfd for a location that leads outside.
+    A leading slash means the root of the container; otherwise it is the folder of `base`. Some programs omit the slash.
+    Therefore a location that does not exist next to `base` is looked up from the root, then from the document's folder.
+    If that fails too, the first result is returned. Raises NotAnOfd for a location that leads outside.
     """
     location = location.strip().replace("\\", "/")
     if location.startswith("/"):

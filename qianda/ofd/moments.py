@@ -1,25 +1,26 @@
-"""Moments as makers of OFD signatures spell them."""
+"""Read times in the forms in which programs write them into OFD signatures."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-# What has no zone is read as China's time: every maker that leaves it out writes the local clock there.
+# A time without a zone is read as China's time, because every program that omits the zone writes the local clock there.
 CHINA = timezone(timedelta(hours=8))
 _SPELLING = re.compile(
     r"(\d{4})[-/]?(\d\d)[-/]?(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?\s?(Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
 _SHORT_YEAR = re.compile(r"(\d\d)(\d{10}|\d{8})(Z|[+-]\d{4})", re.ASCII)
-_CENTURY = 50  # years below it are of this century (RFC 5280, 4.1.2.5.1)
+_CENTURY = 50  # years below it belong to this century (RFC 5280, 4.1.2.5.1)
 
 
 def read_moment(text: str) -> datetime | None:
-    """Return the moment, with its zone; None if it is none.
+    """Return the time, with its zone; None if it is not a time.
 
-    Read are 20260804020809Z, the same with milliseconds or without zone, 2026-08-04 10:08:09, 2026-08-04T10:08:09, and
-    UTCTime (260804020809Z).
+    Accepted forms: 20260804020809Z, the same with milliseconds or without zone, 2026-08-04 10:08:09,
+    2026-08-04T10:08:09,
+    and UTCTime (260804020809Z).
     """
     text = text.strip()
     if short := _SHORT_YEAR.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The pages of an OFD: their IDs, by which stamps name them, and their sizes (GB/T 33190, 7.4 and 7.7)."""
+"""List the pages of an OFD: their IDs, by which stamps refer to them, and their sizes (GB/T 33190, 7.4 and 7.7)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_SIDE = 10_000.0  # mm
 
 @dataclass(frozen=True)
 class OfdPage:
-    """A page; its size in millimetres."""
+    """A page, with its size in millimetres."""
 
     number: str
     width: float
@@ -42,7 +42,7 @@ def list_pages(container: OfdContainer, root: str) -> tuple[OfdPage, ...]:
 
 
 def _size(area: Element | None) -> tuple[float, float] | None:
-    """Return width and height of a physical box; None if it states none."""
+    """Return width and height of a physical box; None if it has none."""
     box = text_of(area, "PhysicalBox").split() if area is not None else []
     try:
         _, _, width, height = (float(part) for part in box)

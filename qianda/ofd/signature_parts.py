@@ -1,4 +1,5 @@
-"""What an OFD says about its signatures: `OFD.xml`, `Signatures.xml` and each `Signature.xml` (GB/T 33190, 18)."""
+"""Read the descriptions of an OFD's signatures: `OFD.xml`, `Signatures.xml` and each `Signature.xml` (GB/T 33190,
+18)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ SEAL, SIGN = "Seal", "Sign"
 
 @dataclass(frozen=True)
 class CoveredMember:
-    """A member that a signature covers, and the hash (base64 as it stands there) that it must have."""
+    """A member that a signature covers, and the hash (base64, as written) that it must have."""
 
     member: str
     value: bytes
@@ -29,10 +30,10 @@ class CoveredMember:
 
 @dataclass(frozen=True)
 class SignaturePart:
-    """One signature: what its `Signature.xml` says.
+    """One signature, as described by its `Signature.xml`.
 
-    `kind` is Seal, Sign or empty. `seal` is the member with the seal, empty if there is none. `provider`: the program
-    that made it. `moment`: as it is spelled there.
+    `kind` is Seal, Sign or empty. `seal`: the member with the seal, empty if there is none. `provider`: the program
+    that made the signature. `moment`: the time, as written.
     """
 
     number: str
@@ -48,14 +49,14 @@ class SignaturePart:
 
     @property
     def own_members(self) -> frozenset[str]:
-        """The members that the signature cannot cover by a reference, or protects itself."""
+        """The members that the signature cannot cover by a reference, or that it protects in another way."""
         return frozenset({self.member, self.value, self.seal} - {""})
 
 
 @dataclass(frozen=True)
 class DocumentParts:
-    """The one document of an OFD. `signatures_member`: the list of signatures, empty if there is none. `values`: what
-    its maker noted about it."""
+    """The only document of an OFD. `signatures_member`: the list of signatures, empty if there is none. `values`: the
+    notes of the program that made it."""
 
     root: str
     title: str
@@ -127,7 +128,8 @@ def _read_signature(container: OfdContainer, listed: str, entry: Element) -> Sig
 
 
 def _kind(entry: Element) -> str:
-    """Return Seal or Sign; empty if the type is missing, as with several makers: then the value shows it."""
+    """Return Seal or Sign; empty if the type is missing, as in the files of several programs. Then the value
+    decides."""
     kind = entry.get("Type", "")
     if kind not in (SEAL, SIGN, ""):
         raise NotAnOfd(f"a signature of the unknown type {kind!r}")
@@ -135,7 +137,7 @@ def _kind(entry: Element) -> str:
 
 
 def _existing(location: str, base: str, container: OfdContainer) -> str:
-    """Return the member with the seal; empty if it is missing, for the signature's value holds the seal as well."""
+    """Return the member with the seal; empty if it is missing, because the signature's value also contains the seal."""
     name = resolve(location, base, container) if location else ""
     return name if name in container else ""
 

@@ -1,8 +1,8 @@
-"""The value of a signature without a seal: SignedData of GB/T 35275, which is that of CMS (RFC 5652) with content types
-of its own.
+"""Read the value of a signature without a seal: SignedData of GB/T 35275, which is that of CMS (RFC 5652) with other
+content types.
 
-Makers write it in two shapes: with signed attributes, whose message digest is the hash of `Signature.xml`; or without
-attributes, and the hash itself is the content.
+Programs write it in two forms: with signed attributes, whose message digest is the hash of `Signature.xml`, or without
+attributes; then the hash itself is the content.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from qianda.ofd.moments import read_moment
 from qianda.sm2 import CURVE_OID, SIGNATURE_OID, SM3_OID
 
 DATA_OID, SIGNED_DATA_OID = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
-# Some libraries keep the content types of CMS itself.
+# Some libraries use the content types of CMS.
 _DATA_OIDS: Final = frozenset({DATA_OID, "1.2.840.113549.1.7.1"})
 _SIGNED_DATA_OIDS: Final = frozenset({SIGNED_DATA_OID, "1.2.840.113549.1.7.2"})
 CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
-# Makers name SM2 signatures by one of these: the signature, the signing key, the curve.
+# Programs identify SM2 signatures by one of these: the signature, the signing key, the curve.
 _SM2_NAMES: Final = frozenset(map(object_identifier, (SIGNATURE_OID, "1.2.156.10197.1.301.1", CURVE_OID)))
 
 
 _VERSION: Final = der.encode(der.INTEGER, b"\1")
 _SM3: Final = object_identifier(SM3_OID)
-# Makers leave the parameters out, or write NULL.
+# Programs omit the parameters, or write NULL.
 _HASHES: Final = (der.encode(der.SEQUENCE, _SM3), der.encode(der.SEQUENCE, _SM3 + NULL))
 
 
 @dataclass(frozen=True)
 class PlainValue:
-    """What a signature without a seal says; the fields are those of `qianda.ofd.values.SignatureValue`."""
+    """The content of a signature without a seal; the fields are those of `qianda.ofd.values.SignatureValue`."""
 
     certificate: bytes
     others: tuple[bytes, ...]
@@ -116,7 +116,7 @@ class SignedDataInfo(core.Sequence):  # type: ignore[misc]
 
 
 def read_signed_data(data: bytes) -> PlainValue:
-    """Read the value. Raises NotAnOfd, or what asn1crypto raises for bytes that are none: ValueError, TypeError."""
+    """Read the value. Raises NotAnOfd; for malformed bytes also ValueError or TypeError, which asn1crypto raises."""
     outer = SignedDataInfo.load(data, strict=True)
     if outer["content_type"].dotted not in _SIGNED_DATA_OIDS:
         raise NotAnOfd("a signature value of an unknown type")
@@ -141,8 +141,8 @@ def read_signed_data(data: bytes) -> PlainValue:
 
 
 def _check_head(signed: Any, signer: Any) -> None:
-    """Check what no signature covers: versions and hashes have one form, so that no bit of them can be changed
-    unnoticed. Raises NotAnOfd."""
+    """Check the parts that no signature covers: versions and hashes may have only one form, so that no bit of them can
+    be changed unnoticed. Raises NotAnOfd."""
     if signed["version"].dump() != _VERSION or signer["version"].dump() != _VERSION:
         raise NotAnOfd("a signature value of another version")
     if signer["digest_algorithm"].dump() not in _HASHES:
@@ -152,7 +152,7 @@ def _check_head(signed: Any, signer: Any) -> None:
 
 
 def _read_signed(content_info: Any, attributes: Any) -> tuple[bytes, bytes, datetime | None]:
-    """Return the signed bytes, the hash in them, and the time if they state one."""
+    """Return the signed bytes, the hash in them, and the time if there is one."""
     if content_info["content_type"].dotted not in _DATA_OIDS:
         raise NotAnOfd("a signature value over an unknown content")
     content: bytes | None = content_info["content"].native

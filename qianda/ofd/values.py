@@ -1,4 +1,4 @@
-"""The value of a signature: a sealed one of GM/T 0031 or GB/T 38540, or a plain one of GB/T 35275."""
+"""Read the value of a signature: a sealed one of GM/T 0031 or GB/T 38540, or a plain one of GB/T 35275."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ VERSIONS: Final = (1, 4, 5)
 
 @dataclass(frozen=True)
 class ElectronicSeal:
-    """A seal as its maker signed it. `listed`: the certificates (DER) that may use it, `listed_hashes` if it names
-    only their hashes. `signed`: the bytes that the maker signed; which of them depends on the maker."""
+    """A seal as its maker signed it. `listed`: the certificates (DER) that may use it; `listed_hashes`: if it names
+    only their hashes. `signed`: the bytes that the maker signed, of which there are several variants."""
 
     encoded: bytes
     version: int
@@ -50,8 +50,8 @@ class ElectronicSeal:
 
 @dataclass(frozen=True)
 class SignatureValue:
-    """What a signature's value says. `certificate` (DER) signed `signed`, which holds `data_hash`, the hash of
-    `Signature.xml`. `moment`: when, by the signer's clock; None if it does not say. `timestamp`: DER of RFC 3161."""
+    """The content of a signature's value. `certificate` (DER) signed `signed`, which contains `data_hash`, the hash of
+    `Signature.xml`. `moment`: the time by the signer's clock, or None. `timestamp`: DER of RFC 3161."""
 
     certificate: bytes
     others: tuple[bytes, ...]
@@ -65,7 +65,8 @@ class SignatureValue:
 
 
 def read_value(data: bytes, name: str) -> SignatureValue:
-    """Read a signature's value, whatever the list of signatures calls it. Raises NotAnOfd, which names the member."""
+    """Read a signature's value. Its kind is not taken from the list of signatures. Raises NotAnOfd that names the
+    member."""
     try:
         first = _first_part(data)
         if isinstance(first, core.ObjectIdentifier):
@@ -140,7 +141,7 @@ def _read_sealed_v1(data: bytes) -> SignatureValue:
 
 
 def _moment_in_bits(noted: bytes) -> datetime | None:
-    """Return the time in the bits, with or without the tag of a time in DER around it."""
+    """Return the time in the bits, which may or may not have the DER tag of a time."""
     if noted[:1] in (b"\x17", b"\x18") and noted[1:2] == bytes((len(noted) - 2,)):
         noted = noted[2:]
     return read_moment(noted.decode("ascii"))
@@ -195,7 +196,8 @@ def _whole(
 
 
 def _maker_bytes(parts: tuple[bytes, bytes, bytes]) -> tuple[bytes, ...]:
-    """Return what a maker may have signed: the seal's information alone, or with certificate and algorithm."""
+    """Return the variants of what a maker may have signed: only the seal's information, or also certificate and
+    algorithm."""
     joined = b"".join(parts)
     return parts[0], core.Sequence(contents=joined).dump()
 
@@ -212,5 +214,5 @@ def _bits(value: Any) -> bytes:
 
 
 def _first_part(data: bytes) -> Any:
-    """Return the first part of a sequence, whose other parts may have tags of a context."""
+    """Return the first part of a sequence. The other parts may have context-specific tags."""
     return core.Asn1Value.load(core.Sequence.load(data, strict=True).contents)

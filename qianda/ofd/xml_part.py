@@ -1,4 +1,4 @@
-"""XML parts of an OFD, read without document types and entities: what stands there is what counts."""
+"""Read the XML parts of an OFD, without document types and entities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_DEPTH: Final = 200
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Builds the tree, and refuses a document type (so there are no entities) and parts that are nested too deep."""
+    """A tree builder that refuses a document type (so there are no entities) and too deep nesting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Builder(ElementTree.TreeBuilder):
 
 
 def read_xml(data: bytes, name: str) -> ElementTree.Element:
-    """Return the root element of a part. Raises NotAnOfd, which names the part."""
+    """Return the root element of a part. Raises NotAnOfd that names the part."""
     parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - see the import
     try:
         parser.feed(data)
@@ -46,7 +46,7 @@ def read_xml(data: bytes, name: str) -> ElementTree.Element:
 
 
 def local_name(element: ElementTree.Element) -> str:
-    """Return the name without its namespace: some makers use another one, or none."""
+    """Return the name without its namespace, because some programs use another namespace, or none."""
     return element.tag.rpartition("}")[2]
 
 
@@ -55,7 +55,8 @@ def children(parent: ElementTree.Element, name: str) -> list[ElementTree.Element
 
 
 def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | None:
-    """Return the child of this name, or None. Raises NotAnOfd if there are two: readers would choose differently."""
+    """Return the child with this name, or None. Raises NotAnOfd if there are two, because readers would choose
+    differently."""
     found = children(parent, name)
     if len(found) > 1:
         raise NotAnOfd(f"{name} stands there twice")
@@ -63,6 +64,6 @@ def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | 
 
 
 def text_of(parent: ElementTree.Element, name: str) -> str:
-    """Return the text of the child of this name, without spaces around it; empty if there is none."""
+    """Return the text of the child with this name, without surrounding spaces; empty if there is none."""
     found = only_child(parent, name)
     return (found.text or "").strip() if found is not None else ""

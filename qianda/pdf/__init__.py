@@ -1,7 +1,8 @@
-"""A reader for the PDF files that Qianda writes, from the first byte to the last, and for no others.
+"""Read the PDF files that Qianda writes, from the first byte to the last, and no others.
 
-Other PDF readers repair what they do not understand, each in its own way; so one file can show two texts. Here nothing
-is repaired: bytes that Qianda would not have written are a reason to refuse the file (`docs/file-format.md`).
+Other PDF readers repair what they do not understand, each in its own way, so one file can show two different texts.
+Here nothing is repaired: bytes that Qianda would not have written are a reason to refuse the file
+(`docs/file-format.md`).
 """
 
 from __future__ import annotations

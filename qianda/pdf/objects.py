@@ -1,8 +1,8 @@
-"""Read PDF objects (ISO 32000-2 7.3) in the one form that Qianda writes.
+"""Read PDF objects (ISO 32000-2 7.3) in the form that Qianda writes.
 
-Everything else that the format allows is refused: comments, escapes in names, doubled keys, odd white space. A change
-can be hidden where two readers understand a file differently. `hub/web/static/signer/pdf_objects.js` follows the same
-rules.
+Everything else that the format allows is refused: comments, escapes in names, duplicate keys, unusual white space.
+Otherwise a change could be hidden where two readers understand a file differently.
+`hub/web/static/signer/pdf_objects.js` follows the same rules.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Name(str):
 
 
 class HexString(bytes):
-    """A string that is written in hexadecimal. `start` is the offset of its "<", `end` the offset behind its ">"."""
+    """A string written in hexadecimal. `start`: offset of its "<"; `end`: offset after its ">"."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream: its dictionary, and its bytes as they stand in the file."""
+    """A stream: its dictionary, and its bytes as in the file."""
 
     entries: dict[str, Value]
     data: bytes
@@ -70,14 +70,14 @@ Value = None | bool | int | float | str | bytes | Reference | list["Value"] | di
 
 
 class ObjectReader:
-    """A position in a file. Reading an object moves the position behind it."""
+    """A position in a file. Reading an object moves the position to the end of it."""
 
     def __init__(self, file: bytes) -> None:
         self.file = file
         self.at = 0
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Return the match of the pattern at this position and move behind it. Return None if the pattern does not
+        """Return the match of the pattern at this position and move to its end. Return None if the pattern does not
         match."""
         match = pattern.match(self.file, self.at)
         if match:
@@ -85,7 +85,7 @@ class ObjectReader:
         return match
 
     def need(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """Return the match of the pattern at this position and move behind it. Raises NotOurForm with `what` was
+        """Return the match of the pattern at this position and move to its end. Raises NotOurForm that names `what` was
         expected."""
         match = self.take(pattern)
         if match is None:
@@ -93,7 +93,7 @@ class ObjectReader:
         return match
 
     def value(self, depth: int = 0) -> Value:
-        """Return the object that begins here; of a stream only the dictionary. Raises NotOurForm."""
+        """Return the object that begins here; for a stream, only the dictionary. Raises NotOurForm."""
         token = self.need(_TOKEN, "an object")
         if token.lastgroup == "close":
             raise NotOurForm("a list or dictionary ends too early", token.start())

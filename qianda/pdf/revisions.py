@@ -1,7 +1,7 @@
 """Split a PDF into its revisions: each has objects, a table of exactly these objects, and a trailer.
 
-Every byte belongs to one of them. So a reader that follows the tables, and a reader that ignores them and searches the
-file for objects, find the same objects. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO
+Every byte belongs to one of them. So a reader that follows the tables, and a reader that searches the file for objects,
+find the same objects. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO
 32000-2, 7.5.4 to 7.5.6.
 """
 
@@ -27,7 +27,7 @@ _SECTION = re.compile(rb"(0|[1-9]\d{0,6}) ([1-9]\d{0,5})\n")
 _ROW = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
 _TRAILER = re.compile(rb"trailer\n(?=<<)")
 _END = re.compile(rb"\nstartxref\n([1-9]\d{0,9})\n%%EOF\n")
-# Text in a stream or a string that a reader could take for an object when it searches the file for objects.
+# Text in a stream or a string that a reader could take for an object if it searches the file for objects.
 _MARKER = re.compile(rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF")
 _COUNTED = b" 0 obj\n"
 
@@ -38,8 +38,7 @@ class TooComplex(Exception):
 
 @dataclass(frozen=True)
 class WrittenObject:
-    """An object as one revision wrote it. `start` is the offset of its number, `end` the offset behind its last
-    line."""
+    """An object as one revision wrote it. `start`: offset of its number; `end`: offset after its last line."""
 
     number: int
     start: int
@@ -97,7 +96,7 @@ def _read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject
     if marker:
         raise NotOurForm(f"a text of object {number} looks like another object", marker.start())
     if isinstance(value, dict) and "/Linearized" in value:
-        raise NotOurForm("the file is linearized", start)  # some readers then take the first table, not the last
+        raise NotOurForm("the file is linearized", start)  # some readers then use the first table, not the last
     if isinstance(value, dict) and reader.take(_STREAM):
         value = _read_stream(reader, value, number)
     reader.need(_OBJECT_END, "the end of an object")
@@ -119,8 +118,8 @@ def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -
 
 
 def _check_table(reader: ObjectReader, objects: dict[int, WrittenObject], *, is_first: bool) -> None:
-    """Check that every object has one row with its offset, that the rows rise, and that there are no others. Raises
-    NotOurForm."""
+    """Check that every object has one row with its offset, that the rows are in ascending order, and that there are no
+    others. Raises NotOurForm."""
     listed: list[int] = []
     reader.need(_TABLE, "what follows an object")
     while section := reader.take(_SECTION):

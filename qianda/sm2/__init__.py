@@ -1,7 +1,7 @@
 """SM2 signatures and the hash SM3, for verifying and for keys in software.
 
-libcrypto of OpenSSL 3 does the work where the system has it; it signs seven times as fast as gmssl-pyx, which is asked
-otherwise. Source: GB/T 32918.2 (SM2), GB/T 32905 (SM3), GB/T 35276 (the signer's ID and the encoding).
+libcrypto of OpenSSL 3 is used if the system has it, because it signs seven times as fast as gmssl-pyx, which is the
+alternative. Source: GB/T 32918.2 (SM2), GB/T 32905 (SM3), GB/T 35276 (the signer's ID and the encoding).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from qianda import der
 
-# The ID that everybody uses where two parties agreed on no other (GB/T 35276, 10).
+# The usual signer ID, used unless two parties agreed on another one (GB/T 35276, 10).
 DEFAULT_ID = b"1234567812345678"
 SIGNATURE_OID = "1.2.156.10197.1.501"  # SM2 with SM3
 CURVE_OID = "1.2.156.10197.1.301"
@@ -26,7 +26,7 @@ _POINT_BYTES = 1 + 2 * NUMBER_BYTES
 
 
 class NoSm2(Exception):
-    """Nothing on this machine can calculate with SM2 or SM3."""
+    """No library on this machine supports SM2 and SM3."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class NoSm2(Exception):
 
 
 class Engine(Protocol):
-    """What calculates with SM2. Keys and signatures are raw: a point x‖y, a number, DER of SEQUENCE {r, s}."""
+    """A library that computes SM2. Keys and signatures are raw: a point x‖y, a number, DER of SEQUENCE {r, s}."""
 
     name: str
 
@@ -53,7 +53,7 @@ class Engine(Protocol):
 @cache
 def engine() -> Engine:
     """Return the fastest engine of this machine. Raises NoSm2."""
-    from qianda.sm2.libcrypto import load_libcrypto  # looks for a library of the system: not before it is needed
+    from qianda.sm2.libcrypto import load_libcrypto  # looks for a system library, so only when needed
 
     if found := load_libcrypto():
         return found
@@ -78,14 +78,14 @@ def sm3(data: bytes) -> bytes:
 
 
 def verify(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature (DER, or raw r‖s) over the message fits the key. Raises NoSm2."""
+    """Tell whether the signature (DER, or raw r‖s) over the message matches the key. Raises NoSm2."""
     point = read_spki(spki)
     encoded = der_signature(signature)
     return point is not None and encoded is not None and engine().verify(point, message, encoded)
 
 
 def read_spki(spki: bytes) -> bytes | None:
-    """Return the point x‖y of an SM2 key; None if it is no such key."""
+    """Return the point x‖y of an SM2 key; None for another kind of key."""
     if len(spki) != len(_SPKI_HEAD) + _POINT_BYTES or not spki.startswith(_SPKI_HEAD):
         return None
     point = spki[len(_SPKI_HEAD) :]
@@ -98,7 +98,8 @@ def write_spki(point: bytes) -> bytes:
 
 
 def der_signature(signature: bytes) -> bytes | None:
-    """Return the signature as strict DER of two positive numbers; None if it is none. Some makers write raw r‖s."""
+    """Return the signature as strict DER of two positive numbers; None if it is not one. Some programs write raw
+    r‖s."""
     if len(signature) == 2 * NUMBER_BYTES:
         return write_signature(signature)
     try:
@@ -124,12 +125,12 @@ def write_signature(raw: bytes) -> bytes:
 
 
 def identity_hash(point: bytes, signer_id: bytes = DEFAULT_ID) -> bytes:
-    """Return Z, the hash that stands before the message: SM3(ENTL ‖ ID ‖ a ‖ b ‖ G ‖ point) (GB/T 32918.2, 5.5)."""
+    """Return Z, the hash that precedes the message: SM3(ENTL ‖ ID ‖ a ‖ b ‖ G ‖ point) (GB/T 32918.2, 5.5)."""
     return sm3((8 * len(signer_id)).to_bytes(2, "big") + signer_id + _CURVE + point)
 
 
 def message_digest(point: bytes, message: bytes) -> bytes:
-    """Return e = SM3(Z ‖ message): what a token signs that is given a hash."""
+    """Return e = SM3(Z ‖ message), which is what a token signs if it takes a hash."""
     return sm3(identity_hash(point) + message)
 
 

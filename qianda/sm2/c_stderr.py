@@ -1,5 +1,5 @@
-"""The error output of C code, sent nowhere for the time of a call: GmSSL writes a trace for each signature that does
-not fit, which is an answer and no error. Python's own `sys.stderr` is not touched."""
+"""Silence the error output of C code during a call. GmSSL prints a trace for each invalid signature, which is a normal
+result here and not an error. Python's own `sys.stderr` is not affected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOCK = threading.Lock()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Let the C library's `stderr` be the null device meanwhile; where it has no such variable, do nothing."""
+    """Redirect the C library's `stderr` to the null device in this context. Without such a variable, do nothing."""
     found = _stream_and_nowhere()
     if found is None:
         yield
@@ -31,8 +31,8 @@ def silenced() -> Iterator[None]:
 
 @cache
 def _stream_and_nowhere() -> tuple[ctypes.c_void_p, int] | None:
-    """Return the variable, and a stream to the null device."""
-    if os.name == "nt":  # each C runtime has a stream of its own there
+    """Return the address of the variable, and a stream to the null device."""
+    if os.name == "nt":  # there, each C runtime has its own stream
         return None
     library = ctypes.CDLL(None)
     for name in ("stderr", "__stderrp"):  # glibc and musl; macOS

@@ -1,4 +1,4 @@
-"""SM2 by libcrypto of OpenSSL 3, called through ctypes. (The package `cryptography` cannot load SM2 keys.)"""
+"""SM2 with libcrypto of OpenSSL 3, called through ctypes. (The package `cryptography` cannot load SM2 keys.)"""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Key:
 
 
 class LibcryptoEngine:
-    """The SM2 of one loaded libcrypto. Every call has a context of its own, so threads may share the object."""
+    """The SM2 functions of one loaded libcrypto. Every call has its own context, so threads may share the object."""
 
     name = "libcrypto"
 
@@ -77,7 +77,7 @@ class LibcryptoEngine:
         if library.OpenSSL_version_num() < OPENSSL_3 or not library.EVP_sm3():
             raise LibcryptoError("no SM2 and SM3 of OpenSSL 3")
         self._public_key = lru_cache(_KEPT_KEYS)(self._load_public_key)
-        self.signer(*self.generate())(b"")  # some builds leave SM2 out: find it here
+        self.signer(*self.generate())(b"")  # fails here if this build has no SM2
 
     def verify(self, point: bytes, message: bytes, signature: bytes) -> bool:
         library = self._library

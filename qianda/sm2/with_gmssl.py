@@ -1,4 +1,4 @@
-"""SM2 by gmssl-pyx, where the system's libcrypto offers none."""
+"""SM2 with gmssl-pyx, for systems whose libcrypto has none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qianda.sm2.c_stderr import silenced
 
 
 class GmsslEngine:
-    """The SM2 of GmSSL."""
+    """The SM2 functions of GmSSL."""
 
     name = "gmssl-pyx"
 

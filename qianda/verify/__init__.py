@@ -1,8 +1,8 @@
-"""The offline verifier: what a stranger can say about a finished contract, with only the file and a list of trusted
-certificates.
+"""The offline verifier: it says what a stranger can know about a finished contract, with only the file and a list of
+trusted certificates.
 
-`verify_file` checks in this process; `qianda.verify.guard.verify_guarded` checks in a child process with limits, which
-is the right way for a stranger's file. pyHanko is imported only when it is needed, so this package imports quickly.
+`verify_file` checks in this process. `qianda.verify.guard.verify_guarded` checks in a child process with limits, and
+should be used for a stranger's file. pyHanko is imported only when it is needed, so this package imports quickly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Element", "Finding", "Reason", "UnreadableDocument", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
 
-# How every ZIP file begins, and so every OFD.
+# The first bytes of every ZIP file, and so of every OFD.
 ZIP_START = b"PK"
 
 

@@ -1,7 +1,7 @@
-"""The full check by pyHanko: chains, revocation and long-term validation, offline.
+"""Make the full check with pyHanko: chains, revocation and long-term validation, offline.
 
-The timestamp authority has a validation policy of its own: pinned certificates, no revocation check. With one policy
-for everything a file would fail as soon as the revocation data of its last timestamp is no longer fresh. Sources: ETSI
+The timestamp authority has its own validation policy: pinned certificates, no revocation check. With one policy for
+everything, a file would fail as soon as the revocation data of its last timestamp expires. Sources: ETSI
 EN 319 102-1 5.6.3 (long-term validation), ETSI EN 319 142-1 (PAdES).
 """
 
@@ -45,7 +45,7 @@ _OF_THE_SIGNATURE = {
 
 
 def full_check(pdf: bytes, trust: Trust, now: datetime) -> list[Finding]:
-    """Return what pyHanko finds wrong with each signature. Runs an event loop: call it where none is running."""
+    """Return the faults that pyHanko finds in each signature. Runs an event loop: call it where none is running."""
     return asyncio.run(_full_check(pdf, trust, ValidationTimingInfo(now, now, point_in_time_validation=False)))
 
 

@@ -1,7 +1,7 @@
-"""Count the references to each object of a PDF, in whatever role the object is.
+"""Count the references to each object of a PDF, whatever the object is used for.
 
 An object that is a signature field to one reader may be a page's content to another. A reference to a missing object
-means nothing until a later revision writes that object. So what may change depends on *all* references to an object.
+takes effect only when a later revision writes that object. So what may change depends on *all* references to an object.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BackReferences:
             self._counts.update(self._of_object[number])
 
     def count(self, number: int | None) -> int:
-        """Return how many references lead to the object."""
+        """Return the number of references to the object."""
         return self._counts[number] if number is not None else 0
 
     def missing(self) -> set[int]:

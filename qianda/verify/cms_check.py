@@ -1,4 +1,4 @@
-"""One CMS signature: digest, signature value and the certificate it names. RFC 5652 5, RFC 5035, ETSI EN 319 122-1."""
+"""Check one CMS signature: digest, value and certificate named. RFC 5652 5, RFC 5035, ETSI EN 319 122-1."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CheckedCms:
 
 @dataclass(frozen=True)
 class CheckedTimestamp:
-    """An RFC 3161 token whose digest is that of what it stamps."""
+    """An RFC 3161 token whose digest matches the stamped data."""
 
     time: datetime
     certificate: x509.Certificate
@@ -89,7 +89,7 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
 
 
 def read_timestamp(token: bytes) -> CheckedTimestamp:
-    """Check a token by itself, whatever it is over. Raises BadCmsSignature."""
+    """Check only the token itself, not what it covers. Raises BadCmsSignature."""
     try:
         info = tsp.TSTInfo.load(bytes(_signed_data(token)["encap_content_info"]["content"]), strict=True)
         imprint = bytes(info["message_imprint"]["hashed_message"].native)
@@ -149,7 +149,7 @@ def _signed_data(contents: bytes) -> cms.SignedData:
 def _check_ends(content_info: bytes) -> None:
     """Check that the parts of the ContentInfo fill it. Raises ValueError.
 
-    If a length includes zeros of the padding, asn1crypto ignores these zeros.
+    If a length is too long and includes zeros of the padding, asn1crypto ignores these zeros.
     """
     _, content = der.read(content_info).children(der.SEQUENCE)
     der.only(content.children(_CONTENT)).children(der.SEQUENCE)
@@ -158,7 +158,7 @@ def _check_ends(content_info: bytes) -> None:
 def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], bytes]) -> CheckedCms:
     _check_head(signed, content_type)
     signer = signed["signer_infos"][0]
-    # asn1crypto returns the original bytes until somebody has looked inside; afterwards it encodes them again, slowly.
+    # asn1crypto returns the original bytes until a part is accessed; afterwards it encodes them again, slowly.
     to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
     certificates = tuple(_certificates(signed))
     certificate, encoded = _signer_certificate(signer["sid"].chosen, certificates)

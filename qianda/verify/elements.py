@@ -45,9 +45,10 @@ class SigningParty:
 
 @dataclass(frozen=True)
 class CoveredBytes:
-    """Which bytes of a PDF the signature in a field covers, as offsets: from the first to behind the last, in parts.
+    """The bytes of a PDF that the signature in a field covers: the offsets of the first byte and after the last, for
+    each part.
 
-    The gap between two parts is the place of the signature's own value. `is_timestamp`: a document timestamp.
+    The gap between two parts is the place for the signature's own value. `is_timestamp`: this is a document timestamp.
     """
 
     field: str
@@ -57,11 +58,12 @@ class CoveredBytes:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What the verifier says about one file.
+    """The verifier's report on one file.
 
-    `contract`: which contract the file says it is. `document`: the answers for the whole file, the worst word for each
-    element. `trial`: certificates of the built-in authority or timestamp service were found. `archived_at`: time of the
-    document timestamp that closes the file. `coverage`: of a PDF, each signature and timestamp in the file's order.
+    `contract`: the contract that the file claims to be. `document`: the answers for the whole file, with the worst word
+    for each element. `trial`: certificates of the built-in authority or timestamp service were found. `archived_at`:
+    time of the document timestamp that closes the file. `coverage`: for a PDF, each signature and timestamp in the
+    file's order.
     """
 
     file: str
@@ -80,7 +82,7 @@ class VerificationReport:
 
 
 def altered_report(pdf: bytes, reason: Reason, name: str) -> VerificationReport:
-    """Return the report of a file that Qianda wrote and somebody altered: nothing in it is believed."""
+    """Return the report on a file that Qianda wrote and somebody altered; nothing in it is believed."""
     return VerificationReport(
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
@@ -94,7 +96,7 @@ def altered_report(pdf: bytes, reason: Reason, name: str) -> VerificationReport:
 
 
 def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
-    """Yield what the trusted certificates show to be wrong, as far as no certificate path has to be built."""
+    """Yield the faults that the trusted certificates reveal before certificate paths are built."""
     if not trust.authorities:
         yield Finding(Element.OWNED, reasons.NO_TRUST)
     for name, checked in structure.signatures.items():
@@ -119,7 +121,7 @@ def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tu
 
 
 def covered_bytes(structure: Structure) -> tuple[CoveredBytes, ...]:
-    """Return what each signature says that it covers. Whether that is all it has to cover is a finding of its own."""
+    """Return the bytes that each signature claims to cover. Whether these are sufficient is checked elsewhere."""
     return tuple(
         CoveredBytes(each.name, each.is_timestamp, _parts(each.byte_range, len(structure.file.pdf)))
         for each in structure.file.signatures
@@ -133,7 +135,7 @@ def _parts(byte_range: tuple[int, ...], size: int) -> tuple[tuple[int, int], ...
 
 
 def of_document(parties: Sequence[SigningParty], findings: Sequence[Finding]) -> tuple[ElementAnswer, ...]:
-    """Return an answer for each element: what is wrong with the whole file, otherwise the worst answer of a party."""
+    """Return an answer for each element: the fault of the whole file, otherwise the worst answer of a party."""
     return tuple(_worst(element, parties, findings) for element in Element)
 
 
@@ -165,7 +167,7 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
 def _answer(
     element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust
 ) -> ElementAnswer:
-    """Return the answer for one party. A fault of the party's own signature comes before a fault of the whole file."""
+    """Return the answer for one party. A fault in the party's own signature comes before a fault of the whole file."""
     against = (Element.USED, Element.SIGNATURE) if element is Element.USED else (element,)
     own = [finding for finding in findings if finding.element in against and finding.field == field]
     whole = [finding for finding in findings if finding.element in against and finding.field is None]
@@ -198,8 +200,8 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
 
 
 def _used(structure: Structure, field: str, trusted: bool) -> tuple[Word, Reason]:
-    """Return the answer for `exclusively used`. `trusted`: nothing is wrong with the signer's certificate, so the
-    passkey that it names counts."""
+    """Return the answer for `exclusively used`. `trusted`: the signer's certificate is valid, so the passkey that it
+    names counts."""
     if field not in structure.confirmed:
         return Word.DECLARED, reasons.USED_DECLARED
     confirmation = structure.confirmed[field]

@@ -1,4 +1,4 @@
-"""What somebody expects of a file: another genuine contract of the same people is still the wrong one."""
+"""What somebody expects of a file. Another genuine contract of the same people is still the wrong one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _TEXTS = ("number", "document_sha256", "final_sha256")
 
 
 class UnreadableManifest(Exception):
-    """The manifest is missing, is no JSON object, or holds nothing to compare with."""
+    """The manifest is missing, is not a JSON object, or contains nothing to compare."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expected values; None means that any value will do.
+    """The expected values; None means any value.
 
-    `fields`: the signature fields, with that of the seal. `number`: the number of the contract. Hashes are lower-case
-    hex: `document_sha256` of the document as it was issued, `final_sha256` of the finished file.
+    `fields`: the signature fields, including the seal's. `number`: the contract's number. Hashes are lower-case hex:
+    `document_sha256`: of the issued document; `final_sha256`: of the finished file.
     """
 
     fields: tuple[str, ...] | None = None
@@ -48,7 +48,7 @@ class Expectation:
         return cls(fields=tuple(fields) if fields is not None and listed else None, **texts)
 
     def findings(self, file: SignedFile) -> Iterator[Finding]:
-        """Yield what is not as expected, except for the fields: `examine` compares those."""
+        """Yield the differences, except for the fields, which `examine` compares."""
         if self.number is not None and file.contract.number != self.number:
             found = file.contract.number or "-"
             yield Finding(Element.TEXT, reasons.ANOTHER_NUMBER.about(expected=self.number, found=found))

@@ -1,4 +1,4 @@
-"""What the verifier can say: the elements of a reliable signature, four words, and what was found wrong."""
+"""The vocabulary of the verifier: the elements of a reliable signature, four words, and findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reason:
     en: str
 
     def about(self, **values: object) -> Reason:
-        """Return the sentence with its blanks filled in."""
+        """Return the sentence with its placeholders filled in."""
         return Reason(self.zh.format(**values), self.en.format(**values))
 
 

@@ -18,10 +18,10 @@ _OUR_FIELD = re.compile(rb"/T\s*\(seal\)")
 
 
 def foreign_reason(pdf: bytes) -> Reason | None:
-    """Return why this file cannot be from Qianda. None means that it has the field of our seal: it was damaged or
+    """Return why this file cannot be from Qianda. None means that it has the field of our seal, so it was damaged or
     altered.
 
-    Call it only for files that were refused already: it looks for words and judges nothing.
+    Call it only for files that were already refused: it searches for words, and does not judge the file.
     """
     if b"startxref" not in pdf:
         return reasons.UNREADABLE

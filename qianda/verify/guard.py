@@ -1,4 +1,4 @@
-"""Verification in a child process with limits on time and memory, for files from strangers."""
+"""Verify in a child process with limits on time and memory, for files from strangers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 CPU_LIMIT, WAIT_TIMEOUT = 60.0, 120.0
 MEMORY = 2 << 30  # bytes of address space
-# A ZIP file with one of these names is an evidence package, even if its type is not where it belongs.
+# A ZIP file with one of these endings is treated as an evidence package, even if its mimetype is in the wrong place.
 PACKAGE_SUFFIXES = (".zip", ".asice")
-NICENESS = 10  # a tenth of the share of others who want the same processor
-# The signal that ends a process which has used up its CPU time (not on Windows).
+NICENESS = 10  # gives a tenth of the CPU share of competing processes
+# The signal that ends a process whose CPU time is used up (not on Windows).
 USED_UP = getattr(signal, "SIGXCPU", 0)
 
 
@@ -60,9 +60,9 @@ class CheckCall:
 
 
 def is_package(path: Path) -> bool:
-    """Return whether this ZIP file is meant as an evidence package, and not as an OFD. Raises OSError.
+    """Return whether this ZIP file is meant to be an evidence package, and not an OFD. Raises OSError.
 
-    Its first member is its type (EN 319 162-1, A.1). Whether it is a good package, the check says.
+    The first member is its type (EN 319 162-1, A.1). Whether the package is valid is checked later.
     """
     with path.open("rb") as opened:
         start = opened.read(38)
@@ -70,8 +70,8 @@ def is_package(path: Path) -> bool:
 
 
 def is_addendum(path: Path) -> bool:
-    """Return whether this package is meant as an addendum to another one: what it adds to stands right behind its type.
-    Raises OSError."""
+    """Return whether this package is meant to be an addendum, in which the name of its package comes right after the
+    type. Raises OSError."""
     with path.open("rb") as opened:
         start = opened.read(128)
     return is_package(path) and b"addendum.json" in start
@@ -83,14 +83,14 @@ def call_for_package(path: Path, trust_files: Sequence[Path], expected: Expectat
 
 
 def call_for_pair(pair: tuple[Path, Path], trust_files: Sequence[Path], expected: Expectation) -> CheckCall:
-    """Return the check of an evidence package with its addendum behind it. Its report is that of the package."""
+    """Return the check of an evidence package together with its addendum. The report is that of the package."""
     return CheckCall("qianda.evidence.package_check", "check_pair_files", pair, tuple(trust_files), expected)
 
 
 def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:
     """Make a check in a child process, and return its report.
 
-    Raises UnreadableDocument (also if the child used up its time or crashed), TimeoutError if there was no answer
+    Raises UnreadableDocument (also if the child ran out of CPU time or crashed), TimeoutError if there was no answer
     within `wait_seconds`, which says nothing about the file, UnreadableTrust or OSError. The calling program must be
     importable without side effects (multiprocessing, start method "spawn").
     """
@@ -143,11 +143,11 @@ def _child(sender: Connection, check: CheckCall, cpu_seconds: float) -> None:
 
 
 def _let_others_go_first() -> None:
-    """Lower the priority of this process, if the system can (not on Windows). It is not the lowest: a check on a busy
-    machine must still end."""
+    """Lower the priority of this process, if the system can (not on Windows). It is not the lowest, because a check on
+    a busy machine must still finish."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICENESS)
-    with contextlib.suppress(AttributeError, OSError):  # Linux: waking up, never takes a processor from others
+    with contextlib.suppress(AttributeError, OSError):  # Linux: never preempts another process when it wakes up
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 

@@ -1,12 +1,12 @@
-"""A correction to pyHanko (certvalidator 0.3x), which does not find the revocation lists of authorities that are not
-roots.
+"""Correct pyHanko (certvalidator 0.3x), which does not find the revocation lists of authorities that are not roots.
 
-A list is judged by the path to whoever signed it. The path at hand may *begin* with this authority: because it is the
+A list is judged by the path to its signer. The path at hand may *begin* with this authority, either because it is the
 trusted one, or because pyHanko cuts the path off there when it looks back in time (in
 `_find_revinfo_data_for_leaf_in_past`). Then `ValidationPath.truncate_to_issuer_and_append` looks for the authority
-above it, finds none, and the list is dropped: the signature counts as REVOCATION_OUT_OF_BOUNDS_NO_POE as soon as the
-lists in the file have run out. For a root pyHanko has the right answer: the path is the authority itself. That is right
-for every authority with which a path begins: it leads to the same trust anchor, as RFC 5280, 6.3.3 (f) demands.
+above it, finds none, and the list is dropped; as soon as the lists in the file have expired, the signature counts as
+REVOCATION_OUT_OF_BOUNDS_NO_POE. For a root, pyHanko returns the right result: the path is the authority itself. This is
+also right for any other authority at the beginning of a path, because it leads to the same trust anchor, as RFC 5280,
+6.3.3 (f) requires.
 """
 
 from __future__ import annotations

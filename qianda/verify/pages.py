@@ -1,4 +1,4 @@
-"""The pages of a PDF and the form fields that stand on them."""
+"""List the pages of a PDF and the form fields on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_PAGES = 1000
 
 
 def page_widgets(document: Document) -> set[int | None]:
-    """Return the object numbers of the form fields on the pages; None for a field that is no object of its own."""
+    """Return the object numbers of the form fields on the pages; None for a field that is not an indirect object."""
     found: set[int | None] = set()
     for page in pages(document):
         annotations = document.array(as_dictionary(document.read(page), "a page"), "/Annots")

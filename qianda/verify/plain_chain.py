@@ -1,10 +1,11 @@
-"""Recognise the usual case of long-term validity by our own readers, many times as fast as pyHanko does.
+"""Recognise the usual case of long-term validity with our own readers, many times as fast as pyHanko.
 
-It says yes or "not sure", never no: whatever is unusual, expired, revoked or wrong is left to `qianda.verify.ades`,
-which then decides and has the words for it. What it says yes to is a part of what pyHanko accepts. It needs a file in
-which `examine` found nothing: the form, the changes from revision to revision, digests and signature values are right,
-and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the certificate that is
-named), ETSI EN 319 102-1 5.6.2 (validation in the past goes back to the last moment of the revocation list).
+The answer is "yes" or "not sure", never "no": whatever is unusual, expired, revoked or wrong is left to
+`qianda.verify.ades`, which then decides and gives the reason. Only files that pyHanko accepts get a "yes". The file
+must be one in which `examine` found nothing: the form, the changes from revision to revision, digests and signature
+values are right,
+and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the named certificate),
+ETSI EN 319 102-1 5.6.2 (validation in the past goes back to the last moment of the revocation list).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from qianda.verify.signed_file import SignedFile
 from qianda.verify.structure import Structure
 from qianda.verify.trust import Trust
 
-# Certificates between a signer and a trusted authority, with the signer's own.
+# The most certificates from a signer's own up to a trusted authority.
 MAX_LENGTH = 4
 _HASHES = ("sha256", "sha384", "sha512")
 _ATTRIBUTES = {"content_type", "message_digest", "signing_certificate_v2"}
-# Extensions of a certificate that may stand in a path. Any other one, and so each that limits names or policies, is
-# left to the full check.
+# Extensions that the certificates of a path may have. Any other extension, including those that limit names or
+# policies, is left to the full check.
 _KNOWN = {
     ExtensionOID.BASIC_CONSTRAINTS,
     ExtensionOID.KEY_USAGE,
@@ -49,13 +50,13 @@ class UnusualChain(Exception):
 
 
 def is_plainly_valid(structure: Structure, trust: Trust, now: datetime) -> bool:
-    """Tell whether all signatures lead to trusted authorities and were not revoked, beyond doubt. False: not known.
+    """Tell whether all signatures certainly lead to trusted authorities and were not revoked. False: not sure.
 
-    `structure` and `trust` have given no finding of their own before.
+    `structure` and `trust` must have yielded no finding.
     """
     try:
         _check(structure, trust, now)
-    except Exception:  # "not sure" is always safe, and libraries have errors of many kinds (ExtensionNotFound, …)
+    except Exception:  # "not sure" is always safe, and libraries raise many kinds (ExtensionNotFound, …)
         return False
     return True
 
@@ -87,7 +88,7 @@ def _check_stamp(stamp: CheckedTimestamp, trust: Trust, now: datetime) -> None:
 
 
 def _check_attributes(checked: CheckedCms) -> None:
-    """Check that the signature has the three attributes of a plain one, which name its certificate in full."""
+    """Check that the signature has exactly the three usual attributes, which fully name its certificate."""
     attributes = {one["type"].native: one["values"] for one in checked.signer_info["signed_attrs"]}
     if attributes.keys() != _ATTRIBUTES:
         raise UnusualChain("other signed attributes")
@@ -110,7 +111,7 @@ def _is_issuer(serial: cms.IssuerAndSerialNumber, checked: CheckedCms) -> bool:
 
 
 def _path(checked: CheckedCms, anchors: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
-    """Yield the signer's certificate and those above it, to a trusted authority. Each signature is right."""
+    """Yield the signer's certificate and those above it, up to a trusted authority. Each signature is verified."""
     others = [x509.load_der_x509_certificate(one.dump()) for one in checked.certificates]
     current = x509.load_der_x509_certificate(checked.encoded_certificate)
     for _ in range(MAX_LENGTH):
@@ -134,7 +135,7 @@ def _check_path(path: list[x509.Certificate]) -> None:
         accepted_key(certificate)
         if certificate.version is not x509.Version.v3 or any(each.oid not in _KNOWN for each in certificate.extensions):
             raise UnusualChain("an extension that is not known here")
-    for certificate in path[:-1]:  # nobody checks how an authority that is trusted has signed itself
+    for certificate in path[:-1]:  # how a trusted authority has signed itself does not matter
         if (used := certificate.signature_hash_algorithm) is None or used.name not in _HASHES:
             raise UnusualChain("an unusual signature in the path")
     usage = path[0].extensions.get_extension_for_class(x509.KeyUsage).value
@@ -157,10 +158,10 @@ def _can_issue(certificate: x509.Certificate) -> bool:
 
 
 def _check_time(path: list[x509.Certificate], lists: _Lists, times: tuple[datetime, datetime, datetime]) -> None:
-    """Check that every certificate was valid, and not revoked, at the moment to which validation goes back.
+    """Check that every certificate was valid and not revoked at the moment that validation goes back to.
 
-    `times`: when it was signed, when the file was closed, and now. The moment is now, or the last one of a revocation
-    list that has run out: that one must lie behind the closing of the file, which proves that all of it was there.
+    `times`: when it was signed, when the file was closed, and now. The moment is now, or the last moment of an expired
+    revocation list. That must be after the closing of the file, which proves that everything existed then.
     """
     signed, closed, moment = times
     for certificate, authority in pairwise(path):
@@ -176,7 +177,8 @@ def _is_valid(certificate: x509.Certificate, moment: datetime) -> bool:
 
 
 class _Lists:
-    """The revocation lists in the file. All of one authority must be right, and none may name the certificate."""
+    """The revocation lists in the file. All lists of an authority must be valid, and none may contain the
+    certificate."""
 
     def __init__(self, file: SignedFile, closed: datetime) -> None:
         store = file.now.dictionary(file.now.root, "/DSS")
@@ -186,7 +188,7 @@ class _Lists:
         self._closed = closed
 
     def last_moment(self, certificate: x509.Certificate, authority: x509.Certificate) -> datetime:
-        """Return the last moment at which the newest list speaks for the certificate. Raises UnusualChain."""
+        """Return the last moment at which the newest list covers the certificate. Raises UnusualChain."""
         of_authority = [one for one in self._lists if one.issuer == authority.subject]
         for one in of_authority:
             self._check(one, authority.public_key())

@@ -1,4 +1,4 @@
-"""Every sentence that the verifier can answer with, in Chinese and English."""
+"""All sentences with which the verifier can answer, in Chinese and English."""
 
 from __future__ import annotations
 

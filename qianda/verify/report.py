@@ -1,4 +1,4 @@
-"""A report as JSON for programs, and as text for people in Chinese or English."""
+"""Format a report as JSON for programs, and as text for people in Chinese or English."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing
 def as_json(report: VerificationReport) -> dict[str, Any]:
     """Return the report as JSON.
 
-    Times are in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names. The
-    `parts` of `coverage` are offsets: of the first byte, and behind the last one.
+    Times are ISO 8601 with zone, hashes lower-case hex; `elements` are keyed by their English names. The `parts` of
+    `coverage` are the offsets of the first byte and after the last one.
     """
     return {
         "file": report.file,
@@ -100,7 +100,7 @@ def show(report: VerificationReport, console: Console, language: str) -> None:
 
 
 def show_lacking(lacking: Sequence[ElementAnswer], console: Console, language: str) -> None:
-    """Print which elements are answered by a worse word than was required, and why."""
+    """Print the elements whose word is worse than required, and why."""
     for answer in lacking:
         name = _ELEMENTS[answer.element] if language == "zh" else answer.element.value
         word = _WORDS[answer.word] if language == "zh" else answer.word.value
@@ -113,7 +113,7 @@ def say(reason: Reason, language: str) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """Return the moment as a local clock shows it, with its offset from UTC."""
+    """Return the time as a local clock shows it, with its offset from UTC."""
     local = moment.astimezone()
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d %H:%M:%S} UTC" + ("" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")

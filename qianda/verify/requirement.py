@@ -1,4 +1,4 @@
-"""What somebody demands of a file: that each element is answered by this word, or by a better one."""
+"""Check what somebody requires of a file: that each element is answered by this word, or by a better one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from qianda.verify.elements import BAD_TO_GOOD, ElementAnswer, VerificationReport
 from qianda.verify.findings import Element, Word
 
-# Who owned and used a key is demanded of people. The organisation's seal is its own, and signs without anybody's PIN.
+# Who owned and used a key is required only of people. The organisation's seal belongs to it, and signs without a PIN.
 OF_PEOPLE = (Element.OWNED, Element.USED)
 
 
 def find_lacking(report: VerificationReport, wanted: Word) -> Sequence[ElementAnswer]:
-    """Return the answers that are worse than `wanted`, the worst one of each element."""
+    """Return the answers that are worse than `wanted`: the worst one for each element."""
     lacking = []
     for element in Element:
         answers = [answer for answer in report.document if answer.element is element]

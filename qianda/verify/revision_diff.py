@@ -1,7 +1,8 @@
-"""Compare one revision with the one before: only what a signature, evidence or a timestamp has to replace may differ.
+"""Compare a revision with the one before: only what a signature, evidence or a timestamp has to replace may differ.
 
-What an object *is* follows from where the document refers to it, never from what it says of itself, and there must be
-no other reference to it: metadata may be a page's content as well. Sources: ISO 32000-2 7.5.5, 12.5.5, 12.7.5.5.
+What an object *is* follows from where the document refers to it, never from what it says about itself. There must be no
+other reference to it, because metadata, for example, could also be a page's content. Sources: ISO 32000-2 7.5.5,
+12.5.5, 12.7.5.5.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SIGNATURE_HASH = re.compile(r"/[0-9A-F]{40}")  # the name of an entry of /VRI
 
 
 class RevisionDiff:
-    """One revision and the one before it. `back_references` are those of the revision before."""
+    """One revision and its predecessor. `back_references`: those of the predecessor."""
 
     def __init__(self, before: Document, after: Document, back_references: BackReferences) -> None:
         self.before = before
@@ -188,7 +189,7 @@ class RevisionDiff:
             check_signature(value, "/DocTimeStamp", self.before.root_number)
 
     def _is_evidence(self, number: int, old: Value, new: Value) -> bool:
-        """Tell whether the object is the document security store or one of its lists, with entries that are allowed.
+        """Tell whether the object is the document security store or one of its lists, and has only allowed entries.
 
         The entries are limited because they could name any object.
         """
@@ -206,7 +207,7 @@ class RevisionDiff:
         return isinstance(value, dict) and set(value) <= _DSS_ENTRIES
 
     def _is_only(self, parent: Entries, name: str, number: int) -> bool:
-        """Tell whether this entry refers to the object and nothing else does."""
+        """Tell whether this entry is the only reference to the object."""
         return number == reference(parent, name) and self.back_references.count(number) == 1
 
     def _new(self, parent: Entries, name: str) -> Value:

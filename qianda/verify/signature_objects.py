@@ -1,4 +1,4 @@
-"""The new objects of a signature: its value, its picture, and the place that the picture may cover."""
+"""Check the new objects of a signature: its value, its picture, and the area that the picture may cover."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from qianda.pdf import Stream, Value
 from qianda.verify.back_references import referred
 from qianda.verify.document import Document, Entries
 
-# Points. A signature's picture covers what is below it, so its place must be too small to hide much.
+# Points. A signature's picture covers what is below it, so its area must be too small to hide much.
 MAX_SIDE, MAX_AREA = 300, 25_000
 
 _FORMATS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}  # by the type of the value
@@ -26,7 +26,7 @@ def allow(changed: set[str], allowed: set[str], where: str) -> None:
 
 
 def check_signature(value: Value, kind: str, root_number: int) -> None:
-    """Check a signature's value, which may refer to no object but the catalog. `kind`: /Sig or /DocTimeStamp.
+    """Check a signature's value, which may refer to no object except the catalog. `kind`: /Sig or /DocTimeStamp.
 
     Raises NotSigning.
     """
@@ -48,8 +48,8 @@ def check_box(corners: list[Value]) -> None:
 def check_picture(picture: Value, document: Document) -> None:
     """Check the picture of a signature. Raises NotSigning.
 
-    A reader fits /BBox into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5 and 8.10.1). If /BBox
-    has no area there is nothing to fit, and readers differ. A /Matrix is not needed, and so not allowed.
+    A reader fits /BBox into the field's /Rect and cuts off what is outside (ISO 32000-2 12.5.5 and 8.10.1). If /BBox
+    has no area, there is nothing to fit, and readers differ. A /Matrix is not needed, and therefore not allowed.
     """
     if not isinstance(picture, Stream) or not set(picture.entries) <= _PICTURE_ENTRIES:
         raise NotSigning("a picture with other entries")
@@ -67,7 +67,7 @@ def is_timestamp_field(field: Value, document: Document) -> bool:
 
 
 def written_list(parent: Entries, name: str) -> list[Value]:
-    """Return the list if it stands in the dictionary itself, otherwise an empty list."""
+    """Return the list if it is written in the dictionary itself, otherwise an empty list."""
     value = parent.get(name)
     return value if isinstance(value, list) else []
 

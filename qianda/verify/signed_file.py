@@ -18,8 +18,8 @@ MAX_FIELDS = 100
 class FieldSignature:
     """The signature in one field.
 
-    `byte_range` is as it stands in the file, `contents` is the DER with its zero padding. `gap` is the place of
-    `/Contents` in the file, from its `<` to behind its `>`. `revision` counts from 0.
+    `byte_range`: as written in the file; `contents`: the DER with its zero padding. `gap`: the place of `/Contents` in
+    the file, from its `<` to after its `>`. `revision` counts from 0.
     """
 
     name: str
@@ -32,13 +32,13 @@ class FieldSignature:
 
     @property
     def end(self) -> int:
-        """Offset behind the last byte that the signature covers."""
+        """Offset after the last byte that the signature covers."""
         return sum(self.byte_range[2:4])
 
 
 @dataclass(frozen=True)
 class ContractName:
-    """The contract that the file says it is. A part is empty if the file does not state it."""
+    """The contract that the file claims to be. A part is empty if the file does not state it."""
 
     number: str
     title: str
@@ -46,8 +46,8 @@ class ContractName:
 
 
 class SignedFile:
-    """A PDF in memory. Raises UnreadablePdf if it is no PDF or exceeds the limits, NotOurForm if Qianda did not write
-    it."""
+    """A PDF in memory. Raises UnreadablePdf if it is not a PDF or exceeds the limits, NotOurForm if Qianda did not
+    write it."""
 
     def __init__(self, pdf: bytes) -> None:
         if len(pdf) > MAX_FILE_BYTES:
@@ -133,7 +133,7 @@ class SignedFile:
 
     def _certifies(self, number: int, value: Entries) -> bool:
         """Tell whether this signature limits later changes to "filling in forms and signing" (DocMDP 2), and the
-        catalog says so.
+        catalog names it.
 
         Source: ISO 32000-2 12.8.2.2.
         """

@@ -1,6 +1,6 @@
-"""Our own quick check of a finished contract: its signatures, what they cover, and whether they are right.
+"""Make our own quick check of a finished contract: its signatures, what they cover, and whether they are valid.
 
-It does not check trust (`qianda.verify.ades` does). The hub runs it on every contract before it calls it completed.
+It does not check trust (`qianda.verify.ades` does). The hub runs it on every contract before it marks it completed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ACTIVE = ("/OpenAction", "/AA", "/OCProperties")
 
 @dataclass
 class Structure:
-    """The signatures of a file in their order, what each of them holds, and what is wrong."""
+    """The signatures of a file in their order, the content of each, and the findings."""
 
     file: SignedFile
     findings: list[Finding] = field(default_factory=list)
@@ -55,10 +55,10 @@ class Structure:
 
 
 def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
-    """Return what is wrong with a finished contract; an empty list means nothing.
+    """Return the faults of a finished contract; an empty list means none.
 
-    `expected_fields` are its signature fields, in any order and with that of the seal. A file that cannot be read is
-    one finding. Trust is not checked.
+    `expected_fields`: its signature fields, in any order, including the seal's. An unreadable file is one finding.
+    Trust is not checked.
     """
     try:
         return examine(pdf, expected_fields).findings
@@ -74,7 +74,7 @@ def altered(error: NotOurForm) -> Reason:
 
 
 def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structure:
-    """Check everything that this module can. Raises UnreadablePdf, and NotOurForm for an altered file of Qianda."""
+    """Run all checks of this module. Raises UnreadablePdf, and NotOurForm for an altered file of Qianda."""
     try:
         structure = Structure(SignedFile(pdf))
         structure.findings += _fields(structure.file)
@@ -152,8 +152,8 @@ def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
 
 
 def range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
-    """Tell whether the byte range is all of the file up to the end of the signature's own revision, but for its value
-    in `<…>`."""
+    """Tell whether the byte range is the whole file up to the end of the signature's own revision, except its value in
+    `<…>`."""
     if len(signature.byte_range) != 4:
         return False
     start, gap_at, resume_at, _ = signature.byte_range

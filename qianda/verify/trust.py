@@ -1,7 +1,7 @@
-"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities and seals.
+"""Decide whom the verifier trusts: certificates of authorities, and pinned ones of timestamp authorities and seals.
 
-A trust folder holds them as `*.pem`. Its file `origins.txt` holds, one a line, all origins that the organisation's hub
-ever had.
+A trust folder contains them as `*.pem`. Its file `origins.txt` lists, one on each line, all origins that the
+organisation's hub ever had.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _MAX_CHAIN_LENGTH = 8
 
 
 class UnreadableTrust(Exception):
-    """A trust file or folder is missing, or holds no certificate."""
+    """A trust file or folder is missing, or contains no certificate."""
 
 
 @dataclass(frozen=True)
 class Trust:
     """The trusted certificates and origins.
 
-    `timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked. `seals` are the
-    certificates of the organisations' seals, which must lead to an authority as well. `origins` are the places where
-    passkeys may have confirmed a signature; empty: they are not known, and not checked.
+    `timestamp_authorities`: the timestamp certificates themselves; their revocation is not checked. `seals`: the
+    certificates of the organisations' seals, which must also lead to an authority. `origins`: the addresses at which
+    passkeys may have confirmed a signature; if it is empty, they are unknown and not checked.
     """
 
     authorities: tuple[x509.Certificate, ...] = ()
@@ -52,11 +52,11 @@ class Trust:
         return cls(authorities, stamping, tuple(one for one in others if not one.ca), origins)
 
     def pins(self, encoded: bytes) -> bool:
-        """Tell whether this very certificate (DER) is a trusted timestamp authority."""
+        """Tell whether exactly this certificate (DER) is a trusted timestamp authority."""
         return any(one.dump() == encoded for one in self.timestamp_authorities)
 
     def is_seal(self, certificate: x509.Certificate) -> bool:
-        """Tell whether the certificate is an organisation's seal: it is pinned, or its authority wrote so into it.
+        """Tell whether the certificate is an organisation's seal: it is pinned, or its authority marked it as one.
 
         Without this check anybody with a certificate of the same authority could make "the organisation's" seal.
         Whether the authority is trusted is checked with the chain.
@@ -64,7 +64,7 @@ class Trust:
         return has_policy(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
-        """Tell whether the certificate, or one above it, says that it is for trial and internal use."""
+        """Tell whether the certificate, or one above it, states that it is for trial and internal use."""
         above = {one.subject.hashable: one for one in (*others, *self.authorities)}
         current: x509.Certificate | None = certificate
         for _ in range(_MAX_CHAIN_LENGTH):
@@ -77,7 +77,7 @@ class Trust:
 
 
 def list_trust_files(folder: Path) -> list[Path]:
-    """Return the files of a trust folder; empty if it holds no certificates or is missing."""
+    """Return the files of a trust folder; empty if it contains no certificates or is missing."""
     certificates = sorted(folder.glob("*.pem"))
     origins = folder / ORIGINS_FILE
     return [*certificates, origins] if certificates and origins.is_file() else certificates

@@ -1,7 +1,7 @@
-"""The report for programs of others: ETSI TS 119 102-2, V1.4.1, one part for each signature.
+"""Write the report for other programs: ETSI TS 119 102-2, V1.4.1, one part for each signature.
 
 Indications are those of EN 319 102-1, 5.1.3. A signature whose value or content is wrong is `total-failed`; one whose
-certificate or time is not trusted is `indeterminate`. What the four words say beyond that stands in the constraints.
+certificate or time is not trusted is `indeterminate`. The constraints contain the four words in full.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHA256_URI: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 PASSED, FAILED, INDETERMINATE = "total-passed", "total-failed", "indeterminate"
 _BASE: Final = "urn:etsi:019102"
 _CONSTRAINT: Final = "urn:qianda:element"
-# What a failed element means, the gravest first.
+# The meaning of a failed element, the gravest first.
 _FAULTS: Final = {
     Element.TEXT: (FAILED, "HASH_FAILURE"),
     Element.SIGNATURE: (FAILED, "SIG_CRYPTO_FAILURE"),
@@ -30,7 +30,7 @@ _FAULTS: Final = {
     Element.USED: (INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     Element.TIME: (INDETERMINATE, "NO_POE"),
 }
-# Words of which nothing is claimed are indeterminate.
+# All other words are indeterminate.
 _STATUSES: Final = {Word.FAILED: "failed", Word.SHOWN: "passed"}
 
 

@@ -1,4 +1,4 @@
-"""The verdict on a file in one or two plain sentences, which stand before the answers for each element."""
+"""State the verdict on a file in one or two plain sentences, which come before the answers for each element."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qianda.verify import reasons
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Reason, Word
 
-# By whether there are signers, and seals. A PDF that did not fail has both; an OFD may have one of them.
+# By whether there are signers and seals. A PDF that did not fail has both; an OFD may have only one of them.
 _SENTENCES = {
     (True, True): reasons.VERDICT_GENUINE,
     (False, True): reasons.VERDICT_SEALED,
@@ -17,7 +17,7 @@ _SENTENCES = {
 
 
 def verdict(report: VerificationReport) -> tuple[Reason, ...]:
-    """Return the sentences for somebody who reads no further."""
+    """Return the sentences for people who read no further."""
     return tuple(_sentences(report))
 
 
@@ -40,7 +40,7 @@ def _sentences(report: VerificationReport) -> Iterator[Reason]:
 
 
 def contract_name(report: VerificationReport) -> Reason:
-    """Return number and title of the contract as the file states them."""
+    """Return number and title of the contract, as stated in the file."""
     contract = report.contract
     if not contract.number:
         return reasons.CONTRACT_UNNAMED

@@ -1,6 +1,6 @@
-"""The verifier's answer about an OFD: the same elements and words as for a PDF.
+"""Verify an OFD, with the same elements and words as for a PDF.
 
-An OFD can have seals alone. It carries no evidence of how a person confirmed an act, and need not have a timestamp.
+An OFD may have only seals. It contains no evidence of how a person confirmed an act, and need not have a timestamp.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from qianda.verify.ofd.signature_check import CheckedOfdSignature, check_signatu
 from qianda.verify.signed_file import ContractName
 from qianda.verify.trust import Trust
 
-# What our own files note in `CustomDatas` of OFD.xml.
+# The notes in `CustomDatas` of OFD.xml that our own files have.
 NUMBER, SCHOOL = "ContractNumber", "School"
 
 
 def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = "") -> VerificationReport:
-    """Check an OFD in memory, and whether it is the one that was expected. Raises UnreadableOfd."""
+    """Check an OFD in memory, and whether it is the expected one. Raises UnreadableOfd."""
     try:
         container = OfdContainer(ofd)
         document = read_document(container)
@@ -103,7 +103,7 @@ def _answer(element: Element, one: CheckedOfdSignature, findings: Sequence[Findi
     found = [each for each in findings if each.element in against and each.field in (one.part.number, None)]
     if found:
         return ElementAnswer(element, Word.FAILED, found[0].reason)
-    if one.value is None:  # nothing can be told about a signature whose value is unreadable
+    if one.value is None:  # nothing more can be said about an unreadable value
         return ElementAnswer(element, Word.FAILED, shared.CMS_UNREADABLE)
     return ElementAnswer(element, *_unfailed(element, one, trust))
 
@@ -140,7 +140,7 @@ def _is_trial(one: CheckedOfdSignature, trust: Trust) -> bool:
 
 
 def _name(one: CheckedOfdSignature) -> str:
-    """Return who signed: the certificate's name, and for a seal the seal's."""
+    """Return who signed: the name in the certificate; for a seal, also that of the seal."""
     name = _part(one.certificate.subject, "common_name") if one.certificate else ""
     seal = one.value.seal.name if one.value and one.value.seal else ""
     return f"{name} ({seal})" if seal and seal != name else name

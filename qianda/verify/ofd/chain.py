@@ -1,6 +1,6 @@
-"""The path from a certificate of an OFD to a trusted authority: names, lives, purposes and SM2 signatures.
+"""Check the path from a certificate in an OFD to a trusted authority: names, validity, purposes and SM2 signatures.
 
-Nothing in an OFD tells about revocation, so it is not looked at (the answer says so). Source: RFC 5280, 6; GB/T 20518.
+An OFD contains nothing about revocation, so it is not checked (the answer says so). Source: RFC 5280, 6; GB/T 20518.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_CHAIN_LENGTH = 8
 KEPT_CERTIFICATES = 64
 
 
-@lru_cache(KEPT_CERTIFICATES)  # one file names the same certificates many times, and parsing one takes a millisecond
+@lru_cache(KEPT_CERTIFICATES)  # one file repeats the same certificates, and parsing one takes a millisecond
 def load_certificate(encoded: bytes) -> x509.Certificate | None:
     """Return the certificate; None if any part of it cannot be read."""
     try:
@@ -34,7 +34,7 @@ def load_certificate(encoded: bytes) -> x509.Certificate | None:
 def chain_fault(
     certificate: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, moment: datetime
 ) -> Reason | None:
-    """Return why the certificate leads to no trusted authority; None if it does."""
+    """Return why no path leads from the certificate to a trusted authority; None if there is one."""
     if not _may_sign(certificate):
         return reasons.PURPOSE_WRONG
     anchors = {one.dump() for one in trust.authorities}
@@ -43,7 +43,7 @@ def chain_fault(
         named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
         if not named:
             return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
-        # An authority that renewed its root has several certificates of one name.
+        # An authority that renewed its root has several certificates with the same name.
         issuer = next((one for one in named if signed_by(current, one)), None)
         if issuer is None:
             return reasons.ISSUER_WRONG.about(issuer=_common_name(current.issuer))
@@ -56,23 +56,24 @@ def chain_fault(
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether the issuer's key signed the certificate, with SM2."""
+    """Tell whether the certificate was signed by the issuer's key, with SM2."""
     algorithms = certificate["signature_algorithm"], certificate["tbs_certificate"]["signature"]
     if any(one["algorithm"].dotted != sm2.SIGNATURE_OID for one in algorithms):
         return False
     body, value = certificate["tbs_certificate"].dump(), certificate["signature_value"].contents
-    # The first byte of the value counts the bits that are not used: none.
+    # The first byte of the value is the number of unused bits, which must be 0.
     return value[:1] == b"\0" and sm2.verify(issuer.public_key.dump(), body, value[1:])
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate is for signatures: it says so, or says nothing. An authority's own is not."""
+    """Tell whether the certificate is for signatures: it says so, or says nothing. An authority's certificate is
+    not."""
     usage = certificate.key_usage_value
     return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
 
 
 def may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate names this issuer, which may issue certificates."""
+    """Tell whether the certificate names this issuer, and the issuer may issue certificates."""
     usage = issuer.key_usage_value
     may_issue = issuer.ca and (usage is None or "key_cert_sign" in usage.native)
     return bool(may_issue and issuer.subject.dump() == certificate.issuer.dump())

@@ -1,4 +1,4 @@
-"""What a signature of an OFD covers: each member that it names has its hash, and no member is left over."""
+"""Check what a signature of an OFD covers: each member that it names has its hash, and every member is covered."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
 
 _SM3_NAMES = frozenset({sm2.SM3_OID, "SM3"})
-# How the standard names them; the seal has its own check.
+# The names of these files in the standard. The seal has its own check.
 _SIGNATURE_FILES = frozenset({"signature.xml", "signedvalue.dat"})
 MAX_NAMED = 5
 
 
 def coverage_faults(container: OfdContainer, document: DocumentParts, part: SignaturePart) -> Iterator[Reason]:
-    """Yield what is wrong with the content that this signature covers. Raises NotAnOfd for a damaged member."""
+    """Yield the faults in the content that this signature covers. Raises NotAnOfd for a damaged member."""
     if part.check_method.strip().upper() not in _SM3_NAMES:
         yield reasons.CHECK_METHOD.about(method=part.check_method or "-")
         return
@@ -35,7 +35,7 @@ def coverage_faults(container: OfdContainer, document: DocumentParts, part: Sign
 
 
 def has_hidden_signature(container: OfdContainer, document: DocumentParts) -> bool:
-    """Tell whether files of a signature are there that the list does not name: somebody took it off the list."""
+    """Tell whether there are files of a signature that is not in the list, so that it was removed from the list."""
     listed = _exempt(document)
     return any(name not in listed and name.rpartition("/")[2].casefold() in _SIGNATURE_FILES for name in container)
 
@@ -46,7 +46,7 @@ def _same(container: OfdContainer, reference: CoveredMember) -> bool:
 
 def _exempt(document: DocumentParts) -> frozenset[str]:
     """Return the members that a signature need not cover: the list of signatures, to which later ones are added, and
-    the files of all signatures in it, which their own values protect."""
+    the files of all listed signatures, which are protected by their own values."""
     own = (part.own_members for part in document.signatures)
     return frozenset({document.signatures_member}).union(*own)
 

@@ -1,4 +1,4 @@
-"""Every sentence that the verifier answers about an OFD alone, in Chinese and English. `qianda.verify.reasons` has what
+"""All sentences that the verifier uses only for an OFD, in Chinese and English. `qianda.verify.reasons` has those that
 PDF and OFD share."""
 
 from __future__ import annotations

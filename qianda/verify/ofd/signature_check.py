@@ -1,4 +1,4 @@
-"""One signature of an OFD: its value, its seal, its certificate and its time."""
+"""Check one signature of an OFD: its value, its seal, its certificate and its time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from qianda.verify.ofd.chain import chain_fault, load_certificate
 from qianda.verify.ofd.coverage import coverage_faults
 from qianda.verify.trust import Trust, has_policy
 
-# The description of a signature is written before its value; makers also mix their clocks' zones.
+# The description of a signature is written before its value, and some programs mix time zones.
 MAX_DIFFERENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class CheckedOfdSignature:
-    """A signature and what was found about it. `value`, `certificate` and `stamp` are None where they cannot be read
-    or are not there. `moment`: by the timestamp, else by the signer's clock."""
+    """A signature with its findings. `value`, `certificate` and `stamp` are None if they are unreadable or missing.
+    `moment`: by the timestamp, otherwise by the signer's clock."""
 
     part: SignaturePart
     value: SignatureValue | None
@@ -69,7 +69,7 @@ def check_signature(
 def _value_faults(
     container: OfdContainer, part: SignaturePart, value: SignatureValue, certificate: x509.Certificate | None
 ) -> Iterator[Reason]:
-    """Yield what is wrong with the signature itself: kind, hash, value, and the seal in it."""
+    """Yield the faults of the signature itself: kind, hash, value, and the seal in it."""
     if part.kind and (part.kind == SEAL) != (value.seal is not None):
         yield reasons.KIND_WRONG
     if value.data_hash != sm2.sm3(container.read(part.member)):
@@ -79,7 +79,7 @@ def _value_faults(
     elif certificate is None or not sm2.verify(certificate.public_key.dump(), value.signed, value.signature):
         yield shared.VALUE_WRONG
     if value.seal is None:
-        if part.seal:  # it would be a member that no signature looks at
+        if part.seal:  # no signature would cover this member
             yield reasons.SEAL_FILE
         return
     if part.seal and read_seal(container.read(part.seal), part.seal).encoded != value.seal.encoded:
@@ -89,7 +89,7 @@ def _value_faults(
 
 
 def made_by(seal: ElectronicSeal) -> bool:
-    """Tell whether the seal's maker signed it."""
+    """Tell whether the seal was signed by its maker."""
     maker = load_certificate(seal.maker)
     if maker is None or seal.algorithm != sm2.SIGNATURE_OID:
         return False
@@ -100,7 +100,7 @@ def made_by(seal: ElectronicSeal) -> bool:
 def _owner_faults(
     value: SignatureValue, certificate: x509.Certificate | None, trust: Trust, moment: datetime | None
 ) -> Iterator[Reason]:
-    """Yield what is wrong with who signed: the certificate, its chain, and whether it may use the seal."""
+    """Yield the faults of the signer: the certificate, its chain, and whether it may use the seal."""
     if certificate is None:
         yield reasons.CERTIFICATE_UNREADABLE
         return
@@ -131,7 +131,7 @@ def _may_use(seal: ElectronicSeal, certificate: x509.Certificate) -> bool:
 
 
 def _seal_faults(seal: ElectronicSeal, trust: Trust, moment: datetime) -> Iterator[Reason]:
-    """Yield what is wrong with the seal's life and its maker. Without a known maker anybody with a certificate could
+    """Yield the faults of the seal's validity and its maker. Without a known maker, anybody with a certificate could
     make "the organisation's" seal."""
     if not seal.valid_from <= moment <= seal.valid_until:
         yield reasons.SEAL_EXPIRED.about(time=_said(moment), start=_said(seal.valid_from), end=_said(seal.valid_until))
@@ -141,7 +141,7 @@ def _seal_faults(seal: ElectronicSeal, trust: Trust, moment: datetime) -> Iterat
         return
     if not has_policy(maker, SEAL_MAKER_POLICY_OID) and not trust.is_seal(maker):
         yield reasons.MAKER_UNKNOWN
-    # A maker's certificate counts at the time when it made the seal.
+    # The maker's certificate has to be valid at the time when the seal was made.
     if not maker.not_valid_before <= seal.created <= maker.not_valid_after:
         yield Reason(
             *(sentence.format(what=what) for sentence, what in _pairs(reasons.MAKER_CHAIN, reasons.MAKER_LIFE))
@@ -151,7 +151,7 @@ def _seal_faults(seal: ElectronicSeal, trust: Trust, moment: datetime) -> Iterat
 
 
 def _check_stamp(value: SignatureValue, trust: Trust) -> tuple[CheckedTimestamp | None, Reason | None]:
-    """Return the timestamp over the signature and what is wrong with it. It may be missing."""
+    """Return the timestamp over the signature, if there is one, and its fault."""
     if value.timestamp is None:
         return None, None
     try:
