@@ -1,4 +1,4 @@
-"""The command `qianda bench NAME`, which joins the other commands through the entry point `qianda.commands`."""
+"""The command `qianda bench NAME`. It is added to the other commands through the entry point `qianda.commands`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READY = (
     *("seal", "peers", "verify", "chain", "land", "channels"),
     *("reminders", "faults", "busy", "import", "disk", "processes", "board", "ofd", "seal-jobs"),
 )
-# Where the module has another name than the bench.
+# Benches whose module has another name.
 MODULES = {"import": "rosters", "seal-jobs": "seal_jobs"}
 WRONG_NAME = 2
 
@@ -26,15 +26,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def bench(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(READY)}; or all.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print {name, machine, figures} as JSON.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, help="How often; how many contracts or messages.")] = None,
-    part: Annotated[str, typer.Option(help="One part of it alone: `calls` of channels.")] = "",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Number of rounds, contracts or messages.")] = None,
+    part: Annotated[str, typer.Option(help="Only one part of it: `calls` of channels.")] = "",
     asleep: Annotated[int | None, typer.Option(min=1000, help="`reminders`: how many contracts sleep.")] = None,
     signing: Annotated[float | None, typer.Option(min=0.2, max=0.4, help="`faults`: the share that signs.")] = None,
-    results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="Folder for NAME.json and the ledger NAME.csv.")] = RESULTS,
 ) -> None:
-    """Measure: ratios against a peer or a raw limit, taken in the same run."""
+    """Measure ratios to a peer or a raw limit, taken in the same run."""
     for each in _chosen(name):
-        # Imported here: a benchmark imports the whole server, and every other command would wait for that.
+        # Imported here because a benchmark imports the whole server, for which every other command would have to wait.
         module = importlib.import_module(f"bench.{MODULES.get(each, each)}")
         _quiet_libraries()
         if part and part not in getattr(module, "PARTS", ()):

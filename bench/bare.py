@@ -1,6 +1,6 @@
-"""A bare aiohttp server with asyncpg: two SELECTs by hash and a page that is there already. Nothing of the product.
+"""A bare aiohttp server with asyncpg: two SELECTs by hash and a ready page. It contains no code of the product.
 
-Started by `bench.land` as a program: `python -m bench.bare PORT`, with DSN, hashes and page as JSON on its input.
+`bench.land` starts it as a program: `python -m bench.bare PORT`, with DSN, hashes and page as JSON on its input.
 """
 
 from __future__ import annotations

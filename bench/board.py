@@ -1,4 +1,4 @@
-"""`qianda bench board`: how long the desk's board takes with very many contracts.
+"""`qianda bench board`: how long the console's contract list takes with very many contracts.
 
 The web process runs as in production. A request is timed from its first byte to the last of its answer, on one
 connection; the page is asked for uncompressed and compressed.
@@ -112,7 +112,7 @@ async def _staff(server: Server) -> str:
     try:
         password = new_password()
         campus = await server.database.fetchval("SELECT id FROM campus WHERE parent IS NULL")
-        # A password that need not be changed, and a role that needs no second factor.
+        # The password need not be changed, and the role needs no second factor.
         staff = Staff(uuid4(), LOGIN, "测试", campus, StaffRole.AUDITOR)
         async with hub.database.transaction(EVERYTHING) as tx:
             await tx.accounts.put_staff(staff, PasswordHasher().hash(password), tx.now)
@@ -130,7 +130,7 @@ async def _log_in(http: aiohttp.ClientSession, password: str) -> None:
 
 
 async def _asked(http: aiohttp.ClientSession, path: str, rounds: int) -> tuple[list[float], int]:
-    """Return the seconds of each answer, and the size of one."""
+    """Return the seconds for each answer, and the size of one."""
     seconds, size = [], 0
     for _ in range(rounds + 1):
         started = time.perf_counter()

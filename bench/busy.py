@@ -30,7 +30,7 @@ Rows = list[dict[str, Any]]
 
 
 def run(rounds: int) -> Result:
-    """Measure `rounds` contracts during the siege and as many without it, half of them before and half after it."""
+    """Measure `rounds` contracts during the attacks and as many without, half of them before and half after."""
     rows = asyncio.run(_measured(rounds))
     return Result("busy", figures(rows), rows)
 
@@ -58,8 +58,8 @@ class _Crowd:
         self._people, self._stopwatch, self._next = people, stopwatch, 0
 
     async def sign(self, phase: str, contracts: int, least_seconds: float = 0.0) -> Rows:
-        """Sign `contracts` contracts, and more until `least_seconds` are over. Return one row for each call of a
-        guardian."""
+        """Sign `contracts` contracts, and further ones until `least_seconds` have passed. Return one row for each call
+        by a guardian."""
         self._stopwatch.calls.clear()
         begun, first = time.perf_counter(), self._next
 

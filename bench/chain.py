@@ -1,4 +1,5 @@
-"""The whole chain over HTTP: issued, invited, read, signed, sealed, completed; and what its parts cost alone."""
+"""Measure the whole chain over HTTP: issued, invited, read, signed, sealed, completed; and the cost of its parts
+alone."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from bench.statements import count_statements
 ROUNDS = 60
 WARM_UP = 4
 LOOKS = 50
-# So many contracts have their transactions and statements counted, one after the other.
+# For this many contracts, one after the other, transactions and statements are counted.
 COUNTED = 5
 
 
@@ -34,7 +35,8 @@ def run(rounds: int) -> Result:
 
 
 class _Measured:
-    """`cpu` is what each part of the hub used, `phones_cpu` what the simulated people did, in seconds."""
+    """The times of a run. `cpu`: what each part of the hub used; `phones_cpu`: what the simulated people caused, in
+    seconds."""
 
     def __init__(self) -> None:
         self.stories: list[Story] = []
@@ -92,7 +94,8 @@ async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Se
 
 
 async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
-    """What waiting costs the hub each time somebody looks at the pretend phone: simulation, not product."""
+    """Return the hub's CPU time for one look at the pretend phone. That is simulation, not product, and is
+    subtracted."""
     before = sum(hub.cpu_seconds().values())
     for _ in range(LOOKS):
         await people.messages(phone_of(0))

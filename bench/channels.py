@@ -1,6 +1,6 @@
-"""The router and its channels over real sockets: lost replies, callbacks of providers, one-time codes in a crowd.
+"""Measure the router and its channels over real sockets: lost replies, callbacks, one-time codes during a rush.
 
-Each provider is a program of its own that keeps a raw ledger; the ledger is kept with the result.
+Each provider is a separate program that keeps a raw ledger, which is stored with the result.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LOSE = 0.1
 NAMES = {"sms_twilio": "queryable", "sms_kannel": "otherwise"}
 CALLS_PER_S, CALLS_SHARE = 200, 0.4
 CODES_SHARE, WAITING_TIMES = 0.01, 5
-# Seconds for which the bench watches afterwards whether a message of unknown fate is sent again: longer than a worker
-# waits before it asks about one.
+# For how many seconds the bench checks afterwards whether a message of unknown fate is sent again. A worker waits less
+# than that before it asks about one.
 WATCHED = 30.0
 
 
@@ -111,7 +111,7 @@ async def _nothing_open(server: Server) -> bool:
     )
 
 
-# ---- calls of providers
+# ---- callbacks of providers
 
 
 async def _calls(stage: Stage, server: Server, taken: Sequence[Taken], number: int) -> None:

@@ -1,4 +1,4 @@
-"""One-time codes in a crowd: how long a signer at the page waits while very many invitations are waiting to be sent."""
+"""Measure one-time codes during a rush: how long a signer waits while very many invitations are waiting to be sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAITING = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND next_step 
 
 
 async def codes(stage: Stage, crowd: Crowd, first: int, waiting: int, number: int) -> None:
-    """Let `waiting` invitations wait for a slow provider, while `number` of those people are at the page and ask for a
+    """Let `waiting` invitations wait for a slow provider, while `number` of these people open the page and request a
     code."""
     people = (await crowd.invite(first, waiting))[:: max(1, waiting // number)][:number]
     visits = list(zip(await crowd.tickets(people), people, strict=True))

@@ -1,4 +1,4 @@
-"""The whole product as `qianda demo` runs it, in a fresh data folder, and the CPU time of all its processes."""
+"""Run the whole product as `qianda demo` does, in a new data folder, and measure the CPU time of all its processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DemoHub:
             yield process.pid, "supervisor" if process.pid == self.pid else self._part(process)
 
     def web_pid(self) -> int:
-        """Return the process that serves pages."""
+        """Return the id of the process that serves pages."""
         return next(process.pid for process in tree(self.pid) if self._part(process) == "web")
 
     def _part(self, process: _Process) -> str:
@@ -101,7 +101,7 @@ async def _until_ready(hub: DemoHub, process: subprocess.Popen[bytes], output: P
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
     """End the demo and remove its folder and its database.
 
-    The database of a data folder may be elsewhere (if root runs the demo): the product's own object knows where.
+    The database of a data folder may be elsewhere (if root runs the demo); the product's own object knows where.
     """
     from hub.store.server.embedded import EmbeddedPostgres
 

@@ -1,8 +1,8 @@
-"""What a finished contract leaves on the disk: its files, and its rows with their indexes, at once and after retention.
+"""Measure what a finished contract leaves on the disk: files, and rows with their indexes, at once and after retention.
 
-Time is not waited for: the rows of the bench are made forty days older, and `qianda prune` then does what the hourly
-round would have done meanwhile. Tables are packed (`VACUUM FULL`) before they are measured, because space that a row
-has left is filled again.
+The bench does not wait: its rows are made forty days older, and `qianda prune` then does what the hourly rounds would
+have done in that time. Tables are compacted (`VACUUM FULL`) before they are measured, because the space of deleted rows
+is used again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROUNDS = 150
 # Contracts before the first measurement, so that every table and index has its first pages.
 WARM_UP = 40
 AGE = "40 days"
-# Columns by which the rows that a contract leaves become old.
+# The time columns by which the rows of a contract become old.
 MOMENTS = {
     "budget": ("begins_at",),
     "one_time_code": ("created_at", "expires_at"),
@@ -52,7 +52,7 @@ def run(rounds: int) -> Result:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Bytes in the store and its number of files; of each table its bytes and those of its indexes."""
+    """Bytes in the store and the number of its files; for each table, its bytes and those of its indexes."""
 
     bytes: int
     files: int
@@ -74,7 +74,7 @@ async def _measured(contracts: int) -> Result:
         finally:
             await database.close()
             server.stop()
-    # The first look after the warm-up is one before anything was pruned, as the other first look is.
+    # The first measurement after the warm-up was taken before anything was pruned, like the other first measurement.
     at_once = _per_contract(before[1], after[0], contracts)
     kept = _per_contract(before[1], after[1], contracts)
     figures = {f"{name}_at_first": value for name, value in _totals(at_once).items()} | _totals(kept)
@@ -95,7 +95,7 @@ async def _look(hub: DemoHub, database: asyncpg.Connection[asyncpg.Record]) -> _
 
 
 async def _look_later(hub: DemoHub, database: asyncpg.Connection[asyncpg.Record]) -> _Measured:
-    """Return the sizes after the retention times are over."""
+    """Return the sizes after the retention times have passed."""
     for table, columns in MOMENTS.items():
         older = ", ".join(f"{name} = {name} - interval '{AGE}'" for name in columns)
         await database.execute(f"UPDATE {table} SET {older}")
@@ -142,7 +142,7 @@ def _totals(measured: _PerContract) -> dict[str, float]:
 
 
 def _rows(when: str, measured: _PerContract) -> Sequence[Mapping[str, Any]]:
-    """One row for the files, and one for each table with its indexes. Bytes for a contract."""
+    """Return one row for the files, and one for each table with its indexes. Bytes for each contract."""
     files = {"work": when, "table": "", "bytes": measured.bytes, "files": measured.files}
     tables = [
         {"work": when, "table": name, "bytes": round(table, 1), "index_bytes": round(indexes, 1)}

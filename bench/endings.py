@@ -1,5 +1,4 @@
-"""Watch which contracts have ended, with one query for all tasks that wait for it. The database may just have been
-killed."""
+"""Watch which contracts have ended, with one query for all waiting tasks. The database may just have been killed."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ OVERLAP = timedelta(seconds=30)
 
 
 async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Record]:
-    """Query as the owner, on a connection of its own. Tries again for ASK_TIMEOUT seconds if the database is down."""
+    """Query as the owner, on a new connection. If the database is down, try again for ASK_TIMEOUT seconds."""
     deadline = asyncio.get_running_loop().time() + ASK_TIMEOUT
     while True:
         try:
@@ -55,7 +54,7 @@ class Endings:
         return sum(not event.is_set() for event in self._of.values())
 
     async def watch(self) -> None:
-        """Set the events of ended contracts, for ever."""
+        """Set the events of ended contracts, until cancelled."""
         since = datetime.now(UTC) - OVERLAP
         while True:
             began = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""An evidence package of fifty items around a finished file, with its proof, as the hub makes it; and a day's tree."""
+"""Make an evidence package of fifty items around a finished file, with its proof, as the hub does; and a day's tree."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from qianda.verify.trust import Trust
 
 ITEMS = 50
 ENTRIES = 40
-# Bytes of an item that is none of the ones above: a certificate chain, a list of messages.
+# The bytes of an item other than those above, such as a certificate chain or a list of messages.
 ITEM_BYTES = 2000
 CONTRACT_ID = "00000000-0000-4000-8000-000000000001"
 LEAVES = 1_000_000
 
 
 def items_around(final: bytes, trust: Trust, crl: bytes, fields: Sequence[str] = (GUARDIAN,)) -> dict[str, bytes]:
-    """Return the items of a package whose contents fit each other, fifty in all. `fields`: those of the signers."""
+    """Return the fifty items of a package, which are consistent with each other. `fields`: those of the signers."""
     number = verify_bytes(final, trust).contract.number
     sha256 = hashlib.sha256(final).hexdigest()
     lines, previous = [], "0" * 64
@@ -90,7 +90,7 @@ async def prove(first: bytes, school: BenchSchool) -> bytes:
 
 
 async def measure_tree(leaves: int = LEAVES) -> float:
-    """Return the seconds for a tree over so many records, and for the way of each of them to the root."""
+    """Return the seconds for building a tree over this many records, with the path of each record to the root."""
 
     def build() -> float:
         hashes = [hashlib.sha256(number.to_bytes(8)).digest() for number in range(leaves)]

@@ -22,7 +22,7 @@ from bench.stage import Stage
 from hub.model.messaging.delivery import PLANNED
 
 READERS = 2
-# This many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time.
+# This many finished files, evenly chosen, also get the product's own quick check, which takes most of the time.
 MAX_CHECKED = 1000
 # The keys of planned messages begin with this; all other messages answer an act of a person.
 STEP = "step-"
@@ -65,7 +65,7 @@ def not_reached(people: Population, taken: Iterable[Taken]) -> int:
 
 
 def at_night(people: Population, taken: Iterable[Taken]) -> int:
-    """Count the messages, by the provider's clock and ledger, to people for whom it is night during the whole run."""
+    """Count the messages to people for whom it is night during the whole run, by the provider's clock and ledger."""
     asleep = {each.phone for each in people.asleep}
     return sum(each.to in asleep for each in taken)
 
@@ -132,7 +132,7 @@ async def _packages(server: Server) -> SignedPackages:
 
 
 def _joined(folder: Path, file: str, pieces: str | None) -> bytes:
-    """Return a package. `pieces` (JSON): how it is put together, None if the file is all of it."""
+    """Return a package. `pieces` (JSON): how to put it together; None if the file is the whole package."""
     if pieces is None:
         return _path(folder, file).read_bytes()
     found = b""
@@ -161,8 +161,8 @@ async def _noted_twice(server: Server) -> int:
 
 
 async def _after_signing(server: Server) -> int:
-    """Count planned messages whose `sending` stands in a contract's record after its signature. The record is chained
-    in the order in which transactions committed."""
+    """Count planned messages whose `sending` comes after the contract's signature in its record, which is chained in
+    the order of commits."""
     rows = await ask(
         server,
         "SELECT count(*) FROM record_entry AS sent JOIN record_entry AS signed USING (contract)"

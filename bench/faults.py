@@ -1,9 +1,9 @@
-"""Contracts through their life while workers, web processes and the database are killed at random by SIGKILL.
+"""Take contracts through their life while workers, web processes and the database are killed at random by SIGKILL.
 
-Provider, authority, timestamp service and seal service (in front of a token) are programs of their own with raw
-ledgers, which survive every kill. All of them are slow, and some of their replies get lost. The school's own system
-asks for contracts; guardians sign with the product's own client and read their messages in the provider's ledger. In
-the end the ledgers and the finished files are judged.
+Provider, authority, timestamp service and seal service (in front of a token) are separate programs with raw ledgers,
+which survive every kill. All of them are slow, and some of their replies get lost. The school's own system asks for
+contracts. Guardians sign with the product's own client and read their messages in the provider's ledger. In the end,
+the ledgers and the finished files are judged.
 """
 
 from __future__ import annotations
@@ -43,11 +43,10 @@ SIGNING = 0.4
 KILL_EACH, MIN_KILLS = 50, 20
 # Tasks that are opened per second, unless the kills take longer.
 PER_SECOND = 4.5
-# Mean seconds between two kills, at least: after each kill a process has to load everything again.
+# The least mean seconds between two kills, because after each kill a process has to load everything again.
 PAUSE = 3.0
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
-# Seconds. After the last kill, when all tasks are open: if no contract ends for that long, those that are left count as
-# lost.
+# Seconds. If no contract ends for this long after the last kill, when all tasks are open, the rest count as lost.
 PATIENCE = 900.0
 
 

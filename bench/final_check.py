@@ -1,4 +1,4 @@
-"""The hub's own check of a finished file, before its contract is completed."""
+"""Run the hub's own check of a finished file, which comes before its contract is completed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from qianda.verify.signed_file import SignedFile
 
 
 def quick_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:
-    """Return the quick check of a file with the guardian's signature and the seal. What the database says is read from
-    the file."""
+    """Return the quick check of a file with the guardian's signature and the seal. The values that the database would
+    have are read from the file."""
     signed = {signature.name: signature for signature in SignedFile(final).signatures}
 
     def expected(field: str) -> ExpectedSignature:

@@ -1,4 +1,4 @@
-"""The signatures and timestamps in a finished file, read independently of the product's own reader."""
+"""Read the signatures and timestamps in a finished file independently of the product's own reader."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Stamp:
 class Finished:
     """What was read from a finished file.
 
-    `well`: every signature and timestamp is over what it covers, and the product's own quick check, if it was run,
-    finds nothing wrong either.
+    `well`: every signature and timestamp matches what it covers, and the product's own quick check, if it was run, also
+    finds nothing wrong.
     """
 
     signatures: tuple[SignedDigest, ...]

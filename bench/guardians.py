@@ -1,5 +1,4 @@
-"""Guardians who sign or decline while the hub is being killed. They read their messages in the provider's own
-ledger."""
+"""Guardians who sign or decline while the hub is being killed. They read their messages in the provider's ledger."""
 
 from __future__ import annotations
 

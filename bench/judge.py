@@ -1,4 +1,4 @@
-"""Whether a finished file is valid, by pyHanko's long-term validation alone, set up independently of
+"""Check whether a finished file is valid, with pyHanko's long-term validation only, set up independently of
 `qianda.verify`."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from qianda.verify.trust import Trust
 
 
 class DoesNotHold(Exception):
-    """A finished file is not valid: a bench whose files are wrong measures nothing."""
+    """A finished file is not valid. A bench whose files are wrong measures nothing."""
 
 
 async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields: list[str]) -> None:

@@ -1,6 +1,6 @@
-"""The landing page of somebody who has opened their link, against a bare aiohttp handler with the same statements.
+"""Compare the landing page of an opened link with a bare aiohttp handler that runs the same statements.
 
-Both ask for a session by its secret and for a link by its ticket, in the same database, and answer with the same page.
+Both look up a session by its secret and a link by its ticket, in the same database, and answer with the same page.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def run(rounds: int) -> Result:
 
 @dataclass(frozen=True)
 class _Page:
-    """A server's process, and where its page is."""
+    """A server's process, and the address of its page."""
 
     pid: int
     address: str
@@ -58,7 +58,7 @@ class _Page:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What all threads of a process have used, in nanoseconds as the kernel counts them (Linux)."""
+    """Return the CPU time of all threads of a process, in seconds, from the kernel's nanoseconds (Linux)."""
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
@@ -77,7 +77,7 @@ async def _measured(rounds: int) -> list[dict[str, Any]]:
 
 
 async def _opened(hub: DemoHub, http: aiohttp.ClientSession) -> tuple[_Page, str, str]:
-    """Have somebody invited who opens their link. Returns their page, the ticket and the session's secret."""
+    """Let an invited person open their link. Return their page, the ticket and the session's secret."""
     async with aiohttp.ClientSession(hub.origin) as aside:
         ticket = await People(hub.origin, http, aside).invited(1)
     client = SigningClient(hub.origin, http=http)

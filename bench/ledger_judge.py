@@ -33,7 +33,8 @@ class Ledgers:
 
 @dataclass(frozen=True)
 class SignedPackages:
-    """The signatures of the evidence packages, and how many more were begun: each may have been signed in vain."""
+    """The signatures of the evidence packages, and how many more were begun, each of which may have used a
+    signature."""
 
     signatures: Sequence[SignedDigest] = ()
     begun: int = 0
@@ -45,13 +46,14 @@ NO_PACKAGES = SignedPackages()
 def judge_files(
     finished: Sequence[Finished], ledgers: Ledgers, packages: SignedPackages = NO_PACKAGES
 ) -> dict[str, float]:
-    """Return the counts of what is in files and ledgers.
+    """Return counts that compare the files with the ledgers.
 
-    `sealed_twice` counts also what the token signed and nobody has: for one contract it must always have been given the
-    same bytes. A package that a kill cut off is made anew, so there may be as many of these as were begun in vain.
+    `sealed_twice` also counts what the token signed and no file contains; the token must always have received the same
+    bytes for one contract. A package that a kill interrupted is made again, so these are allowed up to the number of
+    interrupted ones.
 
-    `…_not_in_ledger`: what stands in a file although no service gave it. `…_in_vain`: what a service gave and stands in
-    no file: its reply was lost, or came to a process that was killed.
+    `…_not_in_ledger`: values in a file that no service issued. `…_in_vain`: values that a service issued and no file
+    contains, because the reply was lost or reached a process that was killed.
     """
     signatures = [each for file in finished for each in file.signatures]
     seals = [each for each in signatures if ledgers.is_seal(each)]
@@ -82,7 +84,7 @@ def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
 
 
 def _sealed_twice(finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers) -> int:
-    """Count seals beyond the first in a file, and seals that stand in two files."""
+    """Count seals after the first in a file, and seals that occur in two files."""
     in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)
     times = Counter(each.digest for each in seals)
     return in_file + sum(count - 1 for count in times.values())

@@ -1,4 +1,4 @@
-"""The memory of a hub's processes while it works: how large they are, and how fast they grow."""
+"""Measure the memory of a hub's processes while it works: their size, and how fast they grow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.processes import kept_mb
 
 PARTS = ("web", "work")
 INTERVAL = 5.0  # seconds between two samples
-# Growth is told from the second half of the samples, when caches are full; with fewer than so many it says nothing.
+# Growth is computed from the second half of the samples, when caches are full. With fewer samples it means nothing.
 MIN_SAMPLES = 8
 
 
@@ -41,7 +41,8 @@ class MemoryWatch:
             await asyncio.sleep(INTERVAL)
 
     def figures(self, contracts_per_s: float) -> dict[str, float]:
-        """Return the size of each part at the end and, from enough samples, its growth for each thousand contracts."""
+        """Return the size of each part at the end and, given enough samples, its growth for every thousand
+        contracts."""
         found = {}
         for part in PARTS:
             samples = [sample for sample in self.samples if sample.part == part]
@@ -53,5 +54,5 @@ class MemoryWatch:
 
 
 def growth_per_s(samples: Sequence[MemorySample]) -> float:
-    """Return by how many MB a second a part grew: the slope of the line that fits its samples best."""
+    """Return by how many MB per second a part grew: the slope of the line that best fits its samples."""
     return linear_regression([sample.at for sample in samples], [sample.mb for sample in samples]).slope

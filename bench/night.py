@@ -1,4 +1,4 @@
-"""Reminders that fall due at night: when they are planned instead, and that they leave evenly in the next window."""
+"""Measure reminders that become due at night: when they are planned instead, and whether they are sent evenly then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.model.reminders.schedule import spread_of
 
 FIRST = 20_000_000
 OPENS, CLOSES = 9, 21
-# The twelve hours of the next window are compressed into this many seconds, to see what leaves in it.
+# The twelve hours of the next window are compressed into this many seconds, to see when messages are sent in it.
 DAY_SECONDS = 60
 SLICE = 5
 CODES_SHARE = 0.05
@@ -76,9 +76,9 @@ async def _planned(crowd: Crowd, number: int) -> list[datetime]:
 
 
 async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) -> None:
-    """Send `number` messages that are spread over the window as deferred ones are, 720 times as fast as in reality.
+    """Send `number` messages that are spread over the window like deferred ones, 720 times as fast as in reality.
 
-    The provider is slower than the messages fall due.
+    The provider is slower than the messages become due.
     """
     people = await crowd.gather(first, number)
     rate = number / DAY_SECONDS * RATE_SHARE

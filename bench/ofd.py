@@ -1,5 +1,5 @@
-"""Seals of OFD files (GB/T 38540, SM2 in software), one process: on 4 KB and on 700 KB, beside one bare SM2 signature;
-the check of a sealed file; and a contract written as an OFD."""
+"""Measure seals of OFD files (GB/T 38540, SM2 in software) in one process: on 4 KB and on 700 KB, compared with one
+bare SM2 signature; also the check of a sealed file, and writing a contract as OFD."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUNDS = 60
 ORGANISATION = "示范学校"
 SIZES = {"4kb": 4_000, "700kb": 700_000}
 PLACE = StampPlace("1", (120, 200, 40, 40))
-_PICTURE_BYTES = 2_000  # of the seal itself, which stands in each file twice
+_PICTURE_BYTES = 2_000  # of the seal itself, which each file contains twice
 _NAMESPACE = f'xmlns:ofd="{NAMESPACE}"'
 
 
@@ -95,7 +95,7 @@ async def _measured(rounds: int) -> Ledger:
 
 
 def _sized_ofd(size: int) -> bytes:
-    """Return an OFD of one page and about this size: most of it is a picture, which cannot be packed."""
+    """Return an OFD of one page and about this size. Most of it is a picture that cannot be compressed."""
     parts = {
         "OFD.xml": f'<ofd:OFD {_NAMESPACE} Version="1.0" DocType="OFD"><ofd:DocBody><ofd:DocInfo><ofd:DocID>{"0" * 32}'
         "</ofd:DocID></ofd:DocInfo><ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot></ofd:DocBody></ofd:OFD>",

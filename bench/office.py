@@ -40,8 +40,8 @@ class Office:
         return cls(crowd.server.origin)
 
     async def issue(self, http: aiohttp.ClientSession, phone: str) -> None:
-        """Ask for one contract for this guardian, whatever is killed meanwhile. The Idempotency-Key makes every try the
-        same request."""
+        """Request one contract for this guardian, whatever is killed in the meantime. The Idempotency-Key makes every
+        try the same request."""
         headers = {"Authorization": f"Bearer {SECRET}", "Idempotency-Key": f"issue-{phone}"}
         while refusal := await self._asked(http, _contract(phone), headers):
             self.refusals[refusal] += 1

@@ -1,4 +1,4 @@
-"""Authority, timestamp service and seal service as programs of their own, and the hub's configuration for them."""
+"""Run authority, timestamp service and seal service as separate programs, and configure the hub for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page images as the hub draws them, and as it drew every page before: in colour first, whatever the page shows."""
+"""Draw page images as the hub does, and as it did before 2026-11-26: in colour first, whatever the page shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def draw_all(pdf: bytes) -> list[bytes]:
 
 
 def draw_all_in_colour_first(pdf: bytes) -> list[bytes]:
-    """Return one PNG for each page by the method of before 2026-11-26."""
+    """Return one PNG for each page, by the method before 2026-11-26."""
     with pypdfium2.PdfDocument(pdf) as document:
         document.init_forms()
         return [_draw_in_colour_first(document[index]) for index in range(len(document))]

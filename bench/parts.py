@@ -1,4 +1,4 @@
-"""The pieces of one contract's chain that are not HTTP or SQL, each alone in this process: where the CPU time goes."""
+"""Measure the pieces of one contract's chain that are not HTTP or SQL, each alone in this process: their CPU time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
 
 
 async def measured(rounds: int) -> Ledger:
-    """Rows of CPU time; what a child process uses (clause text) is not in them."""
+    """Return rows of CPU time. The time of child processes (clause text) is not included."""
     school, desk = await BenchSchool.make(), BenchDesk()
     try:
         return await interleaved(await _works(school, desk), rounds, lambda: school.timestamps.cpu_s)
@@ -40,7 +40,7 @@ async def measured(rounds: int) -> Ledger:
 
 
 def figures(ledger: Ledger) -> dict[str, float]:
-    """Milliseconds; the timestamp service's own time stands apart."""
+    """Return milliseconds. The timestamp service's own time is separate."""
     works = [work for work in dict.fromkeys(row["work"] for row in ledger) if work != "timestamp"]
     apart = {"part_ms_timestamps": TIMESTAMPS * typical(ledger, "timestamp") * 1000}
     images = typical(ledger, "page_images", own=True) / typical(ledger, "page_images_before", own=True)
@@ -49,7 +49,7 @@ def figures(ledger: Ledger) -> dict[str, float]:
 
 
 async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
-    """Each piece on the file that it meets in a contract's life."""
+    """Return each piece, applied to the file that it gets in a contract's life."""
     key = SoftKey.generate(GUARDIAN)
     chain = (await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")).chain
     laid_out = desk.lay_out()

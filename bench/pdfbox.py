@@ -1,4 +1,4 @@
-"""PDFBox with Bouncy Castle, warm: one JVM signs again and again and says what CPU time it used."""
+"""Measure PDFBox with Bouncy Castle, warm: one JVM signs again and again and reports its CPU time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.warm_signer import WarmSigner, warm_signer
 JARS = Path("/usr/share/java")
 NAMES = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")
 PROGRAM = Path(__file__).with_name("SignWithPdfBox.java")
-# Measurements, of 20 signatures each, before the first that counts: the JVM compiles what it uses often.
+# Unmeasured rounds of 20 signatures each at the beginning, because the JVM compiles what is used often.
 WARM_UP = 20
 
 
 def missing() -> str:
-    """Return why PDFBox cannot be measured here; empty where it can."""
+    """Return why PDFBox cannot be measured here; empty if it can."""
     if shutil.which("java") is None or shutil.which("javac") is None:
         return "java or javac is not installed (default-jdk-headless)"
     absent = [name for name in NAMES if not (JARS / f"{name}.jar").exists()]

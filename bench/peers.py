@@ -1,6 +1,7 @@
-"""Other programs that sign PDFs: pyHanko's command line, endesive and @signpdf, with an RSA key, which all take.
+"""Measure other programs that sign PDFs: pyHanko's command line, endesive and @signpdf, with an RSA key, which all
+accept.
 
-They are installed into a folder that is thrown away; where that does not work, the bench says so and leaves them out.
+They are installed into a temporary folder. If that fails, the bench says so and leaves them out.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def run(rounds: int) -> Result:
 
 @dataclass(frozen=True)
 class PeersFolder:
-    """Where the peers are installed, with the contract that they sign and the identity that they sign with."""
+    """The folder in which the peers are installed, with the contract that they sign and the identity that they use."""
 
     folder: Path
 
@@ -59,7 +60,7 @@ class PeersFolder:
         return str(self.folder / "identity.p12")
 
     def put(self, school: BenchSchool, issued: bytes) -> None:
-        """Write what they need."""
+        """Write the files that the peers need."""
         key = school.rsa_private_key
         builder = PrivateFormat.PKCS12.encryption_builder().key_cert_algorithm(
             pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC  # what node-forge reads
@@ -73,19 +74,19 @@ class PeersFolder:
             (self.folder / f"certificate-{number}.der").write_bytes(certificate)
 
     def install_python_peers(self) -> str:
-        """Return the interpreter that has them. Raises what subprocess does."""
+        """Return the interpreter that has the peers. Raises what subprocess raises."""
         _run([sys.executable, "-m", "venv", str(self.folder / "venv")])
         python = str(self.folder / "venv" / "bin" / "python")
         _run([python, "-m", "pip", "install", "-q", "-r", str(PROGRAMS / "requirements.txt")])
         return python
 
     def install_node_peers(self) -> None:
-        """Put them below `node_modules`. Raises what subprocess does."""
+        """Install the peers below `node_modules`. Raises what subprocess raises."""
         (self.folder / "package.json").write_bytes((PROGRAMS / "package.json").read_bytes())
         _run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(self.folder)])
 
     async def sign_by_command(self, python: str) -> UsedElsewhere:
-        """One run of pyHanko's command line: its start is in it, as whoever uses it pays for it."""
+        """Run pyHanko's command line once. Its start is included, since every user of the command pays for it."""
         with (self.folder / "nothing").open("wb") as nothing:
             command = [python, "-m", "pyhanko", "sign", "addsig", "--field", SEAL, "--use-pades", "--existing-only"]
             command += ["pemder", "--no-pass", "--key", "key.der", "--cert", "certificate-0.der"]
@@ -99,7 +100,7 @@ class PeersFolder:
 
 
 def _certificate_of(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    """Return a certificate signed by the key itself: node-forge reads none that an EC key signed."""
+    """Return a certificate signed by the key itself, because node-forge reads no certificate that an EC key signed."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Seal")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     now = datetime.now(UTC)

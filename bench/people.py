@@ -18,7 +18,7 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
-# Seconds between two looks at the phone or the contract. The hub spends time on each look, so there are few.
+# Seconds between two looks at the phone or the contract. There are few, because the hub spends time on each.
 FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
 PATIENCE = 180.0
 AT_ONCE = 8
@@ -88,7 +88,7 @@ class People:
         return story
 
     async def whole_contracts(self, numbers: Sequence[int]) -> list[Story]:
-        """Take contracts to their end, AT_ONCE at a time; whoever is done begins with the next one."""
+        """Take contracts to their end, AT_ONCE at a time. When one is done, the next one begins."""
         waiting, stories = iter(numbers), list[Story]()
 
         async def one_after_another() -> None:
@@ -187,8 +187,8 @@ def phone_of(number: int) -> str:
 
 
 def person_number(born_from: date, number: int) -> str:
-    """Return a well-formed identity number (GB 11643) of nobody: a birthday from `born_from` on, a serial, the check
-    digit."""
+    """Return a well-formed identity number (GB 11643) that belongs to nobody: a birthday from `born_from` on, a serial,
+    the check digit."""
     day, serial = divmod(number, 1000)
     digits = f"340104{born_from + timedelta(days=day):%Y%m%d}{serial:03}"
     weighed = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))

@@ -1,4 +1,4 @@
-"""The people in `qianda bench faults`, and what becomes of the contract of each."""
+"""Create the people for `qianda bench faults`, and decide what happens to the contract of each."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Population:
 
     @property
     def ending(self) -> list[str]:
-        """The numbers of all whose contracts end during the run."""
+        """Return the numbers of all whose contracts end during the run."""
         return self.signing + [each.phone for each in (*self.declining, *self.expiring)]
 
     @property
     def reached(self) -> list[str]:
-        """The numbers of all who should get an invitation."""
+        """Return the numbers of all who should get an invitation."""
         return self.ending + [each.phone for each in self.invited]
 
     async def fall_due(self, crowd: Crowd, begin: datetime, length: timedelta) -> dict[str, datetime]:

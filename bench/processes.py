@@ -1,7 +1,7 @@
-"""What each process holds in memory, and how long a start takes.
+"""Measure how much memory each process uses, and how long a start takes.
 
-Memory is the proportional set size: a page that several processes share counts in parts, so that sums mean something.
-The resident size of a supervisor, shared pages included, is beside it. Linux only (/proc).
+Memory is the proportional set size: a page that several processes share is divided among them, so that sums make sense.
+For a supervisor, the resident size with shared pages is also given. Linux only (/proc).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def _starts(rounds: int) -> Sequence[tuple[str, float]]:
 
 
 def _memory(hub: DemoHub, when: str) -> list[dict[str, Any]]:
-    """One row for each part of the hub."""
+    """Return one row for each part of the hub."""
     used: defaultdict[str, float] = defaultdict(float)
     for process, part in hub.parts():
         used[part] += kept_mb(process, "Pss")

@@ -1,4 +1,4 @@
-"""Providers as programs of their own, and what their ledgers say. The ledgers judge us: nothing of ours can change
+"""Run providers as separate programs, and evaluate their ledgers. The ledgers judge us, and no code of ours can change
 them."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class LedgerVerdict:
-    """What a ledger says of expected messages.
+    """What a ledger says about expected messages.
 
     `duplicates`: how many messages repeated an earlier one. `most`: the largest number of repeats of one message.
     `lost`: how many people got no message.
@@ -91,8 +91,7 @@ def _twilio(address: str) -> Mapping[str, Any]:
 
 
 def _kannel(address: str) -> Mapping[str, Any]:
-    """Return the options of a gateway without receipts: nobody ever learns what became of a message whose reply was
-    lost."""
+    """Return the options of a gateway without receipts: the fate of a message whose reply was lost stays unknown."""
     return {
         "url": f"{address}/cgi-bin/sendsms",
         "username": KANNEL_USER,

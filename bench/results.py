@@ -1,4 +1,4 @@
-"""What a bench prints and keeps: figures as JSON, and the raw ledger from which they can be computed again."""
+"""The output of a bench: figures as JSON, and the raw ledger from which they can be computed again."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def machine() -> dict[str, Any]:
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the middle value; of an even number of values, the upper of the middle two."""
+    """Return the middle value; for an even number of values, the upper of the two middle ones."""
     return sorted(values)[len(values) // 2]
 
 

@@ -1,6 +1,6 @@
 """`qianda bench import`: a roster of 50,000 rows by the command `qianda import`, again, and after a kill in the middle.
 
-Every command is a process of its own, from its start to its end, over an embedded PostgreSQL with fsync.
+Every command is a separate process, from its start to its end, over an embedded PostgreSQL with fsync.
 """
 
 from __future__ import annotations

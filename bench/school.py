@@ -1,4 +1,4 @@
-"""A school for benches: authority, timestamps, seal, and a contract as the hub lays it out and a guardian signs it."""
+"""A school for benches: authority, timestamps, seal, and a contract that is laid out as in the hub and signed."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def utc_now() -> datetime:
 
 
 ENGINE = OwnEngine(utc_now)
-# Reads each file anew: ENGINE knows the plans of those that it has just written.
+# Reads each file anew, whereas ENGINE keeps the plans of the files that it has just written.
 FORGETFUL = OwnEngine(utc_now, plans_kept=0)
 
 
 class MeteredTimestamps:
-    """The built-in service in this process; `cpu_s` counts its own CPU time: in real life another machine spends it."""
+    """The built-in service in this process. `cpu_s`: its own CPU time, which in reality another machine spends."""
 
     def __init__(self, service: BuiltinTimestamps) -> None:
         self.certificates = service.certificates
@@ -73,7 +73,7 @@ class MeteredTimestamps:
 
 @dataclass(frozen=True)
 class RsaSoftKey:
-    """A key of an organisation that brought an RSA certificate; ours are on P-256."""
+    """A key of an organisation that uses an RSA certificate. Our own keys are on P-256."""
 
     private_key: rsa.RSAPrivateKey
     label = "seal"
@@ -87,7 +87,7 @@ class RsaSoftKey:
         return self.private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
     async def check(self) -> None:
-        """It is in memory."""
+        """Do nothing: the key is in memory."""
 
 
 def private_der(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
@@ -97,7 +97,7 @@ def private_der(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 
 @dataclass(frozen=True)
 class BenchSchool:
-    """All keys in memory; `seal_private_key` for peers who want the key itself."""
+    """The school, with all keys in memory. `seal_private_key`: for peers that need the key itself."""
 
     authority: BuiltinAuthority
     timestamps: MeteredTimestamps
@@ -127,12 +127,12 @@ class BenchSchool:
 
     @property
     def certificates(self) -> list[bytes]:
-        """What goes into a file beside the signer's own chain."""
+        """Return the certificates that a file contains besides the signer's own chain."""
         return [self.authority.root, self.timestamps.certificates[0]]
 
 
 class BenchDesk:
-    """Lays contracts out as the hub does. Close it: template text is written in a child process."""
+    """A desk that lays contracts out as the hub does. Close it, because a child process fills in the template text."""
 
     def __init__(self) -> None:
         self._writer = ClauseWriter()
@@ -155,7 +155,7 @@ def with_fields(laid_out: LaidOut) -> bytes:
 
 
 def issued_contract() -> bytes:
-    """A contract with its empty fields, as it is when the guardian opens it."""
+    """Return a contract with its empty fields, as it is when the guardian opens it."""
     desk = BenchDesk()
     try:
         return with_fields(desk.lay_out())
@@ -164,7 +164,7 @@ def issued_contract() -> bytes:
 
 
 def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared:
-    """With the finger drawing."""
+    """Return the file prepared for the guardian's signature, with a finger drawing."""
     stamp = signature_stamp(SignerStamp(GUARDIAN_NAME, STROKES, "2026-12-01 10:30 +0800", "zh"), SIGNATURE_SIZE)
     return ENGINE.prepare(document, NewSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
 
@@ -172,13 +172,13 @@ def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared
 async def embedded(
     prepared: Prepared, key: SigningKey, chain: tuple[bytes, ...], timestamps: MeteredTimestamps, signature: bytes
 ) -> bytes:
-    """A holder's raw signature is checked, timestamped and written into the file."""
+    """Check a holder's raw signature, timestamp it and write it into the file."""
     der = verified_der(key.spki, prepared.to_be_signed, signature)
     return await embed(prepared, chain, der, timestamps)
 
 
 async def raw_signature(key: SigningKey, message: bytes) -> bytes:
-    """r‖s in 64 bytes, as a phone sends it."""
+    """Return r‖s in 64 bytes, as a phone sends it."""
     r, s = decode_dss_signature(await key.sign(message))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 

@@ -1,4 +1,4 @@
-"""The school's seal: the product's own steps against pyHanko as documented, and against the raw hash and signature."""
+"""Measure the school's seal: the product's own steps, pyHanko as documented, and the raw hash and signature."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(rounds: int) -> Result:
 
 @dataclass(frozen=True)
 class ProductSeal:
-    """What `hub.lifecycle.sealing.finalise` does with a signed contract, without the database and the files between."""
+    """The steps of `hub.lifecycle.sealing.finalise` for a signed contract, without the database and stored files."""
 
     school: BenchSchool
     key: SigningKey
@@ -75,14 +75,14 @@ class ProductSeal:
         return ENGINE.prepare(document, signature, self.chain)
 
     async def plain(self, document: bytes, plan: Plan | None = None) -> bytes:
-        """B-B, where nothing shows: behind a file whose plan is known, or is read. In the thread that asks, as the raw
-        limit is measured."""
+        """Write a B-B seal that shows nothing behind a file whose plan is known, or is read. It runs in the calling
+        thread, since the raw limit is measured in the same way."""
         prepared = self._prepared_plainly(document, plan)
         signature = await self.key.sign(prepared.to_be_signed)
         return filled(prepared.file, prepared.gap, assembled(prepared.to_be_signed, signature, self.chain, None))
 
     async def timestamped(self, document: bytes) -> bytes:
-        """B-T, the file read each time."""
+        """Write a B-T seal. The file is read each time."""
         prepared = self._prepared_plainly(document, None)
         signature = await self.key.sign(prepared.to_be_signed)
         return await embed(prepared, self.chain, signature, self.school.timestamps)
@@ -95,7 +95,8 @@ class ProductSeal:
 
 
 async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
-    """The contract as the seal finds it: signed by the guardian, with the validation data of that signature."""
+    """Return the contract as it is before the seal: signed by the guardian, with the validation data of that
+    signature."""
     key = SoftKey.generate(GUARDIAN)
     certificate = await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")
     prepared = prepared_for_guardian(issued, certificate.chain)
@@ -107,7 +108,7 @@ async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
 
 @contextlib.asynccontextmanager
 async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[ProductSeal]:
-    """The seal as the product has it: its key on a PKCS#11 token (SoftHSM)."""
+    """Yield the seal as in the product: its key is on a PKCS#11 token (SoftHSM)."""
     create_token(folder, "bench", "1234")
     token = Pkcs11Token(module_path(), "bench", "1234")
     try:
@@ -119,10 +120,10 @@ async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[Produc
 
 
 async def _school_of_fast_runs(issued: bytes, stamp: Path, limit: Limit) -> tuple[BenchSchool, StockSeal]:
-    """Make a school whose certificates pyHanko handles in its fast mode: with those of every other one it is slow
-    nearly always.
+    """Make a school whose certificates pyHanko handles in its fast mode. With every second set of certificates it is
+    nearly always slow.
 
-    Raises RuntimeError where none of 30 is found.
+    Raises RuntimeError if 30 schools are all slow.
     """
     for _ in range(30):
         school = await BenchSchool.make()
@@ -160,7 +161,7 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
 
 
 def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Path) -> dict[str, Work]:
-    """Signatures of which nothing shows, in the issued contract."""
+    """Return the signatures that show nothing, in the issued contract."""
     plan = read_plan(issued)
     ours = ProductSeal(school, school.seal_key, school.seal.chain)
     by_rsa = ProductSeal(school, RsaSoftKey(school.rsa_private_key), school.rsa_seal.chain)
@@ -178,12 +179,12 @@ def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Pa
 
 
 async def _raw(key: ec.EllipticCurvePrivateKey, document: bytes) -> bytes:
-    """The limit: SHA-256 over the same bytes, and one signature."""
+    """Compute the limit: SHA-256 over the same bytes, and one signature."""
     return key.sign(document, ec.ECDSA(hashes.SHA256()))
 
 
 async def _check(school: BenchSchool, finished: list[object]) -> None:
-    """Nobody is measured whose file is not a finished contract that holds."""
+    """Raise if a measured file is not a finished, valid contract."""
     spec = offline_spec(school)
     for file in finished:
         assert isinstance(file, bytes)

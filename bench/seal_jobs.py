@@ -1,7 +1,7 @@
-"""Files of another system sealed by a worker, as in production: plain and lasting, and a worker killed in the middle.
+"""Measure a worker that seals files of another system, as in production: plain and long-term, and killed in between.
 
-The files lie in a folder that is configured as an object store, and so do the results. Each is a contract as Typst lays
-it out, without a form.
+The files are in a folder that is configured as an object store, and so are the results. Each is a contract as Typst
+lays it out, without a form.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hub.wiring import Hub, build
 # Files of each job.
 ROUNDS = 2_000
 CLIENT = "bench"
-# As long as a job waits at most for the next file, in seconds.
+# How many seconds a job may take at most until the next file is done.
 STALLED = 180.0
 LOOK_EVERY = 0.5
 _LINES = """
@@ -111,7 +111,7 @@ class _JobBench:
     configured: dict[str, Any]
 
     async def measure(self, work: str, level: SealLevel, *, kills: int) -> dict[str, Any]:
-        """Run one job to its end by one worker. `kills`: how often it is killed with SIGKILL on the way."""
+        """Run one job to its end with one worker. `kills`: how often the worker is killed with SIGKILL in between."""
         cpu, memory = 0.0, list[float]()
         async with self.server.running("work", **self.configured) as usage:
             job, started, before = await self._begin(work, level), time.perf_counter(), usage()
@@ -147,7 +147,7 @@ class _JobBench:
             return (await begin_seal_job(self.hub.services, tx, client, terms, None)).id
 
     async def _states(self, job: UUID) -> AsyncIterator[SealJob]:
-        """Yield the state of a job until it has ended. Raises RuntimeError if it stands still."""
+        """Yield the state of a job until it has ended. Raises RuntimeError if it makes no progress."""
         seen, since = -1, time.monotonic()
         while True:
             state = await _state(self.hub.database, job)

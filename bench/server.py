@@ -1,5 +1,5 @@
-"""The product as in production, in a fresh data folder: `qianda migrate`, `init`, `serve` and `work` as processes of
-their own over an embedded PostgreSQL with fsync, with configured channels."""
+"""Run the product as in production, in a new data folder: `qianda migrate`, `init`, `serve` and `work` as separate
+processes over an embedded PostgreSQL with fsync, with configured channels."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def made_server() -> AsyncIterator[Server]:
                 subprocess.run, [*QIANDA, command], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )
         database = await asyncpg.connect(postgres.dsn("owner"))
-        await database.execute("DELETE FROM sealing_key")  # sleepers are copies: their sealed values are of another row
+        await database.execute("DELETE FROM sealing_key")  # sleepers' encrypted values are of another row
         try:
             yield Server(folder, port, postgres, database)
         finally:

@@ -1,4 +1,4 @@
-"""All attacks on a web server at once, as a program of its own that writes down their outcome.
+"""Make all attacks on a web server at once, as a separate program that records their outcome.
 
 python -m bench.siege ORIGIN GENUINE.pdf --ledger LEDGER      # until it is told to end
 """

@@ -1,4 +1,4 @@
-"""Where a bench that runs the product collects its figures, and functions that keep time."""
+"""Collect the figures of a bench that runs the product; functions for timing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pace(moments: Sequence[datetime]) -> float:
 
 
 async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: float) -> list[float]:
-    """Begin each act at its moment, whatever became of those before. Return the seconds from each moment to the act's
+    """Begin each act at its moment, regardless of the acts before it. Return the seconds from each moment to the act's
     end."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + 0.1

@@ -1,7 +1,7 @@
 """Count the transactions and statements of a contract: the database logs each of them for a while.
 
-Polling is subtracted: the queries of idle workers, and those of the simulated people who look whether something has
-come.
+Polling is subtracted: the queries of idle workers, and those of the simulated people who check whether something has
+arrived.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class StatementLog:
             self._server.stop()
 
     async def _reload(self) -> None:
-        """Have the server read its settings again; its log says when it has."""
+        """Have the server read its settings again. Its log says when it has."""
         known = self._reloads()
         os.kill(self._server.server_pid(), signal.SIGHUP)
         while self._reloads() == known:

@@ -1,4 +1,4 @@
-"""pyHanko the way its manual documents it: `PdfSigner` with a `SimpleSigner`, a key in memory, nothing prepared ahead.
+"""Use pyHanko as its manual documents it: `PdfSigner` with a `SimpleSigner`, a key in memory, nothing prepared ahead.
 
 Sources: pyHanko's manual, "Signing functionality" (`PdfSignatureMetadata`, "Long-term signatures": validation info
 embedded, `use_pades_lta`, a validation context and a timestamper) and "Styling" (`StaticStampStyle.from_pdf_file`).
@@ -35,7 +35,7 @@ class ServiceStamper(TimeStamper):
 
 
 class StockSeal:
-    """Certificate, key and stamp are loaded once, as a server would do it."""
+    """The peer's seal. Certificate, key and stamp are loaded once, as a server would do it."""
 
     def __init__(self, school: BenchSchool, stamp: Path, *, rsa: bool = False) -> None:
         private_key, issued = (
@@ -53,19 +53,19 @@ class StockSeal:
         self._root, self._crl = chain[-1], crl.CertificateList.load(school.crl)
 
     async def basic(self, document: bytes) -> bytes:
-        """B-B: nothing shows, no timestamp."""
+        """Make a B-B seal: nothing is shown, no timestamp."""
         return await self._signed(document, signers.PdfSigner(self._metadata(), self._signer))
 
     async def timestamped(self, document: bytes) -> bytes:
-        """B-T."""
+        """Make a B-T seal."""
         signer = signers.PdfSigner(self._metadata(), self._signer, timestamper=self._timestamper)
         return await self._signed(document, signer)
 
     async def long_term(self, document: bytes) -> bytes:
-        """Visible, timestamped, validation info embedded, document timestamp: B-LTA.
+        """Make a B-LTA seal: visible, timestamped, with validation info and a document timestamp.
 
-        The validation context is made for each seal: it belongs to one moment. The validation data stand in the
-        revision of the document timestamp, as the product has them: then the two files have the same parts.
+        The validation context is made for each seal, because it is valid for one moment. The validation data are in the
+        revision of the document timestamp, as in the product, so that the two files have the same parts.
         """
         context = ValidationContext(
             trust_roots=[self._root], crls=[self._crl], allow_fetching=False, revocation_mode="hard-fail"

@@ -1,4 +1,4 @@
-"""Measures CPU time of pieces of work in turn: what disturbs the machine for a while then disturbs all of them."""
+"""Measure the CPU time of pieces of work in turn, so that a disturbance of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Ledger = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class UsedElsewhere:
-    """What a work returns that was done by another process: the CPU seconds that it used there."""
+    """The result of work that another process did: the CPU seconds that it used there."""
 
     cpu_s: float
 
 
 class TooSlow(BaseException):
-    """A run used up its CPU time. No library may catch it."""
+    """A run used up its CPU time. No library may catch this."""
 
 
 @dataclass
 class Limit:
     """Runs of `works` that take more than `cpu_s` are ended, counted in `ended` and tried again, `tries` times in all.
 
-    asn1crypto encodes a signature with a nested timestamp in 0.1 s or, now and then, in 12 to 30: a peer is measured in
-    its fast mode.
+    asn1crypto encodes a signature with a nested timestamp in 0.1 s or, now and then, in 12 to 30 s. A peer is measured
+    in its fast mode.
     """
 
     works: frozenset[str] = frozenset()
@@ -41,7 +41,7 @@ class Limit:
     ended: int = field(default=0, init=False)
 
     async def run(self, name: str, work: Work) -> bool:
-        """Tell whether one of the tries came to its end."""
+        """Return whether one of the tries was completed."""
         if name not in self.works:
             await work()
             return True
@@ -51,7 +51,7 @@ class Limit:
         return False
 
     async def run_once(self, work: Work) -> bool:
-        """Tell whether the work came to its end."""
+        """Return whether the work was completed."""
         try:
             with _cpu_limit(self.cpu_s):
                 await work()
@@ -81,10 +81,10 @@ async def interleaved(
     outside: Callable[[], float] = lambda: 0.0,
     limit: Limit | None = None,
 ) -> Ledger:
-    """`rounds` times each, in turn, after one unmeasured time each; one row per execution that came to its end.
+    """Run each work `rounds` times, in turn, after one unmeasured time each. Return one row for each completed run.
 
-    `cpu_s` is the CPU time of the whole process, all threads. `outside_s` is the part of it by which the counter
-    `outside` rose: what in real life is done on somebody else's machine.
+    `cpu_s`: the CPU time of the whole process, all threads. `outside_s`: the part of it by which the counter `outside`
+    rose, which in reality somebody else's machine spends.
     """
     limit = limit or Limit()
     for name, work in works.items():
@@ -92,7 +92,7 @@ async def interleaved(
     ledger: Ledger = []
     for number in range(rounds):
         for name, work in works.items():
-            gc.collect()  # nobody pays for what another one left behind
+            gc.collect()  # no work pays for the garbage of another one
             row = await _measured(name, work, outside, limit)
             if row is not None:
                 ledger.append({"work": name, "round": number, **row})
@@ -100,7 +100,7 @@ async def interleaved(
 
 
 async def _measured(name: str, work: Work, outside: Callable[[], float], limit: Limit) -> dict[str, float] | None:
-    """Only the try that came to its end is measured."""
+    """Return the measurement of the try that was completed; None if none was."""
     found: list[dict[str, float]] = []
 
     async def once() -> None:
@@ -114,6 +114,6 @@ async def _measured(name: str, work: Work, outside: Callable[[], float], limit: 
 
 
 def typical(ledger: Ledger, work: str, *, own: bool = False) -> float:
-    """Median CPU seconds of one execution; `own` leaves out what was done for somebody else."""
+    """Return the median CPU seconds of one run. `own`: without the time that somebody else would spend."""
     rows = [row for row in ledger if row["work"] == work]
     return median([row["cpu_s"] - (row["outside_s"] if own else 0.0) for row in rows])

@@ -1,6 +1,7 @@
-"""Checking a finished contract: the full report of `qianda verify`, and pyHanko's long-term validation alone.
+"""Measure the check of a finished contract: the full report of `qianda verify`, and only pyHanko's long-term
+validation.
 
-A package around that file is made and checked as well, and a tree is built over the records of a large day.
+Also, a package around that file is made and checked, and a tree is built over the records of a busy day.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from qianda.verify.expectation import Expectation
 from qianda.verify.structure import check_finished
 
 ROUNDS = 15
-# Records of the tree in a run with fewer rounds.
+# Records in the tree of a run with fewer rounds.
 FEW_LEAVES = 20_000
 FIELDS = [GUARDIAN, SEAL]
 
@@ -52,7 +53,7 @@ async def _measured(rounds: int) -> Ledger:
     async def full_report() -> None:
         report = await asyncio.to_thread(
             verify_bytes, final, trust, Expectation(tuple(FIELDS))
-        )  # it runs an event loop of its own
+        )  # it runs its own event loop
         assert not report.failed
 
     async def own_check() -> None:

@@ -1,4 +1,4 @@
-"""A peer that stays warm: one process signs again and again and says what CPU time it used."""
+"""Measure a peer that stays warm: one process signs again and again and reports its CPU time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bench.trials import UsedElsewhere
 
 
 class WarmSigner:
-    """Talks to a program that answers each line of its input with CPU seconds, those of one signature."""
+    """A program that answers each line of its input with the CPU seconds for one signature."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     async def sign(self) -> UsedElsewhere:
-        """Sign, and return what one signature cost."""
+        """Sign, and return the cost of one signature."""
         return self.write("")
 
     def write(self, path: str) -> UsedElsewhere:
-        """Do the same, and write the signed file, for a judge. Raises RuntimeError where the program has ended."""
+        """Do the same, and write the signed file to be checked. Raises RuntimeError if the program has ended."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
@@ -35,7 +35,7 @@ class WarmSigner:
 def warm_signer(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, warm_up: int = 2
 ) -> Iterator[WarmSigner]:
-    """Start a program in `folder`, and have it sign `warm_up` times before anything counts."""
+    """Start a program in `folder`, and have it sign `warm_up` times before the measurements."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True

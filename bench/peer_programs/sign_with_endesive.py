@@ -1,7 +1,7 @@
-"""Signs one PDF with endesive as often as it is told: for each line of its input, TIMES times.
+"""Sign one PDF with endesive: for each line of the input, TIMES times.
 
-Arguments: the PDF, and key and certificate as PKCS #12. Answers with the CPU seconds that one signature used; for a
-line that names a file, it writes the signed PDF there.
+Arguments: the PDF, and key and certificate as PKCS #12. It answers with the CPU seconds for one signature. For a line
+that names a file, it writes the signed PDF there.
 """
 
 import sys
@@ -15,7 +15,8 @@ TIMES = 5
 
 
 class _NotUsed(types.ModuleType):
-    """Stands for what only endesive's verifier needs: oscrypto does not know today's versions of OpenSSL."""
+    """A stand-in for a module that only endesive's verifier needs, since oscrypto does not support present OpenSSL
+    versions."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):

@@ -1,6 +1,6 @@
 """Outside services whose ledgers judge the hub: authority, timestamp service and seal service.
 
-They are programs of their own that speak the real protocols.
+They are separate programs that speak the real protocols.
 """
 
 # The seal service's credential id and access token.

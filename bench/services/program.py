@@ -1,5 +1,5 @@
-"""A service as a program of its own. Its ledger is on disk before the answer leaves, and outlives every process of the
-hub."""
+"""Run a service as a separate program. Its ledger is on the disk before the answer is sent, and outlives every process
+of the hub."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class SealServiceKey:
 
 
 class SealService:
-    """The signing service. Each signature is authorised separately, for its hash alone, and is in the ledger before it
+    """The signing service. Each signature is authorised separately, only for its hash, and is in the ledger before it
     is sent."""
 
     losing = frozenset({"/csc/v2/signatures/signHash"})
