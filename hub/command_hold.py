@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,17 +24,19 @@ def place(
     number: Number,
     reason: Reason,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) on which the hold ends automatically.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day of the hold, at the contract's campus.")
     ] = None,
 ) -> None:
     """Hold a contract. Neither the contract nor a person in it is erased until the hold ends."""
     from hub.lifecycle.evidence.hold import place_hold
+    from hub.model.school.entered_day import end_of_day
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
             contract = await tx.contracts.by_number(number)
-        ends = until.replace(tzinfo=UTC) if until else None
-        return (await place_hold(hub.services, EVERYTHING, contract.id, (reason, ends), ACTOR)).sentence
+            zone = (await tx.school.campus(contract.campus)).zone
+        why = reason, end_of_day(until and until.date(), zone)
+        return (await place_hold(hub.services, EVERYTHING, contract.id, why, ACTOR)).describe(zone)
 
     with said_plainly():
         say(f"{number}: {with_hub(act)}")
@@ -62,7 +64,9 @@ def list_() -> None:
     async def act(hub: Hub) -> list[str]:
         async with hub.database.transaction(EVERYTHING) as tx:
             holds = await tx.holds.list_active(tx.now)
-            return [f"{(await tx.contracts.get(each.contract)).number}: {each.sentence}" for each in holds]
+            zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
+            numbers = [(await tx.contracts.get(each.contract)).number for each in holds]
+        return [f"{n}: {hold.describe(zones[hold.campus])}" for n, hold in zip(numbers, holds, strict=True)]
 
     with said_plainly():
         held = with_hub(act)

@@ -22,6 +22,7 @@ from hub.settings import Settings
 from hub.store.server.installation import kind_of
 
 if TYPE_CHECKING:
+    from hub.model.school.course import Campus
     from hub.store.transaction import Database
     from hub.wiring import Hub
 
@@ -70,6 +71,17 @@ async def _run(settings: Settings, dsns: Dsns, act: Callable[[Hub], Coroutine[An
         return await act(hub)
     finally:
         await hub.close()
+
+
+async def get_headquarters(hub: Hub) -> Campus:
+    """Return the campus at the top. Raises BadInput if there is no school yet."""
+    from hub.model.staff.accounts import EVERYTHING
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.school.headquarters()
+    if found is None:
+        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
+    return found
 
 
 async def check_current(dsn: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.command_hub import said_plainly, say, with_hub
+from hub.command_hub import get_headquarters, said_plainly, say, with_hub
 
 if TYPE_CHECKING:
     from hub.model.staff.accounts import ApiKeyEntry
@@ -29,16 +29,18 @@ def add_key_command(
     ] = None,
     expires: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) from which it is no longer valid. [default: none]"),
+        typer.Option(formats=["%Y-%m-%d"], help="The last day on which it is valid, at headquarters. [default: none]"),
     ] = None,
 ) -> None:
     """Add an API key and print it. It is shown only once."""
     from hub.lifecycle.staff.api_keys import add_key
+    from hub.model.school.entered_day import end_of_day
     from hub.model.staff.key_scopes import KeyTerms, parse_scopes
 
     async def act(hub: Hub) -> tuple[str, str]:
-        where = campus or await _headquarters(hub)
-        terms = KeyTerms(parse_scopes(scope or ()), expires.replace(tzinfo=UTC) if expires else None)
+        top = await get_headquarters(hub)
+        where = campus or top.id
+        terms = KeyTerms(parse_scopes(scope or ()), end_of_day(expires and expires.date(), top.zone))
         return where, await add_key(hub.services, name, where, ACTOR, terms)
 
     with said_plainly():
@@ -78,17 +80,6 @@ def revoke_key_command(name: Name) -> None:
     with said_plainly():
         with_hub(lambda hub: revoke_key(hub.services, name, ACTOR))
         say(f"Revoked: {name}.")
-
-
-async def _headquarters(hub: Hub) -> str:
-    from hub.errors import BadInput
-    from hub.model.staff.accounts import EVERYTHING
-
-    async with hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.school.headquarters()
-    if found is None:
-        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
-    return found.id
 
 
 def _state(entry: ApiKeyEntry) -> str:

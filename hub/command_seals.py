@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from hub.command_hub import said_plainly, say, with_hub
+from hub.command_hub import get_headquarters, said_plainly, say, with_hub
 from hub.errors import BadInput
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def apply_command(
         asked = NewSealRequest(
             name=name,
             kind=kind,
-            campus=campus or await _headquarters(hub),
+            campus=campus or (await get_headquarters(hub)).id,
             registered_name=organisation or school.name,
             registered_code=code or school.credit_code,
             inscription=inscription,
@@ -206,7 +206,7 @@ def grant_command(
     contracts: Annotated[bool, typer.Option("--contracts", help="Contracts signed by all signers.")] = False,
     campus: Annotated[str, typer.Option(help="For this campus and all below it. [default: the seal's]")] = "",
     template: Annotated[list[str] | None, typer.Option(help="For these templates. [default: any]")] = None,
-    until: Annotated[datetime | None, typer.Option(formats=DAY, help="The last day (UTC). [default: no end]")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=DAY, help="The last day. [default: no end]")] = None,
     uses: Annotated[int | None, typer.Option(help="At most this many documents. [default: no limit]")] = None,
     end: Annotated[str, typer.Option(help="End the grant with this id, instead of a new one.")] = "",
 ) -> None:
@@ -216,6 +216,7 @@ def grant_command(
 
     async def act(hub: Hub) -> str:
         from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+        from hub.model.school.entered_day import end_of_day
 
         seal = await _find(hub, name)
         if end:
@@ -223,7 +224,7 @@ def grant_command(
             return f"The grant has ended: {end}."
         if len(chosen) != 1:
             raise BadInput("give one of --client, --role, --staff and --contracts", field="grantee")
-        expires = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
+        expires = end_of_day(until and until.date(), (await get_headquarters(hub)).zone)
         where = campus or seal.campus
         asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
         grant = await grant_seal(hub.services, _keeper(), seal.id, asked)
@@ -267,17 +268,18 @@ def archive_command(name: Name) -> None:
 def register_command(
     name: Name,
     file: Annotated[Path, typer.Option("--out", help="A .csv or .xlsx file to write.")],
-    since: Annotated[datetime | None, typer.Option(formats=DAY, help="First day (UTC). [default: 31 days ago]")] = None,
-    until: Annotated[datetime | None, typer.Option(formats=DAY, help="Last day (UTC). [default: today]")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=DAY, help="First day. [default: 31 days ago]")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=DAY, help="Last day. [default: today]")] = None,
 ) -> None:
     """Write the register of the seal's uses into a file."""
 
     async def act(hub: Hub) -> bytes:
         from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+        from hub.model.school.entered_day import start_of_day
 
-        now = hub.services.clock()
-        first = since.replace(tzinfo=UTC) if since else now - timedelta(days=31)
-        end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else now + timedelta(seconds=1)
+        now, zone = hub.services.clock(), (await get_headquarters(hub)).zone
+        first = start_of_day(since.date(), zone) if since else now - timedelta(days=31)
+        end = start_of_day(until.date() + timedelta(days=1), zone) if until else now + timedelta(seconds=1)
         form = RegisterForm.XLSX if file.suffix == ".xlsx" else RegisterForm.CSV
         return await export_register(hub.services, _keeper(), (await _find(hub, name)).id, Period(first, end), form)
 
@@ -320,14 +322,6 @@ async def _find(hub: Hub, name: str) -> Seal:
     from hub.lifecycle.sealing.manage_seals import find_seal
 
     return await find_seal(hub.services, _keeper().scope, name)
-
-
-async def _headquarters(hub: Hub) -> str:
-    async with hub.database.transaction(_keeper().scope) as tx:
-        campus = await tx.school.headquarters()
-    if campus is None:
-        raise BadInput("there is no school yet", field="campus")
-    return campus.id
 
 
 def _grant_id(text: str) -> UUID:

@@ -80,7 +80,7 @@ async def test_a_hold_after_the_end_is_given_out_as_an_addendum(running: Running
     [
         ({"reason": " "}, 422, "a reason is needed"),
         ({"until": "2020-01-01"}, 422, "has to end in the future"),
-        ({"until": "soon"}, 422, "has to be a day"),
+        ({"until": "soon"}, 422, "a date like 2026-12-31"),
         ({"number": "QD-none"}, 404, ""),
     ],
 )

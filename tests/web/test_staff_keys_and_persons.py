@@ -86,7 +86,7 @@ async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
         ([("name", "system"), ("campus", "hq"), ("scope", "everything")], "at least one scope"),
         ([("name", "system"), ("campus", "nowhere"), ("scope", "read")], "there is no campus nowhere"),
         ([("name", "system"), ("campus", "hq"), ("scope", "read"), ("expires", "2020-01-01")], "has passed"),
-        ([("name", "system"), ("campus", "hq"), ("scope", "read"), ("expires", "soon")], "has to be a day"),
+        ([("name", "system"), ("campus", "hq"), ("scope", "read"), ("expires", "soon")], "a date like 2026-12-31"),
     ],
 )
 async def test_a_key_that_makes_no_sense_is_refused(
@@ -154,8 +154,8 @@ async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(runn
         held = (await tx.holds.list_of([by_staff.id], tx.now))[by_staff.id]
         name = (await tx.accounts.staff_names([UUID(held.placed_by.removeprefix("staff:"))])).popitem()[1]
     for language, person, command in (
-        ("en", f", by {name}: court", "until somebody lifts it, by a command on the server:"),
-        ("zh", f"该合同已由 {name} 留存至 ", "该合同已由 服务器命令 留存"),
+        ("en", f"it is held until 2999-01-01, by {name}: court", "lifts it, by a command on the server:"),
+        ("zh", f"该合同已由 {name} 留存至 2999-01-01", "该合同已由 服务器命令 留存"),
     ):
         legal.language = language
         shown = (await legal.post("/staff/persons/erasure", ASKED)).words

@@ -50,4 +50,5 @@ async def lift_hold(services: Services, scope: Scope, contract_id: UUID, reason:
 async def refuse_if_held(tx: Transaction, contract: UUID) -> None:
     """Raise Refused if the contract, which the caller has locked, is held."""
     if hold := (await tx.holds.list_of([contract], tx.now)).get(contract):
-        raise Refused(f"nothing of this contract is erased: {hold.sentence}")
+        zone = (await tx.school.campus(hold.campus)).zone
+        raise Refused(f"nothing of this contract is erased: {hold.describe(zone)}")

@@ -173,7 +173,8 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
 async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
     contracts = await tx.persons.list_contracts(person)
     holds = await tx.holds.list_of((part.contract for part in contracts), tx.now)
-    contracts = [replace(part, hold=holds.get(part.contract)) for part in contracts]
+    zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
+    contracts = [replace(part, hold=holds.get(part.contract), zone=zones[part.campus]) for part in contracts]
     others = {"enrolments": await tx.persons.list_enrolments(person)}
     return PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
 

@@ -18,8 +18,9 @@ from hub.lifecycle.contract.template_in_force import list_templates_in_force, ne
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
-from hub.model.school.course import Enrolment, end_of_day
+from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
+from hub.model.school.entered_day import end_of_day
 from hub.model.school.issue_many import (
     MAX_AT_ONCE,
     IssueAct,
@@ -188,7 +189,7 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
     if read.contract is not None:
         await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
         return True
-    asked = new_contract(read, deadline=end_of_day(act.deadline, campus), send=act.send)
+    asked = new_contract(read, deadline=end_of_day(act.deadline, campus.zone), send=act.send)
     asked = replace(asked, approved=act.needs_approval)
     prepared = await prepare_contract(services, EVERYTHING, asked)
     async with services.database.transaction(EVERYTHING) as tx:

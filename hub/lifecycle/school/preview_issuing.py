@@ -12,7 +12,8 @@ from hub.lifecycle.contract.preview import ContractPreview, preview_contract
 from hub.lifecycle.school.import_roster import new_contract
 from hub.lifecycle.services import Services
 from hub.model.reminders.schedule import into_window
-from hub.model.school.course import Enrolment, end_of_day
+from hub.model.school.course import Enrolment
+from hub.model.school.entered_day import end_of_day
 from hub.model.school.issue_many import IssueAct
 from hub.model.staff.accounts import Scope
 from hub.router.policy import get_policy_at
@@ -45,7 +46,7 @@ async def forecast_issuing(
             for campus in campuses.values()
         }
         now = tx.planning_now
-    asked = new_contract(first, deadline=end_of_day(act.deadline, campuses[first.campus]), send=act.send)
+    asked = new_contract(first, deadline=end_of_day(act.deadline, campuses[first.campus].zone), send=act.send)
     seen = await preview_contract(services, scope, asked)
     messages = 0 if act.send == "none" else count_first_messages(enrolments)
     waits = {campus: at for campus, at in opened.items() if at > now} if act.send == "now" else {}

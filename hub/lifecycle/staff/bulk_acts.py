@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.school.course import end_of_day
+from hub.model.school.entered_day import end_of_day
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.bulk_act import (
     MAX_CONTRACTS,
@@ -177,7 +177,7 @@ async def _change_as_it_is(services: Services, act: BulkAct, contract_id: UUID, 
 
 
 async def _get_deadline(tx: Transaction, act: BulkAct, campus: str) -> datetime | None:
-    return end_of_day(act.deadline, await tx.school.campus(campus))
+    return end_of_day(act.deadline, (await tx.school.campus(campus)).zone)
 
 
 async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: BulkFailure) -> None:

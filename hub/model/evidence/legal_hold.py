@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,9 @@ class LegalHold:
     def is_active(self, now: datetime) -> bool:
         return self.lifted_at is None and (self.until is None or now < self.until)
 
-    @property
-    def sentence(self) -> str:
-        """Return the reason why the contract may not be erased, as a sentence."""
-        end = f"until {self.until:%Y-%m-%d}" if self.until else "until somebody lifts it"
+    def describe(self, zone: str) -> str:
+        """Return the reason why the contract may not be erased, as a sentence; its last day is that of this zone."""
+        end = f"until {self.until.astimezone(ZoneInfo(zone)):%Y-%m-%d}" if self.until else "until somebody lifts it"
         return f"it is held {end}, by {self.placed_by}: {self.reason}"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
@@ -98,7 +99,8 @@ class KnownPerson:
 
 @dataclass(frozen=True)
 class PersonInContract:
-    """What one contract contains about a person. `signer`, `signs_as`: empty for a student who does not sign."""
+    """What one contract contains about a person. `signer`, `signs_as`: empty for a student who does not sign; `zone`:
+    that of its campus."""
 
     contract: UUID
     number: str
@@ -116,18 +118,19 @@ class PersonInContract:
     on_file: Mapping[str, Any] = field(default_factory=dict)
     template: str = ""
     hold: LegalHold | None = None
+    zone: str = "UTC"
 
     def why_kept(self, retention: Retention, now: datetime) -> str:
         """Return why this may not be erased now, as a sentence; empty if it may be erased."""
         if self.hold is not None:
-            return self.hold.sentence
+            return self.hold.describe(self.zone)
         if not self.state.final:
             return f"it is in course ({self.state}): withdraw it first, or wait for its end"
         if self.state not in CONCLUDED:
             return ""
         ended = self.completed_at or self.ended_at or now
         if now < (until := ended + retention.of_template(self.template)):
-            return f"it was concluded, and is kept until {until:%Y-%m-%d} ([retention])"
+            return f"it was concluded, and is kept until {until.astimezone(ZoneInfo(self.zone)):%Y-%m-%d} ([retention])"
         return ""
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 # The most further documents in the set of one contract. A message or a visit can contain 20 contracts.
 MAX_COMPANIONS = 9
@@ -89,8 +88,3 @@ class Enrolment:
     roster_import: UUID | None = None
     changed_at: datetime | None = None
     changed_by: str | None = None
-
-
-def end_of_day(day: date | None, campus: Campus) -> datetime | None:
-    """Return the end of a day in the time zone of the campus; None, for the default deadline, if there is no day."""
-    return datetime.combine(day, time(23, 59), ZoneInfo(campus.zone)) if day else None

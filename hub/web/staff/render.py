@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -129,14 +128,3 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
 
 def _named(each: Campus | Course, lang: str) -> str:
     return each.name_en if lang == "en" else each.name
-
-
-def read_day(text: str, zone: str, field: str) -> datetime | None:
-    """Return the beginning of an entered day in this time zone; None if no day was entered. Raises BadInput."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise BadInput("has to be a day", field=field) from None
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -34,6 +33,7 @@ from hub.model.evidence.addendum import has_later_entries
 from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.messaging.message import render
+from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.signing.link import DoorKind
 from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
@@ -195,10 +195,11 @@ async def extend(visit: DeskVisit) -> web.StreamResponse:
     async def act() -> str:
         async with visit.services.database.transaction(visit.scope) as tx:
             found = await tx.contracts.get(contract_id(visit))
-            zone = ZoneInfo((await tx.school.campus(found.campus)).zone)
+            zone = (await tx.school.campus(found.campus)).zone
+        deadline = end_of_day(require_day(day, "deadline"), zone)
         if found.state is ContractState.EXPIRED and visit.may(Permission.ISSUE):
-            return await anew(found.id, _end_of(day, zone))
-        await move_deadline(visit.services, visit.scope, found.id, _end_of(day, zone), visit.actor)
+            return await anew(found.id, deadline)
+        await move_deadline(visit.services, visit.scope, found.id, deadline, visit.actor)
         return "extended"
 
     async def anew(expired: UUID, deadline: datetime) -> str:
@@ -206,13 +207,6 @@ async def extend(visit: DeskVisit) -> web.StreamResponse:
         raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
     return await _done(visit, act, "extend", {"deadline": printable(day)})
-
-
-def _end_of(day: str, zone: ZoneInfo) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field="deadline") from None
 
 
 async def change_phone(visit: DeskVisit) -> web.StreamResponse:

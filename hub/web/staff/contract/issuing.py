@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -19,7 +19,8 @@ from hub.lifecycle.contract.preview import ContractPreview, preview_contract
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Campus, end_of_day
+from hub.model.school.course import Campus
+from hub.model.school.entered_day import end_of_day, read_day
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.messaging.messages import price_of
@@ -128,7 +129,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
     campus_id, _, course = value("course").partition("/")
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(campus_id)
-    born = read_day(value("birth_date"))
+    born = read_day(value("birth_date"), "birth_date")
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)
     return NewContract(
@@ -172,14 +173,7 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
 
 def _deadline(day: str, campus: Campus) -> datetime | None:
     """Return the end of a day in the time zone of the campus; None (the default deadline) if nothing was entered."""
-    return end_of_day(read_day(day, "deadline"), campus)
-
-
-def read_day(text: str, field: str = "birth_date") -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field=field) from None
+    return end_of_day(read_day(day, "deadline"), campus.zone)
 
 
 def read_send(text: str) -> FirstSend:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
-from hub.web.staff.render import Entered, printable, read_day, show
+from hub.model.school.entered_day import end_of_day, read_day
+from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
 HERE = "/staff/holds"
@@ -25,7 +26,7 @@ async def list_holds(visit: DeskVisit) -> web.Response:
 async def place(visit: DeskVisit) -> web.StreamResponse:
     entered = await _entered(visit)
     try:
-        why = (entered["reason"], read_day(entered["until"], visit.zone, "until"))
+        why = (entered["reason"], end_of_day(read_day(entered["until"], "until"), visit.zone))
         async with visit.services.database.transaction(visit.scope) as tx:
             contract = await tx.contracts.by_number(entered["number"])
         await place_hold(visit.services, visit.scope, contract.id, why, visit.actor)

@@ -22,6 +22,7 @@ from hub.lifecycle.school.issue_enrolments import (
 from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
+from hub.model.school.entered_day import read_day
 from hub.model.school.issue_many import (
     MAX_AT_ONCE,
     FailedItem,
@@ -33,7 +34,7 @@ from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
 from hub.web.problems import known_problems
 from hub.web.staff import labels
-from hub.web.staff.contract.issuing import as_seen, read_day, read_send, slow_down_looks
+from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
 from hub.web.staff.enrolment_labels import NOT_ISSUED
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of

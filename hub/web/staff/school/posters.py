@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from hub.documents.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
 from hub.lifecycle.school.posters import revoke as take_down
+from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
 from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
@@ -190,23 +190,16 @@ async def _asked(
         raise BadInput("choose courses of one campus", field="courses")
     campus = campuses.pop()
     async with visit.services.database.transaction(visit.scope) as tx:
-        zone = ZoneInfo((await tx.school.campus(campus)).zone)
+        zone = (await tx.school.campus(campus)).zone
     return NewPoster(
         campus=campus,
         title=entered.get("title", ""),
         courses=[course for _, course in pairs],
         mode=entered.get("mode", ""),
-        expires_at=_end_of(entered.get("expires_at", ""), zone),
+        expires_at=end_of_day(require_day(entered.get("expires_at", ""), "expires_at"), zone),
         maximum=_whole(entered.get("maximum", "")),
         allowed=allowed,
     )
-
-
-def _end_of(day: str, zone: ZoneInfo) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field="expires_at") from None
 
 
 def _whole(text: str) -> int | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GranteeKind
 from hub.model.staff.roles import StaffRole
 from hub.web.staff import seal_labels
@@ -58,7 +57,7 @@ async def grant(visit: DeskVisit) -> web.StreamResponse:
             grantee=entered[kind] if kind in ("client", "role", "staff") else "",
             campus=entered["campus"],
             templates=chosen,
-            expires_at=_end_of(entered["expires_at"], ZoneInfo(visit.zone)),
+            expires_at=end_of_day(read_day(entered["expires_at"], "expires_at"), visit.zone),
             max_uses=_whole(entered["max_uses"]),
         )
         await grant_seal(visit.services, keeper_of(visit), seal_id(visit), asked)
@@ -76,15 +75,6 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
         raise NotFound from None
     await revoke_grant(visit.services, keeper_of(visit), seal_id(visit), which)
     raise back_to(seal_id(visit))
-
-
-def _end_of(day: str, zone: ZoneInfo) -> datetime | None:
-    if not day:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field="expires_at") from None
 
 
 def _whole(text: str) -> int | None:

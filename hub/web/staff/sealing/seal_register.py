@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.errors import BadInput
 from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.staff import seal_labels
 from hub.web.staff.render import show
 from hub.web.staff.school.actors import names_of
@@ -44,18 +44,11 @@ async def register(visit: DeskVisit) -> web.Response:
 
 async def export(visit: DeskVisit) -> web.Response:
     """Return the lines of a period of whole days, in the time zone of the account's campus. The export is recorded."""
-    query, zone = visit.request.query, ZoneInfo(visit.zone)
+    query = visit.request.query
     form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV
-    period = Period(_day("since", query, zone), _day("until", query, zone) + timedelta(days=1))
+    first, last = (require_day(query.get(name, ""), name) for name in ("since", "until"))
+    period = Period(start_of_day(first, visit.zone), start_of_day(last + timedelta(days=1), visit.zone))
     data = await export_register(visit.services, keeper_of(visit), seal_id(visit), period, form)
-    name = f"seal-register-{query['since']}-{query['until']}.{form.value}"
+    name = f"seal-register-{first}-{last}.{form.value}"
     shown = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(body=data, content_type=TYPES[form], headers=shown)
-
-
-def _day(field: str, query: object, zone: ZoneInfo) -> datetime:
-    text = query.get(field, "") if hasattr(query, "get") else ""
-    try:
-        return datetime.combine(date.fromisoformat(text), time(0), zone)
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field=field) from None

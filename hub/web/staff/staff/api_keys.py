@@ -9,10 +9,11 @@ from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.staff import api_keys
+from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.staff.accounts import ApiKeyEntry
 from hub.model.staff.key_scopes import SEAL_SCOPES, USUAL_SCOPES, KeyScope, KeyTerms
 from hub.model.staff.roles import Permission
-from hub.web.staff.render import Entered, printable, read_day, show
+from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
 HERE = "/staff/keys"
@@ -52,7 +53,7 @@ async def add(visit: DeskVisit) -> web.Response:
     try:
         if not visit.scope.covers(form["campus"]):
             raise BadInput(f"there is no campus {form['campus']}", field="campus")
-        terms = KeyTerms(_scopes(form["scopes"]), read_day(form["expires"], visit.zone, "expires"))
+        terms = KeyTerms(_scopes(form["scopes"]), end_of_day(read_day(form["expires"], "expires"), visit.zone))
         _check_seal_scopes(visit, terms.scopes)
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:

@@ -15,6 +15,7 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.staff.weekly_report import has_mail, subscribe, unsubscribe
 from hub.model.messaging.provider import Provider
 from hub.model.school.course import Campus, Course
+from hub.model.school.entered_day import read_day
 from hub.model.staff.report import (
     CountedMessages,
     ReportGroup,
@@ -138,19 +139,9 @@ async def read_report(visit: DeskVisit, query: Mapping[str, str]) -> Report:
 
 def _read_period(query: Mapping[str, str], zone: str, now: datetime) -> ReportPeriod:
     today = now.astimezone(ZoneInfo(zone)).date()
-    last = _read_day(query, "until") or today
-    first = _read_day(query, "from") or last - timedelta(days=USUAL_LENGTH - 1)
+    last = read_day(query.get("until", ""), "until") or today
+    first = read_day(query.get("from", ""), "from") or last - timedelta(days=USUAL_LENGTH - 1)
     return ReportPeriod(first, last, zone)
-
-
-def _read_day(query: Mapping[str, str], name: str) -> date | None:
-    try:
-        day = date.fromisoformat(query[name]) if query.get(name) else None
-    except ValueError:
-        raise BadInput("a date like 2026-12-31", field=name) from None
-    if day is not None and not 2000 <= day.year <= 2200:
-        raise BadInput("a date like 2026-12-31", field=name)
-    return day
 
 
 def _names(visit: DeskVisit, say: labels.Speech, courses: Sequence[Course]) -> dict[ReportGroup, dict[str, str]]:

@@ -1,0 +1,38 @@
+"""What "until 3 May" means, and which days can be entered."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+
+from hub.errors import BadInput
+from hub.model.evidence.legal_hold import LegalHold
+from hub.model.school.entered_day import end_of_day, read_day, require_day, start_of_day
+
+MAY = date(2027, 5, 3)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/Los_Angeles", "Pacific/Kiritimati", "UTC"])
+def test_until_a_day_includes_it_in_the_zone_of_the_place(zone: str) -> None:
+    start, end = start_of_day(MAY, zone), end_of_day(MAY, zone)
+    assert (start.isoformat()[:19], end.isoformat()[:19]) == ("2027-05-03T00:00:00", "2027-05-03T23:59:00")
+    hold = LegalHold(uuid4(), uuid4(), "hq", "case 7", "command-line", datetime(2026, 1, 1, tzinfo=UTC), end)
+    assert hold.is_active(start) and hold.is_active(datetime(2027, 5, 3, 23, 58, tzinfo=start.tzinfo))
+    assert not hold.is_active(start_of_day(date(2027, 5, 4), zone))
+    assert hold.describe(zone).startswith("it is held until 2027-05-03, by ")
+
+
+def test_a_day_that_is_not_entered_is_no_end() -> None:
+    assert read_day("", "until") is None and end_of_day(None, "UTC") is None
+    with pytest.raises(BadInput) as caught:
+        require_day("", "until")
+    assert caught.value.field == "until"
+
+
+@pytest.mark.parametrize("typed", ["3 May", "2027-02-30", "0001-01-01", "9999-12-31", "1899-12-31", "3000-01-01"])
+def test_what_is_no_day_is_refused_before_any_zone_is_reckoned_with(typed: str) -> None:
+    with pytest.raises(BadInput):
+        read_day(typed, "until")
+    assert read_day("1900-01-01", "until") == date(1900, 1, 1) and read_day("2999-12-31", "until") == date(2999, 12, 31)
