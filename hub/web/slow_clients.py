@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,8 +103,7 @@ class SlowClients:
         self._answers[transport] = _AnswerProgress(_now(), 0)
         transport.set_write_buffer_limits(high=1)  # 0 would hold TLS forever
         if sys.platform == "linux":
-            sock = transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # not TCP
+            with contextlib.suppress(OSError), _socket_of(transport) as sock:  # not TCP
                 # After a connection is closed with unsent data, this module no longer sees it, so the kernel has to
                 # give it up.
                 milliseconds = int(self.patience * LONGER * 1000)
@@ -126,17 +126,26 @@ class SlowClients:
         log.info("slow client dropped", waiting_for=why)
         if transport is None:
             return
-        sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # the client was quicker
+        with contextlib.suppress(OSError), _socket_of(transport) as sock:  # the client was quicker
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # discards unsent data
             sock.shutdown(socket.SHUT_RDWR)  # wakes a writer: `sendfile` would not notice an abort
+
+
+@contextlib.contextmanager
+def _socket_of(transport: Any) -> Iterator[socket.socket]:
+    """Yield a second handle of the transport's socket, which is closed afterwards. Raises OSError if it is closed.
+
+    uvloop's own object for a socket can neither read nor change its options.
+    """
+    known = transport.get_extra_info("socket")
+    with socket.socket(known.family, known.type, fileno=os.dup(known.fileno())) as sock:
+        yield sock
 
 
 def _kernel_count(transport: Any) -> tuple[int, int]:
     """Return the number of unsent or unacknowledged items (0 for none), and the bytes acknowledged so far."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # not TCP
-            sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError), _socket_of(transport) as sock:  # not TCP
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
             (segments,), (fetched,), (unsent,) = (
                 struct.unpack_from(kind, info, at)

@@ -1,10 +1,12 @@
-"""A hub that several modules share: making one takes longer than most of their tests."""
+"""What the tests of the web share: their event loop, and a hub, since making one takes longer than most tests."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
+import uvloop
 
 from tests.running import Running, running_hub
 from tests.web.staff_visit import add_staff
@@ -20,3 +22,8 @@ async def hub_of_clerks() -> AsyncIterator[Running]:
         await add_staff(hub, "clerk", "hefei")
         await add_staff(hub, "elsewhere", "beijing")
         yield hub
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests with the event loop of a web process."""
+    return {"uvloop": uvloop.new_event_loop}

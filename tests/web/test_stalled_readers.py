@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import sys
@@ -238,7 +239,8 @@ async def test_whoever_leaves_before_a_file_is_no_error(running: Running, caplog
     app = app_with_large_answers(running, BUSY)
 
     async def leave(request: web.Request, _answer: web.StreamResponse) -> None:
-        request.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        with socket.socket(fileno=os.dup(request.get_extra_info("socket").fileno())) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
 
     app.on_response_prepare.append(leave)
     async with served(app) as origin:
