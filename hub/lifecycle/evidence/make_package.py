@@ -103,7 +103,7 @@ async def _sm2_chain(tx: Transaction, facts: PackageFacts) -> tuple[bytes, ...]:
 
 async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
     """Read all facts that a package contains, under the contract's lock, so that they fit together."""
-    case = await tx.cases.lock_with_record(contract_id)
+    case = await tx.cases.lock(contract_id, with_record=True)
     return PackageFacts(
         case=case,
         entries=await tx.record.entries(contract_id),
@@ -217,7 +217,7 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
     parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
     await services.files.put(parts.own)
     async with services.database.transaction(EVERYTHING, opening_lock(contract.id, with_record=True)) as tx:
-        await tx.cases.lock_with_record(contract.id)
+        await tx.cases.lock(contract.id, with_record=True)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
         who = (contract.id, FIRST_VERSION, contract.campus)
         made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)

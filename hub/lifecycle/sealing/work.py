@@ -138,8 +138,7 @@ async def end_attempt(
     `with_record`: lock the record at once. Do not use it where signers' requests are changed afterwards: the revocation
     of a key locks those requests before the record, without the contract's lock, so that a deadlock would be possible.
     """
-    lock = tx.cases.lock_with_record if with_record else tx.cases.lock
-    case = await lock(work.contract.id)
+    case = await tx.cases.lock(work.contract.id, with_record=with_record)
     if work.attempt is not None:
         reason = f"{failure.code}: {failure}" if failure else None
         await tx.signatures.end_attempt(work.attempt, tx.now, failure=reason)

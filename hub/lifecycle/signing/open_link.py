@@ -9,7 +9,14 @@ from uuid import UUID, uuid4
 
 from structlog.contextvars import bind_contextvars
 
-from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
+from hub.errors import (
+    ContractNotFound,
+    LinkNotValid,
+    NotForAgents,
+    NotVerified,
+    SessionNotValid,
+    WrongSignature,
+)
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
@@ -19,7 +26,7 @@ from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.contract.cases import opening_with_session
+from hub.store.contract.cases import opening_lock_with_session, opening_with_session
 from hub.store.kernel.opening import Opening
 from hub.store.signing.links import opening_by_ticket
 from hub.store.signing.sessions import opening_by_secret
@@ -169,10 +176,14 @@ def opening_of_session(secret: str) -> Opening | None:
     return None if is_pickup_secret(secret) else opening_by_secret(secret)
 
 
-def opening_of_visit(secret: str, contract_id: UUID | None = None, *, lock: bool = False) -> Opening | None:
-    """Return the first query of `visit` or `lock_visit`. None for the secret of a pickup-code session, which is not
-    looked up."""
-    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, lock=lock)
+def opening_of_visit(secret: str, contract_id: UUID | None = None) -> Opening | None:
+    """Return the query of `visit`. None for the secret of a pickup-code session, which is not looked up."""
+    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id)
+
+
+def opening_of_locked_visit(secret: str, contract_id: UUID | None, request: UUID | None = None) -> Opening | None:
+    """Return the query of `lock_visit` or `lock_visit_of_request`. None for the secret of a pickup-code session."""
+    return None if is_pickup_secret(secret) else opening_lock_with_session(secret, contract_id, request)
 
 
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
@@ -181,24 +192,44 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
     All calls after `verify` begin with this function. Raises SessionNotValid, NotVerified, NotForAgents (unless
     `agent`), or ContractNotFound for a contract that is not in the session.
     """
-    return await _visit(tx, secret, contract_id, agent=agent, lock=False)
+    _refuse_pickup_secret(secret)
+    return await _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
 
 
 async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Lock the contract, and return the verified session as it is under the lock. Raises as `visit` does."""
-    return await _visit(tx, secret, contract_id, agent=agent, lock=True)
+    _refuse_pickup_secret(secret)
+    return await _visit(tx, await tx.cases.lock_with_session(secret, contract_id), agent=agent)
 
 
-async def _visit(tx: Transaction, secret: str, contract_id: UUID | None, *, agent: bool, lock: bool) -> Visit:
+async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> Visit:
+    """Lock the contract of a signature request, and return the verified session that asked for it, as it is under the
+    lock. Raises as `visit` does, but WrongSignature if the session did not ask for the request."""
+    _refuse_pickup_secret(secret)
+    found = await tx.cases.lock_with_session(secret, None, request)
+    if found is not None and found[1] is None:
+        _check_session(tx, found[0], agent=True)
+        raise no_such_request()
+    return await _visit(tx, found, agent=True)
+
+
+def no_such_request() -> WrongSignature:
+    return WrongSignature("there is no such request in this session")
+
+
+def _refuse_pickup_secret(secret: str) -> None:
     if is_pickup_secret(secret):
         raise NotVerified
-    found, case = await tx.cases.get_with_session(secret, contract_id, lock=lock)
-    session = _check_session(tx, found, agent=agent)
+
+
+async def _visit(tx: Transaction, found: tuple[SigningSession, Case | None] | None, *, agent: bool) -> Visit:
+    session = _check_session(tx, found[0] if found else None, agent=agent)
     if session.verified_at is None:
         raise NotVerified
-    if case is None:
+    assert found is not None
+    if found[1] is None:
         raise ContractNotFound
-    return await _at(tx, session, case)
+    return await _at(tx, session, found[1])
 
 
 async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:

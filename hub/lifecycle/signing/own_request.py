@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from hub.errors import WrongSignature
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import opening_of_session, session_of
+from hub.lifecycle.signing.open_link import no_such_request, opening_of_session, session_of
 from hub.model.signing.session import SigningSession
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-
-
-def no_such_request() -> WrongSignature:
-    return WrongSignature("there is no such request in this session")
 
 
 async def load_request(services: Services, secret: str, request_id: UUID) -> tuple[SigningSession, SignatureRequest]:

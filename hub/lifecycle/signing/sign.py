@@ -38,8 +38,16 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
-from hub.lifecycle.signing.open_link import Visit, lock_visit, opening_of_visit, session_of, visit
-from hub.lifecycle.signing.own_request import get_own_request, load_request, no_such_request
+from hub.lifecycle.signing.open_link import (
+    Visit,
+    lock_visit,
+    lock_visit_of_request,
+    opening_of_locked_visit,
+    opening_of_visit,
+    session_of,
+    visit,
+)
+from hub.lifecycle.signing.own_request import get_own_request, load_request
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.attachment import list_shown_attachments
@@ -51,7 +59,6 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import COMPLETE
 from hub.store.reminders.ledger import LedgerNote
-from hub.store.signing.signature_requests import opening_lock_of_request
 from hub.store.transaction import Transaction
 
 HUB_RETRY = timedelta(minutes=1)
@@ -113,7 +120,7 @@ async def _prepare(
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
-    opening = opening_of_visit(secret, visiting.contract.id, lock=True)
+    opening = opening_of_locked_visit(secret, visiting.contract.id)
     async with services.database.transaction(EVERYTHING, opening) as tx:
         now = await lock_visit(tx, secret, visiting.contract.id, agent=True)
         await _check_may_prepare(services, tx, now, asked)
@@ -273,12 +280,8 @@ async def accept_signature(
 async def _accept(
     services: Services, secret: str, request_id: UUID, raw_signature: bytes, extras: SignatureExtras
 ) -> TaskState:
-    async with services.database.transaction(EVERYTHING, opening_lock_of_request(request_id, secret)) as tx:
-        contract = await tx.signatures.lock_contract_of(request_id, secret)
-        if contract is None:
-            await session_of(tx, secret, agent=True)  # raises if the session is the reason
-            raise no_such_request()
-        visiting = await visit(tx, secret, contract, agent=True)
+    async with services.database.transaction(EVERYTHING, opening_of_locked_visit(secret, None, request_id)) as tx:
+        visiting = await lock_visit_of_request(tx, secret, request_id)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)

@@ -41,6 +41,12 @@ def _labelled(statement: Select[Any]) -> Select[Any]:
     return statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
 
 
+def _parts(**rows: Table) -> str:
+    """Return the columns of these rows, which a function returns, under the labels of `_labelled`."""
+    columns = [(name, table.name, column.name) for name, table in rows.items() for column in table.c]
+    return ", ".join(f'({name})."{column}" AS {table}_{column}' for name, table, column in columns)
+
+
 _PARTIES = SIGNER.join(TASK, TASK.c.signer == SIGNER.c.id)
 _GET = SqlStatement(
     _labelled(
@@ -74,19 +80,15 @@ _SESSION_AND_SIGNER = SqlStatement(
         select(SESSION, SIGNER).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(SESSION.c.secret_hash == _SECRET)
     )
 )
-# Locking and reading are two statements: a statement that waits for a lock reads the other tables as they were before
-# the wait.
-_LOCK = SqlStatement(select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True))
-# The function that locks the record sees what was committed before it, though the contract was waited for.
-_LOCK_WITH_RECORD = SqlStatement("""
-WITH mine AS MATERIALIZED (SELECT id FROM contract WHERE id = :contract FOR NO KEY UPDATE)
-SELECT mine.id, head.entries, head.digest FROM mine LEFT JOIN LATERAL lock_records(ARRAY[mine.id]) AS head ON true
-""")
-_LOCK_OF_SESSION = SqlStatement(
-    select(CONTRACT.c.id)
-    .select_from(SESSION.join(CONTRACT, _MEANT))
-    .where(SESSION.c.secret_hash == _SECRET)
-    .with_for_update(key_share=True, of=CONTRACT)
+# A statement that waits for a lock reads other tables as they were before the wait. These functions lock in one
+# statement, and read in another one.
+_LOCK = SqlStatement(
+    f"SELECT {_parts(its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)}, record_entries, record_digest"  # noqa: S608
+    " FROM lock_case(CAST(:contract AS uuid), CAST(:with_record AS boolean))"
+)
+_LOCK_WITH_SESSION = SqlStatement(
+    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)}"  # noqa: S608
+    " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
 )
 _COLUMNS = {
     table: {f"{table.name}_{column.name}": column.name for column in table.c}
@@ -99,13 +101,14 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
     return {name: row[label] for label, name in _COLUMNS[table].items()}
 
 
-def _values_of_session(secret: str, contract: UUID | None) -> dict[str, Any]:
-    return {"secret": hash_secret(secret), "contract": contract}
+def opening_with_session(secret: str, contract: UUID | None) -> Opening:
+    """Return what `Cases.get_with_session` reads."""
+    return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "contract": contract})
 
 
-def opening_with_session(secret: str, contract: UUID | None, *, lock: bool = False) -> Opening:
-    """Return what `Cases.get_with_session` reads first."""
-    return Opening(_LOCK_OF_SESSION if lock else _GET_WITH_SESSION, _values_of_session(secret, contract))
+def opening_lock_with_session(secret: str, contract: UUID | None, request: UUID | None = None) -> Opening:
+    """Return what `Cases.lock_with_session` does."""
+    return Opening(_LOCK_WITH_SESSION, {"secret": hash_secret(secret), "contract": contract, "request": request})
 
 
 def opening_with_signer(secret: str) -> Opening:
@@ -115,7 +118,7 @@ def opening_with_signer(secret: str) -> Opening:
 
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
     """Return what `Cases.lock`, or `Cases.lock_with_record`, does first."""
-    return Opening(_LOCK_WITH_RECORD if with_record else _LOCK, {"contract": contract})
+    return Opening(_LOCK, {"contract": contract, "with_record": with_record})
 
 
 class Cases:
@@ -132,21 +135,19 @@ class Cases:
             raise ContractNotFound
         return self._read(rows)
 
-    async def lock(self, contract: UUID) -> Case:
+    async def lock(self, contract: UUID, *, with_record: bool = False) -> Case:
         """Lock the contract until the end of the transaction, and return its case as it is under the lock.
 
-        The lock is `NO KEY`: other transactions can still write rows that refer to the contract. Raises
-        ContractNotFound.
+        The lock is `NO KEY`: other transactions can still write rows that refer to the contract. `with_record`: also
+        lock the record of the contract. Use this only if all rows that are locked afterwards are locked by other
+        transactions only under the same contract's lock. Raises ContractNotFound.
         """
-        await self._connection.execute(_LOCK, {"contract": contract})
-        return await self.get(contract)
-
-    async def lock_with_record(self, contract: UUID) -> Case:
-        """Do as `lock`, and also lock the record of the contract. Use this only if all rows that are locked afterwards
-        are locked by other transactions only under the same contract's lock."""
-        for row in await self._connection.execute(_LOCK_WITH_RECORD, {"contract": contract}):
-            self._record.know_head(row["id"], row["entries"], row["digest"])
-        return await self.get(contract)
+        rows = await self._connection.execute(_LOCK, {"contract": contract, "with_record": with_record})
+        if not rows:
+            raise ContractNotFound
+        if with_record:
+            self._record.know_head(contract, rows[0]["record_entries"], rows[0]["record_digest"])
+        return self._read(rows)
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:
         """Lock these contracts in the common order, and return their cases as they are under the lock.
@@ -165,19 +166,25 @@ class Cases:
             parties.setdefault(party.task.contract, []).append(party)
         return [Case(contract, tuple(parties.get(contract.id, ()))) for contract in found]
 
-    async def get_with_session(
-        self, secret: str, contract: UUID | None, *, lock: bool = False
-    ) -> tuple[SigningSession | None, Case | None]:
+    async def get_with_session(self, secret: str, contract: UUID | None) -> tuple[SigningSession, Case | None] | None:
         """Return the session with this secret, and the case of `contract`, or by default of the session's link.
 
-        The case is None if the session does not include the contract. `lock`: lock the contract first.
+        The case is None if the session does not include the contract. Return None if there is no such session.
         """
-        values = _values_of_session(secret, contract)
-        if lock:
-            await self._connection.execute(_LOCK_OF_SESSION, values)
-        rows = await self._connection.execute(_GET_WITH_SESSION, values)
+        values = {"secret": hash_secret(secret), "contract": contract}
+        return self._with_session(await self._connection.execute(_GET_WITH_SESSION, values))
+
+    async def lock_with_session(
+        self, secret: str, contract: UUID | None, request: UUID | None = None
+    ) -> tuple[SigningSession, Case | None] | None:
+        """Do as `get_with_session`, after locking the contract. `request`: lock the contract of this signature request
+        instead; the case is None if the session did not ask for the request."""
+        values = {"secret": hash_secret(secret), "contract": contract, "request": request}
+        return self._with_session(await self._connection.execute(_LOCK_WITH_SESSION, values))
+
+    def _with_session(self, rows: Sequence[Row]) -> tuple[SigningSession, Case | None] | None:
         if not rows:
-            return None, None
+            return None
         session = read_session(_part(rows[0], SESSION))
         return session, None if rows[0]["contract_id"] is None else self._read(rows)
 

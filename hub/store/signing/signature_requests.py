@@ -13,10 +13,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, literal_column, select
 
-from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
@@ -48,14 +46,7 @@ _IS_PREPARED = REQUEST.c.state == RequestState.PREPARED.value
 _IS_ACCEPTED = REQUEST.c.state == RequestState.ACCEPTED.value
 _FIELDS = set(SignatureRequest.__dataclass_fields__)
 _ADD = insert_row(REQUEST, _FIELDS - {"gap"} | {"gap_start", "gap_end"})
-_ASKED_FOR = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == bindparam("secret"))
 _GET = SqlStatement(select(*_COLUMNS).where(_MINE))
-_LOCK_CONTRACT_OF = SqlStatement(
-    select(CONTRACT.c.id)
-    .select_from(REQUEST.join(SESSION, _ASKED_FOR).join(CONTRACT, CONTRACT.c.id == REQUEST.c.contract))
-    .where(_MINE)
-    .with_for_update(key_share=True, of=CONTRACT)
-)
 _ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
@@ -85,11 +76,6 @@ _BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "stat
 _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 
-def opening_lock_of_request(request: UUID, secret: str) -> Opening:
-    """Return what `Signatures.lock_contract_of` does."""
-    return Opening(_LOCK_CONTRACT_OF, {"request": request, "secret": hash_secret(secret)})
-
-
 class Signatures:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -108,13 +94,6 @@ class Signatures:
     async def get(self, request: UUID) -> SignatureRequest | None:
         row = (await self._connection.execute(_GET, {"request": request})).first()
         return _request(row) if row else None
-
-    async def lock_contract_of(self, request: UUID, secret: str) -> UUID | None:
-        """Lock the contract of a request that the session with this secret asked for, as `Cases.lock` does. Return
-        None, and lock nothing, if it did not."""
-        values = {"request": request, "secret": hash_secret(secret)}
-        row = (await self._connection.execute(_LOCK_CONTRACT_OF, values)).first()
-        return row["id"] if row else None
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
         """Return the prepared and accepted requests of a contract, newest first. At most one is accepted."""
