@@ -14,7 +14,7 @@ from hub.alerts import Addressee, Notice, NotTold
 from hub.alerts import apprise as adapter
 from tests.alerts.hook import dead_address, hook
 
-NOTICE = Notice("签达告警: 通道已停用", "twilio: the account is suspended\nhttps://sign.example.org/staff/tasks")
+NOTICE = Notice("签达告警: 服务商已停用", "twilio: the account is suspended\nhttps://sign.example.org/staff/tasks")
 
 
 @contextlib.contextmanager

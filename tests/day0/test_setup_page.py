@@ -140,7 +140,7 @@ async def _answer(day: SetupDay, printed: str) -> None:
     )
     await page.get_by_role("button", name="发送").click()
     await page.fill("#code", await day.mailed(r"(?<!\d)(\d{6})(?!\d)"))
-    await page.get_by_role("button", name="消息里就是它").click()
+    await page.get_by_role("button", name="提交验证码").click()
     assert await day.fits()
     assert not (day.data / "qianda.toml").exists() and not (day.data / "database").exists()
 

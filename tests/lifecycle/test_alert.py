@@ -68,7 +68,7 @@ def messages(there: Hook, kind: str) -> list[str]:
 async def test_an_alert_says_what_it_is_and_leads_to_the_console(running: Running, there: Hook) -> None:
     await told(running, await raised(running, "provider-broken", "sms_twilio: 20003", campus="hefei"))
     (message,) = [each for each in there.accepted if "provider" in each["title"]]
-    assert message["title"] == "签达告警 · Qianda alert: 通道已停用 · A provider is out of use"
+    assert message["title"] == "签达告警 · Qianda alert: 服务商已停用 · A provider is out of use"
     assert message["message"] == f"sms_twilio: 20003\n{running.origin}/staff/tasks?campus=hefei"
 
 

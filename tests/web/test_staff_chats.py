@@ -81,7 +81,7 @@ async def test_alerts_stand_among_what_is_to_do(running: Running, desk: Desk) ->
     clerk = (await (await desk_of(running, "hefei-clerk")).get("/staff/tasks")).words
     assert "used up" in clerk and "sms_twilio" not in clerk
     chinese = (await (await desk_of(running, language="zh")).get("/staff/tasks")).words
-    assert "告警" in chinese and "一个发送通道已停用" in chinese
+    assert "告警" in chinese and "一个服务商已停用" in chinese
     assert "校区的发送额度已用完（hefei）" in chinese and "used up" not in chinese
 
 

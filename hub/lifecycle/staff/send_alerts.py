@@ -23,11 +23,11 @@ from hub.model.staff.alert import Bundle, compute_next_try, written
 TITLE = "签达告警 · Qianda alert"
 # Titles by kind; a kind without a title is shown as it is.
 KINDS = {
-    "provider-broken": "通道已停用 · A provider is out of use",
-    "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
+    "provider-broken": "服务商已停用 · A provider is out of use",
+    "provider-rests": "服务商要求暂停发送 · A provider asks to be left alone",
     "budget-spent": "发送量已达上限 · A limit of messages is reached",
-    "authority-away": "证书颁发机构无法签发 · An authority issues no certificates",
-    "token-away": "密钥令牌异常 · A token of keys does not answer",
+    "authority-away": "认证机构无法签发 · An authority issues no certificates",
+    "token-away": "密钥设备异常 · A token of keys does not answer",
     "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
     "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
     "identity-away": "实名核验服务异常 · An identity provider does not answer",

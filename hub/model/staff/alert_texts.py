@@ -34,11 +34,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The message budget per poster is used up ({campus})",
     ),
     "authority-away/instead": (
-        "证书颁发机构 {service} 无法签发证书，现由 {instead} 代为签发",
+        "认证机构 {service} 无法签发证书，现由 {instead} 代为签发",
         "The authority {service} cannot issue certificates; {instead} issues them instead",
     ),
     "authority-away/nobody": (
-        "证书颁发机构 {service} 无法签发证书，且没有其他机构可以代替",
+        "认证机构 {service} 无法签发证书，且没有其他机构可以代替",
         "The authority {service} cannot issue certificates, and no other authority can replace it",
     ),
     "timestamps-away/instead": (
@@ -50,11 +50,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The timestamp service {service} returned no usable timestamp",
     ),
     "token-away/instead": (
-        "密钥令牌 {service} 没有应答，已改用 {instead}",
+        "密钥设备 {service} 没有应答，已改用 {instead}",
         "The token {service} does not answer; {instead} signs instead",
     ),
     "token-away/nobody": (
-        "密钥令牌 {service} 没有应答，且没有其他令牌可以代替：用印暂停",
+        "密钥设备 {service} 没有应答，且没有其他设备可以代替：用印暂停",
         "The token {service} does not answer, and no other one can replace it: nothing is sealed meanwhile",
     ),
     "clock-differs": (
@@ -66,7 +66,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The identity provider {service} does not respond; signers are asked to try again later",
     ),
     "stop-flood": (
-        "一分钟内经 {providers} 收到 {count} 条退订，该通道的回调未经签名，因此未退订任何人",
+        "一分钟内经 {providers} 收到 {count} 条退订，该服务商的回调未经签名，因此未退订任何人",
         "{count} STOP messages within a minute via {providers}, whose webhooks are unsigned: nobody was opted out.",
     ),
     "shared-phone/asked": (
