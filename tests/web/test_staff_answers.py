@@ -255,7 +255,7 @@ async def test_it_is_there_in_chinese(running: Running, desk: Desk) -> None:
     assert "用短信答复" in (await chinese.get(path)).words
     seen = await chinese.post(f"{path}/preview", {"text": "可以改到周三。"})
     assert "答复您：可以改到周三。" in seen.words and "短信 · 中文" in seen.words
-    assert "内容不超过 150 字" in (await chinese.post(path, {"text": "字" * 151})).words
+    assert "内容不超过 150 个字符" in (await chinese.post(path, {"text": "字" * 151})).words
     assert "内容不能含网址" in (await chinese.post(path, {"text": "www.x"})).words
     await chinese.post(path, {"text": "可以改到周三。"})
     assert "已用短信答复： “可以改到周三。”" in (await chinese.get("/staff/tasks")).words

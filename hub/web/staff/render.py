@@ -15,6 +15,7 @@ from hub.web.i18n import language_of
 from hub.web.pages import page, translator
 from hub.web.problems import status_of
 from hub.web.staff import labels
+from hub.web.staff.problem_words import say_detail
 from hub.web.staff.staff.access import DeskVisit
 
 SAID = {
@@ -118,8 +119,9 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     field = problem.field if isinstance(problem, BadInput) else ""
     if field:
         sentences.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
-    if problem.detail:
-        sentences += say.lines(problem.detail)
+    for line in problem.detail.splitlines():
+        words = say.word(labels.CODES, line)
+        sentences.append(words if words != line else say_detail(line, say.translate))
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
