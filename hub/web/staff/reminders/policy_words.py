@@ -31,6 +31,28 @@ _ONE = {"d": "1 day", "h": "1 hour", "m": "1 minute"}
 _MANY = {"d": "{n} days", "h": "{n} hours", "m": "{n} minutes"}
 _LENGTHS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _WRITTEN = re.compile(r"\s*(\d{1,5})([dhm])\s*")
+# Sentences with a number above 1, and the same where it is 1.
+_MESSAGES = (
+    "One person gets at most {messages_per_day} messages a day.",
+    "One person gets at most one message a day.",
+)
+_BY_HAND = (
+    (
+        "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
+        "and at most {manual_per_day} times a day."
+    ),
+    (
+        "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
+        "and at most once a day."
+    ),
+)
+_TASKS = (
+    (
+        "After every {escalate_after} reminders without an answer, and at the last one, {who} gets a task, "
+        "to be settled within {escalate_within}."
+    ),
+    "After every reminder without an answer, {who} gets a task, to be settled within {escalate_within}.",
+)
 _SEPARATORS = re.compile(r"[,，、;；\s]+")
 
 
@@ -119,16 +141,10 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
         "Messages go out from {window_opens} to {window_closes} on the signer's clock.",
         days,
         "Invitations go out: {invitation_through}. Reminders: {reminders_through}. Last reminder: {last_call_through}.",
-        "One person gets at most {messages_per_day} messages a day.",
+        _MESSAGES[policy.messages_per_day == 1],
         share,
-        (
-            "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
-            "and at most {manual_per_day} times a day."
-        ),
-        (
-            "After every {escalate_after} reminders without an answer, and at the last one, {who} gets a task, "
-            "to be settled within {escalate_within}."
-        ),
+        _BY_HAND[policy.manual_per_day == 1],
+        _TASKS[policy.escalate_after == 1],
         "A task that nobody takes within {climbs_after} goes to the manager.",
         "The daily list of tasks comes at {digest_at}.",
     )
