@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pikepdf
 
-from hub.documents.sealing.file_sealer import FileSealer, LongTerm, SealedFile, SealInHand, SealOrder
+from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, LongTerm, SealInHand, SealOrder
 from hub.documents.signature import Evidence
 from hub.documents.stamps import seal_stamp
+from hub.model.sealing.seal_fault import CannotSeal
 from hub.timestamps.builtin import BuiltinTimestamps
 from tests.documents.contract_samples import contract_pdf, minor
 from tests.signing_parts import ORGANISATION, Pki, utc_now
@@ -54,10 +55,10 @@ class Desk:
         source, target = self.folder / f"source-of-{named}", self.folder / named
         if isinstance(pdf, bytes):
             source.write_bytes(pdf)
-        order = SealOrder(
-            source if isinstance(pdf, bytes) else pdf, target, place, seal(), long_term() if lasting else None
-        )
-        done: SealedFile = await self.sealer.seal(order)
+        order = SealOrder(place, seal(), long_term() if lasting else None)
+        (done,) = await self.sealer.seal(order, [FileToSeal(source if isinstance(pdf, bytes) else pdf, target)])
+        if isinstance(done, CannotSeal):
+            raise done
         assert done.size == target.stat().st_size
         return target
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,12 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
-from hub.documents.sealing.file_sealer import SealOrder
+from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, SealOrder
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from tests.judges import judge_by_openssl, judge_by_qpdf, program, run
 from tests.pades.made import good
 from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten, seal
-from tests.signing_parts import SEAL
+from tests.signing_parts import SEAL, utc_now
 
 FORMS: dict[str, Callable[[], bytes]] = {
     "typst": contract,
@@ -174,8 +177,36 @@ async def test_refuse_with_the_reason(tmp_path: Path, name: str) -> None:
 async def test_refuse_another_file_than_the_one_that_was_counted(tmp_path: Path) -> None:
     source = tmp_path / "source.pdf"
     source.write_bytes(pages("a"))
-    order = SealOrder(source, tmp_path / "sealed.pdf", "page:1,60,60", seal(), sha256="0" * 64)
-    with pytest.raises(CannotSeal) as raised:
-        await desk(tmp_path).sealer.seal(order)
-    assert raised.value.fault is SealFault.SOURCE_CHANGED
+    file = FileToSeal(source, tmp_path / "sealed.pdf", sha256="0" * 64)
+    (refused,) = await desk(tmp_path).sealer.seal(SealOrder("page:1,60,60", seal()), [file])
+    assert isinstance(refused, CannotSeal) and refused.fault is SealFault.SOURCE_CHANGED
     assert not (tmp_path / "sealed.pdf").exists()
+
+
+async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None:
+    sealer = FileSealer(utc_now, 1)
+    order, files = SealOrder("page:1,60,60", seal()), []
+    for name, content in (("a", pages("a")), ("b", pages("b")), ("none", b"GIF89a")):
+        (tmp_path / name).write_bytes(content)
+        files.append(FileToSeal(tmp_path / name, tmp_path / f"{name}.sealed"))
+
+    async def seal_while_the_child_dies(some: list[FileToSeal]) -> list[SealFault | None]:
+        child = _sealing_child()
+        os.kill(child, signal.SIGSTOP)  # it takes the question and answers nothing
+        sealing = asyncio.ensure_future(sealer.seal(order, some))
+        os.kill(child, signal.SIGKILL)
+        return [result.fault if isinstance(result, CannotSeal) else None for result in await sealing]
+
+    await sealer.seal(order, files[:1])  # starts the child
+    assert await seal_while_the_child_dies(files) == [None, None, SealFault.NOT_A_DOCUMENT]
+    for path in tmp_path.glob("*.sealed"):
+        judge_by_qpdf(path)
+    assert await seal_while_the_child_dies(files[1:2]) == [SealFault.HOSTILE]
+    sealer.close()
+
+
+def _sealing_child() -> int:
+    """Return the process of ours that prepares files."""
+    ours = [pid for threads in Path("/proc/self/task").glob("*/children") for pid in threads.read_text().split()]
+    (child,) = [int(pid) for pid in ours if b"sealing_child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return child

@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.sealing.run_seal_job import LEASE, MAX_DENIALS, run_seal_job
+from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
+from hub.lifecycle.sealing.seal_chunk import MAX_DENIALS
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from tests.judges import judge_by_qpdf

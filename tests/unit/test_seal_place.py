@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -11,14 +12,23 @@ from hub.documents.sealing.marks import MAX_PAGES_ACROSS, choose_findings, mark_
 from hub.errors import BadInput, ManySealFiles
 from hub.model.sealing.seal_fault import SENTENCES, CannotSeal, SealFault
 from hub.model.sealing.seal_job import (
+    FILES_AT_FIRST,
+    MAX_BYTES_TOGETHER,
+    MAX_FILES_AT_ONCE,
     MAX_FILES_OF_HOUR,
+    MAX_FILES_TOGETHER,
     MAX_OPEN_JOBS,
     RATE_WINDOW,
+    SECONDS_AT_ONCE,
     ClientLoad,
     NewItem,
+    SealItem,
+    SealItemState,
     StorePrefix,
     check_load,
     check_prefix,
+    group_files,
+    plan_lease,
     safe_name,
     with_own_names,
 )
@@ -146,3 +156,19 @@ def test_each_file_of_a_job_has_a_name_of_its_own() -> None:
     names = [item.name for item in with_own_names(given)]
     assert names == ["a.pdf", "b/A.pdf", "3-A.PDF", "b/4-a.pdf", "5-3-A.PDF", "6-a.pdf"]
     assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_small_files_are_prepared_together_and_a_large_one_alone() -> None:
+    items = [SealItem(UUID(int=1), number, "a", "", "", SealItemState.WAITING) for number in range(40)]
+    small = [len(group) for group in group_files([(item, 1000) for item in items])]
+    assert small == [MAX_FILES_TOGETHER, MAX_FILES_TOGETHER, 40 - 2 * MAX_FILES_TOGETHER]
+    sizes = [1000, 5 * MAX_BYTES_TOGETHER, MAX_BYTES_TOGETHER // 2, MAX_BYTES_TOGETHER // 2, 1]
+    groups = group_files(list(zip(items, sizes, strict=False)))
+    assert [[item.number for item in group] for group in groups] == [[0], [1], [2, 3], [4]]
+
+
+def test_a_lease_takes_as_many_files_as_are_sealed_while_somebody_watches() -> None:
+    assert plan_lease(FILES_AT_FIRST, 0.1) == 2 * FILES_AT_FIRST
+    assert plan_lease(MAX_FILES_AT_ONCE, 0.1) == MAX_FILES_AT_ONCE
+    assert plan_lease(100, 2 * SECONDS_AT_ONCE) == 50
+    assert plan_lease(50, 600.0) == 1

@@ -1,6 +1,6 @@
-"""Seal one file after another: a child prepares, the seal's key signs, and the result is appended to the original.
+"""Seal files: a child prepares a few at once, the seal's key signs, and the result is appended to each original.
 
-No file is held in memory: the operating system copies it, and the new bytes are appended.
+No large file is held in memory: it is read in chunks, and the new bytes are appended.
 """
 
 from __future__ import annotations
@@ -8,25 +8,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.documents.pades.cms import assembled
+from hub.documents.sealing.parts_of_body import split_body
+from hub.documents.sealing.sealed_files import NOTHING, NewFile, Original, SealedFile, write_files
 from hub.documents.signature import Evidence, TimestampSource, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_job import MAX_FILE_BYTES
 
 # The address space has room for a mapped file of 500 MB, and qpdf's view of it.
 LIMITS: Final = Limits(memory_bytes=2_500_000_000, cpu_seconds=60, seconds=120)
-COPY_BYTES: Final = 1 << 20
 _CHILD = "hub.documents.sealing.sealing_child"
+Result = TypeVar("Result")
 
 
 class SealSigner(Protocol):
@@ -68,39 +69,42 @@ class LongTerm:
 
 @dataclass(frozen=True)
 class SealOrder:
-    """One file to be sealed. `place`: see `hub.model.sealing.seal_place`; `target`: a new file; `long_term`: None for a
-    plain seal (B-B). In an OFD, only the timestamp of `long_term` is used. `sha256`: the SHA-256 (hex) that the source
-    has to have, if given."""
+    """How files are to be sealed. `place`: see `hub.model.sealing.seal_place`; `long_term`: None for a plain seal (B-B).
+    In an OFD, only the timestamp of `long_term` is used."""
 
-    source: Path
-    target: Path
     place: str
     seal: SealInHand
     long_term: LongTerm | None = None
+
+
+@dataclass(frozen=True)
+class FileToSeal:
+    """`target`: a new file; `sha256`: the SHA-256 (hex) that the source has to have, if given."""
+
+    source: Path
+    target: Path
     sha256: str = ""
 
 
 @dataclass(frozen=True)
-class _Original:
-    """The part of the source with which the result begins."""
+class _PreparedFile:
+    """The child's answer about a file, and the bytes to append to it. `number`: its place in the question."""
 
-    size: int
-    sha256: str
+    number: int
+    file: FileToSeal
+    facts: dict[str, Any]
+    appended: bytes
 
+    @property
+    def to_be_signed(self) -> bytes:
+        return b64decode(self.facts["to_be_signed"])
 
-_NOTHING: Final = _Original(0, hashlib.sha256().hexdigest())
-
-
-@dataclass(frozen=True)
-class SealedFile:
-    """`sha256` of the result (hex) and its size in bytes."""
-
-    sha256: str
-    size: int
+    def signed(self, content: bytes) -> bytes:
+        return filled(self.appended, self.facts["gap"], content)
 
 
 class FileSealer:
-    """A sealer with several children, each of which works on one file at a time. `clock`: for the time that a file
+    """A sealer with several children, each of which works on a few files at a time. `clock`: for the time that a file
     claims."""
 
     def __init__(self, clock: Callable[[], datetime], children: int = 2, limits: Limits = LIMITS) -> None:
@@ -110,88 +114,139 @@ class FileSealer:
 
     @property
     def children(self) -> int:
-        """How many files can be sealed at the same time."""
+        """How many groups of files can be sealed at the same time."""
         return len(self._all)
 
-    async def seal(self, order: SealOrder) -> SealedFile:
-        """Seal a file. The target appears only when it is complete and flushed to the disk.
+    async def seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+        """Seal files, and return the result of each. A target appears only when it is complete and flushed to the disk.
 
-        Raises CannotSeal, TokenUnavailable, TimestampUnavailable.
+        One child prepares all of them at once; if that ends it, each is prepared alone. Raises TokenUnavailable,
+        TimestampUnavailable, after which nothing was written.
         """
-        size = await asyncio.to_thread(_size, order.source)
-        if not 0 < size <= MAX_FILE_BYTES:
-            raise CannotSeal(SealFault.TOO_LARGE if size else SealFault.NOT_A_DOCUMENT)
-        async with AsyncExitStack() as stack:
-            child = await self._take(stack)
-            facts, added = await self._ask(child, _question(order, self._clock()), order.seal.picture)
-            if order.sha256 not in {"", facts["sha256"]}:
-                raise CannotSeal(SealFault.SOURCE_CHANGED)
-            if facts["kind"] == "ofd":
-                return await self._finish_ofd(child, order, b64decode(facts["to_be_signed"]))
-            added = await self._finish_pdf(child, order, facts, added)
-        original = _Original(facts["length"], facts["sha256"])
-        return await asyncio.to_thread(_write, order, original, added)
+        faults = await asyncio.to_thread(_size_faults, files)
+        open_files = [file for file in files if file.target not in faults]
+        sealed = await self._seal(order, open_files) if open_files else []
+        results = faults | {file.target: result for file, result in zip(open_files, sealed, strict=True)}
+        return [results[file.target] for file in files]
 
     def close(self) -> None:
         """End the children. The next file starts new ones."""
         for child in self._all:
             child.close()
 
-    async def _take(self, stack: AsyncExitStack) -> LimitedChild:
+    async def _seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+        try:
+            async with self._taken() as child:
+                faults, made = await self._make(child, order, files)
+        except ChildFailed as error:
+            if len(files) == 1:
+                return [CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE)]
+            return [result for file in files for result in await self._seal(order, [file])]
+        written = await asyncio.to_thread(write_files, list(made.values()))
+        results = faults | dict(zip(made, written, strict=True))
+        return [results[number] for number in range(len(files))]
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncIterator[LimitedChild]:
         if self._idle is None:
             self._idle = asyncio.Queue()
             for child in self._all:
                 self._idle.put_nowait(child)
         child = await self._idle.get()
-        stack.callback(self._idle.put_nowait, child)
-        return child
+        try:
+            yield child
+        finally:
+            self._idle.put_nowait(child)
 
-    async def _ask(self, child: LimitedChild, asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        head, _, rest = (await _answer(child, asked, body)).partition(b"\n")
-        return json.loads(head), rest
+    async def _make(
+        self, child: LimitedChild, order: SealOrder, files: Sequence[FileToSeal]
+    ) -> tuple[dict[int, SealedFile | CannotSeal], dict[int, NewFile]]:
+        """Return by their numbers the files that cannot be sealed, and what the others become. Raises ChildFailed."""
+        said, bodies = await _ask(child, _question(order, files, self._clock()), order.seal.picture)
+        faults: dict[int, SealedFile | CannotSeal] = {}
+        prepared: dict[str, list[_PreparedFile]] = {"pdf": [], "ofd": []}
+        for number, (file, facts, appended) in enumerate(zip(files, said["files"], bodies, strict=True)):
+            if "fault" in facts:
+                faults[number] = CannotSeal(SealFault(facts["fault"]))
+            elif file.sha256 not in {"", facts["sha256"]}:
+                faults[number] = CannotSeal(SealFault.SOURCE_CHANGED)
+            else:
+                prepared[facts["kind"]].append(_PreparedFile(number, file, facts, appended))
+        made = dict[int, NewFile]()
+        for one, added in zip(prepared["pdf"], await self._finish_pdfs(child, order, prepared["pdf"]), strict=True):
+            original = Original(one.facts["length"], one.facts["sha256"])
+            made[one.number] = NewFile(one.file.source, one.file.target, original, added)
+        for one, whole in zip(prepared["ofd"], await self._finish_ofds(child, order, prepared["ofd"]), strict=True):
+            made[one.number] = NewFile(one.file.source, one.file.target, NOTHING, whole)
+        return faults, made
 
-    async def _finish_pdf(self, child: LimitedChild, order: SealOrder, facts: dict[str, Any], added: bytes) -> bytes:
-        to_be_signed, chain, long_term = b64decode(facts["to_be_signed"]), order.seal.chain, order.long_term
-        signature = await order.seal.key.sign(to_be_signed)
+    async def _finish_pdfs(self, child: LimitedChild, order: SealOrder, files: list[_PreparedFile]) -> list[bytes]:
+        """Return what is appended to each file, with its signature."""
+        if not files:
+            return []
+        chain, long_term = order.seal.chain, order.long_term
+        signatures = await _all(order.seal.key.sign(file.to_be_signed) for file in files)
+        pairs = list(zip(files, signatures, strict=True))
         if long_term is None:
-            return filled(added, facts["gap"], assembled(to_be_signed, signature, chain, None))
-        token = await long_term.timestamps.timestamp(hashlib.sha256(signature).digest())
-        content = assembled(to_be_signed, signature, chain, token)
+            return [file.signed(assembled(file.to_be_signed, signature, chain, None)) for file, signature in pairs]
+        tokens = await _all(long_term.timestamps.timestamp(hashlib.sha256(each).digest()) for each in signatures)
+        contents = [
+            assembled(file.to_be_signed, signature, chain, token)
+            for (file, signature), token in zip(pairs, tokens, strict=True)
+        ]
         evidence = {
             "certificates": _texts(long_term.evidence.certificates),
             "crls": _texts(long_term.evidence.crls),
             "answers": _texts(long_term.evidence.answers),
         }
-        closed, both = await self._ask(child, {"do": "close"} | evidence, content)
-        stamp = await long_term.timestamps.timestamp(bytes.fromhex(closed["digest"]))
-        first = closed["first"]
-        return both[:first] + filled(both[first:], closed["gap"], stamp)
+        said, bodies = await _ask(child, {"do": "close"} | _of(files, contents) | evidence, b"".join(contents))
+        closed = said["files"]
+        stamps = await _all(long_term.timestamps.timestamp(bytes.fromhex(each["digest"])) for each in closed)
+        return [
+            both[: each["first"]] + filled(both[each["first"] :], each["gap"], stamp)
+            for each, both, stamp in zip(closed, bodies, stamps, strict=True)
+        ]
 
-    async def _finish_ofd(self, child: LimitedChild, order: SealOrder, to_be_signed: bytes) -> SealedFile:
+    async def _finish_ofds(self, child: LimitedChild, order: SealOrder, files: list[_PreparedFile]) -> list[bytes]:
+        """Return the sealed files."""
+        if not files:
+            return []
         assert order.seal.ofd is not None
-        signature = await order.seal.ofd.key.sign(to_be_signed)
-        stamp = ""
+        key, stamps = order.seal.ofd.key, list[bytes]()
+        signatures = await _all(key.sign(file.to_be_signed) for file in files)
         if order.long_term is not None:
-            token = await order.long_term.timestamps.timestamp(hashlib.sha256(signature).digest())
-            stamp = b64encode(token).decode()
-        file = await _answer(child, {"do": "finish", "timestamp": stamp}, signature)
-        return await asyncio.to_thread(_write, order, _NOTHING, file)
+            source = order.long_term.timestamps
+            stamps = await _all(source.timestamp(hashlib.sha256(each).digest()) for each in signatures)
+        asked = {"do": "finish", "timestamps": _texts(stamps)} | _of(files, signatures)
+        return (await _ask(child, asked, b"".join(signatures)))[1]
 
 
-async def _answer(child: LimitedChild, asked: dict[str, Any], body: bytes) -> bytes:
-    try:
-        return await asyncio.to_thread(child.ask, json.dumps(asked).encode() + b"\n" + body)
-    except ChildFailed as error:
-        if error.refused and str(error) in set(SealFault):
-            raise CannotSeal(SealFault(str(error))) from error
-        raise CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE) from error
+async def _all(calls: Iterable[Awaitable[Result]]) -> list[Result]:
+    """Return all results once every call has ended. Raises the first error."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
-def _question(order: SealOrder, at: datetime) -> dict[str, Any]:
+async def _ask(child: LimitedChild, asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """Return what the child says, and a part of the body for each file. Raises ChildFailed."""
+    answer = await asyncio.to_thread(child.ask, json.dumps(asked).encode() + b"\n" + body)
+    head, _, rest = answer.partition(b"\n")
+    said = json.loads(head)
+    return said, split_body(rest, said["sizes"])
+
+
+def _of(files: Sequence[_PreparedFile], parts: Sequence[bytes]) -> dict[str, Any]:
+    return {"numbers": [file.number for file in files], "sizes": [len(part) for part in parts]}
+
+
+def _question(order: SealOrder, files: Sequence[FileToSeal], at: datetime) -> dict[str, Any]:
     ofd = order.seal.ofd
     return {
         "do": "prepare",
-        "path": str(order.source.absolute()),
+        "paths": [str(file.source.absolute()) for file in files],
         "place": order.place,
         "chain": _texts(order.seal.chain),
         "at": at.isoformat(),
@@ -210,27 +265,15 @@ def _texts(values: Sequence[bytes]) -> list[str]:
     return [b64encode(value).decode() for value in values]
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError as error:
-        raise CannotSeal(SealFault.SOURCE_MISSING) from error
-
-
-def _write(order: SealOrder, original: _Original, added: bytes) -> SealedFile:
-    """Write the original and the new bytes, first under a temporary name. Raises CannotSeal if the original is not the
-    file that was hashed for the signature."""
-    fresh, hashed, left = order.target.with_name(f".{order.target.name}.part"), hashlib.sha256(), original.size
-    with fresh.open("wb") as target, order.source.open("rb") as source:
-        while left and (chunk := source.read(min(COPY_BYTES, left))):
-            hashed.update(chunk)
-            target.write(chunk)
-            left -= len(chunk)
-        if hashed.hexdigest() != original.sha256:
-            raise CannotSeal(SealFault.SOURCE_CHANGED)
-        hashed.update(added)
-        target.write(added)
-        target.flush()
-        os.fsync(target.fileno())
-    fresh.replace(order.target)
-    return SealedFile(hashed.hexdigest(), original.size + len(added))
+def _size_faults(files: Sequence[FileToSeal]) -> dict[Path, SealedFile | CannotSeal]:
+    """Return by their targets the files that nobody has to read to refuse them."""
+    faults: dict[Path, SealedFile | CannotSeal] = {}
+    for file in files:
+        try:
+            size = file.source.stat().st_size
+        except FileNotFoundError:
+            faults[file.target] = CannotSeal(SealFault.SOURCE_MISSING)
+            continue
+        if not 0 < size <= MAX_FILE_BYTES:
+            faults[file.target] = CannotSeal(SealFault.TOO_LARGE if size else SealFault.NOT_A_DOCUMENT)
+    return faults

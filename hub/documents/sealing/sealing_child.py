@@ -1,13 +1,14 @@
 """The child's part of sealing: read files from unknown sources, and prepare the bytes to append.
 
-The hash and the plan of the last file are kept here until its signature arrives. If a file crashes this process, its
-parent is not affected, and the next file gets a new child.
+The hashes and the plans of the last files stay here until the signatures are there. Whatever a file does to this
+process, its parent lives on, and the next files get a fresh child.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from hub.documents.child import serve
 from hub.documents.ofd.sign import PreparedOfd
 from hub.documents.pades.mapped_file import hash_file
+from hub.documents.sealing.parts_of_body import split_body
 from hub.documents.sealing.prepare_ofd import ZIP_HEAD, OfdOrder, prepare_ofd
 from hub.documents.sealing.prepare_pdf import PDF_HEAD, PdfOrder, PreparedPdfSeal, prepare_pdf
 from hub.documents.signature import Evidence
@@ -23,58 +25,85 @@ from hub.model.sealing.seal_place import parse_seal_place
 
 
 class Child:
-    """A worker for one file at a time: prepare it, then finish it."""
+    """A few files at a time: prepare them, then finish them. They are known by their numbers in the question."""
 
     def __init__(self) -> None:
-        self._pdf: PreparedPdfSeal | None = None
-        self._ofd: PreparedOfd | None = None
+        self._pdfs: dict[int, PreparedPdfSeal] = {}
+        self._ofds: dict[int, PreparedOfd] = {}
 
     def answer(self, question: bytes) -> bytes:
         head, _, body = question.partition(b"\n")
         asked = json.loads(head)
         if asked["do"] == "prepare":
             return self._prepare(asked, body)
-        if asked["do"] == "close":
-            return self._close(asked, body)
-        assert self._ofd is not None
-        timestamp = b64decode(asked["timestamp"]) if asked["timestamp"] else None
-        return self._ofd.finish(body, timestamp)
+        parts = list(zip(asked["numbers"], split_body(body, asked["sizes"]), strict=True))
+        return self._close(asked, parts) if asked["do"] == "close" else self._finish(asked, parts)
 
     def _prepare(self, asked: dict[str, Any], picture: bytes) -> bytes:
-        self._pdf = self._ofd = None
-        path, place = Path(asked["path"]), parse_seal_place(asked["place"])
-        at = datetime.fromisoformat(asked["at"])
+        """Prepare each file. One that cannot be sealed says so, and stops no other."""
+        self._pdfs, self._ofds = {}, {}
+        said, bodies = [], []
+        for number, path in enumerate(asked["paths"]):
+            try:
+                facts, appended = self._prepare_one(number, Path(path), asked, picture)
+            except CannotSeal as error:
+                facts, appended = {"fault": error.fault.value}, b""
+            except MemoryError:
+                raise
+            except Exception:  # whatever the reader stumbled over: the message may hold personal data
+                facts, appended = {"fault": SealFault.UNSUITABLE.value}, b""
+            said.append(facts)
+            bodies.append(appended)
+        return _said(said, bodies)
+
+    def _prepare_one(
+        self, number: int, path: Path, asked: dict[str, Any], picture: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        place, at = parse_seal_place(asked["place"]), datetime.fromisoformat(asked["at"])
         with path.open("rb") as file:
             head = file.read(len(PDF_HEAD))
         if head == PDF_HEAD:
             chain = tuple(b64decode(each) for each in asked["chain"])
-            self._pdf = prepared = prepare_pdf(PdfOrder(path, place, picture, chain, at))
+            self._pdfs[number] = prepared = prepare_pdf(PdfOrder(path, place, picture, chain, at))
             said: dict[str, Any] = {"kind": "pdf", "length": prepared.length, "gap": prepared.gap}
             said |= {"to_be_signed": _text(prepared.to_be_signed), "sha256": prepared.hashed.digest().hex()}
-            return _said(said, prepared.reserved.appended)
+            return said, prepared.reserved.appended
         if not head.startswith(ZIP_HEAD):
             raise CannotSeal(SealFault.NOT_A_DOCUMENT)
         if asked["ofd"] is None:
             raise CannotSeal(SealFault(asked["ofd_fault"]))
         seal, certificate = b64decode(asked["ofd"]["seal"]), b64decode(asked["ofd"]["certificate"])
         size = (float(asked["ofd"]["width"]), float(asked["ofd"]["height"]))
-        self._ofd = prepare_ofd(OfdOrder(path, place, seal, certificate, size, at))
-        said = {"kind": "ofd", "to_be_signed": _text(self._ofd.to_be_signed), "sha256": hash_file(path).digest().hex()}
-        return _said(said, b"")
+        self._ofds[number] = ofd = prepare_ofd(OfdOrder(path, place, seal, certificate, size, at))
+        said = {"kind": "ofd", "to_be_signed": _text(ofd.to_be_signed), "sha256": hash_file(path).digest().hex()}
+        return said, b""
 
-    def _close(self, asked: dict[str, Any], content: bytes) -> bytes:
-        assert self._pdf is not None
+    def _close(self, asked: dict[str, Any], contents: list[tuple[int, bytes]]) -> bytes:
         evidence = Evidence(
             *([b64decode(each) for each in asked[name]] for name in ("certificates", "crls", "answers"))
         )
-        signed, reserved = self._pdf.close(content, evidence)
-        start, end = (place - self._pdf.length - len(signed) for place in reserved.gap)
-        said = {"first": len(signed), "gap": (start, end), "digest": reserved.digest.hex()}
-        return _said(said, signed + reserved.appended)
+        said, bodies = [], []
+        for number, content in contents:
+            prepared = self._pdfs.pop(number)
+            signed, reserved = prepared.close(content, evidence)
+            start, end = (place - prepared.length - len(signed) for place in reserved.gap)
+            said.append({"first": len(signed), "gap": (start, end), "digest": reserved.digest.hex()})
+            bodies.append(signed + reserved.appended)
+        return _said(said, bodies)
+
+    def _finish(self, asked: dict[str, Any], signatures: list[tuple[int, bytes]]) -> bytes:
+        given = [b64decode(each) for each in asked["timestamps"]]
+        stamps: Sequence[bytes | None] = given or [None] * len(signatures)
+        files = [
+            self._ofds.pop(number).finish(signature, stamp)
+            for (number, signature), stamp in zip(signatures, stamps, strict=True)
+        ]
+        return _said([], files)
 
 
-def _said(facts: dict[str, Any], body: bytes) -> bytes:
-    return json.dumps(facts).encode() + b"\n" + body
+def _said(facts: list[dict[str, Any]], bodies: list[bytes]) -> bytes:
+    head = {"files": facts, "sizes": [len(body) for body in bodies]}
+    return json.dumps(head).encode() + b"\n" + b"".join(bodies)
 
 
 def _text(value: bytes) -> str:
@@ -82,4 +111,4 @@ def _text(value: bytes) -> str:
 
 
 if __name__ == "__main__":
-    serve(Child().answer, (CannotSeal,))
+    serve(Child().answer, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,6 +25,13 @@ MAX_NAME_LENGTH: Final = 200
 RESULT_RETENTION: Final = timedelta(days=7)
 # How long the list of a job's files is kept, since their names may be personal. The register of seals is kept longer.
 JOB_RETENTION: Final = timedelta(days=180)
+# Files that are prepared together: so many of them, and of so many bytes in all; a larger one alone.
+MAX_FILES_TOGETHER: Final = 16
+MAX_BYTES_TOGETHER: Final = 8 << 20
+# Files of one lease: at first, at most, and how many seconds they should take, so that the job's progress can be seen.
+FILES_AT_FIRST: Final = 50
+MAX_FILES_AT_ONCE: Final = 400
+SECONDS_AT_ONCE: Final = 2.0
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u202a-\u202e\u2066-\u2069]")
 
 
@@ -166,6 +173,25 @@ def check_load(load: ClientLoad, files: int, now: datetime) -> None:
     if load.files + files > MAX_FILES_OF_HOUR:
         oldest = load.oldest or now
         raise ManySealFiles(retry_after=max(timedelta(seconds=1), oldest + RATE_WINDOW - now))
+
+
+def group_files(sizes: Sequence[tuple[SealItem, int]]) -> list[list[SealItem]]:
+    """Return the files in the groups in which they are prepared, in order. `sizes`: each file with its bytes."""
+    groups: list[list[SealItem]] = []
+    room = 0
+    for item, size in sizes:
+        if not groups or size > room or len(groups[-1]) == MAX_FILES_TOGETHER:
+            groups.append([])
+            room = MAX_BYTES_TOGETHER
+        groups[-1].append(item)
+        room -= size
+    return groups
+
+
+def plan_lease(files: int, seconds: float) -> int:
+    """Return how many files the next lease takes, after one of so many files took this time."""
+    wanted = int(files * SECONDS_AT_ONCE / max(seconds, 0.001))
+    return max(1, min(wanted, 2 * files, MAX_FILES_AT_ONCE))
 
 
 def with_own_names(items: Iterable[NewItem]) -> list[NewItem]:

@@ -1,15 +1,18 @@
 """Fetch files from object stores of other systems, and put files there: S3 and compatibles, Azure, Google, a folder.
 
-No whole file is held in memory.
+No large file is held in memory.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from obstore import Bytes
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 from obstore.store import ObjectStore, from_url
 
@@ -19,6 +22,8 @@ from hub.errors import StoreDenied, StoreUnavailable
 REQUEST_TIMEOUT: Final = "300s"
 CONNECT_TIMEOUT: Final = "10s"
 LISTED_AT_ONCE: Final = 1_000
+# An object up to this size is fetched as one piece.
+MAX_HELD_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -45,20 +50,25 @@ class ObjectPlace:
         except (BaseError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
 
-    async def fetch(self, key: str, path: Path) -> bool:
-        """Write an object into a file. Return False if there is no such object. Raises StoreDenied if it is refused."""
+    async def fetch(self, key: str, path: Path) -> str | None:
+        """Write an object into a file. Return its SHA-256 (hex), or None if there is no such object. Raises StoreDenied
+        if it is refused."""
         try:
             result = await self._store.get_async(key)
+            if result.meta["size"] <= MAX_HELD_BYTES:
+                return await asyncio.to_thread(_write, path, await result.bytes_async())
+            hashed = hashlib.sha256()
             with path.open("wb") as file:
                 async for chunk in result.stream():
+                    hashed.update(chunk)
                     file.write(chunk)
         except (NotFoundError, FileNotFoundError):
-            return False
+            return None
         except PermissionDeniedError as error:
             raise StoreDenied(key) from error
         except (BaseError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
-        return True
+        return hashed.hexdigest()
 
     async def put(self, key: str, path: Path) -> None:
         """Store a file under a key. An existing object is replaced as a whole, never in part. Raises StoreDenied if the
@@ -81,3 +91,8 @@ class ObjectPlace:
             else:
                 self._opened = from_url(self._url, config=options, client_options=client | allowed)
         return self._opened
+
+
+def _write(path: Path, content: Bytes) -> str:
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -24,11 +25,11 @@ class SealJobFiles:
     folder: Path
 
     def source(self, job: UUID, number: int) -> Path:
-        """Return the path of a file before it is sealed. Its folder exists."""
+        """Return the path of a file before it is sealed."""
         return self._place(job, "in", number)
 
     def result(self, job: UUID, number: int) -> Path:
-        """Return the path of a sealed file. Its folder exists."""
+        """Return the path of a sealed file."""
         return self._place(job, "out", number)
 
     def take_over(self, job: UUID, uploaded: Path) -> None:
@@ -67,11 +68,14 @@ class SealJobFiles:
         """Return uploads that never became a job, last written before this time (seconds since 1970)."""
         return [path for path in self.folder.glob("upload-*") if path.stat().st_mtime < before]
 
+    def make_folders(self, job: UUID, numbers: Iterable[int]) -> None:
+        """Make the folders of these files, before and after they are sealed."""
+        for number in {number // PER_FOLDER * PER_FOLDER for number in numbers}:
+            for path in (self.source(job, number), self.result(job, number)):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     def _place(self, job: UUID, kind: str, number: int) -> Path:
-        folder = self.folder / str(job) / kind / f"{number // PER_FOLDER:04}"
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder / str(number)
+        return self.folder / f"{job}/{kind}/{number // PER_FOLDER:04}/{number}"
 
 
 def sha256_of(path: Path) -> tuple[str, int]:

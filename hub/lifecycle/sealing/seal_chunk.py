@@ -1,0 +1,242 @@
+"""Seal the files of one lease: fetch them, write a line of the register for each, seal and deliver them.
+
+Before the key signs, each file has its line and its result has a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from hub.documents.sealing.file_sealer import FileToSeal, SealOrder
+from hub.documents.sealing.sealed_files import SealedFile
+from hub.errors import QiandaError, StoreDenied, Unavailable
+from hub.lifecycle.sealing.seal_certificate import check_seal_certificate
+from hub.lifecycle.sealing.seal_in_hand import collect_seal_evidence, open_seal
+from hub.lifecycle.sealing.use_seal import begin_seal_uses
+from hub.lifecycle.sealing.work import list_revoked
+from hub.lifecycle.services import Services
+from hub.model.sealing.seal import Seal
+from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from hub.model.sealing.seal_grant import Grantee, GranteeKind
+from hub.model.sealing.seal_job import ItemOutcome, SealItem, SealJob, SealLevel, group_files
+from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.sealing.job_files import sha256_of
+
+# A file that was begun more often than this probably kills its worker.
+MAX_TRIES = 5
+# Files that are fetched from an object store, or sent there, at the same time.
+MAX_TRANSFERS = 16
+# An object that its store has refused (403) so often fails. It is asked for again when its lease has ended, since
+# somebody may mend the rights meanwhile.
+MAX_DENIALS = 3
+NO_DOCUMENT = "0" * 64  # stands in the register for the hash of a file that could not be read
+Result = TypeVar("Result")
+
+
+@dataclass
+class Chunk:
+    """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
+    `denied`: numbers of the files which the object store refused."""
+
+    job: SealJob
+    seal: Seal
+    items: list[SealItem]
+    held: datetime
+    outcomes: dict[int, ItemOutcome] = field(default_factory=dict)
+    denied: set[int] = field(default_factory=set)
+
+    def deny(self, item: SealItem) -> None:
+        """Leave a file, which its store refuses, to another try, or let it fail after the last one."""
+        self.denied.add(item.number)
+        if item.tries >= MAX_DENIALS:
+            self.fail(item, SealFault.STORE_DENIED)
+
+    def fail(self, item: SealItem, fault: SealFault, detail: str = "") -> None:
+        self.outcomes[item.number] = ItemOutcome(item, fault=fault, detail=detail)
+
+    @property
+    def open(self) -> list[SealItem]:
+        return [item for item in self.items if item.number not in self.outcomes and item.number not in self.denied]
+
+
+async def seal_chunk(services: Services, chunk: Chunk) -> None:
+    """Fill `chunk.outcomes`. Raises Unavailable if a service that all files need is unavailable."""
+    for item in chunk.items:
+        if item.tries > MAX_TRIES:
+            chunk.fail(item, SealFault.GAVE_UP)
+    folder = services.seal_files.folder
+    await asyncio.to_thread(folder.make_folders, chunk.job.id, [item.number for item in chunk.items])
+    await _fetch_all(services, chunk)
+    uses = await _begin_uses(services, chunk)
+    if not uses:
+        return
+    try:
+        order = await _open(services, chunk)
+    except Unavailable:
+        raise
+    except QiandaError as error:  # nobody would accept this seal, so each file gets the reason
+        for item in chunk.open:
+            chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
+        return
+    bench = _Bench(services, chunk, order)
+    await bench.seal_all([item for item in chunk.open if item.number in uses])
+
+
+async def _open(services: Services, chunk: Chunk) -> SealOrder:
+    """Return what the files get. Raises Unavailable, and other errors of QiandaError where nobody would accept it."""
+    in_hand = await open_seal(services, chunk.seal)
+    async with services.database.transaction(EVERYTHING) as tx:
+        revoked = await list_revoked(services, tx)
+    await check_seal_certificate(services, in_hand.chain, revoked)
+    terms = chunk.job.terms
+    if terms.level is SealLevel.PLAIN:
+        return SealOrder(terms.place, in_hand)
+    return SealOrder(terms.place, in_hand, await collect_seal_evidence(services, in_hand.chain))
+
+
+async def _fetch_all(services: Services, chunk: Chunk) -> None:
+    """Download the files from the object store, and hash them. Does nothing for uploaded files."""
+    if chunk.job.terms.source is None:
+        return
+    store = services.seal_files.stores.get(chunk.job.terms.source.store)
+    waiting = asyncio.Semaphore(MAX_TRANSFERS)
+
+    async def fetch(item: SealItem) -> SealItem:
+        path = services.seal_files.folder.source(item.job, item.number)
+        async with waiting:
+            try:
+                if store is None or (sha256 := await store.fetch(item.source, path)) is None:
+                    chunk.fail(item, SealFault.SOURCE_MISSING)
+                    return item
+            except StoreDenied:
+                chunk.deny(item)
+                return item
+        return replace(item, sha256=sha256)
+
+    known = {item.number: item for item in await _all_ended(fetch(item) for item in chunk.open)}
+    chunk.items = [known.get(item.number, item) for item in chunk.items]
+
+
+async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
+    """Write a line of the register for each file. Return the numbers of those that may be signed."""
+    put_off = chunk.denied - chunk.outcomes.keys()
+    documents = {item.use: item for item in chunk.items if item.number not in put_off}
+    asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, _about(item)) for use, item in documents.items()]
+    async with services.database.transaction(EVERYTHING) as tx:
+        client = chunk.job.client.name
+        live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
+        uses = await begin_seal_uses(tx, _ask(chunk.job, is_live=live), asked)
+    for use in uses:
+        item = documents[use.id]
+        if not use.may_sign and item.number not in chunk.outcomes:
+            _take_verdict(services, chunk, item, use)
+    return {documents[use.id].number for use in uses if use.may_sign}
+
+
+def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse) -> None:
+    """Set the outcome of a file that may not be signed: its use was refused, or the file was already sealed."""
+    if use.result_sha256 is None:
+        chunk.fail(item, SealFault.SEAL_REFUSED, use.reason or "")
+        return
+    path = services.seal_files.folder.result(item.job, item.number)
+    size = path.stat().st_size if path.exists() else None
+    chunk.outcomes[item.number] = ItemOutcome(item, use.result_sha256, size)
+
+
+def _ask(job: SealJob, *, is_live: bool) -> SealAsk:
+    """Return the request to use the job's seal. `is_live`: the client's API key is still valid; if not, no grant counts
+    for it."""
+    client = job.client
+    grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)} if is_live else ())
+    return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
+
+
+def _about(item: SealItem) -> str:
+    return f"seal-job:{item.job}/{item.number}"
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """The tools with which the files of a chunk are sealed."""
+
+    services: Services
+    chunk: Chunk
+    order: SealOrder
+
+    async def seal_all(self, items: Sequence[SealItem]) -> None:
+        """Seal files, a few together, and deliver them. Raises Unavailable, after which the call can be repeated."""
+        finished, sizes = await asyncio.to_thread(self._look, items)
+        sealing = asyncio.Semaphore(self.services.seal_files.sealer.children + 2)
+        sending = asyncio.Semaphore(MAX_TRANSFERS)
+        calls = [self._deliver(item, result, sending) for item, result in finished]
+        calls += [self._seal(group, sealing, sending) for group in group_files(sizes)]
+        await _all_ended(calls)
+
+    def _look(self, items: Sequence[SealItem]) -> tuple[list[tuple[SealItem, SealedFile]], list[tuple[SealItem, int]]]:
+        """Return the files that an earlier try has sealed, and the others with their sizes. A result that exists is
+        complete."""
+        finished, sizes = list[tuple[SealItem, SealedFile]](), list[tuple[SealItem, int]]()
+        for item in items:
+            result, source = self._result(item), self._source(item)
+            if result.exists():
+                finished.append((item, SealedFile(*sha256_of(result))))
+            else:
+                sizes.append((item, source.stat().st_size if source.exists() else 0))
+        return finished, sizes
+
+    async def _seal(self, items: Sequence[SealItem], sealing: asyncio.Semaphore, sending: asyncio.Semaphore) -> None:
+        files = [FileToSeal(self._source(item), self._result(item), item.sha256) for item in items]
+        try:
+            async with sealing:
+                results = await self.services.seal_files.sealer.seal(self.order, files)
+        except Unavailable:
+            raise
+        except QiandaError as error:
+            for item in items:
+                self.chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
+            return
+        sealed = []
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, CannotSeal):
+                self.chunk.fail(item, result.fault)
+            else:
+                sealed.append(self._deliver(item, result, sending))
+        await _all_ended(sealed)
+
+    async def _deliver(self, item: SealItem, result: SealedFile, sending: asyncio.Semaphore) -> None:
+        """Send a result to the object store of the job, if it has one, and set the outcome of the file."""
+        target = self.chunk.job.terms.target
+        if target is not None:
+            store = self.services.seal_files.stores.get(target.store)
+            if store is None:
+                self.chunk.fail(item, SealFault.SEAL_REFUSED, "no-store")
+                return
+            try:
+                async with sending:
+                    await store.put(target.prefix + item.name, self._result(item))
+            except StoreDenied:
+                self.chunk.deny(item)
+                return
+        self.chunk.outcomes[item.number] = ItemOutcome(item, result.sha256, result.size)
+
+    def _source(self, item: SealItem) -> Path:
+        return self.services.seal_files.folder.source(item.job, item.number)
+
+    def _result(self, item: SealItem) -> Path:
+        return self.services.seal_files.folder.result(item.job, item.number)
+
+
+async def _all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
+    """Return the results once every call has ended, so that none writes into the file of a later try. Raises the first
+    error."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in ended if not isinstance(each, BaseException)]
