@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -173,16 +172,11 @@ class VerifyArguments:
 
         Raises UnreadableDocument, OSError.
         """
-        from qianda.evidence.reasons import NO_PAIR
-        from qianda.verify.findings import UnreadableDocument
-        from qianda.verify.guard import is_addendum, is_package
+        from qianda.evidence.pair import order_pair
 
         assert self.beside is not None
-        files = sorted((self.file, self.beside), key=is_addendum)
-        package, document = sorted(files, key=is_package, reverse=True)
-        if not is_package(package) or is_package(document) != is_addendum(document):
-            raise UnreadableDocument(NO_PAIR)
-        return replace(self, file=package, beside=document)
+        package, beside = order_pair((self.file, self.beside))
+        return replace(self, file=package, beside=beside)
 
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
@@ -225,14 +219,13 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
 def _verify_package(asked: VerifyArguments, language: Language) -> int:
     """Check an evidence package. Raises as `check_guarded` does."""
     from qianda.evidence.package_check import PackageReport
-    from qianda.verify.guard import call_for_package, call_for_pair, check_guarded, is_package
+    from qianda.evidence.pair import call_for_pair
+    from qianda.verify.guard import call_for_package, check_guarded
 
     expected = asked.expectation()
     check = call_for_package(asked.file, asked.trust_files, expected)
-    if asked.beside is not None and is_package(asked.beside):
+    if asked.beside is not None:
         check = call_for_pair((asked.file, asked.beside), asked.trust_files, expected)
-    elif asked.beside is not None:
-        check = replace(check, expected=replace(expected, final_sha256=_sha256(asked.beside)))
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
     from qianda.verify.findings import Word
@@ -248,12 +241,6 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
         package_report.show(report, Console(), language)
         show_lacking(lacking, Console(), language)
     return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
-
-
-def _sha256(path: Path) -> str:
-    """Return the SHA-256 of a file (hex). Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _say_json(said: dict[str, Any], lacking: Sequence[ElementAnswer], asked: VerifyArguments) -> None:

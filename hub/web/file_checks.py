@@ -7,25 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hub.errors import BadInput, ManyChecks
 from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
+from qianda.evidence.pair import call_for_pair, order_pair
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import UnreadableDocument
-from qianda.verify.guard import call_for_package, check_guarded, is_package, verify_guarded
+from qianda.verify.guard import CheckCall, call_for_package, check_guarded, is_package, verify_guarded
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
 MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
 MAX_PARTS = 10
+# A package, and what is checked together with it.
+MAX_TOGETHER = 2
 TOO_LITTLE_TIME = "the check got too little time"
 # Limits of one check: CPU time for the file, and wall time of its child process.
 CPU_LIMIT, WAIT_TIMEOUT = 10.0, 50.0
@@ -46,21 +51,29 @@ class FileChecks:
             self._limits.upload(rate_limits.address(request)) as upload,
             tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
         ):
-            path = Path(folder) / "file"
-            name = await _received(request, path, upload)
+            paths = (Path(folder) / "file", Path(folder) / "beside")
+            names = await _received(request, paths, upload)
             async with upload.turn():
                 if request.transport is None:
                     raise ConnectionResetError  # the client left while waiting
-                return await self._judge(request, path, name)
+                return await self._judge(trust_files(request.app[HUB]), dict(zip(paths, names, strict=False)))
 
-    async def _judge(self, request: web.Request, path: Path, name: str) -> dict[str, Any]:
-        trusted, check = trust_files(request.app[HUB]), self._document
-        if await asyncio.to_thread(is_package, path):
-            check = self._package
+    async def _judge(self, trusted: list[Path], names: dict[Path, str]) -> dict[str, Any]:
+        """Check the received files, one or two, given with their names."""
+        paths = list(names)
         try:
-            return await check(path, trusted) | {"file": name}
+            if len(paths) == MAX_TOGETHER:
+                package, beside = await asyncio.to_thread(order_pair, (paths[0], paths[1]))
+                call = await asyncio.to_thread(call_for_pair, (package, beside), trusted, Expectation())
+                said = await self._package(call)
+                return said | {"file": names[package], "together_with": names[beside]}
+            if await asyncio.to_thread(is_package, paths[0]):
+                said = await self._package(call_for_package(paths[0], trusted))
+            else:
+                said = await self._document(paths[0], trusted)
+            return said | {"file": names[paths[0]]}
         except UnreadableDocument as error:
-            return unreadable_json(name, error.reason)
+            return unreadable_json(names[paths[0]], error.reason)
         except TimeoutError as error:  # this says nothing about the file
             raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
 
@@ -68,10 +81,9 @@ class FileChecks:
         check = partial(verify_guarded, path, trusted, cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT)
         return as_json(await asyncio.get_running_loop().run_in_executor(self._threads, check))
 
-    async def _package(self, path: Path, trusted: list[Path]) -> dict[str, Any]:
+    async def _package(self, call: CheckCall) -> dict[str, Any]:
         from qianda.evidence.package_report import as_json as package_json  # loads what only packages need
 
-        call = call_for_package(path, trusted)
         check = partial(check_guarded, call, cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT)
         return package_json(await asyncio.get_running_loop().run_in_executor(self._threads, check))
 
@@ -84,31 +96,38 @@ def trust_files(hub: Hub) -> list[Path]:
     return list_trust_files(hub.settings.data / "trust")
 
 
-async def _received(request: web.Request, path: Path, upload: Upload) -> str:
-    """Write the upload to `path` and return its file name. Raises BadInput, or UploadTooSlow for a slow upload."""
+async def _received(request: web.Request, paths: Sequence[Path], upload: Upload) -> list[str]:
+    """Write the files of a request to `paths`, and return their names. Raises BadInput, or UploadTooSlow for a slow
+    upload."""
     try:
         async with upload.in_time():
-            return await _receive(request, path, upload)
-    except ValueError as error:  # from aiohttp: a form without boundary or end
+            return await _receive(request, paths, upload)
+    except (ValueError, HttpProcessingError) as error:  # from aiohttp: no boundary, no end, or headers of a part
         raise BadInput("the form cannot be read", field="file") from error
 
 
-async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
-    """Receive the part `file` of a form, or the whole body. Raises BadInput if there is no file."""
+async def _receive(request: web.Request, paths: Sequence[Path], upload: Upload) -> list[str]:
+    """Receive the parts `file` of a form, or the whole body. Raises BadInput if there is no file, or too many."""
     if request.content_type != "multipart/form-data":
-        await _write(path, _body(request, upload), upload)
-        return ""
+        await _write(paths[0], _body(request, upload), upload)
+        return [""]
+    names: list[str] = []
     parts = await request.multipart()
     for _ in range(MAX_PARTS):
         part = await parts.next()
         if not isinstance(part, BodyPartReader):
             break
         if part.name == "file" and part.filename:
-            await _write(path, _chunks(request, part, upload), upload)
-            return part.filename[:200]
+            if len(names) == len(paths):
+                raise BadInput("choose one file, or two that belong together", field="file")
+            await _write(paths[len(names)], _chunks(request, part, upload), upload)
+            names.append(part.filename[:200])
+            continue
         async for _skipped in _chunks(request, part, upload):
             pass
-    raise BadInput("choose a PDF or OFD file", field="file")
+    if not names:
+        raise BadInput("choose a PDF or OFD file", field="file")
+    return names
 
 
 async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
@@ -127,11 +146,13 @@ async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) ->
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> None:
+    """Write one file. The limit of size applies to all files of an upload together."""
+    before = upload.size
     with path.open("wb") as file:
         async for chunk in chunks:
             if upload.size + len(chunk) > MAX_FILE_BYTES:
                 raise web.HTTPRequestEntityTooLarge(MAX_FILE_BYTES, upload.size + len(chunk))
             upload.store(len(chunk))
             file.write(chunk)
-    if not upload.size:
+    if upload.size == before:
         raise BadInput("the file is empty", field="file")

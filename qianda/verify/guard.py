@@ -82,11 +82,6 @@ def call_for_package(path: Path, trust_files: Sequence[Path], expected: Expectat
     return CheckCall("qianda.evidence.package_check", "check_package_file", path, tuple(trust_files), expected)
 
 
-def call_for_pair(pair: tuple[Path, Path], trust_files: Sequence[Path], expected: Expectation) -> CheckCall:
-    """Return the check of an evidence package together with its addendum. The report is that of the package."""
-    return CheckCall("qianda.evidence.package_check", "check_pair_files", pair, tuple(trust_files), expected)
-
-
 def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seconds: float = WAIT_TIMEOUT) -> Any:
     """Make a check in a child process, and return its report.
 

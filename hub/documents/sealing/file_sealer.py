@@ -69,7 +69,7 @@ class LongTerm:
 
 @dataclass(frozen=True)
 class SealOrder:
-    """How files are to be sealed. `place`: see `hub.model.sealing.seal_place`; `long_term`: None for a plain seal (B-B).
+    """How files are to be sealed. `place`: see `hub.model.sealing.seal_place`; `long_term`: None for a plain one (B-B).
     In an OFD, only the timestamp of `long_term` is used."""
 
     place: str

@@ -27,6 +27,7 @@ from hub.model.evidence.addendum import (
     LaterRevocation,
     RevokedSeal,
     UsedCertificate,
+    has_later_entries,
     later_revocations,
     moment_read,
 )
@@ -42,12 +43,22 @@ from qianda.evidence.items import read_items
 NOTHING_LATER = "nothing has happened to this contract since its evidence package was made"
 
 
-async def open_addendum(tx: Transaction, contract: Contract, actor: str, number: int | None = None) -> EvidenceAddendum:
-    """Return an addendum, the newest by default, and record that `actor` of the school takes it out. Raises NotFound
-    before there is one, or after an erasure."""
-    found = await (tx.addenda.newest(contract.id) if number is None else tx.addenda.get(contract.id, number))
-    if found is None or await tx.packages.is_erased(contract.id):
+async def has_addendum(tx: Transaction, contract: UUID) -> bool:
+    """Tell whether an addendum has something to tell: one that was made already, or the record's later entries."""
+    return await tx.addenda.newest(contract) is not None or has_later_entries(await tx.record.entries(contract))
+
+
+async def find_addendum(tx: Transaction, contract: UUID, number: int | None = None) -> EvidenceAddendum:
+    """Return an addendum, the newest by default. Raises NotFound before there is one, or after an erasure."""
+    found = await (tx.addenda.newest(contract) if number is None else tx.addenda.get(contract, number))
+    if found is None or await tx.packages.is_erased(contract):
         raise NotFound(NOTHING_LATER)
+    return found
+
+
+async def open_addendum(tx: Transaction, contract: Contract, actor: str, number: int | None = None) -> EvidenceAddendum:
+    """Return an addendum as `find_addendum` does, and record that `actor` of the school takes it out."""
+    found = await find_addendum(tx, contract.id, number)
     facts = {"addendum_sha256": found.sha256, "addendum": found.number}
     await tx.record.append(contract.id, contract.campus, "evidence-downloaded", actor, facts)
     return found

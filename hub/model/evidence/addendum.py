@@ -21,6 +21,7 @@ PASSING: Final = frozenset(
         "read-by-staff",
         "downloaded-by-staff",
         "contact-revealed",
+        "identity-checked",  # after the end: a signer who came to read it
     }
 )
 

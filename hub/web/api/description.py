@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
 from hub.web.api.scopes import SCOPES
+from hub.web.file_checks import MAX_TOGETHER
 from hub.web.upload_limits import MAX_FILE_BYTES
 
 REASONS = {
@@ -88,13 +89,17 @@ def _described(
         "security": [{"key": []}],
         "responses": _responses(operation, refs),
     }
+    content: dict[str, Any]
     if operation.takes_file:
-        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
+        two = {"type": "array", "minItems": 1, "maxItems": MAX_TOGETHER, "items": _FILE}
+        form = {"type": "object", "properties": {"file": two}, "required": ["file"]}
+        content = {"application/octet-stream": {"schema": _FILE}, "multipart/form-data": {"schema": form}}
+        described["requestBody"] = {"required": True, "content": content}
     elif operation.method == "POST":
         parameters = [*parameters, _IDEMPOTENCY]
     if operation.takes and operation.method == "POST":
         needed = bool(schemas[operation.takes.__name__].get("required"))
-        content: dict[str, Any] = {"application/json": {"schema": refs[operation.takes]}}
+        content = {"application/json": {"schema": refs[operation.takes]}}
         if operation.takes_files:
             content["multipart/form-data"] = {"schema": _form(schemas[operation.takes.__name__])}
         described["requestBody"] = {"required": needed, "content": content}

@@ -325,7 +325,7 @@ class SentenceGiven(_Given):
 
 
 class FileChecked(_Given):
-    file: str = Field(description="The name of the file, where the request has one.")
+    file: str = Field(description="The name of the file, where the request has one; of two, that of the package.")
     readable: bool = Field(description="Whether it is a PDF, an OFD or an evidence package at all.")
     failed: bool
     is_package: bool = Field(description="Whether it is an evidence package.")

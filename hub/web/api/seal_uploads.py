@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from hub.errors import BadInput
@@ -80,7 +81,7 @@ class _Incoming:
                     await self._read_field(part)
                 else:
                     await self._read_file(part)
-        except ValueError as error:  # aiohttp's reader of multipart bodies
+        except (ValueError, HttpProcessingError) as error:  # aiohttp's reader of multipart bodies
             raise BadInput("the body is not multipart/form-data", field="file") from error
 
     async def _read_field(self, part: BodyPartReader) -> None:

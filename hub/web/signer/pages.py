@@ -15,6 +15,7 @@ from aiohttp import web
 
 from hub.lifecycle.contract.give_answers import asked_fields, labelled_fields
 from hub.lifecycle.contract.terms import ROLE_WORDS, card
+from hub.lifecycle.evidence.make_addendum import has_addendum
 from hub.lifecycle.messaging.send import deadline_words
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.custody import accepted_custody
@@ -198,7 +199,11 @@ async def done(request: web.Request) -> web.Response:
     place = await where(request)
     if place.standing == "open":
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
-    return _show(request, "signer/done.html", place)
+    seen, added = place.looked.contract, False
+    if seen.ended_at:
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            added = await has_addendum(tx, seen.id)
+    return _show(request, "signer/done.html", place, added=added)
 
 
 async def decline(request: web.Request) -> web.Response:

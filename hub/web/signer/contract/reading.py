@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, NotCompleted, NotFound
 from hub.lifecycle.contract.terms import card
+from hub.lifecycle.evidence.make_addendum import add_addendum, find_addendum
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
@@ -22,7 +23,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB, PAGE_IMAGES
 from hub.web.i18n import chosen_language
-from hub.web.security import session_secret
+from hub.web.security import refuse_other_sites, session_secret
 from hub.web.signer.answers import contract_id
 from hub.web.signer.signing.answering import asks_json
 from hub.web.signer.signing.protocol import iso
@@ -54,6 +55,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get(f"{base}/document.ofd", document_ofd),
         web.get(f"{base}/final.ofd", final_ofd),
         web.get(f"{base}/evidence.zip", evidence),
+        web.get(f"{base}/addendum.zip", addendum),
     ]
 
 
@@ -207,8 +209,24 @@ async def evidence(request: web.Request) -> web.Response:
     await add_renewed_version(hub.services, seen.id)
     async with hub.database.transaction(EVERYTHING) as tx:
         package = await find_package(tx, seen.id)
-    headers = {"Content-Disposition": f'attachment; filename="{seen.number}-evidence.zip"'}
-    content = await hub.services.files.get(package.sha256)
+    return await _container(request, f"{seen.number}-evidence.zip", package.sha256)
+
+
+async def addendum(request: web.Request) -> web.Response:
+    """Return what happened after the evidence package was signed. Raises NotFound if nothing has."""
+    refuse_other_sites(request)  # it may have to be made first
+    hub = request.app[HUB]
+    async with hub.database.transaction(EVERYTHING) as tx:
+        seen = (await visit(tx, session_secret(request), contract_id(request))).contract
+    await add_addendum(hub.services, seen.id)
+    async with hub.database.transaction(EVERYTHING) as tx:
+        made = await find_addendum(tx, seen.id)
+    return await _container(request, f"{seen.number}-addendum.zip", made.sha256)
+
+
+async def _container(request: web.Request, name: str, sha256: str) -> web.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    content = await request.app[HUB].services.files.get(sha256)
     return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
 
 
