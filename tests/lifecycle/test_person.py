@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -19,6 +21,7 @@ from channels import Inbound
 from hub.doctor_records import examine_files, examine_records
 from hub.errors import BadInput, NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.hold import place_hold
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person, find_persons, plan_erasure
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
@@ -33,12 +36,12 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import FIRST_BYTE, unpack
 from hub.store.tables import metadata
-from hub.store.transaction import Database
+from hub.store.transaction import Database, Transaction
 from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
 from tests.lifecycle.signing import deliver, person, signed
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
 from tests.store.test_record import dumped, superuser
 from tests.web.staff_visit import desk_of
 
@@ -205,6 +208,67 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         for look in (examine_records, examine_files):
             findings = [each async for each in look(running.hub, lambda _: None)]
             assert all(each.well for each in findings), findings
+
+
+@dataclass
+class HeldMeanwhile:
+    """The database of the owner. Before its first transaction begins, somebody holds a contract."""
+
+    owner: Database
+    running: Running
+    contract: Contract | None
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
+        if held := self.contract:
+            self.contract = None
+            await place_hold(self.running.hub.services, EVERYTHING, held.id, ("a dispute", None), "staff:x")
+        async with self.owner.transaction(scope) as tx:
+            yield tx
+
+
+async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        running.clock.advance(RETENTION)
+        async with owner_of(running) as owner:
+            meanwhile = HeldMeanwhile(owner, running, ended)
+            plan = await erase_person(running.hub.services, cast(Database, meanwhile), about(GUARDIAN_ID))
+        assert list(plan.contracts) == [done.number] and list(plan.kept) == [ended.number]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert (await tx.contracts.signers(ended.id))[0].name == FATHER
+            (found,) = await find_persons(running.hub.services, about(GUARDIAN_ID))
+        assert found.others["messages_from_them"]
+
+
+async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
+    async with quiet_hub() as running, owner_of(running) as owner:
+        services, versions = running.hub.services, metadata.tables["document_version"]
+        first = await running.issue_minor()
+        second = await running.issue_minor(signers=(mother(),))
+        for contract in (first, second):
+            await void(services, EVERYTHING, contract.id, "x", "staff:x")
+        shared = await services.files.put(b"%PDF-1.7 uploaded once for both")
+        async with owner.transaction(EVERYTHING) as tx:
+            of_both = versions.c.contract.in_([first.id, second.id])
+            values = {"sha256": shared, "file": shared}
+            await tx.connection.execute(versions.update().where(of_both).values(values))
+        running.clock.advance(RETENTION)
+        async with owner.transaction(EVERYTHING) as tx:
+            await tx.person_erasure.erase_alone()
+            assert shared not in await tx.person_erasure.list_files(first.id)  # the second contract has it as well
+            other = asyncio.create_task(erase_person(services, owner, about(MOTHER_ID)))
+            await until(lambda: _waits_or_is_done(running, other))
+            now = {"erased_at": tx.now}
+            await tx.connection.execute(versions.update().where(versions.c.contract == first.id).values(now))
+        await other
+        with pytest.raises(UnreadableFile):
+            await services.files.get(shared)
+
+
+async def _waits_or_is_done(running: Running, task: asyncio.Task[Any]) -> bool:
+    async with superuser(running) as connection:
+        return task.done() or bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 
 
 async def test_each_act_stands_in_the_schools_record_with_its_reason_and_without_the_persons_name() -> None:

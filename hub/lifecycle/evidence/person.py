@@ -126,6 +126,9 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     await _record(services, act, "person-erased", [data], kept=len(plan.kept))
     words = list_words(data.person)
     async with owner.transaction(EVERYTHING) as tx:
+        await tx.contracts.lock(part.contract for part in data.contracts)  # whoever holds one now waits
+        data = await _with_holds(tx, data)
+        plan = _planned(services, data)
         for line in _erasable_lines(data, plan):
             await tx.person_erasure.erase_enrolment(line, data.person, words)
         if act.scope == EVERYTHING and not _is_held(data):  # messages and keys belong to no campus
@@ -147,6 +150,7 @@ async def _erase_contract(
 ) -> None:
     part, person = whose
     async with owner.transaction(EVERYTHING) as tx:
+        await tx.person_erasure.erase_alone()  # of two contracts with one file, the second one deletes it
         contract = await tx.contracts.locked(part.contract)
         await refuse_if_held(tx, part.contract)  # somebody may have held it meanwhile
         for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
@@ -172,11 +176,16 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
 
 async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
     contracts = await tx.persons.list_contracts(person)
-    holds = await tx.holds.list_of((part.contract for part in contracts), tx.now)
-    zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
-    contracts = [replace(part, hold=holds.get(part.contract), zone=zones[part.campus]) for part in contracts]
     others = {"enrolments": await tx.persons.list_enrolments(person)}
-    return PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
+    data = PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
+    return await _with_holds(tx, data)
+
+
+async def _with_holds(tx: Transaction, data: PersonData) -> PersonData:
+    holds = await tx.holds.list_of((part.contract for part in data.contracts), tx.now)
+    zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
+    held = [replace(part, hold=holds.get(part.contract), zone=zones[part.campus]) for part in data.contracts]
+    return replace(data, contracts=held)
 
 
 def _planned(services: Services, data: PersonData) -> ErasedPerson:

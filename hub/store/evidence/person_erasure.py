@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, text
 
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.store.kernel.cipher import Cipher
@@ -79,6 +79,10 @@ class PersonErasure:
         self._cipher = cipher
 
     # ---- in one contract
+
+    async def erase_alone(self) -> None:
+        """Lock erasures until this transaction ends. Two that overlap would each leave a shared file to the other."""
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('erasure', 3))"))
 
     async def list_files(self, contract: UUID) -> set[str]:
         """Return the SHA-256 (hex) of every file of a contract, because all of them show its people; but of none that
