@@ -165,6 +165,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
             texts,
             _doors(settings, app_link),
             _addressees(settings, database, closing),
+            settings.offices,
         ),
         signing=_signing(settings, pki, keys, http, clock),
         sealing=SealingServices(
@@ -323,8 +324,7 @@ def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
             if missing := [each for each in getattr(policy, key) if each not in carriers.channels]:
                 raise ValueError(f"{key}: no provider of {missing[0]} is configured")
     except ValueError as error:
-        key = str(error).partition(":")[0]
-        raise ValueError(f"{settings.source_of('reminders', key)}, reminders.{error}") from error
+        raise ValueError(f"{settings.source_of('reminders', str(error).split(':')[0])}, reminders.{error}") from error
     return policy
 
 

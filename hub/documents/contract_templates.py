@@ -17,6 +17,7 @@ from typing import Any
 from hub.errors import BadInput, TemplateFailed
 from hub.model.contract.asked_field import AskedField, read_asked_fields
 from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole, read_copies
 from hub.model.contract.signer import Role
 from hub.model.school.text_version import DESK_PREFIX
 from hub.model.signing.signature_request import Custody
@@ -68,6 +69,8 @@ class ContractTemplate:
     `needs_approval`: somebody else has to approve before contracts are issued from it.
 
     `with_ofd`: contracts are also issued as OFD, unless their course says otherwise.
+
+    `copies`: who gets the completed contract besides its signers.
     """
 
     id: str
@@ -86,6 +89,7 @@ class ContractTemplate:
     asks: tuple[AskedField, ...] = ()
     needs_approval: bool = False
     with_ofd: bool = False
+    copies: tuple[CopyRecipient, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -247,7 +251,7 @@ class ContractTemplates:
 
 
 def _demands(template: ContractTemplate) -> tuple[object, ...]:
-    return template.custody, template.representative, template.needs_approval, template.with_ofd
+    return template.custody, template.representative, template.needs_approval, template.with_ofd, template.copies
 
 
 def _read_all(folder: Path, packed: Path) -> list[ContractTemplate]:
@@ -279,6 +283,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             asks=read_asked_fields(facts.get("asks", [])),
             needs_approval=_yes_or_no(facts, "needs_approval"),
             with_ofd=_yes_or_no(facts, "with_ofd"),
+            copies=_copies(facts.get("copies", [])),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error
@@ -289,6 +294,14 @@ def _yes_or_no(facts: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} has to be true or false")
     return value
+
+
+def _copies(named: Any) -> tuple[CopyRecipient, ...]:
+    """Read who gets a copy. Only a fixed address has to be there already. Raises TypeError, ValueError."""
+    copies = read_copies(named)
+    if any(each.role is CopyRole.ADDRESS and not each.email for each in copies):
+        raise ValueError("a copy to an address needs its email")
+    return copies
 
 
 def _custody(asked: Any) -> dict[Role, tuple[Custody, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from hub.documents.contract_templates import Consent, ContractTemplate, ContractTemplates, TemplateDemands
 from hub.model.contract.asked_field import read_asked_fields
+from hub.model.contract.contract_copy import read_copies, write_copies
 from hub.model.school.text_version import TextKind, TextVersion
 
 EDITED = ("title", "consent", "clauses")
@@ -38,6 +39,7 @@ def list_fixed(languages: Mapping[str, ContractTemplate]) -> dict[str, Any]:
         "representative": one.representative,
         "needs_approval": one.needs_approval,
         "with_ofd": one.with_ofd,
+        "copies": write_copies(one.copies),
         "languages": {
             language: {
                 "requires": list(template.requires),
@@ -101,6 +103,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         asks=read_asked_fields(own.get("asks", [])),
         needs_approval=fixed.get("needs_approval", False) or _is_approval_needed(files, version.subject),
         with_ofd=fixed.get("with_ofd", False),
+        copies=read_copies(fixed.get("copies", [])),
     )
 
 

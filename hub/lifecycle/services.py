@@ -105,7 +105,8 @@ class DocumentServices:
 
 @dataclass(frozen=True)
 class MessagingServices:
-    """The parts that send messages to signers and staff, and the limits on them."""
+    """The parts that send messages to signers and staff, and the limits on them. `offices`: e-mail addresses of the
+    offices that get copies, by campus."""
 
     router: Router
     policy: ReminderPolicy
@@ -113,6 +114,7 @@ class MessagingServices:
     texts: MessageTexts
     doors: dict[str, Door]
     addressees: tuple[Addressee, ...] = ()
+    offices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def messages(self) -> MessageTemplates:

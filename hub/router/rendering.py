@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from channels import Doorway, Message, Shape
+from hub.model.contract.contract_copy import derive_copy_ticket, number_in_key
 from hub.model.messaging.delivery import Delivery
-from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
+from hub.model.messaging.message import COPIES, LATE, MessageTemplates, Purpose, render
 from hub.model.signing.link import TICKET_LENGTH, SignLink, derive_pickup_code, derive_ticket, format_ticket
 from hub.model.signing.session import code_for
 from hub.store.kernel.keys import Keys
@@ -35,7 +36,7 @@ class Renderer:
 
     def render_with_link(self, delivery: Delivery, link: SignLink | None) -> Message:
         """Return the message to be sent, with this link."""
-        late = self._render_link(link) if link else {}
+        late = self._render_link(link) if link else self._render_copy_link(delivery)
         if delivery.code:
             late["code"] = code_for(self.keys.code, delivery.code)
         values = dict(delivery.variables) | late
@@ -67,6 +68,15 @@ class Renderer:
             "entry": self.entry,
             "pickup": derive_pickup_code(self.keys.link, link.id, link.generation),
         }
+
+    def _render_copy_link(self, delivery: Delivery) -> dict[str, str]:
+        """Return the link of a copy. One to the school leads to the console, where its reader logs in."""
+        if delivery.contract is None or delivery.purpose not in COPIES:
+            return {}
+        if delivery.purpose == Purpose.OFFICE_COPY:
+            return {"link": f"{self.origin}/staff/contracts/{delivery.contract}"}
+        ticket = derive_copy_ticket(self.keys.link, delivery.contract, number_in_key(delivery.key))
+        return {"link": f"{self.origin}/copy/{delivery.contract}/{ticket}"}
 
     @property
     def longest_addresses(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ from hub.settings.sections import AppLinkSettings as AppLinkSettings
 from hub.settings.sections import AuthorityRuleSettings as AuthorityRuleSettings
 from hub.settings.sections import BudgetSettings as BudgetSettings
 from hub.settings.sections import ChannelSettings as ChannelSettings
+from hub.settings.sections import MailAddress as MailAddress
 from hub.settings.sections import ObjectIdentifier as ObjectIdentifier
 from hub.settings.sections import OidcSettings as OidcSettings
 from hub.settings.sections import RepresentativeSettings as RepresentativeSettings
@@ -65,7 +66,8 @@ class Settings(BaseSettings):
 
     `authority` certifies signers' keys if none of `authority_rules` matches: the built-in one, or an entry of
     `authorities`. `identity`: only the school's roster, or an entry of `identities` that is asked after it.
-    `representatives`: the people who sign for the school, if a template or the issuer asks for it.
+    `representatives`: the people who sign for the school, if a template or the issuer asks for it. `offices`:
+    e-mail addresses of offices that get copies of completed contracts, by campus (and for those below it).
 
     `pdf_engine`: our own engine, which leaves to pyHanko the files that do not fit its profile, or only pyHanko.
     `full_check_every`: one in this many finished files gets the full check, besides the quick check of every file; 1:
@@ -113,6 +115,7 @@ class Settings(BaseSettings):
     authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
     representatives: list[RepresentativeSettings] = Field(default_factory=list)
+    offices: dict[str, MailAddress] = Field(default_factory=dict)
     identity: str = "roster"
     identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     attestations: dict[str, dict[str, Any]] = Field(default_factory=dict)

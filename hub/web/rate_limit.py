@@ -30,6 +30,7 @@ PER_MINUTE = {
     "question": 60,
     "attachment": 120,
     "answers": 60,
+    "copy": 30,
     "staff-read": 600,
 }
 

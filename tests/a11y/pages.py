@@ -174,6 +174,8 @@ SIGNERS = (
     LookedAtPage("/s/{ticket}"),
     LookedAtPage("/s/{ticket}", which="WeChat", agent=WECHAT),
     LookedAtPage("/s/{ticket}", which="unknown"),
+    LookedAtPage("/copy/{contract}/{ticket}"),
+    LookedAtPage("/copy/{contract}/{ticket}", which="unknown", status=404),
     LookedAtPage("/p/{poster}"),
     LookedAtPage("/p/{poster}", which="several courses"),
     LookedAtPage("/p/{poster}", which="unknown", status=404),

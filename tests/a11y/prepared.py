@@ -18,6 +18,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_copy_ticket
 from hub.model.contract.signer import Role
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.school.issue_many import IssueAct
@@ -101,13 +102,16 @@ async def _prepare_signers(prepared: PreparedHub, phones: Phones) -> None:
     await _come_in(prepared, "to fill in", await _issued(running, template="safety-notice"))
     await _come_in(prepared, "waiting", await _of_two(running), number=1)
     await (await _come_in(prepared, "signed", await _of_two(running))).sign()
-    done = await _issued(running)
+    done = await _issued(running, copies=(CopyRecipient(CopyRole.GUARDIAN, "mother@home.example"),))
     await (await _come_in(prepared, "completed", done)).sign()
     await running.completed(done)
     withdrawn = await _issued(running)
     await _come_in(prepared, "withdrawn", withdrawn)
     await void(running.hub.services, EVERYTHING, withdrawn.id, "a mistake", "test")
     prepared.paths["/staff/contracts/{id} (completed)"] = f"/staff/contracts/{done.id}"
+    copy = derive_copy_ticket(running.hub.services.signing.keys.link, done.id, 0)
+    prepared.paths["/copy/{contract}/{ticket}"] = f"/copy/{done.id}/{copy}"
+    prepared.paths["/copy/{contract}/{ticket} (unknown)"] = f"/copy/{done.id}/0123456789ABC"
     prepared.paths["/s/{ticket}"] = f"/s/{await running.ticket(await _issued(running))}"
     prepared.paths["/s/{ticket} (unknown)"] = "/s/0123456789ABC"
 

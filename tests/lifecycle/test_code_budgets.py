@@ -14,7 +14,7 @@ from hub.lifecycle.messaging.resend_link import relink
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, CountedMessage, choose_cause, list_message_budgets
-from hub.model.messaging.message import Purpose
+from hub.model.messaging.message import COPIES, Purpose
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import Person, deliver, person
@@ -138,6 +138,7 @@ def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
         Purpose.COMPLETED,
         Purpose.WITHDRAWN,
         Purpose.EXPIRED,
+        *COPIES,
         Purpose.REPLY,
     }
     assert causes[Purpose.CODE] is Cause.CODE

@@ -9,7 +9,7 @@ import pytest
 
 from channels import FixedText, Rules, Shape
 from hub.documents.messages import load_messages, read_messages
-from hub.model.messaging.message import CONSTANT, MessageTemplates, Purpose
+from hub.model.messaging.message import BY_EMAIL_ALONE, CONSTANT, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import count_max_segments, list_message_faults
 from hub.model.messaging.provider import Provider
 from hub.settings import PACKED
@@ -29,7 +29,8 @@ class Lying:
 
 def lying(shape: str, *languages: str) -> dict[str, FixedText]:
     """Return, for each of our texts, the template that the provider has to store."""
-    found = [OURS.get(purpose, "sms", language, shape) for purpose in Purpose for language in languages]
+    by_sms = [purpose for purpose in Purpose if purpose not in BY_EMAIL_ALONE]
+    found = [OURS.get(purpose, "sms", language, shape) for purpose in by_sms for language in languages]
     return {each.id: Lying(tuple(sorted(each.placeholders - CONSTANT))) for each in found}
 
 

@@ -17,6 +17,7 @@ from hub.documents.layout import POINTS, REHEARSAL_TITLE, LaidOut
 from hub.documents.signature import FieldBox
 from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
+from hub.lifecycle.contract.name_copies import name_copies
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force, needs_approval
@@ -32,6 +33,7 @@ from hub.lifecycle.contract.terms import (
 from hub.lifecycle.services import Services
 from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract_copy import CopyRecipient, write_copies
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
@@ -49,7 +51,7 @@ CHANNELS = ("sms", "voice", "email")
 @dataclass(frozen=True)
 class DrawnContract:
     """Validated input with everything needed for the layout. `template`: in the contract's language. `with_ofd`: the
-    contract is issued as OFD beside the PDF."""
+    contract is issued as OFD beside the PDF. `copies`: who gets the completed contract besides its signers."""
 
     asked: NewContract
     terms: DrawnTerms
@@ -59,6 +61,7 @@ class DrawnContract:
     deadline: datetime
     data: ContractData
     with_ofd: bool = False
+    copies: tuple[CopyRecipient, ...] = ()
 
     @property
     def language(self) -> str:
@@ -90,6 +93,7 @@ async def draw_contract(
         check_student(student, signers)
         check_age(student, signers, on)
         deadline = _checked_deadline(asked.deadline, now)
+        copies = await name_copies(services, tx, (asked.campus, asked.copies), template, signers)
         number = number or await tx.contracts.next_number(on.year)  # last, so that a refusal wastes no number
     terms = DrawnTerms(
         number,
@@ -106,7 +110,8 @@ async def draw_contract(
     demands = TemplateDemands.of(template.languages, language)
     drawn_by = template.languages[language]
     with_ofd = is_with_ofd(asked, course, drawn_by)
-    return DrawnContract(asked, terms, drawn_by, demands, now, deadline, contract_data(terms, language), with_ofd)
+    data = contract_data(terms, language)
+    return DrawnContract(asked, terms, drawn_by, demands, now, deadline, data, with_ofd, copies)
 
 
 def is_with_ofd(asked: NewContract, course: Course | None, template: ContractTemplate) -> bool:
@@ -290,6 +295,8 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
         DEMANDS: drawn.demands.to_dict(),
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
+    if drawn.copies:
+        shown["copies"] = write_copies(each for each in drawn.copies if each.email)
     if drawn.template.asks:
         shown["to_fill_in"] = {"template": drawn.template.keep(), "terms": drawn.data.values()}
     if drawn.with_ofd:

@@ -18,6 +18,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import OFD_ISSUED, Contract, ContractState
+from hub.model.contract.contract_copy import copies_of
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import MAX_COMPANIONS, Course
 from hub.model.staff.accounts import Scope
@@ -142,6 +143,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
             "signers": commitments,
         }
         | ({"set": str(draft.set_id)} if draft.set_id else {})
+        | ({"copies": [each.role.value for each in copies_of(draft)]} if drawn.copies else {})
         | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
     )
     issued = await tx.contracts.move(

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
@@ -53,6 +54,8 @@ class NewContract:
 
     `approved`: somebody other than whoever asked for it has approved that it is issued.
 
+    `copies`: who gets the completed contract besides its signers and those whom the template names.
+
     `rehearsal`: the contract is issued to try the hub out, and says so wherever it is shown.
     """
 
@@ -75,6 +78,7 @@ class NewContract:
     companion: bool = False
     set_id: UUID | None = None
     document: OwnDocument | None = None
+    copies: Sequence[CopyRecipient] = ()
 
 
 def student_of(values: Mapping[str, Any]) -> NewStudent:

@@ -18,6 +18,7 @@ from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_mes
 from hub.lifecycle.messaging.send import NewMessage
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import Scope
@@ -41,13 +42,15 @@ class InvitedSigner:
 @dataclass(frozen=True)
 class ContractPreview:
     """A contract as it would be issued now. `images`: one PNG for each page. `companions`: the titles of the documents
-    that would be issued together with it."""
+    that would be issued together with it. `copies`: who gets a copy; those without an address would get
+    one if it were known."""
 
     contract: Contract
     images: Sequence[bytes]
     invited: Sequence[InvitedSigner]
     zone: ZoneInfo
     companions: Sequence[str] = ()
+    copies: Sequence[CopyRecipient] = ()
 
 
 async def preview_contract(services: Services, scope: Scope, asked: NewContract) -> ContractPreview:
@@ -60,7 +63,7 @@ async def preview_contract(services: Services, scope: Scope, asked: NewContract)
     titles = [(await draw_contract(services, scope, each, UNNUMBERED)).template.title for each in others]
     async with services.database.transaction(scope) as tx:
         invited = await _invited(services, tx, contract, drawn)
-    return ContractPreview(contract, images, invited, ZoneInfo(drawn.terms.campus.zone), titles)
+    return ContractPreview(contract, images, invited, ZoneInfo(drawn.terms.campus.zone), titles, drawn.copies)
 
 
 async def _invited(

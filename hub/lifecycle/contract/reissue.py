@@ -16,6 +16,7 @@ from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, prepa
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract_copy import read_copies
 from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.person import normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
@@ -184,6 +185,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
         companion=asked.get("companion", False),
         set_id=old.set_id,
         document=OwnDocument(**asked["document"]) if asked.get("document") else None,
+        copies=read_copies(asked.get("copies", ())),
     )
 
 

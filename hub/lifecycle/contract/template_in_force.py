@@ -9,6 +9,7 @@ from hub.documents.contract_templates import ContractTemplate
 from hub.documents.template_texts import build_templates
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE
 from hub.lifecycle.services import Services
+from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.school.course import Course
 from hub.model.school.text_version import TextKind
 from hub.store.transaction import Transaction
@@ -28,6 +29,10 @@ class TemplateInForce:
     @property
     def needs_approval(self) -> bool:
         return any(template.needs_approval for template in self.languages.values())
+
+    @property
+    def copies(self) -> tuple[CopyRecipient, ...]:
+        return next((template.copies for template in self.languages.values()), ())
 
     @property
     def version(self) -> str:

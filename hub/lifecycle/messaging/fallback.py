@@ -20,8 +20,10 @@ from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import Attempt, Outgoing, get_channels, write_attempt
+from hub.lifecycle.messaging.send_copies import tell_of_lost_copy
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
+from hub.model.contract.contract_copy import number_in_key
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import (
     OPEN_TIMEOUT,
@@ -31,7 +33,7 @@ from hub.model.messaging.delivery import (
     DeliveryState,
     StateReport,
 )
-from hub.model.messaging.message import ANSWERS, Purpose, summarise_contracts
+from hub.model.messaging.message import ANSWERS, COPIES, Purpose, summarise_contracts
 from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_send, settled
 from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
@@ -113,6 +115,8 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         known = await tx.deliveries.get(delivery_id)
         if known is None or known.contract is None or known.signer is None:
             await tx.deliveries.look_at(delivery_id, None)
+            if known is not None and known.purpose in COPIES:
+                await _check_copy(tx, known)
             return None
         contracts = await tx.contracts.lock_many(await tx.shares.contracts(known))
         now = tx.planning_now
@@ -130,6 +134,22 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         if contract.stuck_reason == STEP_FAILED:
             await show_recovered(tx, contract.id, meant.delivery.signer)
         return following
+
+
+async def _check_copy(tx: Transaction, delivery: Delivery) -> None:
+    """Tell staff of a copy that did not arrive. There is no other channel: only an e-mail address is known."""
+    if delivery.state in (DeliveryState.SENT, DeliveryState.DELIVERED) or delivery.contract is None:
+        return
+    tomorrow = delivery.created_at + OPEN_TIMEOUT
+    if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN) and tx.planning_now < tomorrow:
+        await tx.deliveries.look_at(delivery.id, tomorrow)
+        return
+    await tx.contracts.lock([delivery.contract])
+    contract = await tx.contracts.get(delivery.contract)
+    reason = delivery.failure_kind or delivery.state.value
+    facts = {"copy": number_in_key(delivery.key), "delivery": str(delivery.id), "reason": reason}
+    await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)
+    await tell_of_lost_copy(tx, contract, reason)
 
 
 @dataclass(frozen=True)

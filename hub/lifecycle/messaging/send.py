@@ -270,13 +270,19 @@ async def send_at_once(
 def general_words(services: Services, contract: Contract, signer: Signer, campus: Campus) -> dict[str, str]:
     """Return the words that any message may use, such as school, course and deadline. They never contain a person's
     name, a link or a code."""
-    english = signer.language == "en"
-    return {
-        "school": services.documents.school_called(signer.language),
-        "campus": campus.named(signer.language),
-        "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
+    return school_words(services, contract, campus, signer.language) | {
         "deadline": deadline_words(contract.deadline, signer),
         "contracts": format_contract_count(1, signer.language),
+    }
+
+
+def school_words(services: Services, contract: Contract, campus: Campus, language: str) -> dict[str, str]:
+    """Return the words about school and course in a language."""
+    course = "course_name_en" if language == "en" else "course_name"
+    return {
+        "school": services.documents.school_called(language),
+        "campus": campus.named(language),
+        "course": str(contract.data.get(course, contract.title)),
     }
 
 

@@ -13,6 +13,7 @@ from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, SealUseRefused
 from hub.lifecycle.evidence.plan_package import plan_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
+from hub.lifecycle.messaging.send_copies import send_copies
 from hub.lifecycle.sealing.contract_seal import open_seal_key, present_chain
 from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
@@ -177,7 +178,10 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def _note_completed(services: Services, tx: Transaction, case: Case, file: StoredFile) -> Contract:
-    """Complete the contract with its finished file and tell its signers. The caller has locked the case."""
+    """Complete the contract with its finished file, and tell its signers and all who get a copy.
+
+    The caller has locked the case.
+    """
     contract = case.contract
     await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
     await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
@@ -197,4 +201,5 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
     for party in case.parties:
         news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
         await send_at_once(services, tx, completed, party.signer, news)
+    await send_copies(services, tx, completed)
     return completed

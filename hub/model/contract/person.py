@@ -143,6 +143,12 @@ def mask_phone(e164: str) -> str:
     return f"+{number.country_code} {national[:shown]}{'*' * (len(national) - shown - 4)}{national[-4:]}"
 
 
+def mask_email(address: str) -> str:
+    """Mask an e-mail address: chen.xm@example.com → c***@example.com."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}" if local else "–"
+
+
 def format_phone(e164: str) -> str:
     """Return a full number in groups: +8619000000001 → +86 190 0000 0001. An erased number becomes a dash."""
     if not e164:

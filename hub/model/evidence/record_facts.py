@@ -25,11 +25,13 @@ _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
 # Entries from version 0.1 contain `manager`.
 _STAFF_ROLE = "|".join([*StaffRole, "manager"])
+_COPY = "student|guardian|office|address"
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token|school-software"
 
 FORMS: Mapping[str, str] = {
     # words from fixed lists of the hub
     "role": "student|guardian|representative", "field": r"(student|guardian|representative)-\d{1,3}|seal",
+    "copy_role": _COPY, "copies": _COPY,
     "language": "[a-z]{2}", "custody": _CUSTODY, "custody_claimed": _CUSTODY, "accepted": _CUSTODY,
     "kind": _WORD, "purpose": _WORD, "door": _WORD, "result": _WORD, "method": "[A-Za-z][A-Za-z ,-]{0,120}",
     "state": "[A-Za-z_]{1,30}", "outcome": _WORD, "view": _WORD, "receipt": _WORD, "form": "csv|xlsx", "search": "yes",
@@ -53,6 +55,7 @@ FORMS: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {
     "voided": "reissued",
     "expired": "deadline",
+    "copy-not-sent": _WORD,
     "stuck": _WORD,
     "key-refused": _WORD,
     "certificate-refused": _WORD,

@@ -34,10 +34,16 @@ class Purpose(StrEnum):
     HELP = "help"
     STATUS = "status"
     REPLY = "reply"
+    COPY = "copy"
+    OFFICE_COPY = "office-copy"
 
+
+# Sent by e-mail only: the finished contract to others than its signers.
+COPIES = frozenset({Purpose.COPY, Purpose.OFFICE_COPY})
+BY_EMAIL_ALONE = COPIES
 
 # Never sent by voice: they are meant for reading, or contain a link.
-NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
+NOT_BY_VOICE = BY_EMAIL_ALONE | {Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK}
 
 
 # News of a contract: sent once to each signer, and not on request.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from channels import FixedText, Rules
 from hub.model.messaging.message import (
+    BY_EMAIL_ALONE,
     BY_SMS_ALONE,
     CONSTANT,
     COUNT_NEUTRAL,
@@ -42,6 +43,8 @@ def list_message_faults(
         return
     for purpose in Purpose:
         if provider.carries == "voice" and purpose in NOT_BY_VOICE:
+            continue
+        if purpose in BY_EMAIL_ALONE and provider.carries != "email":
             continue
         if purpose in BY_SMS_ALONE and (provider.carries != "sms" or rules.fixed_texts):
             continue  # where texts need approval, the school decides whether to reply to inbound SMS

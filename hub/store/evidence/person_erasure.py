@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, func, or_, select, text
 
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
+from hub.model.messaging.message import COPIES
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.encrypted_column import EncryptedColumn
@@ -123,6 +124,8 @@ class PersonErasure:
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
         data.pop("to_fill_in", None)
+        if data.pop("copies", None):  # the file that they lead to is erased
+            data["asked"] = data["asked"] | {"copies": []}
         values: dict[str, Any] = {"data_sealed": self._cipher.encrypt_json(data, _DATA.at(part.contract))}
         values["answers_sealed"] = None
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
@@ -133,7 +136,7 @@ class PersonErasure:
         sent = select(DELIVERY).where(or_(DELIVERY.c.contract == part.contract, _shares(part.contract)))
         for row in await self._connection.execute(sent):
             mine = DELIVERY.update().where(DELIVERY.c.id == row["id"])
-            if part.signer and row["signer"] == part.signer:
+            if (part.signer and row["signer"] == part.signer) or row["purpose"] in COPIES:
                 await self._run(mine, **self._emptied_message(row["id"]))
                 continue
             text, variables = redact([row["text"], row["variables"]], words)

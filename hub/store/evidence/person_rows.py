@@ -85,6 +85,10 @@ _OTHERS: Mapping[str, SqlStatement] = {
         "SELECT id, purpose, channel, state, created_at, state_at FROM delivery"
         " WHERE signer = ANY(:signers) OR to_hash = ANY(:phones) ORDER BY created_at"
     ),
+    "copies_of_their_contracts": _by(
+        "SELECT id, contract, purpose, state, created_at, state_at FROM delivery"
+        " WHERE contract = ANY(:contracts) AND purpose IN ('copy', 'office-copy') ORDER BY created_at"
+    ),
     "guest_sessions": _by(
         "SELECT id, door, created_at, expires_at, verified_at FROM visitor WHERE phone_hash = ANY(:phones)"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from hub.lifecycle.reminders.remind_by_hand import next_channel
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import copies_of, copy_key
+from hub.model.contract.person import mask_email
 from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.messaging.delivery import Delivery
@@ -21,6 +23,7 @@ from hub.web.api.schemas import (
     ContractGiven,
     ContractIssued,
     ContractListed,
+    CopyGiven,
     CustodyGiven,
     DeliveryGiven,
     NextStepGiven,
@@ -53,6 +56,7 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     policy = await get_policy(tx, services.messaging.policy, contract)
     made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
+    deliveries = await tx.deliveries.of_contract(contract.id)
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
@@ -79,8 +83,21 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
             if each.id != contract.id
         ],
         signers=signers,
-        deliveries=[delivery(each) for each in await tx.deliveries.of_contract(contract.id)],
+        deliveries=[delivery(each) for each in deliveries],
+        copies=_copies(contract, deliveries),
     )
+
+
+def _copies(contract: Contract, deliveries: Sequence[Delivery]) -> list[CopyGiven]:
+    sent = {each.key: each for each in deliveries}
+    given = []
+    for number, copy in enumerate(copies_of(contract)):
+        mail = sent.get(copy_key(contract.id, number))
+        state, failure = (mail.state, mail.failure_kind) if mail else (None, None)
+        given.append(
+            CopyGiven(role=copy.role, name=copy.name, email=mask_email(copy.email), state=state, failure=failure)
+        )
+    return given
 
 
 async def _signer(

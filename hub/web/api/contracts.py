@@ -12,6 +12,7 @@ import structlog
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, NewStudent
+from hub.model.contract.contract_copy import CopyRecipient
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -47,6 +48,7 @@ def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
         send=asked.send,
         representative=asked.representative,
         companions=tuple(asked.companions) if asked.companions is not None else None,
+        copies=tuple(CopyRecipient(each.role, each.email, each.name or "", each.language) for each in asked.copies),
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from hub.model.contract.contract import ContractState
+from hub.model.contract.contract_copy import MAX_COPIES, CopyRole
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import DeliveryState
@@ -76,6 +77,18 @@ class SignerAsked(_Taken):
     )
 
 
+class CopyAsked(_Taken):
+    """Somebody besides the signers who gets the completed contract by e-mail."""
+
+    role: CopyRole = Field(
+        description="A `student` or `guardian` gets a link that asks for the end of the student's document number; an "
+        "`office` or `address` of the school gets a link to the console."
+    )
+    email: Words
+    name: Name | None = None
+    language: Literal["zh", "en"] = "zh"
+
+
 class ContractAsked(_Taken):
     """Draw and issue one contract."""
 
@@ -93,6 +106,9 @@ class ContractAsked(_Taken):
         None,
         max_length=MAX_COMPANIONS,
         description="Templates of further documents that the same people sign in one visit; by default the course's.",
+    )
+    copies: list[CopyAsked] = Field(
+        [], max_length=MAX_COPIES, description="Who else gets the completed contract, besides those of the template."
     )
     data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
     deadline: AwareDatetime | None = Field(None, description="With a zone; 30 days from now when missing.")
@@ -197,6 +213,14 @@ class DeliveryGiven(_Given):
     at: datetime
 
 
+class CopyGiven(_Given):
+    role: CopyRole
+    name: str
+    email: str = Field(description="Masked.")
+    state: DeliveryState | None = Field(description="Of the e-mail; null while it is not written.")
+    failure: str | None = Field(description="The kind of failure, where the e-mail came back or was refused.")
+
+
 class Stuck(_Given):
     since: datetime
     reason: str
@@ -231,6 +255,7 @@ class ContractGiven(_Given):
     companions: list[SetDocument] = Field(description="The other documents of its set, as they were issued.")
     signers: list[SignerGiven]
     deliveries: list[DeliveryGiven]
+    copies: list[CopyGiven] = Field(description="Who else gets the completed contract.")
 
 
 class ContractListed(_Given):

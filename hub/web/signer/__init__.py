@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.web.signer import pages
-from hub.web.signer.contract import reading
+from hub.web.signer.contract import copies, reading
 from hub.web.signer.school import poster
 from hub.web.signer.signing import answering, device_keys, landing, pairing, passkeys, protocol, share_link
 
@@ -21,5 +21,6 @@ def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from pairing.routes()
     yield from device_keys.routes()
     yield from reading.routes()
+    yield from copies.routes()
     yield from pages.routes()
     yield from share_link.routes()

@@ -73,6 +73,14 @@ PURPOSES = {
     "help": "answer to HELP",
     "status": "answer to STATUS",
     "reply": "answer to a question",
+    "copy": "copy to somebody named",
+    "office-copy": "copy to the school",
+}
+COPY_ROLES = {
+    "student": "student",
+    "guardian": "another guardian",
+    "office": "office of the campus",
+    "address": "address of the school",
 }
 STEPS = {
     "invitation": "invitation",

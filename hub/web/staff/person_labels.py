@@ -6,6 +6,7 @@ PERSON_PARTS = {
     "enrolments": "enrolments",
     "messages_to_them": "messages to this person",
     "messages_from_them": "messages from this person",
+    "copies_of_their_contracts": "copies of their contracts sent to others",
     "guest_sessions": "visits by a poster",
     "signing_sessions": "visits by a link",
     "identity_checks": "identity checks",

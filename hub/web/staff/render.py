@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.model.contract.person import format_id_type, format_phone, mask_id, mask_name, mask_phone
+from hub.model.contract.person import format_id_type, format_phone, mask_email, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
 from hub.model.staff.roles import Permission
 from hub.web.i18n import language_of
@@ -104,6 +104,7 @@ async def show(
         "problem_words": problem_words(spoken, problem, visit.zone) if problem else "",
         "said": SAID.get(visit.request.query.get("said", "")),
         "mask_phone": mask_phone,
+        "mask_email": mask_email,
         "full_phone": format_phone,
         "mask_name": mask_name,
         "mask_id": mask_id,

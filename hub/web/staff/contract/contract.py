@@ -27,11 +27,13 @@ from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.addendum import has_later_entries
 from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.record import RecordEntry, find_broken_entry
+from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import render
 from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.signing.link import DoorKind
@@ -93,7 +95,7 @@ async def show_contract(
     return await show(
         visit,
         "staff/contract.html",
-        **_wording(visit, found),
+        **_wording(visit, found, deliveries),
         contract=found,
         signers=signers,
         tasks=tasks,
@@ -118,9 +120,9 @@ async def show_contract(
     )
 
 
-def _wording(visit: DeskVisit, found: Contract) -> dict[str, Any]:
-    """Return the kinds of documents, what was filled in, and functions that show stored texts: times, and messages with
-    words in place of the link and the codes, which staff must not see."""
+def _wording(visit: DeskVisit, found: Contract, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    """Return the kinds of documents, what was filled in, who gets a copy, and functions that show stored texts: times,
+    and messages with words in place of the link and the codes, which staff must not see."""
     say = translator(visit.request)
     link, code = say("[link]"), say("[code]")
     entry = visit.services.messaging.router.renderer.entry
@@ -131,6 +133,7 @@ def _wording(visit: DeskVisit, found: Contract) -> dict[str, Any]:
         "blank": Entered(),
         "reveal_choices": CHOICES,
         "filled_in": list_filled_in(found),
+        "copies": list_copies(found, deliveries),
     }
     return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
 
@@ -138,6 +141,12 @@ def _wording(visit: DeskVisit, found: Contract) -> dict[str, Any]:
 def _later(contract: UUID, holds: Mapping[UUID, LegalHold], entries: Sequence[RecordEntry]) -> dict[str, Any]:
     """Return the hold of a contract, and whether an addendum to its evidence package has something to tell."""
     return {"hold": holds.get(contract), "added": has_later_entries(entries)}
+
+
+def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[CopyRecipient, Delivery | None]]:
+    """Return who gets a copy of the contract, each with their e-mail if it was written."""
+    sent = {each.key: each for each in deliveries}
+    return [(copy, sent.get(copy_key(found.id, number))) for number, copy in enumerate(copies_of(found))]
 
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:

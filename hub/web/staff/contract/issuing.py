@@ -16,6 +16,7 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
@@ -141,6 +142,17 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
         deadline=_deadline(value("deadline"), campus),
         representative=value("representative") == "yes",
         document=read_own_document(visit.services, Entered(entered)),
+        copies=_copies(Entered(entered)),
+    )
+
+
+def _copies(entered: Entered) -> tuple[CopyRecipient, ...]:
+    """Return who was entered for a copy, in the language of the signers."""
+    language = entered["language"] or "zh"
+    return tuple(
+        CopyRecipient(role, entered[f"copy_{role}"].strip(), language=language)
+        for role in CopyRole
+        if entered[f"copy_{role}"].strip()
     )
 
 

@@ -16,7 +16,7 @@ from hub.model.messaging.delivery import Delivery
 # Kinds of ledger lines that are not shown, because the message or the record says more.
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
 # Kinds of record entries that are not shown, because messages and ledger say more.
-IN_OTHER_WORDS = {"message-sending", "task-opened"}
+IN_OTHER_WORDS = {"message-sending", "copy-sending", "task-opened"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""Send the completed contract to those who get a copy of it, each by an e-mail of their own."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from hub.errors import BudgetSpent
+from hub.lifecycle.messaging.quotas import alarm, consume_message_quota
+from hub.lifecycle.messaging.send import school_words
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
+from hub.model.messaging.budget import CountedMessage
+from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time
+from hub.model.reminders.may_send import Drop, MessageCase, may_send
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import UNREACHED, StaffTask
+from hub.store.kernel.jobs import DELIVER
+from hub.store.transaction import Transaction
+
+CHANNEL = "email"
+NOT_SENT = "A copy of the completed contract did not reach somebody who was to get one:"
+
+
+async def send_copies(services: Services, tx: Transaction, completed: Contract) -> None:
+    """Write an e-mail with its job for each who gets a copy. The caller has locked the contract and its record.
+
+    Nothing here fails the completion: what cannot be sent is recorded, and staff get a task.
+    """
+    copies = copies_of(completed)
+    if not copies:
+        return
+    campus = await tx.school.campus(completed.campus)
+    await services.messaging.texts.refresh(tx)
+    for number, copy in enumerate(copies):
+        await _send_copy(services, tx, (completed, campus), (number, copy))
+
+
+async def _send_copy(
+    services: Services, tx: Transaction, about: tuple[Contract, Campus], whom: tuple[int, CopyRecipient]
+) -> None:
+    (contract, campus), (number, copy) = about, whom
+    told = {"copy": number, "copy_role": copy.role.value}
+    case = MessageCase(copy.purpose, ZoneInfo(campus.zone), 0.0, silent=await tx.opt_outs.channels(copy.email))
+    channel = CHANNEL if services.messaging.router.carriers.list_able(CHANNEL, copy.email, copy.language) else None
+    verdict = may_send(case, channel, services.messaging.policy, tx.planning_now)
+    reason = verdict.reason.value if isinstance(verdict, Drop) else await _count(services, tx, contract, copy)
+    if reason is not None:
+        await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", told | {"reason": reason})
+        await tell_of_lost_copy(tx, contract, reason)
+        return
+    delivery = _attempt(services, tx, about, whom)
+    if await tx.deliveries.add(delivery, None):
+        facts = told | {"delivery": str(delivery.id), "channel": CHANNEL}
+        await tx.record.append(contract.id, contract.campus, "copy-sending", "hub", facts)
+        await tx.jobs.enqueue(DELIVER, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+
+
+async def _count(services: Services, tx: Transaction, contract: Contract, copy: CopyRecipient) -> str | None:
+    """Count the e-mail against its budgets. Return why it may not be sent, or None."""
+    counted = CountedMessage(copy.email, campus=contract.campus, part=contract.id.int)
+    try:
+        await consume_message_quota(services, tx, [counted], tx.now)
+    except BudgetSpent as spent:
+        await alarm(tx, spent)
+        return "budget"
+    return None
+
+
+def _attempt(
+    services: Services, tx: Transaction, about: tuple[Contract, Campus], whom: tuple[int, CopyRecipient]
+) -> Delivery:
+    (contract, campus), (number, copy) = about, whom
+    words = school_words(services, contract, campus, copy.language)
+    filled = services.messaging.messages.shorten_values(copy.purpose, copy.language, words)
+    at = tx.planning_now
+    return Delivery(
+        id=uuid4(),
+        key=copy_key(contract.id, number),
+        purpose=copy.purpose.value,
+        channel=CHANNEL,
+        to=copy.email,
+        language=copy.language,
+        text=services.messaging.router.renderer.render_stored(copy.purpose, CHANNEL, copy.language, None, filled),
+        variables=filled,
+        state=DeliveryState.SENDING,
+        created_at=at,
+        planned_at=at,
+        contract=contract.id,
+        campus=contract.campus,
+        intent=copy_key(contract.id, number),
+        check_at=compute_check_time(copy.purpose, DeliveryState.SENDING, at, receipts=False),
+    )
+
+
+async def tell_of_lost_copy(tx: Transaction, contract: Contract, reason: str) -> None:
+    """Create a staff task about a copy that was not delivered, once for each contract."""
+    text = f"{NOT_SENT}\n{CHANNEL}\n{reason}"
+    await tx.staff_tasks.add_task_once(StaffTask(uuid4(), UNREACHED, text, contract.campus, tx.now, contract.id, None))
