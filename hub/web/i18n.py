@@ -1,6 +1,7 @@
 """The language of a visitor, and translations.
 
-Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones. The language is chosen by the first
+Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones, and `one.en.po` the English ones
+about a single thing ("1 contract"). The language is chosen by the first
 of these that is known: `?lang=`, the visitor's earlier choice (cookie), the signer's language on file, Accept-Language.
 Otherwise it is Chinese.
 """
@@ -26,7 +27,8 @@ Translate = Callable[..., str]
 
 @dataclass(frozen=True)
 class Catalogues:
-    """Translations. `texts`: language → {English text: translated text}; none for English."""
+    """Translations. `texts`: language → {English text: translated text}. Those for English say the same of one thing:
+    they are used where the first value is 1."""
 
     texts: dict[str, dict[str, str]]
 
@@ -45,9 +47,11 @@ class Catalogues:
     def translator(self, language: str) -> Translate:
         """Return a function for `_("Sign by {deadline}", deadline="…")`. Untranslated texts stay English."""
         known = self.texts.get(language, {})
+        only_for_one = language == "en"
 
         def translate(text: str, **values: object) -> str:
-            words = known.get(text, text)
+            is_known = not only_for_one or str(next(iter(values.values()), "")) == "1"
+            words = known.get(text, text) if is_known else text
             return words.format(**values) if values else words
 
         return translate

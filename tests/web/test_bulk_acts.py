@@ -105,10 +105,10 @@ async def test_a_preview_says_how_many_which_not_why_and_who(story: Story) -> No
     page = await story.desk.post("/staff/extend/preview?view=pending", [*story.all, ("deadline", day)])
     for words in (
         "Extend the deadline: 4 of 6 contracts",
-        "3 get the new deadline",
-        "1 have expired: a new contract with this deadline takes their place",
+        "3 to get the new deadline",
+        "1 expired: to be replaced by a new contract with this deadline",
         "1 left out: everybody has signed",
-        "1 left out: have ended",
+        "1 left out: ended already",
     ):
         assert words in page.words
     assert page.text.count("陈小满") == 6 and 'href="/staff?view=pending"' in page.text
@@ -120,12 +120,12 @@ async def test_deadlines_move_for_whoever_may(story: Story) -> None:
     legal = await desk_of(story.running, "legal")
     form = [*chosen(story.due[0], story.past), ("deadline", day)]
     page = await legal.post("/staff/extend/preview", form)
-    assert "left out: have expired, and your role may not issue them again" in page.words
+    assert "left out: expired, and your role may not issue it again" in page.words
     form = [("contracts", hidden(page)["contracts"]), ("act", hidden(page)["act"]), ("deadline", day)]
     begun = await legal.post("/staff/extend", form)
     assert (await legal.post("/staff/extend", form)).location == begun.location  # a second click
     shown = await story.run(begun)
-    assert "Extend the deadline: done with all 2" in shown.words and "1 have the new deadline" in shown.words
+    assert "Extend the deadline: done with all 2" in shown.words and "1 with the new deadline" in shown.words
     assert await story.school_acts("contracts-extended") == 1
     assert (await story.kinds(story.due[0])).count("deadline-moved") == 1
     assert (await story.state(story.past)).replaced_by is None
@@ -149,7 +149,7 @@ async def test_contracts_are_withdrawn_with_a_reason(story: Story) -> None:
     refused = await story.desk.post("/staff/void", [*form, ("reason", " ")])
     assert refused.status == 422 and (await story.state(story.due[2])).state is ContractState.ISSUED
     shown = await story.run(await story.desk.post("/staff/void", [*form, ("reason", "课程取消")]))
-    assert "1 are withdrawn" in shown.words and "left out: everybody has signed" in shown.words
+    assert "1 withdrawn now" in shown.words and "left out: everybody has signed" in shown.words
     assert (await story.state(story.due[2])).state is ContractState.VOIDED
     assert "Acts on many contracts today" in (await story.desk.get("/staff")).words
 

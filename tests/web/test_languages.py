@@ -30,8 +30,17 @@ def test_every_error_has_its_chinese_sentence() -> None:
 
 def test_translations_keep_their_blanks() -> None:
     blanks = re.compile(r"\{\w+\}")
-    for english, chinese in CATALOGUES.texts["zh"].items():
-        assert sorted(blanks.findall(english)) == sorted(blanks.findall(chinese)), english
+    for english, other in [*CATALOGUES.texts["zh"].items(), *CATALOGUES.texts["en"].items()]:
+        assert sorted(blanks.findall(english)) == sorted(blanks.findall(other)), english
+
+
+def test_english_speaks_of_one_thing_in_the_singular() -> None:
+    say, many = CATALOGUES.translator("en"), "{n} sessions open"
+    assert [say(many, n=n) for n in (0, 1, "1", 11)] == [
+        f"{n} open" for n in ("0 sessions", *["1 session"] * 2, "11 sessions")
+    ]
+    assert set(CATALOGUES.texts["en"]) < set(CATALOGUES.texts["zh"])  # each is a text of a page
+    assert CATALOGUES.translator("zh")(many, n=1) == CATALOGUES.texts["zh"][many].format(n=1)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ async def test_an_answer_is_seen_sent_and_noted(running: Running, desk: Desk) ->
     (said,) = re.findall(r'<div class="said" lang="en">([^<]*)</div>', seen.text)
     size = measure_text(said)
     assert said.endswith(f": {ANSWER}") and "Hefei" in said
-    assert f"text message · English · {size.units} units · {size.segments} segment · " in seen.words
+    assert f"text message · English · {size.units} characters · {size.segments} segment · " in seen.words
     assert await asker.answers() == [] and await asker.recorded() == 0
     sent = await desk.post(path, {"text": ANSWER})
     assert (sent.status, sent.location) == (303, "/staff/tasks?said=answered")

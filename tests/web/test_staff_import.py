@@ -76,19 +76,19 @@ async def rows_of(running: Running, desk: Desk, path: str) -> list[list[object]]
 async def test_nothing_is_added_before_it_was_looked_at_and_nothing_twice(running: Running, desk: Desk) -> None:
     before = await count(running, "enrolment")
     page = await upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), "roster.xlsx")
-    assert page.status == 200 and "200 enrolments will be added" in page.words
+    assert page.status == 200 and "200 to be added" in page.words
     assert await count(running, "enrolment") == before
     done = await desk.post(page.location)
-    assert "200 enrolments added" in done.words and await count(running, "enrolment") == before + 200
+    assert "200 added" in done.words and await count(running, "enrolment") == before + 200
     assert (await desk.get(page.location)).status == 404, "what was imported whole is not kept"
     again = await upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes())
-    assert "0 enrolments will be added 200 are there already" in again.words
+    assert "0 to be added 200 there already" in again.words
 
 
 async def test_faults_are_shown_by_cell_and_marked_in_the_sheet(running: Running, desk: Desk) -> None:
     bad = ("合肥", "炼金术", "", ADULT_ID, "", "", "=1+1")
     page = await upload(desk, sheet(TITLES, GOOD, bad))
-    assert "1 enrolments will be added" in page.words and "1 rows have faults" in page.words
+    assert "1 to be added" in page.words and "1 with faults" in page.words
     for fault in ("B3 course 炼金术 There is no such course", "C3 student name The name is missing"):
         assert fault in page.words
     titles, good, faulty = await rows_of(running, desk, f"{page.location}/marked.xlsx")
@@ -96,7 +96,7 @@ async def test_faults_are_shown_by_cell_and_marked_in_the_sheet(running: Running
     assert faulty[6] == "=1+1", "what somebody typed becomes no formula"
     said = str(faulty[7])
     assert "B3 " in said and "C3 " in said
-    assert "1 enrolments added" in (await desk.post(page.location)).words
+    assert "1 added" in (await desk.post(page.location)).words
     # The marked sheet can be mended and imported: its last column is no fault.
     assert "Not known" not in (await upload(desk, sheet([*TITLES, PROBLEMS], [*GOOD, ""]))).words
 
@@ -113,8 +113,8 @@ async def test_columns_that_a_person_names_are_remembered_for_the_campus(running
     form += [("column", column) for column in meant]
     assert (await desk.post(f"{page.location}/columns", form)).location == page.location
     assert (
-        "1 enrolments will be added" in (await desk.get(page.location)).words
-        or "1 are there already" in (await desk.get(page.location)).words
+        "1 to be added" in (await desk.get(page.location)).words
+        or "1 there already" in (await desk.get(page.location)).words
     )
     assert "not found" not in (await upload(desk, sheet(odd, GOOD[1:]))).words
     elsewhere = await desk_of(running)

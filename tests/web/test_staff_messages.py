@@ -75,8 +75,8 @@ async def test_each_message_stands_there_in_both_languages(desk: Desk) -> None:
 async def test_it_says_how_long_a_text_is(running: Running, desk: Desk) -> None:
     words = (await desk.get("/staff/messages?channel=sms&language=zh")).words
     text = re.search(r"新航线教育北京校区请您\d+月\d+日 18:00前签署合同 http://\S+/s/[0-9A-Z]{13}", words)
-    assert text and f"UCS-2 · {len(text[0])} units · 1 segment" in words
-    assert "GSM-7" not in words and CHANNELS["voice"] not in words.partition("Show")[2]
+    assert text and f"{len(text[0])} characters · 1 segment" in words
+    assert "please sign" not in words and CHANNELS["voice"] not in words.partition("Show")[2]
 
 
 async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(running: Running, desk: Desk) -> None:
@@ -86,7 +86,7 @@ async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(runn
     assert "35 characters in a variable · 0.045 CNY a segment" in words
     assert "at most 10 segments · 0.0079 USD a segment" in words and "0.13 CNY a message" in words
     reminder = words.split("提醒您")[2]
-    assert re.search(r"mainland: with 【新航线教育】 UCS-2 · 7\d units · 2 segments · 0.09 CNY", reminder), (
+    assert re.search(r"mainland: with 【新航线教育】 7\d characters · 2 segments · 0.09 CNY", reminder), (
         "the name in front makes it two"
     )
     assert "abroad: 0.0079 USD" in words and "caller: 0.13 CNY" in words and "post: no price configured" in words

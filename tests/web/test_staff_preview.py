@@ -73,7 +73,7 @@ async def test_one_is_looked_at_and_nothing_of_it_is_kept(running: Running, desk
     (said,) = re.findall(r'<div class="said" lang="zh-CN">([^<]*)</div>', page.text)
     assert "请您3月1日 23:59前签署合同" in said and f"{running.origin}/s/" in said
     size = measure_text(said.strip())
-    told = f"text message · 中文 · {size.units} units · {size.segments} segment"
+    told = f"text message · 中文 · {size.units} characters · {size.segments} segment"
     assert told in page.words and "What 陈建国 gets first" in page.words
     assert await rows_of(running) == before
     await desk.post("/staff/issue/preview", FORM)

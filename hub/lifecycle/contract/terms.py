@@ -19,6 +19,7 @@ from hub.documents.contract_data import (
     SignerFacts,
     StudentFacts,
 )
+from hub.documents.wording import day
 from hub.errors import BadInput, GuardianRequired
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import IdDocument, format_id_type, is_minor, mask_id, mask_phone, same_name
@@ -180,15 +181,15 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
 
 def summary(data: ContractData, language: str) -> list[dict[str, str]]:
     """Return labels and values of the most important terms, for the summary above the pages."""
-    english = language == "en"
+    english, comma = language == "en", ", " if language == "en" else "，"
     rows = [("性质", "Kind", REHEARSAL_WORDS[language])] if data.rehearsal else []
     rows.append(("学员", "Student", data.student.name))
     if course := data.course:
         refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
         rows += [
             ("课程", "Course", course.name),
-            ("时间", "Dates", f"{course.starts} – {course.ends}, {course.schedule}"),
-            ("地点", "Place", f"{data.campus.name} {course.place}"),
+            ("时间", "Dates", _dates(course.starts, course.ends, language) + f"{comma}{course.schedule}"),
+            ("地点", "Place", f"{data.campus.name}{comma}{course.place}"),
             ("课时", "Lessons", f"{course.lessons} × {course.minutes} {'min' if english else '分钟'}"),
             ("费用", "Fee", f"¥{course.total:,.2f}"),
             ("退费", "Refunds", refunds.replace("；", "; ") if english else refunds),
@@ -198,6 +199,10 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
         ("乙方", "Party B", ", ".join(signer.name for signer in data.signers if not signer.field.startswith("rep"))),
     ]
     return [{"label": en if english else zh, "value": value} for zh, en, value in rows]
+
+
+def _dates(starts: date, ends: date, language: str) -> str:
+    return f"{day(starts, language)}{' to ' if language == 'en' else '至'}{day(ends, language)}"
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:

@@ -217,10 +217,16 @@ async def _known_already(services: Services, tx: Transaction, poster: Poster, co
         return False
     told = [signer for contract in sorted(contracts) for signer in await tx.contracts.signers(contract)]
     if not await resend(services, tx, told):
-        text = f"{ENROLLED_ALREADY}\n{poster.title}\n{course}"
+        text = f"{ENROLLED_ALREADY}\n{poster.title}\n{await _course_in_words(tx, poster, course)}"
         known = next(iter(sorted(contracts)), None)
         await tx.staff_tasks.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, tx.now, known))
     return True
+
+
+async def _course_in_words(tx: Transaction, poster: Poster, course: str) -> str:
+    """Return the course's name in both languages, since staff of either language read it."""
+    found = await tx.school.course(poster.campus, course)
+    return found.name if found.name == found.name_en else f"{found.name} · {found.name_en}"
 
 
 async def _contracts(tx: Transaction, poster: Poster, course: str, people: _People) -> set[UUID]:
@@ -283,7 +289,7 @@ class _Claim:
             await self._came(tx, None)
             assert self.visitor.verified_at
             await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
-            text = f"{ENROLLED}\n{self.poster.title}\n{self.course}"
+            text = f"{ENROLLED}\n{self.poster.title}\n{await _course_in_words(tx, self.poster, self.course)}"
             await tx.staff_tasks.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
         return Enrolled(secret, self.visitor.expires_at)
 

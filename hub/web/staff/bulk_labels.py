@@ -4,17 +4,17 @@ from __future__ import annotations
 
 MANY = {
     "sent": "will be sent now",
-    "morning": "wait for the next time when messages may go out",
+    "morning": "to be sent when messages may go out again",
     "too-soon": "got a message a short while ago",
     "cap": "got enough messages today",
-    "bad-number": "have a number or address that does not work",
-    "paused": "are paused because of a question",
-    "nobody": "have nothing to sign any more",
-    "too-late": "have a deadline that comes before messages may go out again",
+    "bad-number": "with a number or address that does not work",
+    "paused": "paused because of a question",
+    "nobody": "with nothing to sign any more",
+    "too-late": "with a deadline that comes before messages may go out again",
 }
 MANY_DONE = {
     "sent": "sent",
-    "morning": "go out when messages may go out again",
+    "morning": "to go out when messages may go out again",
     "too-soon": "left out: a message a short while ago",
     "cap": "left out: enough messages today",
     "bad-number": "left out: the number or address does not work",
@@ -22,7 +22,7 @@ MANY_DONE = {
     "nobody": "left out: nothing to sign any more",
     "too-late": "left out: the deadline comes before messages may go out again",
     "budget": "left out: a limit of messages is reached",
-    "failed": "failed, and are reminded by plan",
+    "failed": "failed, to be reminded by plan",
 }
 BULK_KINDS = {
     "extend": "Extend the deadline",
@@ -30,23 +30,23 @@ BULK_KINDS = {
     "void": "Withdraw contracts",
 }
 _LEFT_OUT = {
-    "needs-issue": "left out: have expired, and your role may not issue them again",
-    "later": "left out: have this deadline already, or a later one",
+    "needs-issue": "left out: expired, and your role may not issue it again",
+    "later": "left out: this deadline already, or a later one",
     "bound": "left out: everybody has signed",
-    "ended": "left out: have ended",
-    "replaced": "left out: another contract has taken their place",
+    "ended": "left out: ended already",
+    "replaced": "left out: replaced by another contract",
 }
 BULK = _LEFT_OUT | {
-    "extend-done": "get the new deadline",
-    "reissue-done": "are withdrawn, and issued anew for the same people, who all sign again",
-    "void-done": "are withdrawn; those who had got a message are told",
-    "reissued": "have expired: a new contract with this deadline takes their place",
+    "extend-done": "to get the new deadline",
+    "reissue-done": "to be withdrawn, and issued anew for the same people, who all sign again",
+    "void-done": "to be withdrawn; those who had got a message are told",
+    "reissued": "expired: to be replaced by a new contract with this deadline",
 }
 BULK_DONE = _LEFT_OUT | {
-    "extend-done": "have the new deadline",
-    "reissue-done": "are issued anew",
-    "void-done": "are withdrawn",
-    "reissued": "had expired, and are issued anew",
+    "extend-done": "with the new deadline",
+    "reissue-done": "issued anew",
+    "void-done": "withdrawn now",
+    "reissued": "had expired: issued anew",
     "failed": "could not be changed",
 }
 # How a staff task ended. The last outcome is set only by the hub.
@@ -62,10 +62,10 @@ TASK_FIELDS = {"outcome": "outcome", "note": "note", "task": "task"}
 # Why no code is printed for a contract, and why its file is not in a download.
 NO_CODE = {
     "signed": "left out: nobody has to sign any more",
-    "ended": "left out: have ended",
+    "ended": "left out: ended already",
 }
 NO_FILE = {
-    "unfinished": "left out: are not completed yet",
-    "ended": "left out: have ended without being completed",
+    "unfinished": "left out: not completed yet",
+    "ended": "left out: ended without being completed",
     "erased": "left out: the file was erased",
 }

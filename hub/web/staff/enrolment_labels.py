@@ -11,9 +11,9 @@ KEPT = {
 }
 # The outcome for an enrolment when many contracts are issued.
 ISSUED = {
-    "issued": "contracts are issued",
-    "already": "had their contract already",
-    "gone": "were deleted meanwhile",
+    "issued": "issued now",
+    "already": "with a contract already",
+    "gone": "deleted meanwhile",
     "failed": "could not be issued",
 }
 NOT_ISSUED = {"already": "has a contract already", "gone": "was deleted meanwhile"}

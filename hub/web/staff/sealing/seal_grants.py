@@ -7,11 +7,13 @@ from uuid import UUID
 
 from aiohttp import web
 
+from hub.documents.contract_templates import ContractTemplate
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GranteeKind
 from hub.model.staff.roles import StaffRole
+from hub.web.i18n import language_of
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
@@ -30,7 +32,7 @@ async def _form(
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         clients = sorted({each.key.name for each in await tx.api_keys.all() if each.counts_at(tx.now)})
-    templates = visit.services.documents.printer.templates
+    templates, language = visit.services.documents.printer.templates, language_of(visit.request)
     return await show(
         visit,
         "staff/seal_grant.html",
@@ -41,9 +43,13 @@ async def _form(
         kinds=list(GranteeKind),
         roles=list(StaffRole),
         clients=clients,
-        templates=templates.ids(),
+        templates=[(each, _title(templates.in_languages(each), language)) for each in templates.ids()],
         seal_words=seal_labels,
     )
+
+
+def _title(template: Mapping[str, ContractTemplate], language: str) -> str:
+    return (template.get(language) or next(iter(template.values()))).title
 
 
 async def grant(visit: DeskVisit) -> web.StreamResponse:
