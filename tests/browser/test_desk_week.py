@@ -1,4 +1,4 @@
-"""A clerk's week (issue, chase, extend, reissue, print, export) and a manager's (two approvals, tasks)."""
+"""A clerk's week (issue, chase, extend, reissue, print, export) and a manager's (two approvals, tasks, a report)."""
 
 from __future__ import annotations
 
@@ -154,3 +154,10 @@ async def test_a_managers_week(running: Running, new_page: NewPage, shot: Shot) 
     await page.goto(f"{running.origin}/staff/tasks?done=1")
     await expect(page.locator("td", has_text="已电话答复")).to_have_count(2)
     await shot(page, "desk-settled")
+    # the report
+    await page.get_by_role("link", name="报表", exact=True).first.click()
+    await page.get_by_role("link", name="按课程").click()
+    row = page.locator("table.report tr", has_text="数学素养A").first
+    await expect(row.locator("td").first).to_have_text("2")
+    await expect(page.locator("figure svg")).to_be_visible()
+    await shot(page, "desk-report")
