@@ -19,8 +19,8 @@ from hub.errors import (
 )
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
-from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, SigningTask
 from hub.model.school.course import Campus
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
@@ -28,7 +28,7 @@ from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock_with_session, opening_with_session
 from hub.store.kernel.opening import Opening
-from hub.store.signing.links import opening_by_ticket
+from hub.store.signing.links import ShownLink, opening_by_ticket
 from hub.store.signing.sessions import opening_by_secret
 from hub.store.transaction import Transaction
 
@@ -91,38 +91,32 @@ async def open_ticket(services: Services, text: str) -> Landed:
     ticket = normalise_ticket(text)
     opening = opening_by_ticket(services.signing.keys, ticket) if ticket else None
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        link = await tx.links.by_ticket(ticket) if ticket else None
-        if link is None or not link.valid(tx.now):
-            raise LinkNotValid
-        signer = await tx.contracts.signer(link.signer)
+        shown = await _find_valid(tx, ticket)
         session = SigningSession(
             id=uuid4(),
-            link=link.id,
-            contract=link.contract,
-            signer=signer.id,
+            link=shown.link.id,
+            contract=shown.link.contract,
+            signer=shown.link.signer,
             created_at=tx.now,
             expires_at=tx.now + SESSION_LIFE,
             key_challenge=services.signing.randomness(CHALLENGE_BYTES),
         )
         secret = new_secret()
         await tx.sessions.add(session, secret)
-        campus = await tx.school.campus(signer.campus)
-    return Landed(secret, session, campus, signer.language)
+    return Landed(secret, session, shown.campus, shown.language)
 
 
 async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
     """Return what the page of a link may show. Raises LinkNotValid as `open_ticket` does."""
-    link = await tx.links.by_ticket(ticket) if ticket else None
-    if link is None or not link.valid(tx.now):
+    shown = await _find_valid(tx, ticket)
+    return LinkNotice(shown.campus, shown.deadline if shown.is_waiting and tx.planning_now < shown.deadline else None)
+
+
+async def _find_valid(tx: Transaction, ticket: str | None) -> ShownLink:
+    shown = await tx.links.find_shown(ticket) if ticket else None
+    if shown is None or not shown.link.valid(tx.now):
         raise LinkNotValid
-    case = await tx.cases.get(link.contract)
-    return LinkNotice(await tx.school.campus(link.campus), _open_until(case, link.signer, tx.planning_now))
-
-
-def _open_until(case: Case, signer: UUID, now: datetime) -> datetime | None:
-    party, contract = case.find_signer(signer), case.contract
-    waits = contract.state is ContractState.ISSUED and party is not None and party.task.state is TaskState.OPEN
-    return contract.deadline if waits and now < contract.deadline else None
+    return shown
 
 
 async def session_of(

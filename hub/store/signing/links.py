@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
 
+from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
+from hub.model.school.course import Campus
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
+from hub.store.tables import CampusRow, ContractRow, SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
 SIGNER: Table = table_of(SignerRow)
 TASK: Table = table_of(SigningTaskRow)
+CAMPUS: Table = table_of(CampusRow)
+CONTRACT: Table = table_of(ContractRow)
 _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
 _OF_SIGNERS = SqlStatement(select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING))
 _COLUMNS = [column.name for column in LINK.c]
 _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
+# A link with what its page shows of signer, campus and contract.
+_SHOWN = SqlStatement(
+    select(
+        LINK,
+        *(column.label(f"campus_{column.name}") for column in CAMPUS.c),
+        SIGNER.c.language,
+        CONTRACT.c.deadline,
+        (CONTRACT.c.state == ContractState.ISSUED.value).label("is_issued"),
+        (TASK.c.state == TaskState.OPEN.value).label("is_open"),
+    )
+    .join(SIGNER, SIGNER.c.id == LINK.c.signer)
+    .join(CAMPUS, CAMPUS.c.id == LINK.c.campus)
+    .join(CONTRACT, CONTRACT.c.id == LINK.c.contract)
+    .join(TASK, TASK.c.signer == SIGNER.c.id)
+    .where(LINK.c.ticket_hash == bindparam("ticket"))
+)
 # The lasting links of a signer as one value of JSON, by whoever reads them with other things; see `read_links`.
 LASTING_LINKS = """
     SELECT jsonb_agg(jsonb_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
@@ -37,9 +57,21 @@ LASTING_LINKS = """
 Wanted = tuple[UUID, DoorKind]
 
 
+@dataclass(frozen=True)
+class ShownLink:
+    """A link with what its page shows. `language`: the signer's. `is_waiting`: the contract waits for the signer, if
+    the deadline has not passed."""
+
+    link: SignLink
+    campus: Campus
+    language: str
+    deadline: datetime
+    is_waiting: bool
+
+
 def opening_by_ticket(keys: Keys, ticket: str) -> Opening:
-    """Return what `Links.by_ticket` reads."""
-    return Opening(_BY_TICKET, {"ticket": hash_ticket(keys.link, ticket)})
+    """Return what `Links.find_shown` reads."""
+    return Opening(_SHOWN, {"ticket": hash_ticket(keys.link, ticket)})
 
 
 class Links:
@@ -90,6 +122,14 @@ class Links:
         revoked."""
         row = (await self._connection.execute(_BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})).first()
         return _link(row) if row else None
+
+    async def find_shown(self, ticket: str) -> ShownLink | None:
+        """Return the link of a ticket as `by_ticket` does, with what its page shows."""
+        row = (await self._connection.execute(_SHOWN, {"ticket": hash_ticket(self._key, ticket)})).first()
+        if row is None:
+            return None
+        campus = Campus(**{name: row[f"campus_{name}"] for name in Campus.__dataclass_fields__})
+        return ShownLink(_link(row), campus, row["language"], row["deadline"], row["is_issued"] and row["is_open"])
 
     async def get(self, link: UUID) -> SignLink | None:
         row = (await self._connection.execute(_GET, {"link": link})).first()

@@ -13,7 +13,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import LinkNotValid, QiandaError
-from hub.lifecycle.signing.open_link import get_link_notice, session_of
+from hub.lifecycle.signing.open_link import get_link_notice, opening_of_session, session_of
 from hub.model.messaging.message import format_moment
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
@@ -119,7 +119,7 @@ async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, 
     """Return whether this browser's session belongs to the ticket and waits for its code, and the contract if the
     session is verified."""
     try:
-        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        async with request.app[HUB].database.transaction(EVERYTHING, opening_of_session(secret)) as tx:
             session = await session_of(tx, secret)
             return await _place(tx, session, ticket)
     except QiandaError:  # an old cookie, or no database: show the page for new visitors
