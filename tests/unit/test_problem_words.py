@@ -18,14 +18,28 @@ CHINESE = Catalogues.read(PACKED / "templates" / "languages").translator("zh")
 FLOORS = ("model", "lifecycle", "web/staff", "store/school", "store/messaging", "documents")
 # Their errors end a start or a command, or go to a signer or to another system: no page of the console shows them.
 NOT_OF_THE_CONSOLE = (
-    "model/messaging/message.py", "model/sealing/", "model/signing/", "model/contract/asked_field.py",
-    "lifecycle/signing/questions.py", "lifecycle/signing/revoke_certificates.py",
+    "model/messaging/message.py",
+    "model/sealing/",
+    "model/signing/",
+    "model/contract/asked_field.py",
+    "lifecycle/signing/questions.py",
+    "lifecycle/signing/revoke_certificates.py",
     "lifecycle/signing/signer_certificates.py",
-    "lifecycle/sealing/contract_seal.py", "lifecycle/sealing/seal_certificate.py", "lifecycle/sealing/sm2_seals.py",
-    "documents/ofd/", "documents/pades/", "documents/with_pyhanko.py", "documents/fonts.py", "documents/typesetting.py",
-    "documents/stamps.py", "documents/messages.py", "documents/contract_templates.py", "documents/attachment_upload.py",
-    "web/staff/staff/provider_login.py", "store/school/text_versions.py",
-)  # fmt: skip
+    "lifecycle/sealing/contract_seal.py",
+    "lifecycle/sealing/seal_certificate.py",
+    "lifecycle/sealing/sm2_seals.py",
+    "documents/ofd/",
+    "documents/pades/",
+    "documents/with_pyhanko.py",
+    "documents/fonts.py",
+    "documents/typesetting.py",
+    "documents/stamps.py",
+    "documents/messages.py",
+    "documents/contract_templates.py",
+    "documents/attachment_upload.py",
+    "web/staff/staff/provider_login.py",
+    "store/school/text_versions.py",
+)
 
 
 def details() -> Iterator[tuple[str, str]]:
@@ -53,13 +67,15 @@ def test_every_sentence_with_a_value_is_said_in_chinese() -> None:
     ("said", "words"),
     [
         ("there is no course math at hefei", "hefei 校区没有这门课程：math"),
-        ("nothing of this contract is erased: it is held until 2027-05-03, by staff:x: case 7: appeal",
-         "该合同的内容均不删除：该合同已由 staff:x 留存至 2027-05-03：case 7: appeal"),
+        (
+            "nothing of this contract is erased: it is held until 2027-05-03, by staff:x: case 7: appeal",
+            "该合同的内容均不删除：该合同已由 staff:x 留存至 2027-05-03：case 7: appeal",
+        ),
         ("at most 5000 lines", "名单最多 5000 行。"),
         ("at most 20", "最多 20 个"),
         ("nobody knows this sentence", "nobody knows this sentence"),
     ],
-)  # fmt: skip
+)
 def test_values_stay_as_they_are(said: str, words: str) -> None:
     assert say_detail(said, CHINESE) == words
     assert say_detail(said, lambda text, **values: text.format(**values) if values else text) == said
