@@ -1,5 +1,6 @@
 """The first day of a real school, from the wheel: an empty environment, a PostgreSQL server with passwords, a seal
-whose certificate an outside authority issued, and one contract that was signed and holds.
+whose certificate an outside authority issued, and one contract that was signed and holds. Then the machine burns down,
+and another one goes on with the next contract.
 
 `make day0` runs it; docs/operating.md tells the same in the same order.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -37,7 +39,8 @@ from tests.wheel import InstalledWheel
 
 pytestmark = pytest.mark.real
 PHONE = "+85251000101"
-GROUPS = ("school", "staff", "key", "seal", "database", "keys", "person")
+PASSPHRASE = {"QIANDA_BACKUP_PASSPHRASE": "an owl in the belfry"}
+GROUPS = ("school", "staff", "key", "seal", "database", "keys", "person", "hold")
 # Sections of docs/operating.md whose every command is typed on this day.
 SECTIONS = ("A school of your own", "The keys of sealed columns", "A person asks")
 GUARDIAN = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019", "relation": "父亲"}
@@ -62,6 +65,9 @@ class Day:
     sms: Double
     http: aiohttp.ClientSession
     port: int
+    folder: str = "first-day"
+    heard: int = 0  # messages that were answered
+    contract: Mapping[str, str] = field(default_factory=dict)  # the one that was issued last
     typed: set[str] = field(default_factory=set)
 
     @property
@@ -70,7 +76,7 @@ class Day:
 
     @property
     def data(self) -> Path:
-        return self.installed.folder / "first-day"
+        return self.installed.folder / self.folder
 
     def variables(self, *, as_owner: bool = False) -> dict[str, str]:
         """The settings that an operator exports; those who serve never see the owner's."""
@@ -87,8 +93,8 @@ class Day:
         self.typed.add(command)
         return self.installed.running(command, **self.variables())
 
-    async def said(self, *words: str, as_owner: bool = False) -> str:
-        done = await self.run(*words, as_owner=as_owner)
+    async def said(self, *words: str, as_owner: bool = False, **more: str) -> str:
+        done = await self.run(*words, as_owner=as_owner, **more)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
@@ -110,7 +116,7 @@ class Day:
         """What a message to the guardian says, waited for."""
 
         async def look() -> str | None:
-            texts = [each.text for each in self.sms.accepted if each.to == PHONE]
+            texts = [each.text for each in self.sms.accepted[self.heard :] if each.to == PHONE]
             matches = [match for text in texts if (match := found(text))]
             return matches[-1][1] if matches else None
 
@@ -141,8 +147,11 @@ async def test_the_first_day(day: Day) -> None:
         await _log_in(day, password)
         final = await _sign(day, key)
         await _change_the_key(day)
+        await _have_a_dispute(day, key)
     await _judge(day, final, said_of_seal)
     await _answer_a_person(day)
+    async with server_postgres(prepared=False) as other:
+        await _go_on_elsewhere(day, other, key, final)
     told = told_by_the_runbook()
     assert len(told) > 8 and told - day.typed == set()
 
@@ -175,6 +184,24 @@ async def _change_the_key(day: Day) -> None:
     assert "encrypted values are intact" in await day.said("keys", "check")
 
 
+async def _have_a_dispute(day: Day, key: str) -> None:
+    """The contract is held, its evidence is written out and checked; what was written of the dispute goes again."""
+    number, file = day.contract["number"], str(day.installed.folder / "evidence.zip")
+    said = await day.said("hold", "place", number, "--reason", "case 7", "--until", "2030-01-01")
+    assert "it is held until 2030-01-01, by command-line: case 7" in said
+    assert number in await day.said("hold", "list")
+
+    async def is_packed() -> bool:
+        return (await day.run("evidence", number, "--out", file)).returncode == 0
+
+    await until(is_packed)
+    assert (await day.run("verify", file)).returncode == 0
+    await day.said("hold", "lift", number, "--reason", "settled")
+    _, record = await _api(day, key, "GET", f"/contracts/{day.contract['id']}/record")
+    (entry,) = (each for each in record["entries"] if each["kind"] == "hold-placed")
+    assert await day.said("erase", number, "--entry", str(entry["sequence"])) == "Erased.\n"
+
+
 async def _answer_a_person(day: Day) -> None:
     """A guardian asks what is kept, gets it, and wants it erased; the contract has to be kept for three years."""
     who = ("--id-number", str(GUARDIAN["id_number"]), "--reason", "letter of 20 November")
@@ -186,6 +213,30 @@ async def _answer_a_person(day: Day) -> None:
     for options in (("--dry-run",), ()):
         done = await day.run("person", "erase", *who, *options, as_owner=True)
         assert done.returncode == 1 and "stays: it was concluded, and is kept until" in done.stdout, done.stderr
+    assert (await day.run("doctor", "--records", "--files")).returncode == 0
+
+
+async def _go_on_elsewhere(day: Day, other: ServerPostgres, key: str, final: Path) -> None:
+    """Everything is gone but one file and its passphrase; a machine with another server goes on with it."""
+    backup = day.installed.folder / "qianda.backup"
+    assert "Backed up" in await day.said("backup", str(backup), as_owner=True, **PASSPHRASE)
+    shutil.rmtree(day.data)
+    day.server, day.folder, day.heard = other, "second-day", len(day.sms.accepted)
+    await _have_a_database(day)
+    damaged = day.installed.folder / "damaged.backup"
+    damaged.write_bytes(backup.read_bytes()[:-1])
+    refused = await day.run("restore", str(damaged), as_owner=True, **PASSPHRASE)
+    assert refused.returncode == 2 and not day.data.exists(), refused.stderr
+    assert "Sending is paused" in await day.said("restore", str(backup), as_owner=True, **PASSPHRASE)
+    assert "PAUSED since" in await day.said("doctor", "--records", "--files")
+    with day.running("serve"), day.running("work"):
+        await until(lambda: _answers(day, "/readyz"))
+        await day.said("resume")
+        again = await _sign(day, key)
+        assert again.read_bytes() != final.read_bytes()
+    assert "issued by Certomancer issuing; its key is on the token" in await day.said("seal", "status")
+    report = json.loads(await day.said("verify", str(again), "--json"))
+    assert not report["failed"] and report["parties"][1]["elements"]["exclusively owned"]["word"] == "declared"
     assert (await day.run("doctor", "--records", "--files")).returncode == 0
 
 
@@ -253,6 +304,7 @@ async def _sign(day: Day, key: str) -> Path:
     assert status == 422  # the key is for another campus
     status, contract = await _api(day, key, "POST", "/contracts", WANTED)
     assert status == 201, contract
+    day.contract = contract
     ticket = await day.message(lambda text: re.search(r"/s/([0-9A-Z]{13})", text))
     async with SigningClient(day.origin) as client:
         await client.open(ticket)
@@ -267,7 +319,7 @@ async def _sign(day: Day, key: str) -> Path:
 
     await until(completed)
     _, content = await _api(day, key, "GET", f"/contracts/{contract['id']}/final.pdf")
-    final = day.installed.folder / "final.pdf"
+    final = day.installed.folder / f"{day.folder}.pdf"
     final.write_bytes(content)
     return final
 

@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 
 import asyncpg
 import pytest
+from cryptography import x509
 
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
@@ -21,6 +22,7 @@ from tests.school_toml import ORGANISATION, SCHOOL
 
 pytestmark = pytest.mark.real
 DAY = timedelta(days=1)
+OIDC = {"QIANDA_OIDC__ISSUER": "https://login.school.example", "QIANDA_OIDC__CLIENT_ID": "qianda"}
 
 
 class Operator:
@@ -30,11 +32,11 @@ class Operator:
         self.folder, self.data = folder, folder / "data"
         (folder / "own.toml").write_text(ORGANISATION, "utf-8")
 
-    def run(self, *words: str) -> CompletedProcess[str]:
-        return programs.run(self.data, *words, QIANDA_CONFIG=str(self.folder / "own.toml"))
+    def run(self, *words: str, **more: str) -> CompletedProcess[str]:
+        return programs.run(self.data, *words, QIANDA_CONFIG=str(self.folder / "own.toml"), **more)
 
-    def said(self, *words: str) -> str:
-        done = self.run(*words)
+    def said(self, *words: str, **more: str) -> str:
+        done = self.run(*words, **more)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -189,3 +191,34 @@ def test_a_seal_is_applied_for_approved_made_and_granted(operator: Operator) -> 
     assert "SM2 (a software key, sm2-" in operator.said("seal", "list")
     shown = operator.said("seal", "show", "招生合同章")
     assert "0 of 100 uses" in shown and shown.count("approved by") == 2
+
+
+def test_a_seal_is_stopped_ended_and_its_register_written(operator: Operator) -> None:
+    name = "招生合同章"
+    assert f"{name} is suspended" in operator.said("seal", "suspend", name)
+    assert f"{name} is active" in operator.said("seal", "resume", name)
+    register = operator.folder / "register.csv"
+    operator.said("seal", "register", name, "--out", str(register), "--since", "2026-01-01", "--until", "2999-12-31")
+    assert len(register.read_text("utf-8-sig").splitlines()) == 1
+    (wrong := operator.folder / "wrong.pem").write_text("no certificate\n", "utf-8")
+    given = (str(wrong), "--token-key", "sm2", "--certificate", str(wrong))
+    refused = operator.run("seal", "install-sm2", name, *given)
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+    assert f"{name} is revoked" in operator.said("seal", "revoke", name)
+    assert f"{name} is archived" in operator.said("seal", "archive", name)
+    operator.said("seal", "apply", "误申请章", "--reason", "a mistake")
+    assert "误申请章 is rejected" in operator.said("seal", "reject", "误申请章")
+
+
+def test_what_an_operator_types_now_and_then(operator: Operator) -> None:
+    assert operator.said("pause").startswith("Sending is paused.")
+    assert operator.said("resume") == "Sending goes on.\n"
+    assert operator.said("renew", "--dry-run") == "" and operator.said("renew") == "nothing was due\n"
+    assert operator.said("person", "erase-confirmed") == "Nothing is confirmed.\n"
+    request = operator.folder / "seal.csr"
+    assert "send it to the authority" in operator.said("seal", "request", "--out", str(request))
+    assert x509.load_pem_x509_csr(request.read_bytes()).is_signature_valid
+    assert "of the built-in authority" in operator.said("seal", "renew")
+    linked = operator.said("staff", "link", "zhou", "248289761001", **OIDC)
+    assert linked == "Linked, sessions ended: zhou.\n"
+    assert operator.said("staff", "link", "zhou", "--remove", **OIDC) == "Link ended, sessions ended: zhou.\n"
