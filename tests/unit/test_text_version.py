@@ -18,6 +18,7 @@ from hub.model.school.text_version import (
     TextState,
     TextVersion,
     approve_text,
+    compare_demands,
     compare_lines,
     discard_text,
     edit_text,
@@ -132,3 +133,16 @@ def test_texts_stand_in_one_order() -> None:
         "sms.full.zh sms.full.en sms.code.zh voice.zh email.subject.zh email.text.zh",
     ):
         assert list(order_texts(dict.fromkeys(sorted(keys.split()), ""))) == keys.split()
+
+
+def test_whoever_approves_sees_what_is_demanded_otherwise() -> None:
+    before = {"representative": False, "custody": {}, "languages": {"zh": {"asks": [], "consent": {"version": "1"}}}}
+    asked = [{"name": "allergy", "required": True}]
+    after = {"representative": True, "custody": {"guardian": ["usb-token"]}, "languages": {"zh": {"asks": asked}}}
+    found = [(each.demand, each.language, each.before, each.after) for each in compare_demands(before, after)]
+    assert found == [
+        ("representative", "", "", "yes"),
+        ("custody", "", "", "guardian: usb-token"),
+        ("asks", "zh", "", "name: allergy, required: yes"),
+    ]
+    assert compare_demands(after, after) == []

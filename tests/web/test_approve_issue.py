@@ -83,6 +83,8 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     page = await story.ann.get(act)
     assert "1 contracts wait for approval" in page.words and f'action="{act}/approve"' not in page.text
     assert "1 contracts wait for approval" in (await story.clerk.get("/staff/enrolments")).words
+    todo = await story.ben.get("/staff/tasks?whose=mine")  # Ann asked, so it is given to Ben
+    assert "Contracts wait for somebody else's approval." in todo.words and f'href="{act}"' in todo.text
     own = await story.ann.post(f"{act}/approve", seen(await story.ben.get(act)))
     assert own.status == 403 and "Somebody else has to confirm this" in own.words
     assert (await story.clerk.post(f"{act}/approve", {})).status == 403
@@ -92,6 +94,7 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     assert blind.status == 409 and "Look at it again" in blind.words
     done = await story.ben.post(f"{act}/approve", seen(page))
     assert done.status == 303, done.words
+    assert f'href="{act}"' not in (await story.ben.get("/staff/tasks")).text
     await story.run(act)
     contract = await story.contract_of(one.id)
     assert contract is not None and "Done with all 1" in (await story.ben.get(act)).words
@@ -99,6 +102,13 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     services = story.running.hub.services
     again = await reissue(services, EVERYTHING, contract, "test")
     assert again.replaces == contract  # the same people, by the same text
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        course = await tx.school.course("hefei", "math-a")
+        await tx.school.put_course(replace(course, details=dict(course.details) | {"price": "9999.00"}))
+    with pytest.raises(ApprovalNeeded):  # nobody has approved this price
+        await reissue(services, EVERYTHING, again.id, "test")
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.school.put_course(course)
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         (guardian,) = await tx.contracts.signers(again.id)
     with pytest.raises(ApprovalNeeded):

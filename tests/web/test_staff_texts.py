@@ -94,6 +94,8 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     assert (await story.running.issue_minor()).template_version == "2026.2"  # nothing was saved yet
     saved = await story.ann.post(f"{address}/save", entered | {"submit": "1"})
     assert saved.status == 303 and "said=text-submitted" in saved.location
+    todo = await story.ben.get("/staff/tasks?whose=mine")
+    assert "waits for the approval of somebody who wrote none" in todo.words and f'href="{address}"' in todo.text
     page = await story.ben.get(address)
     assert "+ 学员不得" not in page.words and "! 学员不得携带危险物品。" in page.words and "no dangerous" in page.words
     assert (await story.running.issue_minor()).template_version == "2026.2"
@@ -101,6 +103,7 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     assert own.status == 409 and "somebody who wrote none of it" in own.words
     done = await story.ben.post(f"{address}/approve", await revision(story.ben, address))
     assert done.status == 303, done.words
+    assert f'href="{address}"' not in (await story.ben.get("/staff/tasks")).text
     new = await story.running.issue_minor()
     assert (old.template_version, new.template_version) == ("2026.2", "desk-1")
     assert "危险物品" in await text_of(story, new) and "危险物品" not in await text_of(story, old)

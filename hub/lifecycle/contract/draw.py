@@ -28,6 +28,7 @@ from hub.lifecycle.contract.terms import (
     check_age,
     check_student,
     contract_data,
+    has_terms_of,
     summary,
 )
 from hub.lifecycle.services import Services
@@ -37,7 +38,7 @@ from hub.model.contract.contract_copy import CopyRecipient, write_copies
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
-from hub.model.school.course import Course
+from hub.model.school.course import Campus, Course
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
 from hub.store.school.campuses import opening_of_campus
@@ -83,7 +84,7 @@ async def draw_contract(
         course = await tx.school.course(asked.campus, asked.course) if asked.course else None
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
-        if number is None and not await _may_issue(services, tx, asked, course, template):
+        if number is None and not await _may_issue(services, tx, asked, (campus, course), template):
             raise ApprovalNeeded
         signers = _checked_signers(await with_representative(services, tx, asked, template))
         language = _language(template, signers)
@@ -140,16 +141,24 @@ def blank_answers(template: ContractTemplate) -> dict[str, dict[str, str]]:
 
 
 async def _may_issue(
-    services: Services, tx: Transaction, asked: NewContract, course: Course | None, template: TemplateInForce
+    services: Services,
+    tx: Transaction,
+    asked: NewContract,
+    taught: tuple[Campus, Course | None],
+    template: TemplateInForce,
 ) -> bool:
     """Return whether a contract may be issued. Where somebody else has to approve, one that was approved may; and one
-    in the place of another, for the same people and by the same text; and a rehearsal."""
+    in the place of another, for the same people, by the same text and on the same terms; and a rehearsal."""
+    campus, course = taught
     needed = template.needs_approval or (course is not None and course.needs_approval)
     if asked.document is not None and course is not None:  # in place of a text that may ask for it
         needed = needed or await needs_approval(services, tx, course)
     if not needed or asked.approved or asked.rehearsal:
         return True
-    return asked.replaces is not None and repeats(asked, await tx.contracts.get(asked.replaces), template)
+    if asked.replaces is None:
+        return False
+    old = await tx.contracts.get(asked.replaces)
+    return repeats(asked, old, template) and has_terms_of(old, course, campus)
 
 
 def repeats(asked: NewContract, old: Contract, template: TemplateInForce) -> bool:

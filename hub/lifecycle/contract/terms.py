@@ -181,19 +181,11 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
 
 def summary(data: ContractData, language: str) -> list[dict[str, str]]:
     """Return labels and values of the most important terms, for the summary above the pages."""
-    english, comma = language == "en", ", " if language == "en" else "，"
+    english = language == "en"
     rows = [("性质", "Kind", REHEARSAL_WORDS[language])] if data.rehearsal else []
     rows.append(("学员", "Student", data.student.name))
-    if course := data.course:
-        refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
-        rows += [
-            ("课程", "Course", course.name),
-            ("时间", "Dates", _dates(course.starts, course.ends, language) + f"{comma}{course.schedule}"),
-            ("地点", "Place", f"{data.campus.name}{comma}{course.place}"),
-            ("课时", "Lessons", f"{course.lessons} × {course.minutes} {'min' if english else '分钟'}"),
-            ("费用", "Fee", f"¥{course.total:,.2f}"),
-            ("退费", "Refunds", refunds.replace("；", "; ") if english else refunds),
-        ]
+    if data.course:
+        rows += _course_rows(data.course, data.campus.name, language)
     rows += [
         ("甲方", "Party A", data.school.name),
         ("乙方", "Party B", ", ".join(signer.name for signer in data.signers if not signer.field.startswith("rep"))),
@@ -203,6 +195,28 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
 
 def _dates(starts: date, ends: date, language: str) -> str:
     return f"{day(starts, language)}{' to ' if language == 'en' else '至'}{day(ends, language)}"
+
+
+def _course_rows(course: CourseFacts, campus: str, language: str) -> list[tuple[str, str, str]]:
+    english, comma = language == "en", ", " if language == "en" else "，"
+    refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
+    return [
+        ("课程", "Course", course.name),
+        ("时间", "Dates", _dates(course.starts, course.ends, language) + f"{comma}{course.schedule}"),
+        ("地点", "Place", f"{campus}{comma}{course.place}"),
+        ("课时", "Lessons", f"{course.lessons} × {course.minutes} {'min' if english else '分钟'}"),
+        ("费用", "Fee", f"¥{course.total:,.2f}"),
+        ("退费", "Refunds", refunds.replace("；", "; ") if english else refunds),
+    ]
+
+
+def has_terms_of(old: Contract, course: Course | None, campus: Campus) -> bool:
+    """Return whether a contract has the present terms of its course: dates, place, lessons, fee and refunds."""
+    if course is None:
+        return True
+    kept = {(row["label"], row["value"]) for row in old.data.get("summary", {}).get("zh", ())}
+    rows = _course_rows(course_facts(course, "zh"), campus.named("zh"), "zh")
+    return kept >= {(label, value) for label, _, value in rows}
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:

@@ -14,6 +14,13 @@ from hub.documents.message_texts import check_message_texts, list_message_texts,
 from hub.documents.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
 from hub.errors import BadInput, NotAllowed, TemplateFailed, TextVersionNotFound, UndrawableText
 from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.reminders.approval_tasks import (
+    APPROVE_TEXT,
+    TEXT_WAITS,
+    ApprovalTask,
+    add_approval_task,
+    finish_approval_task,
+)
 from hub.lifecycle.school.sample_contract import check_draws, get_sample_place
 from hub.lifecycle.services import Services
 from hub.model.messaging.message import MessageTemplates, Purpose
@@ -30,6 +37,7 @@ from hub.model.school.text_version import (
     submit_text,
 )
 from hub.model.staff.accounts import Scope
+from hub.model.staff.roles import Permission
 from hub.router.message_texts import find_message_faults
 from hub.store.transaction import Transaction
 
@@ -180,8 +188,28 @@ async def _move(
         locked = await tx.text_versions.get(version.kind, version.subject, version.label, lock=True)
         moved = decide(locked, tx)
         await tx.text_versions.save(moved)
+        if moved.state is TextState.SUBMITTED:
+            await _ask_for_approval(services, tx, moved)
+        else:
+            await finish_approval_task(tx, APPROVE_TEXT, text_address(moved), editor.actor)
         await _record(tx, kind, moved, editor)
     return moved
+
+
+async def _ask_for_approval(services: Services, tx: Transaction, version: TextVersion) -> None:
+    """Create the task for somebody who may approve this version."""
+    headquarters = await tx.school.headquarters()
+    if headquarters is None:
+        return
+    at, writers = headquarters.id, [*version.writers, version.submitted_by or ""]
+    permission = Permission.APPROVE_TEMPLATES
+    task = ApprovalTask(APPROVE_TEXT, TEXT_WAITS, text_address(version), at, at, permission, writers)
+    await add_approval_task(services, tx, task)
+
+
+def text_address(version: TextVersion) -> str:
+    """Return the page of a version, on which it is approved."""
+    return f"/staff/texts/{version.kind.value}/{version.subject}/{version.label}"
 
 
 async def check_text(services: Services, scope: Scope, version: TextVersion) -> None:

@@ -16,6 +16,13 @@ from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unava
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.template_in_force import list_templates_in_force, needs_approval
 from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.reminders.approval_tasks import (
+    APPROVE_ISSUE,
+    ISSUE_WAITS,
+    ApprovalTask,
+    add_approval_task,
+    finish_approval_task,
+)
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
 from hub.model.school.course import Enrolment
@@ -32,6 +39,7 @@ from hub.model.school.issue_many import (
     digest_items,
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.roles import Permission
 from hub.store.kernel.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
 
@@ -71,6 +79,22 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
     await record_act(tx, act.campus, kind, act.asked_by, {"act": str(act.id), "count": len(found)})
     if not act.needs_approval:
         await _enqueue(tx, act)
+        return
+    waits = ApprovalTask(
+        APPROVE_ISSUE,
+        ISSUE_WAITS,
+        approval_address(act.id),
+        found[0].campus,  # within the scope of whoever asked, whatever their own campus
+        act.campus,
+        Permission.APPROVE_ISSUE,
+        [act.asked_by],
+    )
+    await add_approval_task(services, tx, waits)
+
+
+def approval_address(act: UUID) -> str:
+    """Return the page of an act, on which it is approved."""
+    return f"/staff/issued/{act}"
 
 
 async def _enqueue(tx: Transaction, act: IssueAct) -> None:
@@ -123,6 +147,7 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
             raise EnrolmentsChanged
         await tx.issue_acts.keep_approved(act.id, approved)
         await tx.issue_acts.decide(decided)
+        await finish_approval_task(tx, APPROVE_ISSUE, approval_address(act.id), actor)
         await record_act(tx, act.campus, "issuing-approved", actor, {"act": str(act.id), "asked_by": act.asked_by})
         await _enqueue(tx, decided)
 
@@ -132,6 +157,7 @@ async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: 
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
+        await finish_approval_task(tx, APPROVE_ISSUE, approval_address(act.id), actor)
         await record_act(tx, act.campus, "issuing-refused", actor, {"act": str(act.id), "asked_by": act.asked_by})
 
 

@@ -14,10 +14,12 @@ from hub.lifecycle.school.sample_contract import draw_sample, get_sample_place, 
 from hub.lifecycle.services import Services
 from hub.model.messaging.message import Purpose
 from hub.model.school.text_version import (
+    DemandChange,
     LineChange,
     TextKind,
     TextState,
     TextVersion,
+    compare_demands,
     compare_lines,
     list_changed_keys,
 )
@@ -42,7 +44,8 @@ class TextLine:
 @dataclass(frozen=True)
 class ReadText:
     """One version. `label`: its name. `in_force`: the name of the version that is in force. `compared`: the name of the
-    version with which `changes` compares it; empty if that version does not exist any more."""
+    version with which `changes` compares it; empty if that version does not exist any more.
+    `demands`: what it demands otherwise than that version."""
 
     label: str
     version: TextVersion
@@ -50,6 +53,7 @@ class ReadText:
     in_force: str
     compared: str
     changes: Sequence[tuple[str, Sequence[LineChange]]]
+    demands: Sequence[DemandChange] = ()
 
 
 async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> list[TextLine]:
@@ -96,7 +100,8 @@ async def read_version(services: Services, scope: Scope, place: TextPlace, label
     before = all_of_it.get(compared)
     keys = list_changed_keys(before.texts, found.texts) if before else []
     changes = [(key, compare_lines(before.texts.get(key, ""), found.texts[key])) for key in keys if before]
-    return ReadText(label, found, label == files.version, in_force, compared if before else "", changes)
+    demands = compare_demands(before.fixed, found.fixed) if before else []
+    return ReadText(label, found, label == files.version, in_force, compared if before else "", changes, demands)
 
 
 def _of_files(place: TextPlace, files: FileText) -> TextVersion:

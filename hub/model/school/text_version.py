@@ -203,3 +203,51 @@ def compare_lines(before: str, after: str) -> Sequence[LineChange]:
 def list_changed_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Return the keys of texts that differ, in the order of `after`."""
     return [key for key, text in after.items() if before.get(key, "") != text]
+
+
+@dataclass(frozen=True)
+class DemandChange:
+    """A demand of a template that differs between two versions. `language`: empty for a demand of all of them.
+    `before`, `after`: its values as text, one a line; empty for none."""
+
+    demand: str
+    language: str
+    before: str
+    after: str
+
+
+# Of a language: names that change whenever their text does, which is compared line by line.
+_NO_DEMANDS = ("consent",)
+
+
+def compare_demands(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[DemandChange]:
+    """Return what a template demands otherwise, from the `fixed` values of two versions: of all its languages first.
+
+    What one of the versions does not have counts as nothing, as it does when contracts are drawn.
+    """
+    found = _compare_values(before, after, "", ("languages",))
+    then, now = before.get("languages", {}), after.get("languages", {})
+    for language in sorted({*then, *now}, reverse=True):
+        found += _compare_values(then.get(language, {}), now.get(language, {}), language, _NO_DEMANDS)
+    return found
+
+
+def _compare_values(
+    before: Mapping[str, Any], after: Mapping[str, Any], language: str, besides: Sequence[str]
+) -> list[DemandChange]:
+    names = [name for name in {**before, **after} if name not in besides]
+    pairs = [(name, _as_lines(before.get(name)), _as_lines(after.get(name))) for name in names]
+    return [DemandChange(name, language, then, now) for name, then, now in pairs if then != now]
+
+
+def _as_lines(value: Any) -> str:
+    """Return a value as text: what is false or empty as nothing, a list or table one entry a line."""
+    if not value:
+        return ""
+    if isinstance(value, Mapping):
+        return "\n".join(
+            f"{name}: {_as_lines(each)}".replace("\n", ", ") for name, each in sorted(value.items()) if each
+        )
+    if isinstance(value, (list, tuple)):
+        return "\n".join(_as_lines(each).replace("\n", ", ") for each in value)
+    return "yes" if value is True else str(value)

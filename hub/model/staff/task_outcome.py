@@ -36,7 +36,7 @@ class TaskEnd:
     note: str = ""
 
 
-SETTLED = TaskEnd()
+SETTLED, MOOT = TaskEnd(), TaskEnd(TaskOutcome.MOOT)
 
 
 def read_end(outcome: str, note: str) -> TaskEnd:

@@ -130,6 +130,13 @@ class StaffTasks:
         values = {"done_at": at, "done_by": by, "outcome": end.outcome.value, "note": end.note or None}
         return (await self._connection.execute(TASK.update().where(mine).values(values))).rowcount == 1
 
+    async def finish_about(self, kind: str, address: str, how: tuple[str, TaskEnd], at: datetime) -> None:
+        """Finish the open tasks of this kind whose text ends with this address. `how`: by whom, and the outcome."""
+        by, end = how
+        mine = (TASK.c.kind == kind) & TASK.c.done_at.is_(None) & TASK.c.text.endswith(f"\n{address}", autoescape=True)
+        values = {"done_at": at, "done_by": by, "outcome": end.outcome.value}
+        await self._connection.execute(TASK.update().where(mine).values(values))
+
     async def list_moot(self, limit: int) -> list[UUID]:
         """Return open tasks that have become unnecessary, as `MOOT_WHEN` says, oldest first."""
         over = func.coalesce(CONTRACT.c.completed_at, CONTRACT.c.ended_at)

@@ -24,7 +24,7 @@ from hub.web.staff.bulk_labels import (
 )
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
-from hub.web.staff.record_labels import CUSTODIES, RECORDS, REVEAL_CHOICES
+from hub.web.staff.record_labels import COPY_ROLES, CUSTODIES, RECORDS, REVEAL_CHOICES
 from hub.web.staff.report_labels import MAIL_STATES, REASONS
 from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
 from hub.web.staff.text_labels import TEXT_FIELDS, TEXT_LABELS
@@ -76,12 +76,6 @@ PURPOSES = {
     "copy": "copy to somebody named",
     "office-copy": "copy to the school",
 }
-COPY_ROLES = {
-    "student": "student",
-    "guardian": "another guardian",
-    "office": "office of the campus",
-    "address": "address of the school",
-}
 STEPS = {
     "invitation": "invitation",
     "reminder": "reminder",
@@ -120,6 +114,8 @@ TASK_KINDS = {
     "certificate-not-revoked": "a certificate could not be revoked",
     "opted-out": "asked for no more messages",
     "unread": "a provider's report could not be read",
+    "approve-issue": "contracts wait for approval",
+    "approve-text": "a text waits for approval",
 }
 ALERTS = {
     "provider-broken": "a provider is out of use",
@@ -212,6 +208,8 @@ NEXT_WAYS = {
     "refused": "refused by the provider",
 }
 # Kinds of tasks whose whole text was written by a person; for THEN_OWN_WORDS, all of it except the first line.
+# Kinds whose last line is the address of the page on which something is approved.
+APPROVALS = {"approve-issue", "approve-text"}
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 # Values that have a label, and that stand alone in a line of a text from the lifecycle.
@@ -323,7 +321,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE, TASK_OUTCOMES,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
+    STUCK, LIMITS, COPY_ROLES, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
     PERSON_PARTS, REASONS, MAIL_STATES, *SEAL_LABELS, *TEXT_LABELS,
 )  # fmt: skip
 
@@ -345,7 +343,7 @@ class Speech:
 
         Text written by a person stays as it is: it is not translated, even if it looks like a value with a label.
         """
-        lines = task.text.splitlines()
+        lines = task.text.splitlines()[: -1 if task.kind in APPROVALS else None]
         own = lines if task.kind in ALL_OWN_WORDS else lines[1:] if task.kind in THEN_OWN_WORDS else []
         return self.lines("\n".join(lines[: len(lines) - len(own)])) + own
 

@@ -56,3 +56,10 @@ CUSTODIES = {
     "token": "on the school's token",
     "school-software": "kept by the school in software",
 }
+# Who gets a copy of a completed contract.
+COPY_ROLES = {
+    "student": "student",
+    "guardian": "another guardian",
+    "office": "office of the campus",
+    "address": "address of the school",
+}

@@ -39,4 +39,15 @@ TEXT_FIELDS = {
     "zh": "the Chinese text",
     "en": "the English text",
 }
-TEXT_LABELS = (TEXT_STATES, TEXT_NEXT, TEXT_PARTS, SAMPLE_STUDENTS, CLAUSE_MARKS, TEXT_FIELDS)
+DEMANDS = {
+    "trial_allowed": "A certificate of a trial authority is enough",
+    "custody": "Where the keys of signers must be",
+    "representative": "The school's representative signs as well",
+    "needs_approval": "Somebody else approves before it is issued",
+    "with_ofd": "Issued as OFD as well",
+    "copies": "Who gets a copy",
+    "requires": "Values that it needs",
+    "words": "Words of the layout",
+    "asks": "What the signer fills in or attaches",
+}
+TEXT_LABELS = (DEMANDS, TEXT_STATES, TEXT_NEXT, TEXT_PARTS, SAMPLE_STUDENTS, CLAUSE_MARKS, TEXT_FIELDS)
