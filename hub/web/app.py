@@ -27,7 +27,7 @@ from hub.web.file_checks import CHECKS, FileChecks
 from hub.web.i18n import Catalogues
 from hub.web.logo import LOGO, logo_path
 from hub.web.page_images import PageImages
-from hub.web.pages import RENDERED, SITE, STATIC, SiteFacts
+from hub.web.pages import RENDERED, SITE, STATIC, SiteFacts, with_code
 from hub.web.problems import problems
 from hub.web.rate_limit import RateLimits
 from hub.web.request_ids import name_request
@@ -84,6 +84,7 @@ def add_pages(app: web.Application, site: SiteFacts, logo_of_school: str | None)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        filters={"with_code": with_code},
     )
     app.on_response_prepare.append(add_headers)
     app.router.add_static(app[STATIC], STATIC_FOLDER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 import aiohttp_jinja2
 from aiohttp import web
+from markupsafe import Markup
 
 from hub.web.app_keys import CATALOGUES
 from hub.web.compression import ENCODING, pack, takes_gzip
@@ -37,6 +39,13 @@ class SiteFacts:
 
 
 SITE = web.AppKey("site", SiteFacts)
+_COMMAND = re.compile(r"`([^`]+)`")
+
+
+def with_code(text: str) -> Markup:
+    """Return a text in which commands stand in backquotes as HTML."""
+    parts = enumerate(_COMMAND.split(text))  # each second part is a command
+    return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 
 
 def translator(request: web.Request, language: str | None = None) -> Translate:
