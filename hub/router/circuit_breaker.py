@@ -110,10 +110,5 @@ class CircuitBreaker:
 
 async def record_arrival(tx: Transaction, carrier: Carrier, began: datetime | None) -> None:
     """Close the circuit breaker after a message was delivered whose call `began` after the breaker opened."""
-    if began is None:
-        return
-    health = (await tx.providers.healths([carrier.name])).get(carrier.name)
-    if health and health.broken_at and health.until_delivered and began >= health.broken_at:
-        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
-        await tx.providers.put(health.close_breaker())
+    if began is not None and await tx.providers.close_breaker(carrier.name, began):
         log.info("provider works again", provider=carrier.name)

@@ -229,11 +229,12 @@ class Deliveries:
             look = compute_check_time(purpose, after, at, receipts=report.receipts)
             values |= {"to_state": after.value, "at": at, "look": look}
             values |= {"why": report.failure, "kind": report.failure_kind}
-            await self._connection.execute(_REPORTED, values)
+            await self._connection.write(_REPORTED, values)
         elif report.reference:
-            await self._connection.execute(_REFERENCE, values)
+            await self._connection.write(_REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
-            await self._connection.execute(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
+            await self._connection.flush()  # it reads the new state
+            await self._connection.write(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
         return replace(known, state=after)
 
     async def forget_replies(self, contract: UUID, words: Sequence[str]) -> None:

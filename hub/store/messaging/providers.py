@@ -36,6 +36,14 @@ WHERE provider = booked.name AND lane = :lane
 
 _BOOKED = SqlStatement(select(LANE).where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text())))))
 _HEALTHS = SqlStatement(select(PROVIDER).where(PROVIDER.c.name == any_(bindparam("names", type_=ARRAY(Text())))))
+# What `Health.close_breaker` does, if a message was delivered whose call began after the breaker had opened.
+_CLOSE_BREAKER = SqlStatement(
+    PROVIDER.update()
+    .where(
+        PROVIDER.c.name == bindparam("provider"), PROVIDER.c.until_delivered, PROVIDER.c.broken_at <= bindparam("began")
+    )
+    .values(broken_at=None, broken_reason=None, until_delivered=False)
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,12 @@ class Providers:
     async def put(self, health: Health) -> None:
         values = {name: getattr(health, name) for name in Health.__dataclass_fields__ if name != "name"}
         await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
+
+    async def close_breaker(self, name: str, began: datetime) -> bool:
+        """Close a circuit breaker that is open until a message is delivered whose call `began` after it opened. Return
+        whether it was open."""
+        done = await self._connection.write_now(_CLOSE_BREAKER, {"provider": name, "began": began})
+        return done.rowcount == 1
 
     async def take_probe(self, health: Health, now: datetime) -> bool:
         """Return whether the caller may send the probe to a provider whose breaker is open. Only one caller may."""

@@ -110,4 +110,4 @@ class ReportedDeliveries:
             },
         )
         if ended := [each.id for each in learnt if each.has_moved and each.state in RECEIPTS]:
-            await self._connection.execute(NOTE_RECEIPTS, {"ids": ended, "at": at, "purposes": TOLD})
+            await self._connection.write(NOTE_RECEIPTS, {"ids": ended, "at": at, "purposes": TOLD})
