@@ -42,7 +42,7 @@ PHONE = "+85251000101"
 PASSPHRASE = {"QIANDA_BACKUP_PASSPHRASE": "an owl in the belfry"}
 GROUPS = ("school", "staff", "key", "seal", "database", "keys", "person", "hold")
 # Sections of docs/operating.md whose every command is typed on this day.
-SECTIONS = ("A school of your own", "The keys of sealed columns", "A person asks")
+SECTIONS = ("A school of your own", "The keys of encrypted columns", "A person asks")
 GUARDIAN = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019", "relation": "父亲"}
 WANTED = {
     "campus": "east",
@@ -178,9 +178,9 @@ async def _have_a_database(day: Day) -> None:
 
 
 async def _change_the_key(day: Day) -> None:
-    """While the hub works: every value is sealed anew, and the hub goes on with it."""
+    """While the hub works: every value is encrypted anew, and the hub goes on with it."""
     assert "encrypted values are intact" in await day.said("keys", "check")
-    assert "Everything is sealed with " in await day.said("keys", "rotate", as_owner=True)
+    assert "Everything is encrypted with " in await day.said("keys", "rotate", as_owner=True)
     assert "encrypted values are intact" in await day.said("keys", "check")
 
 

@@ -121,7 +121,7 @@ def test_answers_are_kept_sealed(tmp_path: Path) -> None:
     assert b"password" not in (tmp_path / FILE).read_bytes()
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
     (tmp_path / "keys" / "master.key").write_bytes(b"\0" * 32)
-    with pytest.raises(BadInput, match="sealed with another master key"):
+    with pytest.raises(BadInput, match="encrypted with another master key"):
         file.read()
 
 

@@ -131,6 +131,6 @@ async def test_a_policy_that_makes_no_sense_stops_the_start_with_file_key_and_re
 
 
 async def test_the_outbox_exists_in_the_demo_alone(database: Dsns, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="demo alone"):
+    with pytest.raises(ValueError, match="only in the demo"):
         async with production(database, tmp_path, channels={"sms": {"kind": "outbox"}}):
             raise AssertionError("started")
