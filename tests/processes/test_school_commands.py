@@ -214,7 +214,7 @@ def test_what_an_operator_types_now_and_then(operator: Operator) -> None:
     assert operator.said("pause").startswith("Sending is paused.")
     assert operator.said("resume") == "Sending goes on.\n"
     assert operator.said("renew", "--dry-run") == "" and operator.said("renew") == "nothing was due\n"
-    assert operator.said("person", "erase-confirmed") == "Nothing is confirmed.\n"
+    assert operator.said("person", "erase-confirmed") == "No erasure is confirmed.\n"
     request = operator.folder / "seal.csr"
     assert "send it to the authority" in operator.said("seal", "request", "--out", str(request))
     assert x509.load_pem_x509_csr(request.read_bytes()).is_signature_valid
