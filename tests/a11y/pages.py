@@ -215,6 +215,7 @@ STAFF = (
             "/staff",
             "/staff/doctor",
             "/staff/rehearsal",
+            "/staff/school",
             "/staff/issue/document",
             "/staff/enrolments",
             "/staff/enrolments/{enrolment}",

@@ -15,8 +15,8 @@ from tests.checkout import ROOT
 
 # What types a command: the method of an operator, or a function of `tests.processes.programs` and `tests.commands`.
 TYPING = {"run", "said", "running", "run_command", "Program", "start", "plainly"}
-# `qianda seal FILE…` is typed without this name (tests/sealing); `bench` measures (tests/bench).
-TYPED_OTHERWISE = {"seal files", "bench"}
+# `qianda seal FILE…` is typed without this name (tests/sealing); tests/bench measure; tests/custody start `agent`.
+TYPED_OTHERWISE = {"seal files", "bench", "agent"}
 
 
 def all_commands() -> set[str]:

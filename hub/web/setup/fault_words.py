@@ -49,10 +49,35 @@ SHAPES: tuple[str, ...] = (
     "ten messages were sent already: start the set-up again to send more",
     "one was sent just now: wait a moment",
     "choose a file first",
+    "it is no TOML: {reason}",
+    "has to be a list of names",
+    "is missing: what the contract says of the course",
+    "has to be true or false, not {value}",
+    "has to be true or false",
+    "has to be a table [{name}]",
+    "has to be entries [[{name}]]",
+    "has to be text in quotes, not {value}",
+    "there is no key {name}; did you mean {near}?",
+    "there is no key {name}",
+    "the configuration says {value}, the file {other}: correct one of them",
+    "{value} stands here more than once",
 )
-_SENTENCES = ShapedSentences(SHAPES)
+# Where in the file.
+PLACES: tuple[str, ...] = (
+    "the file",
+    "campus {number} ({id}), {keys}",
+    "campus {number} ({id})",
+    "course {number} ({id}), {keys}",
+    "course {number} ({id})",
+)
+_SENTENCES, _PLACES = ShapedSentences(SHAPES), ShapedSentences(PLACES)
 
 
 def say_fault(words: str, translate: Translate) -> str:
     """Return a fault of an answer in the reader's language."""
     return _SENTENCES.say(words, translate)
+
+
+def say_place(words: str, translate: Translate) -> str:
+    """Return where in a school's file a fault is, in the reader's language; the names of keys stay as they are."""
+    return _PLACES.say(words, translate)

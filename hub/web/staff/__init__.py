@@ -23,7 +23,7 @@ from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
-from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, texts
+from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, school_file, texts
 from hub.web.staff.sealing import seal_grants, seal_register, seals
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
@@ -60,6 +60,8 @@ _TEXT_VERSION = f"{_TEXT}/{{version}}"
 PAGES: dict[str, StaffRoute] = {
     "/staff/doctor": StaffRoute(Permission.SET_UP, doctor.doctor),
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.form),
+    "/staff/school": StaffRoute(Permission.SET_UP, school_file.school),
+    "/staff/school/school.toml": StaffRoute(Permission.SET_UP, school_file.download),
     "/staff": StaffRoute(Permission.READ_CONTRACT, dashboard.board),
     "/staff/changes": StaffRoute(Permission.READ_CONTRACT, board_stream.stream),
     "/staff/enrolments": StaffRoute(Permission.READ_CONTRACT, enrolments.enrolments),
@@ -125,6 +127,10 @@ PAGES: dict[str, StaffRoute] = {
 }
 ACTS: dict[str, StaffRoute] = {
     "/staff/rehearsal": StaffRoute(Permission.SET_UP, rehearsing.begin),
+    "/staff/school": StaffRoute(Permission.SET_UP, school_file.look),
+    "/staff/school/apply": StaffRoute(Permission.SET_UP, school_file.apply),
+    "/staff/sending/pause": StaffRoute(Permission.SET_UP, school_file.pause),
+    "/staff/sending/resume": StaffRoute(Permission.SET_UP, school_file.resume),
     "/staff/enrolments/preview": StaffRoute(Permission.ISSUE, issue_many.preview),
     "/staff/enrolments/issue": StaffRoute(Permission.ISSUE, issue_many.begin),
     _ENROLMENT: StaffRoute(Permission.IMPORT, enrolments.change),

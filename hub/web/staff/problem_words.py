@@ -8,7 +8,7 @@ from hub.web.staff.person_labels import WHY_KEPT
 
 # The first that fits is taken: those with more words come before those with fewer.
 SHAPES: tuple[str, ...] = (
-    "there is no campus {campus}",
+    "there is no campus {name}",
     "there is no course {course} at {campus}",
     "there is no account {login}",
     "there is no enrolment {enrolment}",

@@ -41,10 +41,17 @@ class DoctorAnswer:
 ANSWER = web.AppKey("doctor", DoctorAnswer)
 
 
+def forget_answer(app: web.Application) -> None:
+    """Let the next visitor see what is so now: something that the doctor looks at was changed."""
+    app[ANSWER].at = None
+
+
 async def doctor(visit: DeskVisit) -> web.Response:
     if visit.scope.campuses is not None:
         raise AccessDenied("only headquarters may ask how the hub is")
     app, translate = visit.request.app, translator(visit.request)
     findings, at = await app[ANSWER].get_or_examine(app[HUB])
+    async with visit.services.database.transaction(visit.shown) as tx:
+        paused = await tx.pause.get()
     lines = [(each.well, say_part(each.part, translate), say_found(each.words, translate)) for each in findings]
-    return await show(visit, "staff/doctor.html", lines=sorted(lines, key=lambda line: line[0]), at=at)
+    return await show(visit, "staff/doctor.html", lines=sorted(lines, key=lambda line: line[0]), at=at, paused=paused)

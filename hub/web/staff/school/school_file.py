@@ -1,0 +1,128 @@
+"""The school's file at the desk: campuses and courses as `qianda school apply` reads them, looked at before they count.
+
+Beside it the pause of sending, as by `qianda pause` and `resume`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from hub.documents.school_file import describe_school, read_school
+from hub.documents.toml_text import write_toml
+from hub.errors import AccessDenied, BadInput
+from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
+from hub.lifecycle.school.apply_school import apply_school
+from hub.model.school.school_change import SchoolChange, SchoolComparison, SchoolFault
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.app_keys import HUB
+from hub.web.setup.fault_words import say_fault, say_place
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.doctor import forget_answer
+
+HERE = "/staff/school"
+# Characters: some thousands of courses.
+MAX_FILE_LENGTH = 2_000_000
+
+
+async def school(visit: DeskVisit) -> web.Response:
+    """Show what is there, as a file to change."""
+    _only_headquarters(visit)
+    return await _page(visit, await _describe(visit))
+
+
+async def download(visit: DeskVisit) -> web.Response:
+    """Return what is there, as `qianda school show` prints it."""
+    _only_headquarters(visit)
+    headers = {"Content-Disposition": 'attachment; filename="school.toml"'}
+    return web.Response(text=await _describe(visit), content_type="application/toml", headers=headers)
+
+
+async def look(visit: DeskVisit) -> web.Response:
+    """Show what the file would change, or all of its faults. Change nothing."""
+    text = await _sent(visit)
+    compared, faults = await _apply(visit, text, dry_run=True)
+    return await _page(visit, text, compared, faults)
+
+
+async def apply(visit: DeskVisit) -> web.Response:
+    """Change all that the file says; nothing where it has a fault."""
+    text = await _sent(visit)
+    compared, faults = await _apply(visit, text, dry_run=False)
+    if faults:
+        return await _page(visit, text, compared, faults)
+    raise web.HTTPSeeOther(f"{HERE}?said=school-changed")
+
+
+async def pause(visit: DeskVisit) -> web.Response:
+    _only_headquarters(visit)
+    await pause_sending(visit.services, visit.actor)
+    forget_answer(visit.request.app)
+    raise web.HTTPSeeOther("/staff/doctor?said=sending-paused")
+
+
+async def resume(visit: DeskVisit) -> web.Response:
+    _only_headquarters(visit)
+    await resume_sending(visit.services, visit.actor)
+    forget_answer(visit.request.app)
+    raise web.HTTPSeeOther("/staff/doctor?said=sending-resumed")
+
+
+def _only_headquarters(visit: DeskVisit) -> None:
+    if visit.scope.campuses is not None:
+        raise AccessDenied("only headquarters may set the school up")
+
+
+async def _sent(visit: DeskVisit) -> str:
+    """Return the file: one that was chosen, else what stands in the form."""
+    _only_headquarters(visit)
+    form = await visit.request.post()
+    file, text = form.get("file"), form.get("text", "")
+    if isinstance(file, web.FileField) and file.filename:
+        try:
+            text = file.file.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BadInput("this is not a text file", field="file") from None
+    if not isinstance(text, str) or len(text) > MAX_FILE_LENGTH:
+        raise BadInput(f"at most {MAX_FILE_LENGTH} characters", field="file")
+    return text.replace("\r\n", "\n")
+
+
+async def _describe(visit: DeskVisit) -> str:
+    async with visit.services.database.transaction(EVERYTHING) as tx:
+        campuses, courses = await tx.school.campuses(), await tx.school.courses()
+    return write_toml(describe_school(_organisation(visit), campuses, courses))
+
+
+def _organisation(visit: DeskVisit) -> dict[str, str]:
+    return visit.request.app[HUB].settings.school.model_dump()
+
+
+async def _apply(visit: DeskVisit, text: str, *, dry_run: bool) -> tuple[SchoolComparison, list[SchoolFault]]:
+    described, faults = await asyncio.to_thread(read_school, text)
+    only_compare = dry_run or bool(faults)
+    compared = await apply_school(visit.services, described, _organisation(visit), visit.actor, dry_run=only_compare)
+    return compared, list(dict.fromkeys([*faults, *compared.faults]))
+
+
+async def _page(
+    visit: DeskVisit, text: str, compared: SchoolComparison | None = None, faults: Sequence[SchoolFault] = ()
+) -> web.Response:
+    return await show(
+        visit,
+        "staff/school.html",
+        status=422 if faults else 200,
+        text=text,
+        compared=compared,
+        faults=faults,
+        say_fault=say_fault,
+        say_place=say_place,
+        name=_name,
+    )
+
+
+def _name(change: SchoolChange) -> str:
+    return f"{change.campus}/{change.course}" if change.course else change.campus

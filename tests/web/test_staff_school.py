@@ -1,0 +1,72 @@
+"""Campuses and courses changed at the desk, and sending that is paused there: looked at first, and in the record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.roles import StaffRole
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        await add_staff(hub, "hq-office", "hq", role=StaffRole.HEADQUARTERS)
+        yield hub
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running, "hq-office")
+
+
+async def last_kind(running: Running) -> str:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation
+        return (await tx.record.entries(installation))[-1].kind
+
+
+async def test_a_change_is_looked_at_before_it_counts(running: Running, desk: Desk) -> None:
+    """The demo's roster of headquarters: one place is moved."""
+    file = (await desk.get("/staff/school/school.toml")).text
+    assert 'name = "合肥校区"' in file
+    unchanged = await desk.post("/staff/school", {"text": file.replace("\n", "\r\n")})
+    assert unchanged.status == 200 and "Nothing would change" in unchanged.words
+    moved = file.replace('name = "合肥校区"', 'name = "合肥新校区"')
+    seen = await desk.post("/staff/school", {"text": moved})
+    assert "campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
+    assert (await desk.get("/staff/school/school.toml")).text == file
+    assert (await desk.post("/staff/school/apply", {"text": moved})).location == "/staff/school?said=school-changed"
+    assert (await desk.get("/staff/school/school.toml")).text == moved
+    assert await last_kind(running) == "school-changed"
+
+
+async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(running: Running, desk: Desk) -> None:
+    before = (await desk.get("/staff/school/school.toml")).text
+    wrong = before.replace('parent = "hq"', 'parent = "nowhere"', 1).replace("lessons = ", "lessons = -", 1)
+    desk.language = "zh"
+    for path in ("/staff/school", "/staff/school/apply"):
+        refused = await desk.post(path, {"text": wrong})
+        assert refused.status == 422 and "有 2 处错误，未作任何更改" in refused.words
+        assert "没有校区 nowhere" in refused.words and "应为大于 0 的整数" in refused.words
+    broken = await desk.post("/staff/school", {"text": "= no TOML"})
+    assert broken.status == 422 and "文件 : 不是有效的 TOML 文件" in broken.words
+    assert (await desk.get("/staff/school/school.toml")).text == before
+
+
+async def test_sending_is_paused_and_goes_on(running: Running, desk: Desk) -> None:
+    assert "Pause sending" in (await desk.get("/staff/doctor")).words
+    assert (await desk.post("/staff/sending/pause")).location == "/staff/doctor?said=sending-paused"
+    shown = (await desk.get("/staff/doctor")).words
+    assert "Paused since today" in shown and "PAUSED since" in shown and await last_kind(running) == "sending-paused"
+    assert (await desk.post("/staff/sending/resume")).location == "/staff/doctor?said=sending-resumed"
+    shown = (await desk.get("/staff/doctor")).words
+    assert "Paused since" not in shown and "PAUSED" not in shown and await last_kind(running) == "sending-resumed"
