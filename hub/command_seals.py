@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -168,13 +169,14 @@ def make_command(
 def make_sm2_command(
     name: Name,
     token_key: Annotated[str, typer.Option(help="Label of an SM2 key on the token. [default: a software key]")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Also in place of what a seal maker made.")] = False,
 ) -> None:
     """Give a seal what it needs for OFD files: an SM2 key, and a trial certificate by its own authority."""
 
     async def act(hub: Hub) -> Sm2Seal:
         from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
 
-        return await make_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, token_key)
+        return await make_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, token_key, replaces=replace)
 
     _say_side(name, act)
 
@@ -194,15 +196,14 @@ def install_sm2_command(
         given = GivenSm2Seal(str(file), file.read_bytes(), _read(certificate), token_key)
         return await install_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, given)
 
-    _say_side(name, act)
+    side = _say_side(name, act)
+    say(f"Nobody but you vouches for its root, which is trusted from now on: {_said_of_root(side)}.")
 
 
 @app.command("grant")
 def grant_command(
     name: Name,
     client: Annotated[str, typer.Option(help="Name of an API key.")] = "",
-    role: Annotated[str, typer.Option(help="A role of staff.")] = "",
-    staff: Annotated[str, typer.Option(help="A login.")] = "",
     contracts: Annotated[bool, typer.Option("--contracts", help="Contracts signed by all signers.")] = False,
     campus: Annotated[str, typer.Option(help="For this campus and all below it. [default: the seal's]")] = "",
     template: Annotated[list[str] | None, typer.Option(help="For these templates. [default: any]")] = None,
@@ -210,8 +211,8 @@ def grant_command(
     uses: Annotated[int | None, typer.Option(help="At most this many documents. [default: no limit]")] = None,
     end: Annotated[str, typer.Option(help="End the grant with this id, instead of a new one.")] = "",
 ) -> None:
-    """Allow a client, a role, an account or contracts to use a seal, or end a grant."""
-    given = [("client", client), ("role", role), ("staff", staff), ("contracts", "-" if contracts else "")]
+    """Allow a client or contracts to use a seal, or end a grant."""
+    given = [("client", client), ("contracts", "-" if contracts else "")]
     chosen = [(kind, value) for kind, value in given if value]
 
     async def act(hub: Hub) -> str:
@@ -223,7 +224,7 @@ def grant_command(
             await revoke_grant(hub.services, _keeper(), seal.id, _grant_id(end))
             return f"The grant has ended: {end}."
         if len(chosen) != 1:
-            raise BadInput("give one of --client, --role, --staff and --contracts", field="grantee")
+            raise BadInput("give one of --client and --contracts", field="grantee")
         expires = end_of_day(until and until.date(), (await get_headquarters(hub)).zone)
         where = campus or seal.campus
         asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
@@ -345,10 +346,19 @@ def _move(name: str, word: str) -> None:
     _say_state(act)
 
 
-def _say_side(name: str, act: Callable[[Hub], Coroutine[Any, Any, Sm2Seal]]) -> None:
+def _say_side(name: str, act: Callable[[Hub], Coroutine[Any, Any, Sm2Seal]]) -> Sm2Seal:
     with said_plainly():
         side = with_hub(act)
         say(f"{name} seals OFD files: {_said_of(side)}.")
+    return side
+
+
+def _said_of_root(side: Sm2Seal) -> str:
+    from asn1crypto import x509
+
+    return (
+        f"{x509.Certificate.load(side.chain[-1]).subject.human_friendly}, SHA-256 {sha256(side.chain[-1]).hexdigest()}"
+    )
 
 
 def _said_of(side: Sm2Seal) -> str:

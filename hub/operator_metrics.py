@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from hub.measures import REGISTRY
 from hub.model.messaging.provider import LANES, Health
+from hub.model.sealing.seal import KeyPlace, SealState
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import QueueLag, compute_lag
 from hub.router.providers import Carrier
@@ -40,7 +41,8 @@ async def render_hub_metrics(hub: Hub) -> bytes:
     """Return the metrics of the whole hub, including those of this process."""
     async with hub.database.transaction(EVERYTHING) as tx:
         figures = [*await _list_figures(tx), *await _list_queues(hub, tx), *await _list_providers(hub, tx)]
-    return _render([*figures, *_list_process_metrics(hub)])
+        of_seals = await _list_seal_ends(tx)
+    return _render([*figures, *_list_process_metrics(hub, of_seals)])
 
 
 def render_process_metrics(hub: Hub, more: Iterable[Metric] = ()) -> bytes:
@@ -153,14 +155,29 @@ def _health_share(carrier: Carrier, health: Health | None, now: datetime) -> flo
     return health.compute_weight(weight, now) / weight if health else 1.0
 
 
+async def _list_seal_ends(tx: Transaction) -> dict[str, datetime]:
+    """Return when the certificate of each seal in use ends, beside the configured one, and the SM2 side of each."""
+    of_sm2, ends = await tx.sm2_seals.list_ends(), dict[str, datetime]()
+    for seal in await tx.seals.list_all():
+        if seal.state not in (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED):
+            continue
+        if seal.ends_at is not None and seal.key_place is KeyPlace.TOKEN:
+            ends[f"seal {seal.name}"] = seal.ends_at
+        if seal.id in of_sm2:
+            ends[f"seal {seal.name} (SM2)"] = of_sm2[seal.id]
+    return ends
+
+
 # ---- those of this process
 
 
-def _list_process_metrics(hub: Hub) -> list[Metric]:
+def _list_process_metrics(hub: Hub, of_seals: Mapping[str, datetime] | None = None) -> list[Metric]:
+    """`of_seals`: when the certificates of the other seals end, which the database knows."""
     pool = hub.database.pool
     build = GaugeMetricFamily("qianda_build_info", "Version of this process", labels=["version", "python"])
     build.add_metric([version("qianda"), platform.python_version()], 1)
-    ends = {name: moment.timestamp() for name, moment in list_certificate_ends(hub).items()}
+    found = list_certificate_ends(hub) | dict(of_seals or {})
+    ends = {name: moment.timestamp() for name, moment in found.items()}
     return [
         build,
         GaugeMetricFamily("qianda_database_pool_size", "Connections that this process may open", pool.size),

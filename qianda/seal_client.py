@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import aiohttp
 
@@ -62,21 +63,32 @@ class SealingClient:
         self._headers = {"Authorization": f"Bearer {key}"}
         self._on_progress = on_progress
 
-    async def seal(self, files: Sequence[Path], wish: SealWish, folder: Path) -> AsyncIterator[SealedResult]:
-        """Yield the result of each file. Sealed files are in `folder` under their names. Raises SealProblem, OSError,
-        aiohttp.ClientError, TimeoutError."""
+    async def seal(
+        self, files: Sequence[Path], wish: SealWish, folder: Path, *, again: bool = False
+    ) -> AsyncIterator[SealedResult]:
+        """Yield the result of each file. Sealed files are in `folder` under their names. `again`: send files that failed
+        in an earlier job for the same call once more, in a new job. Raises SealProblem, OSError, aiohttp.ClientError,
+        TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=READ_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as http:
             done = 0
             for some in batches(files):
-                job = await self._begin(http, some, wish)
+                job = await self._begin(http, some, wish, await asyncio.to_thread(request_key, some, wish))
                 await self._wait(http, job, done)
-                done += len(some)
+                failed = []
                 async for result in self._results(http, job, some, folder):
-                    yield result
+                    if again and result.target is None:
+                        failed.append(result.file)
+                    else:
+                        yield result
+                if failed:
+                    job = await self._begin(http, failed, wish, f"qianda-seal-again-{uuid4()}")
+                    await self._wait(http, job, done + len(some) - len(failed))
+                    async for result in self._results(http, job, failed, folder):
+                        yield result
+                done += len(some)
 
-    async def _begin(self, http: aiohttp.ClientSession, files: Sequence[Path], wish: SealWish) -> str:
-        key = await asyncio.to_thread(request_key, files, wish)
+    async def _begin(self, http: aiohttp.ClientSession, files: Sequence[Path], wish: SealWish, key: str) -> str:
         with ExitStack() as opened:
             form = aiohttp.FormData(quote_fields=False)
             for name, value in wish.fields.items():

@@ -47,11 +47,12 @@ def seal_files(
         Path | None, typer.Option(help="File with the API key in its first line. [default: QIANDA_API_KEY]")
     ] = None,
     output: Annotated[Path, typer.Option(help="A folder for the sealed files.")] = Path("sealed"),
+    again: Annotated[bool, typer.Option("--again", help="Send files that failed in that job once more.")] = False,
 ) -> None:
     """Have files sealed.
 
     Exit code 0: all files are sealed. 1: some failed, with the reason. 2: the request could not be made. Within 24
-    hours, the same call continues the same job.
+    hours, the same call continues the same job and repeats its failures; --again sends the failed files once more.
     """
     where = _place(place, keyword, which, field, across=across)
     key = key_file.read_text("utf-8").partition("\n")[0].strip() if key_file else os.environ.get("QIANDA_API_KEY", "")
@@ -63,7 +64,7 @@ def seal_files(
         _give_up(f"Sealing needs the extra 'client'; not available here: {error}.")
     output.mkdir(parents=True, exist_ok=True)
     wish = SealWish(where, "lasting" if lasting else "plain", seal)
-    results = asyncio.run(_seal(_Errand(server, key, output), files, wish))
+    results = asyncio.run(_seal(_Errand(server, key, output, again), files, wish))
     chinese = language_of_environment() == "zh"
     for result in results:
         if result.target is None:
@@ -77,11 +78,12 @@ def seal_files(
 
 @dataclass(frozen=True)
 class _Errand:
-    """Where files are sent, and where results are written."""
+    """Where files are sent, and where results are written. `again`: see `SealingClient.seal`."""
 
     server: str
     key: str
     output: Path
+    again: bool
 
 
 async def _seal(errand: _Errand, files: list[Path], wish: SealWish) -> list[SealedResult]:
@@ -95,7 +97,7 @@ async def _seal(errand: _Errand, files: list[Path], wish: SealWish) -> list[Seal
         task = progress.add_task("签章 sealing", total=len(files))
         client = SealingClient(errand.server, errand.key, lambda done: progress.update(task, completed=done))
         try:
-            return [result async for result in client.seal(files, wish, errand.output)]
+            return [result async for result in client.seal(files, wish, errand.output, again=errand.again)]
         except (SealProblem, OSError, aiohttp.ClientError, TimeoutError) as error:
             _give_up(str(error) or type(error).__name__)
 

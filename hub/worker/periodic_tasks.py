@@ -13,7 +13,7 @@ from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.reminders.escalate import escalate_tasks
-from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
+from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, stop_overdue_jobs, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.sealing.seal_jobs import start_lanes
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
@@ -146,6 +146,7 @@ class PeriodicTasks:
             for job in await tx.seal_jobs.list_stalled(tx.now - MANY_AGAIN, tx.now):
                 await start_lanes(tx, job)
             now = tx.planning_now
+        await stop_overdue_jobs(self._services)
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 
     async def reroute(self) -> None:

@@ -14,9 +14,12 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.sealing.end_seal_jobs import stop_overdue_jobs
 from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
-from hub.model.sealing.seal_job import ItemOutcome
-from hub.model.sealing.seal_use import UseOutcome
+from hub.lifecycle.sealing.use_seal import begin_seal_uses
+from hub.model.sealing.seal_grant import Grantee, GranteeKind
+from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItemState
+from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from tests.checkout import ROOT
 from tests.running import Running, running_hub
@@ -78,6 +81,31 @@ async def test_a_worker_is_killed_in_the_middle(running: Running) -> None:
         grants = [grant for grant in await tx.seals.list_grants(seal) if grant.grantee.name == client.name]
     assert [line.outcome for line in lines] == [UseOutcome.SEALED] * FILES
     assert [grant.used for grant in grants] == [FILES]
+
+
+async def test_a_job_that_does_not_end_in_a_day_is_stopped(running: Running) -> None:
+    """It no longer counts among the open ones of its client, and gives back the use that it has begun."""
+    client = await granted_client(running, uses=2)
+    _, asked = await client.upload({"a.pdf": pages("a"), "b.pdf": pages("b")}, "page:1,60,60")
+    services, job = running.hub.services, UUID(asked["id"])
+    seal = (await configured_seal(running)).id
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (item,) = await tx.seal_jobs.claim(job, 1, tx.now, tx.now + LEASE)
+        ask = SealAsk(seal, frozenset({Grantee(GranteeKind.CLIENT, client.name)}), "api:x", "hefei")
+        await begin_seal_uses(tx, ask, [DocumentToSeal(item.use, item.sha256, "seal-job")])
+    running.clock.advance(JOB_DEADLINE - timedelta(minutes=1))
+    await stop_overdue_jobs(services)
+    assert (await client.ask_about(asked["id"]))["state"] == "running"
+    running.clock.advance(timedelta(minutes=2))
+    await stop_overdue_jobs(services)
+    ended = await client.ask_about(asked["id"])
+    assert (ended["state"], ended["reason"], ended["left"]) == ("stopped", "not-ended-in-a-day", 2)
+    assert not await run_seal_job(services, job, lambda: True)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (grant,) = [each for each in await tx.seals.list_grants(seal) if each.grantee.name == client.name]
+        (line,) = (await tx.seal_register.get_known([item.use])).values()
+        assert (grant.used, line.outcome, line.reason) == (0, UseOutcome.FAILED, "job-stopped")
+        assert all(each.state is SealItemState.WAITING for each in await tx.seal_jobs.list_items(job, None, 0, 9))
 
 
 async def test_whoever_lost_the_lease_writes_nothing(running: Running) -> None:

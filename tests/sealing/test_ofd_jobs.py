@@ -10,14 +10,17 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from hub.errors import BadInput
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.manage_seals import Keeper
 from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace
 from hub.model.staff.accounts import EVERYTHING
+from hub.operator_metrics import render_hub_metrics
 from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust
+from tests.ofd.identities import Identities
 from tests.ofd.plain import plain_ofd
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
@@ -70,6 +73,30 @@ async def test_software_key_is_encrypted_and_called_a_software_key(running: Runn
         made.private_key not in bytes(value) for value in row.values() if isinstance(value, bytes)
     )
     assert repr(made.private_key) not in repr(made)
+
+
+async def test_what_a_seal_maker_made_is_not_replaced_unasked(running: Running) -> None:
+    seal, who = await configured(running), await Identities.make()
+    made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
+    again = await make_sm2_seal(running.hub.services, KEEPER, seal.id)  # one for trial is renewed
+    assert again.encoded != made.encoded
+    bought = replace(made, encoded=who.seal)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.sm2_seals.put(bought)
+    with pytest.raises(BadInput) as refused:
+        await make_sm2_seal(running.hub.services, KEEPER, seal.id)
+    assert refused.value.field == "replace"
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.sm2_seals.get(seal.id) == bought
+    await make_sm2_seal(running.hub.services, KEEPER, seal.id, replaces=True)
+
+
+async def test_metrics_say_when_an_sm2_side_ends(running: Running) -> None:
+    seal = await configured(running)
+    made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
+    (line,) = [line for line in (await render_hub_metrics(running.hub)).decode().splitlines() if "(SM2)" in line]
+    assert line.startswith(f'qianda_certificate_end_timestamp_seconds{{certificate="seal {seal.name} (SM2)"}} ')
+    assert float(line.rpartition(" ")[2]) == made.ends_at.timestamp()
 
 
 async def test_expired_sm2_certificate_seals_no_ofd(running: Running) -> None:

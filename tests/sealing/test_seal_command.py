@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import subprocess
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from qianda.seal_client import MAX_FILES, SealWish, batches, request_key
 from tests.commands import run_command
@@ -49,6 +51,13 @@ async def test_seal_files_and_go_on_with_the_same_job(running: Running, tmp_path
     async with running.hub.database.transaction(EVERYTHING) as tx:
         grants = await tx.seals.list_grants((await configured_seal(running)).id)
     assert [grant.used for grant in grants if grant.grantee.name == client.name] == [2]
+    anew = await typed(client, *files, "--keyword", "seal here", "--output", tmp_path / "anew", "--again")
+    assert anew.stdout.splitlines()[-1] == f"sealed 2, failed 1: {tmp_path / 'anew'}"
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        lines = await tx.seal_register.list_of_seal((await configured_seal(running)).id)
+    about_b = [line for line in lines if line.document_sha256 == hashlib.sha256(files[1].read_bytes()).hexdigest()]
+    assert [line.outcome for line in about_b] == [UseOutcome.FAILED, UseOutcome.FAILED]  # and nothing else anew
+    assert sum(line.outcome is UseOutcome.SEALED for line in lines if line.asked_by == about_b[0].asked_by) == 2
 
 
 async def test_say_what_is_missing(running: Running, tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ async def test_grant_is_used_up_and_gives_back_what_failed(running: Running) -> 
     assert (item["fault"], item["detail"]) == ("seal-refused", "exhausted")
 
 
+async def test_files_that_fail_leave_their_uses_to_those_behind_them(running: Running) -> None:
+    """All four are in one lease, and the first two are counted before they fail."""
+    client, good = await granted_client(running, uses=2), pages("a")
+    files = {"1.pdf": b"%PDF-", "2.pdf": b"%PDF-", "3.pdf": good, "4.pdf": good}
+    _, job = await client.upload(files, "page:1,60,60")
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (2, 2)
+    assert [item["fault"] for item in await client.items(job["id"])] == ["damaged", "damaged", None, None]
+
+
 async def test_without_a_grant_nothing_is_sealed(running: Running) -> None:
     await configured_seal(running)
     client = await new_client(running)

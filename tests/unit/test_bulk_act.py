@@ -10,6 +10,7 @@ import pytest
 
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkVerdict, draws, judge
+from hub.web.staff.contract.download_many import list_files
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 CONTRACT = Contract(
@@ -51,3 +52,15 @@ def test_no_deadline_becomes_earlier() -> None:
 def test_what_was_replaced_stays_replaced(kind: BulkKind) -> None:
     replaced = replace(CONTRACT, state=ContractState.EXPIRED, replaced_by=uuid4())
     assert judge(replace(ACT, kind=kind), replaced, None) is BulkVerdict.REPLACED
+
+
+def test_a_download_has_the_ofd_beside_the_pdf() -> None:
+    done = replace(CONTRACT, state=ContractState.COMPLETED, document="a" * 64)
+    both = replace(done, number="QD-2026-000002", final_ofd_sha256="b" * 64)
+    erased = replace(done, document="c" * 64, final_ofd_sha256="b" * 64)
+    files = list_files([done, both, erased, CONTRACT], {"a" * 64: 10, "b" * 64: 20})
+    assert [(name, sha256, size) for _, name, sha256, size in files] == [
+        ("QD-2026-000001.pdf", "a" * 64, 10),
+        ("QD-2026-000002.pdf", "a" * 64, 10),
+        ("QD-2026-000002.ofd", "b" * 64, 20),
+    ]

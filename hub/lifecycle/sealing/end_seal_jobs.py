@@ -1,4 +1,5 @@
-"""After a seal job has ended: call its webhook, and delete its files when their retention time is over."""
+"""Stop a seal job that does not end. After a job has ended: call its webhook, and delete its files when their retention
+time is over."""
 
 from __future__ import annotations
 
@@ -10,14 +11,17 @@ from typing import Final
 import aiohttp
 import structlog
 
+from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION, SealJob
+from hub.model.sealing.seal_job import JOB_DEADLINE, JOB_RETENTION, RESULT_RETENTION, SealItemState, SealJob
+from hub.model.sealing.seal_use import EndedUse
 from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
 from hub.model.staff.accounts import EVERYTHING
 
 # Seconds that a webhook has to answer.
 NOTICE_TIMEOUT: Final = 10.0
 DELETED_AT_ONCE: Final = 100
+ITEMS_AT_ONCE: Final = 5_000
 # An upload that never became a job is deleted after this time.
 UPLOAD_RETENTION: Final = timedelta(days=1)
 log = structlog.get_logger()
@@ -53,6 +57,18 @@ async def _is_taken(services: Services, http: aiohttp.ClientSession, address: We
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("webhook does not answer", webhook=address.name, error=type(error).__name__)
     return False
+
+
+async def stop_overdue_jobs(services: Services) -> None:
+    """Stop the jobs that have not ended within JOB_DEADLINE. Their open uses are given back to their grants."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        for job in await tx.seal_jobs.lock_overdue(tx.now - JOB_DEADLINE):
+            await tx.seal_jobs.stop(job, "not-ended-in-a-day", tx.now)
+            after = 0
+            while items := await tx.seal_jobs.list_items(job, SealItemState.WAITING, after, ITEMS_AT_ONCE):
+                await end_seal_uses(tx, [EndedUse(item.use, failure="job-stopped") for item in items])
+                after = items[-1].number
+            log.warning("seal job stopped", job=str(job))
 
 
 async def delete_old_seal_files(services: Services) -> None:

@@ -11,8 +11,7 @@ from hub.errors import BadInput, NotFound, SealMoveNotAllowed
 from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import SealState
-from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
-from hub.model.staff.roles import StaffRole
+from hub.model.sealing.seal_grant import GRANTABLE, Grantee, GranteeKind, SealGrant
 from hub.store.transaction import Transaction
 
 MAX_USES = 100_000_000
@@ -95,17 +94,12 @@ def _check_templates(services: Services, asked: Sequence[str]) -> tuple[str, ...
 
 async def _find_grantee(tx: Transaction, asked: NewGrant) -> Grantee:
     """Return the grantee that the input names. Raises BadInput if there is nobody of this name."""
-    if asked.grantee_kind not in list(GranteeKind):
-        raise BadInput(f"one of {', '.join(GranteeKind)}", field="grantee_kind")
+    if asked.grantee_kind not in GRANTABLE:
+        raise BadInput(f"one of {', '.join(GRANTABLE)}", field="grantee_kind")
     kind, name = GranteeKind(asked.grantee_kind), asked.grantee.strip()
     if kind is GranteeKind.CONTRACTS:
         return Grantee(kind)
-    if kind is GranteeKind.ROLE and name in list(StaffRole):
+    keys = await tx.api_keys.all()
+    if any(key.key.name == name and key.counts_at(tx.now) for key in keys):
         return Grantee(kind, name)
-    if kind is GranteeKind.STAFF and (known := await tx.accounts.get_login(name, tx.now)):
-        return Grantee(kind, str(known.staff.id))
-    if kind is GranteeKind.CLIENT:
-        keys = await tx.api_keys.all()
-        if any(key.key.name == name and key.counts_at(tx.now) for key in keys):
-            return Grantee(kind, name)
     raise BadInput(f"there is no {kind} {name}", field="grantee")

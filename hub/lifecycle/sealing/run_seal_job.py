@@ -39,6 +39,8 @@ async def run_seal_job(services: Services, job_id: UUID, goes_on: Callable[[], b
     """
     async with services.database.transaction(EVERYTHING) as tx:
         job = await tx.seal_jobs.get(job_id)
+    if job.ended_at is not None:
+        return False
     if job.state is SealJobState.LISTING:
         await list_source(services, job)
     failed = False
@@ -95,6 +97,8 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
         await end_seal_uses(tx, [_ended_use(outcome) for outcome in ours])
+        if chunk.postponed:
+            await tx.seal_jobs.put_back(chunk.job.id, chunk.held, chunk.postponed)
         held = tx.now + LEASE
         items = await tx.seal_jobs.claim(chunk.job.id, claims, tx.now, held) if claims else []
     await asyncio.to_thread(_tidy, services, chunk, ours)

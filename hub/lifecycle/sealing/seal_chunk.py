@@ -22,7 +22,7 @@ from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
-from hub.model.sealing.seal_grant import Grantee, GranteeKind
+from hub.model.sealing.seal_grant import Grantee, GranteeKind, UseRefusal
 from hub.model.sealing.seal_job import ItemOutcome, SealItem, SealJob, SealLevel, group_files
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
 from hub.model.staff.accounts import EVERYTHING
@@ -42,7 +42,8 @@ Result = TypeVar("Result")
 @dataclass
 class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
-    `denied`: numbers of the files which the object store refused."""
+    `denied`: numbers of the files which the object store refused. `postponed`: of those for which the grant has no use
+    left, but files before them may give theirs back."""
 
     job: SealJob
     seal: Seal
@@ -50,6 +51,7 @@ class Chunk:
     held: datetime
     outcomes: dict[int, ItemOutcome] = field(default_factory=dict)
     denied: set[int] = field(default_factory=set)
+    postponed: set[int] = field(default_factory=set)
 
     def deny(self, item: SealItem) -> None:
         """Leave a file, which its store refuses, to another try, or let it fail after the last one."""
@@ -62,7 +64,8 @@ class Chunk:
 
     @property
     def open(self) -> list[SealItem]:
-        return [item for item in self.items if item.number not in self.outcomes and item.number not in self.denied]
+        put_off = self.denied | self.postponed
+        return [item for item in self.items if item.number not in self.outcomes and item.number not in put_off]
 
 
 async def seal_chunk(services: Services, chunk: Chunk) -> None:
@@ -132,11 +135,15 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
         client = chunk.job.client.name
         live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
         uses = await begin_seal_uses(tx, _ask(chunk.job, is_live=live), asked)
+    may_sign = {documents[use.id].number for use in uses if use.may_sign}
     for use in uses:
         item = documents[use.id]
         if not use.may_sign and item.number not in chunk.outcomes:
-            _take_verdict(services, chunk, item, use)
-    return {documents[use.id].number for use in uses if use.may_sign}
+            if may_sign and use.reason == UseRefusal.EXHAUSTED:
+                chunk.postponed.add(item.number)
+            else:
+                _take_verdict(services, chunk, item, use)
+    return may_sign
 
 
 def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse) -> None:

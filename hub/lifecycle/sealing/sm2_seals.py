@@ -73,13 +73,22 @@ async def _open_key(services: Services, side: Sm2Seal) -> SigningKey:
 # ---- make and install
 
 
-async def make_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "") -> Sm2Seal:
+async def make_sm2_seal(
+    services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "", *, replaces: bool = False
+) -> Sm2Seal:
     """Make a trial SM2 side with an authority of its own, whose key is not kept. `key_label`: the label of an SM2 key
-    on the token; without it, a software key is made.
+    on the token; without it, a software key is made. `replaces`: also in place of one that a seal maker made.
 
-    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable, BadInput.
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput in place of a seal maker's without `replaces`.
     """
     seal = await _get_made(services, keeper, seal_id)
+    async with services.database.transaction(keeper.scope) as tx:
+        side = await tx.sm2_seals.get(seal_id)
+    if side is not None and not is_for_trial(side) and not replaces:
+        raise BadInput(
+            "a seal maker made the SM2 side of this seal, and one for trial would replace it: add --replace",
+            field="replace",
+        )
     label = f"sm2-{seal.id.hex[:16]}"
     software = None if key_label else Sm2SoftKey.generate(label)
     key: SigningKey = software or await services.sealing.token.sm2_key(key_label)
@@ -158,6 +167,7 @@ async def _put(
         made = replace(side, key_place=place, key_label=opened.label, private_key=private_key, made_at=tx.now)
         await tx.sm2_seals.put(made)
         facts = {"certificate_sha256": hashlib.sha256(made.chain[0]).hexdigest(), "key": made.key_label}
+        facts |= {"root_sha256": hashlib.sha256(made.chain[-1]).hexdigest()}
         await record_seal_act(tx, seal, "seal-sm2-made", keeper.actor, facts | {"custody": made.custody})
     services.sealing.trust_seal(side.chain)  # only now: a refused seal leaves no trust behind
     return made
@@ -171,7 +181,7 @@ async def _made(services: Services, seal: Seal, key: SigningKey) -> tuple[bytes,
     authority = Sm2Authority(root_key, root, services.clock, organisation)
     certificate = await authority.issue_seal(key.spki, organisation)
     new = NewSeal(
-        number=f"QD-{seal.id.hex[:16]}",
+        number=_trial_number(seal.id),
         name=f"{organisation}{seal.name}",
         picture=await asyncio.to_thread(_picture, seal),
         certificates=(certificate,),
@@ -181,6 +191,15 @@ async def _made(services: Services, seal: Seal, key: SigningKey) -> tuple[bytes,
     )
     info = seal_info(new)
     return finish_seal(new, info, await maker.sign(info)), (certificate, root)
+
+
+def is_for_trial(side: Sm2Seal) -> bool:
+    """Tell whether the hub made this SM2 side itself, by its number."""
+    return read_seal(side.encoded, "seal.esl").number == _trial_number(side.seal)
+
+
+def _trial_number(seal: UUID) -> str:
+    return f"QD-{seal.hex[:16]}"
 
 
 def _picture(seal: Seal) -> SealPicture:

@@ -77,8 +77,8 @@ SENTENCES: dict[SealFault, tuple[str, str]] = {
         "文件已认证，只能在已有的签名域中签章，请指定签名域名称。",
     ),
     SealFault.SIGNED_ALREADY: (
-        "The file is signed already: a further seal can show at one place only.",
-        "文件已签名，追加的印章只能盖在一处。",
+        "The file is signed already: a further seal can show at one place only, so not across its pages.",
+        "文件已签名，追加的印章只能盖在一处，不能再盖骑缝章。",
     ),
     SealFault.NO_FIELD: ("The file has no such field.", "文件中没有该签名域。"),
     SealFault.FIELD_NOT_EMPTY: ("The field is no empty signature field.", "该域不是空白签名域。"),

@@ -20,6 +20,11 @@ class GranteeKind(StrEnum):
     CONTRACTS = "contracts"
 
 
+# Who may be given a new grant. Nothing is sealed by hand at the desk, so that grants to accounts and roles would allow
+# nothing; the register may name older ones.
+GRANTABLE = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
+
+
 class UseRefusal(StrEnum):
     """Why a seal may not be used. If several grants are refused for different reasons, the last one in this order is
     reported."""

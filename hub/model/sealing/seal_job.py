@@ -21,6 +21,8 @@ MAX_FILES_OF_HOUR: Final = 400_000
 RATE_WINDOW: Final = timedelta(hours=1)
 MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
+# A job that has not ended after this time is stopped: what it needs is not there, and it counts for its client.
+JOB_DEADLINE: Final = timedelta(days=1)
 # How long the results of a job can be fetched after it has ended.
 RESULT_RETENTION: Final = timedelta(days=7)
 # How long the list of a job's files is kept, since their names may be personal. The register of seals is kept longer.
@@ -49,7 +51,7 @@ class SealJobState(StrEnum):
     DONE = "done"
     """Each file is sealed or has failed."""
     STOPPED = "stopped"
-    """It cannot go on: the object store is not there any more, or the job found no files."""
+    """It cannot go on: the object store is not there any more, the job found no files, or it did not end in a day."""
 
 
 class SealItemState(StrEnum):

@@ -7,7 +7,7 @@ lost its lease writes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,11 @@ _RELEASE = SqlStatement("""
 UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held
 """)
+_PUT_BACK = SqlStatement("""
+UPDATE seal_job_item SET leased_until = NULL, tries = greatest(0, tries - 1)
+WHERE job = :job AND state = 'waiting' AND leased_until = :held AND number = ANY(CAST(:numbers AS integer[]))
+""")
+_OVERDUE = SqlStatement("SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before LIMIT 20 FOR UPDATE")
 _TELL = SqlStatement("""
 SELECT * FROM seal_job WHERE tell_at <= :now ORDER BY tell_at LIMIT 20 FOR UPDATE SKIP LOCKED
 """)
@@ -198,6 +203,14 @@ class SealJobs:
         """Release the files of a lease until `until`, because a service that all need is unavailable. The try does not
         count."""
         await self._connection.execute(_RELEASE, {"job": job, "held": held, "until": until})
+
+    async def put_back(self, job: UUID, held: datetime, numbers: Collection[int]) -> None:
+        """Release some files of a lease at once. The try does not count."""
+        await self._connection.execute(_PUT_BACK, {"job": job, "held": held, "numbers": sorted(numbers)})
+
+    async def lock_overdue(self, before: datetime) -> list[UUID]:
+        """Lock and return jobs that were requested before this time and have not ended."""
+        return list(await self._connection.scalars(_OVERDUE, {"before": before}))
 
     async def end_items(self, job: UUID, held: datetime, outcomes: Sequence[ItemOutcome], now: datetime) -> set[int]:
         """Write the outcomes of files. Return the numbers of the files whose lease was still valid."""

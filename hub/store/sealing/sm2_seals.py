@@ -47,6 +47,11 @@ class Sm2Seals:
         rows = await self._connection.execute(select(SM2).order_by(SM2.c.ends_at, SM2.c.seal))
         return [self._read(row) for row in rows]
 
+    async def list_ends(self) -> dict[UUID, datetime]:
+        """Return when the SM2 side of each seal expires."""
+        rows = await self._connection.execute(select(SM2.c.seal, SM2.c.ends_at))
+        return {row["seal"]: row["ends_at"] for row in rows}
+
     async def list_ending(self, before: datetime) -> list[UUID]:
         """Return the seals whose SM2 side expires before this moment, the earliest first."""
         statement = select(SM2.c.seal).where(SM2.c.ends_at < before).order_by(SM2.c.ends_at)

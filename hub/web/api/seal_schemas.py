@@ -42,9 +42,7 @@ class GrantAsked(_Taken):
     """Grant the use of a seal."""
 
     grantee_kind: GranteeKind
-    grantee: str = Field(
-        "", max_length=80, pattern=NO_CONTROLS, description="Name of an API key, login, role; empty for contracts."
-    )
+    grantee: str = Field("", max_length=80, pattern=NO_CONTROLS, description="Name of an API key; empty for contracts.")
     campus: Words = Field(description="It counts for this campus and all below it.")
     templates: list[Words] = Field([], max_length=50, description="Of contracts; empty: any, also files without one.")
     expires_at: AwareDatetime | None = Field(None, description="From then on it counts no more.")

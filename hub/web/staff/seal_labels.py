@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hub.model.sealing.seal_fault import SENTENCES, SealFault
+
 SEAL_KINDS = {
     "company": "company seal",
     "contract": "contract seal",
@@ -45,6 +47,9 @@ USE_REFUSALS = {
     "grant-expired": "the grant has ended",
     "exhausted": "no uses are left",
     "not-made": "not in use yet",
+    "suspended": "suspended",
+    "revoked": "revoked for good",
+    "job-stopped": "its job was stopped after a day",
     "certificate-expired": "its certificate has expired",
 }
 SEAL_FIELDS = {
@@ -68,3 +73,11 @@ SEAL_LABELS = (
     USE_REFUSALS,
     SEAL_FIELDS,
 )
+
+
+def fault_text(reason: str, language: str) -> str | None:
+    """Return the sentence of a reason that lies in the file itself; None for another reason."""
+    if reason not in set(SealFault):
+        return None
+    english, chinese = SENTENCES[SealFault(reason)]
+    return chinese if language == "zh" else english

@@ -80,9 +80,9 @@ TRUST_MISSING_TIME: Final = Reason(
     "The signature states no time: whether certificate and seal were valid cannot be told.",
 )
 OWNED_DECLARED: Final = Reason(
-    "证书由受信任的证书机构签发; OFD 本身不能证明密钥由谁保管, 也不含吊销信息。",
+    "证书由受信任的证书机构签发; OFD 本身不能证明密钥由谁保管, 也不含吊销信息: 证书是否已被吊销, 未作查询。",
     "The certificate is of a trusted authority; an OFD alone does not prove who keeps the key, and says nothing about "
-    "revocation.",
+    "revocation: whether the certificate was revoked was not asked.",
 )
 
 # ---- time ---------------------------------------------------------------------------------------------------------

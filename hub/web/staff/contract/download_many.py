@@ -1,5 +1,5 @@
-"""Download the completed files of many contracts as one ZIP file, which is made while it is sent. Its size is sent
-first, so that the browser can show the progress."""
+"""Download the completed files of many contracts, the OFD too where there is one, as one ZIP file, which is made while
+it is sent. Its size is sent first, so that the browser can show the progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.read_document import DOWNLOADED, open_document
+from hub.lifecycle.contract.read_document import DOWNLOADED, open_document, open_ofd
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.app_keys import RATE_LIMITS
@@ -24,6 +24,8 @@ from hub.web.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
 # The most contracts in one download.
 MAX_FILES = 1000
 Sizes = Mapping[str, int]
+# A file of a download: its contract, its name there, its SHA-256 and its size.
+PackedFile = tuple[Contract, str, str, int]
 
 
 async def ask(visit: DeskVisit) -> web.Response:
@@ -40,8 +42,8 @@ async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Res
         "staff/download_preview.html",
         contracts=pack(contracts),
         number=len(contracts),
-        files=len(files),
-        megabytes=round(sum(size for _, _, size in files) / 1e6, 1),
+        files=len({contract.id for contract, _, _, _ in files}),
+        megabytes=round(sum(size for _, _, _, size in files) / 1e6, 1),
         left_out=Counter(reason for each in contracts if (reason := why_no_file(each, sizes))),
         most=MAX_FILES,
         back=link_with_filters(visit, "/staff"),
@@ -54,12 +56,18 @@ async def download(visit: DeskVisit) -> web.StreamResponse:
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     contracts = await get_selected(visit, MAX_FILES)
     files = list_files(contracts, await _sizes(visit, contracts))
-    total = compute_zip_size((name, size) for _, name, size in files)
+    total = compute_zip_size((name, size) for _, name, _, size in files)
     if not files or total > MAX_ZIP_BYTES:
         detail = "none of these contracts is completed" if not files else "these files are too large for one download"
         return await _preview(visit, BadInput(detail, field="contracts"))
     async with visit.services.database.transaction(visit.scope) as tx:
-        await record_act(tx, visit.staff.campus, "contracts-downloaded", visit.actor, {"count": len(files)})
+        await record_act(
+            tx,
+            visit.staff.campus,
+            "contracts-downloaded",
+            visit.actor,
+            {"count": len({contract.id for contract, *_ in files})},
+        )
         name = f"qianda-{tx.now.astimezone(ZoneInfo(visit.zone)):%Y%m%d-%H%M}.zip"
     response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}"'})
     response.content_type, response.content_length = "application/zip", total
@@ -69,14 +77,17 @@ async def download(visit: DeskVisit) -> web.StreamResponse:
     return response
 
 
-async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[tuple[Contract, str, int]]) -> None:
+async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[PackedFile]) -> None:
     """Send one file after the other. If a file cannot be read, close the connection, so that nobody takes the part that
     was sent for the whole download."""
     zones = {campus.id: campus.zone for campus in visit.campuses}
     stream = ZipStream()
-    for contract, name, _ in files:
+    for contract, name, sha256, _ in files:
         async with visit.services.database.transaction(visit.scope) as tx:
-            _, sha256 = await open_document(tx, contract.id, DOWNLOADED, visit.actor)
+            if sha256 == contract.final_ofd_sha256:
+                await open_ofd(tx, contract.id, visit.actor)
+            else:
+                await open_document(tx, contract.id, DOWNLOADED, visit.actor)
         content = await visit.services.files.get(sha256)
         at = (contract.completed_at or contract.created_at).astimezone(ZoneInfo(zones[contract.campus]))
         await response.write(stream.add(name, content, at))
@@ -85,13 +96,18 @@ async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[
 
 async def _sizes(visit: DeskVisit, contracts: Sequence[Contract]) -> Sizes:
     async with visit.services.database.transaction(visit.scope) as tx:
-        return await tx.contracts.get_file_sizes([each.document for each in contracts if each.document])
+        hashes = [sha256 for each in contracts for sha256 in (each.document, each.final_ofd_sha256) if sha256]
+        return await tx.contracts.get_file_sizes(hashes)
 
 
-def list_files(contracts: Sequence[Contract], sizes: Sizes) -> list[tuple[Contract, str, int]]:
-    """Return the contracts that have a completed file, with the file's name in the download and its size."""
-    with_file = [each for each in contracts if why_no_file(each, sizes) is None]
-    return [(each, f"{each.number}.pdf", sizes[str(each.document)]) for each in with_file]
+def list_files(contracts: Sequence[Contract], sizes: Sizes) -> list[PackedFile]:
+    """Return the completed files of the contracts that have one: the PDF, and behind it the OFD, if there is one."""
+    files = []
+    for each in contracts:
+        if why_no_file(each, sizes) is None:
+            named = ((f"{each.number}.pdf", each.document), (f"{each.number}.ofd", each.final_ofd_sha256))
+            files += [(each, name, sha256, sizes[sha256]) for name, sha256 in named if sha256 and sha256 in sizes]
+    return files
 
 
 def why_no_file(contract: Contract, sizes: Mapping[str, Any]) -> str | None:

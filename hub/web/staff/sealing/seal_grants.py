@@ -11,8 +11,7 @@ from hub.documents.contract_templates import ContractTemplate
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
-from hub.model.sealing.seal_grant import GranteeKind
-from hub.model.staff.roles import StaffRole
+from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
 from hub.web.i18n import language_of
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, printable, show
@@ -40,8 +39,7 @@ async def _form(
         seal=seal,
         entered=Entered(entered),
         chosen=chosen,
-        kinds=list(GranteeKind),
-        roles=list(StaffRole),
+        kinds=GRANTABLE,
         clients=clients,
         templates=[(each, _title(templates.in_languages(each), language)) for each in templates.ids()],
         seal_words=seal_labels,
@@ -60,7 +58,7 @@ async def grant(visit: DeskVisit) -> web.StreamResponse:
         kind = entered["grantee_kind"]
         asked = NewGrant(
             grantee_kind=kind,
-            grantee=entered[kind] if kind in ("client", "role", "staff") else "",
+            grantee=entered[kind] if kind == GranteeKind.CLIENT else "",
             campus=entered["campus"],
             templates=chosen,
             expires_at=end_of_day(read_day(entered["expires_at"], "expires_at"), visit.zone),
