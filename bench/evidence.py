@@ -14,13 +14,11 @@ from uuid import UUID
 from bench.school import GUARDIAN, BenchSchool
 from hub.documents.evidence.container import (
     covered_digests,
-    covered_items,
-    proof_manifest,
     signature_file,
     signed_attributes,
     signed_manifest,
     signed_package,
-    with_proof,
+    with_proofs,
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
 from hub.model.evidence.package import head_text
@@ -86,7 +84,7 @@ async def prove(first: bytes, school: BenchSchool) -> bytes:
     others = [os.urandom(32) for _ in range(1000)]
     tree = HashTree([group_leaf(digests), *others])
     record = evidence_record(digests, tree.path(0), await school.timestamps.timestamp(tree.root))
-    return with_proof(first, proof_manifest(covered_items(first)), record, datetime.now(UTC))
+    return with_proofs(first, [record], datetime.now(UTC))
 
 
 async def measure_tree(leaves: int = LEAVES) -> float:

@@ -66,9 +66,9 @@ class SealingClient:
     async def seal(
         self, files: Sequence[Path], wish: SealWish, folder: Path, *, again: bool = False
     ) -> AsyncIterator[SealedResult]:
-        """Yield the result of each file. Sealed files are in `folder` under their names. `again`: send files that failed
-        in an earlier job for the same call once more, in a new job. Raises SealProblem, OSError, aiohttp.ClientError,
-        TimeoutError."""
+        """Yield the result of each file. Sealed files are in `folder` under their names. `again`: send files that
+        failed in an earlier job for the same call once more, in a new job. Raises SealProblem, OSError,
+        aiohttp.ClientError, TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=READ_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as http:
             done = 0

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from qianda.evidence import reasons
-from qianda.evidence.container import MIMETYPE, PROOF, PROOF_MANIFEST, SIGNED_MANIFEST, AsicContainer
+from qianda.evidence.container import MIMETYPE, PROOF_ITEMS, SIGNED_MANIFEST, AsicContainer
 from qianda.evidence.contents import HEAD, RECORD, check_hashes
 from qianda.evidence.evidence_record import ProvenFiles, check_evidence_record
 from qianda.evidence.reasons import BadPackage
@@ -96,7 +96,7 @@ def _read_head(text: bytes) -> tuple[str, str, int, str]:
 
 
 def _proof(package: Mapping[str, bytes], addendum: Mapping[str, bytes], trust: Trust) -> ProvenFiles:
-    covered = {name: each for name, each in package.items() if name not in (MIMETYPE, PROOF, PROOF_MANIFEST)}
+    covered = {name: each for name, each in package.items() if name not in (MIMETYPE, *PROOF_ITEMS)}
     proof = check_evidence_record(addendum[LATER_PROOF], covered)
     check_proof(proof, trust)
     return proof

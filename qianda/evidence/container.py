@@ -26,6 +26,12 @@ SIGNED_MANIFEST: Final = "META-INF/ASiCManifest001.xml"
 SIGNATURE: Final = "META-INF/signature001.p7s"
 PROOF_MANIFEST: Final = "META-INF/ASiCEvidenceRecordManifest001.xml"
 PROOF: Final = "META-INF/evidencerecord001.ers"
+# The manifest and the evidence record of each authority that gave the root of the tree a timestamp.
+PROOFS: Final = (
+    (PROOF_MANIFEST, PROOF),
+    ("META-INF/ASiCEvidenceRecordManifest002.xml", "META-INF/evidencerecord002.ers"),
+)
+PROOF_ITEMS: Final = tuple(name for pair in PROOFS for name in pair)
 
 
 @dataclass(frozen=True)

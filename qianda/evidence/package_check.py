@@ -16,6 +16,7 @@ from qianda.evidence.addendum import ADDENDUM, AddendumReport, check_addendum
 from qianda.evidence.container import AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
 from qianda.evidence.custody import with_custody
+from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.items import MAX_TOTAL_BYTES
 from qianda.evidence.reasons import (
     ADDENDUM_ALONE,
@@ -119,18 +120,21 @@ def check_package(
         return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
         return replace(report, fault=error.reason)
-    proofs = list(container.proofs.values())
-    since = min((proof.since for proof in proofs), default=None)
-    ends = min((proof.timestamps[-1].certificate.not_valid_after for proof in proofs), default=None)
+    lasting = max(container.proofs.values(), key=_end_of, default=None)  # the records of two authorities prove the same
     return replace(
         report,
         contract=contract,
         signer=signer,
-        proven_since=since,
-        proof_ends=ends,
+        proven_since=lasting.since if lasting else None,
+        proof_ends=_end_of(lasting) if lasting else None,
         items=len(container.items),
         document=document,
     )
+
+
+def _end_of(proof: ProvenFiles) -> datetime:
+    ends: datetime = proof.timestamps[-1].certificate.not_valid_after
+    return ends
 
 
 class _NotTrusted(BadPackage):

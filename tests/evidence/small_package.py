@@ -9,12 +9,11 @@ from pathlib import Path
 
 from hub.documents.evidence.container import (
     covered_items,
-    proof_manifest,
     signature_file,
     signed_attributes,
     signed_manifest,
     signed_package,
-    with_proof,
+    with_proofs,
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
 from qianda.verify.trust import Trust
@@ -65,4 +64,4 @@ async def proven(file: bytes, pki: Pki, neighbours: int = 6) -> bytes:
     others = [hashlib.sha256(bytes([number])).digest() for number in range(neighbours)]
     tree = HashTree([*others[:2], group_leaf(digests), *others[2:]])
     record = evidence_record(digests, tree.path(min(2, len(others))), await pki.timestamps.timestamp(tree.root))
-    return with_proof(file, proof_manifest(covered), record, pki.clock())
+    return with_proofs(file, [record], pki.clock())

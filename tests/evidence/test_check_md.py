@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from qianda.evidence.items import read_items
 from tests.evidence.ended_contracts import ENDS, ended, package_of, pki_of, signed_items, trusted_pem
 from tests.evidence.forged_packages import forgeries, zipped
-from tests.evidence.small_package import SmallPackage, small_package
+from tests.evidence.small_package import SmallPackage, proven, small_package
 from tests.evidence.stranger import follow, follow_alone
-from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
 
 NAME = "signers/guardian-1/signer.json"
 
@@ -40,6 +41,31 @@ def test_three_programs_in_an_empty_root_folder_are_enough(tmp_path: Path, end: 
     package, trusted = asyncio.run(real_package(end))
     run = follow_alone(tmp_path, package, trusted)
     assert run.passed, run.output
+
+
+async def forty_genuine() -> tuple[list[bytes], bytes]:
+    """Return ten packages of a contract that ended in each way: version 1, and proofs in trees of nine sizes."""
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        pki, made = pki_of(running), list[bytes]()
+        for end in ENDS:
+            clock.advance(timedelta(minutes=2))  # between two codes to one phone
+            first = await package_of(running, await ended(running, end))
+            made += [first, *[await proven(first, pki, neighbours) for neighbours in range(9)]]
+        return made, trusted_pem(running)
+
+
+@pytest.mark.real
+def test_forty_genuine_packages_pass(tmp_path: Path) -> None:
+    packages, trusted = asyncio.run(forty_genuine())
+    assert len(set(packages)) == 40
+
+    def output(number: int) -> str:
+        run = follow(tmp_path / f"{number}", packages[number], trusted)
+        return "" if run.passed else run.output
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [said for said in pool.map(output, range(len(packages))) if said] == []
 
 
 async def forged_with_the_real_seal(folder: Path) -> tuple[SmallPackage, dict[str, list[bytes]], bytes]:

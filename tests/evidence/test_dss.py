@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from hub.documents.evidence.container import with_proofs
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from qianda.evidence.container import PROOF
 from qianda.evidence.contents import FINAL_FILE
@@ -42,6 +43,7 @@ async def test_dss_accepts_the_files_of_a_contract_and_refuses_changed_ones(tmp_
         "final.pdf": items[FINAL_FILE],
         "first.asice": first,
         "second.asice": second,
+        "both.asice": with_proofs(first, [items[PROOF]] * 2, datetime.now(UTC)),
         "altered.pdf": altered,
         "altered.asice": zipped({**items, signature: items[signature] + b"\0"}.items()),
         "unproven.asice": zipped({**items, PROOF: flipped}.items()),
@@ -51,10 +53,11 @@ async def test_dss_accepts_the_files_of_a_contract_and_refuses_changed_ones(tmp_
     lists = [content for name, content in items.items() if name.endswith(".crl")]
     trust = write_trust(tmp_path / "trust", trusted, lists)
     said = await asyncio.to_thread(judged, trust, [tmp_path / name for name in files])
-    genuine = {name: said.pop(name) for name in ("final.pdf", "first.asice", "second.asice")}
+    genuine = {name: said.pop(name) for name in ("final.pdf", "first.asice", "second.asice", "both.asice")}
     assert faults(genuine) == []
     assert kinds(genuine["final.pdf"])["PAdES-BASELINE-LTA"] == 2  # the signer and the seal
     assert kinds(genuine["second.asice"]) == PROVEN
+    assert kinds(genuine["both.asice"])["EVIDENCE_RECORD"] == 2  # as of two authorities
     for name, lines in said.items():
         assert faults({name: lines}), (name, lines)
 

@@ -15,12 +15,15 @@ from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.evidence.tree import StoredTree
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import TimestampService, TimestampSettings
-from qianda.evidence.container import open_container
+from qianda.evidence.container import PROOFS, open_container
+from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
 from qianda.verify.cms_check import check_timestamp
 from qianda.verify.trust import Trust
 from tests.authorities.certomancer_pki import CertomancerPki
-from tests.evidence.ended_contracts import ended, package_of
+from tests.evidence.ended_contracts import ended, package_of, trusted_pem
+from tests.evidence.forged_packages import items_of, zipped
+from tests.evidence.stranger import follow
 from tests.evidence.test_trees import faults
 from tests.running import Running, running_hub
 from tests.timestamps.openssl_tsa import OpensslTsa
@@ -67,8 +70,26 @@ async def test_two_authorities_timestamp_the_root(tmp_path: Path) -> None:
         assert await faults(running) == []
         trust = Trust.load([running.hub.settings.data / "trust"])
         second = open_container(await package_of(running, contract))
-        assert len(second.proofs) == 1
+        assert [proof.timestamps[0].encoded_certificate for proof in second.proofs.values()] == makers
         await asyncio.to_thread(check_signer, second, trust)
+        package, trusted = await package_of(running, contract), trusted_pem(running)
+    await asyncio.to_thread(both_records_are_checked, tmp_path, package, trusted)
+
+
+def both_records_are_checked(folder: Path, package: bytes, trusted: bytes) -> None:
+    """Follow CHECK.md for the package, and for others with a wrong second record."""
+    items, (manifest, record) = items_of(package), PROOFS[1]
+    run = follow(folder / "both", package, trusted)
+    assert run.passed, run.output
+    others = {
+        "no-record": {name: each for name, each in items.items() if name != record},
+        "no-manifest": {name: each for name, each in items.items() if name != manifest},
+        "another-hash": {**items, record: items[record].replace(items[record][60:64], bytes(4))},
+    }
+    for name, each in others.items():
+        assert not follow(folder / name, zipped(each.items()), trusted).passed, name
+        with pytest.raises(BadPackage):
+            open_container(zipped(each.items()))
 
 
 async def test_one_that_is_away_costs_no_root(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from asn1crypto import pem
 
 from bench.evidence import items_around
-from hub.documents.evidence.container import covered_digests, covered_items, proof_manifest, with_proof
+from hub.documents.evidence.container import covered_digests, with_proofs
 from hub.documents.evidence.hash_tree import (
     HashTree,
     evidence_record,
@@ -97,7 +97,7 @@ async def renewed_packages(
         kinds = {"proven": record, "renewed": with_renewed_timestamp(record, renewal)}
         for made, (kind, each) in zip((share.proven, share.renewed), kinds.items(), strict=True):
             made.append(path.with_name(f"{path.stem}-{kind}.asice"))
-            made[-1].write_bytes(with_proof(first, proof_manifest(covered_items(first)), each, clock()))
+            made[-1].write_bytes(with_proofs(first, [each], clock()))
     return share
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust
 from qianda.verify.validation_report import VR, signatures_of, validation_report
 from tests.commands import run_command
+from tests.judges import program
 from tests.signing_parts import FinishedParts
 
 SCHEMAS = Path(__file__).parents[2].parent / "shared" / "peers" / "asic" / "xsd"
@@ -23,6 +26,7 @@ LOCAL = {
     "ts_119612v020201_201601xsd.xsd": "ts_119612v020401_xsd.xsd",
     "xml.xsd": "xml.xsd",
 }
+LOCATION = re.compile(r'schemaLocation="([^"]*)"')
 AT = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
 
 
@@ -58,6 +62,27 @@ def test_the_report_of_a_genuine_contract_is_valid(contract: FinishedParts, trus
     check(schema, report)
     assert indications(report) == ["total-passed"] * 3
     assert "exclusively-owned" in report.decode()
+
+
+@pytest.mark.real
+def test_xmllint_finds_the_report_valid(contract: FinishedParts, trust: Trust, tmp_path: Path) -> None:
+    xmllint, main = program("xmllint"), SCHEMAS / "TS119102-2-v141.xsd"
+    if not main.exists():
+        pytest.skip("the schema is missing: it belongs in ../shared/peers/asic/xsd, beside the repository")
+    named = {each for file in SCHEMAS.glob("*.xsd") for each in LOCATION.findall(file.read_text("utf-8"))}
+    known = {each: SCHEMAS / LOCAL[name] for each in named if (name := each.rpartition("/")[2]) in LOCAL}
+    catalog = "".join(f'<system systemId="{each}" uri="{file.as_uri()}"/>' for each, file in known.items())
+    (tmp_path / "catalog.xml").write_text(
+        f'<catalog xmlns="urn:oasis:names:tc:entity:xmlns:xml:catalog">{catalog}</catalog>'
+    )
+    report = validation_report(signatures_of(verify_bytes(contract.final, trust)), AT)
+    for content, code in ((report, 0), (report.replace(b"MainIndication", b"Indication"), 3)):
+        (tmp_path / "report.xml").write_bytes(content)
+        command = [xmllint, "--noout", "--nonet", "--schema", str(main), "report.xml"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={"XML_CATALOG_FILES": "catalog.xml"}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
 
 
 def test_who_is_not_trusted_is_indeterminate(contract: FinishedParts, schema: Any) -> None:

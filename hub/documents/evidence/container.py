@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from hub.documents.pades.cms import assembled, attributes_to_sign
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
-from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF, PROOF_MANIFEST, SIGNATURE, SIGNED_MANIFEST
+from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF_ITEMS, PROOFS, SIGNATURE, SIGNED_MANIFEST
 from qianda.evidence.contents import FINAL_FILE, ISSUED_FILE
 from qianda.evidence.items import read_items
 from qianda.evidence.manifest import ASIC, SHA256_URI, XMLDSIG
@@ -36,6 +36,9 @@ _MEDIA_TYPES: Final = {
 }
 # These items are not compressed, because the hub stores the same bytes anyway.
 DOCUMENTS: Final = (FINAL_FILE, ISSUED_FILE)
+INSTRUCTIONS: Final = "CHECK.md"
+# Instructions that check two evidence records contain this.
+_BOTH_RECORDS: Final = b"META-INF/evidencerecord00[12].ers"
 # In the local header of a ZIP member: the header's size, and the offset of the lengths of name and extra fields.
 LOCAL_HEADER: Final = 30
 LENGTHS_AT: Final = 26
@@ -46,11 +49,6 @@ _PERMISSIONS: Final = 0o100644 << 16  # a regular file that everybody may read
 def signed_manifest(items: Mapping[str, bytes]) -> bytes:
     """Return the manifest of these items, which is what gets signed."""
     return _manifest(SIGNATURE, _SIGNATURE_TYPE, items)
-
-
-def proof_manifest(items: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of the items that the evidence record covers."""
-    return _manifest(PROOF, _RECORD_TYPE, items)
 
 
 def signed_attributes(manifest: bytes, certificate: bytes, at: datetime) -> bytes:
@@ -73,16 +71,24 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
     return _zip({MIMETYPE: ASIC_E, **items, SIGNED_MANIFEST: manifest, SIGNATURE: signature}, at)
 
 
-def with_proof(first: bytes, manifest: bytes, record: bytes, at: datetime) -> bytes:
-    """Return a package with an evidence record that covers all items of its version 1. Nothing signed changes.
+def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
+    """Return a package with evidence records behind all items of its version 1: nothing signed changes.
 
-    The new items are not compressed, so that the same record always gives the same bytes.
+    `records`: of one authority or of two, each about the same items. What is added is not packed, so that the same
+    records always give the same bytes.
     """
-    file = io.BytesIO(first)
+    file, covered = io.BytesIO(first), covered_items(first)
     with zipfile.ZipFile(file, "a") as package:
-        for name, content in ((PROOF_MANIFEST, manifest), (PROOF, record)):
-            package.writestr(_member(name, at, zipfile.ZIP_STORED), content)
+        for (manifest, name), record in zip(PROOFS, records, strict=False):
+            listed = _manifest(name, _RECORD_TYPE, covered)
+            for each, content in ((manifest, listed), (name, record)):
+                package.writestr(_member(each, at, zipfile.ZIP_STORED), content)
     return file.getvalue()
+
+
+def has_place_for_two(covered: Mapping[str, bytes]) -> bool:
+    """Tell whether the instructions inside a package know of a second record: those of older packages do not."""
+    return _BOTH_RECORDS in covered.get(INSTRUCTIONS, b"")
 
 
 def items_length(package: bytes) -> int:
@@ -104,8 +110,7 @@ def find_document(package: bytes) -> tuple[int, int] | None:
 
 def covered_items(package: bytes) -> dict[str, bytes]:
     """Return the items that an evidence record of this package has to cover: all of version 1 but its mimetype."""
-    later = (MIMETYPE, PROOF_MANIFEST, PROOF)
-    return {item.name: item.content for item in read_items(package) if item.name not in later}
+    return {item.name: item.content for item in read_items(package) if item.name not in (MIMETYPE, *PROOF_ITEMS)}
 
 
 def covered_digests(package: bytes) -> list[bytes]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hub.documents.evidence.container import covered_items, items_length, proof_manifest, with_proof
+from hub.documents.evidence.container import items_length, with_proofs
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import EvidencePackage, PackageParts, go_on_from
 from hub.model.staff.accounts import EVERYTHING
@@ -21,17 +22,17 @@ class ProofVersion:
 
 
 async def add_version(
-    services: Services, first: tuple[EvidencePackage, bytes], record: bytes, version: ProofVersion
+    services: Services, first: tuple[EvidencePackage, bytes], records: Sequence[bytes], version: ProofVersion
 ) -> None:
-    """Store a version with this evidence record, unless a version of this number exists. `first`: version 1 and its
-    bytes.
+    """Store a version with these evidence records, unless a version of this number exists. `first`: version 1 and its
+    bytes. `records`: the one that is renewed, and that of a second authority, if the root has two timestamps.
 
     Only the bytes after the items of version 1 are stored.
     """
     package, file = first
 
     def made() -> tuple[PackageParts, str, int]:
-        content = with_proof(file, proof_manifest(covered_items(file)), record, package.made_at)
+        content = with_proofs(file, records, package.made_at)
         parts = go_on_from(package, length := items_length(file), content[length:])
         return parts, hashlib.sha256(content).hexdigest(), len(content)
 

@@ -7,13 +7,14 @@ proofs follow; a missing proof is made in a later round.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
 import structlog
 
-from hub.documents.evidence.container import covered_digests
+from hub.documents.evidence.container import covered_items, has_place_for_two
 from hub.documents.evidence.hash_tree import HashTree, evidence_record
 from hub.errors import QiandaError, TimestampUnavailable, UnreadableFile
 from hub.lifecycle.evidence.add_version import ProofVersion, add_version
@@ -119,7 +120,10 @@ async def _prove(services: Services, unproven: UnprovenPackage, tree: HashTree) 
     assert first is not None and stored is not None
     file = await services.files.get(first.sha256)
 
-    def record() -> bytes:
-        return evidence_record(covered_digests(file), tree.path(unproven.position), stored.timestamps[0])
+    def records() -> list[bytes]:
+        covered = covered_items(file)
+        digests = [hashlib.sha256(content).digest() for content in covered.values()]
+        tokens = stored.timestamps if has_place_for_two(covered) else stored.timestamps[:1]
+        return [evidence_record(digests, tree.path(unproven.position), token) for token in tokens]
 
-    await add_version(services, (first, file), await asyncio.to_thread(record), ProofVersion(PROVEN_VERSION))
+    await add_version(services, (first, file), await asyncio.to_thread(records), ProofVersion(PROVEN_VERSION))

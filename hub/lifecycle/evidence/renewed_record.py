@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,19 +14,23 @@ from hub.lifecycle.services import Services
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
 from hub.model.evidence.renewal import RenewalStep
 from hub.model.staff.accounts import EVERYTHING
-from qianda.evidence.container import PROOF
+from qianda.evidence.container import PROOFS
 from qianda.evidence.items import read_items
+
+_RECORDS = [record for _, record in PROOFS]
 
 
 @dataclass(frozen=True)
 class RenewedRecord:
-    """The evidence record of a package. `file`: the bytes of version 1; `renewals`: how many renewals `record` has."""
+    """The evidence record of a package. `file`: the bytes of version 1; `renewals`: how many renewals `record` has;
+    `beside`: the record with the timestamp of a second authority, if there is one, which is not renewed."""
 
     first: EvidencePackage
     newest: EvidencePackage
     file: bytes
     record: bytes
     renewals: int
+    beside: Sequence[bytes]
 
 
 async def add_renewed_version(services: Services, contract: UUID) -> bool:
@@ -40,7 +44,7 @@ async def add_renewed_version(services: Services, contract: UUID) -> bool:
     found = await get_record(services, contract)
     assert found is not None
     version = ProofVersion(found.newest.version + 1, found.renewals)
-    await add_version(services, (found.first, found.file), found.record, version)
+    await add_version(services, (found.first, found.file), [found.record, *found.beside], version)
     return True
 
 
@@ -55,14 +59,15 @@ async def get_record(services: Services, contract: UUID) -> RenewedRecord | None
         leaves = {step.renewal.id: await tx.renewals.leaves(step.renewal.id) for step in steps}
     file, later = await services.files.get(first.sha256), await services.files.get(newest.sha256)
 
-    def renewed() -> bytes:
-        record = next(item.content for item in read_items(later) if item.name == PROOF)
+    def renewed() -> tuple[bytes, list[bytes]]:
+        record, *beside = [item.content for item in read_items(later) if item.name in _RECORDS]
         covered = covered_items(file)
         for step in steps:
             record = _renewed(record, covered, step, HashTree(leaves[step.renewal.id], step.renewal.algorithm))
-        return record
+        return record, beside
 
-    return RenewedRecord(first, newest, file, await asyncio.to_thread(renewed), newest.renewals + len(steps))
+    record, beside = await asyncio.to_thread(renewed)
+    return RenewedRecord(first, newest, file, record, newest.renewals + len(steps), beside)
 
 
 def _renewed(record: bytes, covered: Mapping[str, bytes], step: RenewalStep, tree: HashTree) -> bytes:
