@@ -26,14 +26,21 @@ async def tap(page: Page, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
 
+async def at_step(page: Page, number: int) -> None:
+    """Every step of the way says which one it is."""
+    await expect(page.locator(".step:visible")).to_have_text(f"第 {number} 步，共 5 步")
+
+
 async def prove_the_phone(page: Page, running: Running, family: Family, shot: Shot | None = None) -> None:
     await tap(page, "我要报名")
+    await at_step(page, 1)
     await page.locator("#name").fill(family.parent)
     await page.locator("#phone").fill(family.phone.removeprefix("+86"))
     if shot:
         await shot(page, "poster-2-who")
     await tap(page, "获取验证码")
     await expect(page.locator("#code")).to_be_visible()
+    await at_step(page, 2)
     await page.locator("#code").fill(await code_in_message(running, family.phone))
     if shot:
         await shot(page, "poster-3-code")
@@ -50,8 +57,10 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await shot(page, "poster-1-start")
     await prove_the_phone(page, running, family, shot)
     await page.get_by_role("radio", name="英语口语B").check()
+    await at_step(page, 3)
     await shot(page, "poster-4-course")
     await tap(page, "下一步")
+    await at_step(page, 4)
     await page.locator("#student_name").fill(family.child)
     await page.locator("#student_number").fill(family.child_id[:-1] + ("0" if family.child_id[-1] != "0" else "1"))
     await tap(page, "下一步")
@@ -71,6 +80,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await page.go_forward()
     await page.locator("#relation").select_option("父亲")
     await page.locator("#own_number").fill(family.parent_id)
+    await at_step(page, 5)
     await shot(page, "poster-6-guardian")
     await tap(page, "生成合同")
     await page.wait_for_url("**/sign/contract?id=*")

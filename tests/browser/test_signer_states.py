@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, Route, expect
 
-from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -159,7 +159,7 @@ async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, sho
 
 
 async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, new_page: NewPage, shot: Shot) -> None:
-    """No WebCrypto, WeChat without storage, no connection, an expired link: each says so, and no code is sent."""
+    """No WebCrypto, WeChat without storage, no connection, a link or contract that expired: no code is sent there."""
     contract = await running.issue_minor()
     address = await link(running, contract)
     for agent, script, words in (
@@ -184,6 +184,14 @@ async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, ne
     await page.context.set_offline(False)
     await page.get_by_role("button", name="再试一次").click()
     await heading(page, "这个链接已失效")
+    late = await running.issue_minor()
+    address = await link(running, late)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await expire(running.hub.services, tx, await tx.contracts.locked(late.id))
+    await page.goto(address)
+    await heading(page, "您的合同链接")
+    await expect(page.get_by_text("目前这里没有需要您签署的内容")).to_be_visible()
+    await shot(page, "landing-expired")
     assert "code" not in [each["purpose"] for each in await running.messages()]
 
 
