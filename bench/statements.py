@@ -26,7 +26,9 @@ IDLE_SECONDS = 20.0
 # The cost of a look is the average of this many looks.
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
-EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): *(.*)$")
+EXECUTED = re.compile(r"^(\d+) LOG:  (?:execute [^:]*|statement): *(.*)$")
+# What a transaction of the hub begins with. One of a single statement has no BEGIN and COMMIT.
+SCOPE = "set_config('qianda.scope'"
 # Statements that only frame others, and what the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 
@@ -87,9 +89,17 @@ class StatementLog:
 
 def count_entries(log: Iterable[str], counted: Counted) -> None:
     """Count the statements in the lines of a log."""
+    begun = set[str]()
     for entry in _entries(log):
         if found := EXECUTED.match(entry):
-            _count(found[1], counted)
+            process, statement = found.groups()
+            if statement.startswith("BEGIN"):
+                begun.add(process)
+            elif statement.startswith(("COMMIT", "ROLLBACK")):
+                begun.discard(process)
+            elif SCOPE in statement and process not in begun:
+                counted.transactions += 1
+            _count(statement, counted)
 
 
 def _entries(lines: Iterable[str]) -> Iterator[str]:

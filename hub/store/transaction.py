@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -94,9 +94,12 @@ class Database:
         try:
             driver = await self.pool.take()
             try:
-                async with _begun(driver):
+                is_all = opening is not None and opening.is_all
+                async with nullcontext() if is_all else _begun(driver):
                     connection = Connection(driver)
                     entered = await connection.enter(scope.setting, opening)
+                    if is_all:
+                        connection.end()
                     if isinstance(self.clock, DatabaseClock):
                         self.clock.observe(entered["theirs"])
                     self._entered_at = time.monotonic()

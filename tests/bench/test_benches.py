@@ -31,6 +31,15 @@ def test_statements_of_several_lines_are_counted() -> None:
     assert (counted.transactions, counted.statements, counted.reads["contract"]) == (1, 2, 1)
 
 
+def test_a_transaction_of_one_statement_is_counted() -> None:
+    begins = "LOG:  execute __asyncpg_stmt_3__: SELECT opened.* FROM set_config('qianda.scope', $1, true)\n"
+    counted = Counted()
+    count_entries(
+        ["8 LOG:  statement: BEGIN\n", f"8 {begins}", f"7 {begins}", "8 LOG:  statement: COMMIT\n", "\n"], counted
+    )
+    assert (counted.transactions, counted.statements) == (2, 2)
+
+
 @pytest.mark.real
 def test_seal(tmp_path: Path) -> None:
     figures, rows = measured("seal", tmp_path, 1)

@@ -103,6 +103,8 @@ class Watch:
                 watch_statements(opened.connection, statements.append)
                 _label(opened, labels)
                 yield opened
+                if opening is not None and opening.is_all:
+                    return  # it only reads
                 await opened.connection.flush()  # so that what waits for the commit is seen
                 if await opened.connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
                     tables = {table for each in statements for table in WRITES.findall(each)}

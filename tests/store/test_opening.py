@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -60,6 +61,21 @@ async def test_the_opening_is_run_once_and_under_the_scope_of_its_transaction(st
             assert statements == []
             assert len(await tx.connection.execute(SEEN.statement, SEEN.values)) == len(expected)
             assert len(statements) == 1
+
+
+async def test_an_opening_that_is_all_reads_under_the_scope_and_lets_nothing_follow(store: Database) -> None:
+    await add_tasks(store, "hefei", "wuhu")
+    opening = replace(SEEN, is_all=True)
+    async with store.transaction(Scope(frozenset({"hefei"})), opening) as tx:
+        rows = await tx.connection.execute(opening.statement, opening.values)
+        assert [row["campus"] for row in rows] == ["hefei"]
+        with pytest.raises(RuntimeError):
+            await tx.connection.execute(opening.statement, opening.values)
+    with pytest.raises(RuntimeError):
+        async with store.transaction(EVERYTHING, opening) as tx:
+            await tx.staff_tasks.add_task(StaffTask(uuid4(), "locked", "to do", "hefei", NOW))
+    async with store.transaction(Scope(frozenset()), SEEN) as tx:  # the same connection: its scope was not kept
+        assert await tx.connection.execute(SEEN.statement, SEEN.values) == []
 
 
 async def test_the_clocks_are_read_where_the_opening_finds_nothing(store: Database) -> None:

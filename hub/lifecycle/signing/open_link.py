@@ -28,7 +28,7 @@ from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock_with_session, opening_with_session
 from hub.store.kernel.opening import Opening
-from hub.store.signing.links import ShownLink, opening_by_ticket
+from hub.store.signing.links import OpenedLink, ShownLink, opening_by_ticket
 from hub.store.signing.sessions import opening_by_secret
 from hub.store.transaction import Transaction
 
@@ -110,6 +110,17 @@ async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
     """Return what the page of a link may show. Raises LinkNotValid as `open_ticket` does."""
     shown = await _find_valid(tx, ticket)
     return LinkNotice(shown.campus, shown.deadline if shown.is_waiting and tx.planning_now < shown.deadline else None)
+
+
+async def find_opened_link(tx: Transaction, secret: str, ticket: str) -> OpenedLink | None:
+    """Return a live session of a browser with the valid link of this ticket; None if the link is not valid.
+
+    Raises SessionNotValid, NotForAgents and NotVerified as `session_of` does.
+    """
+    _refuse_pickup_secret(secret)
+    opened = await tx.links.find_opened(secret, ticket)
+    _check_session(tx, opened.session if opened else None, agent=False)
+    return opened if opened and opened.link is not None and opened.link.valid(tx.now) else None
 
 
 async def _find_valid(tx: Transaction, ticket: str | None) -> ShownLink:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Executable
@@ -48,6 +48,13 @@ class Rows(list[Row]):
         return row
 
 
+class _EndedDriver:
+    """In place of a driver once a transaction may run nothing more."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("this transaction has one statement, which it has run")
+
+
 class Connection:
     """The connection of one transaction. A statement that is not an `SqlStatement` is compiled at each run."""
 
@@ -63,6 +70,10 @@ class Connection:
         if opening is not None:
             self._opened = opening, Rows(row for row in rows if row["is_opened"])
         return rows[-1]  # its clock was read after all waiting for locks
+
+    def end(self) -> None:
+        """Refuse further statements. The rows of the opening can still be taken."""
+        self.driver = cast(Driver, _EndedDriver())
 
     def _take_opened(self, statement: SqlStatement | Executable, values: Mapping[str, Any]) -> Rows | None:
         """Return the rows of the opening if this is it, and nothing was written or locked since."""

@@ -23,10 +23,15 @@ _ENTER = (
 class Opening:
     """The first read of a transaction, a SELECT, which may lock its rows. It is run together with the statement that
     sets the scope, and its rows are kept until the transaction runs it. This saves a round trip and changes nothing
-    else."""
+    else.
+
+    `is_all`: the transaction runs nothing else, so it needs no BEGIN and COMMIT, which are two round trips more. Any
+    other statement in it raises RuntimeError.
+    """
 
     statement: SqlStatement
     values: Mapping[str, Any]
+    is_all: bool = False
 
 
 def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:

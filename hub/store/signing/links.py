@@ -14,11 +14,13 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
+from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
+from hub.store.signing.sessions import SESSION, read_session
 from hub.store.tables import CampusRow, ContractRow, SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
@@ -48,6 +50,21 @@ _SHOWN = SqlStatement(
     .join(TASK, TASK.c.signer == SIGNER.c.id)
     .where(LINK.c.ticket_hash == bindparam("ticket"))
 )
+_OWN, _ITS = (SIGNER.alias(name) for name in ("own_signer", "its_signer"))
+# A session by its secret, a link by its ticket, and whether the same person is behind both.
+_OPENED = SqlStatement(
+    select(
+        SESSION,
+        *(column.label(f"link_{column.name}") for column in LINK.c),
+        (_OWN.c.person == _ITS.c.person).label("is_same_person"),
+    )
+    .select_from(
+        SESSION.outerjoin(LINK, LINK.c.ticket_hash == bindparam("ticket"))
+        .outerjoin(_OWN, _OWN.c.id == SESSION.c.signer)
+        .outerjoin(_ITS, _ITS.c.id == LINK.c.signer)
+    )
+    .where(SESSION.c.secret_hash == bindparam("secret"))
+)
 # The lasting links of a signer as one value of JSON, by whoever reads them with other things; see `read_links`.
 LASTING_LINKS = """
     SELECT jsonb_agg(jsonb_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
@@ -69,9 +86,25 @@ class ShownLink:
     is_waiting: bool
 
 
-def opening_by_ticket(keys: Keys, ticket: str) -> Opening:
+@dataclass(frozen=True)
+class OpenedLink:
+    """A session and the link that a ticket leads to, if there is one. `is_same_person`: it is a link of the session's
+    person."""
+
+    session: SigningSession
+    link: SignLink | None
+    is_same_person: bool
+
+
+def opening_of_opened(keys: Keys, secret: str, ticket: str) -> Opening:
+    """Return what `Links.find_opened` reads."""
+    values = {"secret": hash_secret(secret), "ticket": hash_ticket(keys.link, ticket)}
+    return Opening(_OPENED, values, is_all=True)
+
+
+def opening_by_ticket(keys: Keys, ticket: str, *, is_all: bool = False) -> Opening:
     """Return what `Links.find_shown` reads."""
-    return Opening(_SHOWN, {"ticket": hash_ticket(keys.link, ticket)})
+    return Opening(_SHOWN, {"ticket": hash_ticket(keys.link, ticket)}, is_all)
 
 
 class Links:
@@ -131,6 +164,17 @@ class Links:
         campus = Campus(**{name: row[f"campus_{name}"] for name in Campus.__dataclass_fields__})
         return ShownLink(_link(row), campus, row["language"], row["deadline"], row["is_issued"] and row["is_open"])
 
+    async def find_opened(self, secret: str, ticket: str) -> OpenedLink | None:
+        """Return the session with this secret and the link of this ticket. Return None if there is no such session."""
+        values = {"secret": hash_secret(secret), "ticket": hash_ticket(self._key, ticket)}
+        row = (await self._connection.execute(_OPENED, values)).first()
+        if row is None:
+            return None
+        link = None
+        if row["link_id"] is not None:
+            link = _link({name: row[f"link_{name}"] for name in SignLink.__dataclass_fields__})
+        return OpenedLink(read_session(row), link, bool(row["is_same_person"]))
+
     async def get(self, link: UUID) -> SignLink | None:
         row = (await self._connection.execute(_GET, {"link": link})).first()
         return _link(row) if row else None
@@ -161,7 +205,7 @@ class Links:
         await self._connection.execute(statement.values(revoked_at=at))
 
 
-def _link(row: Row) -> SignLink:
+def _link(row: Row | Mapping[str, Any]) -> SignLink:
     values = {name: row[name] for name in SignLink.__dataclass_fields__}
     return SignLink(**(values | {"door": DoorKind(row["door"])}))
 

@@ -34,7 +34,7 @@ FROM api_key WHERE secret_hash = :secret AND revoked_at IS NULL
 
 def opening_of_key(secret: str) -> Opening:
     """Return what `ApiKeys.get_caller` reads."""
-    return Opening(_LIVE, {"secret": key_hash(secret)})
+    return Opening(_LIVE, {"secret": key_hash(secret)}, is_all=True)
 
 
 class ApiKeys:

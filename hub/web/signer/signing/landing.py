@@ -13,14 +13,12 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import LinkNotValid, QiandaError
-from hub.lifecycle.signing.open_link import get_link_notice, opening_of_session, session_of
+from hub.lifecycle.signing.open_link import find_opened_link, get_link_notice
 from hub.model.messaging.message import format_moment
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
-from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.signing.links import opening_by_ticket
-from hub.store.transaction import Transaction
+from hub.store.signing.links import opening_by_ticket, opening_of_opened
 from hub.web.app_keys import HUB
 from hub.web.i18n import language_of
 from hub.web.pages import page, page_for_all
@@ -83,7 +81,7 @@ async def _notice(request: web.Request, ticket: str | None) -> dict[str, str]:
     """Return the panel with which the page begins, and what it says about the contract, as far as this is known now."""
     said = {"begin": "start", "campus": "", "deadline": "", "phone": ""}
     try:
-        opening = opening_by_ticket(request.app[HUB].services.signing.keys, ticket) if ticket else None
+        opening = opening_by_ticket(request.app[HUB].services.signing.keys, ticket, is_all=True) if ticket else None
         async with request.app[HUB].database.transaction(EVERYTHING, opening) as tx:
             notice = await get_link_notice(tx, ticket)
     except LinkNotValid:
@@ -118,20 +116,18 @@ def offered(request: web.Request) -> dict[str, Any]:
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
     """Return whether this browser's session belongs to the ticket and waits for its code, and the contract if the
     session is verified."""
+    if is_pickup_secret(secret):
+        return False, None
+    hub = request.app[HUB]
     try:
-        async with request.app[HUB].database.transaction(EVERYTHING, opening_of_session(secret)) as tx:
-            session = await session_of(tx, secret)
-            return await _place(tx, session, ticket)
+        opening = opening_of_opened(hub.services.signing.keys, secret, ticket)
+        async with hub.database.transaction(EVERYTHING, opening) as tx:
+            opened = await find_opened_link(tx, secret, ticket)
     except QiandaError:  # an old cookie, or no database: show the page for new visitors
         return False, None
-
-
-async def _place(tx: Transaction, session: SigningSession, ticket: str) -> tuple[bool, UUID | None]:
-    link = await tx.links.by_ticket(ticket)
-    if link is None or not link.valid(tx.now):
+    if opened is None or opened.link is None:
         return False, None
+    session, link = opened.session, opened.link
     if session.verified_at is None:
         return link.id == session.link, None
-    person = (await tx.contracts.signer(session.signer)).person
-    same = (await tx.contracts.signer(link.signer)).person == person
-    return False, link.contract if same and link.contract in session.contracts else None
+    return False, link.contract if opened.is_same_person and link.contract in session.contracts else None
