@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from asn1crypto import algos, core, crl, keys, x509
@@ -25,6 +26,8 @@ from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
 MAX_NAME_LENGTH: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
 MIN_RSA_BITS: Final = 2048
+# Certificates and keys whose check or name is remembered: those of authorities come with each contract.
+MAX_KNOWN: Final = 500
 DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler needs emailProtection as well
 SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
 SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
@@ -77,6 +80,7 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
     return keys.PublicKeyInfo.load(spki)
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def issued_by(certificate: bytes, issuer: bytes) -> bool:
     """Tell whether one certificate (DER) names the other as its issuer, and is signed by it."""
     try:
@@ -88,6 +92,7 @@ def issued_by(certificate: bytes, issuer: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def key_identifier(spki: bytes) -> bytes:
     """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It serves as a name, not as protection."""
     bits = acceptable_key(spki)["public_key"].contents[1:]

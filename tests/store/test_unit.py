@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
+from sqlalchemy import text
 
 from hub.errors import (
     BadInput,
@@ -21,17 +22,21 @@ from hub.errors import (
     IllegalMove,
     StaleVersion,
 )
+from hub.model.contract.case import Case
 from hub.model.contract.contract import MOVES, Contract, ContractState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.contract.cases import opening_lock
 from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.packing import FIRST_BYTE
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
 from tests.database import Dsns
+from tests.running import until
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def standing() -> datetime:
@@ -75,6 +80,31 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
     connection = await asyncpg.connect(store.dsn)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
     await connection.close()
+
+
+@pytest.mark.parametrize("with_record", [False, True])
+async def test_a_case_is_locked_first_and_read_as_it_is_then(store: Database, with_record: bool) -> None:
+    contract = await a_draft(store)
+
+    async def lock_later() -> Case:
+        async with store.transaction(EVERYTHING, opening_lock(contract.id, with_record=with_record)) as tx:
+            case = await tx.cases.lock(contract.id, with_record=with_record)
+            await tx.record.append(contract.id, "hefei", "later", "test", {})
+            return case
+
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.cases.lock(contract.id)
+        later = asyncio.create_task(lock_later())
+
+        async def waits() -> bool:
+            return bool(await tx.connection.scalar(text(WAITING)))
+
+        await until(waits)
+        await tx.contracts.move(contract, ContractState.ISSUED)
+        await tx.record.append(contract.id, "hefei", "first", "test", {})
+    assert (await later).contract.state is ContractState.ISSUED
+    async with store.transaction(EVERYTHING) as tx:
+        assert [entry.kind for entry in await tx.record.entries(contract.id)] == ["first", "later"]
 
 
 async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreadable(
