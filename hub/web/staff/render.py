@@ -72,9 +72,15 @@ SAID = {
 }
 
 
+def without_unprintable(text: str) -> str:
+    """Return the text without characters that cannot be stored or shown."""
+    # A form field may be two megabytes long: no loop of Python's over its characters.
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+
+
 def printable(text: str) -> str:
-    """Return a form value without characters that cannot be stored or shown."""
-    return "".join(character for character in text if character.isprintable()).strip()[:200]
+    """Return a form value of one line without characters that cannot be stored or shown."""
+    return without_unprintable(text).strip()[:200]
 
 
 class Entered(dict[str, str]):

@@ -28,7 +28,7 @@ from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.reminders import policy_words
 from hub.web.staff.reminders.policy_words import DURATIONS, UNIT, UNITS, write_durations
-from hub.web.staff.render import Entered, show, speech
+from hub.web.staff.render import Entered, show, speech, without_unprintable
 from hub.web.staff.staff.access import MAX_INPUT_LENGTH, DeskVisit
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -147,7 +147,7 @@ async def calendar(visit: DeskVisit) -> web.StreamResponse:
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
+    return without_unprintable(text)[:MAX_INPUT_LENGTH]
 
 
 @dataclass(frozen=True)

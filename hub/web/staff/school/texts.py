@@ -28,7 +28,7 @@ from hub.model.staff.roles import Permission
 from hub.web.staff import text_labels
 from hub.web.staff.contract.issuing import slow_down_looks
 from hub.web.staff.messaging.messages import preview_purpose
-from hub.web.staff.render import problem_words, show, speech
+from hub.web.staff.render import problem_words, show, speech, without_unprintable
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
@@ -267,7 +267,7 @@ async def _entered(visit: DeskVisit) -> EnteredText:
 def _clean(text: str) -> str:
     """Return a text of several lines without characters that cannot be stored or shown."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    kept = ("".join(each for each in line if each.isprintable() or each == "\t").rstrip() for line in lines)
+    kept = ("\t".join(map(without_unprintable, line.split("\t"))).rstrip() for line in lines)
     return "\n".join(kept).strip("\n") + ("\n" if len(lines) > 1 else "")
 
 
