@@ -29,13 +29,14 @@ class AppriseAddress:
     _url: str = field(repr=False)
     _threads: ThreadPoolExecutor = field(repr=False)
     _asset: apprise.AppriseAsset = field(repr=False)
+    timeout: float = ADDRESS_TIMEOUT
 
     async def tell(self, notice: Notice) -> None:
         """Deliver the notice. Apprise blocks, so it runs in a thread, which is abandoned after the timeout. Raises
         NotTold."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
         try:
-            async with asyncio.timeout(ADDRESS_TIMEOUT):
+            async with asyncio.timeout(self.timeout):
                 told = await work
         except TimeoutError:
             raise NotTold("no answer in time") from None

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -57,12 +58,13 @@ async def test_what_is_not_taken_is_said_without_the_address(
     assert "s3cr3t" not in output.out + output.err
 
 
-async def test_an_address_that_says_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "ADDRESS_TIMEOUT", 0.2)
+async def test_an_address_that_says_nothing_is_left_alone() -> None:
     async with hook() as there:
         there.held = asyncio.Event()
-        with connected(there.url) as (addressee,), pytest.raises(NotTold, match="no answer in time"):
-            await addressee.tell(NOTICE)
+        with connected(there.url) as (addressee,):
+            assert isinstance(addressee, adapter.AppriseAddress)
+            with pytest.raises(NotTold, match="no answer in time"):
+                await replace(addressee, timeout=0.2).tell(NOTICE)
 
 
 @pytest.mark.parametrize("url", ["nonsense://s3cr3t-password@x", "s3cr3t", "mailto://", ""])

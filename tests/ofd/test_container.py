@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import warnings
 import zipfile
@@ -14,6 +15,7 @@ from qianda.ofd import NotAnOfd, OfdTooLarge, container
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
 from qianda.ofd.xml_part import read_xml
+from qianda.zip_archive import MAX_RATIO
 from tests.ofd.plain import members_of, plain_ofd
 
 GOOD = plain_ofd()
@@ -62,20 +64,26 @@ def test_a_header_that_contradicts_the_directory_is_refused() -> None:
             OfdContainer(changed)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "MAX_UNPACKED_BYTES", 1 << 20)
-    bomb = zipped(("a", bytes(2 << 20)))
-    with pytest.raises(OfdTooLarge):
-        OfdContainer(bomb)
+def says_it_has(size: int) -> bytes:
+    """Return a ZIP file with one member, of which it says that it unpacks to `size` bytes.
+
+    The member is long and cannot be packed, so that its ratio is not what is refused.
+    """
+    file = bytearray(zipped(("a", random.Random(1).randbytes(container.MAX_UNPACKED_BYTES // MAX_RATIO + 1))))
+    directory = file.index(b"PK\1\2")
+    file[22:26] = file[directory + 24 : directory + 28] = struct.pack("<L", size)
+    return bytes(file)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
+    assert len(OfdContainer(says_it_has(container.MAX_UNPACKED_BYTES))) == 1
+    with pytest.raises(OfdTooLarge, match="MiB"):
+        OfdContainer(says_it_has(container.MAX_UNPACKED_BYTES + 1))
 
 
 def test_a_member_that_unpacks_to_more_than_it_says_is_refused() -> None:
-    bomb = bytearray(zipped(("a", bytes(1 << 20))))
-    directory = bomb.index(b"PK\1\2")
-    small = struct.pack("<L", 10)
-    bomb[22:26] = bomb[directory + 24 : directory + 28] = small
     with pytest.raises(NotAnOfd, match="damaged"):
-        OfdContainer(bytes(bomb)).read("a")
+        OfdContainer(says_it_has(10)).read("a")
 
 
 def test_an_encrypted_member_is_refused() -> None:
