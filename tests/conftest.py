@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import structlog
@@ -50,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folders = {name: place for place, name in enumerate(SLOW, len(LONG))}
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.parent.name
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return files.get(f"{folder}/{item.path.name}", folders.get(folder, len(LONG) + len(SLOW)))
 
     items.sort(key=place)

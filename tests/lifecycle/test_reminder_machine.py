@@ -1,8 +1,8 @@
 """Reminders as a state machine on the real database: whatever happens, each open task has exactly one next step.
 
 A signed contract has one, too (the hub's), and a contract that has ended has none. Nothing arrives in quiet hours, and
-nobody gets more messages a day than the policy allows. `tests/unit/test_schedule_year.py` tests the same with the rules
-alone, faster.
+nobody gets more messages a day than the policy allows. `test_schedule_year.py` tests the same with the rules alone,
+faster.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A year of contracts: whatever happens in whatever order, each open task has one next step, and messages are in time.
 
-The rules alone, without a database. `tests/lifecycle/test_reminder_machine.py` tests the same with one.
+The rules alone, without a database. `test_reminder_machine.py` tests the same with one.
 """
 
 from __future__ import annotations
