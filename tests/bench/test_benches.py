@@ -54,6 +54,7 @@ def test_verify(tmp_path: Path) -> None:
     assert figures["ratio_pyhanko"] == pytest.approx(again, abs=0.001)
 
 
+@pytest.mark.real
 def test_ofd(tmp_path: Path) -> None:
     figures, rows = measured("ofd", tmp_path, 1)
     assert figures["seals_per_s_4kb"] == pytest.approx(1 / cpu(rows, "seal_4kb"), abs=0.001)

@@ -49,7 +49,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     """Return a copy of a small project, with its uncommitted changes."""
     project = tmp_path / "project"
     (project / "tests").mkdir(parents=True)
-    (project / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    (project / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = --disable-plugin-autoload\n")
     (project / "gate.py").write_text(GUARD)
     (project / "tests" / "test_gate.py").write_text(TESTS)
     subprocess.run(["git", "init", "-q", project], check=True)
