@@ -1,4 +1,4 @@
-"""The merged cells of an OpenDocument sheet, which calamine does not name. Runs in a limited child."""
+"""Find the merged cells of an OpenDocument sheet, which calamine does not report. Runs in a limited child."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CONTENT = "content.xml"
 
 
 def find_merged_areas(data: bytes, place: int) -> list[Area]:
-    """Return the areas of more than one row, of the sheet at this place, from 0. Raises ValueError if it is no XML."""
+    """Return the areas of more than one row in the sheet at this place, from 0. Raises ValueError for malformed XML."""
     with zipfile.ZipFile(BytesIO(data)) as archive:
-        if _CONTENT not in archive.namelist():  # .xlsx names them itself
+        if _CONTENT not in archive.namelist():  # calamine reports those of .xlsx
             return []
         areas = _MergedAreas(place)
         parser = expat.ParserCreate(namespace_separator=" ")
@@ -37,7 +37,7 @@ def find_merged_areas(data: bytes, place: int) -> list[Area]:
 
 
 class _MergedAreas:
-    """Collects the areas while the elements of a document go by; keeps nothing else of it."""
+    """Collects the areas from the elements of a document as they are read, and keeps nothing else."""
 
     def __init__(self, place: int) -> None:
         self.found: list[Area] = []
@@ -47,7 +47,7 @@ class _MergedAreas:
     def begin(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == _TABLE:
             self._depth += 1
-            self._sheet += self._depth == 1  # a chart inside a sheet has tables of its own
+            self._sheet += self._depth == 1  # a chart inside a sheet has its own tables
         if self._sheet != self._wanted or self._depth != 1:
             return
         if name == _ROW:

@@ -1,4 +1,4 @@
-"""Two files that are checked together: an evidence package with its finished file, or with its addendum."""
+"""Check two files together: an evidence package with its finished file, or with its addendum."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from qianda.verify.guard import CheckCall, call_for_package, is_addendum, is_pac
 
 
 def order_pair(files: tuple[Path, Path]) -> tuple[Path, Path]:
-    """Return the package first, in whatever order they were named. Raises UnreadableDocument if these two files are no
-    package with its finished file or its addendum; OSError."""
+    """Return the package first, whatever the order of the arguments. Raises UnreadableDocument if the two files are not
+    a package with its finished file or its addendum; OSError."""
     package, beside = sorted(sorted(files, key=is_addendum), key=is_package, reverse=True)
     if not is_package(package) or is_package(beside) != is_addendum(beside):
         raise UnreadableDocument(NO_PAIR)
@@ -23,7 +23,7 @@ def order_pair(files: tuple[Path, Path]) -> tuple[Path, Path]:
 
 
 def call_for_pair(pair: tuple[Path, Path], trust_files: Sequence[Path], expected: Expectation) -> CheckCall:
-    """Return the check of a pair that `order_pair` has ordered. Its report is that of the package. Raises OSError."""
+    """Return the check of a pair in the order of `order_pair`. Its report is that of the package. Raises OSError."""
     package, beside = pair
     if is_package(beside):
         return CheckCall("qianda.evidence.package_check", "check_pair_files", pair, tuple(trust_files), expected)

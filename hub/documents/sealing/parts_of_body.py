@@ -1,4 +1,4 @@
-"""The body of a question or an answer that is about several files: their parts, one behind the other."""
+"""Split the body of a question or an answer about several files into its parts, which follow each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def split_body(body: bytes, sizes: Iterable[int]) -> list[bytes]:
-    """Return the parts of a body, which have these sizes in bytes."""
+    """Return the parts of a body. `sizes`: their lengths in bytes."""
     parts, at = [], 0
     for size in sizes:
         parts.append(body[at : at + size])

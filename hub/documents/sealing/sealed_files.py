@@ -1,4 +1,4 @@
-"""Write sealed files: the original, and behind it what was added. A few at a time, so that they are synced together."""
+"""Write sealed files: the original, followed by the new bytes. A few at a time, so that they are synced together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COPY_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Original:
-    """What of the source the result begins with: so many bytes, with this SHA-256 (hex)."""
+    """The part of the source with which the result begins: this many bytes, with this SHA-256 (hex)."""
 
     size: int
     sha256: str
@@ -28,7 +28,7 @@ NOTHING: Final = Original(0, hashlib.sha256().hexdigest())
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to be written: the original, and behind it `added`."""
+    """A file to be written: the original, followed by `added`."""
 
     source: Path
     target: Path
@@ -45,8 +45,8 @@ class SealedFile:
 
 
 def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
-    """Write files under temporary names, then sync all of them, then rename them. A file whose original is not what was
-    hashed for the signature is not written, and its result is CannotSeal."""
+    """Write files under temporary names, then sync all of them, then rename them. If an original is not the file that
+    was hashed for the signature, its result is CannotSeal, and nothing is written for it."""
     results: list[SealedFile | CannotSeal] = []
     with ExitStack() as open_files:
         descriptors = []

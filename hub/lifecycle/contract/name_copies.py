@@ -1,4 +1,4 @@
-"""Name who gets the completed contract besides its signers, as whoever issues it and its template say."""
+"""Determine who gets the completed contract besides its signers: those whom the issuer and the template name."""
 
 from __future__ import annotations
 

@@ -41,15 +41,15 @@ class CopyLink:
 
 
 async def find_copy_link(services: Services, contract: str, ticket: str) -> CopyLink:
-    """Return the link that an address names. Raises LinkNotValid, whatever is wrong with it."""
+    """Return the link for this address. Raises LinkNotValid for every fault of the link."""
     async with services.database.transaction(EVERYTHING) as tx:
         return await _find(services, tx, contract, ticket)
 
 
 async def open_copy(services: Services, contract: str, ticket: str, answer: str) -> bytes:
-    """Return the completed file, if `answer` is the end of the student's document number. Both outcomes are recorded.
+    """Return the completed file if `answer` is the end of the student's document number. Both outcomes are recorded.
 
-    Raises LinkNotValid, WrongAnswer, and Locked after too many wrong answers: the link stays closed then.
+    Raises LinkNotValid, WrongAnswer, and Locked after too many wrong answers; then the link stays closed.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         link = await _find(services, tx, contract, ticket, lock=True)

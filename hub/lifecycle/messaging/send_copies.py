@@ -1,4 +1,4 @@
-"""Send the completed contract to those who get a copy of it, each by an e-mail of their own."""
+"""Send the completed contract to the recipients of copies, each by a separate e-mail."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NOT_SENT = "A copy of the completed contract did not reach somebody who was to g
 
 
 async def send_copies(services: Services, tx: Transaction, completed: Contract) -> None:
-    """Write an e-mail with its job for each who gets a copy. The caller has locked the contract and its record.
+    """Write an e-mail with its job for each recipient. The caller has locked the contract and its record.
 
-    Nothing here fails the completion: what cannot be sent is recorded, and staff get a task.
+    No error here prevents the completion: an e-mail that cannot be sent is recorded, and staff get a task.
     """
     copies = copies_of(completed)
     if not copies:

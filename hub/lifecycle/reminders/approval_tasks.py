@@ -1,4 +1,4 @@
-"""Staff tasks about what waits for somebody else's approval: made with the request, finished with the decision."""
+"""Create staff tasks for acts that wait for somebody else's approval, and finish them with the decision."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ TEXT_WAITS = "A changed text waits for the approval of somebody who wrote none o
 
 @dataclass(frozen=True)
 class ApprovalTask:
-    """What waits. `address`: the page on which it is approved. `campus`: the task's; `of_campus`: the campus whose
-    accounts, with those above it, may approve it. `permission`: what they need. `asked_by`: the actors who may not."""
+    """An act that waits. `address`: the page on which it is approved. `campus`: that of the task; `of_campus`: its
+    accounts, and those above it, may approve. `permission`: what they need. `asked_by`: the actors who may not
+    approve."""
 
     kind: str
     sentence: str
@@ -40,7 +41,7 @@ class ApprovalTask:
 async def add_approval_task(services: Services, tx: Transaction, wanted: ApprovalTask) -> None:
     """Create the task, and give it to the first account that may approve: of this campus, then of those above it.
 
-    Without such an account it gets its owner as any other task does.
+    If there is no such account, it gets an owner like any other task.
     """
     task = StaffTask(uuid4(), wanted.kind, wanted.text, wanted.campus, tx.now)
     if not await tx.staff_tasks.add_task_once(task, same_text=True):
@@ -55,5 +56,5 @@ async def add_approval_task(services: Services, tx: Transaction, wanted: Approva
 
 
 async def finish_approval_task(tx: Transaction, kind: str, address: str, actor: str) -> None:
-    """Finish the task of this kind about this page, since it was decided."""
+    """Finish the task of this kind about this page, because it was decided."""
     await tx.staff_tasks.finish_about(kind, address, (actor, MOOT), tx.now)

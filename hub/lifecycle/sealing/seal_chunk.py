@@ -32,8 +32,8 @@ from hub.store.sealing.job_files import sha256_of
 MAX_TRIES = 5
 # Files that are fetched from an object store, or sent there, at the same time.
 MAX_TRANSFERS = 16
-# An object that its store has refused (403) so often fails. It is asked for again when its lease has ended, since
-# somebody may mend the rights meanwhile.
+# How often an object store may refuse an object (403) before the file fails. It is tried again after each lease,
+# because somebody may correct the rights in the meantime.
 MAX_DENIALS = 3
 NO_DOCUMENT = "0" * 64  # stands in the register for the hash of a file that could not be read
 Result = TypeVar("Result")
@@ -42,8 +42,8 @@ Result = TypeVar("Result")
 @dataclass
 class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
-    `denied`: numbers of the files which the object store refused. `postponed`: of those for which the grant has no use
-    left, but files before them may give theirs back."""
+    `denied`: numbers of the files that the object store refused. `postponed`: numbers of the files for which the grant
+    has no use left now, although files before them may still give theirs back."""
 
     job: SealJob
     seal: Seal
@@ -54,7 +54,7 @@ class Chunk:
     postponed: set[int] = field(default_factory=set)
 
     def deny(self, item: SealItem) -> None:
-        """Leave a file, which its store refuses, to another try, or let it fail after the last one."""
+        """Leave a file that its store refuses to a later try, or let it fail after the last one."""
         self.denied.add(item.number)
         if item.tries >= MAX_DENIALS:
             self.fail(item, SealFault.STORE_DENIED)
@@ -83,7 +83,7 @@ async def seal_chunk(services: Services, chunk: Chunk) -> None:
         order = await _open(services, chunk)
     except Unavailable:
         raise
-    except QiandaError as error:  # nobody would accept this seal, so each file gets the reason
+    except QiandaError as error:  # the seal would not be accepted, so each file gets the reason
         for item in chunk.open:
             chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
         return
@@ -92,7 +92,7 @@ async def seal_chunk(services: Services, chunk: Chunk) -> None:
 
 
 async def _open(services: Services, chunk: Chunk) -> SealOrder:
-    """Return what the files get. Raises Unavailable, and other errors of QiandaError where nobody would accept it."""
+    """Return the order for the files. Raises Unavailable, and other QiandaErrors if the seal would not be accepted."""
     in_hand = await open_seal(services, chunk.seal)
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await list_revoked(services, tx)
@@ -186,7 +186,7 @@ class _Bench:
         await _all_ended(calls)
 
     def _look(self, items: Sequence[SealItem]) -> tuple[list[tuple[SealItem, SealedFile]], list[tuple[SealItem, int]]]:
-        """Return the files that an earlier try has sealed, and the others with their sizes. A result that exists is
+        """Return the files that an earlier try has sealed, and the others with their sizes. If a result exists, it is
         complete."""
         finished, sizes = list[tuple[SealItem, SealedFile]](), list[tuple[SealItem, int]]()
         for item in items:
@@ -240,7 +240,7 @@ class _Bench:
 
 
 async def _all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
-    """Return the results once every call has ended, so that none writes into the file of a later try. Raises the first
+    """Return the results after every call has ended, so that none writes into a file of a later try. Raises the first
     error."""
     ended = await asyncio.gather(*calls, return_exceptions=True)
     for each in ended:

@@ -1,6 +1,6 @@
 """Copies of a completed contract: who gets one besides its signers, and what opens it. Pure.
 
-A person gets a link of their own, whose page asks for the end of the student's document number. An office or address
+A person gets a personal link, whose page asks for the end of the student's document number. An office or address
 of the school gets a link to the console. The file itself is never attached: see ADR 34.
 """
 
@@ -49,7 +49,7 @@ class CopyRole(StrEnum):
 
 @dataclass(frozen=True)
 class CopyRecipient:
-    """One who gets the finished contract by e-mail. `email`: empty if a template names a role whose address is not
+    """A recipient of the finished contract by e-mail. `email`: empty if a template names a role whose address is not
     known yet."""
 
     role: CopyRole
@@ -64,7 +64,7 @@ class CopyRecipient:
 
 @dataclass(frozen=True)
 class KnownAddress:
-    """The e-mail address of a signer, by which a template's role is found."""
+    """The e-mail address of a signer, which a role in a template may refer to."""
 
     role: Role
     email: str
@@ -83,7 +83,7 @@ def write_copies(copies: Iterable[CopyRecipient]) -> list[dict[str, Any]]:
 
 
 def check_copies(copies: Sequence[CopyRecipient]) -> tuple[CopyRecipient, ...]:
-    """Return recipients that were entered, with their addresses checked. Raises BadInput."""
+    """Return the entered recipients, with their addresses checked. Raises BadInput."""
     if len(copies) > MAX_COPIES:
         raise BadInput(f"at most {MAX_COPIES} copies", field="copies")
     return tuple(_check_copy(each, f"copies[{number}]") for number, each in enumerate(copies))
@@ -108,11 +108,11 @@ def choose_copies(
     known: Sequence[KnownAddress],
     office: str | None,
 ) -> tuple[CopyRecipient, ...]:
-    """Return who gets a copy: those that were entered, and those whom the template names and nobody entered.
+    """Return the recipients: those that were entered, and those that the template names and nobody entered.
 
-    A role of the template without an address takes that of the signer with this role, or of the campus `office`. Where
-    there is none, the recipient is returned without an address, so that whoever issues sees what is missing. Nobody
-    gets two copies at one address.
+    A role of the template without an address takes that of the signer with this role, or of the campus `office`. If
+    there is none, the recipient is returned without an address, so that the issuer sees what is missing. No address
+    gets two copies.
     """
     found = list(entered)
     roles = {each.role for each in entered}
@@ -135,11 +135,11 @@ def _with_address(copy: CopyRecipient, known: Sequence[KnownAddress], office: st
 
 
 def copies_of(contract: Contract) -> tuple[CopyRecipient, ...]:
-    """Return who gets a copy of this contract. Their position is the number in keys and tickets."""
+    """Return the recipients of copies of this contract. Their position is the number in keys and tickets."""
     return read_copies(contract.data.get("copies", ()))
 
 
-# ---- what is sent, and what opens it
+# ---- the message, and what opens the copy
 
 
 def copy_key(contract: UUID, number: int) -> str:
@@ -153,15 +153,15 @@ def number_in_key(key: str) -> int:
 
 
 def derive_copy_ticket(key: bytes, contract: UUID, number: int) -> str:
-    """Return the ticket of a copy: like that of a sign link, but no sign link has it."""
+    """Return the ticket of a copy. It has the form of a sign link's ticket, but never equals one."""
     return encode_crockford(hmac.digest(key, f"{_KEY}:{contract}:{number}".encode(), hashlib.sha256))
 
 
 def find_copy(key: bytes, contract: Contract, ticket: str, now: datetime) -> int | None:
-    """Return the position of the recipient whose link this is, while it is valid; None otherwise.
+    """Return the position of the recipient whose link this is, while it is valid; otherwise None.
 
-    Only a completed contract has copies, for COPY_LIFE from its completion. Recipients of the school open it in the
-    console alone.
+    Only a completed contract has copies, for COPY_LIFE after its completion. Recipients at the school open it only in
+    the console.
     """
     if contract.state is not ContractState.COMPLETED or contract.completed_at is None:
         return None
@@ -176,7 +176,7 @@ def find_copy(key: bytes, contract: Contract, ticket: str, now: datetime) -> int
 
 
 def is_answer_right(id_number: str, answer: str) -> bool:
-    """Return whether `answer` is the end of the student's document number, whatever its case and blanks."""
+    """Return whether `answer` is the end of the student's document number. Case and blanks do not matter."""
     wanted = id_number.strip().upper()[-ASKED_CHARACTERS:]
     given = "".join(answer.split()).upper()
     return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode())

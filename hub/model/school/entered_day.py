@@ -1,6 +1,6 @@
 """Days as people enter them, and the moments at which they begin and end on the clock of a place. Pure.
 
-"Until 3 May" includes 3 May, whatever it is that ends: a deadline, a key, a grant, a hold.
+"Until 3 May" includes 3 May, for every kind of end: a deadline, a key, a grant, a hold.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
 
-# Years that can be entered: at the ends of the calendar no time zone can be reckoned with.
+# Years that can be entered. Near the ends of the calendar, time zones cannot be computed.
 FIRST_YEAR, LAST_YEAR = 1900, 2999
-# A deadline is shown by its minute: the last one of the day.
+# A deadline is shown to the minute, so this is the last minute of the day.
 _LAST_MINUTE = time(23, 59)
 
 

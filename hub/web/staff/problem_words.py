@@ -1,4 +1,4 @@
-"""Say in the reader's language what was entered wrongly, by the shapes of sentences with values inside."""
+"""Translate errors of input for the reader, by the patterns of sentences that contain values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hub.web.i18n import Translate
 from hub.web.shaped_sentences import ShapedSentences
 from hub.web.staff.person_labels import WHY_KEPT
 
-# The first that fits is taken: those with more words come before those with fewer.
+# The first matching pattern is used, so those with more words come before those with fewer.
 SHAPES: tuple[str, ...] = (
     "there is no campus {name}",
     "there is no course {course} at {campus}",
@@ -75,5 +75,5 @@ _SENTENCES = ShapedSentences(SHAPES)
 
 
 def say_detail(line: str, translate: Translate) -> str:
-    """Return one line of an error's detail in the reader's language; as it is if its shape is unknown."""
+    """Return one line of an error's detail in the reader's language; unchanged if it matches no pattern."""
     return _SENTENCES.say(line, translate)

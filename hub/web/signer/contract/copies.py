@@ -54,7 +54,7 @@ def _address(request: web.Request) -> tuple[str, str]:
 
 
 def _page(request: web.Request, error: QiandaError | None = None, language: str | None = None) -> web.Response:
-    """Show the page in the language that the visitor chose, else in that of the e-mail."""
+    """Show the page in the language that the visitor chose, otherwise in that of the e-mail."""
     status = status_of(error) if error else 200
     trouble, spoken = error.code if error else "", chosen_language(request) or language
     return page(
