@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from hub.documents.clauses import Block, ClauseWriter, Heading, Paragraph, Table
 from hub.documents.contract_data import ContractData, SignerFacts
 from hub.documents.contract_templates import ContractTemplate, ContractTemplates
 from hub.documents.fonts import ContractFont
+from hub.documents.typst_child import TypstChild
 from hub.errors import BadInput, TemplateFailed
 
 if TYPE_CHECKING:
@@ -84,18 +86,27 @@ class ContractPrinter:
     def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
         self.templates, self._writer, self._font = templates, writer, font
         self._local = threading.local()
+        self._child = TypstChild()
 
     def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
         """Lay out a contract from a template in the files. Raises as `lay_out_by` does, and BadInput if there is no
         such template."""
         return self.lay_out_by(self.templates.get(template_id, language), data)
 
-    def lay_out_by(self, template: ContractTemplate, data: ContractData) -> LaidOut:
-        """Lay out a contract. Raises UndrawableText, TemplateFailed, or BadInput if the data lacks what the template
-        needs."""
+    def close(self) -> None:
+        """End the child for texts that are being written. The next of them starts a new one."""
+        self._child.close()
+
+    def lay_out_by(self, template: ContractTemplate, data: ContractData, *, guarded: bool = False) -> LaidOut:
+        """Lay out a contract. `guarded`: in a limited child, for a text that nobody has approved yet.
+
+        Raises UndrawableText, TemplateFailed, or BadInput if the data lacks what the template needs.
+        """
         blocks = self._fill_in(template, data)
         cells, height = _signature_table(data, template)
-        pdf, pages = self._compile(template, data, blocks, cells, height)
+        described = _describe(template, data, blocks, (cells, height))
+        pdf = (self._compile_guarded if guarded else self._compile)(template, described, data.issued_at)
+        pages = _count_pages(pdf)
         boxes = tuple(_box(cell, height, pages - 1) for cell in cells)
         return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, _title(template, data))
 
@@ -110,39 +121,21 @@ class ContractPrinter:
         self._font.check(block_texts(blocks), field="template")
         return blocks
 
-    def _compile(
-        self,
-        template: ContractTemplate,
-        data: ContractData,
-        blocks: tuple[Block, ...],
-        cells: list[_Cell],
-        height: float,
-    ) -> tuple[bytes, int]:
-        contract = {
-            "language": template.language,
-            "title": _title(template, data),
-            "mark": REHEARSAL_MARK[template.language] if data.rehearsal else "",
-            "number": data.number,
-            "school": data.school.name,
-            "words": dict(template.words),
-            "blocks": [{"kind": type(block).__name__.lower(), **vars(block)} for block in blocks],
-            "signing": {
-                "height": height,
-                "caption": _CAPTION,
-                "seal": _SEAL,
-                "cells": [vars(cell) for cell in cells],
-            },
-        }
-        inputs = {"contract": json.dumps(contract, ensure_ascii=False)}
+    def _compile_guarded(self, template: ContractTemplate, described: str, issued_at: datetime) -> bytes:
+        paths = {"layout": template.layout, "root": template.root, "fonts": self._font.folder}
+        asked = {"contract": described, "issued_at": issued_at.isoformat(), "standard": PDF_STANDARD}
+        return self._child.compile(asked | {name: str(path.absolute()) for name, path in paths.items()})
+
+    def _compile(self, template: ContractTemplate, described: str, issued_at: datetime) -> bytes:
         try:
             pdf = self._compiler(template).compile(
-                format="pdf", sys_inputs=inputs, timestamp=data.issued_at, pdf_standards=PDF_STANDARD
+                format="pdf", sys_inputs={"contract": described}, timestamp=issued_at, pdf_standards=PDF_STANDARD
             )
         except RuntimeError as error:
             raise TemplateFailed(f"The contract could not be laid out: {error}") from error
         if not isinstance(pdf, bytes):
             raise TemplateFailed("The contract could not be laid out.")
-        return pdf, _count_pages(pdf)
+        return pdf
 
     def _compiler(self, template: ContractTemplate) -> typst.Compiler:
         """Return the compiler for this thread and layout."""
@@ -152,6 +145,24 @@ class ContractPrinter:
         if template.layout not in compilers:
             compilers[template.layout] = compiler(template.layout, template.root, self._font.folder)
         return compilers[template.layout]
+
+
+def _describe(
+    template: ContractTemplate, data: ContractData, blocks: tuple[Block, ...], table: tuple[list[_Cell], float]
+) -> str:
+    """Return what the Typst file prints, as JSON. `table`: the cells of the signature table, and its height."""
+    cells, height = table
+    contract = {
+        "language": template.language,
+        "title": _title(template, data),
+        "mark": REHEARSAL_MARK[template.language] if data.rehearsal else "",
+        "number": data.number,
+        "school": data.school.name,
+        "words": dict(template.words),
+        "blocks": [{"kind": type(block).__name__.lower(), **vars(block)} for block in blocks],
+        "signing": {"height": height, "caption": _CAPTION, "seal": _SEAL, "cells": [vars(cell) for cell in cells]},
+    }
+    return json.dumps(contract, ensure_ascii=False)
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:

@@ -12,11 +12,13 @@ import pikepdf
 import pypdfium2
 import pytest
 
+from hub.documents.child import Limits
 from hub.documents.clauses import ClauseWriter, Paragraph, Table
 from hub.documents.contract_data import ContractData, GuardianFacts, StudentFacts
 from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import Box, ContractPrinter, LaidOut, block_texts
+from hub.documents.typst_child import TypstChild
 from hub.errors import BadInput, FontMissing, TemplateFailed, UndrawableText
 from tests.documents.contract_samples import TEMPLATES, adult, minor
 
@@ -232,3 +234,26 @@ def test_an_incomplete_template_is_named(tmp_path: Path) -> None:
     (tmp_path / "own-zh" / "template.toml").write_text('id = "own"\n', "utf-8")
     with pytest.raises(TemplateFailed, match="own-zh"):
         ContractTemplates(tmp_path)
+
+
+def test_a_text_that_nobody_approved_is_laid_out_alike_in_a_child(printer: ContractPrinter) -> None:
+    template, data = printer.templates.get("course", "zh"), minor()
+    assert printer.lay_out_by(template, data, guarded=True) == printer.lay_out_by(template, data)
+    missing = dataclasses.replace(template, layout=template.root / "no-such-layout.typ")
+    with pytest.raises(TemplateFailed, match="could not be laid out"):
+        printer.lay_out_by(missing, data, guarded=True)
+
+
+def test_what_takes_too_much_ends_the_child_alone(tmp_path: Path, font: ContractFont) -> None:
+    layout = tmp_path / "huge.typ"
+    layout.write_text("#range(1000000000).len()", "utf-8")
+    asked = {"layout": str(layout), "root": str(tmp_path), "fonts": str(font.folder), "contract": "{}"}
+    asked |= {"issued_at": "2026-12-01T10:00:00+00:00", "standard": "a-2a"}
+    child = TypstChild(Limits(memory_bytes=1 << 30, cpu_seconds=5, seconds=20))
+    try:
+        with pytest.raises(TemplateFailed, match="too much time or memory"):
+            child.compile(asked)
+        layout.write_text('#set document(title: "x")\nfine', "utf-8")
+        assert child.compile(asked).startswith(b"%PDF-")
+    finally:
+        child.close()

@@ -95,4 +95,5 @@ async def check_draws(services: Services, place: SamplePlace, templates: Sequenc
 
 def draw_sample(services: Services, place: SamplePlace, template: ContractTemplate, *, adult: bool) -> LaidOut:
     """Lay out a template with invented people. It is slow: call it in a thread. Raises as `check_draws` does."""
-    return services.documents.printer.lay_out_by(template, make_sample(services, place, template, adult=adult))
+    sample = make_sample(services, place, template, adult=adult)
+    return services.documents.printer.lay_out_by(template, sample, guarded=True)
