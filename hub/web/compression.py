@@ -3,17 +3,16 @@
 If a compressed answer contains both a secret and text that a stranger chose, its length reveals something about the
 secret (BREACH). For this the stranger has to make the browser send many requests. So a page with personal data is
 compressed only if the browser says that the request came from our own site or from its user (Sec-Fetch-Site, which no
-page can set). Nor is a part of a page compressed, which our own script requests again and again with the page's own
-query: another site may have led to that page, with a query that it chose.
-
-What stays: whole pages reflect their query (the links to other languages have all of it, the board shows `q` and
-`course`), and are compressed where the browser requests them as our own, for example when its user follows such a link.
-A stranger has one guess then, and cannot repeat it.
+page can set), and only if its query cannot carry text that somebody chose: another site may have led to the page from
+which it was requested, and pages reflect their query (the links to other languages have all of it, the board shows `q`
+and `course`). So a filtered board, and the part of a page that our own script requests again and again, are sent as
+they are.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import PurePosixPath
 
 from aiohttp import web
@@ -24,8 +23,10 @@ ENCODING = "gzip"
 LEVEL = 6
 TEXT_FILES = {".css", ".js", ".svg"}
 OWN_REQUESTS = ("same-origin", "none")
-# The name in the query by which a script requests a part of its page.
-PART = "part"
+# The form of values in a query that cannot carry a guess: a language is one of two, and a signer's page with the id of
+# a contract that the session does not have is an error.
+_LANGUAGE, _CONTRACT = re.compile("zh|en"), re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SIGNERS_PAGES = "/sign/"
 # Bytes. A shorter page fits into two packets without compression.
 MIN_PAGE_BYTES = 2800
 
@@ -52,10 +53,16 @@ async def compressed(request: web.Request, handler: Handler) -> web.StreamRespon
             response.enable_compression(web.ContentCoding.gzip)
     elif isinstance(response, web.Response) and _is_large_page(response):
         response.headers["Vary"] = "Accept-Encoding, Sec-Fetch-Site"
-        came_from = "" if PART in request.query else request.headers.get("Sec-Fetch-Site")
+        came_from = request.headers.get("Sec-Fetch-Site") if _is_query_closed(request) else ""
         if request.method == "GET" and came_from in OWN_REQUESTS and takes_gzip(request):
             response.enable_compression(web.ContentCoding.gzip)
     return response
+
+
+def _is_query_closed(request: web.Request) -> bool:
+    """Return whether a query has only values that nobody could have chosen to guess a secret with."""
+    forms = {"lang": _LANGUAGE} | ({"id": _CONTRACT} if request.path.startswith(SIGNERS_PAGES) else {})
+    return all(name in forms and forms[name].fullmatch(value) for name, value in request.query.items())
 
 
 def _is_large_page(response: web.Response) -> bool:
