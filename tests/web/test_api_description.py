@@ -43,7 +43,7 @@ async def test_every_route_is_described_and_every_description_is_a_route(running
         for route in make_app(running.hub).router.routes()
         if isinstance(route.resource, web.Resource) and route.resource.canonical.startswith("/api/v1/")
     }
-    assert described == routed and len(routed) == 32
+    assert described == routed and len(routed) == 33
 
 
 async def test_every_operation_tells_its_problems_and_its_key(running: Running) -> None:
@@ -71,7 +71,7 @@ async def test_answers_conform_to_the_description(running: Running) -> None:
     """Schemathesis makes valid and invalid requests from the document. No answer may be a 5xx or undescribed."""
     schema = schemathesis.openapi.from_dict(await document(running))
     operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
-    assert len(operations) == 32
+    assert len(operations) == 33
     await asyncio.to_thread(_probe_all, operations, running)
 
 

@@ -8,9 +8,20 @@ from functools import cache, partial
 from aiohttp import web
 
 from hub.model.sealing.seal import SealAct
-from hub.web.api import acts, contracts, papers, schemas, seal_job_schemas, seal_jobs, seal_schemas, seals
+from hub.web.api import (
+    acts,
+    contracts,
+    own_documents,
+    papers,
+    schemas,
+    seal_job_schemas,
+    seal_jobs,
+    seal_schemas,
+    seals,
+)
 from hub.web.api.description import description
 from hub.web.api.endpoint import Operation
+from hub.web.api.own_documents import DocumentOperation
 from hub.web.api.scopes import SCOPES
 from hub.web.api.seal_uploads import SealOperation
 from hub.wiring import Hub
@@ -22,6 +33,8 @@ _SEAL = "/api/v1/seals/{id}"
 OPERATIONS = (
     Operation("POST", "/api/v1/contracts", "issueContract", "Draw a contract and issue it", contracts.create,
               schemas.ContractIssued, schemas.ContractAsked, 201),
+    DocumentOperation("POST", "/api/v1/documents", "keepDocument", "Keep a PDF of your own, to issue it as a contract",
+                      own_documents.keep, schemas.DocumentKept, status=201),
     Operation("GET", "/api/v1/contracts", "listContracts", "Contracts, newest first", contracts.list_,
               schemas.ContractPage, schemas.ListAsked),
     Operation("GET", _ONE, "readContract", "A contract, its signers and what was sent to them", contracts.read,

@@ -15,6 +15,7 @@ from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, N
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
+from hub.web.api.own_documents import read_document
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
 
 log = structlog.get_logger()
@@ -30,11 +31,10 @@ async def create(call: ApiCall) -> ContractIssued:
 
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
-    templates = call.services.documents.printer.templates
-    named = asked.template or DEFAULT_TEMPLATE
-    known = [templates.get(named, language) for language in templates.languages(named)]
-    if asked.course is None and any("course" in template.requires for template in known):
-        raise BadInput("this template needs a course", field="course")
+    if asked.document is None:
+        _check_course(call, asked)
+    elif asked.template is not None:
+        raise BadInput("a contract has a document of your own or a template", field="template")
     student = asked.student
     return NewContract(
         campus=asked.campus,
@@ -48,8 +48,17 @@ def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
         send=asked.send,
         representative=asked.representative,
         companions=tuple(asked.companions) if asked.companions is not None else None,
+        document=read_document(call.services, asked.document),
         copies=tuple(CopyRecipient(each.role, each.email, each.name or "", each.language) for each in asked.copies),
     )
+
+
+def _check_course(call: ApiCall, asked: ContractAsked) -> None:
+    templates = call.services.documents.printer.templates
+    named = asked.template or DEFAULT_TEMPLATE
+    known = [templates.get(named, language) for language in templates.languages(named)]
+    if asked.course is None and any("course" in template.requires for template in known):
+        raise BadInput("this template needs a course", field="course")
 
 
 def new_signer(asked: SignerAsked) -> NewSigner:

@@ -9,6 +9,7 @@ from apispec import APISpec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES
 from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
 from hub.web.api.scopes import SCOPES
@@ -30,6 +31,10 @@ _OF_A_FILE = {
     422: "There is no file in the request.",
     429: "Too many files at a time; Retry-After says when to try again.",
 }
+_OF_A_PDF = {
+    413: f"The file is longer than {MAX_OWN_DOCUMENT_BYTES >> 20} MiB.",
+    422: "This PDF cannot be signed; the detail says why.",
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -42,6 +47,7 @@ _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"
 _NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 # The body of an operation that takes a file.
 _FILE = {"type": "string", "format": "binary", "minLength": 1, "maxLength": MAX_FILE_BYTES}
+_PDF = {"type": "string", "format": "binary", "minLength": 1, "maxLength": MAX_OWN_DOCUMENT_BYTES}
 _SIGNER, _GRANT = _ID | {"name": "signer"}, _ID | {"name": "grant"}
 
 
@@ -97,6 +103,8 @@ def _described(
         described["requestBody"] = {"required": True, "content": content}
     elif operation.method == "POST":
         parameters = [*parameters, _IDEMPOTENCY]
+    if operation.takes_pdf:
+        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _PDF}}}
     if operation.takes and operation.method == "POST":
         needed = bool(schemas[operation.takes.__name__].get("required"))
         content = {"application/json": {"schema": refs[operation.takes]}}
@@ -134,7 +142,7 @@ def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]
     expected |= {404} if "{id}" in operation.path else set()
     expected |= {413, 422, 429} if operation.method == "POST" else set()
     expected |= {422} if operation.takes else set()
-    reasons = REASONS | (_OF_A_FILE if operation.takes_file else {})
+    reasons = REASONS | (_OF_A_FILE if operation.takes_file else _OF_A_PDF if operation.takes_pdf else {})
     for status in sorted(expected):
         problem = {"application/problem+json": {"schema": refs[Problem]}}
         answers[str(status)] = {"description": reasons[status], "content": problem}

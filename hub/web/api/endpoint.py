@@ -131,6 +131,7 @@ class Operation:
     takes: type[BaseModel] | None = None
     status: int = 200
     takes_files: ClassVar[bool] = False
+    takes_pdf: ClassVar[bool] = False
     problems: tuple[int, ...] = field(default=())
     takes_file: bool = False
 

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Str
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.contract_copy import MAX_COPIES, CopyRole
+from hub.model.contract.own_document import MAX_TITLE_LENGTH
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import DeliveryState
@@ -30,6 +31,9 @@ Reason = Annotated[
         min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$"
     ),
 ]
+
+
+PlaceName = Annotated[str, StringConstraints(pattern=r"^(seal|(student|guardian|representative)-[1-9])$")]
 
 
 class ChannelName(StrEnum):
@@ -89,6 +93,20 @@ class CopyAsked(_Taken):
     language: Literal["zh", "en"] = "zh"
 
 
+class DocumentAsked(_Taken):
+    """A PDF of the school's own, in place of a template. It was kept by `keepDocument`."""
+
+    document: Words = Field(description="As `keepDocument` returned it, up to a day ago.")
+    title: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE_LENGTH, pattern=NO_CONTROLS)]
+    places: dict[PlaceName, Words] = Field(
+        min_length=2,
+        max_length=9,
+        description="Where each signature shows, for each signer (`guardian-1`, `student-1`, …) and "
+        "for `seal`: `keyword:WORDS` (its middle on these words), `keyword#2:WORDS` (their second occurrence) or "
+        "`page:NUMBER,X,Y` in mm from the page's upper left corner.",
+    )
+
+
 class ContractAsked(_Taken):
     """Draw and issue one contract."""
 
@@ -107,6 +125,7 @@ class ContractAsked(_Taken):
         max_length=MAX_COMPANIONS,
         description="Templates of further documents that the same people sign in one visit; by default the course's.",
     )
+    document: DocumentAsked | None = Field(None, description="Signed instead of what a template would give.")
     copies: list[CopyAsked] = Field(
         [], max_length=MAX_COPIES, description="Who else gets the completed contract, besides those of the template."
     )
@@ -161,6 +180,10 @@ class ListAsked(_Taken):
 
 
 # ---- given
+
+
+class DocumentKept(_Given):
+    document: str = Field(description="Names the PDF in `issueContract`.")
 
 
 class SignerIssued(_Given):

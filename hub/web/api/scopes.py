@@ -8,6 +8,7 @@ from hub.model.staff.key_scopes import KeyScope
 
 SCOPES: Mapping[str, KeyScope] = {
     "issueContract": KeyScope.ISSUE,
+    "keepDocument": KeyScope.ISSUE,
     "reissueContract": KeyScope.ISSUE,
     "listContracts": KeyScope.READ,
     "readContract": KeyScope.READ,
