@@ -155,7 +155,8 @@ def problem_page(request: web.Request, status: int, error: QiandaError) -> web.R
     template = PAGES.get(error.code, "problem.html")
     again = until(request, error)
     when = until_words(request, language_of(request), again) if again else ""
-    return page(request, template, status=status, error=error, minutes=minutes, when=when)
+    at_desk = request.path.startswith("/staff/")
+    return page(request, template, status=status, error=error, minutes=minutes, when=when, at_desk=at_desk)
 
 
 def until(request: web.Request, error: QiandaError) -> datetime | None:

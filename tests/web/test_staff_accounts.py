@@ -113,7 +113,8 @@ async def test_a_list_shows_ones_campuses_alone(running: Running, manager: Desk)
 async def test_a_foreign_account_is_as_one_that_does_not_exist(running: Running, manager: Desk) -> None:
     nobody = f"/staff/accounts/{uuid4()}"
     for theirs in (await page_of(running, "foreigner"), await page_of(running, "demo"), "/staff/accounts/x"):
-        assert (await manager.get(theirs)).words == (await manager.get(nobody)).words
+        assert (await manager.get(theirs)).words == (back := await manager.get(nobody)).words
+        assert '<a class="button primary" href="/staff">To the board</a>' in back.text
         for act in ("disable", "enable", "unlock", "role", "reset", "end-sessions", "second-factor"):
             page = await manager.post(f"{theirs}/{act}", {"role": "clerk"})
             missing = await manager.post(f"{nobody}/{act}", {"role": "clerk"})
