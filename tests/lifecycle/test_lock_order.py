@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from channels import Inbound
-from hub.errors import AlreadyEnrolled
+from hub.errors import AlreadyEnrolled, DocumentChanged
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
@@ -90,6 +90,21 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
         await refusing
         assert await staff_tasks(running, contract.id) == ["refused-by-client"]
         await completed(running, contract)
+
+
+async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.enter()
+        await guardian.certify()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            held = await tx.contracts.locked(contract.id)
+            preparing = asyncio.create_task(guardian.prepare())
+            await until(lambda: waiting(running, 1))
+            await tx.contracts.change(held, document="0" * 64, revision=1)
+        with pytest.raises(DocumentChanged):
+            await preparing
 
 
 async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_anything() -> None:
