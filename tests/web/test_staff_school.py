@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     async with running_hub(with_worker=False) as hub:
         await add_staff(hub, "hq-office", "hq", role=StaffRole.HEADQUARTERS)
+        await add_staff(hub, "hq-auditor", "hq", role=StaffRole.AUDITOR)
         yield hub
 
 
@@ -35,7 +36,7 @@ async def last_kind(running: Running) -> str:
 
 
 async def test_a_change_is_looked_at_before_it_counts(running: Running, desk: Desk) -> None:
-    """The demo's roster of headquarters: one place is moved."""
+    """One campus gets another name."""
     file = (await desk.get("/staff/school/school.toml")).text
     assert 'name = "合肥校区"' in file
     unchanged = await desk.post("/staff/school", {"text": file.replace("\n", "\r\n")})
@@ -57,9 +58,18 @@ async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(
         refused = await desk.post(path, {"text": wrong})
         assert refused.status == 422 and "有 2 处错误，未作任何更改" in refused.words
         assert "没有校区 nowhere" in refused.words and "应为大于 0 的整数" in refused.words
+    misread = before.replace("lessons = ", "lessons = -", 1).replace('name = "合肥校区"', 'name = "合肥老校区"')
+    assert (await desk.post("/staff/school/apply", {"text": misread})).status == 422
     broken = await desk.post("/staff/school", {"text": "= no TOML"})
     assert broken.status == 422 and "文件 : 不是有效的 TOML 文件" in broken.words
     assert (await desk.get("/staff/school/school.toml")).text == before
+
+
+async def test_who_only_reads_does_not_set_the_school_up(running: Running) -> None:
+    auditor = await desk_of(running, "hq-auditor")
+    assert [(await auditor.get(path)).status for path in ("/staff/school", "/staff/school/school.toml")] == [403, 403]
+    for path in ("/staff/school", "/staff/school/apply", "/staff/sending/pause", "/staff/sending/resume"):
+        assert (await auditor.post(path, {"text": ""})).status == 403, path
 
 
 async def test_sending_is_paused_and_goes_on(running: Running, desk: Desk) -> None:
