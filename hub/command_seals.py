@@ -52,6 +52,20 @@ def list_command() -> None:
             say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends, side))))
 
 
+@app.command("keys")
+def keys_command() -> None:
+    """List all keys of seals: where each is, which seal uses it, and keys on the tokens that no seal uses."""
+
+    async def act(hub: Hub) -> list[str]:
+        from hub.lifecycle.sealing.list_seal_keys import say_seal_keys
+
+        return await say_seal_keys(hub.services, _keeper().scope)
+
+    with said_plainly():
+        for line in with_hub(act):
+            say(line)
+
+
 @app.command("show")
 def show_command(name: Name) -> None:
     """Show a seal: its application, its approvals and its grants."""

@@ -72,6 +72,10 @@ class KeyToken(Protocol):
         """Return a new key, which never leaves the token; the existing one if the label is taken."""
         ...
 
+    async def list_keys(self) -> dict[str, list[str]]:
+        """Return the labels of all private keys, each with the tokens that have it."""
+        ...
+
 
 @dataclass(frozen=True)
 class TokenContext:

@@ -148,6 +148,15 @@ class Pkcs11Token:
             raise TokenUnavailable(f"the token {self.label!r} has {len(points)} keys {label!r}")
         return points[0]
 
+    async def list_keys(self) -> list[str]:
+        """Return the labels of the private keys on the token. Raises TokenUnavailable."""
+
+        def look(opened: _OpenSession) -> list[str]:
+            found = opened.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
+            return sorted({str(key[Attribute.LABEL]) for key in found})
+
+        return await self._in_thread(lambda: self._use(look))
+
     async def list_mechanisms(self) -> list[str]:
         """Return the mechanisms with which the token can sign, by their PKCS#11 names, and the configured number of the
         vendor's for SM2. Raises TokenUnavailable."""

@@ -37,6 +37,8 @@ class HeldToken(Protocol):
 
     async def import_key(self, label: str, key: SealingPrivateKey) -> SigningKey | None: ...
 
+    async def list_keys(self) -> list[str]: ...
+
     async def list_mechanisms(self) -> list[str]: ...
 
     def close(self) -> None: ...
@@ -105,6 +107,14 @@ class SeveralTokens:
         if len(found) < len(stored):
             return None
         return SharedKey(label, next(iter(found.values())).spki, self, lambda token: token.key(label), found)
+
+    async def list_keys(self) -> dict[str, list[str]]:
+        """Return the tokens that have each key, by its label. Raises TokenUnavailable if one of them is away."""
+        found: dict[str, list[str]] = {}
+        for name, token in self.tokens.items():
+            for label in await token.list_keys():
+                found.setdefault(label, []).append(name)
+        return found
 
     def close(self) -> None:
         for token in self.tokens.values():

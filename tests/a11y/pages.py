@@ -267,6 +267,7 @@ STAFF = (
     LookedAtPage(ONE, "staff", "unknown", status=404),
     LookedAtPage("/staff/seals/{seal}/grant", "keeper"),
     LookedAtPage("/staff/seals/{seal}/revoke", "keeper"),
+    LookedAtPage("/staff/seals/{seal}/sm2", "keeper"),
     LookedAtPage("/staff", "staff", doing=remind_many),
     *(
         LookedAtPage("/staff", "staff", doing=doing)

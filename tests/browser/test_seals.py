@@ -46,6 +46,14 @@ async def use(running: Running, name: str) -> SealUse:
     return begun
 
 
+async def make_sm2_side(page: Page, shot: Shot) -> None:
+    """Make the SM2 side for trial, from the page of the seal and back to it."""
+    await page.click('a[href$="/sm2"]')
+    await shot(page, "seal-sm2")
+    await page.click('form[action$="/sm2"] button')
+    await expect(page.locator("dl.facts").first).to_contain_text("软件密钥：已加密，但没有令牌保护 · 试用")
+
+
 async def test_a_seal_from_its_application_to_its_end(running: Running, new_page: NewPage, shot: Shot) -> None:
     await add_key(running.hub.services, "registry", "hq", "test")
     ann = await desk_of(running, new_page, "ann", StaffRole.HEADQUARTERS)
@@ -65,6 +73,7 @@ async def test_a_seal_from_its_application_to_its_end(running: Running, new_page
         await page.click('form[action$="/approve"] button')
         await expect(page.locator(".note[role=status]")).to_contain_text("操作成功")
     await cai.click('form[action$="/make"] button')
+    await make_sm2_side(cai, shot)
     await cai.click('a[href$="/grant"]')
     await cai.check('input[value="client"]')
     await cai.select_option('select[name="client"]', "registry")

@@ -189,6 +189,7 @@ def test_a_seal_is_applied_for_approved_made_and_granted(operator: Operator) -> 
     assert "招生合同章 is active" in operator.said("seal", "activate", "招生合同章")
     assert "a software key, sm2-" in operator.said("seal", "make-sm2", "招生合同章")
     assert "SM2 (a software key, sm2-" in operator.said("seal", "list")
+    assert "a software key  招生合同章  OFD (SM2)  until" in operator.said("seal", "keys")
     shown = operator.said("seal", "show", "招生合同章")
     assert "0 of 100 uses" in shown and shown.count("approved by") == 2
 

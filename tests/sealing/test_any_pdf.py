@@ -18,7 +18,7 @@ from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
 from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, SealOrder
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
-from tests.judges import judge_by_openssl, judge_by_qpdf, program, run
+from tests.judges import judge, judge_by_openssl, judge_by_qpdf, judge_integrity, program, run
 from tests.pades.made import good
 from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten, seal
 from tests.signing_parts import SEAL, utc_now
@@ -56,6 +56,17 @@ async def test_seal_any_form(tmp_path: Path, form: str) -> None:
     before, at = FORMS[form](), desk(tmp_path)
     judged(await at.seal(before, "across"), before)
     judged(await at.seal(before, "page:last,100,100", lasting=True, named="lasting.pdf"), before)
+
+
+@pytest.mark.real
+async def test_every_judge_accepts_a_sealed_file(tmp_path: Path) -> None:
+    """pdfsig, qpdf, `openssl cms` and `ts`, pyHanko (B-LTA), mutool and PDFBox; across pages, and in one place."""
+    for place in ("across", "page:last,100,100"):
+        folder = tmp_path / place.partition(":")[0]
+        folder.mkdir()
+        sealed = await desk(folder).seal(contract(), place, lasting=True)
+        judge(sealed, pki().write_trust(folder / "trust.pem"), ["Seal-1"])
+        judge_integrity(sealed, ["Seal-1"], closed=True)
 
 
 async def test_seal_twice(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ async def make_sm2_seal(
         side = await tx.sm2_seals.get(seal_id)
     if side is not None and not is_for_trial(side) and not replaces:
         raise BadInput(
-            "a seal maker made the SM2 side of this seal, and one for trial would replace it: add --replace",
+            "a seal maker made the SM2 side of this seal, and one for trial replaces it only if you say so (--replace)",
             field="replace",
         )
     label = f"sm2-{seal.id.hex[:16]}"

@@ -24,7 +24,7 @@ from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, school_file, texts
-from hub.web.staff.sealing import seal_grants, seal_register, seals
+from hub.web.staff.sealing import seal_grants, seal_register, seal_sm2, seals
 from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import (
     accounts,
@@ -109,6 +109,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_SEAL}/picture.png": StaffRoute(Permission.READ_SEALS, seals.picture),
     f"{_SEAL}/revoke": StaffRoute(Permission.USE_SEAL, seals.ask_revoke),
     f"{_SEAL}/grant": StaffRoute(Permission.USE_SEAL, seal_grants.form),
+    f"{_SEAL}/sm2": StaffRoute(Permission.USE_SEAL, seal_sm2.form),
     f"{_SEAL}/register": StaffRoute(Permission.READ_SEALS, seal_register.register),
     f"{_SEAL}/register/export": StaffRoute(Permission.READ_SEALS, seal_register.export),
     _ONE: StaffRoute(Permission.READ_CONTRACT, contract.contract),
@@ -222,6 +223,8 @@ ACTS: dict[str, StaffRoute] = {
     f"{_SEAL}/revoke": StaffRoute(Permission.USE_SEAL, seals.revoke),
     f"{_SEAL}/archive": StaffRoute(Permission.USE_SEAL, seals.archive),
     f"{_SEAL}/grant": StaffRoute(Permission.USE_SEAL, seal_grants.grant),
+    f"{_SEAL}/sm2": StaffRoute(Permission.USE_SEAL, seal_sm2.make),
+    f"{_SEAL}/sm2/install": StaffRoute(Permission.USE_SEAL, seal_sm2.install),
     f"{_SEAL}/grants/{{grant}}/revoke": StaffRoute(Permission.USE_SEAL, seal_grants.revoke),
     f"{_ONE}/remind": StaffRoute(Permission.REMIND, contract.remind),
     f"{_ONE}/extend": StaffRoute(Permission.EXTEND, contract.extend),

@@ -52,6 +52,11 @@ USE_REFUSALS = {
     "job-stopped": "its job was stopped after a day",
     "certificate-expired": "its certificate has expired",
 }
+KEY_CUSTODIES = {
+    "token": "on the token",
+    "software": "a software key, in the database",
+    "configured": "named in the configuration",
+}
 SEAL_FIELDS = {
     "kind": "kind of seal",
     "registered_name": "registered name",
@@ -62,6 +67,10 @@ SEAL_FIELDS = {
     "grantee_kind": "kind of user",
     "templates": "templates",
     "max_uses": "uses",
+    "replace": "replace",
+    "token_key": "key on the token",
+    "certificate": "certificate",
+    "seal": "seal",
 }
 SEAL_LABELS = (
     SEAL_KINDS,
@@ -71,6 +80,7 @@ SEAL_LABELS = (
     GRANTEE_KINDS,
     USE_OUTCOMES,
     USE_REFUSALS,
+    KEY_CUSTODIES,
     SEAL_FIELDS,
 )
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from hub.documents.stamps import seal_stamp
 from hub.errors import QiandaError, SealNotFound
+from hub.lifecycle.sealing.list_seal_keys import list_seal_keys
 from hub.lifecycle.sealing.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.manage_seals import (
     Keeper,
@@ -21,7 +22,9 @@ from hub.lifecycle.sealing.manage_seals import (
     move_seal,
     reject_seal,
 )
+from hub.lifecycle.sealing.sm2_seals import is_for_trial
 from hub.model.sealing.seal import Seal, SealAct, SealKind
+from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, show
@@ -55,10 +58,17 @@ def back_to(seal: UUID, said: str = "seal-done") -> web.HTTPSeeOther:
 
 async def list_page(visit: DeskVisit) -> web.Response:
     found = await list_seals(visit.services, visit.shown)
+    keys = await list_seal_keys(visit.services, visit.shown) if visit.may(Permission.USE_SEAL) else []
     ending = {seal.id for seal in found if _is_ending(visit, seal)}
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
-        visit, "staff/seals.html", seals=found, ending=ending, campuses_by_id=campuses, seal_words=seal_labels
+        visit,
+        "staff/seals.html",
+        seals=found,
+        keys=keys,
+        ending=ending,
+        campuses_by_id=campuses,
+        seal_words=seal_labels,
     )
 
 
@@ -87,6 +97,8 @@ async def show_seal(visit: DeskVisit, problem: QiandaError | None = None) -> web
         problem=problem,
         seal=seal,
         sm2=sm2,
+        sm2_for_trial=sm2 is not None and is_for_trial(sm2),
+        sm2_ending=sm2 is not None and sm2.ends_at <= visit.services.clock() + RENEW_BEFORE,
         application=request,
         grants=grants,
         uses=uses,

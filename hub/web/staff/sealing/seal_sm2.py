@@ -1,0 +1,59 @@
+"""The SM2 side of a seal, with which it seals OFD files: one for trial, or what a seal maker made."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.errors import QiandaError, SealNotFound
+from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
+from hub.web.staff import seal_labels
+from hub.web.staff.render import printable, show
+from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
+from hub.web.staff.staff.access import DeskVisit
+
+MAX_CERTIFICATES = 10
+
+
+async def form(visit: DeskVisit) -> web.Response:
+    return await _form(visit)
+
+
+async def _form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+    async with visit.services.database.transaction(visit.scope) as tx:
+        seal = await tx.seals.get(seal_id(visit))
+        side = await tx.sm2_seals.get(seal.id)
+    bought = side is not None and not is_for_trial(side)
+    return await show(
+        visit, "staff/seal_sm2.html", problem=problem, seal=seal, sm2=side, bought=bought, seal_words=seal_labels
+    )
+
+
+async def make(visit: DeskVisit) -> web.StreamResponse:
+    """Make one for trial, with a software key."""
+    sent = await visit.request.post()
+    try:
+        await make_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), replaces=sent.get("replace") == "yes")
+    except SealNotFound:
+        raise
+    except QiandaError as error:
+        return await _form(visit, error)
+    raise back_to(seal_id(visit))
+
+
+async def install(visit: DeskVisit) -> web.StreamResponse:
+    """Install what a seal maker made for a key on the token."""
+    sent = await visit.request.post()
+    seal, files = sent.get("seal"), sent.getall("certificate", [])[:MAX_CERTIFICATES]
+    given = GivenSm2Seal(
+        name=seal.filename if isinstance(seal, web.FileField) else "",
+        encoded=seal.file.read() if isinstance(seal, web.FileField) else b"",
+        certificates=[(each.filename, each.file.read()) for each in files if isinstance(each, web.FileField)],
+        key_label=printable(str(sent.get("token_key", ""))),
+    )
+    try:
+        await install_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), given)
+    except SealNotFound:
+        raise
+    except QiandaError as error:
+        return await _form(visit, error)
+    raise back_to(seal_id(visit))
