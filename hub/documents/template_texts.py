@@ -17,6 +17,8 @@ from hub.model.contract.asked_field import read_asked_fields
 from hub.model.contract.contract_copy import read_copies, write_copies
 from hub.model.school.text_version import TextKind, TextVersion
 
+# In the rest of a version: the template that it was copied from, whose layout it has.
+COPIED_FROM = "copied_from"
 EDITED = ("title", "consent", "clauses")
 
 
@@ -85,7 +87,7 @@ def build_templates(files: ContractTemplates, version: TextVersion) -> dict[str,
 def _build(files: ContractTemplates, version: TextVersion, language: str) -> ContractTemplate:
     fixed, own = version.fixed, version.fixed["languages"][language]
     title, consent, clauses = (version.texts[f"{language}.{name}"] for name in EDITED)
-    layout, root = files.layout_of(version.subject, language)
+    layout, root = files.layout_of(fixed.get(COPIED_FROM, version.subject), language)
     return ContractTemplate(
         id=version.subject,
         language=language,

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from hub.documents.template_texts import list_fixed, list_texts
+from hub.errors import BadInput
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, get_file_text
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
@@ -207,3 +208,27 @@ async def test_what_was_approved_is_never_changed(story: Story) -> None:
     for change in ("texts = '{}'", "writers = '{}'", "state = 'draft'", "decided_by = 'x'"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never changed"):
             await tamper(dsn, f"UPDATE text_version SET {change} WHERE state = 'in-force'")
+
+
+async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> None:
+    for wrong in ("Summer", "course", "a" * 41):
+        refused = await story.ann.post("/staff/texts/new", {"name": wrong, "source": "course"})
+        assert refused.status == 422 and f'value="{wrong}"' in refused.text, wrong
+    begun = await story.ann.post("/staff/texts/new", {"name": "summer-camp", "source": "data-consent"})
+    address = begun.location.partition("?")[0]
+    assert address == "/staff/texts/contract/summer-camp/desk-1"
+    page = await story.ann.get(address)
+    assert page.text.count("data:image/png") >= 1
+    with pytest.raises(BadInput):
+        await story.running.issue_minor(template="summer-camp")  # nobody has approved it
+    entered = fields(page) | {"zh.title": "夏令营告知书", "note": "for the camp"}
+    assert (await story.ann.post(f"{address}/save", entered | {"submit": "1"})).status == 303
+    done = await story.ben.post(f"{address}/approve", await revision(story.ben, address))
+    assert done.status == 303, done.words
+    contract = await story.running.issue_minor(template="summer-camp")
+    assert (contract.title, contract.template_version) == ("夏令营告知书", "desk-1")
+    again = await story.ann.post("/staff/texts/contract/summer-camp/begin", {"base": ""})
+    page = await story.ann.get(again.location)
+    assert 'value="夏令营告知书"' in page.text and "summer-camp" in (await story.ann.get("/staff/texts")).text
+    assert (await story.ann.get("/staff/texts/contract/summer-camp")).status == 200
+    assert (await story.ann.get("/staff/texts/contract/nothing")).status == 404

@@ -72,14 +72,22 @@ class FileText:
 
 def get_file_text(services: Services, place: TextPlace) -> FileText:
     """Return the text of the files. Raises TextVersionNotFound if they contain none."""
+    found = find_file_text(services, place)
+    if found is None:
+        raise TextVersionNotFound
+    return found
+
+
+def find_file_text(services: Services, place: TextPlace) -> FileText | None:
+    """Return the text of the files; None for a template that was made at the desk, or that does not exist."""
     if place.kind is TextKind.CONTRACT:
         languages = services.documents.printer.templates.in_languages(place.subject)
         if not languages:
-            raise TextVersionNotFound
+            return None
         version = next(iter(languages.values())).version
         return FileText(version, list_texts(languages), list_fixed(languages))
     if place.subject not in list(Purpose):
-        raise TextVersionNotFound
+        return None
     texts = list_message_texts(services.messaging.texts.files, Purpose(place.subject))
     return FileText(FILES, order_texts(texts), {})
 
@@ -90,13 +98,17 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
 
     Raises TextVersionNotFound, TextAlreadyOpen, NotAllowed.
     """
-    _check_scope(editor)
-    files = get_file_text(services, place)
+    check_editor(editor)
+    files = find_file_text(services, place)
     async with services.database.transaction(editor.scope) as tx:
-        found = None
-        if base != files.version:
-            texts = tx.text_versions
+        found, texts = None, tx.text_versions
+        if files is None or base != files.version:
             found = await (texts.get(*_key(place), base) if base else texts.find_in_force(*_key(place)))
+        if files is None:  # made at the desk: its last version says what it demands
+            last = found or next(iter(await texts.list_all(*_key(place))), None)
+            if last is None:
+                raise TextVersionNotFound
+            files = FileText(last.label, last.texts, last.fixed)
         draft = TextVersion(
             id=uuid4(),
             kind=place.kind,
@@ -109,7 +121,7 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
             changed_at=tx.now,
         )
         added = await tx.text_versions.add(draft)
-        await _record(tx, "text-begun", added, editor)
+        await record_text(tx, "text-begun", added, editor)
     return added
 
 
@@ -121,7 +133,7 @@ async def save_text(
     services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
 ) -> TextVersion:
     """Store the entered texts. They are checked only when the draft is submitted. Raises as `edit_text` does."""
-    _check_scope(editor)
+    check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         before = await tx.text_versions.get(place.kind, place.subject, label, lock=True)
         after = edit_text(before, edit, editor.actor, tx.now)
@@ -131,7 +143,7 @@ async def save_text(
 
 async def submit(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Submit a draft, after checking that it can be drawn or sent. Raises as `submit_text` and `check_text` do."""
-    _check_scope(editor)
+    check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
     await check_text(services, editor.scope, version)
@@ -142,7 +154,7 @@ async def submit(services: Services, editor: TextEditor, place: TextPlace, label
 
 async def approve(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Put a submitted version into force. Raises as `approve_text` and `check_text` do."""
-    _check_scope(editor)
+    check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
     await check_text(services, editor.scope, version)  # courses and providers may have changed since it was submitted
@@ -159,7 +171,7 @@ async def send_back(
     services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
 ) -> TextVersion:
     """Make a submitted version a draft again, with the reason. Raises as `send_back_text` does."""
-    _check_scope(editor)
+    check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
     return await _move(
@@ -169,7 +181,7 @@ async def send_back(
 
 async def discard(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Discard a version that is not needed any more. Raises as `discard_text` does."""
-    _check_scope(editor)
+    check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
     return await _move(
@@ -192,7 +204,7 @@ async def _move(
             await _ask_for_approval(services, tx, moved)
         else:
             await finish_approval_task(tx, APPROVE_TEXT, text_address(moved), editor.actor)
-        await _record(tx, kind, moved, editor)
+        await record_text(tx, kind, moved, editor)
     return moved
 
 
@@ -239,12 +251,14 @@ async def check_text(services: Services, scope: Scope, version: TextVersion) -> 
         raise BadInput("\n".join(faults), field="texts")
 
 
-def _check_scope(editor: TextEditor) -> None:
+def check_editor(editor: TextEditor) -> None:
+    """Raise NotAllowed unless somebody of the whole school edits."""
     if editor.scope.campuses is not None:
         raise NotAllowed("texts are those of the whole school: somebody with an account of headquarters changes them")
 
 
-async def _record(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
+async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
+    """Append an act on a version to the school's record."""
     headquarters = await tx.school.headquarters()
     facts = {
         "kind": version.kind.value,

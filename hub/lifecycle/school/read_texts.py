@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hub.documents.template_texts import build_templates
 from hub.errors import TextVersionNotFound
-from hub.lifecycle.school.edit_texts import FileText, TextPlace, get_file_text
+from hub.lifecycle.school.edit_texts import FileText, TextPlace, find_file_text
 from hub.lifecycle.school.sample_contract import draw_sample, get_sample_place, make_sample
 from hub.lifecycle.services import Services
 from hub.model.messaging.message import Purpose
@@ -31,8 +31,9 @@ _NO_ROW = UUID(int=0)
 
 @dataclass(frozen=True)
 class TextLine:
-    """A text in the list. `titles`: the titles of a contract template, by language. `in_force`: the version in force;
-    None for the text of the files. `is_open`: the version that is being written or waits for approval."""
+    """A text in the list. `titles`: the titles of a contract template, by language. `files`: the version of the files;
+    empty for a template made at the desk. `in_force`: the version in force; None for the text of the files. `is_open`:
+    the version that is being written or waits for approval."""
 
     place: TextPlace
     titles: Mapping[str, str]
@@ -61,23 +62,30 @@ async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> lis
     subjects = services.documents.printer.templates.ids() if kind is TextKind.CONTRACT else list(Purpose)
     async with services.database.transaction(scope) as tx:
         versions = await tx.text_versions.list_all(kind)
+    if kind is TextKind.CONTRACT:  # those that were made at the desk as well
+        subjects = sorted({*subjects, *(version.subject for version in versions)})
     return [_line(services, TextPlace(kind, str(subject)), versions) for subject in subjects]
 
 
 def _line(services: Services, place: TextPlace, versions: Sequence[TextVersion]) -> TextLine:
-    files = get_file_text(services, place)
+    files = find_file_text(services, place)
     own = [version for version in versions if version.subject == place.subject]
     in_force = next((version for version in own if version.state is TextState.IN_FORCE), None)
-    texts = in_force.texts if in_force else files.texts
+    if files is None and not own:
+        raise TextVersionNotFound
+    texts = in_force.texts if in_force else files.texts if files else own[0].texts
     titles = {key.partition(".")[0]: text for key, text in texts.items() if key.endswith(".title")}
     return TextLine(
-        place, titles, files.version, in_force, next((version for version in own if version.state.is_open), None)
+        place,
+        titles,
+        files.version if files else "",
+        in_force,
+        next((version for version in own if version.state.is_open), None),
     )
 
 
 async def list_versions(services: Services, scope: Scope, place: TextPlace) -> tuple[TextLine, Sequence[TextVersion]]:
     """Return a text with all its versions, the newest first. Raises TextVersionNotFound."""
-    get_file_text(services, place)
     async with services.database.transaction(scope) as tx:
         versions = await tx.text_versions.list_all(place.kind, place.subject)
     return _line(services, place, versions), versions
@@ -88,20 +96,22 @@ async def read_version(services: Services, scope: Scope, place: TextPlace, label
 
     An open version is compared with the one that it would replace, any other with the one from which it began.
     """
-    files = get_file_text(services, place)
+    files = find_file_text(services, place)
     async with services.database.transaction(scope) as tx:
         all_of_it = {version.label: version for version in await tx.text_versions.list_all(place.kind, place.subject)}
-    all_of_it[files.version] = _of_files(place, files)
+    if files is not None:
+        all_of_it[files.version] = _of_files(place, files)
     found = all_of_it.get(label)
     if found is None:
         raise TextVersionNotFound
-    in_force = next((name for name, each in all_of_it.items() if each.state is TextState.IN_FORCE), files.version)
+    of_files = files.version if files else ""
+    in_force = next((name for name, each in all_of_it.items() if each.state is TextState.IN_FORCE), of_files)
     compared = in_force if found.state.is_open else found.base
     before = all_of_it.get(compared)
     keys = list_changed_keys(before.texts, found.texts) if before else []
     changes = [(key, compare_lines(before.texts.get(key, ""), found.texts[key])) for key in keys if before]
     demands = compare_demands(before.fixed, found.fixed) if before else []
-    return ReadText(label, found, label == files.version, in_force, compared if before else "", changes, demands)
+    return ReadText(label, found, label == of_files, in_force, compared if before else "", changes, demands)
 
 
 def _of_files(place: TextPlace, files: FileText) -> TextVersion:

@@ -203,6 +203,7 @@ ACTS: dict[str, StaffRoute] = {
     "/staff/phone-changes/{change}/turn-down": StaffRoute(Permission.CHANGE_PHONE, phone_changes.turn_down),
     "/staff/posters/new": StaffRoute(Permission.MAKE_POSTER, posters.put_up),
     f"{_POSTER}/revoke": StaffRoute(Permission.MAKE_POSTER, posters.revoke),
+    "/staff/texts/new": StaffRoute(Permission.EDIT_TEMPLATES, texts.begin_new),
     f"{_TEXT}/begin": StaffRoute(Permission.EDIT_TEMPLATES, texts.begin),
     f"{_TEXT_VERSION}/look": StaffRoute(Permission.EDIT_TEMPLATES, texts.look),
     f"{_TEXT_VERSION}/save": StaffRoute(Permission.EDIT_TEMPLATES, texts.save),

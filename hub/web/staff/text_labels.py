@@ -32,6 +32,7 @@ CLAUSE_MARKS = {
     "text": "a paragraph without a number",
 }
 TEXT_FIELDS = {
+    "source": "copy of",
     "clauses": "clauses",
     "consent": "consent",
     "note": "what changes and why",
@@ -47,6 +48,7 @@ DEMANDS = {
     "with_ofd": "Issued as OFD as well",
     "copies": "Who gets a copy",
     "requires": "Values that it needs",
+    "copied_from": "Copied from the template",
     "words": "Words of the layout",
     "asks": "What the signer fills in or attaches",
 }

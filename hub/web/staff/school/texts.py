@@ -14,6 +14,7 @@ from hub.documents.message_texts import check_message_texts, with_texts
 from hub.errors import BadInput, NotFound, QiandaError, TextVersionNotFound
 from hub.lifecycle.school import edit_texts
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace
+from hub.lifecycle.school.new_template import begin_template
 from hub.lifecycle.school.read_texts import (
     ReadText,
     list_texts_of,
@@ -28,7 +29,7 @@ from hub.model.staff.roles import Permission
 from hub.web.staff import text_labels
 from hub.web.staff.contract.issuing import slow_down_looks
 from hub.web.staff.messaging.messages import preview_purpose
-from hub.web.staff.render import problem_words, show, speech, without_unprintable
+from hub.web.staff.render import Entered, printable, problem_words, show, speech, without_unprintable
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
 
@@ -50,10 +51,21 @@ class EnteredText:
 # ---- pages
 
 
-async def texts(visit: DeskVisit) -> web.Response:
+async def texts(
+    visit: DeskVisit, problem: QiandaError | None = None, entered: Mapping[str, str] | None = None
+) -> web.Response:
     contracts = await list_texts_of(visit.services, visit.scope, TextKind.CONTRACT)
     messages = await list_texts_of(visit.services, visit.scope, TextKind.MESSAGE)
-    return await show(visit, "staff/texts.html", contracts=contracts, messages=messages, text_words=text_labels)
+    return await show(
+        visit,
+        "staff/texts.html",
+        problem=problem,
+        entered=Entered(entered or {}),
+        contracts=contracts,
+        messages=messages,
+        may_edit=_may_edit(visit),
+        text_words=text_labels,
+    )
 
 
 async def versions(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
@@ -179,6 +191,17 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
     except QiandaError as error:
         return await versions(visit, error)
     raise _to(place, draft.label, "text-begun")
+
+
+async def begin_new(visit: DeskVisit) -> web.StreamResponse:
+    """Begin a template of a new name, as a copy of another one."""
+    form = await visit.request.post()
+    name, source = (printable(str(form.get(field, ""))).strip() for field in ("name", "source"))
+    try:
+        draft = await begin_template(visit.services, _editor(visit), name, source)
+    except QiandaError as error:
+        return await texts(visit, error, Entered({"name": name, "source": source}))
+    raise _to(TextPlace(draft.kind, draft.subject), draft.label, "text-begun")
 
 
 async def save(visit: DeskVisit) -> web.StreamResponse:

@@ -1,0 +1,64 @@
+"""Begin a contract template of a new name at the desk, as a copy of an existing one.
+
+Templates of the files stay as they are. What the copy demands is what its source demanded then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from hub.documents.template_texts import COPIED_FROM, begin_fixed, begin_texts
+from hub.errors import BadInput
+from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, check_editor, find_file_text, record_text
+from hub.lifecycle.services import Services
+from hub.model.school.text_version import TextKind, TextState, TextVersion
+from hub.store.transaction import Transaction
+
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MAX_NAME_LENGTH: Final = 40
+
+
+async def begin_template(services: Services, editor: TextEditor, name: str, source: str) -> TextVersion:
+    """Begin the first draft of a template. `source`: the template to copy, as it is in force.
+
+    Raises BadInput (`name`, `source`), NotAllowed, and TextAlreadyOpen if somebody begins the same at this moment.
+    """
+    check_editor(editor)
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+        raise BadInput(f"up to {MAX_NAME_LENGTH} small letters, digits and hyphens", field="name")
+    place = TextPlace(TextKind.CONTRACT, name)
+    async with services.database.transaction(editor.scope) as tx:
+        if find_file_text(services, place) or await tx.text_versions.list_all(place.kind, name):
+            raise BadInput("there is a template of this name already", field="name")
+        texts, fixed, label = await _copy(services, tx, source)
+        draft = TextVersion(
+            id=uuid4(),
+            kind=place.kind,
+            subject=name,
+            number=0,
+            state=TextState.DRAFT,
+            base=label,
+            texts=texts,
+            fixed={COPIED_FROM: source, **fixed},
+            changed_at=tx.now,
+        )
+        added = await tx.text_versions.add(draft)
+        await record_text(tx, "text-begun", added, editor)
+    return added
+
+
+async def _copy(services: Services, tx: Transaction, source: str) -> tuple[Mapping[str, str], Mapping[str, Any], str]:
+    """Return the texts of a template in force, what it demands, and the name of that version."""
+    files = find_file_text(services, TextPlace(TextKind.CONTRACT, source))
+    found = await tx.text_versions.find_in_force(TextKind.CONTRACT, source)
+    if found is None and files is None:
+        raise BadInput("there is no such template", field="source")
+    if found is None:
+        assert files is not None
+        return files.texts, files.fixed, files.version
+    if files is None:
+        return found.texts, found.fixed, found.label
+    return begin_texts(files.texts, found), begin_fixed(files.fixed, found), found.label
