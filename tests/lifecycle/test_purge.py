@@ -70,23 +70,24 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         assert await left(running) == (1, 1, 0)
 
 
-async def test_how_jobs_went_goes_after_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "BATCH", 4)
+async def test_how_jobs_went_goes_after_a_week() -> None:
+    each_day = 80
     async with quiet_hub() as running:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table, number in JOBS.items():
                 await tx.connection.execute(
                     text(
                         f"INSERT INTO {table} (created, status, priority, entrypoint, {number})"
-                        " SELECT now() - day * interval '1 day', 'successful', 0, 'deliver', 1"
-                        " FROM generate_series(0, 20) AS day"
+                        " SELECT now() - day * interval '1 day', 'successful', priority, 'deliver', 1"
+                        f" FROM generate_series(0, 20) AS day, generate_series(1, {each_day}) AS priority"
                     )
                 )
-        assert await purged(running) == {"job-log": 14, "job-statistics": 14}
+        old = 14 * each_day
+        assert await purged(running) == {"job-log": old, "job-statistics": old} and old > purging.BATCH
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table in JOBS:
                 kept = text(f"SELECT count(*), min(created) > now() - interval '7 days' FROM {table}")
-                assert tuple((await tx.connection.execute(kept)).one()) == (7, True)
+                assert tuple((await tx.connection.execute(kept)).one()) == (7 * each_day, True)
 
 
 async def test_starts_are_kept_as_long_as_their_job() -> None:
