@@ -155,6 +155,7 @@ def init_command(
             if command_setup.set_up_in_terminal():
                 _run_elsewhere("web", "work")
         else:
+            command_setup.check_has_a_school()
             say(command_init.bind_database(real_settings(), renew=renew))
 
 

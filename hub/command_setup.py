@@ -59,6 +59,13 @@ def is_unset() -> bool:
     return settings.school.model_dump() == shipped_school() or own_file() is not None
 
 
+def check_has_a_school() -> None:
+    """Raise BadInput where there is no school yet, with how to set one up: nobody can be asked here."""
+    if own_file() is None and is_unset():
+        ways = "`qianda init` in a terminal asks, `qianda init --page` asks in a browser"
+        raise BadInput(f"there is no school yet: {ways}, `qianda init --from FILE` takes a school's file")
+
+
 def set_up_in_terminal() -> bool:
     """Ask in the terminal and install. Return whether the hub should start at once."""
     from rich.console import Console

@@ -194,7 +194,7 @@ async def _have_a_dispute(day: Day, key: str) -> None:
     async def is_packed() -> bool:
         return (await day.run("evidence", number, "--out", file)).returncode == 0
 
-    await until(is_packed)
+    await until(is_packed, 180)  # a worker packs it
     assert (await day.run("verify", file)).returncode == 0
     await day.said("hold", "lift", number, "--reason", "settled")
     _, record = await _api(day, key, "GET", f"/contracts/{day.contract['id']}/record")

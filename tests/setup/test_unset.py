@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.command_setup import check_unset, is_unset
+from hub.command_setup import check_has_a_school, check_unset, is_unset
 from hub.errors import BadInput
 from hub.setup.answers_file import AnswersFile
 from tests.processes.programs import SCHOOL
@@ -23,10 +23,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_empty_folder_is_set_up() -> None:
     assert is_unset()
+    with pytest.raises(BadInput, match="`qianda init --page` asks in a browser, `qianda init --from FILE`"):
+        check_has_a_school()
 
 
 def test_a_school_is_not_set_up_twice(data: Path) -> None:
     (data / "qianda.toml").write_text(SCHOOL, "utf-8")
+    check_has_a_school()
     assert not is_unset()
     with pytest.raises(BadInput, match="there is a configuration already"):
         check_unset()
