@@ -67,10 +67,16 @@ def test_names_of_settings_are_no_mistake() -> None:
     check_environment(dict.fromkeys([*names, "QIANDA_DEMO_API_KEY", "PATH", "HOME"], "x"))
 
 
-@pytest.mark.parametrize("command", ["serve", "work", "migrate", "init"])
-def test_the_invented_school_is_served_by_the_demo_alone(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        *((each, "[school] is that of the invented demo school") for each in ("serve", "work", "migrate")),
+        ("init", "there is no school yet: `qianda init` in a terminal asks"),
+    ],
+)
+def test_the_invented_school_is_served_by_the_demo_alone(tmp_path: Path, command: str, words: str) -> None:
     refused = run(tmp_path / "data", command)
-    assert refused.returncode == 2 and "[school] is that of the invented demo school" in refused.stderr
+    assert refused.returncode == 2 and words in refused.stderr
     assert not (tmp_path / "data").exists()
 
 
