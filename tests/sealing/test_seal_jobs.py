@@ -144,6 +144,20 @@ async def test_files_of_an_object_store(running: Running, bucket: ObjectStoreDou
     assert (failed["name"], failed["fault"]) == ("odd name+%.pdf", "not-a-document")
 
 
+async def test_only_the_files_of_a_list(running: Running, bucket: ObjectStoreDouble) -> None:
+    client, good = await granted_client(running), pages("a")
+    bucket.objects |= {f"list/{name}.pdf": good for name in ("a", "b", "c")}
+    source = {"store": "archive", "prefix": "list/", "keys": ["list/c.pdf", "list/a.pdf", "list/gone.pdf"]}
+    status, job = await client.ask(
+        place="page:1,60,60", source=source, target={"store": "archive", "prefix": "listed/"}
+    )
+    assert (status, job["state"], job["total"]) == (201, "running", 3)
+    ended = await client.ended(job["id"])
+    assert (ended["sealed"], ended["failed"]) == (2, 1)
+    assert sorted(key for key in bucket.objects if key.startswith("listed/")) == ["listed/a.pdf", "listed/c.pdf"]
+    assert [item["fault"] for item in await client.items(job["id"])] == [None, None, "source-missing"]
+
+
 async def test_an_object_that_the_store_refuses_fails_after_some_tries(
     running: Running, bucket: ObjectStoreDouble
 ) -> None:
@@ -176,6 +190,9 @@ async def test_an_object_that_the_store_refuses_fails_after_some_tries(
         ({"place": "across", "source": {"store": "of-others"}}, "source.store"),
         ({"place": "across", "source": {"store": "archive"}, "target": {"store": "archive"}}, "target.prefix"),
         ({"place": "across", "source": {"store": "archive", "prefix": "../x"}}, "source.prefix"),
+        ({"place": "across", "source": {"store": "archive", "keys": ["a", "../x"]}}, "source.keys"),
+        ({"place": "across", "source": {"store": "archive", "keys": ["a", "a"]}}, "source.keys"),
+        ({"place": "across", "source": {"store": "archive", "prefix": "in/", "keys": ["out/a"]}}, "source.keys"),
         ({"place": "across", "source": {"store": "archive"}, "webhook": "nobody"}, "webhook"),
         ({"place": "across"}, "source"),
     ],

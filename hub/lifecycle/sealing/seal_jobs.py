@@ -17,6 +17,7 @@ from hub.model.sealing.seal_job import (
     SealJob,
     SealJobState,
     SealTerms,
+    check_keys,
     check_load,
     check_prefix,
     safe_name,
@@ -41,6 +42,13 @@ class UploadedFiles:
     items: tuple[NewItem, ...]
 
 
+@dataclass(frozen=True)
+class NamedFiles:
+    """Files of the object store of a job's source, by their keys."""
+
+    keys: tuple[str, ...]
+
+
 def check_terms(services: Services, client: SealClient, terms: SealTerms) -> None:
     """Raise BadInput for a place, a webhook or a store that does not exist or that this client may not use."""
     parse_seal_place(terms.place)
@@ -58,24 +66,37 @@ def check_terms(services: Services, client: SealClient, terms: SealTerms) -> Non
 
 
 async def begin_seal_job(
-    services: Services, tx: Transaction, client: SealClient, terms: SealTerms, uploaded: UploadedFiles | None
+    services: Services, tx: Transaction, client: SealClient, terms: SealTerms, files: UploadedFiles | NamedFiles | None
 ) -> SealJob:
-    """Begin a job with uploaded files, or with files of an object store, which a worker lists later.
+    """Begin a job with uploaded files, with files of an object store by their keys, or (None) with all below the
+    source's prefix, which a worker lists later.
 
     The transaction's scope must be all campuses. Grants are not checked here but at each use of the seal. Raises
     BadInput, SealNotFound, ManySealFiles.
     """
     check_terms(services, client, terms)
     await tx.seals.get(terms.seal)
+    items = _items_of(terms, files)
     load = await tx.seal_jobs.get_load(client.key, tx.now - RATE_WINDOW)
-    check_load(load, len(uploaded.items) if uploaded else 0, tx.now)
+    check_load(load, len(items), tx.now)
     job = SealJob(uuid4(), client, terms, SealJobState.LISTING, tx.now)
     await tx.seal_jobs.add(job)
-    if uploaded is not None:
-        await _add_items(tx, job, uploaded.items)
-        services.seal_files.folder.take_over(job.id, uploaded.folder)
+    if files is not None:
+        await _add_items(tx, job, items)
+    if isinstance(files, UploadedFiles):
+        services.seal_files.folder.take_over(job.id, files.folder)
     await start_lanes(tx, job.id)
     return await tx.seal_jobs.get(job.id)
+
+
+def _items_of(terms: SealTerms, files: UploadedFiles | NamedFiles | None) -> Sequence[NewItem]:
+    if isinstance(files, UploadedFiles):
+        return files.items
+    if files is None or terms.source is None:
+        return ()
+    prefix = terms.source.prefix
+    check_keys(terms.source, files.keys, "source.keys")
+    return [NewItem(_name_of(key, prefix, number), key) for number, key in enumerate(files.keys)]
 
 
 async def start_lanes(tx: Transaction, job: UUID) -> None:

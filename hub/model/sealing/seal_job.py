@@ -15,6 +15,7 @@ from hub.model.sealing.seal_fault import SealFault
 
 MAX_FILES_OF_JOB: Final = 200_000
 MAX_UPLOADED_FILES: Final = 1_000
+MAX_NAMED_FILES: Final = 5_000
 MAX_FILE_BYTES: Final = 1 << 30
 # The most files of one client in one hour, over all its jobs.
 MAX_FILES_OF_HOUR: Final = 400_000
@@ -215,6 +216,16 @@ def safe_name(name: str, number: int) -> str:
     """Return a file name that is safe in a folder, a header and a ZIP: without a path and unsafe characters."""
     last = _UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")
     return last[-MAX_NAME_LENGTH:] or f"file-{number}"
+
+
+def check_keys(place: StorePrefix, keys: Sequence[str], field: str) -> None:
+    """Raise BadInput for keys that are not below the prefix, lead out of the store, or are named twice."""
+    for key in keys:
+        if not key.startswith(place.prefix) or key.endswith("/") or key == place.prefix:
+            raise BadInput("each key is that of an object below the prefix", field=field)
+        check_prefix(StorePrefix(place.store, key), field)
+    if len(set(keys)) < len(keys):
+        raise BadInput("a key is named twice", field=field)
 
 
 def check_prefix(place: StorePrefix, field: str) -> None:

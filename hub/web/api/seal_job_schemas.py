@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hub.model.sealing.seal_fault import SealFault
-from hub.model.sealing.seal_job import SealItemState, SealJobState, SealLevel
+from hub.model.sealing.seal_job import MAX_NAMED_FILES, SealItemState, SealJobState, SealLevel
 from hub.web.api.schemas import NO_CONTROLS, Words
 
 Prefix = Annotated[str, StringConstraints(max_length=500, pattern=NO_CONTROLS)]
@@ -29,6 +29,15 @@ class StorePlace(_SealTaken):
     prefix: Prefix = Field("", description="What the keys begin with, like `in/2026/`.")
 
 
+class StoreFiles(StorePlace):
+    keys: list[Prefix] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_NAMED_FILES,
+        description="Only these objects, by their whole keys, below the prefix. Without it all below the prefix.",
+    )
+
+
 class SealJobAsked(_SealTaken):
     """In JSON: the files of an object store. As multipart/form-data: the same fields as texts, and the files."""
 
@@ -38,7 +47,7 @@ class SealJobAsked(_SealTaken):
         "`keyword:WORDS`, `keyword#2:WORDS`, `keyword#all:WORDS`, `field:NAME`, `across`, `across:150`."
     )
     level: SealLevel = Field(SealLevel.PLAIN, description="`plain` (B-B), or `lasting` (B-LTA).")
-    source: StorePlace | None = Field(None, description="Where the files are, unless they are uploaded.")
+    source: StoreFiles | None = Field(None, description="Where the files are, unless they are uploaded.")
     target: StorePlace | None = Field(None, description="Where results go. Without it they are fetched here.")
     webhook: Words | None = Field(None, description="Who is told about the end: a webhook of the configuration.")
 

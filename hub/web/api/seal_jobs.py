@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seal_jobs import UploadedFiles, begin_seal_job
+from hub.lifecycle.sealing.seal_jobs import NamedFiles, UploadedFiles, begin_seal_job
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_fault import SENTENCES
 from hub.model.sealing.seal_job import (
@@ -53,7 +53,8 @@ async def create(call: ApiCall) -> SealJobGiven:
         webhook, level = asked.webhook, asked.level
         terms = SealTerms(seal, asked.place, level, _prefix(asked.source), _prefix(asked.target), webhook)
         client = SealClient(call.key.id, call.key.name, call.key.campus)
-        job = await begin_seal_job(call.services, tx, client, terms, uploaded)
+        named = NamedFiles(tuple(asked.source.keys)) if asked.source and asked.source.keys else None
+        job = await begin_seal_job(call.services, tx, client, terms, uploaded or named)
         given = _given(job)
         await call.keep(tx, 201, given)
     return given
