@@ -28,6 +28,7 @@ from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
 from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import format_phone
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.messaging.sms_commands import SmsCommand
@@ -65,9 +66,13 @@ async def owner_of(running: Running) -> AsyncIterator[Database]:
         await owner.close()
 
 
+GRANDMOTHER_MAIL = "grandmother@home.example"
+
+
 async def family(running: Running) -> tuple[Contract, Contract]:
     """Issue two contracts of a family: one completed, one withdrawn; the father wrote, and stands on the roster."""
-    done = await running.issue_minor(signers=(father(), mother()))
+    copies = (CopyRecipient(CopyRole.GUARDIAN, GRANDMOTHER_MAIL),)
+    done = await running.issue_minor(signers=(father(), mother()), copies=copies)
     for number in range(2):
         await signed(running, done, number)
         await advance(running.hub.services, done.id)
@@ -190,6 +195,7 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
                 files[contract.id].append(hashlib.sha256(packages[contract.id]).hexdigest())
         of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
         assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
+        assert {"contract.data_sealed", "delivery.to_sealed"} <= await stands(running, GRANDMOTHER_MAIL)
         async with owner_of(running) as owner:
             await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
             assert await stands(running, *of_father) == set()
@@ -198,7 +204,7 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
             assert {"signer", "signer.phone_sealed"} <= await stands(running, MOTHER, MOTHER_PHONE)
             for who in (MINOR_ID, MOTHER_ID):
                 await erase_person(running.hub.services, owner, about(who))
-        assert await stands(running, CHILD, MINOR_ID, MOTHER, MOTHER_ID, MOTHER_PHONE) == set()
+        assert await stands(running, CHILD, MINOR_ID, MOTHER, MOTHER_ID, MOTHER_PHONE, GRANDMOTHER_MAIL) == set()
         for sha256 in chain.from_iterable(files.values()):
             with pytest.raises(UnreadableFile):
                 await running.hub.services.files.get(sha256)
