@@ -79,9 +79,8 @@ async def draw_contract(
     """
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
-    async with services.database.transaction(scope, opening_of_campus(asked.campus)) as tx:
-        campus = await tx.school.campus(asked.campus)
-        course = await tx.school.course(asked.campus, asked.course) if asked.course else None
+    async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
+        campus, course = await tx.school.campus_and_course(asked.campus, asked.course)
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
         if number is None and not await _may_issue(services, tx, asked, (campus, course), template):

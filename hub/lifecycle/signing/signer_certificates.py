@@ -134,18 +134,17 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
     async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         check_turn(visiting.contract, visiting.task)
-        challenge = await tx.sessions.use_challenge(visiting.session.id)
-        foreign = await tx.sessions.key_is_of_somebody_else(shown.spki, visiting.signer.person)
+        challenge = await tx.sessions.use_challenge(visiting.session.id, shown.spki, visiting.signer.person)
         refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
     # The challenge is used up now, even if the proof turns out to be wrong.
-    if challenge is None:
+    if challenge is None or challenge.value is None:
         raise WrongProof("this challenge has already been used; request a new one")
-    _check_proof(services.origin, challenge, shown)
-    if foreign:
+    _check_proof(services.origin, challenge.value, shown)
+    if challenge.is_key_of_another:
         raise KeyOfSomebodyElse
     if refusal is not None:
         raise refusal
-    return visiting, challenge
+    return visiting, challenge.value
 
 
 def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:

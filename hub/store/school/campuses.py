@@ -31,9 +31,16 @@ _CAMPUS = SqlStatement(select(CAMPUS).where(CAMPUS.c.id == bindparam("campus")))
 _COURSE = SqlStatement(select(COURSE).where(COURSE.c.campus == bindparam("campus"), COURSE.c.id == bindparam("course")))
 
 
-def opening_of_campus(campus: str) -> Opening:
-    """Return what `School.campus` reads."""
-    return Opening(_CAMPUS, {"campus": campus})
+_CAMPUS_AND_COURSE = SqlStatement(
+    select(CAMPUS, *(column.label(f"course_{column.name}") for column in COURSE.c))
+    .select_from(CAMPUS.outerjoin(COURSE, (COURSE.c.campus == CAMPUS.c.id) & (COURSE.c.id == bindparam("course"))))
+    .where(CAMPUS.c.id == bindparam("campus"))
+)
+
+
+def opening_of_campus(campus: str, course: str | None) -> Opening:
+    """Return what `School.campus_and_course` reads."""
+    return Opening(_CAMPUS_AND_COURSE, {"campus": campus, "course": course})
 
 
 class School:
@@ -78,6 +85,18 @@ class School:
         if row is None:
             raise BadInput(f"there is no campus {campus}", field="campus")
         return Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
+
+    async def campus_and_course(self, campus: str, course: str | None) -> tuple[Campus, Course | None]:
+        """Return a campus and one of its courses, if one is named. Raises BadInput for an unknown campus or course."""
+        row = (await self._connection.execute(_CAMPUS_AND_COURSE, {"campus": campus, "course": course})).first()
+        if row is None:
+            raise BadInput(f"there is no campus {campus}", field="campus")
+        found = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
+        if not course:
+            return found, None
+        if row["course_id"] is None:
+            raise BadInput(f"there is no course {course} at {campus}", field="course")
+        return found, Course(**{column.name: row[f"course_{column.name}"] for column in COURSE.c})
 
     async def headquarters(self) -> Campus | None:
         """Return the root of the campus tree; None before a school was loaded."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
+from sqlalchemy import ARRAY, Table, Text, bindparam, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, hash_secret
@@ -47,17 +47,17 @@ _ADD = insert_row(SESSION, _FIELDS | {"secret_hash"})
 _BY_SECRET = select(SESSION).where(SESSION.c.secret_hash == bindparam("secret"))
 _LOCK_BY_SECRET = SqlStatement(_BY_SECRET.with_for_update())
 _GET_BY_SECRET = SqlStatement(_BY_SECRET)
+_OTHER = SESSION.alias("other_session")
+_KEY_OF_ANOTHER = exists(
+    select(_OTHER.c.id)
+    .join(SIGNER, SIGNER.c.id == _OTHER.c.signer)
+    .where(_OTHER.c.key_spki == bindparam("spki"), SIGNER.c.person != bindparam("person"))
+)
 _USE_CHALLENGE = SqlStatement(
     SESSION.update()
     .where(SESSION.c.id == bindparam("session"), SESSION.c.challenge_used.is_(False))
     .values(challenge_used=True)
-    .returning(SESSION.c.key_challenge)
-)
-_KEY_OF_ANOTHER = SqlStatement(
-    select(SESSION.c.id)
-    .join(SIGNER, SIGNER.c.id == SESSION.c.signer)
-    .where(SESSION.c.key_spki == bindparam("spki"), SIGNER.c.person != bindparam("person"))
-    .limit(1)
+    .returning(SESSION.c.key_challenge, _KEY_OF_ANOTHER.label("is_key_of_another"))
 )
 _TRIES = SqlStatement("""
 SELECT (SELECT count(*) FROM wrong_answer WHERE person = ANY(CAST(:persons AS text[])) AND at >= :since) AS wrong,
@@ -96,6 +96,15 @@ _PAGES_SEEN = SqlStatement(
 def opening_by_secret(secret: str) -> Opening:
     """Return what `Sessions.by_secret` reads."""
     return Opening(_GET_BY_SECRET, {"secret": hash_secret(secret)})
+
+
+@dataclass(frozen=True)
+class UsedChallenge:
+    """A key challenge that is used up now. `is_key_of_another`: the key that was shown was certified in a session of
+    another person."""
+
+    value: bytes | None
+    is_key_of_another: bool
 
 
 @dataclass(frozen=True)
@@ -143,19 +152,16 @@ class Sessions:
     async def new_challenge(self, session: UUID, challenge: bytes) -> None:
         await self._update(session, key_challenge=challenge, challenge_used=False)
 
-    async def use_challenge(self, session: UUID) -> bytes | None:
+    async def use_challenge(self, session: UUID, spki: bytes, person: str) -> UsedChallenge | None:
         """Use up the session's key challenge and return it. Return None if it was used before; only one of two
-        concurrent requests gets it."""
-        challenge: bytes | None = await self._connection.scalar(_USE_CHALLENGE, {"session": session})
-        return challenge
+        concurrent requests gets it. `spki`: the key of this person that is shown."""
+        values = {"session": session, "spki": spki, "person": person}
+        row = (await self._connection.write_now(_USE_CHALLENGE, values)).first()
+        return UsedChallenge(row["key_challenge"], row["is_key_of_another"]) if row else None
 
     async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
         values = {"custody_claimed": claimed, "custody": custody, "certificate_chain": list(chain)}
         await self._update(session, key_spki=spki, **values)
-
-    async def key_is_of_somebody_else(self, spki: bytes, person: str) -> bool:
-        """Return whether this key was certified in a session of another person."""
-        return await self._connection.scalar(_KEY_OF_ANOTHER, {"spki": spki, "person": person}) is not None
 
     async def _update(self, session: UUID, **values: Any) -> None:
         await self._connection.write(update_row(SESSION, *values), changed(session, values))
