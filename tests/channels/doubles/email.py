@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from email.message import EmailMessage, MIMEPart
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -184,8 +184,7 @@ class Double:
         self.accepted.append(Accepted(reference, envelope.rcpt_tos[0], _shown(body)))
         trouble = self.trouble.pop(0) if self._next() in TAKEN else None
         if trouble is Trouble.LOSE_REPLY:
-            assert isinstance(server.transport, asyncio.Transport)
-            server.transport.abort()
+            cast(asyncio.Transport, server.transport).abort()  # uvloop's is no subclass of it
         elif trouble is Trouble.LATE_REPLY:
             await asyncio.sleep(CALL_TIMEOUT + 1)  # ends when the client disconnects
         return "250 2.0.0 Ok: queued as 4TzqX"
