@@ -12,7 +12,8 @@ if [ "${1:-run}" != run ]; then
     command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
-    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql caddy nginx prometheus systemd)
+    packages+=(mupdf-tools libxml2-utils default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql)
+    packages+=(caddy nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
