@@ -20,7 +20,7 @@ import aiohttp
 API_KEY = "bench-api-key"
 START_TIMEOUT = 300
 STOP_TIMEOUT = 40
-CHILDREN = {"pages": "hub.documents.page_drawing", "clauses": "hub.documents.clause_filling"}
+CHILDREN = {"pages": "hub.documents.page_drawing", "clauses": "hub.documents.contract.clause_filling"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

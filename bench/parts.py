@@ -21,9 +21,9 @@ from bench.school import (
 from bench.seal import ProductSeal
 from bench.stock import SEAL
 from bench.trials import Ledger, Work, interleaved, typical
-from hub.documents.engine import close_file
-from hub.documents.signature import Evidence, NewSignature, embed
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.engine import close_file
+from hub.documents.signing.signature import Evidence, NewSignature, embed
+from hub.documents.signing.stamps import seal_stamp
 from hub.tokens.softkey import SoftKey
 from qianda.verify.structure import check_finished
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_data import (
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_data import (
     CampusFacts,
     ContractData,
     CourseFacts,
@@ -25,12 +25,12 @@ from hub.documents.contract_data import (
     SignerFacts,
     StudentFacts,
 )
-from hub.documents.contract_templates import ContractTemplates
-from hub.documents.engine import OwnEngine
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
-from hub.documents.signature import FieldBox, NewSignature, Prepared, embed, verified_der
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.signing.engine import OwnEngine
+from hub.documents.signing.signature import FieldBox, NewSignature, Prepared, embed, verified_der
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.settings import PACKED
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey

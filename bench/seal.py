@@ -33,12 +33,12 @@ from bench.school import (
 )
 from bench.stock import SEAL, StockSeal
 from bench.trials import Ledger, Limit, Work, interleaved, typical
-from hub.documents.engine import close_file
 from hub.documents.pades.cms import assembled
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
-from hub.documents.signature import Evidence, NewSignature, Prepared, embed, filled
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.engine import close_file
+from hub.documents.signing.signature import Evidence, NewSignature, Prepared, embed, filled
+from hub.documents.signing.stamps import seal_stamp
 from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path

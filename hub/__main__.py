@@ -1,4 +1,4 @@
-"""The server's commands, except those in `hub.command_…`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
+"""The server's commands, except those in `hub.commands`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
 
 The modules that build a hub are imported only where one is built, so that a refused command answers at once and a
 supervisor stays small.
@@ -20,24 +20,23 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub import (
-    command_backup,
-    command_evidence,
-    command_hold,
-    command_init,
-    command_key,
-    command_keys,
-    command_person,
-    command_prune,
-    command_school,
-    command_seal,
-    command_seals,
-    command_server,
-    command_setup,
-    command_staff,
+from hub.commands import (
+    backup,
+    evidence,
+    hold,
+    init,
+    key,
+    keys,
+    person,
+    prune,
+    school,
+    seal,
+    seals,
+    server,
+    setup,
+    staff,
 )
-from hub.command_database import Dsns, made_database, opened_database
-from hub.command_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
+from hub.commands.with_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder
 from hub.demo.guard import (
     check_demo,
@@ -48,6 +47,7 @@ from hub.demo.guard import (
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from hub.open_database import Dsns, made_database, opened_database
 from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings
 from hub.store.kernel.private_files import kept
@@ -58,22 +58,22 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
-app.add_typer(command_school.app, name="school")
-command_seal.app.add_typer(command_seals.app)
-app.add_typer(command_seal.app, name="seal")
-app.add_typer(command_person.app, name="person")
-app.add_typer(command_keys.app, name="keys")
-app.add_typer(command_hold.app, name="hold")
-app.add_typer(command_server.app, name="database")
-app.add_typer(command_staff.staff_app, name="staff")
-app.add_typer(command_key.app, name="key")
-app.command()(command_evidence.evidence)
-app.command("renew")(command_evidence.renew_command)
-app.command("pause")(command_backup.pause_command)
-app.command("resume")(command_backup.resume_command)
-app.command("prune")(command_prune.prune_command)
-app.command("backup")(command_backup.backup_command)
-app.command("restore")(command_backup.restore_command)
+app.add_typer(school.app, name="school")
+seal.app.add_typer(seals.app)
+app.add_typer(seal.app, name="seal")
+app.add_typer(person.app, name="person")
+app.add_typer(keys.app, name="keys")
+app.add_typer(hold.app, name="hold")
+app.add_typer(server.app, name="database")
+app.add_typer(staff.staff_app, name="staff")
+app.add_typer(key.app, name="key")
+app.command()(evidence.evidence)
+app.command("renew")(evidence.renew_command)
+app.command("pause")(backup.pause_command)
+app.command("resume")(backup.resume_command)
+app.command("prune")(prune.prune_command)
+app.command("backup")(backup.backup_command)
+app.command("restore")(backup.restore_command)
 DEMO_LOGIN = "demo"
 PORT_TIMEOUT = 5.0
 MAX_PORT = 65535
@@ -117,7 +117,7 @@ def work() -> None:
 def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
     with said_plainly():
-        bound = command_init.migrate_database(real_settings())
+        bound = init.migrate_database(real_settings())
         say("The database is up to date.")
         if not bound:
             say("No data folder is bound to it yet: run `qianda init` next.")
@@ -145,18 +145,18 @@ def init_command(
         if renew + bool(from_file) + by_page > 1:
             raise BadInput("give one of --renew, --from and --page")
         if from_file:
-            command_init.set_up(from_file)
+            init.set_up(from_file)
         elif by_page:
-            unset = command_setup.check_unset()
+            unset = setup.check_unset()
             _check_port(unset.host, unset.port)
-            command_setup.set_up_by_page()
+            setup.set_up_by_page()
             _run_elsewhere("web", "work")
-        elif not renew and command_setup.is_a_terminal() and command_setup.is_unset():
-            if command_setup.set_up_in_terminal():
+        elif not renew and setup.is_a_terminal() and setup.is_unset():
+            if setup.set_up_in_terminal():
                 _run_elsewhere("web", "work")
         else:
-            command_setup.check_has_a_school()
-            say(command_init.bind_database(real_settings(), renew=renew))
+            setup.check_has_a_school()
+            say(init.bind_database(real_settings(), renew=renew))
 
 
 @app.command(name="import")
@@ -169,7 +169,7 @@ def import_command(
 ) -> None:
     """Load a roster. Bad rows are reported one by one, the others are loaded. Running it again adds nothing twice."""
     with said_plainly():
-        command_school.import_roster(file, dry_run, marked)
+        school.import_roster(file, dry_run, marked)
 
 
 @app.command(name="issue")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.command_database import Dsns
 from hub.data_folder import check_folder, installation_of, master_key
 from hub.errors import BadInput, UnreadableFile
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import EVERYTHING
+from hub.open_database import Dsns
 from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, mark_restored
 from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup

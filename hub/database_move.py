@@ -15,12 +15,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.command_database import Dsns
 from hub.data_folder import check_folder, master_key
 from hub.demo.guard import check_not_demo
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import EVERYTHING
+from hub.open_database import Dsns
 from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES
 from hub.store.backup.compare import count_connections, summarise_database

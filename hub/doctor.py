@@ -13,7 +13,7 @@ from cryptography import x509
 
 from hub.doctor_providers import ask_provider
 from hub.documents.fonts import ContractFont
-from hub.documents.signature import MAX_TOKEN_BYTES
+from hub.documents.signing.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
 from hub.lifecycle.messaging.pause_sending import count_held_steps
 from hub.model.sealing.seal import KeyPlace

@@ -34,18 +34,18 @@ from hub.bootstrap import (
     trust_seal_chain,
 )
 from hub.data_folder import check_folder, check_seal, master_key
-from hub.documents.attachment_upload import AttachmentReader
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_data import SchoolFacts
-from hub.documents.contract_templates import ContractTemplates
-from hub.documents.engine import make_engine
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_data import SchoolFacts
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
+from hub.documents.contract.own_pdf import OwnPdfReader
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
-from hub.documents.messages import load_messages
-from hub.documents.own_pdf import OwnPdfReader
+from hub.documents.messaging.messages import load_messages
 from hub.documents.page_logo import read_logo
 from hub.documents.pages import PagePainter
-from hub.documents.seal_upload import PictureReader
+from hub.documents.sealing.seal_upload import PictureReader
+from hub.documents.signing.attachment_upload import AttachmentReader
+from hub.documents.signing.engine import make_engine
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.messaging.service_alerts import TokenAlerts

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from hub.documents.engine import OwnEngine, PdfEngine, PyhankoEngine, close_file
-from hub.documents.signature import (
+from hub.documents.signing.engine import OwnEngine, PdfEngine, PyhankoEngine, close_file
+from hub.documents.signing.signature import (
     Evidence,
     FieldBox,
     NewSignature,

@@ -26,10 +26,10 @@ import aiohttp
 from aiohttp import web
 from argon2 import PasswordHasher
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue

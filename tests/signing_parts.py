@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued, Revoked
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.documents.engine import PdfEngine
-from hub.documents.signature import FieldBox, NewSignature, embed, verified_der
+from hub.documents.signing.engine import PdfEngine
+from hub.documents.signing.signature import FieldBox, NewSignature, embed, verified_der
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
 from hub.tokens.softkey import SoftKey

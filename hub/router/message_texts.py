@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import structlog
 
 from channels import FixedTexts
-from hub.documents.message_texts import check_message_texts, with_texts
+from hub.documents.messaging.message_texts import check_message_texts, with_texts
 from hub.errors import BadInput
 from hub.model.messaging.message import MessageTemplate, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import list_message_faults

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from channels.email import EmailOptions
 from channels.sms_twilio import SmsOptions
 from hub.demo.guard import check_real
-from hub.documents.contract_templates import ContractTemplates
-from hub.documents.school_file import read_school
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.school.school_file import read_school
 from hub.documents.toml_text import write_toml
 from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import find_content_faults, find_place_faults

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from hub.documents.separated_text import rows_of_text
-from hub.documents.spreadsheet import Cell, SpreadsheetReader
+from hub.documents.school.separated_text import rows_of_text
+from hub.documents.school.spreadsheet import Cell, SpreadsheetReader
 from hub.errors import UnreadableFile
 
 CAMPUS_TITLES: Mapping[str, str] = {

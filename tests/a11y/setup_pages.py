@@ -13,7 +13,7 @@ from aiohttp import web
 from playwright.async_api import Page
 
 from channels import Fate, Message
-from hub.command_setup import SchoolInstaller
+from hub.commands.setup import SchoolInstaller
 from hub.setup.installer import SetupResult
 from hub.setup.look_at_origin import look_at_origin
 from hub.setup.provider_trial import ProviderTrial

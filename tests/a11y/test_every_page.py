@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.command_setup import SchoolInstaller
+from hub.commands.setup import SchoolInstaller
 from hub.web.app import make_app
 from hub.web.setup.app import make_setup_app
 from hub.web.setup.state import SetupState

@@ -16,8 +16,8 @@ import xlsxwriter
 from playwright.async_api import FilePayload, Page, expect
 from sqlalchemy import text
 
-from hub.documents.roster_sheets import PROBLEMS
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster_sheets import PROBLEMS
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.lifecycle.signing.questions import ask
 from hub.model.contract.person import format_phone
 from hub.model.contract.signer import Signer

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import FilePayload, Page, expect
 from sqlalchemy import text
 
-from hub.documents.roster_sheets import PROBLEMS
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster_sheets import PROBLEMS
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.test_staff_desk import logged_in

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
-from hub.documents.signature import FieldBox, NewSignature
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.signing.signature import FieldBox, NewSignature
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import (
     NEW,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.signature import NewSignature
+from hub.documents.signing.signature import NewSignature
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.update import check_update
 from tests.client.prepared_parts import SHOWN, new_certificate, page_content, prepared_over

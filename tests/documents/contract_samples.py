@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_data import (
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_data import (
     CampusFacts,
     ContractData,
     CourseFacts,
@@ -17,9 +17,9 @@ from hub.documents.contract_data import (
     SignerFacts,
     StudentFacts,
 )
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
 
 TEMPLATES = Path(__file__).parents[2] / "hub" / "templates" / "contracts"
 ISSUED_AT = datetime(2026, 12, 1, 2, 30, tzinfo=UTC)

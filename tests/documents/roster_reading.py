@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from hub.documents.fonts import ContractFont
-from hub.documents.roster import open_roster
-from hub.documents.roster_columns import RosterHeader
-from hub.documents.roster_row import RosterRow, RowChecker, RowProblem
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster import open_roster
+from hub.documents.school.roster_columns import RosterHeader
+from hub.documents.school.roster_row import RosterRow, RowChecker, RowProblem
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.model.school.course import Campus, Course
 from hub.model.school.school_names import SchoolNames
 from hub.model.staff.accounts import EVERYTHING, Scope

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_templates import ContractTemplates
 from hub.errors import TemplateFailed
 from hub.model.contract.signer import Role
 from hub.model.signing.signature_request import Custody

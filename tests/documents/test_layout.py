@@ -13,11 +13,11 @@ import pypdfium2
 import pytest
 
 from hub.documents.child import Limits
-from hub.documents.clauses import ClauseWriter, Paragraph, Table
-from hub.documents.contract_data import ContractData, GuardianFacts, StudentFacts
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.clauses import ClauseWriter, Paragraph, Table
+from hub.documents.contract.contract_data import ContractData, GuardianFacts, StudentFacts
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import Box, ContractPrinter, LaidOut, block_texts
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import Box, ContractPrinter, LaidOut, block_texts
 from hub.documents.typst_child import TypstChild
 from hub.errors import BadInput, FontMissing, TemplateFailed, UndrawableText
 from tests.documents.contract_samples import TEMPLATES, adult, minor

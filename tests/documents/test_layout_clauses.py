@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from hub.documents.child import Limits
-from hub.documents.clauses import ClauseWriter, Heading, Paragraph, Table, read_blocks
-from hub.documents.wording import capital_amount, chinese_number, day, money
+from hub.documents.contract.clauses import ClauseWriter, Heading, Paragraph, Table, read_blocks
+from hub.documents.contract.wording import capital_amount, chinese_number, day, money
 from hub.errors import TemplateFailed
 from hub.settings import PACKED
 from hub.web.i18n import Catalogues

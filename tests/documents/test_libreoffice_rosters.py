@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from tests.documents.roster_reading import read_roster
 
 FOLDER = Path(__file__).parent / "rosters"

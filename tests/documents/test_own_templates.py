@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
-from hub.documents.messages import load_messages
+from hub.documents.messaging.messages import load_messages
 from hub.errors import TemplateFailed
 from hub.model.messaging.message import Purpose
 from hub.settings import PACKED, Settings

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.documents.signature import NewSignature, embed, verified_der
-from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
+from hub.documents.signing.signature import NewSignature, embed, verified_der
+from hub.documents.signing.stamps import SignerStamp, seal_stamp, signature_stamp
 from tests.judges import (
     VALIDATOR,
     judge_by_openssl,

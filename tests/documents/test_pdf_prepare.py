@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.documents.signature import NewSignature, Prepared, embed, verified_der
+from hub.documents.signing.signature import NewSignature, Prepared, embed, verified_der
 from hub.errors import TimestampUnavailable, WrongDocument, WrongSignature
 from hub.tokens.softkey import SoftKey
 from tests.pdf_steps import prepare, with_signature_fields, with_validation_data

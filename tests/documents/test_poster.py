@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from channels import Doorway
 from channels.poster import LOGO_SHARE, PosterDoor
 from channels.qr import matrix
-from hub.documents.poster import CourseLine, PosterFacts, poster_sheet, sticker_sheet
+from hub.documents.school.poster import CourseLine, PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import UndrawableText
 from hub.model.signing.link import format_ticket
 

@@ -10,8 +10,8 @@ from io import BytesIO
 import pytest
 import xlsxwriter
 
-from hub.documents.roster_columns import COLUMNS
-from hub.documents.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, SpreadsheetReader
+from hub.documents.school.roster_columns import COLUMNS
+from hub.documents.school.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, SpreadsheetReader
 from hub.errors import UnreadableFile
 from tests.documents.roster_reading import ReadRoster, read_roster
 

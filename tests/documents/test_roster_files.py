@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 import xlsxwriter
 
-from hub.documents.roster_columns import ALIASES, COLUMNS, find_header
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster_columns import ALIASES, COLUMNS, find_header
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.errors import UnreadableFile
 from hub.model.staff.accounts import Scope
 from tests.documents.roster_reading import read_roster

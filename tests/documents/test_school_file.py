@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.documents.school_file import describe_school, read_school
+from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
 from hub.model.school.course import Campus
 from hub.settings import PACKED

@@ -10,8 +10,8 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from hub.documents.seal_upload import SEAL_SIZE
-from hub.documents.stamps import SIGNATURE_SIZE, SignerStamp, Stroke, seal_stamp, signature_stamp
+from hub.documents.sealing.seal_upload import SEAL_SIZE
+from hub.documents.signing.stamps import SIGNATURE_SIZE, SignerStamp, Stroke, seal_stamp, signature_stamp
 from hub.errors import BadInput, UndrawableText
 
 WAVE: list[list[tuple[float, float]]] = [

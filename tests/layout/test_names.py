@@ -26,10 +26,10 @@ GIVEN_FROM_OUTSIDE = {
     ("qianda/seal_command.py", "seal_files"),
     ("bench/__main__.py", "bench"),
     ("channels/twilio_http.py", "request"),
-    ("hub/command_person.py", "export"),
-    ("hub/command_person.py", "erase"),
-    ("hub/command_seals.py", "apply_command"),
-    ("hub/command_seals.py", "grant_command"),
+    ("hub/commands/person.py", "export"),
+    ("hub/commands/person.py", "erase"),
+    ("hub/commands/seals.py", "apply_command"),
+    ("hub/commands/seals.py", "grant_command"),
 }
 
 

@@ -17,8 +17,8 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from hub.documents.attachment_upload import AttachmentReader
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.signing.attachment_upload import AttachmentReader
 from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields

@@ -11,7 +11,7 @@ from typing import Any
 import pikepdf
 import pytest
 
-from hub.documents.own_pdf import AboutDocument, OwnPdfReader
+from hub.documents.contract.own_pdf import AboutDocument, OwnPdfReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document

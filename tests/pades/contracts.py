@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hub.documents.engine import PdfEngine
+from hub.documents.signing.engine import PdfEngine
 from tests.documents.contract_samples import contract_pdf, minor
 from tests.pdf_steps import OWN_ALONE, PYHANKO
 from tests.signing_parts import SEAL, FinishedParts, RsaKey, finished_contract

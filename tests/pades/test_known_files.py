@@ -7,13 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
-from hub.documents.engine import OwnEngine
 from hub.documents.pades import writer
 from hub.documents.pades.known_files import KnownFiles
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.written import squeezed
-from hub.documents.signature import Evidence, NewSignature
+from hub.documents.signing.engine import OwnEngine
+from hub.documents.signing.signature import Evidence, NewSignature
 from tests.pades.made import GUARDIAN, picture, pki
 from tests.pdf_steps import NoGeneralWay, close, utc_now
 from tests.signing_parts import SEAL, boxes_for, sample_pdf, sign

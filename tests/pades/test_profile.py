@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from pikepdf import Dictionary, Name, ObjectStreamMode, Pdf, Stream
 
-from hub.documents.engine import OwnEngine, PyhankoEngine
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate
 from hub.documents.pades.profile import check_chain
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.update import Update, stream
-from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.signing.engine import OwnEngine, PyhankoEngine
+from hub.documents.signing.signature import Evidence, FieldBox, NewSignature, Prepared
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.errors import WrongDocument
 from hub.tokens.softkey import SoftKey
 from qianda.pdf import read_revisions

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.documents.pades.cms import assembled
-from hub.documents.signature import RESERVED_HEX_DIGITS
+from hub.documents.signing.signature import RESERVED_HEX_DIGITS
 from qianda.confirmation import packed
 from qianda.passkey import MAX_AUTHENTICATOR_DATA_BYTES, MAX_CLIENT_DATA_BYTES, MAX_SIGNATURE_BYTES, Assertion
 from qianda.passkey_binding import PasskeyBinding

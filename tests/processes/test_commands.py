@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from hub.documents.roster_sheets import PROBLEMS
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster_sheets import PROBLEMS
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder

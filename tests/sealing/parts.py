@@ -13,8 +13,8 @@ from pathlib import Path
 import pikepdf
 
 from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, LongTerm, SealInHand, SealOrder
-from hub.documents.signature import Evidence
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.signature import Evidence
+from hub.documents.signing.stamps import seal_stamp
 from hub.model.sealing.seal_fault import CannotSeal
 from hub.timestamps.builtin import BuiltinTimestamps
 from tests.documents.contract_samples import contract_pdf, minor

@@ -13,7 +13,7 @@ import phonenumbers
 import pytest
 from stdnum.cn import ric, uscc
 
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from tests.documents.roster_reading import ReadRoster, read_roster
 from tests.seeds.make_roster import main as make_roster

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.school_file import read_school
+from hub.documents.school.school_file import read_school
 from hub.documents.toml_text import write_toml
 from hub.errors import BadInput
 from hub.settings import PACKED

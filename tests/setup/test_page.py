@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from hub.command_setup import SchoolInstaller
+from hub.commands.setup import SchoolInstaller
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.setup.access import HOLDER_LIFE, TOKEN_LIFE
 from hub.web.setup.app import COOKIE, make_setup_app

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from hub.command_setup_terminal import TerminalQuestions, terminal_language
+from hub.commands.setup_terminal import TerminalQuestions, terminal_language
 from hub.setup.answers_file import AnswersFile
 from hub.setup.check_answers import find_first_faulty_step
 from tests.processes.programs import free_port

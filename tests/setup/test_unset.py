@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.command_setup import check_has_a_school, check_unset, is_unset
+from hub.commands.setup import check_has_a_school, check_unset, is_unset
 from hub.errors import BadInput
 from hub.setup.answers_file import AnswersFile
 from tests.processes.programs import SCHOOL

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.clauses import ClauseWriter
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import ContractPrinter
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
 from hub.tokens.softkey import SoftKey
 from tests.documents.contract_samples import TEMPLATES, adult, minor
 from tests.signing_parts import SEAL, Pki, RsaKey, finished_contract

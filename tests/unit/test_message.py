@@ -7,7 +7,7 @@ import re
 import pytest
 
 from channels import Shape
-from hub.documents.messages import load_messages, read_messages
+from hub.documents.messaging.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
 from hub.model.messaging.message import (
     BY_EMAIL_ALONE,

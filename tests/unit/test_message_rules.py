@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from channels import FixedText, Rules, Shape
-from hub.documents.messages import load_messages, read_messages
+from hub.documents.messaging.messages import load_messages, read_messages
 from hub.model.messaging.message import BY_EMAIL_ALONE, CONSTANT, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import count_max_segments, list_message_faults
 from hub.model.messaging.provider import Provider

@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from channels import Failure
-from hub.documents.report_chart import HEIGHT, MAX_ROWS, ChartBar, ChartWords, choose_scale, draw_columns, draw_rows
+from hub.documents.staff.report_chart import (
+    HEIGHT,
+    MAX_ROWS,
+    ChartBar,
+    ChartWords,
+    choose_scale,
+    draw_columns,
+    draw_rows,
+)
 from hub.errors import BadInput
 from hub.model.messaging.provider import Provider
 from hub.model.staff import report_texts

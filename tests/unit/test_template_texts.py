@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from hub.documents.contract_templates import ContractTemplate, ContractTemplates
-from hub.documents.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
+from hub.documents.contract.contract_templates import ContractTemplate, ContractTemplates
+from hub.documents.contract.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
 from hub.model.contract.asked_field import AskedField
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.signer import Role
 from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.signing.signature_request import Custody
@@ -43,6 +44,7 @@ def test_a_version_keeps_every_value_of_its_template(files: ContractTemplates) -
         asks=(AskedField("contact", "联系人"),),
         needs_approval=True,
         with_ofd=True,
+        copies=(CopyRecipient(role=CopyRole.STUDENT),),
     )
     for field in fields(ContractTemplate):
         default = field.default_factory() if field.default_factory is not MISSING else field.default

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_templates import ContractTemplates
 from hub.errors import BadInput
 from hub.lifecycle.contract.draw import is_with_ofd
 from hub.lifecycle.contract.new_contract import NewContract, NewStudent

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from hub.authorities.revocation import RevocationLists
-from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
+from hub.documents.signing.stamps import SignerStamp, seal_stamp, signature_stamp
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
 from qianda.confirmation import packed

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from hub.documents.engine import PdfEngine
 from hub.documents.pades.cms import attributes_to_sign
-from hub.documents.signature import NewSignature, Prepared, embed, filled, verified_der
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.signing.engine import PdfEngine
+from hub.documents.signing.signature import NewSignature, Prepared, embed, filled, verified_der
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
 from tests.pdf_steps import OWN, prepare, reserve_timestamp, with_validation_data

@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 from pikepdf import Pdf
 
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from qianda.update import check_update
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from hub.documents.roster_columns import COLUMNS
-from hub.documents.roster_sheets import PROBLEMS
-from hub.documents.spreadsheet import SpreadsheetReader
+from hub.documents.school.roster_columns import COLUMNS
+from hub.documents.school.roster_sheets import PROBLEMS
+from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.lifecycle.evidence.retention import purge
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
-from hub.command_hold import ACTOR
+from hub.commands.hold import ACTOR
 from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.model.evidence.record import RecordEntry

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from hub.documents.roster import OpenRoster
-from hub.documents.roster_columns import find_header
-from hub.documents.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
+from hub.documents.school.roster import OpenRoster
+from hub.documents.school.roster_columns import find_header
+from hub.documents.school.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from hub.errors import BadInput, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.messaging.fallback import NOT_REACHED
@@ -208,7 +208,7 @@ REFUSE_STAFF = (
     "model/staff/report.py",
     "model/staff/weekly_report.py",
     "model/school/text_version.py",
-    "documents/own_pdf_reading.py",
+    "documents/contract/own_pdf_reading.py",
     "lifecycle/contract/draw.py",
     "lifecycle/evidence/hold.py",
     "lifecycle/school/enrol.py",

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import xlsxwriter
 
-from hub.documents.allowed_list import entries_of
+from hub.documents.school.allowed_list import entries_of
 from hub.errors import UnreadableFile
 from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import Family, admitted, make_poster

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from hub.documents.template_texts import list_fixed, list_texts
+from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, get_file_text
 from hub.lifecycle.signing.sign import consent_for

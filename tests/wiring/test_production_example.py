@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from channels import ChannelContext, FixedTexts
-from hub.documents.messages import load_messages
+from hub.documents.messaging.messages import load_messages
 from hub.model.messaging.message_rules import list_message_faults
 from hub.plugins import carrier
 from hub.settings import PACKED, ChannelSettings, Settings

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from asn1crypto import pem
 
-from hub.documents.contract_templates import Consent
+from hub.documents.contract.contract_templates import Consent
 from hub.model.contract.case import Party
 from hub.model.contract.person import mask_id, mask_phone
 from hub.model.evidence.package import PackageFacts, head_text

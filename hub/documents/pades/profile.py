@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.documents.pades.plan import CannotUpdate
-from hub.documents.signature import MAX_TOKEN_BYTES, RESERVED_HEX_DIGITS
+from hub.documents.signing.signature import MAX_TOKEN_BYTES, RESERVED_HEX_DIGITS
 from hub.errors import WrongDocument
 
 MIN_RSA_BITS: Final = 2048

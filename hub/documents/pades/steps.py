@@ -18,7 +18,7 @@ from typing import Final, Protocol, Self
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
 from hub.documents.pades.update import Update, dictionary, looks_like_structure, references, stream
-from hub.documents.signature import RESERVED_HEX_DIGITS, TIMESTAMP_FIELD, Evidence, FieldBox, NewSignature
+from hub.documents.signing.signature import RESERVED_HEX_DIGITS, TIMESTAMP_FIELD, Evidence, FieldBox, NewSignature
 from hub.errors import WrongDocument
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

@@ -19,12 +19,12 @@ from hub.documents.pades.steps import (
     reserve_signature,
     reserve_timestamp,
 )
-from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp
+from hub.documents.signing.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp
 
 
 class RevisionWriter:
-    """The steps of `hub.documents.engine.PdfEngine`. Each raises CannotUpdate if the file or the keys do not fit the
-    profile.
+    """The steps of `hub.documents.signing.engine.PdfEngine`. Each raises CannotUpdate if the file or the keys do not
+    fit the profile.
 
     `plans_kept`: for this many of the files that it wrote, the next step need not read the file again.
     """

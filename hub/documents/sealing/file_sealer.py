@@ -20,7 +20,7 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.documents.pades.cms import assembled
 from hub.documents.sealing.parts_of_body import split_body
 from hub.documents.sealing.sealed_files import NOTHING, NewFile, Original, SealedFile, write_files
-from hub.documents.signature import Evidence, TimestampSource, filled
+from hub.documents.signing.signature import Evidence, TimestampSource, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_job import MAX_FILE_BYTES
 

@@ -34,7 +34,7 @@ from hub.documents.pades.source import AS_WRITTEN, HYBRID, read_plan
 from hub.documents.pades.steps import Reserved, Sha256State, SigningDetails, reserve_timestamp
 from hub.documents.sealing.keyword_search import Finding, find_words
 from hub.documents.sealing.marks import choose_findings, mark_on_page, marks_across, marks_over
-from hub.documents.signature import TIMESTAMP_FIELD, Evidence, filled
+from hub.documents.signing.signature import TIMESTAMP_FIELD, Evidence, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import AcrossPages, InField, OnPage, OverKeyword, SealPlace
 

@@ -19,7 +19,7 @@ from hub.documents.pades.mapped_file import hash_file
 from hub.documents.sealing.parts_of_body import split_body
 from hub.documents.sealing.prepare_ofd import ZIP_HEAD, OfdOrder, prepare_ofd
 from hub.documents.sealing.prepare_pdf import PDF_HEAD, PdfOrder, PreparedPdfSeal, prepare_pdf
-from hub.documents.signature import Evidence
+from hub.documents.signing.signature import Evidence
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import parse_seal_place
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from hub.documents.layout import LaidOut
+from hub.documents.contract.layout import LaidOut
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.errors import SealWithoutSm2
 from hub.lifecycle.contract.draw import DrawnContract

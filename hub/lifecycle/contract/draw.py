@@ -11,10 +11,10 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from hub.documents.contract_data import ContractData
-from hub.documents.contract_templates import DEMANDS, ContractTemplate, TemplateDemands
-from hub.documents.layout import POINTS, REHEARSAL_TITLE, LaidOut
-from hub.documents.signature import FieldBox
+from hub.documents.contract.contract_data import ContractData
+from hub.documents.contract.contract_templates import DEMANDS, ContractTemplate, TemplateDemands
+from hub.documents.contract.layout import POINTS, REHEARSAL_TITLE, LaidOut
+from hub.documents.signing.signature import FieldBox
 from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.contract.name_copies import name_copies

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from hub.documents.contract_data import read_contract_data
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_data import read_contract_data
+from hub.documents.contract.contract_templates import ContractTemplates
+from hub.documents.contract.layout import LaidOut
 from hub.documents.fonts import ContractFont
-from hub.documents.layout import LaidOut
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
 from hub.lifecycle.services import Services

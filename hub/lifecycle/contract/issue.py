@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from hub.documents.layout import LaidOut
+from hub.documents.contract.layout import LaidOut
 from hub.errors import BadInput, Conflict
 from hub.lifecycle.contract.contract_ofd import StoredOfd, store_contract_ofd
 from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract

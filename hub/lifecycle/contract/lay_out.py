@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from hub.documents.layout import LaidOut
-from hub.documents.own_pdf import AboutDocument
+from hub.documents.contract.layout import LaidOut
+from hub.documents.contract.own_pdf import AboutDocument
 from hub.errors import BadInput
 from hub.lifecycle.contract.draw import DrawnContract, add_signature_fields, lay_out_contract
 from hub.lifecycle.services import Services

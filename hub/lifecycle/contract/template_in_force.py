@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.documents.contract_templates import ContractTemplate
-from hub.documents.template_texts import build_templates
+from hub.documents.contract.contract_templates import ContractTemplate
+from hub.documents.contract.template_texts import build_templates
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE
 from hub.lifecycle.services import Services
 from hub.model.contract.contract_copy import CopyRecipient

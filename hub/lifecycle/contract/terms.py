@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.documents.contract_data import (
+from hub.documents.contract.contract_data import (
     CampusFacts,
     ContractData,
     CourseFacts,
@@ -19,7 +19,7 @@ from hub.documents.contract_data import (
     SignerFacts,
     StudentFacts,
 )
-from hub.documents.wording import day
+from hub.documents.contract.wording import day
 from hub.errors import BadInput, GuardianRequired
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import IdDocument, format_id_type, is_minor, mask_id, mask_phone, same_name

@@ -17,7 +17,7 @@ import structlog
 from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
-from hub.documents.contract_templates import Consent
+from hub.documents.contract.contract_templates import Consent
 from hub.documents.evidence.container import (
     covered_digests,
     find_document,
@@ -29,7 +29,7 @@ from hub.documents.evidence.container import (
 from hub.documents.evidence.hash_tree import group_leaf
 from hub.documents.evidence.package_items import PackageFiles, package_items
 from hub.documents.evidence.report import package_texts
-from hub.documents.signature import embedded_timestamp
+from hub.documents.signing.signature import embedded_timestamp
 from hub.errors import BadInput, CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState

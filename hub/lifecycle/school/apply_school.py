@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
-from hub.documents.contract_templates import ContractTemplates
+from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.errors import UndrawableText
 from hub.lifecycle.evidence.school_acts import record_act

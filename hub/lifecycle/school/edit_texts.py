@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from hub.documents.message_texts import check_message_texts, list_message_texts, with_texts
-from hub.documents.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
+from hub.documents.contract.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
+from hub.documents.messaging.message_texts import check_message_texts, list_message_texts, with_texts
 from hub.errors import BadInput, NotAllowed, TemplateFailed, TextVersionNotFound, UndrawableText
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.approval_tasks import (

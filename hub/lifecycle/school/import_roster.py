@@ -16,11 +16,11 @@ from uuid import UUID, uuid4
 from argon2 import PasswordHasher
 
 from hub.documents.fonts import ContractFont
-from hub.documents.roster import OpenRoster, open_roster
-from hub.documents.roster_columns import RosterHeader
-from hub.documents.roster_row import RosterRow, RowChecker, RowProblem
-from hub.documents.roster_sheets import MarkedSheet, template_sheet
-from hub.documents.spreadsheet import NumberedRow, SpreadsheetReader
+from hub.documents.school.roster import OpenRoster, open_roster
+from hub.documents.school.roster_columns import RosterHeader
+from hub.documents.school.roster_row import RosterRow, RowChecker, RowProblem
+from hub.documents.school.roster_sheets import MarkedSheet, template_sheet
+from hub.documents.school.spreadsheet import NumberedRow, SpreadsheetReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
 from hub.lifecycle.evidence.school_acts import record_act

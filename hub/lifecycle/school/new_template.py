@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from hub.documents.template_texts import COPIED_FROM, begin_fixed, begin_texts
+from hub.documents.contract.template_texts import COPIED_FROM, begin_fixed, begin_texts
 from hub.errors import BadInput
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, check_editor, find_file_text, record_text
 from hub.lifecycle.services import Services
@@ -28,7 +28,7 @@ async def begin_template(services: Services, editor: TextEditor, name: str, sour
     """
     check_editor(editor)
     if not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
-        raise BadInput(f"up to {MAX_NAME_LENGTH} small letters, digits and hyphens", field="name")
+        raise BadInput("up to 40 small letters, digits and hyphens", field="name")
     place = TextPlace(TextKind.CONTRACT, name)
     async with services.database.transaction(editor.scope) as tx:
         if find_file_text(services, place) or await tx.text_versions.list_all(place.kind, name):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from channels import Doorway, Rendering
 from hub.documents.fonts import ContractFont
-from hub.documents.poster import CourseLine, PosterFacts
+from hub.documents.school.poster import CourseLine, PosterFacts
 from hub.errors import BadInput, WrongListLine
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.services import Services

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from hub.documents.template_texts import build_templates
+from hub.documents.contract.template_texts import build_templates
 from hub.errors import TextVersionNotFound
 from hub.lifecycle.school.edit_texts import FileText, TextPlace, find_file_text
 from hub.lifecycle.school.sample_contract import draw_sample, get_sample_place, make_sample

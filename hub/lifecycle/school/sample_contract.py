@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from hub.documents.contract_data import ContractData
-from hub.documents.contract_templates import ContractTemplate
-from hub.documents.layout import LaidOut
+from hub.documents.contract.contract_data import ContractData
+from hub.documents.contract.contract_templates import ContractTemplate
+from hub.documents.contract.layout import LaidOut
 from hub.errors import BadInput
 from hub.lifecycle.contract.draw import blank_answers
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE

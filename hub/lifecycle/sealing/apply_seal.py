@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import replace
 from uuid import uuid4
 
-from hub.documents import engine
-from hub.documents.signature import NewSignature, Prepared, embed
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing import engine
+from hub.documents.signing.signature import NewSignature, Prepared, embed
+from hub.documents.signing.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, SealUseRefused
 from hub.lifecycle.evidence.plan_package import plan_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once

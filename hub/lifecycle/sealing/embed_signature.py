@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from hub.documents.signature import embed
+from hub.documents.signing.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.apply_seal import new_seal_request

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from cryptography import x509
 from stdnum.cn import uscc
 
-from hub.documents.seal_pictures import SealDrawing, draw_seal
+from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal
 from hub.errors import BadInput, SealMoveNotAllowed, SealNameTaken, SealNotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.sealing.contract_seal import CONFIGURED_NAME, get_configured_seal

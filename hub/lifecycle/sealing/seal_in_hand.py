@@ -6,8 +6,8 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus
 from hub.documents.sealing.file_sealer import LongTerm, SealInHand
-from hub.documents.signature import Evidence
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.signature import Evidence
+from hub.documents.signing.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.sealing.contract_seal import open_seal_key
 from hub.lifecycle.sealing.sm2_seals import open_sm2_seal

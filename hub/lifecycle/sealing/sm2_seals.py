@@ -21,7 +21,7 @@ from hub.documents.ofd.given_seal import check_maker, order_certificates
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.documents.sealing.ofd_picture import picture_of, picture_size
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.stamps import seal_stamp
 from hub.errors import BadInput, CertificateNotValid, SealMoveNotAllowed
 from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services

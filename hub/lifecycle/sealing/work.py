@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
-from hub.documents.signature import Evidence, Prepared
+from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.sealing.contract_seal import choose_contract_seal, present_chain
 from hub.lifecycle.sealing.use_seal import begin_seal_uses

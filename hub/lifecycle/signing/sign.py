@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hub.documents.contract_templates import Consent
-from hub.documents.layout import SIGNATURE_SIZE
-from hub.documents.signature import NewSignature, Prepared, verified_der
-from hub.documents.stamps import SignerStamp, signature_stamp
+from hub.documents.contract.contract_templates import Consent
+from hub.documents.contract.layout import SIGNATURE_SIZE
+from hub.documents.signing.signature import NewSignature, Prepared, verified_der
+from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.errors import (
     CustodyTooLow,
     DocumentBusy,

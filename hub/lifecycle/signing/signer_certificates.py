@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from hub.authorities import brought
 from hub.authorities.brought import Accepted
 from hub.authorities.builtin import SIGNER_LIFE
-from hub.documents.signature import verified_der
+from hub.documents.signing.signature import verified_der
 from hub.errors import (
     BadInput,
     CertificateNotValid,

@@ -1,6 +1,7 @@
 """Messages to people: purposes, and message templates with their variables. Pure.
 
-A text has placeholders such as `{campus}` and contains no code. `hub.documents.messages` describes the file format.
+A text has placeholders such as `{campus}` and contains no code. The file format is described in
+`hub.documents.messaging.messages`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.documents.allowed_list import entries_of
-from hub.documents.poster import PosterFacts, poster_sheet, sticker_sheet
+from hub.documents.school.allowed_list import entries_of
+from hub.documents.school.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
 from hub.lifecycle.school.posters import revoke as take_down

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from hub.documents.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
+from hub.documents.school.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
 from hub.errors import BadInput, ImportUndone, NotFound, QiandaError, UnreadableFile
 from hub.lifecycle.school.import_roster import (
     ImportOptions,

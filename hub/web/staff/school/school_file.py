@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from hub.documents.school_file import describe_school, read_school
+from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
 from hub.errors import AccessDenied, BadInput
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending

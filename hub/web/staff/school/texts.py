@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hub.documents.message_texts import check_message_texts, with_texts
+from hub.documents.messaging.message_texts import check_message_texts, with_texts
 from hub.errors import BadInput, NotFound, QiandaError, TextVersionNotFound
 from hub.lifecycle.school import edit_texts
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace

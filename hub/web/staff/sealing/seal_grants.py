@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.documents.contract_templates import ContractTemplate
+from hub.documents.contract.contract_templates import ContractTemplate
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.documents.stamps import seal_stamp
+from hub.documents.signing.stamps import seal_stamp
 from hub.errors import QiandaError, SealNotFound
 from hub.lifecycle.sealing.list_seal_keys import list_seal_keys
 from hub.lifecycle.sealing.make_seal import make_seal, renew_seal

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.documents.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import Scope

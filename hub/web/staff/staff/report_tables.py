@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from hub.documents.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput
 from hub.model.staff.report import list_undelivered, sum_spend
 from hub.web.app_keys import RATE_LIMITS

@@ -1,0 +1,96 @@
+"""`qianda pause`, `resume`: hold back messages, and release them. `qianda backup`, `restore`: one encrypted file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.commands.with_hub import load_settings, real_settings, said_plainly, say, with_hub
+from hub.errors import BadInput
+from hub.open_database import Dsns, opened_database
+from hub.settings import BACKUP_PASSPHRASE
+
+# The actor in the school's record.
+ACTOR = "command-line"
+# Characters. Whoever gets hold of the file could guess a shorter passphrase.
+MIN_PASSPHRASE = 12
+
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(help=f"Its first line is the passphrase. [default: {BACKUP_PASSPHRASE}, or a question]"),
+]
+
+
+def pause_command() -> None:
+    """Pause sending: no invitation, reminder or notice is sent until `resume`. Pages and signatures keep working."""
+    from hub.lifecycle.messaging.pause_sending import pause_sending
+
+    with said_plainly():
+        begun = with_hub(lambda hub: pause_sending(hub.services, ACTOR))
+        say("Sending is paused. `qianda resume` releases the messages." if begun else "Sending was paused already.")
+
+
+def resume_command() -> None:
+    """Resume sending after `pause` or `restore`. Messages that became due in the meantime are sent."""
+    from hub.lifecycle.messaging.pause_sending import resume_sending
+
+    with said_plainly():
+        ended = with_hub(lambda hub: resume_sending(hub.services, ACTOR))
+        say("Sending goes on." if ended else "Sending was not paused.")
+
+
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write, which must not exist; or a folder.")],
+    passphrase_file: PassphraseFile = None,
+    keep: Annotated[int, typer.Option(min=0, help="In a folder: keep this many of the newest. [default: all]")] = 0,
+) -> None:
+    """Write one encrypted file with everything: database, files, keys, token, configuration. The hub may keep
+    running."""
+    from hub.backup import back_up, delete_older, name_in
+
+    with said_plainly():
+        settings = real_settings()
+        folder = file if file.is_dir() else None
+        file = name_in(folder) if folder else file
+        passphrase = _passphrase(passphrase_file, new=True)
+        with opened_database(settings, as_owner=True) as (server, dsns):
+            about = back_up(settings, dsns, server, file, passphrase)
+        inside = "" if about.files else " Stored files are not in it: they are in the object store."
+        deleted = delete_older(folder, keep) if folder and keep else 0
+        inside += f" {deleted} older ones were deleted." if deleted else ""
+        say(f"Backed up: {file}, {file.stat().st_size:,} bytes.{inside} Without its passphrase it is useless.")
+
+
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Restore a backup into an empty data folder and an empty database. Sending is paused until `resume`."""
+    from hub.backup import restore_embedded, restore_into
+
+    with said_plainly():
+        settings = load_settings()
+        passphrase = _passphrase(passphrase_file, new=False)
+        if settings.database:
+            with opened_database(settings, as_owner=True) as (_, dsns):
+                about = restore_into(settings.data, file, passphrase, Dsns(dsns.owner, dsns.app))
+        else:
+            about = restore_embedded(settings.data, file, passphrase)
+        say(f"Restored: everything as it was at {about.made_at}, in {settings.data.absolute()}. Sending is paused.")
+        say("Check `qianda doctor --records --files` and the console; then `qianda resume`.")
+
+
+def _passphrase(file: Path | None, *, new: bool) -> str:
+    """Return the passphrase from the file, from the environment, or as typed. Raises BadInput for a short one."""
+    if file:
+        found = (file.read_text("utf-8").splitlines() or [""])[0]
+    else:
+        found = os.environ.get(BACKUP_PASSPHRASE) or typer.prompt(
+            "Passphrase", hide_input=True, confirmation_prompt=new, err=True
+        )
+    if new and len(found) < MIN_PASSPHRASE:
+        raise BadInput(f"a passphrase needs {MIN_PASSPHRASE} characters or more", field="passphrase")
+    return found

@@ -1,0 +1,152 @@
+"""Share between the commands of a hub: read the settings, run one act on a hub, and report a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+
+from hub.demo.guard import check_environment, check_real
+from hub.demo.tls import at_its_own_address
+from hub.errors import BadInput, DatabaseUnavailable, QiandaError
+from hub.open_database import Dsns, opened_database
+from hub.settings import Settings
+from hub.store.server.installation import kind_of
+
+if TYPE_CHECKING:
+    from hub.model.school.course import Campus
+    from hub.store.transaction import Database
+    from hub.wiring import Hub
+
+Result = TypeVar("Result")
+
+
+def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
+    """Run one act on a hub built for it. The demo's database is allowed too, because no pages are served."""
+    check_environment(os.environ)
+    settings = load_settings()
+    with opened_database(settings) as (_, dsns):
+        return asyncio.run(_run(settings, dsns, act))
+
+
+def with_hub_and_owner(act: Callable[[Hub, Database], Coroutine[Any, Any, Result]]) -> Result:
+    """Run one act on a hub built for it, and on the database as the role `owner`, which may change evidence.
+
+    Row-level security does not limit the owner.
+    """
+    check_environment(os.environ)
+    settings = load_settings()
+
+    with opened_database(settings, as_owner=True) as (_, dsns):
+
+        async def run(hub: Hub) -> Result:
+            from hub.store.transaction import Database
+
+            owner = Database(dsns.owner, hub.database.keys, hub.database.clock, pool_size=2)
+            try:
+                return await act(hub, owner)
+            finally:
+                await owner.close()
+
+        return asyncio.run(_run(settings, dsns, run))
+
+
+async def _run(settings: Settings, dsns: Dsns, act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
+    from hub.wiring import build
+
+    demo = await kind_of(dsns.app) == "demo"
+    if not demo:
+        check_real(settings)
+    await check_current(dsns.app)
+    hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
+    try:
+        return await act(hub)
+    finally:
+        await hub.close()
+
+
+async def get_headquarters(hub: Hub) -> Campus:
+    """Return the campus at the top. Raises BadInput if there is no school yet."""
+    from hub.model.staff.accounts import EVERYTHING
+
+    async with hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.school.headquarters()
+    if found is None:
+        raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
+    return found
+
+
+async def check_current(dsn: str) -> None:
+    from hub.store.server.migrate import is_current
+
+    if not await is_current(dsn):
+        raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
+
+
+def real_settings() -> Settings:
+    """Return the settings for a command that never works with a demo's database.
+
+    Raises BadInput for settings with which no real hub may start.
+    """
+    check_environment(os.environ)
+    settings = load_settings()
+    check_real(settings)
+    return settings
+
+
+def load_settings() -> Settings:
+    with said_of_settings():
+        return Settings.load()
+
+
+@contextmanager
+def said_of_settings() -> Iterator[None]:
+    """Report errors of the configuration with the name of each setting. Raises BadInput."""
+    try:
+        yield
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_reason(each['msg'])}" for each in error.errors())
+        raise BadInput(f"the configuration is wrong: {problems}") from error
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """End the command with a sentence instead of a traceback if an expected error occurs. SIGTERM acts like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("qianda: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except (QiandaError, OSError, ValueError) as error:
+        reason = str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
+        typer.echo(f"qianda: {reason}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def uuid_of(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no id of an enrolment", field="enrolment") from error
+
+
+def say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()

@@ -1,0 +1,103 @@
+"""The child's part of `hub.documents.contract.own_pdf`: check a PDF of the school, and find places for fields in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pypdfium2
+
+from hub.documents.child import serve
+from hub.documents.contract.layout import SEAL_SIZE, SIGNATURE_SIZE
+from hub.documents.contract.pdf_check import check_looks_alike, open_plain_pdf
+from hub.documents.contract.plain_form import write_plain_form
+from hub.documents.page_drawing import MAX_PAGES
+from hub.documents.sealing.keyword_search import find_words
+from hub.documents.sealing.marks import choose_findings
+from hub.errors import BadInput
+from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from hub.model.sealing.seal_place import OnPage, OverKeyword, parse_seal_place
+from hub.model.signing.signature_request import SEAL_FIELD
+from qianda.pdf.objects import NotOurForm
+from qianda.pdf.revisions import TooComplex, read_revisions
+
+POINTS_PER_MM: Final = 72 / 25.4
+# Points by which a place may extend beyond the edge, because page sizes are rounded.
+EDGE: Final = 0.5
+
+# What is wrong with a place. The name of the field follows on the next line.
+NO_PLACE: Final = "a place is page:NUMBER,X,Y (in mm) or words of the PDF:"
+FAULTS: Final = {
+    SealFault.KEYWORD_MISSING: "these words are not in the PDF:",
+    SealFault.KEYWORD_AMBIGUOUS: "these words are in the PDF several times; say which, like keyword#2:WORDS, at:",
+    SealFault.KEYWORD_TOO_FEW: "these words occur fewer times in the PDF:",
+}
+
+
+def _answer(question: bytes) -> bytes:
+    """Return the PDF in its plain form; if places are asked for, a line of JSON with the findings comes first."""
+    head, _, pdf = question.partition(b"\n")
+    asked = json.loads(head)
+    plain = _written_anew(pdf, asked["about"])
+    if asked["places"] is None:
+        return plain
+    return json.dumps(_read(plain, asked["places"])).encode() + b"\n" + plain
+
+
+def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
+    with open_plain_pdf(pdf, MAX_PAGES) as document:
+        form = document.Root.get("/AcroForm")
+        if form is not None and len(form.get("/Fields", [])):
+            raise ValueError("the PDF is a form, or is signed: print it into a PDF without fields first")
+        check_looks_alike(document)
+        if any(int(page.obj.get("/Rotate", 0)) % 360 or "/UserUnit" in page.obj for page in document.pages):
+            raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
+        plain = write_plain_form(document, about)
+    try:
+        read_revisions(plain)
+    except (NotOurForm, TooComplex):
+        raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
+    return plain
+
+
+def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:
+    with pypdfium2.PdfDocument(pdf) as document:
+        text = [document[number].get_textpage().get_text_range() for number in range(len(document))]
+        frames = [document[number].get_cropbox() for number in range(len(document))]
+    return {"text": text, "boxes": [_box(pdf, frames, name, place) for name, place in places.items()]}
+
+
+def _box(pdf: bytes, frames: list[Any], name: str, text: str) -> list[Any]:
+    """Return name, page and corners of a field. Raises ValueError, which names the field on its second line."""
+    size = (SEAL_SIZE, SEAL_SIZE) if name == SEAL_FIELD else SIGNATURE_SIZE
+    page, x, y = _middle(pdf, frames, name, text)
+    left, bottom, right, top = frames[page]
+    box = (x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2)
+    if box[0] < left - EDGE or box[1] < bottom - EDGE or box[2] > right + EDGE or box[3] > top + EDGE:
+        raise ValueError(f"the place reaches over the edge of the page:\n{name}")
+    return [name, page, *(round(value, 2) for value in box)]
+
+
+def _middle(pdf: bytes, frames: list[Any], name: str, text: str) -> tuple[int, float, float]:
+    """Return the page, counted from 0, and the centre in the page's own coordinates."""
+    try:
+        place = parse_seal_place(text)
+    except BadInput:
+        raise ValueError(f"{NO_PLACE}\n{name}") from None
+    if isinstance(place, OnPage):
+        page = len(frames) - 1 if place.page is None else place.page - 1
+        if page >= len(frames):
+            raise ValueError(f"the PDF has no such page:\n{name}")
+        left, _, _, top = frames[page]
+        return page, left + place.x * POINTS_PER_MM, top - place.y * POINTS_PER_MM
+    if not isinstance(place, OverKeyword):
+        raise ValueError(f"{NO_PLACE}\n{name}")
+    try:
+        found = find_words(pdf, place.words)
+        return found[choose_findings(place, len(found))[0]]
+    except CannotSeal as error:
+        raise ValueError(f"{FAULTS.get(error.fault, NO_PLACE)}\n{name}") from None
+
+
+if __name__ == "__main__":
+    serve(_answer, (ValueError,))

@@ -1,0 +1,1 @@
+"""Files about a school: rosters, school files, posters."""

@@ -1,0 +1,51 @@
+"""Read a list of numbers that staff upload: a text file with one number a line, or the first column of a
+spreadsheet."""
+
+from __future__ import annotations
+
+from hub.documents.school.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader
+from hub.errors import UnreadableFile
+
+MAX_TEXT_BYTES = 1 << 20
+# A spreadsheet keeps only fifteen digits of a number, so longer numbers have to be stored as text.
+MAX_EXACT_NUMBER = 10**15
+
+
+def entries_of(data: bytes) -> list[str]:
+    """Return one entry for each line. Empty lines are kept, so that line numbers stay right; a heading without digits
+    becomes an empty entry.
+
+    Raises UnreadableFile.
+    """
+    lines = _column(data) if data.startswith(SPREADSHEETS) else _decoded(data).splitlines()
+    cells = [line.split(",")[0].split("\t")[0].strip() for line in lines]
+    if cells and not any(character.isdigit() for character in cells[0]):
+        cells[0] = ""
+    return cells
+
+
+def _column(data: bytes) -> list[str]:
+    spreadsheets = SpreadsheetReader()
+    try:
+        return [_words(row[0]) if row else "" for row in spreadsheets.rows(data)]
+    finally:
+        spreadsheets.close()
+
+
+def _words(cell: Cell) -> str:
+    if isinstance(cell, float):
+        if abs(cell) >= MAX_EXACT_NUMBER:
+            raise UnreadableFile("Long numbers have lost their last digits: format the column as text.")
+        return str(int(cell))
+    return str(cell or "")
+
+
+def _decoded(data: bytes) -> str:
+    if len(data) > MAX_TEXT_BYTES:
+        raise UnreadableFile("The text is longer than 1 MB.")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise UnreadableFile("This is neither text nor a spreadsheet.")

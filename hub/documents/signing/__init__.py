@@ -1,0 +1,1 @@
+"""What a signature needs of a file: its steps, its stamps, and what a signer uploads."""

@@ -1,0 +1,1 @@
+"""Sheets and charts that staff take out."""

@@ -1,0 +1,23 @@
+"""Draw the picture for a weekly report: its chart as PNG, because mail programs do not show SVG."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from hub.documents.drawing import Drawer
+
+TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "reports"
+# Two pixels for each point, so that it is sharp on screens of high resolution.
+PIXELS_PER_INCH: Final = 144.0
+
+
+def picture_of(svg: str) -> bytes:
+    """Return a chart of `report_chart` as PNG. The same chart gives the same bytes."""
+    return _drawer().draw_png("picture.typ", {"svg": svg}, PIXELS_PER_INCH)
+
+
+@cache
+def _drawer() -> Drawer:
+    return Drawer(TEMPLATES)
