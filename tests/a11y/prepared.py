@@ -30,7 +30,7 @@ from qianda.client import SigningClient
 from tests.a11y.routes import page_routes, route_of
 from tests.custody.app import Phones
 from tests.lifecycle.phone_changes import asked as ask_for_another_phone
-from tests.lifecycle.signing import Person, person
+from tests.lifecycle.signer import Person, person
 from tests.poster_visits import Family, admitted, cn_id, make_poster
 from tests.running import PASSWORD, STUDENT_PHONE, Running, demanding_templates
 from tests.sealing.clients import configured_seal

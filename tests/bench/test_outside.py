@@ -22,7 +22,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.settings import TimestampSettings
 from tests.judges import judge_by_pyhanko
-from tests.lifecycle.signing import person
+from tests.lifecycle.signer import person
 from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.custody, pytest.mark.real]

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from hub.model.staff.roles import StaffRole
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.evidence.ended_contracts import package_of
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.staff_visit import add_staff
 

@@ -24,7 +24,7 @@ from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.test_staff_desk import logged_in
-from tests.lifecycle.signing import person
+from tests.lifecycle.signer import person
 from tests.poster_visits import cn_id
 from tests.running import MovableClock, Running, running_hub, until
 

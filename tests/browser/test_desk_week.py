@@ -24,7 +24,7 @@ from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.test_staff_desk import logged_in
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.poster_visits import cn_id
 from tests.running import MovableClock, Running, running_hub
 from tests.web.staff_visit import add_staff

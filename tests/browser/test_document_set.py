@@ -12,7 +12,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.signer_steps import come_in, read_to_the_end, sign
 from tests.browser.test_bundle import no_sideways, standings
-from tests.lifecycle.test_give_answers import photo
+from tests.lifecycle.contract.test_give_answers import photo
 from tests.running import GUARDIAN_PHONE, Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody]

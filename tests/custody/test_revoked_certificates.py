@@ -26,7 +26,7 @@ from tests.custody.test_every_step import trust_of
 from tests.custody.test_own_certificate import facts_of
 from tests.judges import judge_by_pyhanko, program, run
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
-from tests.lifecycle.signing import staff_tasks, tasks_of
+from tests.lifecycle.signer import staff_tasks, tasks_of
 from tests.running import Running, until
 from tests.web.signer_visits import verified
 

@@ -16,7 +16,7 @@ from qianda.evidence.container import META, MIMETYPE, open_container
 from qianda.evidence.items import read_items
 from qianda.evidence.signer import check_signer
 from qianda.verify.trust import Trust
-from tests.lifecycle.signing import completed, person, signed
+from tests.lifecycle.signer import completed, person, signed
 from tests.running import Running
 from tests.signing_parts import Pki
 

@@ -17,7 +17,7 @@ from qianda.evidence.container import open_container
 from qianda.verify.structure import examine
 from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
-from tests.lifecycle.signing import completed, record_of, signed
+from tests.lifecycle.signer import completed, record_of, signed
 from tests.lifecycle.trouble import Timestamps
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, running_hub, until
 

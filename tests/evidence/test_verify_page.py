@@ -10,7 +10,7 @@ from hub.lifecycle.evidence.hold import place_hold
 from hub.model.staff.accounts import EVERYTHING
 from tests.evidence.ended_contracts import ended, package_of
 from tests.evidence.forged_packages import items_of, zipped
-from tests.lifecycle.signing import Person, completed, signed
+from tests.lifecycle.signer import Person, completed, signed
 from tests.running import Running, running_hub
 
 

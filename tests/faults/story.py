@@ -36,7 +36,7 @@ from hub.worker.worker import Pace, Worker
 from tests.carriers import carried_by
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts
-from tests.lifecycle.signing import Person
+from tests.lifecycle.signer import Person
 from tests.running import MINOR_ID, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")

@@ -17,7 +17,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
-from tests.lifecycle.signing import deliver
+from tests.lifecycle.signer import deliver
 from tests.running import MovableClock, Running, running_hub
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -9,7 +9,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.enrol import Enrolled, EnrolmentRequest, enrol
 from hub.model.contract.signer import Role
-from tests.lifecycle.signing import Person, deliver, person
+from tests.lifecycle.signer import Person, deliver, person
 from tests.poster_visits import Family
 from tests.running import Running
 

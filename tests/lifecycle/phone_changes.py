@@ -15,7 +15,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChange
-from tests.lifecycle.signing import Person
+from tests.lifecycle.signer import Person
 from tests.running import Running
 
 NEW = "+8619000000199"

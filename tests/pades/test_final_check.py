@@ -16,7 +16,7 @@ from qianda.verify.findings import Element, Finding
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signing import completed, contract_now, record_of, signed, staff_tasks
+from tests.lifecycle.signer import completed, contract_now, record_of, signed, staff_tasks
 from tests.pades.contracts import contract, fields_of
 from tests.pades.expected import expected_of
 

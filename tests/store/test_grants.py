@@ -15,7 +15,7 @@ from hub.store.server.migrate import migrate
 from hub.store.tables import metadata
 from tests.database import fresh_database
 from tests.lifecycle.clockwork import quiet_hub
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 
 EVIDENCE = (

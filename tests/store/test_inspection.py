@@ -16,7 +16,7 @@ from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.store.test_record import superuser
 

@@ -30,7 +30,7 @@ from hub.web.callback_batcher import CallbackBatcher
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import father, mother
-from tests.lifecycle.signing import signed
+from tests.lifecycle.signer import signed
 from tests.running import GUARDIAN_PHONE, Running
 from tests.store.test_record import superuser
 

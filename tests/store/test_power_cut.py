@@ -21,7 +21,7 @@ from hub.store.kernel.files import Files
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from tests.lifecycle.clockwork import quiet_hub
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.store.power_cut import ForgetfulDisk, forgetful_disk, put_back
 

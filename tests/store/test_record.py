@@ -20,7 +20,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.database import shared_server
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signing import Person, completed, person, signed
+from tests.lifecycle.signer import Person, completed, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, PIN, Running
 
 STORY = [

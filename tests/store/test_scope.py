@@ -39,7 +39,7 @@ from hub.store.tables import metadata
 from tests.database import fresh_database, tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import mother
-from tests.lifecycle.signing import completed, person, signed
+from tests.lifecycle.signer import completed, person, signed
 from tests.poster_visits import make_poster
 from tests.running import GUARDIAN_PHONE, Running
 

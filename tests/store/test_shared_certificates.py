@@ -12,7 +12,7 @@ from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.store.test_record import superuser
 

@@ -13,7 +13,7 @@ from qianda.verify.structure import check_finished
 from tests.commands import verify_command
 from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.people import father, head
-from tests.lifecycle.signing import completed, person
+from tests.lifecycle.signer import completed, person
 from tests.running import Running
 
 FIELDS = ("guardian-1", "representative-1", "seal")

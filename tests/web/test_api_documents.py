@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.lifecycle.test_own_document import PLACES, made, of_the_school
+from tests.lifecycle.contract.test_own_document import PLACES, made, of_the_school
 from tests.running import Running
 from tests.web.test_api_contracts import CONTRACTS, asked
 

@@ -21,7 +21,7 @@ from hub.lifecycle.staff.bulk_acts import run_bulk_act
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 

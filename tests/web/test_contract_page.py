@@ -12,7 +12,7 @@ import pytest_asyncio
 from hub.lifecycle.contract.end import expire
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_copy_ticket
-from tests.lifecycle.signing import person
+from tests.lifecycle.signer import person
 from tests.running import MINOR_ID, Running
 from tests.web.staff_visit import Desk, desk_of
 from tests.web.test_staff_preview import FORM

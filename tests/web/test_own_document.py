@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import FormData
 
-from tests.lifecycle.test_own_document import made, of_the_school
+from tests.lifecycle.contract.test_own_document import made, of_the_school
 from tests.running import Running
 from tests.web.staff_visit import Desk, Page, desk_of
 from tests.web.test_staff_preview import FORM

@@ -23,7 +23,7 @@ from hub.model.messaging.sms_length import measure_text
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock
-from tests.lifecycle.signing import deliver, person, tasks_of
+from tests.lifecycle.signer import deliver, person, tasks_of
 from tests.poster_visits import Family
 from tests.running import Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of

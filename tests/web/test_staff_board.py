@@ -17,7 +17,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.staff import dashboard
 from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, Desk, add_staff, desk_of

@@ -14,7 +14,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
 from hub.web.rate_limit import RateLimits
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, Desk, desk_of

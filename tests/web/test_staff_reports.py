@@ -18,7 +18,7 @@ from hub.lifecycle.contract.end import void
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.web.compression import MIN_PAGE_BYTES
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 

@@ -22,7 +22,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
 from hub.web.staff import ACTS, PAGES
 from tests.everything_stored import changed, fingerprint
-from tests.lifecycle.signing import person
+from tests.lifecycle.signer import person
 from tests.poster_visits import make_poster
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of

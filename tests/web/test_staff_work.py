@@ -19,7 +19,7 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import PACKED
 from hub.web.staff.school import enrolments
-from tests.lifecycle.signing import completed, person, record_of, signed, tasks_of
+from tests.lifecycle.signer import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, desk_of
 

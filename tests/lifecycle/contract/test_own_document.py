@@ -1,0 +1,168 @@
+"""A PDF of the school's own: checked, given places for the signatures, and signed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pikepdf
+import pytest
+
+from hub.documents.contract.own_pdf import AboutDocument, OwnPdfReader
+from hub.errors import BadInput
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
+from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.evidence.person import PersonAct, erase_person
+from hub.model.contract.own_document import OwnDocument
+from hub.model.evidence.person_data import SoughtPerson
+from hub.model.staff.accounts import EVERYTHING
+from tests.documents.contract_samples import minor
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.evidence.test_person import owner_of
+from tests.lifecycle.people import MOTHER_ID, father, mother
+from tests.lifecycle.signer import completed, signed
+from tests.running import GUARDIAN_ID, Running, documents
+
+PLACES = {"guardian-1": "keyword:乙方（监护人签名）", "seal": "page:1,60,250"}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[OwnPdfReader]:
+    made = OwnPdfReader()
+    yield made
+    made.close()
+
+
+def of_the_school() -> bytes:
+    """Return a PDF with words in it, as another program wrote it."""
+    printer, _ = documents()
+    return printer.lay_out("course", "zh", minor()).pdf
+
+
+def over(kind: str, **entries: object) -> dict[str, object]:
+    """Return something that lies over a page."""
+    return {"/Type": pikepdf.Name.Annot, "/Subtype": pikepdf.Name(kind), "/Rect": pikepdf.Array([9, 9, 99, 99])} | {
+        f"/{name}": value for name, value in entries.items()
+    }
+
+
+def made(**changes: Any) -> bytes:
+    pdf, written = pikepdf.new(), io.BytesIO()
+    page = pdf.add_blank_page()
+    for name, value in changes.items():
+        if name == "Rotate":
+            page.obj.Rotate = value
+        if name == "form":
+            field = pdf.make_indirect(pikepdf.Dictionary(FT=pikepdf.Name.Tx, T="x"))
+            pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([field]))
+        if name == "program":
+            pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+        if name == "layers":
+            pdf.Root.OCProperties = pikepdf.Dictionary(OCGs=pikepdf.Array(), D=pikepdf.Dictionary())
+        if name == "picture":
+            picture = pdf.make_stream(b"", Type=pikepdf.Name.XObject, Alternates=pikepdf.Array())
+            page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=picture))
+        if name == "over":
+            page.obj.Annots = pikepdf.Array([pdf.make_indirect(pikepdf.Dictionary(value))])
+    encryption = pikepdf.Encryption(owner="x", user="y") if "password" in changes else False
+    with warnings.catch_warnings(action="ignore"):  # of a field that lies on a page, and is in no form
+        pdf.save(written, encryption=encryption)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "why"),
+    [
+        (made(password=True), "protected by a password"),
+        (made(form=True), "is a form, or is signed"),
+        (made(program=True), "programs or other files"),
+        (made(Rotate=90), "turned or scaled pages"),
+        (made(layers=True), "layers, which may look different on paper"),
+        (made(picture=True), "pictures that may look different"),
+        (made(over=over("/Stamp", F=36)), "notes, stamps or fields"),
+        (made(over=over("/Widget", FT=pikepdf.Name.Tx)), "notes, stamps or fields"),
+        (made(over=over("/Link", AP=pikepdf.Dictionary())), "notes, stamps or fields"),
+        (made(over=over("/Link", A=pikepdf.Dictionary(S=pikepdf.Name.GoToR, F="x"))), "programs or other files"),
+        (made()[:100], "damaged"),
+        (b"PK\x03\x04 a text document", "damaged"),
+    ],
+    ids="password form program turned layers picture printed-alone field link-drawn link-to-file cut no-PDF".split(),
+)
+def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
+    with pytest.raises(BadInput, match=why) as refused:
+        reader.check(uploaded)
+    assert refused.value.field == "document"
+
+
+def test_a_link_may_stay(reader: OwnPdfReader) -> None:
+    link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
+    assert b"/URI" in reader.check(made(over=over("/Link", A=link)))
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("keyword:不存在的字", "these words are not in the PDF:\nguardian-1"),
+        ("keyword:甲方", "in the PDF several times"),
+        ("page:99,60,60", "no such page:\nguardian-1"),
+        ("page:1,2,60", "over the edge of the page:\nguardian-1"),
+        ("field:Seal1", "a place is page"),
+        ("anywhere", "a place is page"),
+    ],
+)
+def test_a_place_has_to_be_in_the_document(place: str, why: str, reader: OwnPdfReader) -> None:
+    pdf = reader.check(of_the_school())
+    with pytest.raises(BadInput, match=why) as refused:
+        reader.lay_out(pdf, OwnDocument("", "x", {"guardian-1": place}), AboutDocument("QD-1", "x", "zh"))
+    assert refused.value.field == "places"
+
+
+async def own(running: Running) -> OwnDocument:
+    services = running.hub.services
+    reference = await keep_own_document(services, of_the_school())
+    with pytest.raises(BadInput, match="there is no such document"):
+        find_own_document(services, reference[:-1] + ("0" if reference[-1] != "0" else "1"))
+    return OwnDocument(find_own_document(services, reference), "春游告家长书", PLACES)
+
+
+async def test_it_is_signed_and_sealed_as_it_is_and_can_be_issued_again() -> None:
+    async with quiet_hub() as running:
+        document = await own(running)
+        contract = await running.issue_minor(document=document, companions=(), send="none")
+        assert (contract.title, contract.template) == ("春游告家长书", "own-document")
+        assert contract.data["course_name"] == "春游告家长书"
+        assert any("培训" in block["text"] for block in contract.data["text"])
+        again = await reissue(running.hub.services, EVERYTHING, contract.id, "staff:x")
+        await signed(running, again)
+        final = await completed(running, again)
+        with pikepdf.open(io.BytesIO(final)) as pdf:
+            assert str(pdf.docinfo["/Keywords"]) == again.number
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            versions = {each["kind"]: each for each in await tx.contracts.versions(again.id)}
+        assert versions["uploaded"]["size"] == len(await running.hub.services.files.get(document.sha256))
+
+
+async def test_everybody_who_signs_and_the_seal_have_a_place() -> None:
+    async with quiet_hub() as running:
+        document = await own(running)
+        with pytest.raises(BadInput, match="no place for:\nseal"):
+            await running.issue_minor(document=replace(document, places={"guardian-1": PLACES["guardian-1"]}))
+        with pytest.raises(BadInput, match="nobody signs at this place:\nstudent-1"):
+            await running.issue_minor(document=replace(document, places=PLACES | {"student-1": "page:1,60,60"}))
+
+
+async def test_the_erasure_of_one_person_leaves_the_upload_to_the_others() -> None:
+    async with quiet_hub() as running:
+        services, document = running.hub.services, await own(running)
+        for signer in (father(), mother()):
+            made = await running.issue_minor(document=document, companions=(), send="none", signers=(signer,))
+            await void(services, EVERYTHING, made.id, "a mistake", "test")
+        async with owner_of(running) as owner:
+            for number, is_left in ((GUARDIAN_ID, True), (MOTHER_ID, False)):
+                act = PersonAct(SoughtPerson.typed("", number, ""), EVERYTHING, "command-line", "asked by letter")
+                await erase_person(services, owner, act)
+                assert (await services.files.get_size(document.sha256) > 0) is is_left

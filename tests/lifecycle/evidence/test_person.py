@@ -1,0 +1,309 @@
+"""What is kept about a person is found, given out and erased: in every table, sealed values and files included."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import chain
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from channels import Inbound
+from hub.doctor_records import examine_files, examine_records
+from hub.errors import BadInput, NotFound, UnreadableFile
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.hold import place_hold
+from hub.lifecycle.evidence.open_package import find_package
+from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person, find_persons, plan_erasure
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing.questions import ask
+from hub.model.contract.contract import Contract
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
+from hub.model.contract.person import format_phone
+from hub.model.evidence.person_data import SoughtPerson
+from hub.model.messaging.sms_commands import SmsCommand
+from hub.model.school.course import Enrolment
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.packing import FIRST_BYTE, unpack
+from hub.store.tables import metadata
+from hub.store.transaction import Database, Transaction
+from tests.evidence.ended_contracts import package_of
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
+from tests.lifecycle.signer import deliver, person, signed
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
+from tests.store.test_record import dumped, superuser
+from tests.web.staff_visit import desk_of
+
+FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"
+WHY = "asked by letter on 20 November"
+WROTE = "Please call me in the evening"
+RETENTION = timedelta(days=1100)
+
+
+def about(id_number: str = "", *, phone: str = "", name: str = "", scope: Scope = EVERYTHING) -> PersonAct:
+    return PersonAct(SoughtPerson.typed(phone, id_number, name), scope, "command-line", WHY)
+
+
+@asynccontextmanager
+async def owner_of(running: Running) -> AsyncIterator[Database]:
+    database = running.hub.database
+    owner = Database(database.dsn.replace("//app@", "//owner@"), database.keys, database.clock, pool_size=2)
+    try:
+        yield owner
+    finally:
+        await owner.close()
+
+
+GRANDMOTHER_MAIL = "grandmother@home.example"
+
+
+async def family(running: Running) -> tuple[Contract, Contract]:
+    """Issue two contracts of a family: one completed, one withdrawn; the father wrote, and stands on the roster."""
+    copies = (CopyRecipient(CopyRole.GUARDIAN, GRANDMOTHER_MAIL),)
+    done = await running.issue_minor(signers=(father(), mother()), copies=copies)
+    for number in range(2):
+        await signed(running, done, number)
+        await advance(running.hub.services, done.id)
+    ended = await running.issue_minor(signers=(father(), mother()))
+    somebody = await person(running, ended)
+    running.clock.advance(timedelta(minutes=2))
+    await somebody.enter()
+    await ask(running.hub.services, somebody.secret, "question", f"{FATHER}: {WROTE}")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await remind_by_hand(running.hub.services, tx, ended.id, "staff:test")
+    await deliver(running)
+    await void(running.hub.services, EVERYTHING, ended.id, f"{FATHER} called", "staff:x")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        people = {
+            "student": {"name": CHILD, "id_type": "cn-id", "id_number": MINOR_ID, "birth_date": "2012-09-01"},
+            "signers": [
+                {"role": "guardian", "name": FATHER, "phone": GUARDIAN_PHONE, "id_type": "cn-id"}
+                | {"id_number": GUARDIAN_ID, "relation": "父亲"}
+            ],
+        }
+        line = Enrolment(uuid4(), "hefei", "math-a", CHILD, people, None)
+        assert await tx.school.add_enrolment(line, tx.cipher.person("cn-id", MINOR_ID), tx.now)
+        await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, WROTE), SmsCommand.OTHER, tx.now)
+    return done, ended
+
+
+async def stands(running: Running, *words: str) -> set[str]:
+    """Return each table and column in which one of these words stands, also below the seal of a column."""
+    found = {table for table, rows in (await dumped(running)).items() if any(w in row for row in rows for w in words)}
+    async with superuser(running) as connection:
+        for table in metadata.tables.values():
+            for column in (each for each in table.c if each.name.endswith("_sealed")):
+                for row in await connection.fetch(f'SELECT * FROM "{table.name}"'):
+                    if (sealed := row[column.name]) is not None:
+                        name = EncryptedColumn.of(column).at(*(row[each.name] for each in table.primary_key))
+                        plain = _opened(running, sealed, name)
+                        found |= {f"{table.name}.{column.name}" for word in words if word in plain}
+    return found
+
+
+def _opened(running: Running, sealed: bytes, name: bytes) -> str:
+    """Return what stands in a sealed column; a long text in it is packed."""
+    plain = running.hub.database.cipher.decrypt_bytes(sealed, name)
+    return unpack(plain) if plain.startswith(FIRST_BYTE) else plain.decode("utf-8", "replace")
+
+
+async def test_a_person_is_found_by_phone_document_or_name() -> None:
+    async with quiet_hub() as running:
+        await family(running)
+        for act in (about(GUARDIAN_ID), about(phone="190 0000 0101"), about(name=FATHER)):
+            (data,) = await find_persons(running.hub.services, act)
+            assert (data.person.id_number, data.person.names) == (GUARDIAN_ID, frozenset({FATHER}))
+            assert [part.signs_as for part in data.contracts] == ["guardian-1", "guardian-1"]
+            assert [line["is_student"] for line in data.others["enrolments"]] == [False]
+            assert [each["text"] for each in data.others["messages_from_them"]] == [WROTE]
+            assert data.others["signing_sessions"] and data.others["certificates"] and data.others["messages_to_them"]
+        (child,) = await find_persons(running.hub.services, about(MINOR_ID))
+        assert [(part.is_student, part.signer) for part in child.contracts] == [(True, None)] * 2
+        assert [line["is_student"] for line in child.others["enrolments"]] == [True]
+        assert await find_persons(running.hub.services, about(GUARDIAN_ID, name=MOTHER)) == []
+        elsewhere = about(GUARDIAN_ID, scope=Scope(frozenset({"nanjing"})))
+        assert await find_persons(running.hub.services, elsewhere) == []
+
+
+async def test_an_export_has_the_persons_own_data_and_nobody_elses() -> None:
+    async with quiet_hub() as running:
+        done, _ = await family(running)
+        with zipfile.ZipFile(io.BytesIO(await export_person(running.hub.services, about(GUARDIAN_ID)))) as archive:
+            text = archive.read("person.json").decode()
+            final = archive.read(f"contracts/{done.number}.pdf")
+            assert len(archive.namelist()) == 3
+        for own in (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, WROTE):
+            assert own in text
+        for foreign in (MOTHER, MOTHER_ID, MOTHER_PHONE, MINOR_ID, CHILD):
+            assert foreign not in text
+        assert json.loads(text)["contracts"][0]["number"] == done.number
+        assert final.startswith(b"%PDF") and b"guardian-1" in final
+
+
+async def test_whoever_shares_a_phone_is_told_apart_by_the_document() -> None:
+    async with quiet_hub() as running:
+        await running.issue_minor(signers=(father(),))
+        await running.issue_minor(signers=(replace(mother(), phone=GUARDIAN_PHONE),))
+        assert len(await find_persons(running.hub.services, about(phone=GUARDIAN_PHONE))) == 2
+        with pytest.raises(BadInput, match="2 people fit"):
+            await export_person(running.hub.services, about(phone=GUARDIAN_PHONE))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, WROTE), SmsCommand.OTHER, tx.now)
+        (data,) = await find_persons(running.hub.services, about(MOTHER_ID))
+        assert data.person.shared == {GUARDIAN_PHONE} and data.others["messages_from_them"] == []
+
+
+async def test_what_is_kept_stays_and_is_named_with_its_reason() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        course = await running.issue_minor(signers=(father(), mother()))
+        async with owner_of(running) as owner:
+            plan = await plan_erasure(running.hub.services, about(GUARDIAN_ID))
+            assert await erase_person(running.hub.services, owner, about(GUARDIAN_ID)) == plan
+        assert list(plan.contracts) == [ended.number] and set(plan.kept) == {done.number, course.number}
+        assert "kept until 2029-11-" in plan.kept[done.number] and "in course (ISSUED)" in plan.kept[course.number]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            for contract in (done, course):
+                assert [each.name for each in await tx.contracts.signers(contract.id)] == [FATHER, MOTHER]
+            gone = await tx.contracts.signers(ended.id)
+        assert [(each.name, each.phone) for each in gone] == [("–", ""), (MOTHER, MOTHER_PHONE)]
+        running.clock.advance(timedelta(minutes=2))
+        await signed(running, course, 0)  # what is in course goes on
+
+
+async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay_whole() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        packages = {each.id: await package_of(running, each) for each in (done, ended)}
+        running.clock.advance(RETENTION)
+        files = {}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            for contract in (done, ended):
+                files[contract.id] = [each["sha256"] for each in await tx.contracts.versions(contract.id)]
+                files[contract.id].append(hashlib.sha256(packages[contract.id]).hexdigest())
+        of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
+        assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
+        assert {"contract.data_sealed", "delivery.to_sealed"} <= await stands(running, GRANDMOTHER_MAIL)
+        async with owner_of(running) as owner:
+            await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+            assert await stands(running, *of_father) == set()
+            with pytest.raises(NotFound):
+                await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+            assert {"signer", "signer.phone_sealed"} <= await stands(running, MOTHER, MOTHER_PHONE)
+            for who in (MINOR_ID, MOTHER_ID):
+                await erase_person(running.hub.services, owner, about(who))
+        assert await stands(running, CHILD, MINOR_ID, MOTHER, MOTHER_ID, MOTHER_PHONE, GRANDMOTHER_MAIL) == set()
+        for sha256 in chain.from_iterable(files.values()):
+            with pytest.raises(UnreadableFile):
+                await running.hub.services.files.get(sha256)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(NotFound, match="was erased"):
+                await find_package(tx, done.id)
+        for look in (examine_records, examine_files):
+            findings = [each async for each in look(running.hub, lambda _: None)]
+            assert all(each.well for each in findings), findings
+
+
+@dataclass
+class HeldMeanwhile:
+    """The database of the owner. Before its first transaction begins, somebody holds a contract."""
+
+    owner: Database
+    running: Running
+    contract: Contract | None
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
+        if held := self.contract:
+            self.contract = None
+            await place_hold(self.running.hub.services, EVERYTHING, held.id, ("a dispute", None), "staff:x")
+        async with self.owner.transaction(scope) as tx:
+            yield tx
+
+
+async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages() -> None:
+    async with quiet_hub() as running:
+        done, ended = await family(running)
+        running.clock.advance(RETENTION)
+        async with owner_of(running) as owner:
+            meanwhile = HeldMeanwhile(owner, running, ended)
+            plan = await erase_person(running.hub.services, cast(Database, meanwhile), about(GUARDIAN_ID))
+        assert list(plan.contracts) == [done.number] and list(plan.kept) == [ended.number]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert (await tx.contracts.signers(ended.id))[0].name == FATHER
+            (found,) = await find_persons(running.hub.services, about(GUARDIAN_ID))
+        assert found.others["messages_from_them"]
+
+
+async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
+    async with quiet_hub() as running, owner_of(running) as owner:
+        services, versions = running.hub.services, metadata.tables["document_version"]
+        first = await running.issue_minor()
+        second = await running.issue_minor(signers=(mother(),))
+        for contract in (first, second):
+            await void(services, EVERYTHING, contract.id, "x", "staff:x")
+        shared = await services.files.put(b"%PDF-1.7 uploaded once for both")
+        async with owner.transaction(EVERYTHING) as tx:
+            of_both = versions.c.contract.in_([first.id, second.id])
+            values = {"sha256": shared, "file": shared}
+            await tx.connection.execute(versions.update().where(of_both).values(values))
+        running.clock.advance(RETENTION)
+        async with owner.transaction(EVERYTHING) as tx:
+            await tx.person_erasure.erase_alone()
+            assert shared not in await tx.person_erasure.list_files(first.id)  # the second contract has it as well
+            other = asyncio.create_task(erase_person(services, owner, about(MOTHER_ID)))
+            await until(lambda: _waits_or_is_done(running, other))
+            now = {"erased_at": tx.now}
+            await tx.connection.execute(versions.update().where(versions.c.contract == first.id).values(now))
+        await other
+        with pytest.raises(UnreadableFile):
+            await services.files.get(shared)
+
+
+async def _waits_or_is_done(running: Running, task: asyncio.Task[Any]) -> bool:
+    async with superuser(running) as connection:
+        return task.done() or bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
+async def test_each_act_stands_in_the_schools_record_with_its_reason_and_without_the_persons_name() -> None:
+    async with quiet_hub() as running:
+        await family(running)
+        act = PersonAct(SoughtPerson.typed("", GUARDIAN_ID, ""), EVERYTHING, "command-line", f"{FATHER}: {WHY}")
+        await export_person(running.hub.services, act)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            installation = await tx.school.installation()
+            assert installation is not None
+            entry = (await tx.record.entries(installation))[-1]
+            values = await tx.record.values(installation)
+        assert (entry.kind, entry.actor, entry.facts["persons"]) == ("person-exported", "command-line", 1)
+        assert len(entry.facts["contracts"]) == 2 and GUARDIAN_ID not in str(entry)
+        assert values[entry.facts["reason"]["committed"]] == ("reason", f"–: {WHY}")
+        with pytest.raises(BadInput, match="reason"):
+            PersonAct(act.sought, EVERYTHING, "command-line", " ")
+        with pytest.raises(BadInput):
+            SoughtPerson.typed("", "340104198501010010", "")
+
+
+async def test_staff_still_see_a_contract_of_erased_people_as_one() -> None:
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, contract.id, "mistyped", "staff:x")
+        async with owner_of(running) as owner:
+            for who in (GUARDIAN_ID, MINOR_ID):
+                await erase_person(running.hub.services, owner, about(who))
+        desk = await desk_of(running)
+        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        assert contract.number in page and "personal data behind the record erased" in page
+        assert FATHER not in page and CHILD not in page

@@ -1,0 +1,129 @@
+"""`qianda prune`: what would go is said beforehand, goes on demand in batches, and stands in the school's record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from hub.lifecycle.evidence import delete_files, retention
+from hub.lifecycle.evidence.retention import list_prunable, prune, purge
+from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.evidence.old_rows import KEPT, OLD_ROWS
+from hub.store.tables import metadata
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.contract.test_superseded_files import stored
+from tests.lifecycle.signer import completed, signed
+from tests.running import Running
+
+DAY = timedelta(days=1)
+# Rows of each kind that is in no test of its own, with their moment.
+ROWS = {
+    "answers": "INSERT INTO idempotency (owner, key, request_hash, created_at) VALUES (:id, :id, '', :at)",
+    "codes": "INSERT INTO one_time_code (id, person, session, created_at, expires_at) VALUES (:id, 'x', :id, :at, :at)",
+    "wrong-answers": "INSERT INTO wrong_answer (person, at) VALUES ('x', :at)",
+    "login-failures": "INSERT INTO login_failure (login, at) VALUES ('x', :at)",
+    "guests": "INSERT INTO visitor (id, secret_hash, door, person, phone_sealed, phone_hash, language, key_challenge,"
+    " created_at, expires_at) VALUES (:id, CAST(CAST(:id AS text) AS bytea), 'poster', 'x', '', '', 'zh', '', :at,"
+    " :at)",
+}
+KINDS = list_retention(Retention())
+
+
+async def put(running: Running, kind: str, age: timedelta) -> None:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        number, at = str(uuid4()), (tx.now - age).isoformat()
+        sql = ROWS[kind].replace(":id", f"'{number}'").replace(":at", f"'{at}'")
+        await tx.connection.execute(text(sql))
+
+
+async def recorded(running: Running) -> list[dict[str, Any]]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        installation = await tx.school.installation()
+        assert installation is not None
+        return [dict(each.facts) for each in await tx.record.entries(installation) if each.kind == "pruned"]
+
+
+def test_every_table_has_a_rule() -> None:
+    ruled = {rows.table for rows in OLD_ROWS.values() if not rows.emptied}
+    queue = {"pgqueuer_log", "pgqueuer_statistics"}
+    assert OLD_ROWS.keys() == KINDS.keys()
+    assert ruled & KEPT.keys() == set()
+    assert (ruled - queue) | KEPT.keys() == metadata.tables.keys()
+
+
+@pytest.mark.parametrize("kind", ROWS)
+async def test_rows_go_when_their_time_is_over_and_not_before(kind: str) -> None:
+    async with quiet_hub() as running:
+        await put(running, kind, KINDS[kind] + timedelta(minutes=1))
+        await put(running, kind, KINDS[kind] - timedelta(minutes=1))
+        assert {each: number for each, number in (await purge(running.hub.services)).items() if number} == {kind: 1}
+
+
+async def test_the_chain_of_an_ended_session_goes_and_that_of_its_signature_stays() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        somebody = await signed(running, contract)
+        await completed(running, contract)
+        chains = text("SELECT certificate_chain, key_spki FROM signing_session")
+        clock.advance(29 * DAY)
+        assert (await purge(running.hub.services))["session-chains"] == 0
+        clock.advance(3 * DAY)
+        assert (await purge(running.hub.services))["session-chains"] == 1
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            chain, key = (await tx.connection.execute(chains)).one()
+            requests = await tx.signatures.of_contract(contract.id)
+        assert chain == [] and key == somebody.key.spki
+        assert [each.chain for each in requests if not each.is_seal] == [somebody.chain]
+
+
+async def test_a_dry_run_says_what_goes_then_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(delete_files, "REQUESTS_AT_ONCE", 1)
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await completed(running, contract)
+        for _ in range(3):
+            await put(running, "login-failures", 31 * DAY)
+        clock.advance(2 * DAY)
+        files = stored(running)
+        sizes = {name: path.stat().st_size for name, path in files.items()}
+        said = {each.kind: each async for each in list_prunable(running.hub.services)}
+        assert set(stored(running)) == set(files)
+        assert (said["login-failures"].number, said[ORPHAN_FILES].number) == (3, 0)
+        assert said["login-failures"].size > 0
+        deleted = {kind: number async for kind, number in prune(running.hub.services, "command-line") if number}
+        assert deleted == {kind: each.number for kind, each in said.items() if each.number}
+        gone = sum(size for name, size in sizes.items() if name not in stored(running))
+        assert said[SUPERSEDED_FILES].size == gone > 0
+        entries = await recorded(running)
+        assert [each["number_of"] for each in entries if each["kind"] == "login-failures"] == [2, 1]
+        assert [each["number_of"] for each in entries if each["kind"] == SUPERSEDED_FILES] == [1, 1]
+        assert [each async for each in list_prunable(running.hub.services) if each.number] == []
+
+
+async def test_an_hourly_round_ends_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delete_files, "REQUESTS_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "MAX_REQUESTS", 1)
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await completed(running, contract)
+        clock.advance(2 * DAY)
+        rounds = [(await purge(running.hub.services))[SUPERSEDED_FILES] for _ in range(3)]
+        assert rounds == [1, 1, 0] and len(stored(running)) == 1
+
+
+async def test_the_hourly_round_is_not_recorded() -> None:
+    async with quiet_hub() as running:
+        await put(running, "login-failures", 31 * DAY)
+        assert (await purge(running.hub.services))["login-failures"] == 1
+        assert await recorded(running) == []
