@@ -15,7 +15,7 @@ from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
-from tests.store.test_record import superuser
+from tests.store.evidence.test_record import superuser
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -29,7 +29,7 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import completed, contract_now, signed
 from tests.running import Running
-from tests.store.test_inspection import faults, looked_at
+from tests.store.evidence.test_inspection import faults, looked_at
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SOME_CONTRACT = UUID(int=7)

@@ -26,7 +26,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import Person, person
 from tests.running import GUARDIAN_ID, Running, running_hub
-from tests.store.test_record import dumped, superuser
+from tests.store.evidence.test_record import dumped, superuser
 from tests.web.staff_visit import desk_of
 
 WROTE = f"Wrong person. My document is {GUARDIAN_ID}, call Mrs Chen"

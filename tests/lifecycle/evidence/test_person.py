@@ -43,7 +43,7 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
 from tests.lifecycle.signer import deliver, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
-from tests.store.test_record import dumped, superuser
+from tests.store.evidence.test_record import dumped, superuser
 from tests.web.staff_visit import desk_of
 
 FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"

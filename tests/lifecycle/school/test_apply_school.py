@@ -18,7 +18,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
 from tests.school_toml import CAMPUSES, COURSES
-from tests.store.test_record import superuser
+from tests.store.evidence.test_record import superuser
 
 # The demo's school exists already, so the file's tree is below its headquarters.
 BELOW = CAMPUSES.replace('name = "总部"', 'name = "总部"\nzone = "Asia/Shanghai"') + COURSES

@@ -14,7 +14,7 @@ from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
-from tests.store.test_record import superuser
+from tests.store.evidence.test_record import superuser
 
 LENGTHS = """
 SELECT task IS NULL, ARRAY(SELECT octet_length(part) FROM unnest(chain) WITH ORDINALITY AS parts (part, n) ORDER BY n)

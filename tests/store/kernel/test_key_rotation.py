@@ -32,7 +32,7 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import father, mother
 from tests.lifecycle.signer import signed
 from tests.running import GUARDIAN_PHONE, Running
-from tests.store.test_record import superuser
+from tests.store.evidence.test_record import superuser
 
 
 class Killed(Exception):

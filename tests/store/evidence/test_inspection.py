@@ -18,7 +18,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
-from tests.store.test_record import superuser
+from tests.store.evidence.test_record import superuser
 
 MANY = 20
 
