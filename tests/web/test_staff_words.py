@@ -15,7 +15,7 @@ from hub.web.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
 from hub.web.staff.staff import dashboard
-from tests.unit.test_policy import TOO_MUCH
+from tests.unit.reminders.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)

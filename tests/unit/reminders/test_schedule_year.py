@@ -20,7 +20,7 @@ from hub.model.reminders.calendar import list_public_holidays
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import FirstSend, StepKind, local_day
 from tests.unit.reminded import Plan, Reminded
-from tests.unit.test_schedule_properties import durations, is_open, policies
+from tests.unit.reminders.test_schedule_properties import durations, is_open, policies
 
 ZONES = {"chen": "Asia/Shanghai", "smith": "America/New_York", "lord": "Australia/Lord_Howe"}
 HOLIDAYS = frozenset(day for year in range(2026, 2029) for day in list_public_holidays("CN", year))

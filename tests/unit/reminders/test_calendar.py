@@ -19,7 +19,7 @@ from hub.model.reminders.schedule import (
     postponed,
     replanned,
 )
-from tests.unit.test_schedule import QUARTER, SHANGHAI, at
+from tests.unit.reminders.test_schedule import QUARTER, SHANGHAI, at
 
 SPRING = frozenset(date(2027, 2, day) for day in range(5, 10))
 POLICY = ReminderPolicy(skip_holidays=True).with_closed_days(SPRING)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import NextStep, ReminderPlan, StepKind, brought_forward, following_step, replanned
-from tests.unit.test_schedule import POLICY, QUARTER, SHANGHAI, at
-from tests.unit.test_schedule_properties import moments, policies, zones
+from tests.unit.reminders.test_schedule import POLICY, QUARTER, SHANGHAI, at
+from tests.unit.reminders.test_schedule_properties import moments, policies, zones
 
 DAY = timedelta(days=1)
 DAILY = ReminderPolicy(reminders_after=tuple(number * DAY for number in range(1, 7)), repeat_every=DAY)
