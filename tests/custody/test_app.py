@@ -24,8 +24,8 @@ from tests.attestations.platforms import hardware, integer
 from tests.custody.app import AppKey, Phones, Saying, hub_with_an_app
 from tests.custody.test_own_certificate import facts_of
 from tests.running import ADULT_ID, STUDENT_PHONE
+from tests.web.signer.test_sign_protocol import ADULT, ANY_ORDER
 from tests.web.signer_visits import asked, opened, verified
-from tests.web.test_sign_protocol import ADULT, ANY_ORDER
 
 pytestmark = pytest.mark.custody
 CODE_APART = timedelta(minutes=2)

@@ -23,8 +23,8 @@ from qianda.wire import ProtocolProblem
 from tests.commands import verify_command
 from tests.custody.outside_authority import TOKEN_POLICY, OutsideAuthority, ec_key, outside_authority, person, usage
 from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
+from tests.web.signer.test_sign_protocol import ADULT, ANY_ORDER
 from tests.web.signer_visits import NAME, verified
-from tests.web.test_sign_protocol import ADULT, ANY_ORDER
 
 pytestmark = [pytest.mark.custody, pytest.mark.real]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lifecycle.contract.test_own_document import PLACES, made, of_the_school
 from tests.running import Running
-from tests.web.test_api_contracts import CONTRACTS, asked
+from tests.web.api.test_api_contracts import CONTRACTS, asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DOCUMENTS = "/api/v1/documents"

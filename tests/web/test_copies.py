@@ -9,8 +9,8 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_copy_ticket
 from tests.lifecycle.signer import person
 from tests.running import MINOR_ID, Running
+from tests.web.staff.contract.test_staff_preview import FORM
 from tests.web.staff_visit import Desk, desk_of
-from tests.web.test_staff_preview import FORM
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 MAIL = "mother@home.example"

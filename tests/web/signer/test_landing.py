@@ -13,8 +13,8 @@ from hub.model.messaging.message import format_moment
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.pages import STATIC
 from tests.running import GUARDIAN_PHONE, Running, running_hub
+from tests.web.signer.test_crawlers import pages_and_scripts
 from tests.web.signer_visits import asked
-from tests.web.test_crawlers import pages_and_scripts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

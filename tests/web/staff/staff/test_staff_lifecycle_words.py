@@ -30,8 +30,8 @@ from hub.web.staff.record_labels import RECORDS
 from hub.web.staff.render import problem_words
 from tests.checkout import ROOT
 from tests.running import running_hub
+from tests.web.staff.staff.test_staff_words import NOW, catalogues
 from tests.web.staff_visit import desk_of
-from tests.web.test_staff_words import NOW, catalogues
 
 KNOWN = catalogues().texts["zh"]
 NOT_OURS = {

@@ -25,8 +25,8 @@ from hub.settings import PACKED
 from tests.lifecycle.people import mother
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, minor_with_guardian, running_hub
+from tests.web.staff.school.test_staff_enrolments import enrolled
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
-from tests.web.test_staff_enrolments import enrolled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

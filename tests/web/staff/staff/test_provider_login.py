@@ -31,8 +31,8 @@ from hub.web.staff.staff.provider_login import BACK, BEGIN, LOGIN_COOKIE
 from tests.running import Running, running_hub
 from tests.web.oidc_server import CLIENT, SECRET, OidcServer
 from tests.web.serving import served
+from tests.web.staff.staff.test_own_account import with_factor
 from tests.web.staff_visit import COOKIE, add_staff, desk_of
-from tests.web.test_own_account import with_factor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)

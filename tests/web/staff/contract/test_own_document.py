@@ -8,8 +8,8 @@ from aiohttp import FormData
 
 from tests.lifecycle.contract.test_own_document import made, of_the_school
 from tests.running import Running
+from tests.web.staff.contract.test_staff_preview import FORM
 from tests.web.staff_visit import Desk, Page, desk_of
-from tests.web.test_staff_preview import FORM
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,9 +13,9 @@ from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub
+from tests.web.api.test_api_contracts import CONTRACTS, Api, asked
 from tests.web.signer_visits import verified
 from tests.web.staff_visit import desk_of
-from tests.web.test_api_contracts import CONTRACTS, Api, asked
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
 FORM = {
