@@ -136,7 +136,7 @@ def find_install_faults(file: SchoolFile) -> list[SchoolFault]:
     settings = _settings(file)
     check_real(settings)
     templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
-    found = find_content_faults(templates, file)
+    found = find_content_faults(templates.ids(), file)
     found += find_place_faults(file, {each.id: each for each in file.campuses})
     return found + _account_faults(file) + _seal_faults(file)
 

@@ -94,7 +94,7 @@ def find_file_faults(answers: SetupAnswers, keys: Path, drawn: bool) -> list[Sch
     faults += found
     if settings is not None and drawn:
         templates = ContractTemplates(PACKED / "templates" / "contracts", settings.own_templates("contracts"))
-        faults += find_content_faults(templates, file)
+        faults += find_content_faults(templates.ids(), file)
     if file.campuses:
         faults += find_place_faults(file, {each.id: each for each in file.campuses})
     return faults

@@ -59,3 +59,13 @@ async def get_template_in_force(services: Services, tx: Transaction, template_id
     approved = await tx.text_versions.find_in_force(TextKind.CONTRACT, template_id)
     languages = build_templates(files, approved) if approved else files.in_languages(template_id)
     return TemplateInForce(template_id, languages)
+
+
+async def list_all_in_force(services: Services, tx: Transaction) -> list[TemplateInForce]:
+    """Return every template from which contracts can be drawn, by id: those of the files and those made at the desk."""
+    files = services.documents.printer.templates
+    approved = {each.subject: each for each in await tx.text_versions.list_in_force(TextKind.CONTRACT)}
+    return [
+        TemplateInForce(name, build_templates(files, approved[name]) if name in approved else files.in_languages(name))
+        for name in sorted({*files.ids(), *approved})
+    ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.errors import UndrawableText
+from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.school.course import Campus
@@ -33,7 +33,8 @@ async def apply_school(
     Nothing is changed in a dry run, or if the file has a fault. `organisation`: the values of the configuration, which
     the file may repeat but not contradict. Campuses and courses that the file does not name stay as they are.
     """
-    templates = services.documents.printer.templates
+    async with services.database.transaction(EVERYTHING) as tx:
+        templates = [each.id for each in await list_all_in_force(services, tx)]
     content = await asyncio.to_thread(find_content_faults, templates, file)
     faults = [*_organisation_faults(file, organisation), *content]
     async with services.database.transaction(EVERYTHING) as tx:
@@ -77,8 +78,9 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
             yield SchoolFault(f"school, {name}", words)
 
 
-def find_content_faults(templates: ContractTemplates, file: SchoolFile) -> list[SchoolFault]:
-    """Return the faults that the file has in any school: unknown templates, and characters that cannot be drawn."""
+def find_content_faults(templates: Collection[str], file: SchoolFile) -> list[SchoolFault]:
+    """Return the faults that the file has in any school: templates that are none of these ids, and characters that
+    cannot be drawn."""
     return [
         *_template_faults(templates, file),
         *_drawing_faults(file),
@@ -95,15 +97,15 @@ def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[
     ]
 
 
-def _template_faults(known: ContractTemplates, file: SchoolFile) -> Iterator[SchoolFault]:
+def _template_faults(known: Collection[str], file: SchoolFile) -> Iterator[SchoolFault]:
     named = [("templates", name) for name in file.templates]
     for number, course in enumerate(file.courses, 1):
         place = f"course {number} ({course.id}), details"
         named += [(f"{place}, template", course.template)] if course.template else []
         named += [(f"{place}, companions", name) for name in course.companions]
     for place, name in named:
-        if name not in known.ids():
-            yield SchoolFault(place, f"there is no contract template {name}; there are {', '.join(known.ids())}")
+        if name not in known:
+            yield SchoolFault(place, f"there is no contract template {name}; there are {', '.join(known)}")
 
 
 def _drawing_faults(file: SchoolFile) -> Iterator[SchoolFault]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from hub.errors import BadInput, NotFound, SealMoveNotAllowed
+from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import SealState
@@ -40,7 +41,8 @@ async def grant_seal(services: Services, keeper: Keeper, seal_id: UUID, asked: N
 
 async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
     """Grant the use of a seal in this transaction. Raises SealNotFound, SealMoveNotAllowed, BadInput with the field."""
-    templates = _check_templates(services, asked.templates)
+    known = [each.id for each in await list_all_in_force(services, tx)] if asked.templates else []
+    templates = _check_templates(known, asked.templates)
     if asked.max_uses is not None and not 0 < asked.max_uses <= MAX_USES:
         raise BadInput(f"a number from 1 to {MAX_USES}", field="max_uses")
     if asked.expires_at is not None and asked.expires_at <= tx.now:
@@ -82,12 +84,12 @@ def _facts(grant: SealGrant) -> dict[str, object]:
     return facts | ({"expires_at": grant.expires_at.isoformat()} if grant.expires_at else {})
 
 
-def _check_templates(services: Services, asked: Sequence[str]) -> tuple[str, ...]:
+def _check_templates(known: Collection[str], asked: Sequence[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in asked if name.strip()))
     if len(names) > MAX_TEMPLATES:
         raise BadInput(f"at most {MAX_TEMPLATES}", field="templates")
     for name in names:
-        if not services.documents.printer.templates.languages(name):
+        if name not in known:
             raise BadInput(f"there is no contract template {name}", field="templates")
     return names
 

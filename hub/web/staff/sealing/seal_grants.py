@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hub.documents.contract.contract_templates import ContractTemplate
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
+from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
@@ -31,7 +32,8 @@ async def _form(
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         clients = sorted({each.key.name for each in await tx.api_keys.all() if each.counts_at(tx.now)})
-    templates, language = visit.services.documents.printer.templates, language_of(visit.request)
+        templates = await list_all_in_force(visit.services, tx)
+    language = language_of(visit.request)
     return await show(
         visit,
         "staff/seal_grant.html",
@@ -41,7 +43,7 @@ async def _form(
         chosen=chosen,
         kinds=GRANTABLE,
         clients=clients,
-        templates=[(each, _title(templates.in_languages(each), language)) for each in templates.ids()],
+        templates=[(each.id, _title(each.languages, language)) for each in templates],
         seal_words=seal_labels,
     )
 

@@ -14,10 +14,14 @@ import pytest_asyncio
 
 from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
+from hub.lifecycle.school.apply_school import apply_school
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, get_file_text
+from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
 from hub.model.messaging.message import Purpose
+from hub.model.school.course import Course
+from hub.model.school.school_change import SchoolFile
 from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
@@ -232,3 +236,30 @@ async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> 
     assert 'value="夏令营告知书"' in page.text and "summer-camp" in (await story.ann.get("/staff/texts")).text
     assert (await story.ann.get("/staff/texts/contract/summer-camp")).status == 200
     assert (await story.ann.get("/staff/texts/contract/nothing")).status == 404
+
+
+async def test_a_course_and_a_grant_name_a_template_that_was_made_at_the_desk(story: Story) -> None:
+    services, database = story.running.hub.services, story.running.hub.database
+    copied = get_file_text(services, TextPlace(TextKind.CONTRACT, "safety-notice"))
+    titled = dict(copied.texts) | {"en.title": "Climbing rules"}
+    made = TextVersion(uuid4(), TextKind.CONTRACT, "climbing", 0, TextState.DRAFT, "", titled, None, fixed=copied.fixed)
+    await add_staff(story.running, "dan", "hq", role=StaffRole.SEAL_KEEPER)
+    keeper, course = await desk_of(story.running, "dan"), Course("rocks", "hefei", "攀岩", "", {"template": "climbing"})
+    file = SchoolFile(courses=(course,))
+    async with database.transaction(EVERYTHING) as tx:
+        seal = await get_configured_seal(services, tx)
+        draft = await tx.text_versions.add(replace(made, changed_at=tx.now))
+    grant, asked = (
+        f"/staff/seals/{seal.id}/grant",
+        {"grantee_kind": "contracts", "campus": "hefei", "template": "climbing"},
+    )
+    fault = "there is no contract template climbing"
+    assert fault in str((await apply_school(services, file, {}, "command-line")).faults)  # a draft is in no contract
+    assert (await keeper.post(grant, asked)).status == 422 and "climbing" not in (await keeper.get(grant)).text
+    async with database.transaction(EVERYTHING) as tx:
+        await tx.text_versions.save(replace(draft, state=TextState.IN_FORCE))
+    assert (await apply_school(services, file, {}, "command-line")).faults == ()
+    assert "Climbing rules" in (await keeper.get(grant)).words
+    assert (await keeper.post(grant, asked)).status == 303
+    async with database.transaction(EVERYTHING) as tx:
+        assert ("climbing",) in [each.templates for each in await tx.seals.list_grants(seal.id)]
