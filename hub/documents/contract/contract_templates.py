@@ -55,7 +55,8 @@ class Consent:
 
 @dataclass(frozen=True)
 class ContractTemplate:
-    """One template in one language. `layout` is the Typst file; it can read only files below `root`.
+    """One template in one language. `layout` is the Typst file; it can read only files below `root`. `layout_from`: the
+    id of the template whose layout it is.
 
     `trial_allowed`: a trial authority may certify the signers if no licensed authority can be reached.
 
@@ -81,6 +82,7 @@ class ContractTemplate:
     consent: Consent
     words: Mapping[str, str]
     clauses: str
+    layout_from: str
     layout: Path
     root: Path
     trial_allowed: bool = False
@@ -116,6 +118,7 @@ class ContractTemplate:
             "words": dict(self.words),
             "clauses": self.clauses,
             "asks": [dataclasses.asdict(field) for field in self.asks],
+            "layout": self.layout_from,
         }
 
 
@@ -222,7 +225,8 @@ class ContractTemplates:
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
         """Return the template that lays out a contract with the text that `keep` kept, even if the template has changed
         since."""
-        layout, root = self.layout_of(template_id, language)
+        layout_from = kept.get("layout", template_id)  # contracts of earlier versions of the hub do not name it
+        layout, root = self.layout_of(layout_from, language)
         return ContractTemplate(
             id=template_id,
             language=language,
@@ -232,6 +236,7 @@ class ContractTemplates:
             consent=Consent("", ""),
             words=kept["words"],
             clauses=kept["clauses"],
+            layout_from=layout_from,
             layout=layout,
             root=root,
             asks=read_asked_fields(kept["asks"]),
@@ -275,6 +280,7 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
             consent=Consent(**facts["consent"]),
             words=facts["words"],
             clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
+            layout_from=facts["id"],
             layout=place / LAYOUT,
             root=base,
             trial_allowed=_yes_or_no(facts, "trial_allowed"),

@@ -87,7 +87,8 @@ def build_templates(files: ContractTemplates, version: TextVersion) -> dict[str,
 def _build(files: ContractTemplates, version: TextVersion, language: str) -> ContractTemplate:
     fixed, own = version.fixed, version.fixed["languages"][language]
     title, consent, clauses = (version.texts[f"{language}.{name}"] for name in EDITED)
-    layout, root = files.layout_of(fixed.get(COPIED_FROM, version.subject), language)
+    layout_from = fixed.get(COPIED_FROM, version.subject)
+    layout, root = files.layout_of(layout_from, language)
     return ContractTemplate(
         id=version.subject,
         language=language,
@@ -97,6 +98,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
         consent=_consent(version, language, consent),
         words=own["words"],
         clauses=clauses,
+        layout_from=layout_from,
         layout=layout,
         root=root,
         trial_allowed=fixed["trial_allowed"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from uuid import uuid4
@@ -9,7 +11,14 @@ from uuid import uuid4
 import pytest
 
 from hub.documents.contract.contract_templates import ContractTemplate, ContractTemplates
-from hub.documents.contract.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
+from hub.documents.contract.template_texts import (
+    COPIED_FROM,
+    begin_fixed,
+    begin_texts,
+    build_templates,
+    list_fixed,
+    list_texts,
+)
 from hub.model.contract.asked_field import AskedField
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.signer import Role
@@ -75,3 +84,16 @@ def test_no_version_takes_away_the_approval_that_the_files_ask_for(files: Contra
     old = version_of(files.in_languages("course"))
     assert all(each.needs_approval for each in build_templates(asking, old).values())
     assert not any(each.needs_approval for each in build_templates(files, old).values())
+
+
+def test_a_copy_has_the_layout_of_its_source_also_when_it_was_kept_with_a_contract(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(PACKED / "templates" / "contracts" / "course-zh", own / "course-zh")
+    shutil.copy(PACKED / "templates" / "contracts" / "layout.typ", own / "course-zh")
+    files = ContractTemplates(PACKED / "templates" / "contracts", own)
+    made = version_of(files.in_languages("course"))
+    copy = build_templates(files, replace(made, subject="camp", fixed={COPIED_FROM: "course", **made.fixed}))["zh"]
+    later = files.as_kept("camp", "zh", json.loads(json.dumps(copy.keep())))
+    assert later.layout == copy.layout == own / "course-zh" / "layout.typ"
+    before = {name: value for name, value in copy.keep().items() if name != "layout"}  # as earlier versions kept it
+    assert files.as_kept("course", "zh", before).layout == later.layout
