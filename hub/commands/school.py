@@ -43,15 +43,16 @@ def apply(
     begin.
     """
     from hub.documents.school.school_file import read_school
-    from hub.lifecycle.school.apply_school import apply_school
+    from hub.lifecycle.school.apply_school import apply_school, compare_school
 
     with said_plainly():
         described, faults = read_school(file.read_text("utf-8"))
 
         async def act(hub: Hub) -> SchoolComparison:
             organisation = hub.settings.school.model_dump()
-            only_compare = dry_run or bool(faults)
-            return await apply_school(hub.services, described, organisation, ACTOR, dry_run=only_compare)
+            if dry_run or faults:
+                return await compare_school(hub.services, described, organisation)
+            return await apply_school(hub.services, described, organisation, ACTOR)
 
         compared = with_hub(act)
         say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""Refusals about enrolments and their imports."""
+"""Refusals about enrolments, their imports, and the school's file."""
 
 from __future__ import annotations
 
@@ -38,4 +38,14 @@ class EnrolmentsChanged(Conflict):
     sentence = (
         "The enrolment, its course or a template was changed after it was looked at."
         " Look at it again, then approve it or ask anew."
+    )
+
+
+class SchoolChanged(Conflict):
+    """The changes that were looked at are not those that the file would make now."""
+
+    code = "school-changed"
+    sentence = (
+        "Meanwhile somebody else changed campuses or courses, so nothing was changed yet."
+        " Below is what your file would change now."
     )

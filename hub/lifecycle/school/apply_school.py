@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hub.documents.fonts import ContractFont
-from hub.errors import UndrawableText
+from hub.errors import SchoolChanged, UndrawableText
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
@@ -25,23 +25,30 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 
+async def compare_school(services: Services, file: SchoolFile, organisation: Mapping[str, str]) -> SchoolComparison:
+    """Return what `apply_school` would change."""
+    faults = await _find_faults(services, file, organisation)
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await _compare(tx, file, faults)
+
+
 async def apply_school(
-    services: Services, file: SchoolFile, organisation: Mapping[str, str], actor: str, *, dry_run: bool = False
+    services: Services, file: SchoolFile, organisation: Mapping[str, str], actor: str, seen: str | None = None
 ) -> SchoolComparison:
     """Compare the file with the database, then change campuses and courses in one transaction.
 
-    Nothing is changed in a dry run, or if the file has a fault. `organisation`: the values of the configuration, which
-    the file may repeat but not contradict. Campuses and courses that the file does not name stay as they are.
+    Nothing is changed if the file has a fault. `organisation`: the values of the configuration, which the file may
+    repeat but not contradict. `seen`: the digest of the comparison that was confirmed; raises SchoolChanged if it is
+    another now. Campuses and courses that the file does not name stay as they are.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        templates = [each.id for each in await list_all_in_force(services, tx)]
-    content = await asyncio.to_thread(find_content_faults, templates, file)
-    faults = [*_organisation_faults(file, organisation), *content]
+    faults = await _find_faults(services, file, organisation)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.school.change_alone()
         compared = await _compare(tx, file, faults)
-        if compared.faults or not compared.changes or dry_run:
+        if compared.faults or not compared.changes:
             return compared
+        if seen is not None and seen != compared.digest:
+            raise SchoolChanged
         for campus in parents_first(file.campuses):
             await tx.school.put_campus(campus)
         for course in file.courses:
@@ -69,6 +76,13 @@ async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault])
 
 
 # ---- faults
+
+
+async def _find_faults(services: Services, file: SchoolFile, organisation: Mapping[str, str]) -> list[SchoolFault]:
+    async with services.database.transaction(EVERYTHING) as tx:
+        templates = [each.id for each in await list_all_in_force(services, tx)]
+    content = await asyncio.to_thread(find_content_faults, templates, file)
+    return [*_organisation_faults(file, organisation), *content]
 
 
 def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> Iterator[SchoolFault]:

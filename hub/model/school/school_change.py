@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from hub.model.school.course import Campus, Course
@@ -64,6 +66,12 @@ class SchoolComparison:
     unchanged: int = 0
     absent: tuple[str, ...] = ()
     faults: tuple[SchoolFault, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """A digest of the changes, by which whoever confirms them says what they have seen."""
+        seen = json.dumps([asdict(change) for change in self.changes], default=str)
+        return hashlib.sha256(seen.encode()).hexdigest()
 
 
 def compare_campus(known: Campus | None, wanted: Campus) -> SchoolChange | None:

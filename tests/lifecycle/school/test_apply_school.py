@@ -9,7 +9,7 @@ from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
-from hub.lifecycle.school.apply_school import apply_school
+from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import RecordEntry
 from hub.model.school.course import Campus, Course
@@ -28,7 +28,9 @@ async def applied(running: Running, text: str, *, dry_run: bool = False) -> Scho
     file, faults = read_school(text)
     assert faults == []
     organisation = running.hub.settings.school.model_dump()
-    return await apply_school(running.hub.services, file, organisation, "command-line", dry_run=dry_run)
+    if dry_run:
+        return await compare_school(running.hub.services, file, organisation)
+    return await apply_school(running.hub.services, file, organisation, "command-line")
 
 
 async def stored(running: Running) -> tuple[list[Campus], list[Course]]:

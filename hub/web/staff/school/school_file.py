@@ -12,9 +12,9 @@ from aiohttp import web
 
 from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
-from hub.errors import AccessDenied, BadInput
+from hub.errors import AccessDenied, BadInput, SchoolChanged
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
-from hub.lifecycle.school.apply_school import apply_school
+from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.school.school_change import SchoolChange, SchoolComparison, SchoolFault
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app_keys import HUB
@@ -43,17 +43,21 @@ async def download(visit: DeskVisit) -> web.Response:
 
 async def look(visit: DeskVisit) -> web.Response:
     """Show what the file would change, or all of its faults. Change nothing."""
-    text = await _sent(visit)
-    compared, faults = await _apply(visit, text, dry_run=True)
-    return await _page(visit, text, compared, faults)
+    return await _look(visit, await _sent(visit))
 
 
 async def apply(visit: DeskVisit) -> web.Response:
-    """Change all that the file says; nothing where it has a fault."""
-    text = await _sent(visit)
-    compared, faults = await _apply(visit, text, dry_run=False)
+    """Change all that was shown; nothing where the file has a fault, or would change something else by now."""
+    text, seen = await _sent(visit), str((await visit.request.post()).get("seen", ""))
+    described, faults = await asyncio.to_thread(read_school, text)
     if faults:
-        return await _page(visit, text, compared, faults)
+        return await _look(visit, text)
+    try:
+        compared = await apply_school(visit.services, described, _organisation(visit), visit.actor, seen)
+    except SchoolChanged as changed:
+        return await _look(visit, text, changed)
+    if compared.faults:
+        return await _page(visit, text, compared)
     raise web.HTTPSeeOther(f"{HERE}?said=school-changed")
 
 
@@ -101,19 +105,24 @@ def _organisation(visit: DeskVisit) -> dict[str, str]:
     return visit.request.app[HUB].settings.school.model_dump()
 
 
-async def _apply(visit: DeskVisit, text: str, *, dry_run: bool) -> tuple[SchoolComparison, list[SchoolFault]]:
+async def _look(visit: DeskVisit, text: str, problem: SchoolChanged | None = None) -> web.Response:
     described, faults = await asyncio.to_thread(read_school, text)
-    only_compare = dry_run or bool(faults)
-    compared = await apply_school(visit.services, described, _organisation(visit), visit.actor, dry_run=only_compare)
-    return compared, list(dict.fromkeys([*faults, *compared.faults]))
+    compared = await compare_school(visit.services, described, _organisation(visit))
+    return await _page(visit, text, compared, faults, problem)
 
 
 async def _page(
-    visit: DeskVisit, text: str, compared: SchoolComparison | None = None, faults: Sequence[SchoolFault] = ()
+    visit: DeskVisit,
+    text: str,
+    compared: SchoolComparison | None = None,
+    misread: Sequence[SchoolFault] = (),
+    problem: SchoolChanged | None = None,
 ) -> web.Response:
+    faults = list(dict.fromkeys([*misread, *(compared.faults if compared else ())]))
     return await show(
         visit,
         "staff/school.html",
+        problem=problem,
         status=422 if faults else 200,
         text=text,
         compared=compared,

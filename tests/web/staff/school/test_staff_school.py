@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +12,7 @@ import pytest_asyncio
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,6 +28,13 @@ async def running() -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(running: Running) -> Desk:
     return await desk_of(running, "hq-office")
+
+
+def fields(looked: Page) -> dict[str, str]:
+    """Return what the button below a comparison sends."""
+    return {
+        name: html.unescape(v) for name, v in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', looked.text)
+    }
 
 
 async def last_kind(running: Running) -> str:
@@ -45,9 +54,22 @@ async def test_a_change_is_looked_at_before_it_counts(running: Running, desk: De
     seen = await desk.post("/staff/school", {"text": moved})
     assert "campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
     assert (await desk.get("/staff/school/school.toml")).text == file
-    assert (await desk.post("/staff/school/apply", {"text": moved})).location == "/staff/school?said=school-changed"
+    assert (await desk.post("/staff/school/apply", fields(seen))).location == "/staff/school?said=school-changed"
     assert (await desk.get("/staff/school/school.toml")).text == moved
     assert await last_kind(running) == "school-changed"
+
+
+async def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_changed_back(desk: Desk) -> None:
+    file = (await desk.get("/staff/school/school.toml")).text
+    mine = await desk.post("/staff/school", {"text": file.replace('address = "', 'address = "新', 1)})
+    other = await desk.post("/staff/school", {"text": file.replace('phone = "', 'phone = "+86', 1)})
+    assert (await desk.post("/staff/school/apply", fields(other))).status == 303
+    now = (await desk.get("/staff/school/school.toml")).text
+    refused = await desk.post("/staff/school/apply", fields(mine))
+    assert refused.status == 409 and "somebody else changed" in refused.words and " phone: +86" in refused.words
+    assert (await desk.get("/staff/school/school.toml")).text == now
+    assert (await desk.post("/staff/school/apply", fields(refused))).status == 303
+    assert (await desk.post("/staff/school/apply", fields(refused))).status == 303  # pressed twice
 
 
 async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(running: Running, desk: Desk) -> None:
