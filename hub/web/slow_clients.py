@@ -111,7 +111,8 @@ class SlowClients:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def _look_at_answer(self, transport: Any, answer: _AnswerProgress) -> None:
-        if transport.get_extra_info("socket").fileno() < 0:
+        known = transport.get_extra_info("socket")
+        if known is None or known.fileno() < 0:  # None: TLS that is closed
             self._answers.pop(transport, None)
             return
         (left, fetched), now = _kernel_count(transport), _now()
@@ -138,6 +139,8 @@ def _socket_of(transport: Any) -> Iterator[socket.socket]:
     uvloop's own object for a socket can neither read nor change its options.
     """
     known = transport.get_extra_info("socket")
+    if known is None:
+        raise OSError("the transport is closed")
     with socket.socket(known.family, known.type, fileno=os.dup(known.fileno())) as sock:
         yield sock
 

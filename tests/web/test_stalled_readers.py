@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -80,6 +81,12 @@ def app_with_large_answers(running: Running, patience: float) -> web.Application
     app.router.add_get("/large", large)
     app.router.add_get("/medium", medium)
     return app
+
+
+def tls_of(folder: Path) -> ssl.SSLContext:
+    certificates = make_certificates(Settings.load(data=folder, host="192.168.0.1"), datetime.now(UTC))
+    assert certificates
+    return server_context(certificates)
 
 
 def asked(target: Target) -> dict[str, bytes]:
@@ -198,11 +205,7 @@ async def test_whoever_asks_ahead_and_reads_gets_every_answer(running: Running) 
 async def test_whoever_asks_again_and_again_gets_every_answer(
     running: Running, tmp_path: Path, encrypted: bool
 ) -> None:
-    headers, tls = {"Host": running.origin.removeprefix("http://")}, None
-    if encrypted:
-        certificates = make_certificates(Settings.load(data=tmp_path, host="192.168.0.1"), datetime.now(UTC))
-        assert certificates
-        tls = server_context(certificates)
+    headers, tls = {"Host": running.origin.removeprefix("http://")}, tls_of(tmp_path) if encrypted else None
     async with (
         asyncio.timeout(BUSY),
         served(app_with_large_answers(running, BUSY), tls) as origin,
@@ -211,6 +214,18 @@ async def test_whoever_asks_again_and_again_gets_every_answer(
         for path, size in (("/large", len(LARGE)), ("/rest", REST), ("/medium", MEDIUM)) * 5:
             async with http.get(path) as answer:
                 assert len(await answer.read()) == size
+
+
+async def test_whoever_leaves_a_tls_connection_does_not_end_the_watch(running: Running, tmp_path: Path) -> None:
+    async with served(app_with_large_answers(running, PATIENCE), tls_of(tmp_path)) as origin, asyncio.timeout(BUSY):
+        target, unchecked = Target.at(origin.replace("https", "http"), running.origin), ssl._create_unverified_context()
+        head = target.head("POST /verify", Content_Type="application/pdf", Content_Length=1000)
+        for sent in (target.head("GET /medium", Connection="close"), head + b"%"):
+            reader, writer = await asyncio.open_connection(target.host, target.port, ssl=unchecked)
+            writer.write(sent)
+            with contextlib.suppress(ConnectionError):
+                await reader.read()  # ends once the connection does
+            writer.close()
 
 
 @pytest.mark.parametrize("by_us", [False, True])
