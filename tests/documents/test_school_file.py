@@ -40,6 +40,19 @@ def test_a_whole_school_is_read() -> None:
     assert course.details["refund_steps"][0]["when_en"] == "Before the first lesson"
 
 
+@pytest.mark.parametrize(
+    "nested",
+    [
+        "a=" + "[" * 5_000,
+        "a." * 1_000 + "a = 1",
+        f"[[course]]\nname = {('{' + 'a.' * 200 + 'a = [' + chr(10)) * 8}{']}' * 8}",
+    ],
+    ids=["arrays", "a key", "a value that the fault would repeat"],
+)
+def test_what_is_nested_too_deeply_is_a_fault(nested: str) -> None:
+    assert "the file: it is nested too deeply" in faults(nested)
+
+
 def test_the_demo_school_is_one_too() -> None:
     """The demo's data, written as one file, are read as the same values."""
     seeds = PACKED / "demo" / "seeds"

@@ -35,6 +35,8 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DEFAULT_ZONE = "Asia/Shanghai"
 # The most characters of one value; this still fits on a page.
 MAX_TEXT_LENGTH = 200
+# The most dots of one line. The parser's time grows by the square of a key's parts.
+MAX_DOTS = 250
 ORGANISATION = ("name", "name_en", "short_name", "short_name_en", "credit_code", "licence", "representative")
 CAMPUS = ("id", "parent", "name", "name_en", "zone", "address", "address_en", "phone")
 COURSE = ("campus", "id", "name", "name_en", "details")
@@ -64,12 +66,16 @@ ALL = ("origin", "templates", "school", "campus", "course", "configuration", "st
 
 def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
     """Return the content of the file, and its faults. If there are faults, the content is what could be read."""
+    too_deep = SchoolFile(), [SchoolFault("the file", "it is nested too deeply")]
+    if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
+        return too_deep
+    reader = _Reader()
     try:
-        values = tomllib.loads(text)
+        return reader.school(tomllib.loads(text)), reader.faults
     except tomllib.TOMLDecodeError as error:
         return SchoolFile(), [SchoolFault("the file", f"it is no TOML: {error}")]
-    reader = _Reader()
-    return reader.school(values), reader.faults
+    except RecursionError:  # while it is parsed, or while a fault repeats a value
+        return too_deep
 
 
 def describe_school(organisation: Mapping[str, str], campuses: list[Campus], courses: list[Course]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ SHAPES: tuple[str, ...] = (
     "one was sent just now: wait a moment",
     "choose a file first",
     "it is no TOML: {reason}",
+    "it is nested too deeply",
     "has to be a list of names",
     "is missing: what the contract says of the course",
     "has to be true or false, not {value}",

@@ -24,7 +24,7 @@ from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.doctor import forget_answer
 
 HERE = "/staff/school"
-# Characters: some thousands of courses.
+# Characters: some two thousand courses.
 MAX_FILE_LENGTH = 2_000_000
 
 
