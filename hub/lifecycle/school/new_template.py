@@ -14,6 +14,7 @@ from hub.documents.contract.template_texts import COPIED_FROM, begin_fixed, begi
 from hub.errors import BadInput
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, check_editor, find_file_text, record_text
 from hub.lifecycle.services import Services
+from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.store.transaction import Transaction
 
@@ -52,6 +53,8 @@ async def begin_template(services: Services, editor: TextEditor, name: str, sour
 
 async def _copy(services: Services, tx: Transaction, source: str) -> tuple[Mapping[str, str], Mapping[str, Any], str]:
     """Return the texts of a template in force, what it demands, and the name of that version."""
+    if source == OWN_TEMPLATE:  # its text is somebody's PDF
+        raise BadInput("there is no such template", field="source")
     files = find_file_text(services, TextPlace(TextKind.CONTRACT, source))
     found = await tx.text_versions.find_in_force(TextKind.CONTRACT, source)
     if found is None and files is None:

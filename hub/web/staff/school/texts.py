@@ -23,6 +23,7 @@ from hub.lifecycle.school.read_texts import (
     try_template,
     with_entered,
 )
+from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.messaging.message import MessageTemplates, Purpose
 from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
 from hub.model.staff.roles import Permission
@@ -62,6 +63,7 @@ async def texts(
         problem=problem,
         entered=Entered(entered or {}),
         contracts=contracts,
+        sources=[each for each in contracts if (each.files or each.in_force) and each.place.subject != OWN_TEMPLATE],
         messages=messages,
         may_edit=_may_edit(visit),
         text_words=text_labels,

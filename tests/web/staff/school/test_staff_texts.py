@@ -215,6 +215,9 @@ async def test_what_was_approved_is_never_changed(story: Story) -> None:
 
 
 async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> None:
+    assert 'value="own-document"' not in (await story.ann.get("/staff/texts")).text  # its clauses are somebody's PDF
+    refused = await story.ann.post("/staff/texts/new", {"name": "our-paper", "source": "own-document"})
+    assert refused.status == 422 and "there is no such template" in refused.words
     for wrong in ("Summer", "course", "a" * 41):
         refused = await story.ann.post("/staff/texts/new", {"name": wrong, "source": "course"})
         assert refused.status == 422 and f'value="{wrong}"' in refused.text, wrong
