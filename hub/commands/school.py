@@ -63,14 +63,19 @@ def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry
     if faults:
         for fault in dict.fromkeys(faults):
             say(str(fault))
-        say(f"{len(dict.fromkeys(faults))} faults. Nothing was changed.")
+        say(f"{_counted(len(dict.fromkeys(faults)), 'fault')}. Nothing was changed.")
         raise typer.Exit(FAULTS_FOUND)
     for change in compared.changes:
         say(str(change))
     if compared.absent:
         say(f"not in the file, and left as they are: {', '.join(compared.absent)}")
-    counted = f"{len(compared.changes)} changes, {compared.unchanged} entries as they are"
+    unchanged = "1 entry as it is" if compared.unchanged == 1 else f"{compared.unchanged} entries as they are"
+    counted = f"{_counted(len(compared.changes), 'change')}, {unchanged}"
     say(f"{counted}. Nothing was changed (--dry-run)." if dry_run else f"{counted}.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command()
@@ -154,6 +159,7 @@ def import_roster(file: Path, dry_run: bool, marked: Path | None) -> None:
     if report.faults > len(report.problems):
         say(f"… and {report.faults - len(report.problems)} more faults; --marked FILE.xlsx shows all of them.")
     would = "would be " if dry_run else ""
-    say(f"{report.added} enrolments {would}added, {report.already} known already, {report.refused} rows refused.")
+    added, refused = _counted(report.added, "enrolment"), _counted(report.refused, "row")
+    say(f"{added} {would}added, {report.already} known already, {refused} refused.")
     if report.faults:
         raise typer.Exit(FAULTS_FOUND)

@@ -73,7 +73,7 @@ def test_a_dry_run_shows_the_changes_and_makes_none(operator: Operator) -> None:
     said = operator.said("school", "apply", operator.file(dearer), "--dry-run")
     assert said == (
         "~ course east/drawing: price: '1800.00' → '1900.00'\n"
-        "1 changes, 4 entries as they are. Nothing was changed (--dry-run).\n"
+        "1 change, 4 entries as they are. Nothing was changed (--dry-run).\n"
     )
     assert 'price = "1800.00"' in operator.said("school", "show")
 
@@ -89,6 +89,8 @@ def test_every_fault_is_named_and_nothing_is_changed(operator: Operator) -> None
         "campus 4 (west-annex), parent: there is no campus wset",
         "3 faults. Nothing was changed.",
     ]
+    one = operator.run("school", "apply", operator.file(SCHOOL.replace("lessons = 20", "lessons = 0")))
+    assert "1 fault. Nothing was changed." in one.stdout
     missing = operator.run("school", "apply", str(operator.folder / "nowhere.toml"))
     assert missing.returncode == 2 and missing.stderr.startswith("qianda: ")
     assert operator.said("school", "show") == before
