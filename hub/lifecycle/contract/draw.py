@@ -22,12 +22,15 @@ from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, N
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force, needs_approval
 from hub.lifecycle.contract.terms import (
+    COURSE_TERMS,
+    LANGUAGES,
     DrawnSigner,
     DrawnStudent,
     DrawnTerms,
     check_age,
     check_student,
     contract_data,
+    digest_terms,
     has_terms_of,
     summary,
 )
@@ -45,7 +48,6 @@ from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
 DEFAULT_DEADLINE = timedelta(days=30)
-LANGUAGES = ("zh", "en")
 CHANNELS = ("sms", "voice", "email")
 
 
@@ -303,6 +305,8 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
         DEMANDS: drawn.demands.to_dict(),
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
+    if drawn.terms.course:
+        shown[COURSE_TERMS] = digest_terms(drawn.terms.course, drawn.terms.campus)
     if drawn.copies:
         shown["copies"] = write_copies(each for each in drawn.copies if each.email)
     if drawn.template.asks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,6 +35,9 @@ ROLE_WORDS = {
 }
 DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
 REHEARSAL_WORDS = {"zh": "演练，不产生任何效力", "en": "A rehearsal, without any effect"}
+LANGUAGES = ("zh", "en")
+# The key in a contract's data of the digest of its course's terms.
+COURSE_TERMS = "course_terms"
 SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
 
@@ -210,13 +215,19 @@ def _course_rows(course: CourseFacts, campus: str, language: str) -> list[tuple[
     ]
 
 
+def digest_terms(course: Course, campus: Campus) -> str:
+    """Return the SHA-256 (hex) of all that documents say about a course and where it is held, in both languages.
+
+    Raises BadInput if a detail is missing or cannot be read.
+    """
+    said = [[asdict(course_facts(course, each)), campus.named(each), campus.located(each)] for each in LANGUAGES]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def has_terms_of(old: Contract, course: Course | None, campus: Campus) -> bool:
-    """Return whether a contract has the present terms of its course: dates, place, lessons, fee and refunds."""
-    if course is None:
-        return True
-    kept = {(row["label"], row["value"]) for row in old.data.get("summary", {}).get("zh", ())}
-    rows = _course_rows(course_facts(course, "zh"), campus.named("zh"), "zh")
-    return kept >= {(label, value) for label, _, value in rows}
+    """Return whether a contract was issued on the present terms of its course. Contracts from before terms were kept
+    count as issued on others."""
+    return course is None or old.data.get(COURSE_TERMS) == digest_terms(course, campus)
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:

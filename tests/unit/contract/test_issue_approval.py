@@ -12,13 +12,28 @@ import pytest
 from hub.errors import ActDecided, SecondPersonNeeded
 from hub.lifecycle.contract.draw import repeats
 from hub.lifecycle.contract.template_in_force import TemplateInForce
+from hub.lifecycle.contract.terms import COURSE_TERMS, digest_terms, has_terms_of
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.own_document import OwnDocument
-from hub.model.school.course import Course, Enrolment
+from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.school.issue_many import IssueAct, decide_act, describe_item, digest_items
 from tests.running import documents, minor_with_guardian
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
+DETAILS = {
+    "subject": "数学",
+    "schedule": "每周六 09:00",
+    "place": "201",
+    "teacher": "周老师",
+    "lessons": 20,
+    "minutes": 90,
+    "class_size": 12,
+    "starts": "2026-12-05",
+    "ends": "2027-04-17",
+    "price": "4800.00",
+    "materials_fee": "100.00",
+    "refund_steps": [{"when": "开课前", "when_en": "Before it begins", "share": 100}],
+}
 ACT = IssueAct(uuid4(), "hefei", "staff:ann", NOW, needs_approval=True)
 
 
@@ -83,3 +98,27 @@ def test_only_the_same_people_by_the_same_text_take_the_place_of_what_was_approv
     assert not any(repeats(each, shown, same) for each in others)
     assert not repeats(asked, replace(shown, template_version="another"), same)
     assert not repeats(asked, replace(shown, data={}), same)
+
+
+def test_whatever_a_document_says_of_a_course_counts_as_its_terms() -> None:
+    campus = Campus("hefei", "hq", "合肥", "Hefei", "Asia/Shanghai", "长江路 1 号", address_en="1 Changjiang Road")
+    course = Course("math-a", "hefei", "数学", "Maths", DETAILS)
+    kept = {COURSE_TERMS: digest_terms(course, campus)}
+    old = Contract(uuid4(), "QD-1", "hefei", ContractState.ISSUED, 0, "course", "3", "zh", "合同", NOW, NOW, data=kept)
+    other = {
+        "subject": "物理",
+        "teacher": "李老师",
+        "teacher_en": "Ms Li",
+        "class_size": 30,
+        "schedule_en": "Sundays",
+        "price": "4900.00",
+    }
+    assert has_terms_of(old, course, campus) and has_terms_of(old, None, campus)
+    split = {"price": "4700.00", "materials_fee": "200.00"}  # the same total
+    steps = {"refund_steps": [{"when": "开课前", "when_en": "Never", "share": 100}]}
+    for each in [*({key: value} for key, value in other.items()), split, steps]:
+        assert not has_terms_of(old, replace(course, details=DETAILS | each), campus), each
+    assert not has_terms_of(old, replace(course, name_en="Physics"), campus)
+    assert not has_terms_of(old, course, replace(campus, address_en="2 Changjiang Road"))
+    assert has_terms_of(old, replace(course, details=DETAILS | {"approval": True}), campus)
+    assert not has_terms_of(replace(old, data={}), course, campus)
