@@ -140,10 +140,6 @@ async def _check_copy(tx: Transaction, delivery: Delivery) -> None:
     """Tell staff of a copy that did not arrive. There is no other channel: only an e-mail address is known."""
     if delivery.state in (DeliveryState.SENT, DeliveryState.DELIVERED) or delivery.contract is None:
         return
-    tomorrow = delivery.created_at + OPEN_TIMEOUT
-    if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN) and tx.planning_now < tomorrow:
-        await tx.deliveries.look_at(delivery.id, tomorrow)
-        return
     await tx.contracts.lock([delivery.contract])
     contract = await tx.contracts.get(delivery.contract)
     reason = delivery.failure_kind or delivery.state.value

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
+from hub.model.messaging.delivery import COPY_TIMEOUT
+from hub.model.messaging.message import COPIES
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -29,6 +31,8 @@ async def resume_sending(services: Services, actor: str) -> bool:
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.pause.end()
         if ended:
+            # A copy that could not be sent for a day is a task of staff, and it could not during the pause.
+            await tx.deliveries.look_later(COPIES, tx.planning_now + COPY_TIMEOUT)
             await record_act(tx, await _headquarters(tx), "sending-resumed", actor, {})
             await tx.tasks.tell_workers()
     return ended

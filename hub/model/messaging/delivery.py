@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.messaging.message import Purpose
+from hub.model.messaging.message import COPIES, Purpose
 
 # Time allowed for a receipt before the next channel is tried.
 RECEIPT_TIMEOUT = timedelta(minutes=10)
 # The same for a one-time code. It is shorter because a code expires after ten minutes and its reader is waiting.
 CODE_RECEIPT_TIMEOUT = timedelta(minutes=1)
+# The same for a copy, which has no other channel: the provider is tried again for so long.
+COPY_TIMEOUT = timedelta(hours=24)
 # Time allowed for opening the link before the next channel is tried.
 OPEN_TIMEOUT = timedelta(hours=24)
 # Longest time that a claimed message may wait for a slot in the rate limit of a provider.
@@ -60,6 +62,8 @@ def merge_states(current: DeliveryState, reported: DeliveryState) -> DeliverySta
 
 def choose_receipt_timeout(purpose: str) -> timedelta:
     """Return how long to wait for a receipt before the fallback checks the message."""
+    if purpose in COPIES:
+        return COPY_TIMEOUT
     return CODE_RECEIPT_TIMEOUT if purpose == Purpose.CODE else RECEIPT_TIMEOUT
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.model.messaging.delivery import PLANNED
-from hub.model.messaging.message import NEWS
+from hub.model.messaging.message import COPIES, NEWS
 
 # Messages that wait while sending is paused. Codes, requested links and replies go out, since somebody waits for them.
-HELD = frozenset({*PLANNED, *NEWS})
+HELD = frozenset({*PLANNED, *NEWS, *COPIES})
 
 
 @dataclass(frozen=True)

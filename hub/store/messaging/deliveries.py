@@ -299,6 +299,12 @@ class Deliveries:
     async def look_at(self, delivery: UUID, again: datetime | None) -> None:
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
 
+    async def look_later(self, purposes: Iterable[str], until: datetime) -> None:
+        """Check messages of these purposes that were not sent so far no earlier than `until`."""
+        waits = DELIVERY.c.purpose.in_(list(purposes)) & _IS_UNSETTLED & (DELIVERY.c.check_at < until)
+        locked = select(DELIVERY.c.id).where(waits).order_by(DELIVERY.c.id).with_for_update()
+        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id.in_(locked)).values(check_at=until))
+
     async def filtered_since(self, provider: str, since: datetime) -> int:
         """Return how many messages of this provider were filtered as spam since `since`."""
         counted = (DELIVERY.c.provider == provider) & (DELIVERY.c.failure_kind == "filtered")

@@ -7,11 +7,14 @@ from datetime import timedelta
 from hub.doctor import examine
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signer import completed, deliver, person, signed
 from tests.running import GUARDIAN_PHONE, Running, running_hub
 from tests.web.staff_visit import desk_of
+
+MOTHER = CopyRecipient(CopyRole.GUARDIAN, "mother@home.example", "王芳")
 
 
 async def said_by_doctor(running: Running) -> str:
@@ -51,6 +54,28 @@ async def test_a_signer_signs_during_the_pause_and_hears_of_it_afterwards() -> N
         clock.advance(timedelta(minutes=5))
         await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code", "completed"]
+
+
+async def test_copies_wait_and_have_a_day_from_the_end_of_the_pause() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(send="none", copies=(MOTHER,))
+        await pause_sending(running.hub.services, "test")
+        await signed(running, contract)
+        await completed(running, contract)
+        await deliver(running)
+        clock.advance(timedelta(days=2))
+        await round_of_work(running)
+        assert await sent(running, MOTHER.email) == []
+        await resume_sending(running.hub.services, "test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (copy,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.to == MOTHER.email]
+            assert copy.check_at == tx.planning_now + timedelta(days=1)
+        clock.advance(timedelta(minutes=5))
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, MOTHER.email)] == ["copy"]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert "copy-not-sent" not in [each.kind for each in await tx.record.entries(contract.id)]
 
 
 async def test_many_reminders_at_once_wait_as_well() -> None:
