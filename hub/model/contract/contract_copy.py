@@ -17,6 +17,7 @@ from uuid import UUID
 
 from hub.errors import BadInput
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import strip_separators
 from hub.model.contract.signer import Role
 from hub.model.messaging.message import Purpose
 from hub.model.signing.link import encode_crockford
@@ -176,9 +177,10 @@ def find_copy(key: bytes, contract: Contract, ticket: str, now: datetime) -> int
 
 
 def is_answer_right(id_number: str, answer: str) -> bool:
-    """Return whether `answer` is the end of the student's document number. Case and blanks do not matter."""
-    wanted = id_number.strip().upper()[-ASKED_CHARACTERS:]
-    given = "".join(answer.split()).upper()
+    """Return whether `answer` is the end of the student's document number. Case, blanks, hyphens and full-width
+    characters do not matter, in either of them: `id_number` may be as it was typed."""
+    wanted = strip_separators(id_number).upper()[-ASKED_CHARACTERS:]
+    given = strip_separators(answer).upper()
     return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode())
 
 
