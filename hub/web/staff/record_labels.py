@@ -22,7 +22,7 @@ RECORDS = {
     "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
     "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
     "seal-used": "school's seal set", "ofd-sealed": "school's seal set on the OFD",
-    "copy-sending": "copy handed over to the mail server", "copy-not-sent": "copy not delivered",
+    "copy-sending": "copy is being sent", "copy-not-sent": "copy not delivered",
     "copy-opened": "copy opened", "copy-refused": "copy not opened: wrong answer",
     "completed": "completed", "question-asked": "question asked",
     "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
