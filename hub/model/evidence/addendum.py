@@ -21,6 +21,8 @@ PASSING: Final = frozenset(
         "read-by-staff",
         "downloaded-by-staff",
         "contact-revealed",
+        "copy-opened",
+        "copy-refused",
         "identity-checked",  # after the end: a signer who came to read it
     }
 )

@@ -34,6 +34,7 @@ def entries(*kinds: str, after: int = 0) -> list[RecordEntry]:
     [
         ((), 0, None, False),
         (("evidence-made", "evidence-downloaded", "viewed-by-staff"), 0, None, False),
+        (("evidence-made", "copy-refused", "copy-opened"), 0, None, False),
         (("evidence-made", "hold-placed"), 0, None, True),
         ((), 1, None, True),
         (("evidence-made", "hold-placed"), 0, (12, 0), False),
