@@ -113,10 +113,8 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     await _ask_for_receipt(services, delivery_id)
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.deliveries.get(delivery_id)
-        if known is None or known.contract is None or known.signer is None:
+        if known is None or known.contract is None or (known.signer is None and known.purpose not in COPIES):
             await tx.deliveries.look_at(delivery_id, None)
-            if known is not None and known.purpose in COPIES:
-                await _check_copy(tx, known)
             return None
         contracts = await tx.contracts.lock_many(await tx.shares.contracts(known))
         now = tx.planning_now
@@ -124,6 +122,9 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         if delivery is None:
             return None
         await tx.deliveries.look_at(delivery_id, None)
+        if delivery.purpose in COPIES:
+            await _check_copy(tx, contracts[known.contract], delivery)
+            return None
         reason = await _why(services, tx, delivery)
         meant = await _still_meant(tx, delivery, reason) if reason else None
         if reason is None or meant is None:
@@ -136,12 +137,10 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         return following
 
 
-async def _check_copy(tx: Transaction, delivery: Delivery) -> None:
+async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -> None:
     """Tell staff of a copy that did not arrive. There is no other channel: only an e-mail address is known."""
-    if delivery.state in (DeliveryState.SENT, DeliveryState.DELIVERED) or delivery.contract is None:
+    if delivery.state in (DeliveryState.SENT, DeliveryState.DELIVERED):
         return
-    await tx.contracts.lock([delivery.contract])
-    contract = await tx.contracts.get(delivery.contract)
     reason = delivery.failure_kind or delivery.state.value
     facts = {"copy": number_in_key(delivery.key), "delivery": str(delivery.id), "reason": reason}
     await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)

@@ -13,6 +13,7 @@ import pytest
 from channels import Inbound
 from hub.errors import AlreadyEnrolled, DocumentChanged
 from hub.lifecycle.inbound.inbound_sms import take_inbound
+from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
@@ -20,7 +21,9 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.lifecycle.staff.change_phone import approve
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import COPY_TIMEOUT, DeliveryState, StateReport
 from hub.model.messaging.message import Purpose
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
@@ -29,7 +32,7 @@ from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.phone_changes import HEFEI, OTHER, asked
-from tests.lifecycle.signer import Person, completed, person, record_of, staff_tasks
+from tests.lifecycle.signer import Person, completed, person, record_of, signed, staff_tasks
 from tests.poster_visits import Family, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, until
 
@@ -141,6 +144,24 @@ async def test_a_signer_who_enters_holds_no_record_while_staff_settle_a_task_abo
             await tx.record.append(contract.id, contract.campus, "staff-task-settled", "staff:test", {})
         await entering
         assert (await record_of(running, contract))[-2:] == ["staff-task-settled", "identity-checked"]
+
+
+async def test_a_copy_that_arrives_while_its_check_waits_is_not_told_as_lost() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        copies = (CopyRecipient(CopyRole.GUARDIAN, "mother@home.example"),)
+        contract = await running.issue_minor(send="none", copies=copies)
+        await signed(running, contract)
+        await completed(running, contract)
+        clock.advance(COPY_TIMEOUT)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (copy,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.signer is None]
+            await tx.contracts.locked(contract.id)
+            checking = asyncio.create_task(fall_back(running.hub.services, copy.id))
+            await until(lambda: waiting(running, 1))
+            await tx.deliveries.report(copy.id, StateReport(DeliveryState.DELIVERED), tx.planning_now)
+        await checking
+        assert "copy-not-sent" not in await record_of(running, contract)
 
 
 async def test_a_phone_that_changes_waits_for_its_person_before_it_writes_anything() -> None:
