@@ -19,6 +19,7 @@ from hub.web.app import MAX_BODY_BYTES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+OPERATING = ROOT / "docs" / "operating.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 # Names in the environment of a container that belong to `deploy/compose/roles.sh` or to Compose, not to the hub.
 NOT_SETTINGS = {"QIANDA_CONFIG", "QIANDA_OWNER_PASSWORD", "QIANDA_APP_PASSWORD", "QIANDA_DATABASE_PASSWORD"}
@@ -96,6 +97,16 @@ def test_proxies_let_the_largest_upload_through() -> None:
     assert MAX_BODY_BYTES == 21 << 20
     assert "client_max_body_size 21m;" in (DEPLOY / "nginx.conf").read_text("utf-8")
     assert "max_size 21MB" in (DEPLOY / "Caddyfile").read_text("utf-8")
+
+
+def test_whoever_sets_a_proxy_up_is_told_of_every_path_that_is_a_secret() -> None:
+    code = "\n".join(each.read_text("utf-8") for each in (ROOT / "hub" / "web").rglob("*.py"))
+    secret = set(re.findall(r'"(/\w+/)(?:\{\w+\}/)*\{(?:ticket|poster|token|channel)\}', code))
+    assert {"/s/", "/copy/", "/callbacks/"} < secret
+    told = re.search(r"The access log of a proxy must not contain.*?secrets", OPERATING.read_text("utf-8"), re.DOTALL)
+    notes = [re.search(r"# .*are secrets", (DEPLOY / name).read_text("utf-8")) for name in ("Caddyfile", "nginx.conf")]
+    for note in (told, *notes):
+        assert note and secret == set(re.findall(r"/\w+/", note[0])), secret
 
 
 @pytest.mark.real
