@@ -16,10 +16,11 @@ import pytest_asyncio
 
 from hub.lifecycle.sealing.end_seal_jobs import stop_overdue_jobs
 from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
-from hub.lifecycle.sealing.use_seal import begin_seal_uses
+from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
-from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItemState
-from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, UseOutcome
+from hub.model.sealing.seal_job import JOB_DEADLINE, PROGRESS_WINDOW, ItemOutcome, SealItemState
+from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, UseOutcome
 from hub.model.staff.accounts import EVERYTHING
 from tests.checkout import ROOT
 from tests.running import Running, running_hub
@@ -106,6 +107,53 @@ async def test_a_job_that_does_not_end_in_a_day_is_stopped(running: Running) -> 
         (line,) = (await tx.seal_register.get_known([item.use])).values()
         assert (grant.used, line.outcome, line.reason) == (0, UseOutcome.FAILED, "job-stopped")
         assert all(each.state is SealItemState.WAITING for each in await tx.seal_jobs.list_items(job, None, 0, 9))
+
+
+async def test_a_job_in_work_is_not_stopped_and_nothing_is_sealed_afterwards(running: Running) -> None:
+    """A worker with a live lease keeps its job. One whose lease ended before the stop neither begins nor ends a use."""
+    client = await granted_client(running, uses=2)
+    _, asked = await client.upload({"a.pdf": pages("a"), "b.pdf": pages("b")}, "page:1,60,60")
+    services, job = running.hub.services, UUID(asked["id"])
+    running.clock.advance(JOB_DEADLINE + timedelta(minutes=1))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        held = tx.now + LEASE
+        items = await tx.seal_jobs.claim(job, 2, tx.now, held)
+        late = Chunk(await tx.seal_jobs.get(job), await configured_seal(running), items, held)
+    await stop_overdue_jobs(services)
+    assert (await client.ask_about(asked["id"]))["state"] == "running"
+    running.clock.advance(LEASE)
+    await stop_overdue_jobs(services)
+    assert (await client.ask_about(asked["id"]))["state"] == "stopped"
+    await seal_chunk(services, late)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.seal_register.get_known([item.use for item in items]) == {}
+        assert not late.outcomes and not services.seal_files.folder.result(job, 1).exists()
+        outcomes = [ItemOutcome(item, "0" * 64, 1) for item in items]
+        assert await tx.seal_jobs.end_items(job, held, outcomes, tx.now) == set()
+        assert await tx.seal_jobs.claim(job, 2, tx.now, tx.now + LEASE) == []
+
+
+async def test_a_job_that_is_only_slow_is_not_stopped(running: Running) -> None:
+    """As long as one of its files was sealed within the last hour."""
+    client = await granted_client(running)
+    _, asked = await client.upload({"a.pdf": pages("a"), "b.pdf": pages("b")}, "page:1,60,60")
+    services, job = running.hub.services, UUID(asked["id"])
+    running.clock.advance(JOB_DEADLINE)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        held = tx.now + LEASE
+        items = await tx.seal_jobs.claim(job, 1, tx.now, held)
+        chunk = Chunk(await tx.seal_jobs.get(job), await configured_seal(running), items, held)
+    await seal_chunk(services, chunk)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.seal_jobs.end_items(job, held, list(chunk.outcomes.values()), tx.now)
+        await end_seal_uses(tx, [EndedUse(items[0].use, chunk.outcomes[1].result_sha256)])
+    running.clock.advance(PROGRESS_WINDOW - timedelta(minutes=1))
+    await stop_overdue_jobs(services)
+    assert (await client.ask_about(asked["id"]))["state"] == "running"
+    running.clock.advance(timedelta(minutes=1))
+    await stop_overdue_jobs(services)
+    ended = await client.ask_about(asked["id"])
+    assert (ended["state"], ended["sealed"], ended["left"]) == ("stopped", 1, 1)
 
 
 async def test_whoever_lost_the_lease_writes_nothing(running: Running) -> None:

@@ -7,16 +7,25 @@ import asyncio
 import shutil
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import aiohttp
 import structlog
 
 from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal_job import JOB_DEADLINE, JOB_RETENTION, RESULT_RETENTION, SealItemState, SealJob
+from hub.model.sealing.seal_job import (
+    JOB_DEADLINE,
+    JOB_RETENTION,
+    PROGRESS_WINDOW,
+    RESULT_RETENTION,
+    SealItemState,
+    SealJob,
+)
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
 
 # Seconds that a webhook has to answer.
 NOTICE_TIMEOUT: Final = 10.0
@@ -60,15 +69,29 @@ async def _is_taken(services: Services, http: aiohttp.ClientSession, address: We
 
 
 async def stop_overdue_jobs(services: Services) -> None:
-    """Stop the jobs that have not ended within JOB_DEADLINE. Their open uses are given back to their grants."""
+    """Stop the jobs that have not ended within JOB_DEADLINE, do not go on, and are in no worker's hands. Their open
+    uses are given back to their grants."""
     async with services.database.transaction(EVERYTHING) as tx:
-        for job in await tx.seal_jobs.lock_overdue(tx.now - JOB_DEADLINE):
-            await tx.seal_jobs.stop(job, "not-ended-in-a-day", tx.now)
-            after = 0
-            while items := await tx.seal_jobs.list_items(job, SealItemState.WAITING, after, ITEMS_AT_ONCE):
-                await end_seal_uses(tx, [EndedUse(item.use, failure="job-stopped") for item in items])
-                after = items[-1].number
-            log.warning("seal job stopped", job=str(job))
+        overdue = await _list_overdue(tx)
+    for job in overdue:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.seal_jobs.get(job, lock=True)
+            # A worker may just have claimed files. One that claims them later writes nothing once the job has ended.
+            if job in await _list_overdue(tx):
+                await _stop(tx, job)
+
+
+async def _list_overdue(tx: Transaction) -> list[UUID]:
+    return await tx.seal_jobs.list_overdue(tx.now - JOB_DEADLINE, tx.now - PROGRESS_WINDOW, tx.now)
+
+
+async def _stop(tx: Transaction, job: UUID) -> None:
+    await tx.seal_jobs.stop(job, "not-ended-in-a-day", tx.now)
+    after = 0
+    while items := await tx.seal_jobs.list_items(job, SealItemState.WAITING, after, ITEMS_AT_ONCE):
+        await end_seal_uses(tx, [EndedUse(item.use, failure="job-stopped") for item in items])
+        after = items[-1].number
+    log.warning("seal job stopped", job=str(job))
 
 
 async def delete_old_seal_files(services: Services) -> None:

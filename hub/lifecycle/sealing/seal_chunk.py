@@ -127,11 +127,14 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
 
 async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
-    """Write a line of the register for each file. Return the numbers of those that may be signed."""
+    """Write a line of the register for each file. Return the numbers of those that may be signed: none of a job that
+    was stopped in the meantime."""
     put_off = chunk.denied - chunk.outcomes.keys()
     documents = {item.use: item for item in chunk.items if item.number not in put_off}
-    asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, _about(item)) for use, item in documents.items()]
+    asked = [DocumentToSeal(use, item.sha256 or NO_DOCUMENT, item.about) for use, item in documents.items()]
     async with services.database.transaction(EVERYTHING) as tx:
+        if (await tx.seal_jobs.get(chunk.job.id, hold=True)).ended_at is not None:
+            return set()
         client = chunk.job.client.name
         live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
         uses = await begin_seal_uses(tx, _ask(chunk.job, is_live=live), asked)
@@ -162,10 +165,6 @@ def _ask(job: SealJob, *, is_live: bool) -> SealAsk:
     client = job.client
     grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)} if is_live else ())
     return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
-
-
-def _about(item: SealItem) -> str:
-    return f"seal-job:{item.job}/{item.number}"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
 # A job that has not ended after this time is stopped: what it needs is not there, and it counts for its client.
 JOB_DEADLINE: Final = timedelta(days=1)
+# A job of which a file was sealed, or has failed, within this time is only slow, and is not stopped.
+PROGRESS_WINDOW: Final = timedelta(hours=1)
 # How long the results of a job can be fetched after it has ended.
 RESULT_RETENTION: Final = timedelta(days=7)
 # How long the list of a job's files is kept, since their names may be personal. The register of seals is kept longer.
@@ -146,6 +148,11 @@ class SealItem:
     def use(self) -> UUID:
         """The id of the file's line in the register of seals, which is the same at each try."""
         return uuid5(self.job, str(self.number))
+
+    @property
+    def about(self) -> str:
+        """What the file's line in the register of seals is about."""
+        return f"seal-job:{self.job}/{self.number}"
 
 
 @dataclass(frozen=True)

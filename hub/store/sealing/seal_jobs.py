@@ -41,10 +41,13 @@ _COLUMNS = ("job", "number", "campus", "name", "source", "sha256", "state", "det
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _GET = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")))
 _GET_LOCKED = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update())
+_GET_HELD = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update(read=True))
 # MATERIALIZED, because a join might run the inner SELECT several times, and so claim more rows than LIMIT allows.
 _CLAIM = SqlStatement("""
 WITH chosen AS MATERIALIZED (SELECT number FROM seal_job_item WHERE job = :job AND state = 'waiting'
-  AND (leased_until IS NULL OR leased_until <= :now) ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED)
+  AND (leased_until IS NULL OR leased_until <= :now)
+  AND EXISTS (SELECT FROM seal_job WHERE id = :job AND ended_at IS NULL)
+  ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED)
 UPDATE seal_job_item AS item SET leased_until = :until, tries = item.tries + 1 FROM chosen
 WHERE item.job = :job AND item.number = chosen.number RETURNING item.*
 """)
@@ -59,16 +62,24 @@ _PUT_BACK = SqlStatement("""
 UPDATE seal_job_item SET leased_until = NULL, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held AND number = ANY(CAST(:numbers AS integer[]))
 """)
-_OVERDUE = SqlStatement("SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before LIMIT 20 FOR UPDATE")
+_OVERDUE = SqlStatement("""
+SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
+  WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now)
+AND NOT EXISTS (SELECT FROM seal_use AS use WHERE use.seal = seal_job.seal AND use.begun_at > :since
+  AND use.outcome IN ('sealed', 'failed') AND starts_with(use.about, 'seal-job:' || seal_job.id || '/'))
+ORDER BY asked_at LIMIT 20
+""")
 _TELL = SqlStatement("""
 SELECT * FROM seal_job WHERE tell_at <= :now ORDER BY tell_at LIMIT 20 FOR UPDATE SKIP LOCKED
 """)
 _END = SqlStatement("""
+WITH running AS MATERIALIZED (SELECT id FROM seal_job WHERE id = :job AND ended_at IS NULL FOR UPDATE)
 UPDATE seal_job_item AS item SET state = given.state, leased_until = NULL, result_sha256 = given.result,
   result_size = given.size, fault = given.fault, detail = given.detail
-FROM unnest(CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:results AS text[]), CAST(:sizes AS bigint[]),
-  CAST(:faults AS text[]), CAST(:details AS text[])) AS given (number, state, result, size, fault, detail)
-WHERE item.job = :job AND item.number = given.number AND item.state = 'waiting' AND item.leased_until = :held
+FROM running, unnest(CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:results AS text[]),
+  CAST(:sizes AS bigint[]), CAST(:faults AS text[]), CAST(:details AS text[]))
+  AS given (number, state, result, size, fault, detail)
+WHERE item.job = running.id AND item.number = given.number AND item.state = 'waiting' AND item.leased_until = :held
 RETURNING item.number
 """)
 _COUNT = SqlStatement("""
@@ -160,9 +171,11 @@ class SealJobs:
         """End a job that cannot continue."""
         await self._connection.execute(_STOP, {"job": job, "reason": reason, "now": now})
 
-    async def get(self, job: UUID, *, lock: bool = False) -> SealJob:
-        """Return a job. Raises SealJobNotFound, also outside the scope."""
-        row = (await self._connection.execute(_GET_LOCKED if lock else _GET, {"job": job})).first()
+    async def get(self, job: UUID, *, lock: bool = False, hold: bool = False) -> SealJob:
+        """Return a job. `hold`: with a shared lock, so that it is not stopped before this transaction ends. Raises
+        SealJobNotFound, also outside the scope."""
+        statement = _GET_LOCKED if lock else _GET_HELD if hold else _GET
+        row = (await self._connection.execute(statement, {"job": job})).first()
         if row is None:
             raise SealJobNotFound
         return _job(row)
@@ -189,7 +202,7 @@ class SealJobs:
     # ---- work
 
     async def claim(self, job: UUID, most: int, now: datetime, until: datetime) -> list[SealItem]:
-        """Lease the next files of a job."""
+        """Lease the next files of a job, unless it has ended."""
         values = {"job": job, "most": most, "now": now, "until": until}
         return sorted(
             (_item(row) for row in await self._connection.execute(_CLAIM, values)), key=lambda item: item.number
@@ -208,12 +221,15 @@ class SealJobs:
         """Release some files of a lease at once. The try does not count."""
         await self._connection.execute(_PUT_BACK, {"job": job, "held": held, "numbers": sorted(numbers)})
 
-    async def lock_overdue(self, before: datetime) -> list[UUID]:
-        """Lock and return jobs that were requested before this time and have not ended."""
-        return list(await self._connection.scalars(_OVERDUE, {"before": before}))
+    async def list_overdue(self, before: datetime, since: datetime, now: datetime) -> list[UUID]:
+        """Return jobs that were requested before `before` and have not ended, on which no worker is working, and of
+        which no file that was begun after `since` was sealed or has failed."""
+        values = {"before": before, "since": since, "now": now}
+        return list(await self._connection.scalars(_OVERDUE, values))
 
     async def end_items(self, job: UUID, held: datetime, outcomes: Sequence[ItemOutcome], now: datetime) -> set[int]:
-        """Write the outcomes of files. Return the numbers of the files whose lease was still valid."""
+        """Lock the job, and write the outcomes of files unless it has ended. Return the numbers of the files whose
+        lease was still valid."""
         values: dict[str, Any] = {"job": job, "held": held}
         values["numbers"] = [outcome.item.number for outcome in outcomes]
         values["states"] = [(SealItemState.FAILED if each.fault else SealItemState.SEALED).value for each in outcomes]
