@@ -28,7 +28,8 @@ LEASES_AT_ONCE = 2
 LEASE = timedelta(seconds=60)
 # A run of the job claims no more files after this time: its next start in the queue continues.
 MAX_RUN = timedelta(seconds=20)
-# How long files wait before the next try while a service that all of them need is unavailable.
+# How long files wait before the next try while a service that all of them need is unavailable, or files of other leases
+# have the uses of their grant.
 REST = timedelta(seconds=10)
 
 
@@ -98,7 +99,8 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
         await end_seal_uses(tx, [_ended_use(outcome) for outcome in ours])
         if chunk.postponed:
-            await tx.seal_jobs.put_back(chunk.job.id, chunk.held, chunk.postponed)
+            until = tx.now + REST if chunk.waits_for_others else tx.now
+            await tx.seal_jobs.put_back(chunk.job.id, chunk.held, chunk.postponed, until)
         held = tx.now + LEASE
         items = await tx.seal_jobs.claim(chunk.job.id, claims, tx.now, held) if claims else []
     await asyncio.to_thread(_tidy, services, chunk, ours)
@@ -107,6 +109,7 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
 
 async def _give_back(services: Services, chunk: Chunk) -> None:
     """Write the known outcomes, and release the other files for a later start of the job."""
+    chunk.postponed.clear()  # they rest as long as those that have the uses for which they wait
     await _end(services, chunk, claims=0)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)

@@ -23,7 +23,7 @@ from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, UseRefusal
-from hub.model.sealing.seal_job import ItemOutcome, SealItem, SealJob, SealLevel, group_files
+from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItem, SealJob, SealLevel, group_files
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.sealing.job_files import sha256_of
@@ -43,7 +43,8 @@ Result = TypeVar("Result")
 class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
     `denied`: numbers of the files that the object store refused. `postponed`: numbers of the files for which the grant
-    has no use left now, although files before them may still give theirs back."""
+    has no use left now, although other files may still give theirs back. `waits_for_others`: those are files of other
+    leases."""
 
     job: SealJob
     seal: Seal
@@ -52,6 +53,7 @@ class Chunk:
     outcomes: dict[int, ItemOutcome] = field(default_factory=dict)
     denied: set[int] = field(default_factory=set)
     postponed: set[int] = field(default_factory=set)
+    waits_for_others: bool = False
 
     def deny(self, item: SealItem) -> None:
         """Leave a file that its store refuses to a later try, or let it fail after the last one."""
@@ -137,12 +139,15 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
             return set()
         client = chunk.job.client.name
         live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
-        uses = await begin_seal_uses(tx, _ask(chunk.job, is_live=live), asked)
-    may_sign = {documents[use.id].number for use in uses if use.may_sign}
+        ask = _ask(chunk.job, is_live=live)
+        uses = await begin_seal_uses(tx, ask, asked)
+        may_sign = {documents[use.id].number for use in uses if use.may_sign}
+        if not may_sign and any(use.reason == UseRefusal.EXHAUSTED for use in uses):
+            chunk.waits_for_others = await tx.seal_register.has_attempts(ask, tx.now - JOB_DEADLINE)
     for use in uses:
         item = documents[use.id]
         if not use.may_sign and item.number not in chunk.outcomes:
-            if may_sign and use.reason == UseRefusal.EXHAUSTED:
+            if (may_sign or chunk.waits_for_others) and use.reason == UseRefusal.EXHAUSTED:
                 chunk.postponed.add(item.number)
             else:
                 _take_verdict(services, chunk, item, use)

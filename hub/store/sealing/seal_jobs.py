@@ -59,7 +59,7 @@ UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held
 """)
 _PUT_BACK = SqlStatement("""
-UPDATE seal_job_item SET leased_until = NULL, tries = greatest(0, tries - 1)
+UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held AND number = ANY(CAST(:numbers AS integer[]))
 """)
 _OVERDUE = SqlStatement("""
@@ -217,9 +217,10 @@ class SealJobs:
         count."""
         await self._connection.execute(_RELEASE, {"job": job, "held": held, "until": until})
 
-    async def put_back(self, job: UUID, held: datetime, numbers: Collection[int]) -> None:
-        """Release some files of a lease at once. The try does not count."""
-        await self._connection.execute(_PUT_BACK, {"job": job, "held": held, "numbers": sorted(numbers)})
+    async def put_back(self, job: UUID, held: datetime, numbers: Collection[int], until: datetime) -> None:
+        """Release some files of a lease until `until`. The try does not count."""
+        values = {"job": job, "held": held, "numbers": sorted(numbers), "until": until}
+        await self._connection.execute(_PUT_BACK, values)
 
     async def list_overdue(self, before: datetime, since: datetime, now: datetime) -> list[UUID]:
         """Return jobs that were requested before `before` and have not ended, on which no worker is working, and of

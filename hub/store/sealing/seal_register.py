@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select, tuple_
+from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text, tuple_
 
-from hub.model.sealing.seal_use import EndedUse, SealUse, UseOutcome
+from hub.model.sealing.seal_use import EndedUse, SealAsk, SealUse, UseOutcome
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
@@ -29,6 +29,13 @@ _END = SqlStatement(
     " FROM unnest(CAST(:uses AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:results AS text[]))"
     " AS given (use, outcome, reason, result) WHERE seal_use.id = given.use AND seal_use.outcome = 'attempt'"
     " RETURNING seal_use.*"
+)
+_HAS_ATTEMPTS = SqlStatement(
+    text(
+        "SELECT EXISTS (SELECT FROM seal_use AS line JOIN seal_grant AS own ON own.id = line.seal_grant"
+        " WHERE line.seal = :seal AND line.begun_at > :since AND line.outcome = 'attempt'"
+        " AND own.grantee_kind || ':' || own.grantee = ANY(:grantees))"
+    ).bindparams(bindparam("grantees", type_=ARRAY(Text)))
 )
 
 
@@ -52,6 +59,11 @@ class SealRegister:
         values = {"at": at, "uses": [use.use for use in ended], "outcomes": outcomes}
         values |= {"reasons": [use.failure for use in ended], "results": [use.result_sha256 for use in ended]}
         return [_use(row) for row in await self._connection.write_now(_END, values)]
+
+    async def has_attempts(self, asked: SealAsk, since: datetime) -> bool:
+        """Return whether a use of this seal by these grantees, first begun after `since`, is an open attempt."""
+        values = {"seal": asked.seal, "since": since, "grantees": sorted(str(each) for each in asked.grantees)}
+        return bool((await self._connection.execute(_HAS_ATTEMPTS, values)).one()[0])
 
     async def list_of_seal(self, seal: UUID, limit: int = 100, before: SealUse | None = None) -> list[SealUse]:
         """Return lines of a seal, newest first. `before`: only lines that are older than this one."""

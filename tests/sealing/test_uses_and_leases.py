@@ -1,0 +1,93 @@
+"""Several leases of a job at a time: what one of them waits for, and what it may still do when it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from hub.errors import Unavailable
+from hub.lifecycle.sealing.run_seal_job import LEASE, REST, run_seal_job
+from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.use_seal import end_seal_uses
+from hub.model.sealing.seal_fault import SealFault
+from hub.model.sealing.seal_job import ItemOutcome
+from hub.model.sealing.seal_use import EndedUse
+from hub.model.staff.accounts import EVERYTHING
+from tests.running import Running, running_hub
+from tests.sealing.clients import SealClientDouble, configured_seal, granted_client
+from tests.sealing.parts import pages
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Shelf:
+    """A hub whose object store is a folder."""
+
+    running: Running
+    folder: Path
+
+    async def ask(self, client: SealClientDouble, to: str = "out", **files: bytes) -> UUID:
+        """Begin a job with these files, from `in/` to another folder."""
+        (self.folder / "in").mkdir(exist_ok=True)
+        for name, content in files.items():
+            (self.folder / "in" / name).write_bytes(content)
+        source = {"store": "shelf", "prefix": "in/", "keys": [f"in/{name}" for name in files]}
+        target = {"store": "shelf", "prefix": f"{to}/"}
+        status, job = await client.ask(place="page:1,60,60", source=source, target=target)
+        assert status == 201, job
+        return UUID(job["id"])
+
+    async def claim(self, job: UUID, most: int) -> Chunk:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            held = tx.now + LEASE
+            items = await tx.seal_jobs.claim(job, most, tx.now, held)
+            return Chunk(await tx.seal_jobs.get(job), await configured_seal(self.running), items, held)
+
+    async def run(self, job: UUID) -> bool:
+        return await run_seal_job(self.running.hub.services, job, lambda: True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shelf]:
+    folder = tmp_path_factory.mktemp("shelf")
+    clients = [f"registry-{number}" for number in range(100)]
+    stores = {"shelf": {"url": folder.as_uri(), "clients": clients}}
+    async with running_hub(with_worker=False, configured={"seal_files": {"stores": stores, "children": 1}}) as hub:
+        yield Shelf(hub, folder)
+
+
+async def test_files_wait_for_the_uses_of_another_lease(shelf: Shelf) -> None:
+    client = await granted_client(shelf.running, uses=1)
+    job = await shelf.ask(client, a=b"no document", b=pages("b"))
+    theirs = await shelf.claim(job, 1)
+    await seal_chunk(shelf.running.hub.services, theirs)  # its use is open until the outcome is written
+    assert not await shelf.run(job)
+    assert [item["state"] for item in await client.items(str(job))] == ["waiting", "waiting"]
+    async with shelf.running.hub.database.transaction(EVERYTHING) as tx:
+        (item,) = theirs.items
+        failed = ItemOutcome(item, fault=SealFault.NOT_A_DOCUMENT)
+        assert await tx.seal_jobs.end_items(job, theirs.held, [failed], tx.now) == {1}
+        await end_seal_uses(tx, [EndedUse(item.use, failure=SealFault.NOT_A_DOCUMENT)])
+    assert not await shelf.run(job)
+    assert (await client.ask_about(str(job)))["sealed"] == 0  # it rests
+    shelf.running.clock.advance(REST)
+    assert not await shelf.run(job)
+    assert [item["state"] for item in await client.items(str(job))] == ["failed", "sealed"]
+
+
+async def test_files_of_an_outage_rest_together(shelf: Shelf) -> None:
+    """The store takes nothing: the file that has the use rests, and so does the one that waits for it."""
+    client = await granted_client(shelf.running, uses=1)
+    job = await shelf.ask(client, to="blocked", a=pages("a"), b=pages("b"))
+    (shelf.folder / "blocked").write_bytes(b"")
+    with pytest.raises(Unavailable):
+        await shelf.run(job)
+    assert not (await shelf.claim(job, 2)).items
+    shelf.running.clock.advance(REST)
+    assert [item.number for item in (await shelf.claim(job, 2)).items] == [1, 2]
