@@ -26,6 +26,7 @@ from tests.checkout import ROOT
 from tests.running import Running, running_hub
 from tests.sealing.clients import configured_seal, granted_client
 from tests.sealing.parts import pages
+from tests.store.power_cut import forgetful_disk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = 45
@@ -107,6 +108,18 @@ async def test_a_job_that_does_not_end_in_a_day_is_stopped(running: Running) -> 
         (line,) = (await tx.seal_register.get_known([item.use])).values()
         assert (grant.used, line.outcome, line.reason) == (0, UseOutcome.FAILED, "job-stopped")
         assert all(each.state is SealItemState.WAITING for each in await tx.seal_jobs.list_items(job, None, 0, 9))
+
+
+async def test_what_a_row_names_survives_a_power_cut(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploaded files once the job is there, and results once they count as sealed."""
+    client = await granted_client(running)
+    with forgetful_disk(running.hub.services.seal_files.folder.folder, monkeypatch) as disk:
+        _, asked = await client.upload({"a.pdf": pages("a")}, "page:1,60,60")
+        assert disk.after_power_cut()[f"{asked['id']}/in/0000/1"] == pages("a")
+        await run_seal_job(running.hub.services, UUID(asked["id"]), lambda: True)
+        assert (await client.ended(asked["id"]))["sealed"] == 1
+        left = disk.after_power_cut()[f"{asked['id']}/out/0000/1"]
+    assert left == (await client.get(f"{asked['id']}/items/1/file"))[1]
 
 
 async def test_a_job_in_work_is_not_stopped_and_nothing_is_sealed_afterwards(running: Running) -> None:

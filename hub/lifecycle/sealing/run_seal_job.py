@@ -94,6 +94,9 @@ async def _claim(services: Services, job_id: UUID) -> Chunk | None:
 async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None:
     """Write the outcomes of the files, and claim so many more. Files without an outcome stay as they are."""
     outcomes = list(chunk.outcomes.values())
+    if chunk.job.terms.target is None:
+        numbers = [outcome.item.number for outcome in outcomes if outcome.fault is None]
+        await asyncio.to_thread(services.seal_files.folder.sync_results, chunk.job.id, numbers)
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]

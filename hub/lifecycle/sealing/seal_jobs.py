@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ async def begin_seal_job(
     if files is not None:
         await _add_items(tx, job, items)
     if isinstance(files, UploadedFiles):
-        services.seal_files.folder.take_over(job.id, files.folder)
+        await asyncio.to_thread(services.seal_files.folder.take_over, job.id, files.folder)
     await start_lanes(tx, job.id)
     return await tx.seal_jobs.get(job.id)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from hub.store.kernel.durable_files import make_folder, sync_folder
+
 CHUNK_BYTES = 1 << 20
 PER_FOLDER = 1_000
 
@@ -33,19 +35,24 @@ class SealJobFiles:
         return self._place(job, "out", number)
 
     def take_over(self, job: UUID, uploaded: Path) -> None:
-        """Move a folder with uploaded sources, which must be below `folder`, to its job."""
-        (self.folder / str(job)).mkdir(mode=0o700)
-        uploaded.rename(self.folder / str(job) / "in")
+        """Move a folder with uploaded sources, which must be below `folder`, to its job, and sync all their names."""
+        for path in uploaded.iterdir():
+            sync_folder(path)
+        own = self.folder / str(job)
+        make_folder(own)
+        uploaded.rename(own / "in")
+        sync_folder(own)
 
     def new_upload(self, upload: UUID) -> Path:
         """Make and return a new folder for an upload. `place_in` names the files in it."""
         folder = self.folder / f"upload-{upload}"
-        folder.mkdir(parents=True, mode=0o700)
+        make_folder(folder)
         return folder
 
     def place_in(self, uploaded: Path, number: int) -> Path:
         path = uploaded / f"{number // PER_FOLDER:04}" / str(number)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        if not path.parent.exists():
+            make_folder(path.parent)
         return path
 
     def forget_source(self, job: UUID, number: int) -> None:
@@ -72,7 +79,12 @@ class SealJobFiles:
         """Make the folders of these files, before and after they are sealed."""
         for number in {number // PER_FOLDER * PER_FOLDER for number in numbers}:
             for path in (self.source(job, number), self.result(job, number)):
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_folder(path.parent)
+
+    def sync_results(self, job: UUID, numbers: Iterable[int]) -> None:
+        """Sync the names of results to the disk. Call this before a row says that they exist."""
+        for folder in {self.result(job, number).parent for number in numbers}:
+            sync_folder(folder)
 
     def _place(self, job: UUID, kind: str, number: int) -> Path:
         return self.folder / f"{job}/{kind}/{number // PER_FOLDER:04}/{number}"
