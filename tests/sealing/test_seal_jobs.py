@@ -158,6 +158,17 @@ async def test_only_the_files_of_a_list(running: Running, bucket: ObjectStoreDou
     assert [item["fault"] for item in await client.items(job["id"])] == [None, None, "source-missing"]
 
 
+async def test_results_that_would_overwrite_listed_files_stop_the_job(
+    running: Running, bucket: ObjectStoreDouble
+) -> None:
+    client, good = await granted_client(running), pages("a")
+    bucket.objects["same/a.pdf"] = good
+    source, target = {"store": "archive", "prefix": "same"}, {"store": "archive", "prefix": "same/"}
+    _, job = await client.ask(place="page:1,60,60", source=source, target=target)
+    ended = await client.ended(job["id"])
+    assert (ended["state"], ended["reason"], bucket.objects["same/a.pdf"]) == ("stopped", "would-overwrite", good)
+
+
 async def test_an_object_that_the_store_refuses_fails_after_some_tries(
     running: Running, bucket: ObjectStoreDouble
 ) -> None:
@@ -189,6 +200,14 @@ async def test_an_object_that_the_store_refuses_fails_after_some_tries(
         ({"place": "across", "source": {"store": "nowhere"}}, "source.store"),
         ({"place": "across", "source": {"store": "of-others"}}, "source.store"),
         ({"place": "across", "source": {"store": "archive"}, "target": {"store": "archive"}}, "target.prefix"),
+        (
+            {
+                "place": "across",
+                "source": {"store": "archive", "prefix": "in", "keys": ["in/a"]},
+                "target": {"store": "archive", "prefix": "in/"},
+            },
+            "target.prefix",
+        ),
         ({"place": "across", "source": {"store": "archive", "prefix": "../x"}}, "source.prefix"),
         ({"place": "across", "source": {"store": "archive", "keys": ["a", "../x"]}}, "source.keys"),
         ({"place": "across", "source": {"store": "archive", "keys": ["a", "a"]}}, "source.keys"),

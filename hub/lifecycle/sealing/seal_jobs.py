@@ -23,6 +23,7 @@ from hub.model.sealing.seal_job import (
     check_prefix,
     safe_name,
     with_own_names,
+    would_overwrite,
 )
 from hub.model.sealing.seal_place import parse_seal_place
 from hub.model.staff.accounts import EVERYTHING
@@ -77,7 +78,9 @@ async def begin_seal_job(
     """
     check_terms(services, client, terms)
     await tx.seals.get(terms.seal)
-    items = _items_of(terms, files)
+    items = with_own_names(_items_of(terms, files))
+    if would_overwrite(terms, items):
+        raise BadInput("the results would overwrite the files", field="target.prefix")
     load = await tx.seal_jobs.get_load(client.key, tx.now - RATE_WINDOW)
     check_load(load, len(items), tx.now)
     job = SealJob(uuid4(), client, terms, SealJobState.LISTING, tx.now)
@@ -126,13 +129,17 @@ async def list_source(services: Services, job: SealJob) -> None:
             async with services.database.transaction(EVERYTHING) as tx:
                 await tx.seal_jobs.stop(job.id, "too-many-files", tx.now)
             return
+    items = with_own_names(sorted(found, key=lambda item: item.source))
     async with services.database.transaction(EVERYTHING) as tx:
-        if (await tx.seal_jobs.get(job.id, lock=True)).state is SealJobState.LISTING:
-            await _add_items(tx, job, sorted(found, key=lambda item: item.source))
+        if (await tx.seal_jobs.get(job.id, lock=True)).state is not SealJobState.LISTING:
+            return
+        if would_overwrite(job.terms, items):
+            await tx.seal_jobs.stop(job.id, "would-overwrite", tx.now)
+        else:
+            await _add_items(tx, job, items)
 
 
-async def _add_items(tx: Transaction, job: SealJob, found: Sequence[NewItem]) -> None:
-    items = with_own_names(found)
+async def _add_items(tx: Transaction, job: SealJob, items: Sequence[NewItem]) -> None:
     for start in range(0, len(items), ITEMS_AT_ONCE):
         await tx.seal_jobs.add_items(job, start + 1, items[start : start + ITEMS_AT_ONCE])
     await tx.seal_jobs.begin(job.id, len(items), tx.now)

@@ -54,7 +54,8 @@ class SealJobState(StrEnum):
     DONE = "done"
     """Each file is sealed or has failed."""
     STOPPED = "stopped"
-    """It cannot go on: the object store is not there any more, the job found no files, or it did not end in a day."""
+    """It cannot go on: the object store is not there any more, the job found no files or too many, its results would
+    overwrite them, or it did not end in a day."""
 
 
 class SealItemState(StrEnum):
@@ -217,6 +218,15 @@ def with_own_names(items: Iterable[NewItem]) -> list[NewItem]:
         seen.add(name.casefold())
         found.append(replace(item, name=name))
     return found
+
+
+def would_overwrite(terms: SealTerms, items: Sequence[NewItem]) -> bool:
+    """Return whether a result would be stored under the key of one of these files."""
+    source, target = terms.source, terms.target
+    if source is None or target is None or source.store != target.store:
+        return False
+    keys = {item.source for item in items}
+    return any(target.prefix + item.name in keys for item in items)
 
 
 def safe_name(name: str, number: int) -> str:
