@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hub.errors import BadInput, NotFound
+from hub.errors import BadInput, NotFound, Refused
 from hub.lifecycle.evidence.erase import forget_copies
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.evidence.open_attachment import read_attachment
@@ -124,43 +125,60 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     data = await _get_one(services, act)
     plan = _planned(services, data)
     await _record(services, act, "person-erased", [data], kept=len(plan.kept))
-    words = list_words(data.person)
+    erased: set[str] = set()
+    # The last one waits for the rest, because another run after a crash finds the person by it.
+    for part in [part for part in data.contracts if part.number not in plan.kept][:-1]:
+        with suppress(Refused):  # somebody has held it meanwhile: it is looked at again with the rest
+            async with _erasing(owner) as tx:
+                await _erase_contract(services, tx, act.actor, part, data.person)
+            erased.add(part.number)
+    async with _erasing(owner) as tx:
+        done = await _erase_rest(services, tx, act, data, erased)
+        if len(done.kept) > len(plan.kept):
+            await _append(tx, act, "person-erased", [data], kept=len(done.kept))
+    return done
+
+
+@asynccontextmanager
+async def _erasing(owner: Database) -> AsyncIterator[Transaction]:
     async with owner.transaction(EVERYTHING) as tx:
-        await tx.contracts.lock(part.contract for part in data.contracts)  # whoever holds one now waits
-        data = await _with_holds(tx, data)
-        plan = _planned(services, data)
-        for line in _erasable_lines(data, plan):
-            await tx.person_erasure.erase_enrolment(line, data.person, words)
-        if act.scope == EVERYTHING and not _is_held(data):  # messages and keys belong to no campus
-            await tx.person_erasure.erase_messages(data.person)
-        if act.scope == EVERYTHING and not plan.kept:
-            await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
-    for part in data.contracts:  # last, because another run after a crash finds the person by them
-        if part.number not in plan.kept:
-            await _erase_contract(services, owner, act, (part, data.person), words)
+        await tx.person_erasure.erase_alone()  # of two contracts with one file, the second one deletes it
+        yield tx
+
+
+async def _erase_rest(
+    services: Services, tx: Transaction, act: PersonAct, data: PersonData, erased: Collection[str]
+) -> ErasedPerson:
+    """Erase the other contracts, roster lines, messages and keys, as far as no contract is held or kept."""
+    await tx.contracts.lock(part.contract for part in data.contracts)  # whoever holds one now waits
+    data = await _with_holds(tx, data)
+    plan = _planned(services, data, erased)
+    for line in _erasable_lines(data, plan):
+        await tx.person_erasure.erase_enrolment(line, data.person, list_words(data.person))
+    if act.scope == EVERYTHING and not _is_held(data):  # messages and keys belong to no campus
+        await tx.person_erasure.erase_messages(data.person)
+    if act.scope == EVERYTHING and not plan.kept:
+        await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
+    for part in data.contracts:
+        if part.number not in plan.kept and part.number not in erased:
+            await _erase_contract(services, tx, act.actor, part, data.person)
     return plan
 
 
 async def _erase_contract(
-    services: Services,
-    owner: Database,
-    act: PersonAct,
-    whose: tuple[PersonInContract, KnownPerson],
-    words: Sequence[str],
+    services: Services, tx: Transaction, actor: str, part: PersonInContract, person: KnownPerson
 ) -> None:
-    part, person = whose
-    async with owner.transaction(EVERYTHING) as tx:
-        await tx.person_erasure.erase_alone()  # of two contracts with one file, the second one deletes it
-        contract = await tx.contracts.locked(part.contract)
-        await refuse_if_held(tx, part.contract)  # somebody may have held it meanwhile
-        for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
-            await services.files.delete(sha256)
-        if part.signer:
-            await forget_copies(tx, contract, await tx.record.erase(part.signer))
-        await tx.person_erasure.erase_contract(part, person, words, tx.now)
-        await tx.packages.done(part.contract)  # no package is made of deleted files
-        facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
-        await tx.record.append(contract.id, contract.campus, "signer-erased", act.actor, facts)
+    """Erase the person from one contract, and its files. Raises Refused if it is held."""
+    contract = await tx.contracts.locked(part.contract)
+    await refuse_if_held(tx, part.contract)
+    for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
+        await services.files.delete(sha256)
+    if part.signer:
+        await forget_copies(tx, contract, await tx.record.erase(part.signer))
+    await tx.person_erasure.erase_contract(part, person, list_words(person), tx.now)
+    await tx.packages.done(part.contract)  # no package is made of deleted files
+    facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
+    await tx.record.append(contract.id, contract.campus, "signer-erased", actor, facts)
 
 
 async def _get_one(services: Services, act: PersonAct) -> PersonData:
@@ -188,8 +206,10 @@ async def _with_holds(tx: Transaction, data: PersonData) -> PersonData:
     return replace(data, contracts=held)
 
 
-def _planned(services: Services, data: PersonData) -> ErasedPerson:
-    kept = data.keep_reasons(services.documents.retention, services.clock())
+def _planned(services: Services, data: PersonData, erased: Collection[str] = frozenset()) -> ErasedPerson:
+    """Return what may be erased now. `erased`: numbers of contracts that are erased already."""
+    reasons = data.keep_reasons(services.documents.retention, services.clock())
+    kept = {number: reason for number, reason in reasons.items() if number not in erased}
     gone = [part.number for part in data.contracts if part.number not in kept]
     plan = ErasedPerson(data.person, gone, 0, 0, kept)
     messages = 0 if _is_held(data) else len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
@@ -229,10 +249,14 @@ def describe_person(data: PersonData) -> dict[str, Any]:
 
 
 async def _record(services: Services, act: PersonAct, kind: str, found: Sequence[PersonData], **more: int) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await _append(tx, act, kind, found, **more)
+
+
+async def _append(tx: Transaction, act: PersonAct, kind: str, found: Sequence[PersonData], **more: int) -> None:
     words = [word for data in found for word in list_words(data.person)]
     contracts = [str(part.contract) for data in found for part in data.contracts]
-    async with services.database.transaction(EVERYTHING) as tx:
-        headquarters = await tx.school.headquarters()
-        campus = headquarters.id if headquarters else ""
-        facts = {"reason": redact(act.reason.strip(), words), "contracts": contracts, "persons": len(found)}
-        await record_act(tx, campus, kind, act.actor, facts | more)
+    headquarters = await tx.school.headquarters()
+    campus = headquarters.id if headquarters else ""
+    facts = {"reason": redact(act.reason.strip(), words), "contracts": contracts, "persons": len(found)}
+    await record_act(tx, campus, kind, act.actor, facts | more)

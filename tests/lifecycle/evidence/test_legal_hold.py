@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -18,13 +22,29 @@ from hub.model.contract.contract import ContractState
 from hub.model.evidence.person_data import PersonInContract
 from hub.model.evidence.retention import Retention
 from hub.model.messaging.sms_commands import SmsCommand
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.store.transaction import Database, Transaction
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.evidence.test_person import about, owner_of
 from tests.lifecycle.signer import record_of
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE
 
 ENDED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class KilledMeanwhile:
+    """The database of the owner, for one transaction. Then the command is killed."""
+
+    owner: Database
+    is_over: bool = False
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
+        assert not self.is_over, "killed"
+        self.is_over = True
+        async with self.owner.transaction(scope) as tx:
+            yield tx
 
 
 async def test_nothing_of_a_held_contract_is_erased_until_the_hold_ends() -> None:
@@ -51,7 +71,8 @@ async def test_nothing_of_a_held_contract_is_erased_until_the_hold_ends() -> Non
             assert await lift_hold(services, EVERYTHING, contract.id, "settled", "staff:y") == 1
             with pytest.raises(NotFound):
                 await lift_hold(services, EVERYTHING, contract.id, "settled", "staff:y")
-            assert list((await erase_person(services, owner, about(GUARDIAN_ID))).contracts) == [contract.number]
+            killed = cast(Database, KilledMeanwhile(owner))
+            assert list((await erase_person(services, killed, about(GUARDIAN_ID))).contracts) == [contract.number]
             async with owner.transaction(EVERYTHING) as tx:
                 reasons = await tx.connection.scalars(text("SELECT reason FROM legal_hold"))
         assert set(reasons) == {"–"}

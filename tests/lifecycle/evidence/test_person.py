@@ -218,33 +218,45 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
 
 @dataclass
 class HeldMeanwhile:
-    """The database of the owner. Before its first transaction begins, somebody holds a contract."""
+    """The database of the owner. Before its transaction with this number begins, counted from 0, somebody holds a
+    contract."""
 
     owner: Database
     running: Running
-    contract: Contract | None
+    contract: Contract
+    number: int
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
-        if held := self.contract:
-            self.contract = None
-            await place_hold(self.running.hub.services, EVERYTHING, held.id, ("a dispute", None), "staff:x")
+        if self.number == 0:
+            await place_hold(self.running.hub.services, EVERYTHING, self.contract.id, ("a dispute", None), "staff:x")
+        self.number -= 1
         async with self.owner.transaction(scope) as tx:
             yield tx
 
 
-async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages() -> None:
+@pytest.mark.parametrize("number", [0, 1])
+async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages(number: int) -> None:
+    """The first contract is held before it is erased, or the second one after that."""
     async with quiet_hub() as running:
-        done, ended = await family(running)
+        family_of = await family(running)
         running.clock.advance(RETENTION)
+        services, by_id = running.hub.services, {each.id: each for each in family_of}
+        (found,) = await find_persons(services, about(GUARDIAN_ID))
+        held = by_id[found.contracts[number].contract]
+        (other,) = (each for each in family_of if each != held)
         async with owner_of(running) as owner:
-            meanwhile = HeldMeanwhile(owner, running, ended)
-            plan = await erase_person(running.hub.services, cast(Database, meanwhile), about(GUARDIAN_ID))
-        assert list(plan.contracts) == [done.number] and list(plan.kept) == [ended.number]
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert (await tx.contracts.signers(ended.id))[0].name == FATHER
-            (found,) = await find_persons(running.hub.services, about(GUARDIAN_ID))
-        assert found.others["messages_from_them"]
+            meanwhile = HeldMeanwhile(owner, running, held, number)
+            done = await erase_person(services, cast(Database, meanwhile), about(GUARDIAN_ID))
+            assert list(done.contracts) == [other.number] and list(done.kept) == [held.number]
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                assert [(await tx.contracts.signers(each.id))[0].name for each in (held, other)] == [FATHER, "–"]
+                installation = await tx.school.installation()
+                assert installation is not None
+                entry = (await tx.record.entries(installation))[-1]
+            assert (entry.kind, entry.facts["kept"]) == ("person-erased", 1)
+            (found,) = await find_persons(services, about(GUARDIAN_ID))
+            assert found.others["messages_from_them"]
 
 
 async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
