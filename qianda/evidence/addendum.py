@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from qianda.evidence import reasons
@@ -45,10 +44,6 @@ class AddendumReport:
     entries: Sequence[LaterEntry]
     proof: ProvenFiles | None
     revocations: Sequence[Mapping[str, str]] = ()
-
-    @property
-    def proof_ends(self) -> datetime | None:
-        return self.proof.timestamps[-1].certificate.not_valid_after if self.proof else None
 
 
 def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust) -> AddendumReport:

@@ -6,14 +6,14 @@ Like every verifier, it says which part fails, and believes nothing that comes a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from qianda.evidence.addendum import ADDENDUM, AddendumReport, check_addendum
-from qianda.evidence.container import AsicContainer, open_container
+from qianda.evidence.container import PROOFS, AsicContainer, open_container
 from qianda.evidence.contents import FINAL_FILE, check_contents
 from qianda.evidence.custody import with_custody
 from qianda.evidence.evidence_record import ProvenFiles
@@ -26,7 +26,7 @@ from qianda.evidence.reasons import (
     TOO_MUCH,
     BadPackage,
 )
-from qianda.evidence.signer import PackageSigner, check_signer
+from qianda.evidence.signer import PackageSigner, check_signer, find_trusted_proofs
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.expectation import Expectation
@@ -40,8 +40,9 @@ class PackageReport:
 
     `fault`: why it is not believed; then all other fields are empty, except the facts about the file itself.
     `is_untrusted`: the only fault is that no trusted organisation signed it. `contract`: the facts in `contract.json`.
-    `proven_since`: the time in the evidence record, if there is one; `proof_ends`: the end of the certificate of its
-    newest timestamp. `document`: the report on the finished file in it; None for contracts that ended in another way.
+    `proven_since`: the time in the trusted evidence record that lasts longest, if any; `proof_ends`: the end of its
+    newest timestamp's certificate. `untrusted_proofs`: the evidence records beside it that are of no trusted
+    authority. `document`: the report on the finished file in it; None for contracts that ended in another way.
     `addendum`: the report on the addendum that was checked with it; `addendum_fault`: why the addendum is not believed,
     which says nothing about the package.
     """
@@ -55,6 +56,7 @@ class PackageReport:
     signer: PackageSigner | None = None
     proven_since: datetime | None = None
     proof_ends: datetime | None = None
+    untrusted_proofs: Sequence[str] = ()
     items: int = 0
     document: VerificationReport | None = None
     addendum: AddendumReport | None = None
@@ -91,9 +93,9 @@ def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust:
         _check_maker(report, checked.signer)
     except BadPackage as error:
         return replace(report, addendum_fault=error.reason)
-    if checked.proof is None:
+    if checked.proof is None or (report.proof_ends and report.proof_ends > _end_of(checked.proof)):
         return replace(report, addendum=checked)
-    return replace(report, addendum=checked, proven_since=checked.proof.since, proof_ends=checked.proof_ends)
+    return replace(report, addendum=checked, proven_since=checked.proof.since, proof_ends=_end_of(checked.proof))
 
 
 def _check_maker(report: PackageReport, signer: PackageSigner) -> None:
@@ -114,19 +116,21 @@ def check_package(
         if ADDENDUM in container.items:
             raise BadPackage(ADDENDUM_ALONE)
         signer = _signer(container, trust)
+        trusted = find_trusted_proofs(container, trust)
         contract = check_contents(container.items)
         document = _document(container, contract, trust, expected)
     except BadPackage as error:
         return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
         return replace(report, fault=error.reason)
-    lasting = max(container.proofs.values(), key=_end_of, default=None)  # the records of two authorities prove the same
+    lasting = max(trusted.values(), key=_end_of, default=None)  # the records of two authorities prove the same
     return replace(
         report,
         contract=contract,
         signer=signer,
         proven_since=lasting.since if lasting else None,
         proof_ends=_end_of(lasting) if lasting else None,
+        untrusted_proofs=[dict(PROOFS).get(name, name) for name in container.proofs if name not in trusted],
         items=len(container.items),
         document=document,
     )

@@ -26,6 +26,10 @@ _GENUINE = Reason(
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
 )
 _PROVEN = Reason("证据记录证明它自 {at} 起存在。", "An evidence record shows that it has existed since {at}.")
+_UNTRUSTED = Reason(
+    "证据记录 {name} 不计入: 其时间戳机构不受信任。",
+    "The evidence record {name} does not count: its timestamp is of an authority that is not trusted.",
+)
 _ENDED = Reason(
     "证据记录最后一个时间戳的证书已于 {at} 到期: 请向签署平台索取续期后的证据包。",
     "The certificate of the newest timestamp in its evidence record ran out at {at}: ask for the renewed package.",
@@ -65,6 +69,7 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "trial": report.signer.trial,
             "proven_since": report.proven_since.isoformat() if report.proven_since else None,
             "proof_ends": report.proof_ends.isoformat() if report.proof_ends else None,
+            "untrusted_proofs": list(report.untrusted_proofs),
             "items": report.items,
             "document": document_as_json(report.document) if report.document else None,
         }
@@ -120,6 +125,7 @@ def _sentences(report: PackageReport) -> list[Reason]:
         _STATE.about(state=report.contract["state"]),
         _PROVEN.about(at=local_time(report.proven_since)) if report.proven_since else _UNPROVEN,
     ]
+    sentences += [_UNTRUSTED.about(name=name) for name in report.untrusted_proofs]
     if report.proof_ends is not None and report.proof_ends < datetime.now(UTC):
         sentences.append(_ENDED.about(at=local_time(report.proof_ends)))
     if report.addendum is not None:

@@ -36,8 +36,7 @@ def check_signer(container: AsicContainer, trust: Trust) -> PackageSigner:
 
     Runs an event loop: call it where none is running. Raises BadPackage.
     """
-    for proof in container.proofs.values():
-        check_proof(proof, trust)
+    find_trusted_proofs(container, trust)
     signers = [_check_one(checked, container.items, trust) for checked in container.signatures.values()]
     if not signers:
         raise BadPackage(reasons.SIGNATURE_MISSING)
@@ -85,6 +84,23 @@ def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="a revocation list cannot be read")) from error
 
 
+def find_trusted_proofs(container: AsicContainer, trust: Trust) -> dict[str, ProvenFiles]:
+    """Return the evidence records whose timestamps are all of trusted authorities, by manifest.
+
+    Where two authorities gave the root a timestamp, one that is trusted is enough: the record of the other then proves
+    nothing. Raises BadPackage if a record is wrong, whoever made it, and if there are records but none is trusted.
+    """
+    trusted = {}
+    for name, proof in container.proofs.items():
+        for stamp in proof.timestamps:
+            _check_time_of(stamp)
+        if all(trust.pins(stamp.encoded_certificate) for stamp in proof.timestamps):
+            trusted[name] = proof
+    if container.proofs and not trusted:
+        raise BadPackage(reasons.TIME_UNKNOWN)
+    return trusted
+
+
 def check_proof(proof: ProvenFiles, trust: Trust) -> None:
     """Check that trusted authorities made all timestamps of an evidence record. Raises BadPackage."""
     for stamp in proof.timestamps:
@@ -92,8 +108,12 @@ def check_proof(proof: ProvenFiles, trust: Trust) -> None:
 
 
 def _check_stamp(stamp: CheckedTimestamp, trust: Trust) -> None:
-    certificate: x509.Certificate = stamp.certificate
     if not trust.pins(stamp.encoded_certificate):
         raise BadPackage(reasons.TIME_UNKNOWN)
+    _check_time_of(stamp)
+
+
+def _check_time_of(stamp: CheckedTimestamp) -> None:
+    certificate: x509.Certificate = stamp.certificate
     if not certificate.not_valid_before <= stamp.time <= certificate.not_valid_after:
         raise BadPackage(reasons.TIME_UNKNOWN)

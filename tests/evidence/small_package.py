@@ -57,11 +57,13 @@ async def package_of(items: Mapping[str, bytes], pki: Pki, *, manifest: bytes | 
     return signed_package(inside, listed, signature_file(attributes, signature, pki.seal.chain, token), pki.clock())
 
 
-async def proven(file: bytes, pki: Pki, neighbours: int = 6) -> bytes:
-    """Return version 2 of a package: it is the third leaf of a tree with `neighbours` others."""
+async def proven(file: bytes, pki: Pki, neighbours: int = 6, second: Pki | None = None) -> bytes:
+    """Return version 2 of a package: it is the third leaf of a tree with `neighbours` others. `second`: another
+    authority that gives the root a timestamp."""
     covered = covered_items(file)
     digests = [hashlib.sha256(content).digest() for content in covered.values()]
     others = [hashlib.sha256(bytes([number])).digest() for number in range(neighbours)]
     tree = HashTree([*others[:2], group_leaf(digests), *others[2:]])
-    record = evidence_record(digests, tree.path(min(2, len(others))), await pki.timestamps.timestamp(tree.root))
-    return with_proofs(file, [record], pki.clock())
+    path, makers = tree.path(min(2, len(others))), [pki, *([second] if second else [])]
+    records = [evidence_record(digests, path, await each.timestamps.timestamp(tree.root)) for each in makers]
+    return with_proofs(file, records, pki.clock())

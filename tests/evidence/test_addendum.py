@@ -83,6 +83,11 @@ async def test_later_facts_go_into_an_addendum_and_nothing_signed_changes(tmp_pa
         assert (second.number, await services.files.get(first.sha256)) == (2, content)
         report = await check(running, tmp_path, package, later)
         assert report.addendum is not None and report.proven_since is not None
+        assert report.proof_ends is not None
+        longer = replace(report, proof_ends=report.proof_ends + timedelta(days=1))  # another record in the package
+        trust = Trust.load([running.hub.settings.data / "trust"])
+        together = await asyncio.to_thread(with_addendum, longer, package, later, trust)
+        assert together.addendum and together.proof_ends == longer.proof_ends
         kinds = [each.kind for each in report.addendum.entries]
         assert kinds.index("hold-placed") < kinds.index("hold-lifted")
         assert await faults(running) == []

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from asn1crypto import pem
 
+from hub.authorities.builtin import TIMESTAMP_LIFE
 from qianda.evidence.container import open_container
 from qianda.evidence.items import read_items
 from qianda.evidence.reasons import BadPackage
-from qianda.evidence.signer import check_signer
+from qianda.evidence.signer import check_signer, find_trusted_proofs
 from qianda.verify.trust import Trust
 from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven, small_package
+from tests.lifecycle.clockwork import StandingClock
 from tests.signing_parts import Pki
 
 
@@ -50,6 +53,21 @@ def test_refuses_a_package_of_an_unknown_authority_with_the_same_names(package: 
     mixed = Trust(package.trust.authorities, (*package.trust.timestamp_authorities, *other.trust.timestamp_authorities))
     with pytest.raises(BadPackage, match="whoever signed"):
         check_signer(open_container(other.file), mixed)
+
+
+async def test_one_of_two_records_has_to_be_trusted_and_none_may_be_wrong(package: SmallPackage) -> None:
+    clock = StandingClock()
+    other, late = await Pki.make(), await Pki.make(clock)
+    clock.advance(TIMESTAMP_LIFE + timedelta(days=1))
+    file, pki = package.file, package.pki
+    for number, pair in enumerate(((pki, other), (other, pki))):
+        container = open_container(await proven(file, pair[0], second=pair[1]))
+        trusted = find_trusted_proofs(container, package.trust)
+        assert list(trusted.values()) == [list(container.proofs.values())[number]]
+    for first, second in ((other, None), (other, other), (pki, late)):  # a certificate that had run out is wrong
+        container = open_container(await proven(file, first, second=second))
+        with pytest.raises(BadPackage, match="authority that is not trusted"):
+            await asyncio.to_thread(check_signer, container, package.trust)
 
 
 def test_refuses_a_signer_in_place_of_the_seal(package: SmallPackage) -> None:

@@ -14,7 +14,7 @@ from hub.documents.evidence.package_items import HASHES
 from qianda.evidence.container import open_container
 from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
-from qianda.evidence.package_report import signatures_of
+from qianda.evidence.package_report import as_json, signatures_of
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.expectation import Expectation
@@ -25,8 +25,9 @@ from qianda.verify.trust import Trust
 from tests.commands import run_command
 from tests.evidence.ended_contracts import ended, package_of, pki_of, signed_items, trusted_pem
 from tests.evidence.small_package import package_of as sign_items
+from tests.evidence.small_package import proven
 from tests.lifecycle.clockwork import quiet_hub
-from tests.signing_parts import sample_pdf
+from tests.signing_parts import Pki, sample_pdf
 
 Items = dict[str, bytes]
 Change = Callable[[Items], Items]
@@ -82,6 +83,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes]
             for name, (change, _) in WRONG.items():
                 assert change(items) != items, name
                 made[name] = await sign_items(with_hashes(change(items)), pki)
+            made["two records"] = await proven(genuine, pki, second=await Pki.make())
             made["voided"] = await package_of(running, await ended(running, "voided"))
             return made, trusted_pem(running)
 
@@ -100,6 +102,18 @@ def test_accepts_what_fits(packages: tuple[dict[str, bytes], Path], name: str) -
     assert {signature.indication for signature in signatures} == {"total-passed"}
     assert len(signatures) == (1 if name == "voided" else 3)  # of the package; of a signer, and the seal
     assert (report.document is None) == (name == "voided")
+
+
+def test_a_record_of_an_authority_that_is_not_trusted_is_named_and_does_not_count(
+    packages: tuple[dict[str, bytes], Path],
+) -> None:
+    made, trusted = packages
+    report = check_package(made["two records"], Trust.load([trusted]))
+    assert not report.failed and report.proven_since is not None
+    assert report.untrusted_proofs == ["META-INF/evidencerecord002.ers"]
+    said = as_json(report)["verdict"]
+    assert any("evidencerecord002.ers does not count" in each["en"] for each in said)
+    assert any("evidencerecord002.ers 不计入" in each["zh"] for each in said)
 
 
 @pytest.mark.parametrize("name", list(WRONG))
