@@ -20,7 +20,7 @@ from hub.model.school.issue_many import IssueAct, decide_act, describe_item, dig
 from tests.running import documents, minor_with_guardian
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-DETAILS = {
+DETAILS: dict[str, object] = {
     "subject": "数学",
     "schedule": "每周六 09:00",
     "place": "201",
@@ -105,7 +105,7 @@ def test_whatever_a_document_says_of_a_course_counts_as_its_terms() -> None:
     course = Course("math-a", "hefei", "数学", "Maths", DETAILS)
     kept = {COURSE_TERMS: digest_terms(course, campus)}
     old = Contract(uuid4(), "QD-1", "hefei", ContractState.ISSUED, 0, "course", "3", "zh", "合同", NOW, NOW, data=kept)
-    other = {
+    other: dict[str, object] = {
         "subject": "物理",
         "teacher": "李老师",
         "teacher_en": "Ms Li",
@@ -114,8 +114,8 @@ def test_whatever_a_document_says_of_a_course_counts_as_its_terms() -> None:
         "price": "4900.00",
     }
     assert has_terms_of(old, course, campus) and has_terms_of(old, None, campus)
-    split = {"price": "4700.00", "materials_fee": "200.00"}  # the same total
-    steps = {"refund_steps": [{"when": "开课前", "when_en": "Never", "share": 100}]}
+    split: dict[str, object] = {"price": "4700.00", "materials_fee": "200.00"}  # the same total
+    steps: dict[str, object] = {"refund_steps": [{"when": "开课前", "when_en": "Never", "share": 100}]}
     for each in [*({key: value} for key, value in other.items()), split, steps]:
         assert not has_terms_of(old, replace(course, details=DETAILS | each), campus), each
     assert not has_terms_of(old, replace(course, name_en="Physics"), campus)
