@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from hub.documents.sealing.sealed_files import NewFile, Original, write_files
 from hub.errors import Unavailable
-from hub.lifecycle.sealing.run_seal_job import LEASE, REST, run_seal_job
+from hub.lifecycle.sealing.run_seal_job import LEASE, REST, renew_lease, run_seal_job
 from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
 from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.model.sealing.seal_fault import SealFault
@@ -91,3 +93,30 @@ async def test_files_of_an_outage_rest_together(shelf: Shelf) -> None:
     assert not (await shelf.claim(job, 2)).items
     shelf.running.clock.advance(REST)
     assert [item.number for item in (await shelf.claim(job, 2)).items] == [1, 2]
+
+
+async def test_who_lost_a_file_begins_nothing_more(shelf: Shelf) -> None:
+    client, services = await granted_client(shelf.running), shelf.running.hub.services
+    job = await shelf.ask(client, a=pages("a"), b=pages("b"))
+    mine = await shelf.claim(job, 2)
+    shelf.running.clock.advance(LEASE)
+    await renew_lease(services, mine)  # it had ended, but nobody came
+    assert not mine.is_lost
+    shelf.running.clock.advance(LEASE)
+    theirs = await shelf.claim(job, 1)
+    await renew_lease(services, mine)
+    await seal_chunk(services, mine)
+    async with shelf.running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.seal_register.get_known([item.use for item in mine.items]) == {}
+    await seal_chunk(services, theirs)
+    assert (mine.is_lost, list(mine.outcomes), list(theirs.outcomes)) == (True, [], [1])
+
+
+async def test_a_result_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"original")
+    original = Original(8, hashlib.sha256(b"original").hexdigest())
+    (first,) = write_files([NewFile(source, target, original, b" once")])
+    assert write_files([NewFile(source, target, original, b" and again")]) == [first]
+    assert target.read_bytes() == b"original once"
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 
@@ -45,13 +46,16 @@ class SealedFile:
 
 
 def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
-    """Write files under temporary names, then sync all of them, then rename them. If an original is not the file that
-    was hashed for the signature, its result is CannotSeal, and nothing is written for it."""
+    """Write files under temporary names, then sync all of them, then give them their names. If an original is not the
+    file that was hashed for the signature, its result is CannotSeal, and nothing is written for it. A target that
+    somebody else has written in the meantime stays, and is the result."""
     results: list[SealedFile | CannotSeal] = []
     with ExitStack() as open_files:
         descriptors = []
-        for file in files:
-            target = open_files.enter_context(_temporary(file.target).open("wb"))
+        written = [_temporary(file.target) for file in files]
+        for file, path in zip(files, written, strict=True):
+            target = open_files.enter_context(path.open("xb"))
+            open_files.callback(path.unlink)
             hashed = hashlib.sha256()
             left = file.original.size
             with file.source.open("rb") as source:
@@ -69,13 +73,20 @@ def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
             results.append(SealedFile(hashed.hexdigest(), file.original.size + len(file.added)))
         for descriptor in descriptors:
             os.fsync(descriptor)
-    for file, result in zip(files, results, strict=True):
-        if isinstance(result, SealedFile):
-            _temporary(file.target).replace(file.target)
-        else:
-            _temporary(file.target).unlink()
+        for number, (file, path) in enumerate(zip(files, written, strict=True)):
+            if isinstance(results[number], SealedFile):
+                try:
+                    os.link(path, file.target)  # unlike `rename` it never replaces a file
+                except FileExistsError:
+                    results[number] = _read_sealed(file.target)
     return results
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
+    """Return a name of its own: a worker that has lost its lease may still be writing the same file."""
+    return target.with_name(f".{target.name}.{uuid4().hex}.part")
+
+
+def _read_sealed(path: Path) -> SealedFile:
+    with path.open("rb") as file:
+        return SealedFile(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)

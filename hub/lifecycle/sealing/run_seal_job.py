@@ -131,16 +131,22 @@ def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> Non
             files.result(outcome.item.job, outcome.item.number).unlink(missing_ok=True)
 
 
+async def renew_lease(services: Services, chunk: Chunk) -> None:
+    """Extend the lease of files. If another worker has claimed some of them, nothing more is begun for any of them."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        until = tx.now + LEASE
+        renewed = await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)
+    chunk.held = until
+    chunk.is_lost = renewed < len(chunk.items)
+
+
 @contextlib.asynccontextmanager
 async def _lease_renewed(services: Services, chunk: Chunk) -> AsyncIterator[None]:
     async def renew() -> None:
-        while True:
+        while not chunk.is_lost:
             await asyncio.sleep(LEASE.total_seconds() / 3)
             with contextlib.suppress(Unavailable):  # the lease lasts long enough for two more tries
-                async with services.database.transaction(EVERYTHING) as tx:
-                    until = tx.now + LEASE
-                    await tx.seal_jobs.renew(chunk.job.id, chunk.held, until)
-                chunk.held = until
+                await renew_lease(services, chunk)
 
     renewing = asyncio.ensure_future(renew())
     try:

@@ -44,7 +44,7 @@ class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
     `denied`: numbers of the files that the object store refused. `postponed`: numbers of the files for which the grant
     has no use left now, although other files may still give theirs back. `waits_for_others`: those are files of other
-    leases."""
+    leases. `is_lost`: another worker has claimed some of the files; this one begins nothing more."""
 
     job: SealJob
     seal: Seal
@@ -54,6 +54,7 @@ class Chunk:
     denied: set[int] = field(default_factory=set)
     postponed: set[int] = field(default_factory=set)
     waits_for_others: bool = False
+    is_lost: bool = False
 
     def deny(self, item: SealItem) -> None:
         """Leave a file that its store refuses to a later try, or let it fail after the last one."""
@@ -78,8 +79,7 @@ async def seal_chunk(services: Services, chunk: Chunk) -> None:
     folder = services.seal_files.folder
     await asyncio.to_thread(folder.make_folders, chunk.job.id, [item.number for item in chunk.items])
     await _fetch_all(services, chunk)
-    uses = await _begin_uses(services, chunk)
-    if not uses:
+    if chunk.is_lost or not (uses := await _begin_uses(services, chunk)):
         return
     try:
         order = await _open(services, chunk)
@@ -205,6 +205,8 @@ class _Bench:
         files = [FileToSeal(self._source(item), self._result(item), item.sha256) for item in items]
         try:
             async with sealing:
+                if self.chunk.is_lost:
+                    return
                 results = await self.services.seal_files.sealer.seal(self.order, files)
         except Unavailable:
             raise
@@ -222,6 +224,8 @@ class _Bench:
 
     async def _deliver(self, item: SealItem, result: SealedFile, sending: asyncio.Semaphore) -> None:
         """Send a result to the object store of the job, if it has one, and set the outcome of the file."""
+        if self.chunk.is_lost:
+            return
         target = self.chunk.job.terms.target
         if target is not None:
             store = self.services.seal_files.stores.get(target.store)

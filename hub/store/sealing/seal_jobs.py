@@ -208,9 +208,9 @@ class SealJobs:
             (_item(row) for row in await self._connection.execute(_CLAIM, values)), key=lambda item: item.number
         )
 
-    async def renew(self, job: UUID, held: datetime, until: datetime) -> None:
-        """Extend the lease that ends at `held` until `until`."""
-        await self._connection.execute(_RENEW, {"job": job, "held": held, "until": until})
+    async def renew(self, job: UUID, held: datetime, until: datetime) -> int:
+        """Extend the lease that ends at `held` until `until`. Return how many files it still has."""
+        return (await self._connection.execute(_RENEW, {"job": job, "held": held, "until": until})).rowcount
 
     async def release(self, job: UUID, held: datetime, until: datetime) -> None:
         """Release the files of a lease until `until`, because a service that all need is unavailable. The try does not
