@@ -79,6 +79,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
             "signing_share": len(people.signing) / rounds,
             "kills": killer.killed,
             "interrupted": life.interrupted.total(),
+            "cut_off": await killer.count_cut_off(),
         }
         stage.rows += [{"work": "interrupted", "what": what, "times": each} for what, each in life.interrupted.items()]
         stage.rows += [{"work": "refused", "what": what, "times": each} for what, each in office.refusals.items()]
