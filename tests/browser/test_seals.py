@@ -51,7 +51,7 @@ async def make_sm2_side(page: Page, shot: Shot) -> None:
     await page.click('a[href$="/sm2"]')
     await shot(page, "seal-sm2")
     await page.click('form[action$="/sm2"] button')
-    await expect(page.locator("dl.facts").first).to_contain_text("软件密钥：已加密，但没有令牌保护 · 试用")
+    await expect(page.locator("dl.facts").first).to_contain_text("软件密钥：已加密，但没有密钥设备保护 · 试用")
 
 
 async def test_a_seal_from_its_application_to_its_end(running: Running, new_page: NewPage, shot: Shot) -> None:

@@ -201,8 +201,10 @@ async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(content)
         files.append(FileToSeal(tmp_path / name, tmp_path / f"{name}.sealed"))
 
+    of_others = _sealing_children()
+
     async def seal_while_the_child_dies(some: list[FileToSeal]) -> list[SealFault | None]:
-        child = _sealing_child()
+        (child,) = _sealing_children() - of_others
         os.kill(child, signal.SIGSTOP)  # it takes the question and answers nothing
         sealing = asyncio.ensure_future(sealer.seal(order, some))
         os.kill(child, signal.SIGKILL)
@@ -216,8 +218,7 @@ async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None
     sealer.close()
 
 
-def _sealing_child() -> int:
-    """Return the process of ours that prepares files."""
+def _sealing_children() -> set[int]:
+    """Return the processes of ours that prepare files."""
     ours = [pid for threads in Path("/proc/self/task").glob("*/children") for pid in threads.read_text().split()]
-    (child,) = [int(pid) for pid in ours if b"sealing_child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return child
+    return {int(pid) for pid in ours if b"sealing_child" in Path(f"/proc/{pid}/cmdline").read_bytes()}

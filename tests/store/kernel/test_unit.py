@@ -97,7 +97,8 @@ async def test_a_case_is_locked_first_and_read_as_it_is_then(store: Database, wi
         later = asyncio.create_task(lock_later())
 
         async def waits() -> bool:
-            return bool(await tx.connection.scalar(text(WAITING)))
+            async with store.transaction(EVERYTHING) as looking:  # a transaction sees one state of who waits
+                return bool(await looking.connection.scalar(text(WAITING)))
 
         await until(waits)
         await tx.contracts.move(contract, ContractState.ISSUED)
