@@ -136,6 +136,7 @@ class PeriodicTasks:
 
     async def reconcile(self) -> None:
         """Reconcile messages whose outcome is unknown, and give unfinished acts on many contracts another job."""
+        await log_errors(stop_overdue_jobs(self._services))  # before their files are claimed again
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.bulk_reminders.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
@@ -146,7 +147,6 @@ class PeriodicTasks:
             for job in await tx.seal_jobs.list_stalled(tx.now - MANY_AGAIN, tx.now):
                 await start_lanes(tx, job)
             now = tx.planning_now
-        await stop_overdue_jobs(self._services)
         await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 
     async def reroute(self) -> None:
