@@ -17,14 +17,19 @@ from hub.lifecycle.sealing.run_seal_job import LEASE, REST, renew_lease, run_sea
 from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
 from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.model.sealing.seal_fault import SealFault
-from hub.model.sealing.seal_job import ItemOutcome
+from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.accounts import EVERYTHING
+from tests.database import tamper
 from tests.running import Running, running_hub
 from tests.sealing.clients import SealClientDouble, configured_seal, granted_client
 from tests.sealing.parts import pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+BREAK_STOP = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'refused'; END$$;
+CREATE TRIGGER refuse BEFORE UPDATE ON seal_job FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
 
 
 @dataclass
@@ -120,3 +125,36 @@ async def test_a_result_of_somebody_else_is_never_replaced(tmp_path: Path) -> No
     assert write_files([NewFile(source, target, original, b" and again")]) == [first]
     assert target.read_bytes() == b"original once"
     assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
+
+
+async def test_the_register_names_the_file_that_was_sealed(shelf: Shelf) -> None:
+    """The worker dies after it has sealed both, and the objects change. One source is still there, the other is not."""
+    client, services = await granted_client(shelf.running), shelf.running.hub.services
+    old, new, files = pages("old"), pages("new"), services.seal_files.folder
+    job = await shelf.ask(client, to="named", a=old, b=old)
+    dying = await shelf.claim(job, 2)
+    await seal_chunk(services, dying)
+    for name in ("a", "b"):
+        (shelf.folder / "in" / name).write_bytes(new)
+    files.forget_source(job, 2)
+    shelf.running.clock.advance(LEASE)
+    assert not await shelf.run(job)
+    async with shelf.running.hub.database.transaction(EVERYTHING) as tx:
+        lines = await tx.seal_register.get_known([item.use for item in dying.items])
+    for item, content in zip(dying.items, (old, new), strict=True):
+        assert lines[item.use].document_sha256 == hashlib.sha256(content).hexdigest()
+        sealed = (shelf.folder / "named" / item.name).read_bytes()
+        assert sealed.startswith(content)
+        assert lines[item.use].result_sha256 == hashlib.sha256(sealed).hexdigest()
+
+
+async def test_a_job_that_cannot_be_stopped_keeps_no_other_periodic_task_from_its_work(shelf: Shelf) -> None:
+    running, client = shelf.running, await granted_client(shelf.running)
+    job = await shelf.ask(client, a=pages("a"))
+    running.clock.advance(JOB_DEADLINE + LEASE)
+    await tamper(running.hub.database.dsn, BREAK_STOP)
+    await running.worker.periodic.reconcile()
+    await tamper(running.hub.database.dsn, "DROP FUNCTION refuse CASCADE")
+    assert (await client.ask_about(str(job)))["state"] == "running"
+    await running.worker.periodic.reconcile()
+    assert (await client.ask_about(str(job)))["state"] == "stopped"

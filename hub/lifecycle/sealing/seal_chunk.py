@@ -106,7 +106,11 @@ async def _open(services: Services, chunk: Chunk) -> SealOrder:
 
 
 async def _fetch_all(services: Services, chunk: Chunk) -> None:
-    """Download the files from the object store, and hash them. Does nothing for uploaded files."""
+    """Download the files from the object store, and hash them. Does nothing for uploaded files.
+
+    If an earlier try has sealed a file, the source that it left on the disk is the sealed one, and is hashed again: the
+    object may have changed since.
+    """
     if chunk.job.terms.source is None:
         return
     store = services.seal_files.stores.get(chunk.job.terms.source.store)
@@ -115,6 +119,8 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
     async def fetch(item: SealItem) -> SealItem:
         path = services.seal_files.folder.source(item.job, item.number)
         async with waiting:
+            if sha256 := await asyncio.to_thread(_find_sealed_source, services, item):
+                return replace(item, sha256=sha256)
             try:
                 if store is None or (sha256 := await store.fetch(item.source, path)) is None:
                     chunk.fail(item, SealFault.SOURCE_MISSING)
@@ -126,6 +132,19 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
     known = {item.number: item for item in await _all_ended(fetch(item) for item in chunk.open)}
     chunk.items = [known.get(item.number, item) for item in chunk.items]
+
+
+def _find_sealed_source(services: Services, item: SealItem) -> str | None:
+    """Return the hash of the source from which an earlier try has made the file's result. A result without its source
+    is deleted."""
+    folder = services.seal_files.folder
+    source, result = folder.source(item.job, item.number), folder.result(item.job, item.number)
+    if not result.exists():
+        return None
+    if source.exists():
+        return sha256_of(source)[0]
+    result.unlink()
+    return None
 
 
 async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
