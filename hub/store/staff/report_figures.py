@@ -11,18 +11,22 @@ from typing import Any
 from sqlalchemy import DateTime, Text, bindparam, text
 from sqlalchemy.types import TypeEngine
 
+from hub.model.messaging.message import COPIES, Purpose
 from hub.model.staff.report import STEPS_PER_E, CountedContracts, CountedMessages, ReportGroup, ReportPeriod
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.statement import SqlStatement
 
+# Whoever asks for a code has opened the link already; copies go to others than signers.
+_NOT_COUNTED = ", ".join(f"'{purpose}'" for purpose in sorted({Purpose.CODE} | COPIES))
+_TO_SIGNERS = f"delivery.purpose NOT IN ({_NOT_COUNTED})"
 # A message about several contracts stands at the first of them; `delivery_share` names all. Whoever signed was reached.
-_REACHED = """
+_REACHED = f"""
   state IN ('SIGNED', 'COMPLETED')
-  OR id IN (SELECT contract FROM delivery WHERE created_at >= :begin AND state = 'delivered' AND purpose <> 'code'
+  OR id IN (SELECT contract FROM delivery WHERE created_at >= :begin AND state = 'delivered' AND {_TO_SIGNERS}
     AND contract IS NOT NULL)
   OR id IN (SELECT delivery_share.contract FROM delivery_share JOIN delivery ON delivery.id = delivery_share.delivery
     WHERE created_at >= :begin AND state = 'delivered')
-"""
+"""  # noqa: S608 - constants of this file
 # Contracts signed before `signed_at` was written have only the moment of their completion. Without either there is no
 # step: `greatest` passes over NULL.
 _STEP = f"""
@@ -53,11 +57,11 @@ SELECT told.channel AS key, state, told.is_reached OR state IN ('SIGNED', 'COMPL
   count(*) AS number FROM (
   SELECT contract, channel, bool_or(message_state = 'delivered') AS is_reached FROM (
     SELECT contract, channel, state AS message_state FROM delivery
-    WHERE created_at >= :begin AND purpose <> 'code' AND state <> 'withdrawn'
+    WHERE created_at >= :begin AND {_TO_SIGNERS} AND state <> 'withdrawn'
     UNION ALL
     SELECT delivery_share.contract, channel, state FROM delivery
     JOIN delivery_share ON delivery_share.delivery = delivery.id AND delivery_share.contract <> delivery.contract
-    WHERE created_at >= :begin AND state <> 'withdrawn'
+    WHERE created_at >= :begin AND {_TO_SIGNERS} AND state <> 'withdrawn'
   ) AS message GROUP BY contract, channel
 ) AS told JOIN contract ON contract.id = told.contract WHERE {_IN_PERIOD} GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constants of this file

@@ -15,6 +15,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.web.compression import MIN_PAGE_BYTES
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @dataclass(frozen=True)
 class Reported:
-    """A hub with a completed, a withdrawn, a reached and a new contract of Hefei."""
+    """A hub with a completed (and copied), a withdrawn, a reached and a new contract of Hefei."""
 
     running: Running
     desk: Desk
@@ -42,7 +43,8 @@ class Reported:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reported() -> AsyncIterator[Reported]:
     async with running_hub(with_worker=False) as running:
-        done = await running.issue_minor()
+        copies = (CopyRecipient(CopyRole.GUARDIAN, "grandmother@home.example"),)
+        done = await running.issue_minor(copies=copies)
         await signed(running, done)
         await completed(running, done)
         await running.issue_minor()
@@ -75,6 +77,13 @@ async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
     assert "outbox-sms" in page.words and "no price configured" in page.words
     by_channel = await reported.desk.get("/staff/reports?by=channel")
     assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
+
+
+async def test_copies_for_others_than_signers_are_no_channel_to_them(reported: Reported) -> None:
+    async with reported.running.hub.database.transaction(EVERYTHING) as tx:
+        copies = await tx.connection.scalars(text("SELECT channel FROM delivery WHERE purpose = 'copy'"))
+    assert list(copies) == ["email"]
+    assert [line[0] for line in await reported.table("&by=channel") if line[1] != "0"] == ["text message"]
 
 
 async def test_a_page_is_compressed_only_if_no_other_site_led_to_it(reported: Reported) -> None:
