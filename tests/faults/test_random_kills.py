@@ -22,23 +22,20 @@ FAULTS = (
     "timestamps_not_in_ledger",
     "certificates_not_in_ledger",
 )
-# Contracts. Most of a short run is starting and restarting processes, however few contracts there are.
-FEW, MANY = 10, 300
+CONTRACTS, KILLS = 300, 20
 
 
-@pytest.mark.parametrize(
-    ("contracts", "kills"), [(FEW, 3), pytest.param(MANY, 20, marks=pytest.mark.real)], ids=["few", "many"]
-)
-def test_faults(contracts: int, kills: int, tmp_path: Path) -> None:
-    """A fifth of the contracts are signed."""
-    figures, rows = measured("faults", tmp_path, contracts, "--signing", "0.2", timeout=840)
+@pytest.mark.real
+def test_faults(tmp_path: Path) -> None:
+    """A fifth of the contracts are signed. A shorter run takes nearly as long, because starts take most of it."""
+    figures, rows = measured("faults", tmp_path, CONTRACTS, "--signing", "0.2", timeout=840)
     assert {name: figures[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
-    assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == kills
-    assert figures["completed"] == figures["signing"] == contracts // 5
+    assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == KILLS
+    assert figures["completed"] == figures["signing"] == CONTRACTS // 5
     assert figures["cut_off"] > 0
-    assert figures["interrupted"] > 0 or contracts == FEW  # two people may be lucky with a single kill at random
-    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= contracts * 0.95
-    for name in ("authority", "timestamps", "seal") if contracts == MANY else ():  # one reply in fifty is lost
+    assert figures["interrupted"] > 0
+    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= CONTRACTS * 0.95
+    for name in ("authority", "timestamps", "seal"):  # one reply in fifty is lost
         assert "reply lost" in (tmp_path / f"faults.{name}.jsonl").read_text()
     said = [json.loads(line) for line in (tmp_path / "faults.seal.jsonl").read_text().splitlines()]
     signed = len({each["digest"] for each in said if each["what"] == "signed"})
