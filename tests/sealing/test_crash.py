@@ -115,9 +115,10 @@ async def test_a_job_that_does_not_end_in_a_day_is_stopped(running: Running) -> 
 async def test_what_a_row_names_survives_a_power_cut(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uploaded files once the job is there, and results once they count as sealed."""
     client = await granted_client(running)
+    source = pages("a")  # drawn once: its /ID holds the time
     with forgetful_disk(running.hub.services.seal_files.folder.folder, monkeypatch) as disk:
-        _, asked = await client.upload({"a.pdf": pages("a")}, "page:1,60,60")
-        assert disk.after_power_cut()[f"{asked['id']}/in/0000/1"] == pages("a")
+        _, asked = await client.upload({"a.pdf": source}, "page:1,60,60")
+        assert disk.after_power_cut()[f"{asked['id']}/in/0000/1"] == source
         await run_seal_job(running.hub.services, UUID(asked["id"]), lambda: True)
         assert (await client.ended(asked["id"]))["sealed"] == 1
         left = disk.after_power_cut()[f"{asked['id']}/out/0000/1"]
