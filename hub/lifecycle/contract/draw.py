@@ -148,11 +148,11 @@ async def _may_issue(
     taught: tuple[Campus, Course | None],
     template: TemplateInForce,
 ) -> bool:
-    """Return whether a contract may be issued. Where somebody else has to approve, one that was approved may; and one
-    in the place of another, for the same people, by the same text and on the same terms; and a rehearsal."""
+    """Return whether a contract may be issued. If somebody else has to approve, only these may: an approved contract, a
+    rehearsal, and a contract that replaces another one for the same people with the same text and terms."""
     campus, course = taught
     needed = template.needs_approval or (course is not None and course.needs_approval)
-    if asked.document is not None and course is not None:  # in place of a text that may ask for it
+    if asked.document is not None and course is not None:  # its PDF replaces a text that may require approval
         needed = needed or await needs_approval(services, tx, course)
     if not needed or asked.approved or asked.rehearsal:
         return True
@@ -163,8 +163,8 @@ async def _may_issue(
 
 
 def repeats(asked: NewContract, old: Contract, template: TemplateInForce) -> bool:
-    """Return whether the new contract is for the same people as the old one, and by the same text. Phone numbers do not
-    count: those of people on file are changed only by two others."""
+    """Return whether the new contract has the same people and the same text as the old one. Phone numbers are not
+    compared, because a number on file changes only with the approval of two people."""
     before = old.data.get("asked")
     present = template.languages.get(old.language)
     if before is None or present is None or (asked.template, present.version) != (old.template, old.template_version):

@@ -1,7 +1,7 @@
 """Take what a contract asks its signer for, and lay out the contract with it, before anybody signs.
 
-The school issues the contract with empty places. It cannot be signed like this: the first signer fills them in, the
-document is laid out anew by the very text and terms it was issued with, and takes the place of the empty one.
+The school issues the contract with empty places, so it cannot be signed yet. The first signer fills them in. The
+document is then laid out again with the text and terms of its issue, and replaces the empty one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hub.store.contract.answers import seal_content
 from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
 
-# Uploads for one contract, also those that were replaced.
+# Uploads for one contract, including those that were replaced.
 MAX_UPLOADS: Final = 60
 _DESCRIBED: Final = ("id", "media_type", "size", "sha256")
 
@@ -74,9 +74,9 @@ def newest_attachments(found: Sequence[Attachment]) -> dict[str, Attachment]:
 
 
 async def attach(services: Services, secret: str, contract_id: UUID | None, name: str, uploaded: bytes) -> Attachment:
-    """Keep a file for a field, sealed. It counts once the answers are given.
+    """Store a file for a field, encrypted. It becomes part of the contract when the answers are given.
 
-    Raises BadInput (`name`) for a file that is no photo and no PDF, ManyAttachments, and as `give_answers` does.
+    Raises BadInput (`name`) for a file that is neither a photo nor a PDF, ManyAttachments, and as `give_answers` does.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
@@ -133,7 +133,7 @@ async def give_answers(
         present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
         if now.contract.document != visiting.contract.document or present != attached:
             raise DocumentChanged
-        for request in replaced:  # this signer looks at the document again
+        for request in replaced:  # the signer has to look at the new document
             await tx.signatures.lapse(request.id)
         return await _write(tx, now, given, laid_out, (sha256, len(document)))
 

@@ -94,7 +94,7 @@ async def issue_prepared(
 ) -> Case:
     """Write a prepared contract and its companions in this transaction, and open their first tasks. Return its case.
 
-    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment and both can share
+    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment to let both share
     one message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
     reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
     """
@@ -120,7 +120,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
     parties, commitments = await _write_signers(tx, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
-    if own := drawn.asked.document:  # its file stays, for whoever issues the contract again
+    if own := drawn.asked.document:  # its file stays, so that the contract can be issued again
         await tx.contracts.add_version(draft.id, "uploaded", own.sha256, prepared.uploaded_size, tx.now)
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
     if ofd is not None:

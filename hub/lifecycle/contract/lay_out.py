@@ -13,7 +13,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.signing.signature_request import SEAL_FIELD
 
-# What of a keyed hash shows that the hub itself has given out a reference.
+# A reference ends with this many hex digits of a keyed hash, which prove that the hub made it.
 MARK_LENGTH: Final = 16
 
 
@@ -42,8 +42,8 @@ async def lay_out(services: Services, drawn: DrawnContract) -> tuple[LaidOut, by
 
 
 async def keep_own_document(services: Services, uploaded: bytes) -> str:
-    """Check a PDF and store it. Return the reference by which a contract names it; without one the file goes after a
-    day. Raises BadInput (`document`)."""
+    """Check a PDF and store it. Return the reference for `NewContract.document`. A file that no contract uses is
+    deleted after a day. Raises BadInput (`document`)."""
     plain = await asyncio.to_thread(services.documents.own_pdfs.check, uploaded)
     sha256 = await services.files.put(plain)
     return f"{sha256}-{_mark(services, sha256)}"

@@ -52,7 +52,7 @@ class NewContract:
     this is such a further document. `set_id`: the set to which the contract belongs. `document`: a PDF of the school's
     own, in place of a template.
 
-    `approved`: somebody other than whoever asked for it has approved that it is issued.
+    `approved`: a second person has approved this contract.
 
     `copies`: who gets the completed contract besides its signers and those whom the template names.
 

@@ -36,7 +36,7 @@ ROLE_WORDS = {
 DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
 REHEARSAL_WORDS = {"zh": "演练，不产生任何效力", "en": "A rehearsal, without any effect"}
 LANGUAGES = ("zh", "en")
-# The key in a contract's data of the digest of its course's terms.
+# In a contract's data, the key of the digest of its course's terms.
 COURSE_TERMS = "course_terms"
 SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
@@ -225,8 +225,8 @@ def digest_terms(course: Course, campus: Campus) -> str:
 
 
 def has_terms_of(old: Contract, course: Course | None, campus: Campus) -> bool:
-    """Return whether a contract was issued on the present terms of its course. Contracts from before terms were kept
-    count as issued on others."""
+    """Return whether a contract was issued on the present terms of its course. A contract without stored terms, issued
+    by an older version, counts as issued on other terms."""
     return course is None or old.data.get(COURSE_TERMS) == digest_terms(course, campus)
 
 

@@ -25,7 +25,8 @@ async def add_version(
     services: Services, first: tuple[EvidencePackage, bytes], records: Sequence[bytes], version: ProofVersion
 ) -> None:
     """Store a version with these evidence records, unless a version of this number exists. `first`: version 1 and its
-    bytes. `records`: the one that is renewed, and that of a second authority, if the root has two timestamps.
+    bytes. `records`: the evidence record that is renewed and, if the root has two timestamps, the record with the
+    second one.
 
     Only the bytes after the items of version 1 are stored.
     """

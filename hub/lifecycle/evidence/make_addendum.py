@@ -1,7 +1,8 @@
 """Make an addendum to an evidence package when somebody asks for it: a later hold, a question, a renewed record.
 
-It reads in one transaction, calls token and timestamp service outside of any, and writes in a second one. An addendum
-that was made stays, and every export of it is the same bytes; the next one has what came after it as well.
+One transaction reads; then the token and the timestamp service are called outside any transaction; a second transaction
+writes. An addendum never changes, so that every export of it is the same bytes. What happens later goes into the next
+addendum.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NOTHING_LATER = "nothing has happened to this contract since its evidence packag
 
 
 async def has_addendum(tx: Transaction, contract: UUID) -> bool:
-    """Tell whether an addendum has something to tell: one that was made already, or the record's later entries."""
+    """Return whether there is an addendum, or the record has later entries to make one from."""
     return await tx.addenda.newest(contract) is not None or has_later_entries(await tx.record.entries(contract))
 
 
@@ -57,7 +58,7 @@ async def find_addendum(tx: Transaction, contract: UUID, number: int | None = No
 
 
 async def open_addendum(tx: Transaction, contract: Contract, actor: str, number: int | None = None) -> EvidenceAddendum:
-    """Return an addendum as `find_addendum` does, and record that `actor` of the school takes it out."""
+    """Return an addendum as `find_addendum` does, and record that `actor` of the school exported it."""
     found = await find_addendum(tx, contract.id, number)
     facts = {"addendum_sha256": found.sha256, "addendum": found.number}
     await tx.record.append(contract.id, contract.campus, "evidence-downloaded", actor, facts)
@@ -65,7 +66,8 @@ async def open_addendum(tx: Transaction, contract: Contract, actor: str, number:
 
 
 async def add_addendum(services: Services, contract_id: UUID) -> bool:
-    """Make an addendum with what neither the package nor the addendum before has. Return whether one was made.
+    """Make an addendum with everything that is missing in the package and in the newest addendum. Return whether one
+    was made.
 
     Raises NotFound before there is a package, TokenUnavailable, TimestampUnavailable.
     """
@@ -123,7 +125,7 @@ async def _list_revocations(tx: Transaction, authority: str, package: EvidencePa
             used.append(await _ofd_certificate(tx, entry))
     serials = [each.serial for each in used if each.serial is not None]
     revoked = {serial: (at, why) for serial, at, why in await tx.certificates.revoked(authority, serials)}
-    seals = [  # of another authority as well
+    seals = [  # including seals with a certificate of another authority
         RevokedSeal(each.id, _used("", each.chain[0]).spki, each.changed_at)
         for each in await tx.seals.list_all()
         if each.state is SealState.REVOKED and each.chain
@@ -138,7 +140,8 @@ def _used(field: str, certificate: bytes, seal: UUID | None = None) -> UsedCerti
 
 
 async def _ofd_certificate(tx: Transaction, entry: RecordEntry) -> UsedCertificate:
-    """Return the certificate that sealed the OFD. It is known by its seal alone if the seal has another by now."""
+    """Return the certificate that sealed the OFD. If the seal has a new certificate by now, the result only names the
+    seal."""
     seal = UUID(str(entry.facts["seal"]))
     side = await tx.sm2_seals.get(seal)
     if side is None or hashlib.sha256(side.chain[0]).hexdigest() != entry.facts["certificate_sha256"]:
@@ -169,7 +172,7 @@ async def _store(services: Services, facts: LaterFacts, content: bytes, attempt:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.locked(facts.contract)
         await tx.signatures.end_attempt(attempt, tx.now)
-        if await tx.packages.is_erased(contract.id):  # of a person, while the addendum was being signed
+        if await tx.packages.is_erased(contract.id):  # erased while the addendum was being signed
             return False
         entries = facts.entries[-1].sequence if facts.entries else 0
         size = (len(content), tx.now, entries, facts.renewals, [each.name for each in facts.revocations])

@@ -93,7 +93,7 @@ async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Beg
 
 
 async def _sm2_chain(tx: Transaction, facts: PackageFacts) -> tuple[bytes, ...]:
-    """Return the certificates of the seal of its OFD, unless the seal has others by now."""
+    """Return the certificate chain that sealed the contract's OFD; empty if the seal has a new certificate by now."""
     sealed = next((entry.facts for entry in facts.entries if entry.kind == "ofd-sealed"), None)
     side = await tx.sm2_seals.get(UUID(str(sealed["seal"]))) if sealed else None
     if sealed is None or side is None or hashlib.sha256(side.chain[0]).hexdigest() != sealed["certificate_sha256"]:

@@ -20,7 +20,7 @@ from hub.notaries import Notary, NotaryReceipt
 
 # Roots for each notary in one round. A newly configured notary also gets the roots of earlier days.
 ROOTS_A_ROUND = 50
-# After so many calls that failed, a notary is left alone until the next round.
+# After this many failed calls, a notary is not called again until the next round.
 FAILURES_A_ROUND = 3
 Call = Callable[[], Awaitable[NotaryReceipt | None]]
 log = structlog.get_logger()
@@ -52,8 +52,8 @@ async def _complete(services: Services, name: str, notary: Notary) -> int:
 
 
 async def _ask_each(services: Services, name: str, calls: Sequence[tuple[DepositedRoot, Call]]) -> int:
-    """Make the calls, and return how many receipts were stored. One that fails does not keep the next from being made,
-    but a notary that is away is not asked for every root."""
+    """Make the calls, and return how many receipts were stored. After a failed call the next one is still made, but an
+    unavailable notary is not called for every root."""
     stored = failed = 0
     for root, call in calls:
         try:

@@ -1,4 +1,4 @@
-"""Open an attachment of a signer, which is kept sealed."""
+"""Open an attachment of a signer, which is stored encrypted."""
 
 from __future__ import annotations
 

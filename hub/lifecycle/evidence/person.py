@@ -128,7 +128,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     erased: set[str] = set()
     # The last one waits for the rest, because another run after a crash finds the person by it.
     for part in [part for part in data.contracts if part.number not in plan.kept][:-1]:
-        with suppress(Refused):  # somebody has held it meanwhile: it is looked at again with the rest
+        with suppress(Refused):  # it was put on hold meanwhile: `_erase_rest` looks at it again
             async with _erasing(owner) as tx:
                 await _erase_contract(services, tx, act.actor, part, data.person)
             erased.add(part.number)
@@ -142,7 +142,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
 @asynccontextmanager
 async def _erasing(owner: Database) -> AsyncIterator[Transaction]:
     async with owner.transaction(EVERYTHING) as tx:
-        await tx.person_erasure.erase_alone()  # of two contracts with one file, the second one deletes it
+        await tx.person_erasure.erase_alone()  # so that a file of two contracts is deleted with the second one
         yield tx
 
 
@@ -150,7 +150,7 @@ async def _erase_rest(
     services: Services, tx: Transaction, act: PersonAct, data: PersonData, erased: Collection[str]
 ) -> ErasedPerson:
     """Erase the other contracts, roster lines, messages and keys, as far as no contract is held or kept."""
-    await tx.contracts.lock(part.contract for part in data.contracts)  # whoever holds one now waits
+    await tx.contracts.lock(part.contract for part in data.contracts)  # no hold can be placed on them meanwhile
     data = await _with_holds(tx, data)
     plan = _planned(services, data, erased)
     for line in _erasable_lines(data, plan):
@@ -217,7 +217,7 @@ def _planned(services: Services, data: PersonData, erased: Collection[str] = fro
 
 
 def _is_held(data: PersonData) -> bool:
-    """Return whether a contract of the person is in dispute: what they wrote may be about it."""
+    """Return whether a contract of the person is held for a dispute, since what they wrote may be about it."""
     return any(part.hold for part in data.contracts)
 
 

@@ -31,7 +31,7 @@ async def resume_sending(services: Services, actor: str) -> bool:
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.pause.end()
         if ended:
-            # A copy that could not be sent for a day is a task of staff, and it could not during the pause.
+            # Staff get a task about a copy that is not sent within a day. That day begins again after the pause.
             await tx.deliveries.look_later(COPIES, tx.planning_now + COPY_TIMEOUT)
             await record_act(tx, await _headquarters(tx), "sending-resumed", actor, {})
             await tx.tasks.tell_workers()

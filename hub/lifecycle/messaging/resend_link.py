@@ -41,7 +41,7 @@ async def _asked_for(tx: Transaction, ticket: str | None, phone: str | None) -> 
 
 
 async def _send_link(services: Services, tx: Transaction, known: Signer) -> bool:
-    signer = await tx.contracts.signer(known.id)  # read again: their number may just have changed
+    signer = await tx.contracts.signer(known.id)  # read again: the number may just have changed
     task = await tx.tasks.of_signer(signer.id)
     if task.state is not TaskState.OPEN:
         return False

@@ -21,9 +21,9 @@ TEXT_WAITS = "A changed text waits for the approval of somebody who wrote none o
 
 @dataclass(frozen=True)
 class ApprovalTask:
-    """An act that waits. `address`: the page on which it is approved. `campus`: that of the task; `of_campus`: its
-    accounts, and those above it, may approve. `permission`: what they need. `asked_by`: the actors who may not
-    approve."""
+    """An act that waits. `address`: the page on which it is approved. `campus`: the campus of the task. `of_campus`:
+    accounts of this campus and of those above it may approve if they have `permission`. `asked_by`: the actors who may
+    not approve."""
 
     kind: str
     sentence: str

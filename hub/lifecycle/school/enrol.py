@@ -248,7 +248,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
 
 @dataclass
 class _Claim:
-    """One enrolment out of the poster's limit, taken in the transaction that uses it."""
+    """One enrolment, counted against the poster's limit in the transaction that stores it."""
 
     services: Services
     visitor: Visitor
@@ -256,7 +256,7 @@ class _Claim:
     course: str
     people: _People
     is_known: bool
-    """Whether document, name and phone of the one who signs are what is on file about them, and all that is."""
+    """Whether the signer's document, name and phone equal what is on file, and nothing else is on file about them."""
 
     def __post_init__(self) -> None:
         self.enrolment = Enrolment(

@@ -84,7 +84,7 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
         APPROVE_ISSUE,
         ISSUE_WAITS,
         approval_address(act.id),
-        found[0].campus,  # within the scope of whoever asked, whatever their own campus
+        found[0].campus,  # always within the scope of the person who asked
         act.campus,
         Permission.APPROVE_ISSUE,
         [act.asked_by],
@@ -102,7 +102,7 @@ async def _enqueue(tx: Transaction, act: IssueAct) -> None:
 
 
 async def need_approval(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> bool:
-    """Return whether somebody else has to approve that the contracts of these are issued."""
+    """Return whether somebody else has to approve before the contracts of these enrolments are issued."""
     courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     taught = {(each.campus, each.course) for each in enrolments}
     for place in sorted(taught):
@@ -117,7 +117,7 @@ async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
 
 
 async def digest_each(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> Mapping[UUID, bytes]:
-    """Return a keyed digest of all from which the documents of each enrolment would be drawn now."""
+    """Return, for each enrolment, a keyed digest of everything that its documents would be drawn from now."""
     courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for campus, course in {(each.campus, each.course) for each in enrolments}:
@@ -153,7 +153,8 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
 
 
 async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: str) -> None:
-    """End an act of which nothing was issued. Whoever asked for it takes it back so. Raises NotFound, ActDecided."""
+    """Refuse an act before anything is issued; the person who asked for it takes it back this way. Raises NotFound,
+    ActDecided."""
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
@@ -235,9 +236,10 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
 
 
 async def _check_approved(services: Services, tx: Transaction, act: IssueAct, enrolment: Enrolment) -> None:
-    """Raise EnrolmentsChanged unless the documents are drawn from what somebody else has approved, if that is needed.
+    """If the act needs approval, raise EnrolmentsChanged unless the documents would be drawn from what was approved.
 
-    The enrolment is locked. A course or text that changes from here on is not in what was drawn before.
+    The caller has locked the enrolment. The documents are already drawn, so a later change of course or text does not
+    matter.
     """
     if not act.needs_approval:
         return

@@ -1,6 +1,6 @@
 """Begin a contract template of a new name at the desk, as a copy of an existing one.
 
-Templates of the files stay as they are. What the copy demands is what its source demanded then.
+Templates of the files stay as they are. The copy keeps the demands that its source has at this time.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class TextLine:
 @dataclass(frozen=True)
 class ReadText:
     """One version. `label`: its name. `in_force`: the name of the version that is in force. `compared`: the name of the
-    version with which `changes` compares it; empty if that version does not exist any more.
-    `demands`: what it demands otherwise than that version."""
+    version with which `changes` compares it; empty if that version does not exist any more. `demands`: the demands in
+    which the two versions differ."""
 
     label: str
     version: TextVersion
@@ -62,7 +62,7 @@ async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> lis
     subjects = services.documents.printer.templates.ids() if kind is TextKind.CONTRACT else list(Purpose)
     async with services.database.transaction(scope) as tx:
         versions = await tx.text_versions.list_all(kind)
-    if kind is TextKind.CONTRACT:  # those that were made at the desk as well
+    if kind is TextKind.CONTRACT:  # including those made at the desk
         subjects = sorted({*subjects, *(version.subject for version in versions)})
     return [_line(services, TextPlace(kind, str(subject)), versions) for subject in subjects]
 
@@ -92,7 +92,7 @@ async def list_versions(services: Services, scope: Scope, place: TextPlace) -> t
 
 
 async def read_version(services: Services, scope: Scope, place: TextPlace, label: str) -> ReadText:
-    """Return a version, also that of the files. Raises TextVersionNotFound.
+    """Return a version, which may be that of the files. Raises TextVersionNotFound.
 
     An open version is compared with the one that it would replace, any other with the one from which it began.
     """

@@ -82,7 +82,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
 
 
 async def discard_seal(services: Services, work: Work) -> Work:
-    """Lapse the prepared request, because it is for the old certificate of a seal that now has a new one."""
+    """Lapse the prepared request, because the seal has a new certificate since then."""
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(work.contract.id)
         await tx.signatures.lapse(work.about.id)

@@ -55,7 +55,7 @@ async def embed_signature(services: Services, work: Work) -> Work:
     seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING, opening_lock(work.contract.id)) as tx:
         case, revoked = await end_attempt(tx, work), await list_revoked(services, tx)
-        if revoked != work.revoked:  # perhaps this certificate, before its timestamp
+        if revoked != work.revoked:  # this certificate may have been revoked before its timestamp
             return await choose_work(services, tx, case, revoked)
         if case.contract.document != request.base or not await tx.signatures.embedded(request.id, tx.now):
             return await choose_work(services, tx, case, revoked)

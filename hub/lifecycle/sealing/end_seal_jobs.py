@@ -69,7 +69,7 @@ async def _is_taken(services: Services, http: aiohttp.ClientSession, address: We
 
 
 async def stop_overdue_jobs(services: Services) -> None:
-    """Stop the jobs that have not ended within JOB_DEADLINE, do not go on, and are in no worker's hands. Their open
+    """Stop the jobs that have not ended within JOB_DEADLINE, make no progress, and are leased by no worker. Their open
     uses are given back to their grants."""
     async with services.database.transaction(EVERYTHING) as tx:
         overdue = await _list_overdue(tx)
@@ -110,8 +110,8 @@ async def delete_old_seal_files(services: Services) -> None:
 
 
 async def _delete_left_folders(services: Services, before: float) -> None:
-    """Delete what a process left that was killed: uploads that never became a job, and folders of jobs whose
-    transaction was never committed."""
+    """Delete what killed processes left behind: uploads that never became a job, and folders of jobs whose transaction
+    was never committed."""
     files = services.seal_files.folder
     old = await asyncio.to_thread(files.list_old_jobs, before)
     async with services.database.transaction(EVERYTHING) as tx:

@@ -92,7 +92,7 @@ async def _claim(services: Services, job_id: UUID) -> Chunk | None:
 
 
 async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None:
-    """Write the outcomes of the files, and claim so many more. Files without an outcome stay as they are."""
+    """Write the outcomes of the files, and claim up to `claims` more. Files without an outcome stay as they are."""
     outcomes = list(chunk.outcomes.values())
     if chunk.job.terms.target is None:
         numbers = [outcome.item.number for outcome in outcomes if outcome.fault is None]
@@ -112,7 +112,7 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
 
 async def _give_back(services: Services, chunk: Chunk) -> None:
     """Write the known outcomes, and release the other files for a later start of the job."""
-    chunk.postponed.clear()  # they rest as long as those that have the uses for which they wait
+    chunk.postponed.clear()  # they wait as long as the files whose uses they need
     await _end(services, chunk, claims=0)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)

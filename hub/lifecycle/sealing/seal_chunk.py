@@ -43,8 +43,8 @@ Result = TypeVar("Result")
 class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
     `denied`: numbers of the files that the object store refused. `postponed`: numbers of the files for which the grant
-    has no use left now, although other files may still give theirs back. `waits_for_others`: those are files of other
-    leases. `is_lost`: another worker has claimed some of the files; this one begins nothing more."""
+    has no use left now, but may get one back from another file. `waits_for_others`: that other file is in another
+    lease. `is_lost`: another worker has claimed some of the files; this one begins nothing more."""
 
     job: SealJob
     seal: Seal
@@ -57,7 +57,7 @@ class Chunk:
     is_lost: bool = False
 
     def deny(self, item: SealItem) -> None:
-        """Leave a file that its store refuses to a later try, or let it fail after the last one."""
+        """Postpone a file that its object store refuses; after the last try, let it fail."""
         self.denied.add(item.number)
         if item.tries >= MAX_DENIALS:
             self.fail(item, SealFault.STORE_DENIED)

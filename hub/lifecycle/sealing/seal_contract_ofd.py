@@ -1,8 +1,8 @@
 """Seal a contract's OFD with the SM2 side of its seal, once: the file that was issued, whose hash the consent names.
 
 An SM2 signature is different each time, so a file that was sealed counts only once its row is written under the lock of
-the contract. What a process left that died before that, or that another one overtook, is given to nobody: it stays
-without a row, and is deleted as such.
+the contract. If a process dies before that, or another one is faster, no row names its file. The file is never given
+out, and is deleted as an orphan.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _prepared(services: Services, contract: Contract, issued: bytes, seal: OfdSe
 def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes]) -> None:
     """Raise FileFailedCheck unless the file is the issued one with one seal, as `qianda verify` reads it.
 
-    Whom the seal's certificate leads to is a question of who reads it, so nothing is said of that.
+    The check does not judge whom the seal's certificate leads to, because each reader decides whom to trust.
     """
     before, after = OfdContainer(issued), OfdContainer(final)
     document = read_document(after)

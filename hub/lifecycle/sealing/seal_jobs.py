@@ -30,7 +30,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import SEAL_FILES
 from hub.store.transaction import Transaction
 
-# Queue jobs for one seal job, so that as many workers share its files.
+# Queue jobs for one seal job. This many workers can share its files.
 LANES_OF_JOB = 2
 # Rows that one statement adds.
 ITEMS_AT_ONCE = 5_000

@@ -77,9 +77,10 @@ async def make_sm2_seal(
     services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "", *, replaces: bool = False
 ) -> Sm2Seal:
     """Make a trial SM2 side with an authority of its own, whose key is not kept. `key_label`: the label of an SM2 key
-    on the token; without it, a software key is made. `replaces`: also in place of one that a seal maker made.
+    on the token; without it, a software key is made. `replaces`: replace even an SM2 side that a seal maker made.
 
-    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput in place of a seal maker's without `replaces`.
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a seal maker made the present side, unless
+    `replaces`.
     """
     seal = await _get_made(services, keeper, seal_id)
     async with services.database.transaction(keeper.scope) as tx:
@@ -111,7 +112,7 @@ async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, gi
 
 
 def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, now: datetime) -> Sm2Seal:
-    """Return the SM2 side that the files give to the key with this SubjectPublicKeyInfo. Pure.
+    """Return the SM2 side made from the files, for the key with this SubjectPublicKeyInfo. Pure.
 
     Raises BadInput, and CertificateNotValid outside of its validity period.
     """
@@ -138,7 +139,8 @@ async def _get_made(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
 
 
 def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2Seal:
-    """Return the SM2 side with the facts that the seal states. Raises BadInput if it does not list the certificate."""
+    """Return the SM2 side with the facts that the seal states. Raises BadInput if the seal does not list the
+    certificate."""
     if chain[0] not in encoded.listed and sm2.sm3(chain[0]) not in encoded.listed_hashes:
         raise BadInput("the seal does not list this certificate", field="certificate")
     certificate = x509.Certificate.load(chain[0])

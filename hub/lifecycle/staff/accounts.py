@@ -66,7 +66,7 @@ async def add_staff(
     check_new_password(services, staff, password)
     password_hash = await hash_password(password)
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.guess_alone(new.login)  # nor does anybody else add it meanwhile
+        await tx.accounts.guess_alone(new.login)  # so that nobody else adds it meanwhile
         await _check_may_give(tx, by, new.role, new.campus)
         if await tx.accounts.lock(new.login):
             raise BadInput(f"there is an account {new.login} already", field="login")

@@ -17,7 +17,7 @@ from hub.model.staff.key_scopes import KeyTerms, check_overlap, check_terms
 from hub.store.transaction import Transaction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-# Stands before every secret, so that a person or a scanner that finds one knows where it belongs.
+# The prefix of every secret. It tells a person or a scanner that finds one where it belongs.
 SECRET_PREFIX = "qdk_"
 SECRET_BYTES = 32
 

@@ -49,7 +49,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
     if not await tx.staff_tasks.questions_at(change.old_hash, QUESTIONS):
-        await unpause(services, tx, change.old_hash, there)  # the question that paused them has moved away
+        await unpause(services, tx, change.old_hash, there)  # the question that paused them was about the old number
     silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
         await _invite(services, tx, contracts[signer.contract], signer, silent)

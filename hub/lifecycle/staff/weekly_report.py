@@ -64,16 +64,16 @@ async def unsubscribe(services: Services, staff: Staff) -> None:
 
 
 async def _record(tx: Transaction, kind: str, staff: Staff) -> None:
-    """Append who has it sent to an address that nobody else sees. The address itself is not recorded."""
+    """Record who has ordered or cancelled the report. The address is not recorded, because nobody else may see it."""
     facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
     await record_act(tx, staff.campus, kind, f"staff:{staff.id}", facts)
 
 
 async def send_weekly_reports(services: Services) -> int:
     """Send the e-mails that are due, one after the other. Return how many were begun. Several workers may do so at
-    once. What fails for one account is logged, and the others follow.
+    once. A failure for one account is logged, and the others follow.
 
-    Raises Unavailable: all of them are put off.
+    Raises Unavailable, after which the rest is sent in a later round.
     """
     if not has_mail(services):
         return 0
@@ -133,8 +133,8 @@ async def _send(services: Services, message: Message) -> tuple[MailState, str]:
 
 
 async def _write_message(services: Services, report: WeeklyReport, staff: Staff, week: date) -> Message:
-    """Return the e-mail about the week before, for the campuses that the account may see."""
-    from hub.documents.staff.report_picture import picture_of  # Typst, which other work of a worker does not need
+    """Return the e-mail about the week before `week`, for the campuses that the account may see."""
+    from hub.documents.staff.report_picture import picture_of  # loads Typst; other jobs do not need it
 
     language = report.language
     async with services.database.transaction(EVERYTHING) as tx:
