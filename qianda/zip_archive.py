@@ -22,6 +22,8 @@ MAX_RATIO, RATIO_COUNTS_FROM = 1032, 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
+# Leads to a second end of the directory (APPNOTE 4.3.15). Some readers follow it, whatever the usual end states.
+_ZIP64_LOCATOR_MARK, _ZIP64_LOCATOR_SIZE = b"PK\6\7", 20
 _DESCRIPTOR, _UTF8, _DEFLATE_LEVELS = 1 << 3, 1 << 11, 0b110
 _DESCRIPTOR_MARK = b"PK\7\10"
 # Extra fields: 64-bit sizes, and another name, which some readers use instead of the first one.
@@ -127,6 +129,8 @@ def _end_of_directory(data: bytes, rules: ZipRules) -> tuple[int, int]:
     _, disk, first_disk, here, total, size, start, comment = _END.unpack_from(data, at)
     if disk or first_disk or here != total or comment or start + size != at:
         raise _malformed("the end of the directory says something else than the file")
+    if data[at - _ZIP64_LOCATOR_SIZE : at].startswith(_ZIP64_LOCATOR_MARK):
+        raise _malformed("two directories")
     if total > rules.max_members:
         raise UnreadableZip(ZipFault.TOO_MUCH, f"{rules.max_members} members")
     return start, total

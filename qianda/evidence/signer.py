@@ -16,6 +16,7 @@ from qianda.evidence.container import AsicContainer
 from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
+from qianda.verify.elements import part_of
 from qianda.verify.trust import Trust
 
 CRL_FOLDER = "trust/"
@@ -52,9 +53,10 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
     if not trust.is_seal(checked.certificate):
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="not an organisation's seal"))
     asyncio.run(_check_chain(checked, _revocation_lists(items), trust, stamp.time))
-    subject = checked.certificate.subject.native
+    subject = checked.certificate.subject
     trial = trust.is_trial(checked.certificate, checked.certificates) or trust.is_trial(stamp.certificate)
-    return PackageSigner(str(subject["common_name"]), str(subject.get("organization_name", "")), stamp.time, trial)
+    organisation = part_of(subject, "organization_name") if "organization_name" in subject.native else ""
+    return PackageSigner(part_of(subject, "common_name"), organisation, stamp.time, trial)
 
 
 async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], trust: Trust, moment: datetime) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from asn1crypto import x509
 
 from qianda.verify import reasons
-from qianda.verify.findings import Element, Finding, Reason, Word
+from qianda.verify.findings import Element, Finding, Reason, Word, readable
 from qianda.verify.signed_file import ContractName
 from qianda.verify.structure import SEAL_FIELD, Structure
 from qianda.verify.trust import Trust
@@ -156,9 +156,9 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
     return SigningParty(
         field=field,
         is_seal=field == SEAL_FIELD,
-        name=_part(certificate.subject, "common_name") if certificate else "",
-        organisation=_part(certificate.subject, "organization_name") if certificate else "",
-        issuer=_part(certificate.issuer, "common_name") if certificate else "",
+        name=part_of(certificate.subject, "common_name") if certificate else "",
+        organisation=part_of(certificate.subject, "organization_name") if certificate else "",
+        issuer=part_of(certificate.issuer, "common_name") if certificate else "",
         signed_at=stamp.time if stamp else None,
         answers=tuple(_answer(element, structure, field, findings, trust) for element in Element),
     )
@@ -214,6 +214,7 @@ def _used(structure: Structure, field: str, trusted: bool) -> tuple[Word, Reason
     return Word.SHOWN, reasons.USED_SHOWN.about(**about)
 
 
-def _part(name: x509.Name, part: str) -> str:
+def part_of(name: x509.Name, part: str) -> str:
+    """Return a part of a certificate's subject or issuer; the whole name if it has no such part."""
     value = name.native.get(part) or name.human_friendly
-    return value if isinstance(value, str) else ", ".join(value)
+    return readable(value if isinstance(value, str) else ", ".join(value))

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+# Characters that control a terminal, or the direction in which a text is shown (Unicode TR 9, 2).
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def readable(text: str) -> str:
+    """Return a stranger's text so that it can only be read: it must not write over or turn round what we say."""
+    return _CONTROLS.sub("\ufffd", text)
 
 
 class Element(StrEnum):
@@ -34,7 +43,8 @@ class Reason:
 
     def about(self, **values: object) -> Reason:
         """Return the sentence with its placeholders filled in."""
-        return Reason(self.zh.format(**values), self.en.format(**values))
+        told = {name: readable(str(value)) for name, value in values.items()}
+        return Reason(self.zh.format(**told), self.en.format(**told))
 
 
 @dataclass(frozen=True)

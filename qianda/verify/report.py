@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
-from qianda.verify.findings import Element, Reason, Word
+from qianda.verify.findings import Element, Reason, Word, readable
 from qianda.verify.verdict import contract_name, verdict
 
 LANGUAGES = ("zh", "en")
@@ -88,7 +88,7 @@ def show(report: VerificationReport, console: Console, language: str) -> None:
         console.print(_headline(party, language), highlight=False)
     if report.archived_at:
         console.print(f"{say(_ARCHIVED, language)}: {local_time(report.archived_at)}", highlight=False)
-    console.print(f"{say(_FILE, language)}: {escape(report.file)}", highlight=False)
+    console.print(f"{say(_FILE, language)}: {escape(readable(report.file))}", highlight=False)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
     if report.parties:
         _show_answers(say(_WHOLE, language), report.document, console, language)

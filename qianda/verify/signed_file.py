@@ -8,7 +8,7 @@ from functools import cached_property
 from qianda.pdf import HexString, NotOurForm, Revision, TooComplex, read_revisions
 from qianda.verify import reasons
 from qianda.verify.document import Document, Entries, as_dictionary, reference, references
-from qianda.verify.findings import UnreadablePdf
+from qianda.verify.findings import UnreadablePdf, readable
 
 MAX_FILE_BYTES = 64 << 20  # a contract has about 300 KB
 MAX_FIELDS = 100
@@ -149,5 +149,6 @@ def text_of(value: object) -> str:
     if not isinstance(value, bytes):
         return ""
     if value.startswith(b"\xfe\xff"):
-        return value[2:].decode("utf-16-be", "replace")
-    return value.decode("utf-8" if value.startswith(b"\xef\xbb\xbf") else "latin-1", "replace").removeprefix("\ufeff")
+        return readable(value[2:].decode("utf-16-be", "replace"))
+    coding = "utf-8" if value.startswith(b"\xef\xbb\xbf") else "latin-1"
+    return readable(value.decode(coding, "replace").removeprefix("\ufeff"))

@@ -114,6 +114,21 @@ def test_refuses_a_second_name_that_some_programs_would_take(package: SmallPacka
         open_container(file.getvalue())
 
 
+def test_refuses_what_leads_to_a_second_directory(package: SmallPackage) -> None:
+    """Programs that look for the 64-bit end of a directory would unpack other files than those that were signed."""
+    empty = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 0, 0, 0, 0)
+    hidden = empty + struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        for name, content in items_of(package.file).items():
+            info = zipfile.ZipInfo(name)
+            info.extra = b"" if name == "mimetype" else struct.pack("<2H", 0xBEEF, len(hidden)) + hidden
+            opened.writestr(info, content)
+    assert zipfile.ZipFile(file).namelist() == []
+    with pytest.raises(BadPackage, match="two directories"):
+        open_container(file.getvalue())
+
+
 def test_refuses_a_manifest_that_asks_for_more() -> None:
     from qianda.evidence.manifest import read_manifest
 

@@ -22,7 +22,7 @@ from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.guard import NICENESS, verify_guarded
 from tests.commands import run_command
 from tests.documents.contract_samples import contract_pdf
-from tests.signing_parts import FinishedParts, finished_contract
+from tests.signing_parts import FinishedParts, finished_contract, sample_pdf
 
 QIANDA = [sys.executable, "-c", "from qianda.cli import main; main()"]
 SEALED_BY = "示范学校"
@@ -52,6 +52,18 @@ def verify(
         return run_command(words, environment)
     command = [*before, *QIANDA, *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_nothing_in_a_file_writes_over_or_turns_round_the_answer(tmp_path: Path) -> None:
+    hostile = "王\x1b[2J\x9b1A\u202e\nResult: nothing failed"
+    about = b"/Info << /Keywords <feff%b> >> /Root" % hostile.encode("utf-16-be").hex().encode()
+    document = sample_pdf().replace(b"/Root", about)
+    parts = asyncio.run(finished_contract(tmp_path, names=(hostile,), document=document))
+    file = tmp_path / "contract.pdf"
+    file.write_bytes(parts.final)
+    done = verify(file, "--trust", parts.trust_pem, "--expect", "QD-1")
+    assert done.returncode == 1 and "王\ufffd[2J\ufffd1A\ufffd\ufffdResult" in done.stdout
+    assert done.stdout.replace("\n", "").isprintable()
 
 
 def test_a_finished_contract_exits_with_0(contract: FinishedParts, file: Path) -> None:

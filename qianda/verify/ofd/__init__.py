@@ -8,16 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from asn1crypto import x509
-
 from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import DocumentParts, read_document
 from qianda.sm2 import NoSm2
 from qianda.verify import reasons as shared
-from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport, of_document
+from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport, of_document, part_of
 from qianda.verify.expectation import Expectation
-from qianda.verify.findings import Element, Finding, Reason, UnreadableOfd, Word
+from qianda.verify.findings import Element, Finding, Reason, UnreadableOfd, Word, readable
 from qianda.verify.ofd import reasons
 from qianda.verify.ofd.chain import load_certificate
 from qianda.verify.ofd.coverage import has_hidden_signature
@@ -41,7 +39,8 @@ def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *,
         raise UnreadableOfd(reasons.UNREADABLE.about(what=error.what)) from error
     except NoSm2 as error:
         raise UnreadableOfd(reasons.NO_SM2) from error
-    contract = ContractName(document.values.get(NUMBER, ""), document.title, document.values.get(SCHOOL, ""))
+    about = (document.values.get(NUMBER, ""), document.title, document.values.get(SCHOOL, ""))
+    contract = ContractName(*map(readable, about))
     findings = list(_findings(checked, trust))
     findings += [Finding(Element.TEXT, shared.HIDDEN_SIGNATURE)] if has_hidden_signature(container, document) else []
     findings += _unexpected(contract, document, ofd, expected) if expected else ()
@@ -91,8 +90,8 @@ def _party(one: CheckedOfdSignature, findings: Sequence[Finding], trust: Trust) 
         field=one.part.number,
         is_seal=one.is_seal,
         name=_name(one),
-        organisation=_part(certificate.subject, "organization_name") if certificate else "",
-        issuer=_part(certificate.issuer, "common_name") if certificate else "",
+        organisation=part_of(certificate.subject, "organization_name") if certificate else "",
+        issuer=part_of(certificate.issuer, "common_name") if certificate else "",
         signed_at=one.moment,
         answers=tuple(_answer(element, one, findings, trust) for element in Element),
     )
@@ -141,11 +140,6 @@ def _is_trial(one: CheckedOfdSignature, trust: Trust) -> bool:
 
 def _name(one: CheckedOfdSignature) -> str:
     """Return who signed: the name in the certificate; for a seal, also that of the seal."""
-    name = _part(one.certificate.subject, "common_name") if one.certificate else ""
+    name = part_of(one.certificate.subject, "common_name") if one.certificate else ""
     seal = one.value.seal.name if one.value and one.value.seal else ""
-    return f"{name} ({seal})" if seal and seal != name else name
-
-
-def _part(name: x509.Name, part: str) -> str:
-    value = name.native.get(part) or name.human_friendly
-    return value if isinstance(value, str) else ", ".join(value)
+    return readable(f"{name} ({seal})" if seal and seal != name else name)

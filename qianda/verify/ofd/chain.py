@@ -12,6 +12,7 @@ from functools import lru_cache
 from asn1crypto import x509
 
 from qianda import sm2
+from qianda.verify.elements import part_of
 from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
 from qianda.verify.trust import Trust
@@ -42,17 +43,17 @@ def chain_fault(
     for _ in range(MAX_CHAIN_LENGTH):
         named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
         if not named:
-            return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
+            return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
         # An authority that renewed its root has several certificates with the same name.
         issuer = next((one for one in named if signed_by(current, one)), None)
         if issuer is None:
-            return reasons.ISSUER_WRONG.about(issuer=_common_name(current.issuer))
+            return reasons.ISSUER_WRONG.about(issuer=part_of(current.issuer, "common_name"))
         if not issuer.not_valid_before <= moment <= issuer.not_valid_after:
-            return reasons.ISSUER_LIFE.about(issuer=_common_name(issuer.subject))
+            return reasons.ISSUER_LIFE.about(issuer=part_of(issuer.subject, "common_name"))
         if issuer.dump() in anchors:
             return None
         current = issuer
-    return reasons.NO_ISSUER.about(issuer=_common_name(current.issuer))
+    return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -77,8 +78,3 @@ def may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> 
     usage = issuer.key_usage_value
     may_issue = issuer.ca and (usage is None or "key_cert_sign" in usage.native)
     return bool(may_issue and issuer.subject.dump() == certificate.issuer.dump())
-
-
-def _common_name(name: x509.Name) -> str:
-    value = name.native.get("common_name") or name.human_friendly
-    return value if isinstance(value, str) else ", ".join(value)
