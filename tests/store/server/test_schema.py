@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
-from hub.store.server.migrate import migrate
+from hub.store.server.migrate import SCRIPTS, _upgrade, migrate
 from hub.store.tables import metadata
 from tests.database import fresh_database
 
@@ -64,3 +67,20 @@ async def test_a_schema_of_another_version_is_refused_with_a_sentence() -> None:
         await owner.close()
         with pytest.raises(DatabaseUnavailable, match="does not know the database's schema 9999"):
             await migrate(dsns.owner)
+
+
+async def test_a_package_of_0_2_0_is_found_by_its_own_file(tmp_path: Path) -> None:
+    released = tmp_path / "migrations"
+    shutil.copytree(SCRIPTS, released, ignore=lambda _, names: [each for each in names if "0012" <= each[:4] < "a"])
+    async with fresh_database(migrated=False) as dsns:
+        await _upgrade(dsns.owner, released)
+        connection = await asyncpg.connect(dsns.owner)
+        await connection.execute(
+            "INSERT INTO evidence_package (contract, version, campus, sha256, size, leaf, made_at)"
+            " VALUES (gen_random_uuid(), 1, 'hq', 'ab', 1, '', now())"
+        )
+        await migrate(dsns.owner)
+        assert await connection.fetchval("SELECT file FROM evidence_package") == "ab"
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await connection.execute("UPDATE evidence_package SET file = 'cd'")
+        await connection.close()

@@ -43,6 +43,8 @@ CREATE INDEX ix_contract_external ON contract (external_id) WHERE external_id IS
 CREATE INDEX ix_contract_hub_due ON contract (hub_due_at) WHERE hub_due_at IS NOT NULL;
 CREATE INDEX ix_contract_recent ON contract (created_at, id);
 CREATE INDEX ix_contract_stuck ON contract (campus, stuck_since) WHERE stuck_since IS NOT NULL;
+CREATE INDEX ix_contract_pending ON contract (deadline, id) INCLUDE (campus) WHERE state = 'ISSUED';
+CREATE INDEX ix_contract_name ON contract (student_name, id) INCLUDE (campus);
 
 CREATE TABLE signer (
   id uuid CONSTRAINT pk_signer PRIMARY KEY,
@@ -71,6 +73,7 @@ CREATE INDEX ix_signer_id_tail ON signer (campus, id_tail_hash);
 CREATE INDEX ix_signer_person ON signer (person);
 CREATE INDEX ix_signer_phone_hash ON signer (phone_hash);
 CREATE INDEX ix_signer_phone_tail ON signer (campus, phone_tail_hash);
+CREATE INDEX ix_signer_name ON signer (name) INCLUDE (contract, campus);
 
 CREATE TABLE signing_task (
   id uuid CONSTRAINT pk_signing_task PRIMARY KEY,
@@ -93,8 +96,8 @@ CREATE TABLE signing_task (
 );
 -- Sleeping tasks cost nothing: a worker looks up the earliest due one here.
 CREATE INDEX ix_signing_task_claimable ON signing_task (claimable_at) WHERE state = 'OPEN';
-CREATE INDEX ix_signing_task_contract ON signing_task (contract);
 CREATE INDEX ix_signing_task_signer ON signing_task (signer);
+CREATE INDEX ix_signing_task_contract ON signing_task (contract) INCLUDE (campus, opened_at);
 
 CREATE TABLE document_version (
   id bigserial CONSTRAINT pk_document_version PRIMARY KEY,
@@ -102,6 +105,9 @@ CREATE TABLE document_version (
   kind text NOT NULL,
   sha256 text NOT NULL,
   size integer NOT NULL,
-  created_at timestamptz NOT NULL
+  created_at timestamptz NOT NULL,
+  file text,
+  erased_at timestamptz
 );
 CREATE INDEX ix_document_version_contract ON document_version (contract);
+CREATE INDEX ix_document_version_sha256 ON document_version USING hash (sha256);

@@ -51,12 +51,12 @@ CREATE TABLE delivery (
   check_at timestamptz
 );
 CREATE INDEX ix_delivery_check ON delivery (check_at) WHERE check_at IS NOT NULL;
-CREATE INDEX ix_delivery_contract ON delivery (contract);
 CREATE INDEX ix_delivery_person ON delivery (person, created_at);
 CREATE INDEX ix_delivery_reference ON delivery (provider_reference) WHERE provider_reference IS NOT NULL;
 CREATE INDEX ix_delivery_task ON delivery (task);
 CREATE INDEX ix_delivery_to ON delivery (to_hash, created_at);
 CREATE INDEX ix_delivery_unsettled ON delivery (created_at) WHERE state IN ('sending', 'unknown');
+CREATE INDEX ix_delivery_contract ON delivery (contract, state) INCLUDE (campus, purpose);
 
 CREATE TABLE delivery_share (
   delivery uuid NOT NULL CONSTRAINT fk_delivery_share_delivery REFERENCES delivery (id),

@@ -37,6 +37,7 @@ CREATE TABLE signing_session (
 );
 CREATE INDEX ix_signing_session_key_spki ON signing_session USING hash (key_spki);
 CREATE INDEX ix_signing_session_signer ON signing_session (signer);
+CREATE INDEX ix_signing_session_chain ON signing_session (expires_at) WHERE certificate_chain <> '{}';
 
 CREATE TABLE one_time_code (
   id uuid CONSTRAINT pk_one_time_code PRIMARY KEY,
@@ -175,8 +176,17 @@ CREATE TABLE signature_request (
   prepared_deleted_at timestamptz
 );
 CREATE INDEX ix_signature_request_contract ON signature_request (contract, state);
-CREATE INDEX ix_signature_request_left_behind ON signature_request (expires_at)
-  WHERE state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL;
 -- One accepted signature holds the revision; a contract has at most one seal that was not given up.
 CREATE UNIQUE INDEX uq_signature_request_accepted ON signature_request (contract) WHERE state = 'ACCEPTED';
 CREATE UNIQUE INDEX uq_signature_request_seal ON signature_request (contract) WHERE task IS NULL AND state <> 'LAPSED';
+CREATE INDEX ix_signature_request_left_behind ON signature_request (id)
+  WHERE state IN ('LAPSED', 'EMBEDDED') AND prepared_deleted_at IS NULL;
+CREATE INDEX ix_signature_request_prepared ON signature_request USING hash (prepared)
+  WHERE prepared_deleted_at IS NULL;
+
+-- Certificates that many requests share. They are no secret and belong to no campus: no row-level security.
+CREATE TABLE shared_certificate (
+  sha256 bytea CONSTRAINT pk_shared_certificate PRIMARY KEY,
+  certificate bytea NOT NULL,
+  CONSTRAINT ck_shared_certificate_hash CHECK (sha256 = sha256(certificate))
+);

@@ -9,15 +9,24 @@ CREATE TABLE staff (
   password_hash text NOT NULL,
   created_at timestamptz NOT NULL,
   disabled_at timestamptz,
-  digest_on date
+  digest_on date,
+  password_expires_at timestamptz,
+  totp_sealed bytea,
+  totp_since timestamptz,
+  totp_step bigint
 );
 
 CREATE TABLE staff_session (
   secret_hash bytea CONSTRAINT pk_staff_session PRIMARY KEY,
   staff uuid NOT NULL CONSTRAINT fk_staff_session_staff REFERENCES staff (id),
   created_at timestamptz NOT NULL,
-  expires_at timestamptz NOT NULL
+  expires_at timestamptz NOT NULL,
+  id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT uq_staff_session_id UNIQUE,
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  browser text NOT NULL DEFAULT '',
+  pending boolean NOT NULL DEFAULT false
 );
+CREATE INDEX ix_staff_session_staff ON staff_session (staff);
 
 CREATE TABLE login_failure (
   id bigserial CONSTRAINT pk_login_failure PRIMARY KEY,
@@ -32,7 +41,9 @@ CREATE TABLE api_key (
   secret_hash bytea NOT NULL CONSTRAINT uq_api_key_secret_hash UNIQUE,
   campus text NOT NULL CONSTRAINT fk_api_key_campus REFERENCES campus (id),
   created_at timestamptz NOT NULL,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  scopes text[] NOT NULL DEFAULT '{read,issue,act,metrics}',
+  expires_at timestamptz
 );
 
 CREATE TABLE idempotency (
@@ -113,3 +124,11 @@ CREATE TABLE phone_change (
 );
 CREATE INDEX ix_phone_change_contract ON phone_change (contract);
 CREATE INDEX ix_phone_change_open ON phone_change (campus, asked_at) WHERE state = 'OPEN';
+
+CREATE TABLE staff_recovery_code (
+  staff uuid NOT NULL CONSTRAINT fk_staff_recovery_code_staff REFERENCES staff (id),
+  code_hash bytea NOT NULL,
+  CONSTRAINT pk_staff_recovery_code PRIMARY KEY (staff, code_hash)
+);
+
+CREATE VIEW staff_directory AS SELECT id, login, name, campus, role, disabled_at FROM staff;

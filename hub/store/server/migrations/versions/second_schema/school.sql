@@ -1,17 +1,12 @@
-"""Versions of contract templates and messages that staff edit and approve."""
+-- Texts that staff edit and approve; acts that issue many contracts may wait for somebody else's approval.
 
-from __future__ import annotations
+ALTER TABLE issue_act
+  ADD COLUMN needs_approval boolean NOT NULL DEFAULT false,
+  ADD COLUMN decided_by text,
+  ADD COLUMN decided_at timestamptz,
+  ADD COLUMN refused boolean NOT NULL DEFAULT false;
+ALTER TABLE issue_item ADD COLUMN approved_digest bytea;
 
-from alembic import op
-
-revision = "0019"
-down_revision = "0018"
-branch_labels = None
-depends_on = None
-expands_only = True
-
-EVERYTHING = "(SELECT current_setting('qianda.scope', true)) = '*'"
-STATEMENTS = """
 CREATE TABLE text_version (
   id uuid CONSTRAINT pk_text_version PRIMARY KEY,
   kind text NOT NULL,
@@ -32,10 +27,9 @@ CREATE TABLE text_version (
 );
 CREATE UNIQUE INDEX uq_text_version_number ON text_version (kind, subject, number);
 CREATE UNIQUE INDEX uq_text_version_in_force ON text_version (kind, subject) WHERE state = 'in-force';
-CREATE UNIQUE INDEX uq_text_version_open ON text_version (kind, subject) WHERE state IN ('draft', 'submitted')
-"""
-# What was approved says what it said: contracts and messages that were made from it name it.
-KEEP = """
+CREATE UNIQUE INDEX uq_text_version_open ON text_version (kind, subject) WHERE state IN ('draft', 'submitted');
+
+-- What was approved says what it said: contracts and messages that were made from it name it.
 CREATE FUNCTION keep_text() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF OLD.state IN ('in-force', 'superseded') AND (NEW.state NOT IN ('in-force', 'superseded') OR
@@ -47,17 +41,5 @@ BEGIN
   END IF;
   RETURN NEW;
 END
-$$
-"""
-
-
-def upgrade() -> None:
-    for statement in STATEMENTS.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
-    op.execute("ALTER TABLE text_version ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY campus_scope ON text_version USING ({EVERYTHING}) WITH CHECK ({EVERYTHING})")
-    # Every campus issues contracts by the texts of the school, and may read them.
-    op.execute("CREATE POLICY read_by_all ON text_version FOR SELECT USING (true)")
-    op.execute(KEEP)
-    op.execute("CREATE TRIGGER keep_text BEFORE UPDATE ON text_version FOR EACH ROW EXECUTE FUNCTION keep_text()")
+$$;
+CREATE TRIGGER keep_text BEFORE UPDATE ON text_version FOR EACH ROW EXECUTE FUNCTION keep_text();
