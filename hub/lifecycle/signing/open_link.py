@@ -119,7 +119,7 @@ async def find_opened_link(tx: Transaction, secret: str, ticket: str) -> OpenedL
     """
     _refuse_pickup_secret(secret)
     opened = await tx.links.find_opened(secret, ticket)
-    _check_session(tx, opened.session if opened else None, agent=False)
+    check_session(tx, opened.session if opened else None)
     return opened if opened and opened.link is not None and opened.link.valid(tx.now) else None
 
 
@@ -130,10 +130,8 @@ async def _find_valid(tx: Transaction, ticket: str | None) -> ShownLink:
     return shown
 
 
-async def session_of(
-    tx: Transaction, secret: str, *, lock: bool = False, agent: bool = False, before_code: bool = False
-) -> SigningSession:
-    """Return the live session with this secret. `lock` locks its row.
+async def session_of(tx: Transaction, secret: str, *, agent: bool = False, before_code: bool = False) -> SigningSession:
+    """Return the live session with this secret.
 
     Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents for the session of a paired
     program unless `agent`. Raises NotVerified for the secret of a pickup-code session unless `before_code`, without
@@ -141,18 +139,20 @@ async def session_of(
     """
     if is_pickup_secret(secret) and not before_code:
         raise NotVerified
-    return _check_session(tx, await tx.sessions.by_secret(secret, lock=lock) if secret else None, agent=agent)
+    return check_session(tx, await tx.sessions.by_secret(secret) if secret else None, agent=agent)
 
 
 async def signer_of_session(tx: Transaction, secret: str) -> tuple[SigningSession, Signer]:
     """Return a session, verified or not, and the signer whose link was opened. Raises as `session_of` does."""
     found = await tx.cases.get_session_and_signer(secret) if secret else None
-    session = _check_session(tx, found[0] if found else None, agent=False)
+    session = check_session(tx, found[0] if found else None)
     assert found is not None
     return session, found[1]
 
 
-def _check_session(tx: Transaction, session: SigningSession | None, *, agent: bool) -> SigningSession:
+def check_session(tx: Transaction, session: SigningSession | None, *, agent: bool = False) -> SigningSession:
+    """Return a session that is live. Raises SessionNotValid, and NotForAgents for that of a paired program unless
+    `agent`."""
     if session is None or not session.live(tx.now):
         raise SessionNotValid
     if session.pairing is not None and not agent:
@@ -213,7 +213,7 @@ async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> 
     _refuse_pickup_secret(secret)
     found = await tx.cases.lock_with_session(secret, None, request)
     if found is not None and found[1] is None:
-        _check_session(tx, found[0], agent=True)
+        check_session(tx, found[0], agent=True)
         raise no_such_request()
     return await _visit(tx, found, agent=True)
 
@@ -228,7 +228,7 @@ def _refuse_pickup_secret(secret: str) -> None:
 
 
 async def _visit(tx: Transaction, found: tuple[SigningSession, Case | None] | None, *, agent: bool) -> Visit:
-    session = _check_session(tx, found[0] if found else None, agent=agent)
+    session = check_session(tx, found[0] if found else None, agent=agent)
     if session.verified_at is None:
         raise NotVerified
     assert found is not None

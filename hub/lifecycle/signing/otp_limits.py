@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from hub.errors import Locked, TooSoon
+from hub.lifecycle.signing.open_link import signer_of_session
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
@@ -13,12 +14,13 @@ from hub.model.signing.session import WRONG_ANSWERS_A_DAY, compute_code_wait
 from hub.store.transaction import Transaction
 
 
-async def take_turn_at_phone(tx: Transaction, secret: str, signer: Signer) -> None:
+async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
     """Lock the phone number of a pickup-code session until the transaction ends; do nothing for other sessions.
 
     Call this before taking any other lock, because pickup-code sessions without a signer take this lock first too.
     """
     if is_pickup_secret(secret):
+        _, signer = await signer_of_session(tx, secret)
         await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
 
 

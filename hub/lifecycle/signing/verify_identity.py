@@ -14,7 +14,7 @@ from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
-from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of, signer_of_session
+from hub.lifecycle.signing.open_link import check_session, contracts_of, new_secret
 from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
@@ -30,7 +30,7 @@ from hub.model.signing.session import (
     code_for,
 )
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
-from hub.store.contract.cases import opening_with_signer
+from hub.store.contract.cases import opening_lock_for_answer, opening_lock_for_code, opening_with_signer
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -65,13 +65,13 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 
 async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> None:
-    async with services.database.transaction(EVERYTHING, opening_with_signer(secret)) as tx:
-        session, asking = await signer_of_session(tx, secret)
-        await take_turn_at_phone(tx, secret, asking)
-        contract = await tx.contracts.locked(session.contract)
-        await tx.sessions.one_at_a_time(asking.person)
-        # Read again under the locks: a phone change at this moment ends the session.
-        session, signer = await signer_of_session(tx, secret)
+    opening = opening_with_signer(secret) if is_pickup_secret(secret) else opening_lock_for_code(secret)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
+        await take_turn_at_phone(tx, secret)
+        locked = await tx.cases.lock_for_code(secret)
+        session = check_session(tx, locked[0] if locked else None)
+        assert locked is not None
+        _, contract, signer = locked
         await refuse(tx, secret, signer, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
@@ -87,7 +87,8 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
     answer. In both cases the code stays valid.
     """
     entered = _Entered(code, name, id_tail)
-    async with services.database.transaction(EVERYTHING, opening_with_signer(secret)) as tx:
+    opening = opening_with_signer(secret) if is_pickup_secret(secret) else opening_lock_for_answer(secret)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
         answered = await _answered(services, tx, secret, entered)
         if answered.right is None:
             await _count_wrong(tx, answered.signer)
@@ -120,27 +121,30 @@ class _Entered:
 class _Answered:
     """A session, its signer, and the check of what was entered, read under the locks.
 
-    `contracts`: the contracts that the session may show once it is verified, all locked. `right`: the id of the
-    one-time code if everything that was entered is correct, else None.
+    `door`: of the session's link. `contracts`: the contracts that the session may show once it is verified, all locked.
+    `right`: the id of the one-time code if everything that was entered is correct, else None.
     """
 
     session: SigningSession
     signer: Signer
+    door: str | None
     contracts: list[UUID]
     right: UUID | None
 
 
 async def _answered(services: Services, tx: Transaction, secret: str, entered: _Entered) -> _Answered:
-    _, signer = await signer_of_session(tx, secret)
-    await take_turn_at_phone(tx, secret, signer)
-    contracts = await tx.contracts.lock_waiting_of(signer)
-    session = await session_of(tx, secret, lock=True, before_code=True)
-    await tx.sessions.one_at_a_time(signer.person)
+    await take_turn_at_phone(tx, secret)
+    locked = await tx.cases.lock_for_answer(secret)
+    session = check_session(tx, locked.session if locked else None)
+    assert locked is not None
+    signer = locked.signer
     await refuse(tx, secret, signer, code=False)
     live = await tx.sessions.live_code(signer.person, session.id, tx.now)
     is_person = services.signing.identity.matches(signer, entered.name, entered.id_tail)
     right = _same_code(services, live, entered.code) & is_person
-    return _Answered(session, signer, _in_order(session.contract, contracts), live if right else None)
+    return _Answered(
+        session, signer, locked.door, _in_order(session.contract, locked.contracts), live if right else None
+    )
 
 
 def _same_code(services: Services, live: UUID | None, code: str) -> bool:
@@ -154,7 +158,6 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     assert answered.right is not None
     contracts = answered.contracts
     secret = new_secret()
-    link = await tx.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
     found = await contracts_of(tx, verified)
     await tx.sessions.use_code(answered.right, tx.now)
@@ -162,7 +165,7 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
     await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
     await tx.record.lock_heads(contracts)
-    opening = _Opening(session, link.door.value if link else "unknown", identified)
+    opening = _Opening(session, answered.door or "unknown", identified)
     # Consistent order, to avoid deadlocks: two people may share contracts and lock the records of both.
     for contract, task in sorted(found, key=lambda each: each[0].id):
         await _note_opened(tx, opening, contract, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -90,6 +91,14 @@ _LOCK_WITH_SESSION = SqlStatement(
     f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)}"  # noqa: S608
     " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
 )
+_LOCK_FOR_CODE = SqlStatement(
+    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER)}, record_entries, record_digest"  # noqa: S608
+    " FROM lock_for_code(CAST(:secret AS bytea))"
+)
+_LOCK_FOR_ANSWER = SqlStatement(
+    f"SELECT {_parts(its_session=SESSION, its_signer=SIGNER)}, its_door, locked_contracts"  # noqa: S608
+    " FROM lock_for_answer(CAST(:secret AS bytea))"
+)
 _COLUMNS = {
     table: {f"{table.name}_{column.name}": column.name for column in table.c}
     for table in (SESSION, CONTRACT, SIGNER, TASK)
@@ -119,6 +128,27 @@ def opening_with_signer(secret: str) -> Opening:
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
     """Return what `Cases.lock`, or `Cases.lock_with_record`, does first."""
     return Opening(_LOCK, {"contract": contract, "with_record": with_record})
+
+
+def opening_lock_for_code(secret: str) -> Opening:
+    """Return what `Cases.lock_for_code` does."""
+    return Opening(_LOCK_FOR_CODE, {"secret": hash_secret(secret)})
+
+
+def opening_lock_for_answer(secret: str) -> Opening:
+    """Return what `Cases.lock_for_answer` does."""
+    return Opening(_LOCK_FOR_ANSWER, {"secret": hash_secret(secret)})
+
+
+@dataclass(frozen=True)
+class LockedAnswer:
+    """A session and its signer, as they are under the locks for an answer. `door`: of the session's link, if there is
+    one. `contracts`: the signer's contract and the person's other contracts that are being signed, newest first."""
+
+    session: SigningSession
+    signer: Signer
+    door: str | None
+    contracts: list[UUID]
 
 
 class Cases:
@@ -194,6 +224,29 @@ class Cases:
         if row is None:
             return None
         return read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
+
+    async def lock_for_code(self, secret: str) -> tuple[SigningSession, Contract, Signer] | None:
+        """Lock the contract of the session's link, its person and the contract's record. Return them, with the session,
+        as they are under the locks, or None if there is no such session."""
+        row = (await self._connection.execute(_LOCK_FOR_CODE, {"secret": hash_secret(secret)})).first()
+        if row is None:
+            return None
+        contract = self._contracts.read_contract(_part(row, CONTRACT))
+        self._record.know_head(contract.id, row["record_entries"], row["record_digest"])
+        return read_session(_part(row, SESSION)), contract, self._contracts.read_signer(_part(row, SIGNER))
+
+    async def lock_for_answer(self, secret: str) -> LockedAnswer | None:
+        """Lock the contracts that the session would show, the session and its person. Return None if there is no such
+        session.
+
+        The person is the same if document and phone are the same. The signer's own contract is included whatever its
+        state, and at most 50 others are.
+        """
+        row = (await self._connection.execute(_LOCK_FOR_ANSWER, {"secret": hash_secret(secret)})).first()
+        if row is None:
+            return None
+        session, signer = read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
+        return LockedAnswer(session, signer, row["its_door"], row["locked_contracts"])
 
     def _read(self, rows: Sequence[Row]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))

@@ -70,14 +70,6 @@ DRAFT = "draft"
 _ADD_VERSION = insert_many(VERSION, _VERSION_COLUMNS)
 
 
-_NEWEST_WAITING = (
-    select(CONTRACT.c.id)
-    .join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
-    .where(SIGNER.c.person == bindparam("person"), SIGNER.c.phone_hash == bindparam("phone"), _IS_WAITING)
-    .order_by(CONTRACT.c.created_at.desc())
-    .limit(50)
-)
-# The state is also in the outer condition, because it is checked again for a row on which the statement had to wait.
 _VERSIONS = SqlStatement(select(VERSION).where(VERSION.c.contract == bindparam("contract")).order_by(VERSION.c.id))
 _HUB_DUE = SqlStatement(
     select(CONTRACT.c.id)
@@ -85,12 +77,6 @@ _HUB_DUE = SqlStatement(
     .order_by(CONTRACT.c.hub_due_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True, key_share=True)
-)
-_LOCK_WAITING = SqlStatement(
-    select(CONTRACT.c.id, CONTRACT.c.created_at, CONTRACT.c.number)
-    .where((CONTRACT.c.id == bindparam("own")) | _IS_WAITING & CONTRACT.c.id.in_(_NEWEST_WAITING))
-    .order_by(CONTRACT.c.id)
-    .with_for_update(key_share=True)
 )
 
 
@@ -300,18 +286,6 @@ class Contracts:
         """Return the signer's salt for commitments, or None once it was erased."""
         salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
         return salt
-
-    async def lock_waiting_of(self, signer: Signer) -> list[UUID]:
-        """Lock the signer's contract and the person's other contracts that are being signed. Return their ids, newest
-        first.
-
-        The person is the same if document and phone are the same. The signer's own contract is included whatever its
-        state, and at most 50 others are.
-        """
-        phone = self._cipher.found_by("phone", signer.phone)
-        values = {"own": signer.contract, "person": signer.person, "phone": phone}
-        rows = await self._connection.execute(_LOCK_WAITING, values)
-        return [row.id for row in sorted(rows, key=lambda row: (row.created_at, row.number), reverse=True)]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Return all signers with this phone number (E.164), of the newest contract first."""

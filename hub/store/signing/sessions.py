@@ -44,9 +44,7 @@ FROM (SELECT DISTINCT hashtext(person) AS number FROM unnest(:persons) AS theirs
 
 _FIELDS = set(SigningSession.__dataclass_fields__)
 _ADD = insert_row(SESSION, _FIELDS | {"secret_hash"})
-_BY_SECRET = select(SESSION).where(SESSION.c.secret_hash == bindparam("secret"))
-_LOCK_BY_SECRET = SqlStatement(_BY_SECRET.with_for_update())
-_GET_BY_SECRET = SqlStatement(_BY_SECRET)
+_GET_BY_SECRET = SqlStatement(select(SESSION).where(SESSION.c.secret_hash == bindparam("secret")))
 _OTHER = SESSION.alias("other_session")
 _KEY_OF_ANOTHER = exists(
     select(_OTHER.c.id)
@@ -124,9 +122,8 @@ class Sessions:
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
         await self._connection.write(_ADD, values | {"secret_hash": hash_secret(secret)})
 
-    async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
-        values = {"secret": hash_secret(secret)}
-        row = (await self._connection.execute(_LOCK_BY_SECRET if lock else _GET_BY_SECRET, values)).first()
+    async def by_secret(self, secret: str) -> SigningSession | None:
+        row = (await self._connection.execute(_GET_BY_SECRET, {"secret": hash_secret(secret)})).first()
         return read_session(row) if row else None
 
     async def get(self, session: UUID) -> SigningSession | None:

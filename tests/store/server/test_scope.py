@@ -366,7 +366,6 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
                 assert await tx.contracts.listed() == []
                 assert await tx.contracts.signers(contract.id) == []
                 assert await tx.contracts.signers_at(GUARDIAN_PHONE) == []
-                assert await tx.contracts.lock_waiting_of(somebody.signer) == []
                 assert await tx.contracts.versions(contract.id) == []
                 assert await tx.tasks.of_contract(contract.id) == []
                 assert await tx.deliveries.of_contract(contract.id) == []
