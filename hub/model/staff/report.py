@@ -57,12 +57,19 @@ class ReportPeriod:
 
     @property
     def begin(self) -> datetime:
-        return datetime.combine(self.first, time(), ZoneInfo(self.zone))
+        return self.begin_of(self.first)
 
     @property
     def end(self) -> datetime:
         """The moment after the last day."""
-        return datetime.combine(self.last + timedelta(days=1), time(), ZoneInfo(self.zone))
+        return self.begin_of(self.last + timedelta(days=1))
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+    def begin_of(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.zone))
 
     @property
     def by_week(self) -> bool:
@@ -70,8 +77,7 @@ class ReportPeriod:
 
     def list_days(self) -> list[date]:
         """Return each day, or each Monday of a period that is shown by weeks (of the first week, the first day)."""
-        days = [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
-        return sorted({self.shown_at(day) for day in days})
+        return sorted({self.shown_at(day) for day in self.days})
 
     def shown_at(self, day: date) -> date:
         """Return the day under which the numbers of `day` are shown."""
