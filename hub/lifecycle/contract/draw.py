@@ -37,7 +37,7 @@ from hub.lifecycle.contract.terms import (
 from hub.lifecycle.services import Services
 from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.contract_copy import CopyRecipient, write_copies
+from hub.model.contract.contract_copy import CopyRecipient, read_copies, write_copies
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
@@ -85,6 +85,8 @@ async def draw_contract(
         campus, course = await tx.school.campus_and_course(asked.campus, asked.course)
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
+        if course is None and template.needs_course:
+            raise BadInput("this template needs a course", field="course")
         if number is None and not await _may_issue(services, tx, asked, (campus, course), template):
             raise ApprovalNeeded
         signers = _checked_signers(await with_representative(services, tx, asked, template))
@@ -163,13 +165,15 @@ async def _may_issue(
 
 
 def repeats(asked: NewContract, old: Contract, template: TemplateInForce) -> bool:
-    """Return whether the new contract has the same people and the same text as the old one. Phone numbers are not
+    """Return whether the new contract has the same people, text and copies as the old one. Phone numbers are not
     compared, because a number on file changes only with the approval of two people."""
     before = old.data.get("asked")
     present = template.languages.get(old.language)
     if before is None or present is None or (asked.template, present.version) != (old.template, old.template_version):
         return False
     if asked.document != (OwnDocument(**before["document"]) if before.get("document") else None):
+        return False
+    if tuple(asked.copies) != read_copies(before.get("copies", ())):
         return False
     same_course = (asked.campus, asked.course, asked.data) == (before["campus"], before["course"], before["data"])
     if not same_course or asked.student != student_of(before["student"]):

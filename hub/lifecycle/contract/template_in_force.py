@@ -27,6 +27,10 @@ class TemplateInForce:
         return any(template.representative for template in self.languages.values())
 
     @property
+    def needs_course(self) -> bool:
+        return any("course" in template.requires for template in self.languages.values())
+
+    @property
     def needs_approval(self) -> bool:
         return any(template.needs_approval for template in self.languages.values())
 

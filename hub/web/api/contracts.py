@@ -11,7 +11,7 @@ import structlog
 
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
-from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
@@ -31,9 +31,7 @@ async def create(call: ApiCall) -> ContractIssued:
 
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
-    if asked.document is None:
-        _check_course(call, asked)
-    elif asked.template is not None:
+    if asked.document is not None and asked.template is not None:
         raise BadInput("a contract has a document of your own or a template", field="template")
     student = asked.student
     return NewContract(
@@ -51,14 +49,6 @@ def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
         document=read_document(call.services, asked.document),
         copies=tuple(CopyRecipient(each.role, each.email, each.name or "", each.language) for each in asked.copies),
     )
-
-
-def _check_course(call: ApiCall, asked: ContractAsked) -> None:
-    templates = call.services.documents.printer.templates
-    named = asked.template or DEFAULT_TEMPLATE
-    known = [templates.get(named, language) for language in templates.languages(named)]
-    if asked.course is None and any("course" in template.requires for template in known):
-        raise BadInput("this template needs a course", field="course")
 
 
 def new_signer(asked: SignerAsked) -> NewSigner:

@@ -14,6 +14,7 @@ from hub.lifecycle.contract.draw import repeats
 from hub.lifecycle.contract.template_in_force import TemplateInForce
 from hub.lifecycle.contract.terms import COURSE_TERMS, digest_terms, has_terms_of
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.own_document import OwnDocument
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.school.issue_many import IssueAct, decide_act, describe_item, digest_items
@@ -94,6 +95,7 @@ def test_only_the_same_people_by_the_same_text_take_the_place_of_what_was_approv
         replace(asked, template="safety-notice"),
         replace(asked, course="another"),
         replace(asked, document=OwnDocument("0" * 64, "通知", {})),
+        replace(asked, copies=(CopyRecipient(CopyRole.GUARDIAN, "mother@home.example"),)),
     ]
     assert not any(repeats(each, shown, same) for each in others)
     assert not repeats(asked, replace(shown, template_version="another"), same)
