@@ -23,7 +23,7 @@ from hub.lifecycle.messaging.send import Attempt, Outgoing, get_channels, write_
 from hub.lifecycle.messaging.send_copies import tell_of_lost_copy
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
-from hub.model.contract.contract_copy import number_in_key
+from hub.model.contract.contract_copy import copies_of, number_in_key
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import (
     OPEN_TIMEOUT,
@@ -142,9 +142,10 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
     if delivery.state in (DeliveryState.SENT, DeliveryState.DELIVERED):
         return
     reason = delivery.failure_kind or delivery.state.value
-    facts = {"copy": number_in_key(delivery.key), "delivery": str(delivery.id), "reason": reason}
+    number = number_in_key(delivery.key)
+    facts = {"copy": number, "delivery": str(delivery.id), "reason": reason}
     await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)
-    await tell_of_lost_copy(tx, contract, reason)
+    await tell_of_lost_copy(tx, contract, copies_of(contract)[number], reason)
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,7 @@ APPROVALS = {"approve-issue", "approve-text"}
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 # Values that have a label, and that stand alone in a line of a text from the lifecycle.
-CODES = STATES | CHANNELS | NEXT_WAYS
+CODES = LEDGER_REASONS | REASONS | COPY_ROLES | STATES | CHANNELS | NEXT_WAYS
 STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
     "step-failed": "A message cannot be sent, since it raises an error.",
