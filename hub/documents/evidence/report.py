@@ -21,7 +21,7 @@ _STATES: Final[Mapping[ContractState, tuple[str, str]]] = {
     ContractState.COMPLETED: ("已完成", "completed"),
     ContractState.DECLINED: ("已拒签", "declined"),
     ContractState.EXPIRED: ("已过期", "expired"),
-    ContractState.VOIDED: ("已作废", "voided"),
+    ContractState.VOIDED: ("已撤回", "withdrawn"),
     ContractState.SIGNED_ON_PAPER: ("纸质签署", "signed on paper"),
 }
 
