@@ -155,7 +155,7 @@ async def _erase_rest(
     plan = _planned(services, data, erased)
     for line in _erasable_lines(data, plan):
         await tx.person_erasure.erase_enrolment(line, data.person, list_words(data.person))
-    if act.scope == EVERYTHING and not _is_held(data):  # messages and keys belong to no campus
+    if act.scope == EVERYTHING and not _is_held(data, erased):  # messages and keys belong to no campus
         await tx.person_erasure.erase_messages(data.person)
     if act.scope == EVERYTHING and not plan.kept:
         await tx.person_erasure.erase_keys(data.person, tx.persons.list_keys(data.person), tx.now)
@@ -212,13 +212,18 @@ def _planned(services: Services, data: PersonData, erased: Collection[str] = fro
     kept = {number: reason for number, reason in reasons.items() if number not in erased}
     gone = [part.number for part in data.contracts if part.number not in kept]
     plan = ErasedPerson(data.person, gone, 0, 0, kept)
-    messages = 0 if _is_held(data) else len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
+    messages = (
+        0 if _is_held(data, erased) else len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
+    )
     return ErasedPerson(data.person, gone, len(_erasable_lines(data, plan)), messages, kept)
 
 
-def _is_held(data: PersonData) -> bool:
-    """Return whether a contract of the person is held for a dispute, since what they wrote may be about it."""
-    return any(part.hold for part in data.contracts)
+def _is_held(data: PersonData, erased: Collection[str]) -> bool:
+    """Return whether a contract of the person is held for a dispute, since what they wrote may be about it.
+
+    A hold on a contract that is erased already keeps nothing, because nobody would find the person again.
+    """
+    return any(part.hold for part in data.contracts if part.number not in erased)
 
 
 def _erasable_lines(data: PersonData, plan: ErasedPerson) -> list[Mapping[str, Any]]:

@@ -259,6 +259,22 @@ async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages(numbe
             assert found.others["messages_from_them"]
 
 
+async def test_a_hold_on_a_contract_that_is_erased_already_keeps_no_messages() -> None:
+    async with quiet_hub() as running:
+        await family(running)
+        running.clock.advance(RETENTION)
+        services = running.hub.services
+        (found,) = await find_persons(services, about(GUARDIAN_ID))
+        assert found.others["messages_from_them"]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            first = await tx.contracts.get(found.contracts[0].contract)
+        async with owner_of(running) as owner:
+            meanwhile = HeldMeanwhile(owner, running, first, 1)
+            done = await erase_person(services, cast(Database, meanwhile), about(GUARDIAN_ID))
+            assert (len(done.contracts), done.kept, done.messages) == (2, {}, len(found.others["messages_from_them"]))
+            assert await stands(running, GUARDIAN_ID, FATHER) == set()
+
+
 async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
     async with quiet_hub() as running, owner_of(running) as owner:
         services, versions = running.hub.services, metadata.tables["document_version"]
