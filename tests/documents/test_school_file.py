@@ -45,9 +45,10 @@ def test_a_whole_school_is_read() -> None:
     [
         "a=" + "[" * 5_000,
         "a." * 1_000 + "a = 1",
+        "\n".join(f"[b{number}.'a b' . {'a.' * 7}a]" for number in range(3)),
         f"[[course]]\nname = {('{' + 'a.' * 200 + 'a = [' + chr(10)) * 8}{']}' * 8}",
     ],
-    ids=["arrays", "a key", "a value that the fault would repeat"],
+    ids=["arrays", "a key", "many keys", "a value that the fault would repeat"],
 )
 def test_what_is_nested_too_deeply_is_a_fault(nested: str) -> None:
     assert "the file: it is nested too deeply" in faults(nested)

@@ -35,8 +35,14 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DEFAULT_ZONE = "Asia/Shanghai"
 # The most characters of one value; this still fits on a page.
 MAX_TEXT_LENGTH = 200
-# The most dots of one line. The parser's time grows by the square of a key's parts.
-MAX_DOTS = 250
+# The most dots of one key. The parser's time grows by the square of a key's parts.
+MAX_KEY_DOTS = 8
+# The beginning of a key with too many dots: on a line of its own, of a table, or in a table within a line. Possessive,
+# so that the search takes the same time for each character.
+_DEEP_KEY = re.compile(
+    rf"""(?:^|[\[{{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_KEY_DOTS + 1}}}""",
+    re.MULTILINE,
+)
 ORGANISATION = ("name", "name_en", "short_name", "short_name_en", "credit_code", "licence", "representative")
 CAMPUS = ("id", "parent", "name", "name_en", "zone", "address", "address_en", "phone")
 COURSE = ("campus", "id", "name", "name_en", "details")
@@ -67,7 +73,7 @@ ALL = ("origin", "templates", "school", "campus", "course", "configuration", "st
 def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
     """Return the content of the file, and its faults. If there are faults, the content is what could be read."""
     too_deep = SchoolFile(), [SchoolFault("the file", "it is nested too deeply")]
-    if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
+    if _DEEP_KEY.search(text):
         return too_deep
     reader = _Reader()
     try:
