@@ -19,7 +19,7 @@ from hub.setup.tables import COURSE_TITLES, read_table
 from hub.web.doctor_words import PARTS, PROVIDER
 from hub.web.doctor_words import SHAPES as FINDINGS
 from hub.web.i18n import Catalogues
-from hub.web.setup.fault_words import SHAPES, say_fault
+from hub.web.setup.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
 from tests.setup.given import CAMPUSES, COURSES, right_answers
 from tests.web.page_texts import texts_of
 
@@ -131,13 +131,14 @@ def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
 
 
 def test_every_question_and_every_sentence_has_its_chinese() -> None:
-    shown = list_texts() | look_at_origin.list_texts() | {*SHAPES, *FINDINGS, *PARTS, PROVIDER}
+    shown = list_texts() | look_at_origin.list_texts() | {*SHAPES, *STEPS_TOLD, *FINDINGS, *PARTS, PROVIDER}
     assert shown - set(CHINESE.texts["zh"]) == set()
 
 
 def test_faults_are_told_in_chinese() -> None:
     translate = CHINESE.translator("zh")
     assert say_fault("row 3 (east), parent: there is no campus hp", translate) == "行 3 (east), parent：没有校区 hp"
+    assert say_step("/data/qianda.toml: the configuration.", translate) == "/data/qianda.toml：配置已写入。"
     answers = right_answers()
     answers["courses"]["table"] = COURSES.replace("20,45", "x,0")
     for step in STEPS:

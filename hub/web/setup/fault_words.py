@@ -1,4 +1,5 @@
-"""Translate the faults of an answer, by the shape of each sentence. The checks of a school's file write English."""
+"""Translate faults of an answer and steps of an installation, by the shape of each sentence. What finds them writes
+English, since commands print it."""
 
 from __future__ import annotations
 
@@ -63,6 +64,14 @@ SHAPES: tuple[str, ...] = (
     "the configuration says {value}, the file {other}: correct one of them",
     "{value} stands here more than once",
 )
+# What the installation tells of its steps.
+STEPS_TOLD: tuple[str, ...] = (
+    "{file}: the configuration.",
+    "{file}: the seal's key was taken from it. Delete that file, or lock it away.",
+    "{file}: send it to your certificate authority; then `qianda seal install` what it issues, with its issuers.",
+    "This data folder and this database are bound already (installation {installation}).",
+    "This data folder and this database are bound now: installation {installation}.",
+)
 # Where in the file.
 PLACES: tuple[str, ...] = (
     "the file",
@@ -71,7 +80,7 @@ PLACES: tuple[str, ...] = (
     "course {number} ({id}), {keys}",
     "course {number} ({id})",
 )
-_SENTENCES, _PLACES = ShapedSentences(SHAPES), ShapedSentences(PLACES)
+_SENTENCES, _PLACES, _STEPS = ShapedSentences(SHAPES), ShapedSentences(PLACES), ShapedSentences(STEPS_TOLD)
 
 
 def say_fault(words: str, translate: Translate) -> str:
@@ -82,3 +91,8 @@ def say_fault(words: str, translate: Translate) -> str:
 def say_place(words: str, translate: Translate) -> str:
     """Return where in a school's file a fault is, in the reader's language; the names of keys stay as they are."""
     return _PLACES.say(words, translate)
+
+
+def say_step(words: str, translate: Translate) -> str:
+    """Return what the installation told of a step, in the reader's language."""
+    return _STEPS.say(words, translate)

@@ -14,7 +14,7 @@ from hub.setup.answers import compose_school
 from hub.setup.check_answers import find_first_faulty_step
 from hub.web.doctor_words import say_finding, say_found
 from hub.web.pages import page, translator
-from hub.web.setup.fault_words import say_fault
+from hub.web.setup.fault_words import say_fault, say_step
 from hub.web.setup.state import STATE, SetupState
 from hub.web.setup.steps import check_page, progress
 
@@ -53,7 +53,8 @@ async def show_installing(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther("/setup/done")
     if not state.is_installing:
         raise web.HTTPSeeOther("/setup/check")
-    return page(request, "setup/installing.html", told=list(state.told), **progress(request, "check"))
+    told = [say_step(each, translator(request)) for each in state.told]
+    return page(request, "setup/installing.html", told=told, **progress(request, "check"))
 
 
 async def show_done(request: web.Request) -> web.Response:
