@@ -57,10 +57,10 @@ async def _reconcile_one(database: Database, send_delivery: Carry, delivery: Del
     try:
         after = await send_delivery(delivery.id, fresh=False, idle_since=before)
     except Unavailable as error:
-        log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
+        log.warning("delivery not reconciled", id=str(delivery.id), reason=str(error))
         return False
     except Exception as error:
-        log.exception("delivery not settled", id=str(delivery.id))
+        log.exception("delivery not reconciled", id=str(delivery.id))
         await _postpone_failing(database, delivery, error)
         return False
     return after not in (DeliveryState.SENDING, DeliveryState.UNKNOWN)

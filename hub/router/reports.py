@@ -82,7 +82,7 @@ class OutcomeBatcher:
             async with self._database.transaction(EVERYTHING) as tx:
                 states = await _apply_receipts(tx, batch)
         except Exception as error:
-            log.warning("noted one by one", reports=len(batch), error=repr(error)[:300])
+            log.warning("reports noted one by one", reports=len(batch), error=repr(error)[:300])
             return False
         for each in batch:
             _set_result(each.noted, states[each.delivery])

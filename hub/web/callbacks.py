@@ -41,7 +41,7 @@ async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response
     try:
         heard = carrier.channel.read(await _call(request))
     except NotGenuine as error:
-        log.warning("a call was refused", channel=name, reason=str(error))
+        log.warning("callback refused", channel=name, reason=str(error))
         report_event(request, SecurityEvent.CALL_REFUSED, channel=name)
         raise AccessDenied from None
     if heard.reports or heard.inbound or heard.unread:

@@ -62,7 +62,7 @@ class Answers:
             await chat.send(question, text)
         except NotSent as error:
             self._seen.pop((name, question.reference), None)  # so that a retry by the platform is answered
-            log.warning("a chat answer did not get through", chat=name, reason=str(error))
+            log.warning("chat answer not sent", chat=name, reason=str(error))
 
     async def close(self) -> None:
         """Wait for the answers under way, each of which has a timeout."""
@@ -82,7 +82,7 @@ class ChatDesk:
         try:
             asked = chat.read(await _call(request))
         except ForgedQuestion as error:
-            log.warning("a call was refused", chat=name, reason=str(error))
+            log.warning("callback refused", chat=name, reason=str(error))
             report_event(request, SecurityEvent.CALL_REFUSED, chat=name)
             raise AccessDenied from None
         return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))

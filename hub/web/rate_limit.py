@@ -72,7 +72,7 @@ class RateLimits:
         peer = _address(request.remote or "")
         if peer is not None and peer.is_private and not _is_among(self._proxies, peer):
             self._told = True
-            log.warning("X-Forwarded-For is not believed: is this a proxy for trusted_proxies?", peer=str(peer))
+            log.warning("X-Forwarded-For ignored: does this proxy belong in trusted_proxies?", peer=str(peer))
 
 
 def remote_address(request: web.Request, proxies: Networks) -> str | None:

@@ -117,7 +117,7 @@ class DueStepLoop:
         try:
             await self._services.messaging.router.make_call(begun)
         except Unavailable as error:
-            log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
+            log.warning("delivery postponed", delivery=str(begun.delivery.id), reason=str(error))
         except Exception:
             log.exception("call failed", delivery=str(begun.delivery.id))
 

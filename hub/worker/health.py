@@ -39,7 +39,7 @@ async def serving_health(hub: Hub, watch: LoopWatch) -> AsyncIterator[None]:
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.work_host, settings.work_port).start()
-        log.info("health served", host=settings.work_host, port=settings.work_port)
+        log.info("health endpoint started", host=settings.work_host, port=settings.work_port)
         yield
     finally:
         await runner.cleanup()

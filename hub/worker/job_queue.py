@@ -147,7 +147,7 @@ class JobQueue:
                 UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
             )
         except Unavailable as error:
-            log.warning("delivery put off", reason=str(error))  # the periodic task `reconcile` sends it later
+            log.warning("delivery postponed", reason=str(error))  # the periodic task `reconcile` sends it later
 
     def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Callable[[Job], Awaitable[None]]:
         """Return the handler of jobs about many rows; `what` names the row of the act. While `work` returns that some

@@ -38,9 +38,9 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
     try:
         return await work
     except Unavailable as error:
-        log.warning("put off", reason=str(error))
+        log.warning("maintenance postponed", reason=str(error))
     except Exception:
-        log.exception("upkeep failed")
+        log.exception("maintenance failed")
     return None
 
 

@@ -351,6 +351,6 @@ async def _judge(day: Day, final: Path, said_of_seal: str) -> None:
         "account added",
         "API key added",
         "certificate of the seal changed",
-        "new key for sealed columns",
-        "earlier keys of sealed columns retired",
+        "new key for encrypted columns",
+        "earlier keys of encrypted columns retired",
     ]

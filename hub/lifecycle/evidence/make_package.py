@@ -68,7 +68,7 @@ async def make_package(services: Services, contract_id: UUID, job: int | None = 
     except Exception as error:
         known = isinstance(error, QiandaError)
         if not known:
-            log.exception("unexpected trouble with an evidence package", contract=str(contract_id))
+            log.exception("unexpected error while making an evidence package", contract=str(contract_id))
         await _note_failure(services, begun, f"{error.code}: {error}" if known else type(error).__name__)  # type: ignore[attr-defined]
         return
     await _store(services, begun, package)

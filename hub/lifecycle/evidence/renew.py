@@ -72,7 +72,7 @@ async def renew(services: Services) -> int:
         number = await tx.renewals.next_id()  # read before the plan: see `_NewRenewal`
     plan = await plan_renewal(services)
     if plan.ended:
-        log.error("timestamps ran out before they were renewed", number=len(plan.ended))
+        log.error("timestamps expired before they were renewed", number=len(plan.ended))
     made = 0
     for algorithm, due in plan.due.items():
         leaves = [RenewalLeaf(timestamp_digest(each.token, algorithm), each.day, each.renewed) for each in due]

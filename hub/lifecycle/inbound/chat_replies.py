@@ -32,7 +32,7 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
         staff = await tx.chats.staff_of(chat, person)
         if staff is None:
             who = tx.cipher.found_by("chat-person", f"{chat}:{person}").hex()[:16]
-            log.info("a chat question of nobody", chat=chat, person=who)
+            log.info("chat question from unknown person", chat=chat, person=who)
             return None
         scope = await tx.school.scope_below(staff.campus)
         campuses = [campus for campus in await tx.school.campuses() if scope.covers(campus.id)]

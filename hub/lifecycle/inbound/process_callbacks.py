@@ -53,7 +53,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     except Unavailable:
         raise
     except Exception:
-        log.exception("calls could not be worked on together", number=len(due))
+        log.exception("callbacks not processed together", number=len(due))
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.callbacks.lease(due, tx.now + HELD)
         return len(due), due
@@ -83,7 +83,7 @@ async def process_callback(services: Services, callback_id: UUID) -> None:
     except Unavailable:
         raise
     except Exception:
-        log.exception("a call could not be worked on", callback=str(callback_id))
+        log.exception("callback not processed", callback=str(callback_id))
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.callbacks.again(callback_id, tx.now + PAUSES[-1])
 

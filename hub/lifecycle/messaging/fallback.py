@@ -66,7 +66,7 @@ async def fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     except Unavailable:
         raise
     except Exception as error:
-        log.exception("the next way failed", delivery=str(delivery_id))
+        log.exception("fallback failed", delivery=str(delivery_id))
         await _failed(services, delivery_id, error)
     return None
 
@@ -102,7 +102,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
     try:
         receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError) as error:
-        log.info("no receipt, and no answer", delivery=str(delivery_id), reason=str(error))
+        log.info("no receipt, and the provider does not answer", delivery=str(delivery_id), reason=str(error))
         return
     if receipt and receipt.fate is not Fate.ACCEPTED:
         async with services.database.transaction(EVERYTHING) as tx:

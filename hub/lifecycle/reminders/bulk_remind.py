@@ -152,7 +152,7 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
     except Unavailable:
         raise  # the database or a key is unavailable: the job goes on later
     except Exception:
-        log.exception("reminder to many failed", contract=str(contract))
+        log.exception("one of many reminders failed", contract=str(contract))
         await _give_up(services, act, contract, BulkOutcome.FAILED)
 
 

@@ -106,7 +106,7 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
             held = await tx.plans.lock(contracts, wait=False)
             await under_new_policy(services, tx, held)
     except Exception as error:  # run alone, each contract shows its own error
-        log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
+        log.info("contracts rescheduled one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
     planned = set(held)
     return [each for each in contracts if each not in planned]
@@ -120,7 +120,7 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
     except Unavailable:
         raise  # the job goes on later
     except Exception:
-        log.exception("not planned anew", contract=str(contract))
+        log.exception("contract not rescheduled", contract=str(contract))
 
 
 async def under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:

@@ -203,7 +203,7 @@ async def _issue_one(services: Services, act: IssueAct, enrolment_id: UUID, foll
         failure = IssueFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
         await _end(services, act, enrolment_id, IssueOutcome.FAILED, failure)
     except Exception:
-        log.exception("contract of many failed", act=str(act.id), enrolment=str(enrolment_id))
+        log.exception("one of many contracts not issued", act=str(act.id), enrolment=str(enrolment_id))
         await _end(services, act, enrolment_id, IssueOutcome.FAILED, IssueFailure(QiandaError.code))
     return True
 

@@ -53,7 +53,7 @@ async def advance(services: Services, contract_id: UUID, job: int | None = None)
     except QiandaError as error:
         return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:
-        log.exception("unexpected trouble with a contract", contract=str(contract_id))
+        log.exception("unexpected error while finishing a contract", contract=str(contract_id))
         return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), None)
     return work.contract.state
 

@@ -93,7 +93,7 @@ async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -
         except Unavailable as error:
             services.signing.authorities.cooldowns.record_failure(name, services.clock())
             failures.append((name, error))
-            log.warning("authority away", authority=name, reason=str(error)[:300])
+            log.warning("authority unavailable", authority=name, reason=str(error)[:300])
             await _end(services, attempt, f"{name}: {error.code}: {error}")
             continue
         services.signing.authorities.cooldowns.record_success(name)

@@ -117,7 +117,7 @@ async def _change_one(services: Services, act: BulkAct, contract: UUID) -> bool:
     except QiandaError as error:
         await _give_up(services, act, contract, BulkFailure(error.code, error.detail))
     except Exception:
-        log.exception("one of many contracts failed", act=str(act.id), contract=str(contract))
+        log.exception("one of many contracts not changed", act=str(act.id), contract=str(contract))
         await _give_up(services, act, contract, BulkFailure(QiandaError.code))
     return True
 

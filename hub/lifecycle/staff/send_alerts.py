@@ -60,7 +60,7 @@ async def alert_staff(services: Services, alert: UUID) -> None:
         again = compute_next_try(bundle.tries, tx.now) if problems else None
         await tx.alerts.end(bundle, reached, failure, tx.now, again)
     if problems:
-        log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)
+        log.warning("alert not delivered to every address", kind=bundle.kind, tries=bundle.tries, reason=failure)
 
 
 async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:

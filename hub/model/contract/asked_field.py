@@ -15,7 +15,7 @@ MAX_ASKED_FIELDS: Final = 20
 MAX_ANSWER_LENGTH: Final = 300
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
-# Where nobody has answered yet: in the contract as the school issues it, and for what was left empty.
+# Shown in place of an answer: in the contract as the school issues it, and for a field that was left empty.
 UNANSWERED: Final = {"zh": "（由签署人填写）", "en": "(filled in by the signer)"}
 LEFT_EMPTY: Final = {"zh": "（未填写）", "en": "(left empty)"}
 
@@ -29,7 +29,7 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True)
 class AskedField:
-    """One field. `options`: of a choice. `label`, `hint`: in the language of the contract."""
+    """One field. `options`: the options of a choice. `label`, `hint`: in the language of the contract."""
 
     name: str
     label: str
@@ -40,14 +40,14 @@ class AskedField:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What has to be alike in all languages of a template."""
+        """The properties that must be the same in all languages of a template."""
         return self.name, self.kind, self.required, len(self.options)
 
 
 def read_asked_fields(entries: Any) -> tuple[AskedField, ...]:
-    """Read the fields as a template declares them, or as a contract has kept them. Raises ValueError."""
+    """Read the fields as a template declares them, or as a contract stores them. Raises ValueError."""
     if not isinstance(entries, list) or len(entries) > MAX_ASKED_FIELDS:
-        raise ValueError(f"asks is a list of up to {MAX_ASKED_FIELDS} fields")
+        raise ValueError(f"asks must be a list of up to {MAX_ASKED_FIELDS} fields")
     fields = tuple(_read_field(entry) for entry in entries)
     if len({field.name for field in fields}) < len(fields):
         raise ValueError("two fields have the same name")
@@ -61,17 +61,17 @@ def _read_field(entry: Any) -> AskedField:
     )
     texts = (field.name, field.label, field.hint, *field.options)
     if not all(isinstance(text, str) for text in texts) or not isinstance(field.required, bool):
-        raise ValueError("name, label, hint and options are texts, and required is true or false")
+        raise ValueError("name, label, hint and options must be texts, and required must be true or false")
     if not _NAME.fullmatch(field.name) or not field.label:
-        raise ValueError(f"{field.name!r} is no name of a field, or has no label")
+        raise ValueError(f"{field.name!r} is not a valid name of a field, or has no label")
     if (field.kind is FieldKind.CHOICE) != (len(field.options) > 1):
-        raise ValueError(f"{field.name}: a choice has options, and nothing else has")
+        raise ValueError(f"{field.name}: a choice needs options, and other kinds have none")
     return field
 
 
 def check_answers(fields: Sequence[AskedField], values: Mapping[str, str], attached: Collection[str]) -> dict[str, str]:
-    """Return the answers of these fields, in their order; what was left empty is missing. `attached`: fields that have
-    their file. Raises BadInput with the name of the field."""
+    """Return the answers of these fields, in their order; what was left empty is missing. `attached`: fields for which
+    a file was uploaded. Raises BadInput with the name of the field."""
     known = {field.name for field in fields if field.kind is not FieldKind.ATTACHMENT}
     if unknown := sorted(set(values) - known):
         raise BadInput("this is not asked for", field=unknown[0][:40])

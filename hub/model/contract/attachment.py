@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-# Bytes of one upload: photos of phones have 2 to 6 MB.
+# Bytes of one upload. Photos taken by phones have 2 to 6 MB.
 MAX_ATTACHMENT_BYTES: Final = 10 << 20
 _TYPE_WORDS: Final = {
     "image/jpeg": {"zh": "照片", "en": "Photo"},
@@ -19,8 +19,8 @@ ENDINGS: Final = {"image/jpeg": "jpg", "application/pdf": "pdf"}
 
 @dataclass(frozen=True)
 class Attachment:
-    """`name`: of the field. `sha256`, `size`: of the content as it is kept; `file`: SHA-256 of the stored file, which
-    is that content sealed. `superseded_at`: when another one took its place."""
+    """`name`: the name of the field. `sha256`, `size`: hash and size of the content that is kept. `file`: SHA-256 of
+    the stored file, which contains that content encrypted. `superseded_at`: when another one replaced it."""
 
     id: UUID
     contract: UUID
@@ -46,5 +46,5 @@ def describe_attachment(media_type: str, size: int, sha256: str, language: str) 
 
 
 def list_shown_attachments(data: Mapping[str, Any]) -> list[UUID]:
-    """Return the ids of the attachments that the document names. `data`: of the contract."""
+    """Return the ids of the attachments that the document names. `data`: the data of the contract."""
     return [UUID(each["id"]) for each in (data.get("attachments") or {}).values()]

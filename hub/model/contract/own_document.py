@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-# The template that says what its signers agree to, and nothing else.
+# The template of such a contract. It contains only the text that its signers agree to.
 OWN_TEMPLATE: Final = "own-document"
 MAX_OWN_DOCUMENT_BYTES: Final = 20 << 20
 MAX_TITLE_LENGTH: Final = 60
@@ -14,8 +14,8 @@ MAX_TITLE_LENGTH: Final = 60
 
 @dataclass(frozen=True)
 class OwnDocument:
-    """`sha256` (hex): of the checked file, as `keep_own_document` stored it. `places`: where each signature field
-    shows, by its name, written as in `seal_place`; `seal` is the school's."""
+    """`sha256` (hex): of the checked file, as `keep_own_document` stored it. `places`: the place of each signature
+    field, by the name of the field, in the notation of `seal_place`. The field `seal` is for the school's seal."""
 
     sha256: str
     title: str

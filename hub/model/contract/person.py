@@ -96,7 +96,7 @@ def normalise_name(text: str, *, field: str = "") -> str:
     if not normal:
         raise BadInput("The name is missing.", field=field)
     kinds = {unicodedata.category(character)[0] for character in normal}
-    if len(normal) > _MAX_NAME or "C" in kinds or "L" not in kinds:  # 0: a formula that no program has worked out
+    if len(normal) > _MAX_NAME or "C" in kinds or "L" not in kinds:  # such as 0, from a formula that was never computed
         raise BadInput("This is not a valid name.", field=field)
     return normal
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hub.model.evidence.record import RecordEntry
 
-# What is recorded whenever somebody looks at a contract or takes its evidence out: no reason for another addendum.
+# Entries that are written when somebody reads a contract or exports its evidence. They justify no further addendum.
 PASSING: Final = frozenset(
     {
         "evidence-made",
@@ -23,16 +23,16 @@ PASSING: Final = frozenset(
         "contact-revealed",
         "copy-opened",
         "copy-refused",
-        "identity-checked",  # after the end: a signer who came to read it
+        "identity-checked",  # of a signer who came back to read the ended contract
     }
 )
 
 
 @dataclass(frozen=True)
 class EvidenceAddendum:
-    """An addendum, given out under its SHA-256 (hex). `number`: counts from 1 for each contract; each one holds all
-    that the ones before it hold. `entries`: how many entries the record had; `renewals`: how many its evidence
-    record; `revoked`: the names of the revocations in it."""
+    """An addendum, stored as the file with this SHA-256 (hex). `number`: counts from 1 for each contract; each addendum
+    contains everything that the earlier ones contain. `entries`: the number of entries that the record had. `renewals`:
+    the number of renewals that its evidence record had. `revoked`: the names of the revocations in it."""
 
     contract: UUID
     number: int
@@ -47,8 +47,8 @@ class EvidenceAddendum:
 
 @dataclass(frozen=True)
 class UsedCertificate:
-    """A certificate by which a contract was signed or sealed. `spki`: of its key; b"" and no `serial` if only its seal
-    is known, which renewed it since."""
+    """A certificate by which a contract was signed or sealed. `spki`: its public key. If the seal has renewed the
+    certificate since, only `seal` is known; `spki` is empty then, and `serial` None."""
 
     field: str
     serial: int | None
@@ -58,7 +58,7 @@ class UsedCertificate:
 
 @dataclass(frozen=True)
 class RevokedSeal:
-    """A seal that was revoked, whoever issued its certificates. `spki`: of its key."""
+    """A seal that was revoked, whoever issued its certificates. `spki`: its public key."""
 
     id: UUID
     spki: bytes
@@ -81,8 +81,8 @@ class LaterRevocation:
 
 @dataclass(frozen=True)
 class LaterFacts:
-    """What is known beyond a package. `package`: the SHA-256 of its version 1, and that of the manifest which its
-    signature is over; `entries`: those after the package's record; `proof`: its evidence record now, or b""."""
+    """The facts that are not in a package. `package`: the SHA-256 of its version 1, and that of its signed manifest.
+    `entries`: the entries after those in the package. `proof`: its present evidence record, or b""."""
 
     contract: UUID
     number: str
@@ -95,10 +95,10 @@ class LaterFacts:
 
     @property
     def is_new(self) -> bool:
-        """Tell whether anything happened that neither the package nor the addendum before has."""
+        """Return whether anything happened that is neither in the package nor in the previous addendum."""
         seen, renewed = (self.before.entries, self.before.renewals) if self.before else (0, 0)
         happened = any(each.sequence > seen and each.kind not in PASSING for each in self.entries)
-        # By what it lists, not by time: a certificate may be revoked while an addendum is being signed.
+        # Compare lists, not times: a certificate may be revoked while an addendum is being signed.
         revoked = {each.name for each in self.revocations} - set(self.before.revoked if self.before else ())
         return happened or bool(revoked) or self.renewals > renewed
 
@@ -108,8 +108,8 @@ class LaterFacts:
 
 
 def moment_read(attempts: Sequence[Mapping[str, Any]], made_at: datetime) -> datetime:
-    """Return when the facts of the package that was stored at `made_at` were read: in the transaction that began the
-    attempt to sign it. Pure."""
+    """Return when the facts of a package were read, which is when the attempt to sign it began. `made_at`: when the
+    package was stored. Pure."""
     done = (each for each in attempts if each["kind"] == "evidence" and each["ended_at"] == made_at)
     return min((each["started_at"] for each in done), default=made_at)
 
@@ -122,7 +122,7 @@ def later_revocations(
 ) -> list[LaterRevocation]:
     """Return which certificates were revoked after that moment. `revoked`: by the built-in authority. Pure.
 
-    A seal keeps its key when it is renewed, so its end counts for whatever that key signed.
+    A seal keeps its key when its certificate is renewed, so a revoked seal affects everything that its key signed.
     """
     found = []
     for each in used:
@@ -150,7 +150,7 @@ def revocations_text(revocations: Sequence[LaterRevocation]) -> bytes:
 
 
 def has_later_entries(entries: Sequence[RecordEntry]) -> bool:
-    """Tell whether the record has something to tell that came after the evidence package was made. Pure."""
+    """Return whether the record has entries for an addendum, written after the evidence package was made. Pure."""
     made = next((each.sequence for each in entries if each.kind == "evidence-made"), None)
     return made is not None and any(each.sequence > made and each.kind not in PASSING for each in entries)
 

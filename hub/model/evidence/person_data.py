@@ -125,7 +125,7 @@ class PersonInContract:
         if self.hold is not None:
             return self.hold.describe(self.zone)
         if not self.state.final:
-            return f"it is in course ({self.state}): withdraw it first, or wait for its end"
+            return f"it is in progress ({self.state}): withdraw it first, or wait for its end"
         if self.state not in CONCLUDED:
             return ""
         ended = self.completed_at or self.ended_at or now

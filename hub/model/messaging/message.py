@@ -39,7 +39,7 @@ class Purpose(StrEnum):
     OFFICE_COPY = "office-copy"
 
 
-# Sent by e-mail only: the finished contract to others than its signers.
+# Sent by e-mail only: the finished contract for people who are not its signers.
 COPIES = frozenset({Purpose.COPY, Purpose.OFFICE_COPY})
 BY_EMAIL_ALONE = COPIES
 

@@ -123,7 +123,7 @@ class ReminderPolicy:
         _demand(max(gaps) <= MAX_GAP, "reminders_after", _TOO_RARE)
         _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
         for key in ("last_call_before", "manual_after_message", "manual_apart", "escalate_within", "climbs_after"):
-            _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
+            _demand(getattr(self, key) > timedelta(0), key, "has to be longer than zero")
 
     def _check_window(self) -> None:
         opens, closes = self.window_opens, self.window_closes

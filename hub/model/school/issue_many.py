@@ -70,8 +70,8 @@ class IssueAct:
 def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> IssueAct:
     """Return the act approved, or refused.
 
-    Raises ActDecided if it does not wait for that, SecondPersonNeeded if whoever asked for it approves it; they may
-    refuse it, which takes it back.
+    Raises ActDecided if the act is not waiting for a decision, SecondPersonNeeded if the person who asked for it tries
+    to approve it. That person may refuse it, that is, take it back.
     """
     if not act.waits:
         raise ActDecided
@@ -81,15 +81,15 @@ def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> Is
 
 
 def describe_item(enrolment: Enrolment, course: Course | None, templates: Sequence[Sequence[str]]) -> str:
-    """Return all from which the documents of an enrolment are drawn, as one text. `templates`: id, language, version
-    and SHA-256 of each."""
+    """Return everything that the documents of an enrolment are drawn from, as one text. `templates`: id, language,
+    version and SHA-256 of each."""
     taught = [course.name, course.name_en, course.details] if course else []
     people = [str(enrolment.id), enrolment.campus, enrolment.course, enrolment.people]
     return json.dumps([people, taught, [list(each) for each in templates]], sort_keys=True)
 
 
 def digest_items(items: Mapping[UUID, bytes]) -> str:
-    """Return a digest of what would be issued, by which whoever approves it says what they have seen. `items`: the
+    """Return a digest of what would be issued. The approval names it, to prove what the approver has seen. `items`: the
     digest of each enrolment."""
     seen = sorted([str(enrolment), digest.hex()] for enrolment, digest in items.items())
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()

@@ -69,7 +69,7 @@ class SchoolComparison:
 
     @property
     def digest(self) -> str:
-        """A digest of the changes, by which whoever confirms them says what they have seen."""
+        """A digest of the changes. The confirmation names it, to prove what the person has seen."""
         seen = json.dumps([asdict(change) for change in self.changes], default=str)
         return hashlib.sha256(seen.encode()).hexdigest()
 

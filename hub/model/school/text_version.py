@@ -207,8 +207,8 @@ def list_changed_keys(before: Mapping[str, str], after: Mapping[str, str]) -> li
 
 @dataclass(frozen=True)
 class DemandChange:
-    """A demand of a template that differs between two versions. `language`: empty for a demand of all of them.
-    `before`, `after`: its values as text, one a line; empty for none."""
+    """A demand of a template that differs between two versions. `language`: empty for a demand of all languages.
+    `before`, `after`: its values as text, one in each line; empty for none."""
 
     demand: str
     language: str
@@ -216,14 +216,15 @@ class DemandChange:
     after: str
 
 
-# Of a language: names that change whenever their text does, which is compared line by line.
+# Values of a language that change whenever its text does. They are ignored, since the text is compared line by line.
 _NO_DEMANDS = ("consent",)
 
 
 def compare_demands(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[DemandChange]:
-    """Return what a template demands otherwise, from the `fixed` values of two versions: of all its languages first.
+    """Return the demands in which two versions of a template differ, from their `fixed` values. Demands of all
+    languages come first.
 
-    What one of the versions does not have counts as nothing, as it does when contracts are drawn.
+    A value that a version lacks counts as empty, as it does when contracts are drawn.
     """
     found = _compare_values(before, after, "", ("languages",))
     then, now = before.get("languages", {}), after.get("languages", {})
@@ -241,7 +242,7 @@ def _compare_values(
 
 
 def _as_lines(value: Any) -> str:
-    """Return a value as text: what is false or empty as nothing, a list or table one entry a line."""
+    """Return a value as text: nothing for a false or empty value; one line for each entry of a list or table."""
     if not value:
         return ""
     if isinstance(value, Mapping):

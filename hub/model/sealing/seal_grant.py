@@ -20,8 +20,8 @@ class GranteeKind(StrEnum):
     CONTRACTS = "contracts"
 
 
-# Who may be given a new grant. Nothing is sealed by hand at the desk, so that grants to accounts and roles would allow
-# nothing; the register may name older ones.
+# Who may be given a new grant. Staff cannot seal files by hand, so grants to accounts and roles would have no effect.
+# The register may name older ones.
 GRANTABLE = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
 
 

@@ -22,15 +22,16 @@ MAX_FILES_OF_HOUR: Final = 400_000
 RATE_WINDOW: Final = timedelta(hours=1)
 MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
-# A job that has not ended after this time is stopped: what it needs is not there, and it counts for its client.
+# A job that has not ended after this time is stopped. Something that it needs is missing, and until it ends it counts
+# towards the limits of its client.
 JOB_DEADLINE: Final = timedelta(days=1)
-# A job of which a file was sealed, or has failed, within this time is only slow, and is not stopped.
+# A job is not stopped if one of its files was sealed or failed within this time, because it is only slow.
 PROGRESS_WINDOW: Final = timedelta(hours=1)
 # How long the results of a job can be fetched after it has ended.
 RESULT_RETENTION: Final = timedelta(days=7)
 # How long the list of a job's files is kept, since their names may be personal. The register of seals is kept longer.
 JOB_RETENTION: Final = timedelta(days=180)
-# Files that are prepared together: so many of them, and of so many bytes in all; a larger one alone.
+# Limits of the files that are prepared together: their number, and their bytes in all. A larger file is prepared alone.
 MAX_FILES_TOGETHER: Final = 16
 MAX_BYTES_TOGETHER: Final = 8 << 20
 # Files of one lease: at first, at most, and how many seconds they should take, so that the job's progress can be seen.
@@ -200,7 +201,8 @@ def group_files(sizes: Sequence[tuple[SealItem, int]]) -> list[list[SealItem]]:
 
 
 def plan_lease(files: int, seconds: float) -> int:
-    """Return how many files the next lease takes, after one of so many files took this time."""
+    """Return how many files the next lease takes. `files`, `seconds`: size of the last lease, and how long its files
+    took."""
     wanted = int(files * SECONDS_AT_ONCE / max(seconds, 0.001))
     return max(1, min(wanted, 2 * files, MAX_FILES_AT_ONCE))
 

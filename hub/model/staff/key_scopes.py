@@ -14,7 +14,7 @@ class KeyScope(StrEnum):
     READ = "read"
     """Read contracts, files and records."""
     ISSUE = "issue"
-    """Issue contracts, and issue them anew."""
+    """Issue and reissue contracts."""
     ACT = "act"
     """Hand out links, remind, withdraw, extend, change a phone."""
     SEAL = "seal"

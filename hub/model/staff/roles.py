@@ -35,7 +35,7 @@ class Permission(StrEnum):
     ISSUE = "issue"
     """Issue, and withdraw for a corrected contract in its place."""
     APPROVE_ISSUE = "approve-issue"
-    """Let contracts be issued that somebody else asked for, where a course or template demands it."""
+    """Approve the issue of contracts that somebody else asked for, where a course or template demands it."""
     IMPORT = "import"
     REMIND = "remind"
     EXTEND = "extend"

@@ -143,7 +143,7 @@ KEPT: Mapping[str, str] = {
     "evidence_renewal_leaf": "proves that evidence was renewed in time",
     "legal_hold": "says why a contract was kept",
     "restored_until": "is one row",
-    "sealing_key": "names the keys of sealed columns",
+    "sealing_key": "names the keys of encrypted columns",
     "row_count": BY_ITSELF,
     "staff_recovery_code": BY_ITSELF,
     "staff": SCHOOL,

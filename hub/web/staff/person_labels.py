@@ -35,7 +35,7 @@ KEY_SCOPES = {
 }
 # The shapes of the reasons why a contract is not erased: see `PersonInContract.why_kept`.
 WHY_KEPT = (
-    "it is in course ({state}): withdraw it first, or wait for its end",
+    "it is in progress ({state}): withdraw it first, or wait for its end",
     "it is held until somebody lifts it, by {who}: {reason}",
     "it is held until {day}, by {who}: {reason}",
     "it was concluded, and is kept until {day} ([retention])",

@@ -173,7 +173,7 @@ async def test_what_is_kept_stays_and_is_named_with_its_reason() -> None:
             plan = await plan_erasure(running.hub.services, about(GUARDIAN_ID))
             assert await erase_person(running.hub.services, owner, about(GUARDIAN_ID)) == plan
         assert list(plan.contracts) == [ended.number] and set(plan.kept) == {done.number, course.number}
-        assert "kept until 2029-11-" in plan.kept[done.number] and "in course (ISSUED)" in plan.kept[course.number]
+        assert "kept until 2029-11-" in plan.kept[done.number] and "in progress (ISSUED)" in plan.kept[course.number]
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (done, course):
                 assert [each.name for each in await tx.contracts.signers(contract.id)] == [FATHER, MOTHER]

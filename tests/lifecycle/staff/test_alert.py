@@ -96,7 +96,7 @@ async def test_a_dead_address_is_tried_again_and_the_living_one_is_told_once(run
     found = await known(running, alert)
     assert messages(there, "tried") == [f"something\n{running.origin}/staff/tasks"]
     assert found.sent_at is not None and found.failure == "1/2 — json: not taken"
-    assert [each["tries"] for each in logs if each["event"] == "alert not told everywhere"] == [1, 2, 3, 4]
+    assert [each["tries"] for each in logs if each["event"] == "alert not delivered to every address"] == [1, 2, 3, 4]
     assert "s3cr3t" not in json.dumps(logs, default=str)
 
 

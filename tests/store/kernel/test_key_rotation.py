@@ -1,4 +1,4 @@
-"""A new key for sealed columns: everything is sealed anew while the hub works, killed in the middle or not."""
+"""A new key for encrypted columns: everything is sealed anew while the hub works, killed in the middle or not."""
 
 from __future__ import annotations
 

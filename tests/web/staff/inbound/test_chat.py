@@ -124,7 +124,7 @@ async def test_whoever_is_not_mapped_hears_nothing(running: Running) -> None:
             "feishu": FEISHU.message("stranger", "status", now()),
         }.items():
             assert await called(running, chat, sent) == (200, b"")
-    lines = [each for each in logs if each["event"] == "a chat question of nobody"]
+    lines = [each for each in logs if each["event"] == "chat question from unknown person"]
     assert [each["chat"] for each in lines] == ["office", "dingtalk", "feishu"]
     assert all(re.fullmatch(r"[0-9a-f]{16}", each["person"]) for each in lines)
     assert len({each["person"] for each in lines}) == 3 and "stranger" not in json.dumps(logs, default=str)
@@ -181,7 +181,7 @@ async def test_an_answer_that_was_not_taken_goes_when_the_platform_asks_again(
         await called(running, "dingtalk", sent)
 
         async def noted() -> bool:
-            return any(each["event"] == "a chat answer did not get through" for each in logs)
+            return any(each["event"] == "chat answer not sent" for each in logs)
 
         await until(noted)
     await called(running, "dingtalk", sent)
