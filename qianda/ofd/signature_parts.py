@@ -18,6 +18,7 @@ ROOT: Final = "OFD.xml"
 MAX_SIGNATURES: Final = 100
 MAX_REFERENCES: Final = 10_000
 SEAL, SIGN = "Seal", "Sign"
+_LISTED: Final = ("MaxSignId", "Signature")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,11 @@ def _custom_values(info: Element | None) -> dict[str, str]:
 
 
 def _read_signatures(container: OfdContainer, listed: str) -> tuple[SignaturePart, ...]:
-    entries = children(read_xml(container.read(listed), listed), "Signature")
+    root = read_xml(container.read(listed), listed)
+    # No signature covers the list. So it must be nothing else, for example a page that could be altered.
+    if local_name(root) != "Signatures" or any(len(each) or local_name(each) not in _LISTED for each in root):
+        raise NotAnOfd(f"{listed}: more than a list of signatures")
+    entries = children(root, "Signature")
     if len(entries) > MAX_SIGNATURES:
         raise OfdTooLarge(f"it has more than {MAX_SIGNATURES} signatures")
     found = tuple(_read_signature(container, listed, entry) for entry in entries)

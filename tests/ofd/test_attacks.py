@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from hub.errors import BadInput
+from qianda.ofd.container import OfdContainer
+from qianda.ofd.signature_parts import read_document
 from qianda.verify import UnreadableDocument, verify_bytes
 from tests.ofd.changes import changed_files
 from tests.ofd.foreign import Habits, foreign_ofd
 from tests.ofd.identities import Identities
-from tests.ofd.plain import members_of, plain_ofd, with_members
+from tests.ofd.plain import PAGE, members_of, plain_ofd, with_members
 
 SEED = 20261127
 
@@ -49,6 +52,24 @@ async def test_no_byte_of_a_value_can_be_changed(who: Identities, attributes: bo
         except UnreadableDocument:
             continue
     assert accepted == []
+
+
+@pytest.mark.parametrize("name", [PAGE, "OFD.xml", "Doc_0/Document.xml"])
+async def test_what_is_shown_is_not_the_list_of_signatures_as_well(who: Identities, name: str) -> None:
+    """A signature does not cover the list of signatures, so the text in it could be altered afterwards."""
+    plain = plain_ofd()
+    named = f"<ofd:Signatures>{name}</ofd:Signatures></ofd:DocBody>".encode()
+    head = members_of(plain)["OFD.xml"].replace(b"</ofd:DocBody>", named)
+    with pytest.raises(BadInput, match="more than a list"):
+        await who.sealed(with_members(plain, **{"OFD.xml": head}))
+
+
+async def test_a_list_of_signatures_holds_nothing_else(who: Identities, sealed: bytes) -> None:
+    name = read_document(OfdContainer(sealed)).signatures_member
+    for more in (b"<Content><Layer/></Content>", b"<Signature ID='9'><Layer/></Signature>"):
+        listed = members_of(sealed)[name].replace(b"</ofd:Signatures>", more + b"</ofd:Signatures>")
+        with pytest.raises(UnreadableDocument, match="more than a list"):
+            verify_bytes(with_members(sealed, **{name: listed}), who.trust)
 
 
 def test_every_byte_of_the_container_but_a_few_is_accounted_for(who: Identities, sealed: bytes) -> None:
