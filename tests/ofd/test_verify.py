@@ -111,6 +111,11 @@ async def test_a_signature_before_its_certificate_was_made_fails(who: Identities
     assert "outside the certificate's life" in reason(report, Element.OWNED)
 
 
+async def test_a_time_that_has_not_come_yet_fails(who: Identities) -> None:
+    report = verify_bytes(await who.signed(plain_ofd(), datetime.now(UTC) + timedelta(days=20)), who.trust)
+    assert (word(report, Element.TIME), word(report, Element.OWNED)) == (Word.FAILED, Word.NOT_SHOWN)
+
+
 async def test_a_certificate_that_the_seal_does_not_list_fails(who: Identities) -> None:
     stranger = dataclasses.replace(who, seal_key=who.signer_key, seal_certificate=who.signer_certificate)
     report = verify_bytes(await stranger.sealed(plain_ofd()), who.trust)

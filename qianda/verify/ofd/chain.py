@@ -18,6 +18,8 @@ from qianda.verify.ofd import reasons
 from qianda.verify.trust import Trust
 
 MAX_CHAIN_LENGTH = 8
+# What a certificate may demand of its reader. With any other critical extension it must be refused (RFC 5280 4.2).
+UNDERSTOOD = {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies"}
 KEPT_CERTIFICATES = 64
 
 
@@ -40,7 +42,9 @@ def chain_fault(
         return reasons.PURPOSE_WRONG
     anchors = {one.dump() for one in trust.authorities}
     current = certificate
-    for _ in range(MAX_CHAIN_LENGTH):
+    for below in range(MAX_CHAIN_LENGTH):
+        if not current.critical_extensions <= UNDERSTOOD:
+            return reasons.DEMANDS_MORE.about(subject=part_of(current.subject, "common_name"))
         named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
         if not named:
             return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
@@ -50,6 +54,8 @@ def chain_fault(
             return reasons.ISSUER_WRONG.about(issuer=part_of(current.issuer, "common_name"))
         if not issuer.not_valid_before <= moment <= issuer.not_valid_after:
             return reasons.ISSUER_LIFE.about(issuer=part_of(issuer.subject, "common_name"))
+        if issuer.max_path_length is not None and issuer.max_path_length < below:
+            return reasons.PATH_TOO_LONG.about(issuer=part_of(issuer.subject, "common_name"))
         if issuer.dump() in anchors:
             return None
         current = issuer

@@ -71,6 +71,12 @@ MAKER_CHAIN: Final = Reason(
 )
 NO_ISSUER: Final = Reason("找不到签发者 {issuer}", "no trusted issuer {issuer}")
 ISSUER_LIFE: Final = Reason("{issuer} 在签署时无效", "{issuer} was not valid at that time")
+PATH_TOO_LONG: Final = Reason(
+    "{issuer} 不得允许下级机构签发证书", "{issuer} may not let authorities below it issue certificates"
+)
+DEMANDS_MORE: Final = Reason(
+    "{subject} 的证书含有无法识别的关键扩展", "the certificate of {subject} has a critical extension that is not known"
+)
 ISSUER_WRONG: Final = Reason("{issuer} 的签名不成立", "the signature of {issuer} is wrong")
 MAKER_LIFE: Final = Reason("制章时证书无效", "it was not valid when the seal was made")
 PURPOSE_WRONG: Final = Reason("证书不可用于签名", "the certificate is not for signing")
@@ -90,6 +96,7 @@ TIME_DECLARED: Final = Reason(
     "{time}, 由签署方的时钟给出, 没有时间戳。", "{time}, by the signer's own clock: there is no timestamp."
 )
 TIME_UNSTATED: Final = Reason("签名没有说明时间。", "The signature states no time.")
+TIME_AHEAD: Final = Reason("所称的时间尚未到来。", "The time that it states has not come yet.")
 TIMES_DIFFER: Final = Reason(
     "签名值与签名描述中的时间相差超过一天。",
     "The times in the signature's value and in its description are more than a day apart.",

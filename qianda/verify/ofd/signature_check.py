@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from asn1crypto import x509
 
@@ -61,6 +61,7 @@ def check_signature(
     faults += [(Element.TEXT, fault) for fault in coverage_faults(container, document, part)]
     faults += [(Element.SIGNATURE, fault) for fault in _value_faults(container, part, value, certificate)]
     faults += [(Element.TIME, fault) for fault in _time_faults(part, value)]
+    faults += [(Element.TIME, reasons.TIME_AHEAD)] if moment and moment > datetime.now(UTC) + MAX_DIFFERENCE else []
     faults += [(Element.OWNED, fault) for fault in _owner_faults(value, certificate, trust, moment)]
     findings = tuple(Finding(element, reason, part.number) for element, reason in faults)
     return CheckedOfdSignature(part, value, certificate, stamp, moment, findings)

@@ -1,0 +1,53 @@
+"""The path from a certificate in an OFD to a trusted authority: what the certificates above limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asn1crypto import x509
+
+from hub.authorities.sm2 import Sm2Authority, make_sm2_root
+from hub.tokens.sm2_softkey import Sm2SoftKey
+from qianda.verify.ofd import reasons
+from qianda.verify.ofd.chain import chain_fault
+from qianda.verify.trust import Trust
+from tests.ofd.identities import MADE_AT, USED_AT
+
+LIMITS = {"extn_id": "inhibit_any_policy", "critical": True, "extn_value": 0}
+
+
+async def issued(key: Sm2SoftKey, issuer: x509.Certificate, issuer_key: Sm2SoftKey, **changes: Any) -> x509.Certificate:
+    """Return the certificate of an authority below `issuer`. `changes`: values of its extensions, or a further one."""
+    own = x509.Certificate.load(await make_sm2_root(key, lambda: MADE_AT, key.label))
+    body = x509.TbsCertificate.load(own["tbs_certificate"].dump())
+    body["issuer"] = issuer.subject
+    others = [each for each in body["extensions"] if each["extn_id"].native not in changes]
+    body["extensions"] = [*others, *changes.values()]
+    algorithm = own["signature_algorithm"]
+    signed = {"tbs_certificate": body, "signature_algorithm": algorithm}
+    return x509.Certificate.load(
+        x509.Certificate({**signed, "signature_value": await issuer_key.sign(body.dump(force=True))}).dump()
+    )
+
+
+def may_issue(length: int | None) -> dict[str, Any]:
+    return {"extn_id": "basic_constraints", "critical": True, "extn_value": {"ca": True, "path_len_constraint": length}}
+
+
+@pytest.mark.parametrize(
+    ("of_the_root", "more", "fault"),
+    [(None, {}, ""), (1, {}, ""), (0, {}, "PATH_TOO_LONG"), (1, {"limits": LIMITS}, "DEMANDS_MORE")],
+)
+async def test_an_authority_below_the_root(of_the_root: int | None, more: dict[str, Any], fault: str) -> None:
+    keys = [Sm2SoftKey.generate(label) for label in ("top", "below", "person")]
+    top = x509.Certificate.load(await make_sm2_root(keys[0], lambda: MADE_AT, "top"))
+    root = await issued(keys[0], top, keys[0], basic_constraints=may_issue(of_the_root))
+    below = await issued(keys[1], root, keys[0], **more)
+    authority = Sm2Authority(keys[1], below.dump(), lambda: MADE_AT, "below")
+    person = x509.Certificate.load(await authority.issue_signer(keys[2].spki, "王小明"))
+    found = chain_fault(person, [below], Trust(authorities=(root,)), USED_AT)
+    assert (found is None) == (not fault)
+    if found:
+        name = {"PATH_TOO_LONG": root, "DEMANDS_MORE": below}[fault].subject.native["common_name"]
+        assert found.en == getattr(reasons, fault).en.format(issuer=name, subject=name)
