@@ -13,6 +13,7 @@ from datetime import datetime
 from qianda.confirmation import CheckedConfirmation
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify import reasons
+from qianda.verify.active_content import find_active
 from qianda.verify.cms_check import (
     BadCmsSignature,
     CheckedCms,
@@ -29,7 +30,6 @@ from qianda.verify.revisions import find_changes
 from qianda.verify.signed_file import FieldSignature, SignedFile, text_of
 
 SEAL_FIELD = "seal"
-_ACTIVE = ("/OpenAction", "/AA", "/OCProperties")
 
 
 @dataclass
@@ -136,11 +136,7 @@ def _order(file: SignedFile, expected: Sequence[str] | None) -> Iterator[Finding
 
 
 def _active_content(file: SignedFile) -> Iterator[Finding]:
-    catalog = file.now.root
-    found = [name for name in _ACTIVE if name in catalog]
-    if "/JavaScript" in file.now.dictionary(catalog, "/Names"):
-        found.append("/JavaScript")
-    if found:
+    if found := find_active(file.now):
         yield Finding(Element.TEXT, reasons.ACTIVE_CONTENT.about(what=", ".join(found)))
 
 

@@ -4,24 +4,11 @@ signed must not contain anything that looks different on paper than on a screen.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, Final
+from typing import Any
 
 import pikepdf
 
-# Keys under which a PDF names actions that run by themselves, and embedded files.
-KINDS: Final = ("/S", "/Type", "/Subtype")
-ACTIVE: Final = {
-    "/JavaScript",
-    "/Launch",
-    "/EmbeddedFile",
-    "/SubmitForm",
-    "/ImportData",
-    "/RichMedia",
-    "/Movie",
-    "/GoToR",
-    "/GoToE",
-}
-ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/XFA"}
+from qianda.verify.active_content import ACTIVE, ACTIVE_KEYS, KINDS
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:

@@ -14,7 +14,17 @@ HEAD: Final = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\n"
 # Keys whose value is only a font's readable name. Odd characters in it, which Chinese programs write, are replaced.
 FONT_NAMES: Final = ("/BaseFont", "/FontName", "/FontFamily")
 # Parts that do not belong to the pages, or are written anew.
-LEFT_OUT: Final = ("/AcroForm", "/OpenAction", "/AA", "/Perms", "/DSS", "/Metadata", "/Extensions", "/Names")
+LEFT_OUT: Final = (
+    "/AcroForm",
+    "/OpenAction",
+    "/AA",
+    "/Perms",
+    "/DSS",
+    "/Metadata",
+    "/Extensions",
+    "/Names",
+    "/Collection",
+)
 MAX_NAME_LENGTH: Final = 120
 MAX_OBJECTS: Final = 20_000
 _FRACTION: Final = Decimal("0.0000001")

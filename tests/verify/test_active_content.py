@@ -1,0 +1,57 @@
+"""Parts that act by themselves or look different on paper are found wherever they are, from the issued file on."""
+
+from __future__ import annotations
+
+import pytest
+
+from qianda.verify.active_content import find_active
+from qianda.verify.signed_file import SignedFile
+from qianda.verify.structure import examine
+from tests.browser.update_files import NEW, Revision, body_of, next_trailer, page_of, root_of
+from tests.signing_parts import sample_pdf
+
+SCRIPT = b"<< /S /JavaScript /JS (this.dirty = false) >>"
+LINK = b"/Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] %b >>]"
+HARMLESS = {
+    "a link": LINK % b"/A << /S /URI /URI (https://school.example) >>",
+    "a field": b"/Annots [<< /Type /Annot /Subtype /Widget /FT /Sig /T (seal) /Rect [0 0 9 9] >>]",
+}
+OF_A_PAGE = {
+    "a program as the page opens": b"/AA << /O " + SCRIPT + b" >>",
+    "a program behind a link": LINK % (b"/A " + SCRIPT),
+    "a program that another object names": b"/AA << /O << /S %d 0 R >> >>" % NEW,
+    "a link that looks like something": LINK % (b"/AP << /N 4 0 R >>"),
+    "a note over the text": b"/Annots [<< /Type /Annot /Subtype /FreeText /F 32 /Contents (CNY 1.00) >>]",
+    "a file": b"/AF [<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>]",
+}
+OF_THE_CATALOG = {
+    "files": b"/Names << /EmbeddedFiles << /Names [] >> >>",
+    "a program by its name": b"/Names << /JavaScript << /Names [(a) " + SCRIPT + b"] >> >>",
+    "a portfolio": b"/Collection << /View /T >>",
+    "layers": b"/OCProperties << >>",
+    "a form of another kind": b"/AcroForm << /XFA (x) /Fields [] >>",
+}
+
+
+def document_with(number: int, more: bytes) -> bytes:
+    pdf = sample_pdf()
+    body = body_of(pdf, number)
+    revision = Revision(pdf, {number: body[:-2] + more + b" >>", NEW: b"/JavaScript"}, next_trailer(pdf))
+    return revision.write()
+
+
+@pytest.mark.parametrize("more", HARMLESS.values(), ids=HARMLESS)
+def test_what_documents_may_have_is_not_active(more: bytes) -> None:
+    assert find_active(SignedFile(document_with(page_of(sample_pdf()), more)).now) == []
+
+
+@pytest.mark.parametrize("more", OF_A_PAGE.values(), ids=OF_A_PAGE)
+def test_active_parts_of_a_page_are_found(more: bytes) -> None:
+    findings = examine(document_with(page_of(sample_pdf()), more)).findings
+    assert any("active parts" in finding.reason.en for finding in findings)
+
+
+@pytest.mark.parametrize("more", OF_THE_CATALOG.values(), ids=OF_THE_CATALOG)
+def test_active_parts_of_the_document_are_found(more: bytes) -> None:
+    findings = examine(document_with(root_of(sample_pdf()), more)).findings
+    assert any("active parts" in finding.reason.en for finding in findings)
