@@ -33,7 +33,7 @@ _OF_THE_CATALOG: Final = ("/OpenAction", "/AA", "/OCProperties", "/Collection")
 
 def find_active(document: Document) -> list[str]:
     """Return the names of the active parts, in order."""
-    found = {name for name in _OF_THE_CATALOG if name in document.root}
+    found: set[str] = {name for name in _OF_THE_CATALOG if name in document.root}
     for value in document.objects.values():
         found |= set(_active(document, value))
     for page in pages(document):
@@ -63,4 +63,4 @@ def _shown(document: Document, item: Value) -> str:
     """Return the kind of an annotation that shows more than a field or a link does; empty for these."""
     annotation: Entries = as_dictionary(item, "an annotation")
     kind = document.entry(annotation, "/Subtype")
-    return "" if kind == "/Widget" or (kind == "/Link" and "/AP" not in annotation) else f"/Annots {kind}"
+    return "" if kind == "/Widget" or (kind == "/Link" and "/AP" not in annotation) else f"/Annots {kind!s}"
