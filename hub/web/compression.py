@@ -5,8 +5,8 @@ secret (BREACH). For this the stranger has to make the browser send many request
 compressed only if the browser says that the request came from our own site or from its user (Sec-Fetch-Site, which no
 page can set), and only if its query cannot carry text that somebody chose: another site may have led to the page from
 which it was requested, and pages reflect their query (the links to other languages have all of it, the board shows `q`
-and `course`). So a filtered board, and the part of a page that our own script requests again and again, are sent as
-they are.
+and `course`). So a filtered board, and the part of a page that our own script requests again and again, are sent
+uncompressed.
 """
 
 from __future__ import annotations

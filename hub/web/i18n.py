@@ -27,8 +27,8 @@ Translate = Callable[..., str]
 
 @dataclass(frozen=True)
 class Catalogues:
-    """Translations. `texts`: language → {English text: translated text}. Those for English say the same of one thing:
-    they are used where the first value is 1."""
+    """Translations. `texts`: language → {English text: translated text}. The English ones are singular forms, which are
+    used if the first value is 1."""
 
     texts: dict[str, dict[str, str]]
 

@@ -43,7 +43,7 @@ _COMMAND = re.compile(r"`([^`]+)`")
 
 
 def with_code(text: str) -> Markup:
-    """Return a text in which commands stand in backquotes as HTML."""
+    """Return a text as HTML. In the text, commands are in backquotes."""
     parts = enumerate(_COMMAND.split(text))  # each second part is a command
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 

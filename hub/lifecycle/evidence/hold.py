@@ -51,4 +51,4 @@ async def refuse_if_held(tx: Transaction, contract: UUID) -> None:
     """Raise Refused if the contract, which the caller has locked, is held."""
     if hold := (await tx.holds.list_of([contract], tx.now)).get(contract):
         zone = (await tx.school.campus(hold.campus)).zone
-        raise Refused(f"nothing of this contract is erased: {hold.describe(zone)}")
+        raise Refused(f"nothing of this contract can be erased: {hold.describe(zone)}")

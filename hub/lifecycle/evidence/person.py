@@ -185,7 +185,7 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
     async with services.database.transaction(act.scope) as tx:
         persons = await tx.persons.identify(act.sought)
         if len(persons) > 1:
-            raise BadInput(f"{len(persons)} people fit: give the ID number as well", field="id_number")
+            raise BadInput(f"{len(persons)} people match: enter the ID number as well", field="id_number")
         data = await _collect(tx, persons[0]) if persons else None
     if data is None or not (data.contracts or any(data.others.values())):
         raise NotFound("nothing is stored about such a person")

@@ -53,7 +53,7 @@ async def rotate_key(services: Services, name: str, overlap: timedelta, actor: s
         await tx.school.change_alone()  # otherwise two rotations could both find one key
         live = await _list_live(tx, name)
         if not live:
-            raise BadInput(f"there is no key {name} that counts", field="name")
+            raise BadInput(f"there is no valid key {name}", field="name")
         if len(live) > 1:
             raise BadInput(f"{name} is being rotated: the former secret is still valid", field="name")
         before = live[0]
@@ -85,7 +85,7 @@ async def revoke_key(services: Services, name: str, actor: str) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await tx.api_keys.revoke(name, tx.now)
         if not revoked:
-            raise BadInput(f"there is no key {name} that counts", field="name")
+            raise BadInput(f"there is no valid key {name}", field="name")
         for key in revoked:
             facts = {"api_key": str(key.id), "name": name, "campus": key.campus}
             await record_act(tx, key.campus, "key-revoked", actor, facts)

@@ -18,13 +18,13 @@ from hub.web.upload_limits import MAX_FILE_BYTES
 
 REASONS = {
     401: "The API key is missing or not valid.",
-    403: "The key has not the scope that this needs.",
+    403: "The key lacks the scope that this operation needs.",
     404: "There is no such contract, seal or job for this key.",
     409: "This is not possible in its present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
-    429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
-    503: "A part that is needed is away; nothing was lost.",
+    429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is still running.",
+    503: "A part that is needed is unavailable; nothing was lost.",
 }
 _OF_A_FILE = {
     413: f"The file is longer than {MAX_FILE_BYTES >> 20} MiB.",

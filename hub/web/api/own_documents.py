@@ -30,7 +30,7 @@ class DocumentOperation(Operation):
 
 
 async def keep(call: ApiCall) -> DocumentKept:
-    """Check the PDF of the request and store it. Without being issued the file goes after a day."""
+    """Check the PDF of the request and store it. A file that no contract uses is deleted after a day."""
     assert isinstance(call.attached, bytes)
     if not call.attached:
         raise BadInput("choose a file first", field="document")
@@ -41,7 +41,7 @@ async def keep(call: ApiCall) -> DocumentKept:
 
 
 def read_document(services: Services, asked: DocumentAsked | None) -> OwnDocument | None:
-    """Return the document that a request names. Raises BadInput for a reference that the hub has not given out."""
+    """Return the document that a request names. Raises BadInput for a reference that the hub did not make."""
     if asked is None:
         return None
     return OwnDocument(find_own_document(services, asked.document), asked.title, dict(asked.places))

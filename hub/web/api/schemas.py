@@ -63,18 +63,18 @@ class StudentAsked(_Taken):
     name: Name
     id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
     id_number: Words
-    birth_date: date | None = Field(None, description="Needed where the document's number does not say it.")
+    birth_date: date | None = Field(None, description="Required if the document number does not contain it.")
 
 
 class SignerAsked(_Taken):
-    role: Role = Field(description="A `student` has the name and document of the contract's student, a guardian not.")
+    role: Role = Field(description="A `student` must be the student of the contract, a guardian must not.")
     name: Name
-    phone: Words = Field(description="Mobile; without a country code it is Chinese.", examples=["+8619000000101"])
-    email: Words | None = Field(None, description="Needed for the channel `email`.")
+    phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000101"])
+    email: Words | None = Field(None, description="Required for the channel `email`.")
     id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
     id_number: Words
     relation: Words | None = Field(None, description="A guardian's relation to the student, as the contract shows it.")
-    order: int = Field(1, ge=1, le=99, description="Lower ones sign first; equal ones in any order.")
+    order: int = Field(1, ge=1, le=99, description="Lower numbers sign first; equal numbers in any order.")
     language: Literal["zh", "en"] = "zh"
     channels: list[ChannelName] = Field(
         [ChannelName.SMS], min_length=1, max_length=3, description="Tried in this order."
@@ -94,15 +94,15 @@ class CopyAsked(_Taken):
 
 
 class DocumentAsked(_Taken):
-    """A PDF of the school's own, in place of a template. It was kept by `keepDocument`."""
+    """A PDF of the school's own in place of a template, uploaded by `keepDocument`."""
 
-    document: Words = Field(description="As `keepDocument` returned it, up to a day ago.")
+    document: Words = Field(description="As returned by `keepDocument` within the last day.")
     title: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE_LENGTH, pattern=NO_CONTROLS)]
     places: dict[PlaceName, Words] = Field(
         min_length=2,
         max_length=9,
-        description="Where each signature shows, for each signer (`guardian-1`, `student-1`, …) and "
-        "for `seal`: `keyword:WORDS` (its middle on these words), `keyword#2:WORDS` (their second occurrence) or "
+        description="Where each signature is shown, for each signer (`guardian-1`, `student-1`, …) and "
+        "for `seal`: `keyword:WORDS` (centred on these words), `keyword#2:WORDS` (their second occurrence) or "
         "`page:NUMBER,X,Y` in mm from the page's upper left corner.",
     )
 
@@ -112,26 +112,26 @@ class ContractAsked(_Taken):
 
     template: Words | None = Field(None, description="By default the course's own, or `course` if it has none.")
     campus: Words = Field(examples=["hefei"])
-    course: Words | None = Field(None, description="Required unless the template needs none.", examples=["math-a"])
+    course: Words | None = Field(None, description="Required unless the template needs no course.", examples=["math-a"])
     student: StudentAsked
     signers: list[SignerAsked] = Field(
-        min_length=1, max_length=8, description="Under 18 a guardian must be among them; else the student signs."
+        min_length=1, max_length=8, description="A guardian must sign for a student under 18; else the student signs."
     )
     representative: bool = Field(
-        False, description="Who is configured to sign for the school at this campus signs as well, after the others."
+        False, description="The school's representative, as configured for this campus, signs too, after the others."
     )
     companions: list[Words] | None = Field(
         None,
         max_length=MAX_COMPANIONS,
         description="Templates of further documents that the same people sign in one visit; by default the course's.",
     )
-    document: DocumentAsked | None = Field(None, description="Signed instead of what a template would give.")
+    document: DocumentAsked | None = Field(None, description="Signed in place of a document drawn from a template.")
     copies: list[CopyAsked] = Field(
-        [], max_length=MAX_COPIES, description="Who else gets the completed contract, besides those of the template."
+        [], max_length=MAX_COPIES, description="More recipients of the completed contract than the template names."
     )
     data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
-    deadline: AwareDatetime | None = Field(None, description="With a zone; 30 days from now when missing.")
-    external_id: Words | None = Field(None, description="Your own id of this contract; given back, never checked.")
+    deadline: AwareDatetime | None = Field(None, description="With a time zone; by default 30 days from now.")
+    external_id: Words | None = Field(None, description="Your own id of this contract; returned unchanged.")
     send: Literal["now", "policy", "none"] = Field(
         "now", description="`policy` waits for daytime; `none` leaves the first message to you."
     )
@@ -143,7 +143,7 @@ class LinkAsked(_Taken):
 
 
 class VoidAsked(_Taken):
-    reason: Reason = Field(description="Told to staff; it is kept with the record, and can be erased.")
+    reason: Reason = Field(description="Shown to staff; it is kept with the record, and can be erased.")
 
 
 class ExtendAsked(_Taken):
@@ -157,12 +157,12 @@ class ReissueAsked(_Taken):
         None,
         min_length=1,
         max_length=8,
-        description="All who sign the new contract, where somebody takes another's place. The student stays.",
+        description="All signers of the new contract, if one is replaced. The student stays the same.",
     )
 
 
 class PhoneAsked(_Taken):
-    phone: Words = Field(description="Mobile; without a country code it is Chinese.", examples=["+8619000000199"])
+    phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000199"])
     reason: Reason = Field(description="For the member of staff who approves it.")
 
 
@@ -175,7 +175,7 @@ class ListAsked(_Taken):
 
     state: ContractState | None = None
     campus: Words | None = None
-    cursor: Words | None = Field(None, description="`next_cursor` of the page before.")
+    cursor: Words | None = Field(None, description="`next_cursor` of the previous page.")
     limit: int = Field(50, ge=1, le=200)
 
 
@@ -183,7 +183,7 @@ class ListAsked(_Taken):
 
 
 class DocumentKept(_Given):
-    document: str = Field(description="Names the PDF in `issueContract`.")
+    document: str = Field(description="Identifies the PDF in `issueContract`.")
 
 
 class SignerIssued(_Given):
@@ -205,7 +205,7 @@ class NextStepGiven(_Given):
     """The next automatic step."""
 
     kind: StepKind
-    channel: str | None = Field(description="Null for the expiry, which sends nothing, or when no channel is there.")
+    channel: str | None = Field(description="Null for the expiry, which sends nothing, or if no channel fits.")
     due_at: datetime
 
 
@@ -223,9 +223,9 @@ class SignerGiven(_Given):
     order: int
     state: TaskState
     next_step: NextStepGiven | None
-    opened_through: str | None = Field(description="The door of the first correct code.")
+    opened_through: str | None = Field(description="The door of the link that led to the first correct code.")
     signed_at: datetime | None
-    custody: CustodyGiven | None = Field(description="Of their signature; null before it.")
+    custody: CustodyGiven | None = Field(description="Of their signature; null until they have signed.")
 
 
 class DeliveryGiven(_Given):
@@ -240,8 +240,8 @@ class CopyGiven(_Given):
     role: CopyRole
     name: str
     email: str = Field(description="Masked.")
-    state: DeliveryState | None = Field(description="Of the e-mail; null while it is not written.")
-    failure: str | None = Field(description="The kind of failure, where the e-mail came back or was refused.")
+    state: DeliveryState | None = Field(description="Of the e-mail; null until it is written.")
+    failure: str | None = Field(description="The kind of failure, if the e-mail bounced or was refused.")
 
 
 class Stuck(_Given):
@@ -271,8 +271,8 @@ class ContractGiven(_Given):
     external_id: str | None
     created_at: datetime
     completed_at: datetime | None
-    reason: str | None = Field(description="Why it ended, where it ended otherwise than by completion.")
-    stuck: Stuck | None = Field(description="Signed by all, but the hub could not finish it yet; it goes on trying.")
+    reason: str | None = Field(description="Why it ended, if it was not completed.")
+    stuck: Stuck | None = Field(description="Signed by all, but the hub could not finish it yet; it keeps trying.")
     replaces: UUID | None
     replaced_by: UUID | None
     companions: list[SetDocument] = Field(description="The other documents of its set, as they were issued.")
@@ -292,7 +292,7 @@ class ContractListed(_Given):
     external_id: str | None
     created_at: datetime
     completed_at: datetime | None
-    readable: bool = Field(description="False: its data was sealed under another key, and it cannot be worked with.")
+    readable: bool = Field(description="False if its data was encrypted with another key; nothing can be done with it.")
 
 
 class ContractPage(_Given):
@@ -343,12 +343,12 @@ class WordsGiven(_Given):
     sequence: int
     fact: str
     committed: str
-    text: str | None = Field(description="Null once it was erased.")
+    text: str | None = Field(description="Null after it was erased.")
 
 
 class RecordEntryGiven(_Given):
     """`digest` = SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of contract, sequence, at, kind,
-    actor, facts and previous, each as it stands here.
+    actor, facts and previous, each as given here.
     """
 
     contract: UUID
@@ -363,8 +363,8 @@ class RecordEntryGiven(_Given):
 
 class RecordGiven(_Given):
     entries: list[RecordEntryGiven]
-    words: list[WordsGiven] = Field(description="What stands behind each `committed` in the facts of the entries.")
-    broken_at: int | None = Field(description="The first entry that does not fit the chain; null when all fit.")
+    words: list[WordsGiven] = Field(description="The texts behind the `committed` values in the facts of the entries.")
+    broken_at: int | None = Field(description="The first entry that breaks the chain; null if the chain is intact.")
 
 
 class SentenceGiven(_Given):
@@ -373,12 +373,12 @@ class SentenceGiven(_Given):
 
 
 class FileChecked(_Given):
-    file: str = Field(description="The name of the file, where the request has one; of two, that of the package.")
+    file: str = Field(description="The name of the file, if the request has one; of two files, that of the package.")
     readable: bool = Field(description="Whether it is a PDF, an OFD or an evidence package at all.")
     failed: bool
     is_package: bool = Field(description="Whether it is an evidence package.")
-    verdict: list[SentenceGiven] = Field(description="For somebody who reads no further.")
-    report: dict[str, Any] = Field(description="All of the report, as `qianda verify --json` prints it.")
+    verdict: list[SentenceGiven] = Field(description="The result in one sentence or a few.")
+    report: dict[str, Any] = Field(description="The whole report, as `qianda verify --json` prints it.")
 
 
 class Problem(BaseModel):
@@ -391,4 +391,4 @@ class Problem(BaseModel):
     code: str
     retry: bool = Field(description="Whether the very same request can succeed later.")
     request_id: str = Field(description="The hub's name for this request, as in the header `X-Request-Id` and its log.")
-    field: str | None = Field(None, description="The part of the request that is to blame, e.g. `signers[0].phone`.")
+    field: str | None = Field(None, description="The part of the request that is wrong, e.g. `signers[0].phone`.")

@@ -25,8 +25,8 @@ class _SealGiven(BaseModel):
 
 
 class StorePlace(_SealTaken):
-    store: Words = Field(description="An object store of the configuration, by its name.")
-    prefix: Prefix = Field("", description="What the keys begin with, like `in/2026/`.")
+    store: Words = Field(description="The name of a configured object store.")
+    prefix: Prefix = Field("", description="The beginning of the keys, like `in/2026/`.")
 
 
 class StoreFiles(StorePlace):
@@ -34,22 +34,22 @@ class StoreFiles(StorePlace):
         None,
         min_length=1,
         max_length=MAX_NAMED_FILES,
-        description="Only these objects, by their whole keys, below the prefix. Without it all below the prefix.",
+        description="Only the objects with these full keys, all below the prefix. By default, all objects below it.",
     )
 
 
 class SealJobAsked(_SealTaken):
     """In JSON: the files of an object store. As multipart/form-data: the same fields as texts, and the files."""
 
-    seal: Words | None = Field(None, description="Its name. Without it the seal that the configuration names.")
+    seal: Words | None = Field(None, description="The name of the seal; by default the configured seal.")
     place: Place = Field(
         description="`page:3,105,200` (middle of the seal, mm from left and top), `page:last,105,200`, "
         "`keyword:WORDS`, `keyword#2:WORDS`, `keyword#all:WORDS`, `field:NAME`, `across`, `across:150`."
     )
     level: SealLevel = Field(SealLevel.PLAIN, description="`plain` (B-B), or `lasting` (B-LTA).")
     source: StoreFiles | None = Field(None, description="Where the files are, unless they are uploaded.")
-    target: StorePlace | None = Field(None, description="Where results go. Without it they are fetched here.")
-    webhook: Words | None = Field(None, description="Who is told about the end: a webhook of the configuration.")
+    target: StorePlace | None = Field(None, description="Where the results go; by default they are fetched here.")
+    webhook: Words | None = Field(None, description="The name of a configured webhook to call when the job has ended.")
 
 
 class SealJobGiven(_SealGiven):
@@ -79,10 +79,10 @@ class SealItemGiven(_SealGiven):
 
 class SealItemsAsked(_SealTaken):
     state: SealItemState | None = Field(None, description="Only these.")
-    after: int = Field(0, ge=0, le=2_000_000_000, description="Only those behind this number.")
+    after: int = Field(0, ge=0, le=2_000_000_000, description="Only files after this number.")
     limit: int = Field(200, ge=1, le=1000)
 
 
 class SealItemPage(_SealGiven):
     items: list[SealItemGiven]
-    next: int | None = Field(description="`after` of the next page; null: this is the last one.")
+    next: int | None = Field(description="`after` for the next page; null on the last page.")

@@ -29,7 +29,9 @@ class _Given(BaseModel):
 class SealApplied(_Taken):
     """Apply for a seal, whose picture is drawn. Two people approve it in the console or at a terminal."""
 
-    name: Name = Field(description="By which grants and the signing service know it.", examples=["Hefei contracts"])
+    name: Name = Field(
+        description="Grants and the signing service refer to it by this name.", examples=["Hefei contracts"]
+    )
     kind: SealKind
     campus: Words
     registered_name: Name
@@ -43,19 +45,21 @@ class GrantAsked(_Taken):
 
     grantee_kind: GranteeKind
     grantee: str = Field("", max_length=80, pattern=NO_CONTROLS, description="Name of an API key; empty for contracts.")
-    campus: Words = Field(description="It counts for this campus and all below it.")
-    templates: list[Words] = Field([], max_length=50, description="Of contracts; empty: any, also files without one.")
-    expires_at: AwareDatetime | None = Field(None, description="From then on it counts no more.")
-    max_uses: int | None = Field(None, ge=1, le=100_000_000, description="So many documents at most.")
+    campus: Words = Field(description="The grant is valid for this campus and all below it.")
+    templates: list[Words] = Field(
+        [], max_length=50, description="Contract templates; empty: any, also files without a template."
+    )
+    expires_at: AwareDatetime | None = Field(None, description="When the grant expires.")
+    max_uses: int | None = Field(None, ge=1, le=100_000_000, description="The most documents that may be sealed.")
 
 
 class SealMoveAsked(_Taken):
-    """Nothing is asked."""
+    """No members; the body may be empty."""
 
 
 class UsesAsked(_Taken):
     limit: int = Field(100, ge=1, le=500)
-    before: UUID | None = Field(None, description="The last line of the page before.")
+    before: UUID | None = Field(None, description="The last line of the previous page.")
 
 
 class SealListed(_Given):
@@ -82,19 +86,19 @@ class GrantGiven(_Given):
     templates: list[str]
     expires_at: datetime | None
     max_uses: int | None
-    used: int = Field(description="Counted only where there is a maximum.")
+    used: int = Field(description="Counted only if there is a maximum.")
     revoked_at: datetime | None
 
 
 class SealGiven(SealListed):
     approvals: int = Field(description="How many of the two approvals it has.")
-    sm2_ends_at: datetime | None = Field(description="Until when it seals OFD files; null where it has no SM2 side.")
+    sm2_ends_at: datetime | None = Field(description="Until when it can seal OFD files; null without an SM2 side.")
     sm2_key: Sm2KeyPlace | None = Field(description="Where the key of its SM2 side is.")
     grants: list[GrantGiven]
 
 
 class SealUseGiven(_Given):
-    """A line of the register. It may change until its outcome is not `attempt`."""
+    """A line of the register. It may change as long as its outcome is `attempt`."""
 
     id: UUID
     grant: UUID | None

@@ -120,7 +120,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _ask_first(place: PageState) -> None:
-    """Lead to what has to be filled in before the contract can be read as it will be signed."""
+    """Redirect to the page with what has to be filled in before the contract can be read as it will be signed."""
     if place.looked.contract.lacks_answers:
         raise web.HTTPSeeOther(f"/sign/answers?id={place.id}")
 

@@ -29,7 +29,7 @@ class System(StrEnum):
     ANDROID = "android"
     HARMONY = "harmony"
     DESKTOP = "desktop"
-    """Also whatever is not known: programs, and tablets that call themselves a computer."""
+    """Any other system: programs, and tablets that pretend to be computers."""
 
 
 class Inside(StrEnum):

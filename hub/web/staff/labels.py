@@ -131,7 +131,7 @@ ALERTS = {
     "digest": "what is to do today",
     "step-failed": "messages cannot be sent because of an error",
 }
-# What each limit on messages means for the user when it is reached. `LIMIT_SETTINGS` names the setting of each limit.
+# What it means for the user that a limit on messages is reached. `LIMIT_SETTINGS` names the setting of each limit.
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
     "then; one-time codes still go out.",

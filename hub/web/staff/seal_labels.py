@@ -86,7 +86,7 @@ SEAL_LABELS = (
 
 
 def fault_text(reason: str, language: str) -> str | None:
-    """Return the sentence of a reason that lies in the file itself; None for another reason."""
+    """Return the sentence for a reason that concerns the file itself; None for other reasons."""
     if reason not in set(SealFault):
         return None
     english, chinese = SENTENCES[SealFault(reason)]

@@ -24,10 +24,10 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def attachment(request: web.Request) -> web.Response:
-    """Keep a photo or PDF, which is the body, for the field `?name=`."""
+    """Store the body, a photo or PDF, for the field `?name=`."""
     await request.app[RATE_LIMITS].slow_down(request, "attachment")
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        await visit(tx, session_secret(request), contract_id(request))  # nothing is received for nobody
+        await visit(tx, session_secret(request), contract_id(request))  # before the body is received
     uploaded = await _read_upload(request)
     given = await attach(
         request.app[HUB].services,
@@ -59,7 +59,7 @@ async def answers(request: web.Request) -> web.Response:
 
 
 def asks_json(contract: Contract) -> dict[str, Any]:
-    """Return what the contract asks for. `answered`: whether it can be signed as far as this is concerned."""
+    """Return what the contract asks for. `answered`: whether nothing has to be filled in any more."""
     fields = [
         {
             "name": field.name,

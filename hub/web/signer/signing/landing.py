@@ -78,7 +78,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 async def _notice(request: web.Request, ticket: str | None) -> dict[str, str]:
-    """Return the panel with which the page begins, and what it says about the contract, as far as this is known now."""
+    """Return the panel that the page shows first, and the words about the contract in it, if they are known now."""
     said = {"begin": "start", "campus": "", "deadline": "", "phone": ""}
     try:
         opening = opening_by_ticket(request.app[HUB].services.signing.keys, ticket, is_all=True) if ticket else None

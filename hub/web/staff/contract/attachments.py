@@ -18,7 +18,7 @@ OPENED = "attachment-opened"
 
 
 async def attachment(visit: DeskVisit) -> web.Response:
-    """Return an attachment, and record who has opened it. It never runs in the page's own name."""
+    """Return an attachment, and record who has opened it. Scripts in it cannot act as our page."""
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     wanted = _uuid(visit.request.match_info["attachment"])

@@ -139,7 +139,7 @@ def _wording(visit: DeskVisit, found: Contract, deliveries: Sequence[Delivery]) 
 
 
 def _later(contract: UUID, holds: Mapping[UUID, LegalHold], entries: Sequence[RecordEntry]) -> dict[str, Any]:
-    """Return the hold of a contract, and whether an addendum to its evidence package has something to tell."""
+    """Return the hold of a contract, and whether its evidence package has an addendum or needs one."""
     return {"hold": holds.get(contract), "added": has_later_entries(entries)}
 
 

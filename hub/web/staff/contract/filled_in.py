@@ -18,7 +18,7 @@ class FilledIn:
 
 
 def list_filled_in(contract: Contract) -> list[FilledIn]:
-    """Return what was filled in, in the order of the form. Nothing before that, and for most contracts."""
+    """Return what was filled in, in the order of the form. Most contracts have nothing to fill in."""
     values, files = contract.data.get("answers"), contract.data.get("attachments", {})
     if values is None:
         return []

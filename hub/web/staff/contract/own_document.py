@@ -15,7 +15,7 @@ from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
-# Fields of the form, by the signature fields for which they say the place.
+# For each signature field, the field of the form with its place.
 PLACES: Final = {
     "place_guardian": "guardian-1",
     "place_guardian2": "guardian-2",
@@ -32,7 +32,7 @@ async def upload_form(visit: DeskVisit, problem: QiandaError | None = None) -> w
 
 
 async def upload(visit: DeskVisit) -> web.StreamResponse:
-    """Check and keep the PDF, and lead to the form. Without being issued the file goes after a day."""
+    """Check and store the PDF, and redirect to the form. A file that no contract uses is deleted after a day."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "check")
     sent = (await visit.request.post()).get("document")
     if not isinstance(sent, web.FileField):
@@ -47,7 +47,8 @@ async def upload(visit: DeskVisit) -> web.StreamResponse:
 
 
 def read_own_document(services: Services, entered: Entered) -> OwnDocument | None:
-    """Return the document that the form names, None if it names none. Plain words are a keyword. Raises BadInput."""
+    """Return the document that the form names; None if it names none. A place without a prefix is a keyword. Raises
+    BadInput."""
     if not entered["document"]:
         return None
     title = entered["document_title"].strip()

@@ -80,7 +80,7 @@ async def evidence(visit: DeskVisit) -> web.Response:
 
 
 async def addendum(visit: DeskVisit) -> web.Response:
-    """Return what happened after the evidence package was signed, and record that it was taken out."""
+    """Return what happened after the evidence package was signed, and record that it was exported."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))

@@ -1,6 +1,6 @@
 """Legal holds: which contracts are held, why and by whom; holding one, and lifting its hold.
 
-A hold keeps a contract, and whoever stands in it, from every erasure. Reasons stand in the contract's record.
+While a contract is held, nothing of it and of the people in it is erased. The reasons are in the contract's record.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parts(entered: Mapping[str, str], above: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return number and unit of each duration; where none was entered, the unit of the one above."""
+    """Return number and unit of each duration; if none was entered, the unit of the inherited duration."""
     usual = {key: policy_words.split_duration(above[key], "d")[1] for key in DURATIONS}
     return {key: policy_words.split_duration(entered[key], usual[key]) for key in DURATIONS}
 

@@ -72,7 +72,8 @@ def write_durations(sent: Mapping[str, str]) -> dict[str, str]:
 
 
 def split_duration(written: str, unit: str) -> tuple[str, str]:
-    """Return number and unit of a written duration. What is no duration stays as it is, with the unit `unit`."""
+    """Return number and unit of a written duration. A text that is no duration is returned unchanged, with the unit
+    `unit`."""
     match = _WRITTEN.fullmatch(written)
     return (match[1], match[2]) if match else (written, unit)
 
@@ -90,7 +91,7 @@ def list_ladders(say: Speech) -> dict[str, str]:
 
 
 def list_countries(say: Speech, *more: str) -> dict[str, str]:
-    """Return countries by their two letters, with their names; `more`: those that are chosen already."""
+    """Return countries by their two letters, with their names; `more`: countries that are already chosen."""
     names = Locale(say.lang).territories
     return {code: names.get(code, code) for code in dict.fromkeys((*COUNTRIES, *(each for each in more if each)))}
 
@@ -120,7 +121,8 @@ def describe_ladder(say: Speech, channels: Sequence[str]) -> str:
 
 
 def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str]:
-    """Return what a policy means. `owner`: the name of whoever gets its tasks; empty for whoever issued."""
+    """Return what a policy means. `owner`: the name of the person who gets its tasks; empty for the issuer of the
+    contract."""
     words = {key: describe_duration(say, getattr(policy, key)) for key in DURATIONS}
     after = _describe_durations(say, policy.reminders_after)
     ladders = {key: describe_ladder(say, getattr(policy, key)) for key in THROUGH}

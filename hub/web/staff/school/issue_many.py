@@ -140,7 +140,8 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
 async def _show_waiting(
     visit: DeskVisit, act: IssueAct, waiting: list[Enrolment], context: dict[str, Any]
 ) -> web.Response:
-    """Show what an act would issue, to whoever may approve it: who, of which courses, and the first contract."""
+    """Show what an act would issue, to a person who may approve it: the students, their courses, and the first
+    contract."""
     forecast = None
     try:
         await slow_down_looks(visit)
@@ -171,7 +172,7 @@ async def refuse(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def take_back(visit: DeskVisit) -> web.StreamResponse:
-    """End an act that one asked for oneself."""
+    """Take back an act, as the person who asked for it."""
 
     async def end(act: UUID) -> None:
         async with visit.services.database.transaction(visit.scope) as tx:

@@ -1,6 +1,7 @@
-"""The school's file at the desk: campuses and courses as `qianda school apply` reads them, looked at before they count.
+"""Edit the school's file in the console: campuses and courses, as `qianda school apply` reads them. Changes are shown
+before they are made.
 
-Beside it the pause of sending, as by `qianda pause` and `resume`.
+The page also pauses and resumes sending, as `qianda pause` and `qianda resume` do.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.doctor import forget_answer
 
 HERE = "/staff/school"
-# Characters: some two thousand courses.
+# Characters; enough for two thousand courses.
 MAX_FILE_LENGTH = 2_000_000
 
 
 async def school(visit: DeskVisit) -> web.Response:
-    """Show what is there, as a file to change."""
+    """Show the present campuses and courses as a file that can be edited."""
     _only_headquarters(visit)
     return await _page(visit, await _describe(visit))
 
 
 async def download(visit: DeskVisit) -> web.Response:
-    """Return what is there, as `qianda school show` prints it."""
+    """Return the present campuses and courses, as `qianda school show` prints them."""
     _only_headquarters(visit)
     headers = {"Content-Disposition": 'attachment; filename="school.toml"'}
     return web.Response(text=await _describe(visit), content_type="application/toml", headers=headers)
@@ -47,7 +48,7 @@ async def look(visit: DeskVisit) -> web.Response:
 
 
 async def apply(visit: DeskVisit) -> web.Response:
-    """Change all that was shown; nothing where the file has a fault, or would change something else by now."""
+    """Make all changes that were shown. Change nothing if the file has a fault, or would now make other changes."""
     text, seen = await _sent(visit), str((await visit.request.post()).get("seen", ""))
     described, faults = await asyncio.to_thread(read_school, text)
     if faults:
@@ -81,7 +82,7 @@ def _only_headquarters(visit: DeskVisit) -> None:
 
 
 async def _sent(visit: DeskVisit) -> str:
-    """Return the file: one that was chosen, else what stands in the form."""
+    """Return the uploaded file, else the text in the form."""
     _only_headquarters(visit)
     form = await visit.request.post()
     file, text = form.get("file"), form.get("text", "")

@@ -1,4 +1,4 @@
-"""Contract templates and messages: what is in force, and a change of it from the first word to its approval."""
+"""Show the contract templates and messages in force, and edit them, from the first draft to the approval."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STUDENTS = ("minor", "adult")
 
 @dataclass(frozen=True)
 class EnteredText:
-    """What a form says: texts that may be saved, and with what they are to be looked at."""
+    """The values of a form: texts that may be saved, and the language and the sample student of the preview."""
 
     edit: TextEdit
     language: str
@@ -169,7 +169,7 @@ async def _messages(visit: DeskVisit, shown: TextVersion) -> list[Any]:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
-    """Return what clauses may name, with the values of the sample."""
+    """Return the values that clauses may name, as the sample has them."""
     found: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -261,7 +261,7 @@ discard = _act(_discard, "text-discarded")
 
 
 def _place(visit: DeskVisit) -> TextPlace:
-    """Return which text the address names. Raises TextVersionNotFound for a kind that does not exist."""
+    """Return the text that the URL names. Raises TextVersionNotFound for a kind that does not exist."""
     with contextlib.suppress(ValueError):
         return TextPlace(TextKind(visit.request.match_info["kind"]), visit.request.match_info["subject"])
     raise TextVersionNotFound

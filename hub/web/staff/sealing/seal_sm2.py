@@ -29,7 +29,7 @@ async def _form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
 
 
 async def make(visit: DeskVisit) -> web.StreamResponse:
-    """Make one for trial, with a software key."""
+    """Make an SM2 side for trial, with a software key."""
     sent = await visit.request.post()
     try:
         await make_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), replaces=sent.get("replace") == "yes")
@@ -41,7 +41,7 @@ async def make(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def install(visit: DeskVisit) -> web.StreamResponse:
-    """Install what a seal maker made for a key on the token."""
+    """Install an SM2 side that a seal maker made for a key on the token."""
     sent = await visit.request.post()
     seal, files = sent.get("seal"), sent.getall("certificate", [])[:MAX_CERTIFICATES]
     given = GivenSm2Seal(

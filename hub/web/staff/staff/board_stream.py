@@ -1,8 +1,8 @@
 """The board's stream: it tells a board that something has changed, and the board then asks for its content.
 
-One loop in each process looks for changes, however many boards are open, and none while no board is. A stream ends by
-itself after STREAM_LIFE, so that a session that has ended shows nothing new for long: the browser opens the next one,
-which needs a login again. It is no use of the session: who has gone is logged out as if there were none.
+One loop in each process looks for changes, however many boards are open, and none while no board is. A stream ends
+after STREAM_LIFE. The browser then opens a new one, for which the session is checked again, so an ended session gets no
+news for long. A stream does not count as use of the session: a person who has left is logged out as usual.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from hub.web.staff.staff.access import DeskVisit
 
 # Seconds between two looks for changes.
 LOOK_INTERVAL = 2.0
-# On a busy hub a board is told after so many seconds again, since it asks for its whole content.
+# Minimum number of seconds between two notices to a board, since it then requests its whole content.
 TELL_INTERVAL = 5.0
-# A line that says nothing keeps proxies from ending the stream, and shows who has gone.
+# Seconds between two empty lines, which keep proxies from closing the stream, and reveal clients that have left.
 BEAT_INTERVAL = 15.0
 STREAM_LIFE = 60.0
 MAX_STREAMS = 500
-# Of one session. A page that is hidden holds none.
+# The most streams of one session. A hidden page has none.
 MAX_STREAMS_OF_SESSION = 5
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class StreamPace:
 
 @dataclass
 class BoardChanges:
-    """Who waits for changes of the board in this process, with the session of each. `over`: the server shuts down."""
+    """The streams that wait for changes of the board in this process. `over`: set when the server shuts down."""
 
     database: Database
     pace: StreamPace = field(default_factory=StreamPace)
@@ -104,7 +104,7 @@ CHANGES = web.AppKey("board_changes", BoardChanges)
 async def stream(visit: DeskVisit) -> web.StreamResponse:
     """Send `changed` whenever something that boards show has changed (server-sent events, HTML 9.2).
 
-    Raises NotFound without `part=stream`, which says that a page asks by itself and nobody may be there.
+    Raises NotFound without `part=stream`, which marks a request by a page that perhaps nobody is looking at.
     """
     if visit.request.query.get("part") != "stream":
         raise NotFound
@@ -133,7 +133,7 @@ async def _lines(changes: BoardChanges, changed: asyncio.Event) -> AsyncIterator
 
 
 async def waited_for(event: asyncio.Event, seconds: float, or_else: asyncio.Event | None = None) -> bool:
-    """Wait until one of these events is set, at most so long. Return whether one is."""
+    """Wait until one of these events is set, at most `seconds`. Return whether one is set."""
     tasks = [asyncio.create_task(each.wait()) for each in (event, or_else) if each is not None]
     done, left = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in left:

@@ -47,7 +47,7 @@ FUNNEL_WORDS = {
 }
 DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
 FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
-# The values that these may have: whoever leads somebody here may write anything into the address.
+# The allowed values of these filters. A link on another site may put anything into the URL.
 KNOWN = {"view": VIEWS, "age": AGES, "deadline": DEADLINES, "silent": AGES, "sort": [each.value for each in BoardSort]}
 # An account with one of these permissions can choose contracts on the board.
 BULK_PERMISSIONS = (

@@ -42,7 +42,7 @@ ANSWER = web.AppKey("doctor", DoctorAnswer)
 
 
 def forget_answer(app: web.Application) -> None:
-    """Let the next visitor see what is so now: something that the doctor looks at was changed."""
+    """Discard the stored answer, because something that the doctor examines has changed."""
     app[ANSWER].at = None
 
 

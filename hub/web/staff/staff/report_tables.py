@@ -1,4 +1,4 @@
-"""The tables of a report to take out: XLSX, or text with separated values. Nothing in them is a live formula."""
+"""Export the tables of a report as XLSX or CSV. No cell is a live formula."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNDELIVERED = ("Channel", "Reason", "messages")
 
 
 async def table(visit: DeskVisit) -> web.Response:
-    """Send one table of the report that the address asks for."""
+    """Send one table of the report that the URL describes."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     query = visit.request.query
     name, form = query.get("table", ""), query.get("form", "")

@@ -1,4 +1,4 @@
-"""Reports: figures of the contracts issued in a period, drawn and as tables, and the wish for a weekly mail."""
+"""Show reports: figures of the contracts issued in a period, as charts and tables. Order a weekly e-mail."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def total(self) -> ReportLine | None:
-        """All rows together; None where a contract stands in several."""
+        """The sum of all rows; None if a contract can be counted in several rows."""
         return None if self.group is ReportGroup.CHANNEL else combine_lines(row.line for row in self.rows)
 
 
@@ -87,12 +87,12 @@ async def reports(visit: DeskVisit) -> web.Response:
 
 
 async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
-    """Show the report that the address asks for. Where that cannot be, show the usual one, and why."""
+    """Show the report that the URL describes. If that is not possible, show the default report, and why."""
     query = Entered({name: visit.request.query[name] for name in KEPT if visit.request.query.get(name)})
     try:
         report = await read_report(visit, query)
     except BadInput as wrong:
-        # The campus stays: the figures shown are of it.
+        # Keep the campus, whose figures are shown.
         query, problem = Entered({name: query[name] for name in ("campus",) if query.get(name)}), problem or wrong
         report = await read_report(visit, query)
     async with visit.services.database.transaction(visit.scope) as tx:
