@@ -86,7 +86,7 @@ def _check_file(items: Mapping[str, bytes], contract: Mapping[str, Any], entries
     kind = "final" if completed else "issued"
     versions = [version["sha256"] for version in json.loads(items[VERSIONS]) if version["kind"] == kind]
     recorded = [entry["facts"]["document_sha256"] for entry in entries if entry["kind"] == "completed"]
-    if sha256 not in versions or (completed and recorded != [sha256]):
+    if sha256 not in versions or recorded != ([sha256] if completed else []):
         raise BadPackage(reasons.FINAL_FILE_WRONG)
 
 

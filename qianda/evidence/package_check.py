@@ -14,7 +14,7 @@ from typing import Any
 
 from qianda.evidence.addendum import ADDENDUM, AddendumReport, check_addendum
 from qianda.evidence.container import PROOFS, AsicContainer, open_container
-from qianda.evidence.contents import FINAL_FILE, check_contents
+from qianda.evidence.contents import FINAL_FILE, ISSUED_FILE, check_contents
 from qianda.evidence.custody import with_custody
 from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.items import MAX_TOTAL_BYTES
@@ -31,6 +31,7 @@ from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Reason, UnreadablePdf
+from qianda.verify.reasons import ANOTHER_DOCUMENT
 from qianda.verify.trust import Trust
 
 
@@ -159,8 +160,11 @@ def _document(
     if expected and expected.number is not None and expected.number != contract["number"]:
         raise BadPackage(ANOTHER_CONTRACT.about(found=contract["number"], expected=expected.number))
     if contract["state"] != "COMPLETED":
-        if expected and expected.final_sha256 is not None:
+        if expected and (expected.final_sha256, expected.fields) != (None, None):
             raise BadPackage(NO_FINAL_FILE)
+        issued = hashlib.sha256(container.items[ISSUED_FILE]).hexdigest()
+        if expected and expected.document_sha256 is not None and expected.document_sha256.lower() != issued:
+            raise BadPackage(ANOTHER_DOCUMENT)
         return None
     wanted = replace(expected or Expectation(), number=str(contract["number"]))
     if wanted.fields is None:

@@ -32,7 +32,8 @@ class ElementAnswer:
 
 @dataclass(frozen=True)
 class SigningParty:
-    """One signature field: a signer, or the organisation (`is_seal`). `name` and `issuer` are common names."""
+    """One signature field: a signer, or the organisation (`is_seal`). `name` and `issuer` are common names.
+    `certificate_sha256`: hex, of the certificate in a PDF; empty if it cannot be read."""
 
     field: str
     is_seal: bool
@@ -41,6 +42,7 @@ class SigningParty:
     issuer: str
     signed_at: datetime | None
     answers: tuple[ElementAnswer, ...]
+    certificate_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
         issuer=part_of(certificate.issuer, "common_name") if certificate else "",
         signed_at=stamp.time if stamp else None,
         answers=tuple(_answer(element, structure, field, findings, trust) for element in Element),
+        certificate_sha256=hashlib.sha256(checked.encoded_certificate).hexdigest() if checked else "",
     )
 
 

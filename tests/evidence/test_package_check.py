@@ -46,6 +46,13 @@ def without_last_entry(items: Items) -> Items:
     return {**items, "record/record.jsonl": b"".join(lines[:-1])}
 
 
+def called_voided(items: Items) -> Items:
+    voided = changed("contract/contract.json", b'"COMPLETED"', b'"VOIDED"')(items)
+    return changed("contract/versions.json", b'"kind": "final"', b'"kind": "issued"')(
+        {**voided, "contract/issued.pdf": items["contract/final.pdf"]}
+    )
+
+
 SIGNER = "signers/guardian-1/"
 WRONG: dict[str, tuple[Change, str]] = {
     "an entry was changed": (changed("record/record.jsonl", b'"issued"', b'"voided"'), "breaks the chain"),
@@ -53,6 +60,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no record": (without("record/record.jsonl"), "not an evidence package"),
     "another file": (lambda items: {**items, "contract/final.pdf": sample_pdf()}, "not the one that its versions"),
     "another state": (changed("contract/contract.json", b'"COMPLETED"', b'"VOIDED"'), "issued.pdf"),
+    "a completed one that is called voided": (called_voided, "not the one that its versions"),
+    "a key that did not sign": (
+        changed(f"{SIGNER}signer.json", b'"certificate_sha256": "', b'"certificate_sha256": "0'),
+        "signer guardian-1",
+    ),
     "another contract": (changed("contract/contract.json", b'"QD-2026', b'"QD-2025'), "record/head.txt"),
     "another signature": (changed(f"{SIGNER}attributes-001.der", b"\x06", b"\x07"), "is wrong"),
     "another application": (changed(f"{SIGNER}application-001.bin", b"qianda-key", b"qianda-kex"), "is wrong"),
@@ -138,6 +150,18 @@ def test_refuses_other_hashes_and_another_contract_than_expected(packages: tuple
     assert report.fault is not None and "not QD-2026-000999" in report.fault.en
 
 
+@pytest.mark.parametrize(
+    "expected", [Expectation(document_sha256="0" * 64), Expectation(fields=("guardian-1", "seal"))]
+)
+def test_a_contract_that_was_not_completed_is_compared_with_what_is_expected(
+    packages: tuple[dict[str, bytes], Path], expected: Expectation
+) -> None:
+    made, trusted = packages
+    assert check_package(made["voided"], Trust.load([trusted]), expected).failed
+    issued = hashlib.sha256(open_container(made["voided"]).items["contract/issued.pdf"]).hexdigest()
+    assert not check_package(made["voided"], Trust.load([trusted]), Expectation(document_sha256=issued)).failed
+
+
 def test_the_command_checks_packages(packages: tuple[dict[str, bytes], Path], tmp_path: Path) -> None:
     made, trusted = packages
     file = tmp_path / "evidence.zip"
@@ -196,14 +220,17 @@ def test_a_package_shows_who_owned_a_key_if_custody_and_identity_were_proved(
     custody: str, provider: str, result: str, word: Word
 ) -> None:
     signer = {
-        "signatures": [{"field": "guardian-1", "custody": custody}],
+        "signatures": [
+            {"field": "guardian-1", "custody": custody, "certificate_sha256": "ab"},
+            {"field": "guardian-1", "custody": "usb-token", "certificate_sha256": "cd"},  # is not in the file
+        ],
         "identity": [{"provider": provider, "result": result}],
     }
     items = {"signers/guardian-1/signer.json": json.dumps(signer).encode()}
     declared = (ElementAnswer(Element.OWNED, Word.DECLARED, OWNED_DECLARED),)
     trial = (ElementAnswer(Element.OWNED, Word.NOT_SHOWN, OWNED_TRIAL),)
     for answers, raised in ((declared, word), (trial, Word.NOT_SHOWN)):
-        person = SigningParty("guardian-1", False, "x", "", "y", None, answers)
+        person = SigningParty("guardian-1", False, "x", "", "y", None, answers, "ab")
         report = VerificationReport("", "", 0, ContractName("", "", ""), answers, (person,), None, False)
         assert [answer.word for answer in with_custody(report, items).document] == [raised]
     with pytest.raises(BadPackage):
