@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar
 
 from hub.model.staff.accounts import Scope
 from hub.store.contract.answers import ContractAnswers
@@ -78,6 +80,13 @@ from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
 from hub.store.staff.weekly_reports import WeeklyReports
 
+R = TypeVar("R")
+
+
+def _lazy(build: Callable[[Repositories], R]) -> cached_property[R]:
+    """Return a property with a repository that `build` makes when it is first used."""
+    return cached_property(build)
+
 
 class Repositories:
     """All repositories of one transaction. `now`: real time. `scope`: the campuses whose rows may be seen."""
@@ -89,274 +98,71 @@ class Repositories:
         self.scope = scope
         self.now = now
 
-    @cached_property
-    def record(self) -> Record:
-        return Record(self.connection, self.cipher, self.now)
-
-    @cached_property
-    def packages(self) -> EvidencePackages:
-        return EvidencePackages(self.connection)
-
-    @cached_property
-    def addenda(self) -> EvidenceAddenda:
-        return EvidenceAddenda(self.connection)
-
-    @cached_property
-    def notary_receipts(self) -> NotaryReceipts:
-        return NotaryReceipts(self.connection)
-
-    @cached_property
-    def trees(self) -> HashTrees:
-        return HashTrees(self.connection)
-
-    @cached_property
-    def holds(self) -> LegalHolds:
-        return LegalHolds(self.connection)
-
-    @cached_property
-    def renewals(self) -> Renewals:
-        return Renewals(self.connection)
-
-    @cached_property
-    def contracts(self) -> Contracts:
-        return Contracts(self.connection, self.cipher)
-
-    @cached_property
-    def cases(self) -> Cases:
-        return Cases(self.connection, self.contracts, self.record)
-
-    @cached_property
-    def sets(self) -> DocumentSets:
-        return DocumentSets(self.connection, self.contracts)
-
-    @cached_property
-    def answers(self) -> ContractAnswers:
-        return ContractAnswers(self.connection, self.cipher, self.contracts)
-
-    @cached_property
-    def tasks(self) -> Tasks:
-        return Tasks(self.connection)
-
-    @cached_property
-    def links(self) -> Links:
-        return Links(self.connection, self._keys)
-
-    @cached_property
-    def sessions(self) -> Sessions:
-        return Sessions(self.connection)
-
-    @cached_property
-    def signatures(self) -> Signatures:
-        return Signatures(self.connection)
-
-    @cached_property
-    def certificates(self) -> Certificates:
-        return Certificates(self.connection)
-
-    @cached_property
-    def deliveries(self) -> Deliveries:
-        return Deliveries(self.connection, self.cipher)
-
-    @cached_property
-    def reported_deliveries(self) -> ReportedDeliveries:
-        return ReportedDeliveries(self.connection)
-
-    @cached_property
-    def message_facts(self) -> MessageFactsReader:
-        return MessageFactsReader(self.connection, self.cipher)
-
-    @cached_property
-    def shares(self) -> Shares:
-        return Shares(self.connection)
-
-    @cached_property
-    def stored_files(self) -> StoredFiles:
-        return StoredFiles(self.connection)
-
-    @cached_property
-    def old_rows(self) -> OldRowStore:
-        return OldRowStore(self.connection)
-
-    @cached_property
-    def reminders(self) -> Reminders:
-        return Reminders(self.connection)
-
-    @cached_property
-    def school(self) -> School:
-        return School(self.connection, self.cipher)
-
-    @cached_property
-    def enrolments(self) -> Enrolments:
-        return Enrolments(self.connection, self.cipher, self.scope)
-
-    @cached_property
-    def roster_imports(self) -> RosterImports:
-        return RosterImports(self.connection)
-
-    @cached_property
-    def issue_acts(self) -> IssueActs:
-        return IssueActs(self.connection, self.cipher)
-
-    @cached_property
-    def report_figures(self) -> ReportFigures:
-        return ReportFigures(self.connection)
-
-    @cached_property
-    def weekly_reports(self) -> WeeklyReports:
-        return WeeklyReports(self.connection, self.cipher)
-
-    @cached_property
-    def bulk_acts(self) -> BulkActs:
-        return BulkActs(self.connection, self.cipher)
-
-    @cached_property
-    def rosters(self) -> Rosters:
-        return Rosters(self.connection, self.cipher)
-
-    @cached_property
-    def accounts(self) -> Accounts:
-        return Accounts(self.connection)
-
-    @cached_property
-    def second_factors(self) -> SecondFactors:
-        return SecondFactors(self.connection, self.cipher)
-
-    @cached_property
-    def staff_tasks(self) -> StaffTasks:
-        return StaffTasks(self.connection)
-
-    @cached_property
-    def api_keys(self) -> ApiKeys:
-        return ApiKeys(self.connection, self.now)
-
-    @cached_property
-    def idempotency(self) -> Idempotency:
-        return Idempotency(self.connection, self.cipher)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        return Jobs(self.connection)
-
-    @cached_property
-    def task_times(self) -> TaskTimes:
-        return TaskTimes(self.connection)
-
-    @cached_property
-    def board(self) -> Board:
-        return Board(self.connection, self.cipher)
-
-    @cached_property
-    def bulk_reminders(self) -> BulkReminders:
-        return BulkReminders(self.connection)
-
-    @cached_property
-    def heartbeats(self) -> Heartbeats:
-        return Heartbeats(self.connection)
-
-    @cached_property
-    def figures(self) -> OperatorFigures:
-        return OperatorFigures(self.connection)
-
-    @cached_property
-    def owners(self) -> Owners:
-        return Owners(self.connection)
-
-    @cached_property
-    def providers(self) -> Providers:
-        return Providers(self.connection)
-
-    @cached_property
-    def budgets(self) -> Budgets:
-        return Budgets(self.connection)
-
-    @cached_property
-    def callbacks(self) -> Callbacks:
-        return Callbacks(self.connection, self.cipher)
-
-    @cached_property
-    def inbound(self) -> InboundMessages:
-        return InboundMessages(self.connection, self.cipher)
-
-    @cached_property
-    def alerts(self) -> Alerts:
-        return Alerts(self.connection)
-
-    @cached_property
-    def chats(self) -> Chats:
-        return Chats(self.connection)
-
-    @cached_property
-    def opt_outs(self) -> OptOuts:
-        return OptOuts(self.connection, self.cipher)
-
-    @cached_property
-    def pause(self) -> SendingPauses:
-        return SendingPauses(self.connection)
-
-    @cached_property
-    def pairings(self) -> Pairings:
-        return Pairings(self.connection, self.cipher)
-
-    @cached_property
-    def passkeys(self) -> Passkeys:
-        return Passkeys(self.connection)
-
-    @cached_property
-    def app_keys(self) -> AppKeys:
-        return AppKeys(self.connection, self.cipher)
-
-    @cached_property
-    def phone_changes(self) -> PhoneChanges:
-        return PhoneChanges(self.connection, self.cipher)
-
-    @cached_property
-    def erasure_requests(self) -> ErasureRequests:
-        return ErasureRequests(self.connection, self.cipher)
-
-    @cached_property
-    def plans(self) -> Plans:
-        return Plans(self.connection)
-
-    @cached_property
-    def due_steps(self) -> DueSteps:
-        return DueSteps(self.connection, self.contracts, self.record)
-
-    @cached_property
-    def policies(self) -> Policies:
-        return Policies(self.connection)
-
-    @cached_property
-    def posters(self) -> Posters:
-        return Posters(self.connection, self._keys)
-
-    @cached_property
-    def text_versions(self) -> TextVersions:
-        return TextVersions(self.connection)
-
-    @cached_property
-    def persons(self) -> PersonRows:
-        return PersonRows(self.connection, self.cipher, self.contracts)
-
-    @cached_property
-    def person_erasure(self) -> PersonErasure:
-        return PersonErasure(self.connection, self.cipher)
-
-    @cached_property
-    def visitors(self) -> Visitors:
-        return Visitors(self.connection, self.cipher)
-
-    @cached_property
-    def seals(self) -> Seals:
-        return Seals(self.connection)
-
-    @cached_property
-    def sm2_seals(self) -> Sm2Seals:
-        return Sm2Seals(self.connection, self.cipher)
-
-    @cached_property
-    def seal_register(self) -> SealRegister:
-        return SealRegister(self.connection)
-
-    @cached_property
-    def seal_jobs(self) -> SealJobs:
-        return SealJobs(self.connection)
+    record = _lazy(lambda tx: Record(tx.connection, tx.cipher, tx.now))
+    packages = _lazy(lambda tx: EvidencePackages(tx.connection))
+    addenda = _lazy(lambda tx: EvidenceAddenda(tx.connection))
+    notary_receipts = _lazy(lambda tx: NotaryReceipts(tx.connection))
+    trees = _lazy(lambda tx: HashTrees(tx.connection))
+    holds = _lazy(lambda tx: LegalHolds(tx.connection))
+    renewals = _lazy(lambda tx: Renewals(tx.connection))
+    contracts = _lazy(lambda tx: Contracts(tx.connection, tx.cipher))
+    cases = _lazy(lambda tx: Cases(tx.connection, tx.contracts, tx.record))
+    sets = _lazy(lambda tx: DocumentSets(tx.connection, tx.contracts))
+    answers = _lazy(lambda tx: ContractAnswers(tx.connection, tx.cipher, tx.contracts))
+    tasks = _lazy(lambda tx: Tasks(tx.connection))
+    links = _lazy(lambda tx: Links(tx.connection, tx._keys))
+    sessions = _lazy(lambda tx: Sessions(tx.connection))
+    signatures = _lazy(lambda tx: Signatures(tx.connection))
+    certificates = _lazy(lambda tx: Certificates(tx.connection))
+    deliveries = _lazy(lambda tx: Deliveries(tx.connection, tx.cipher))
+    reported_deliveries = _lazy(lambda tx: ReportedDeliveries(tx.connection))
+    message_facts = _lazy(lambda tx: MessageFactsReader(tx.connection, tx.cipher))
+    shares = _lazy(lambda tx: Shares(tx.connection))
+    stored_files = _lazy(lambda tx: StoredFiles(tx.connection))
+    old_rows = _lazy(lambda tx: OldRowStore(tx.connection))
+    reminders = _lazy(lambda tx: Reminders(tx.connection))
+    school = _lazy(lambda tx: School(tx.connection, tx.cipher))
+    enrolments = _lazy(lambda tx: Enrolments(tx.connection, tx.cipher, tx.scope))
+    roster_imports = _lazy(lambda tx: RosterImports(tx.connection))
+    issue_acts = _lazy(lambda tx: IssueActs(tx.connection, tx.cipher))
+    report_figures = _lazy(lambda tx: ReportFigures(tx.connection))
+    weekly_reports = _lazy(lambda tx: WeeklyReports(tx.connection, tx.cipher))
+    bulk_acts = _lazy(lambda tx: BulkActs(tx.connection, tx.cipher))
+    rosters = _lazy(lambda tx: Rosters(tx.connection, tx.cipher))
+    accounts = _lazy(lambda tx: Accounts(tx.connection))
+    second_factors = _lazy(lambda tx: SecondFactors(tx.connection, tx.cipher))
+    staff_tasks = _lazy(lambda tx: StaffTasks(tx.connection))
+    api_keys = _lazy(lambda tx: ApiKeys(tx.connection, tx.now))
+    idempotency = _lazy(lambda tx: Idempotency(tx.connection, tx.cipher))
+    jobs = _lazy(lambda tx: Jobs(tx.connection))
+    task_times = _lazy(lambda tx: TaskTimes(tx.connection))
+    board = _lazy(lambda tx: Board(tx.connection, tx.cipher))
+    bulk_reminders = _lazy(lambda tx: BulkReminders(tx.connection))
+    heartbeats = _lazy(lambda tx: Heartbeats(tx.connection))
+    figures = _lazy(lambda tx: OperatorFigures(tx.connection))
+    owners = _lazy(lambda tx: Owners(tx.connection))
+    providers = _lazy(lambda tx: Providers(tx.connection))
+    budgets = _lazy(lambda tx: Budgets(tx.connection))
+    callbacks = _lazy(lambda tx: Callbacks(tx.connection, tx.cipher))
+    inbound = _lazy(lambda tx: InboundMessages(tx.connection, tx.cipher))
+    alerts = _lazy(lambda tx: Alerts(tx.connection))
+    chats = _lazy(lambda tx: Chats(tx.connection))
+    opt_outs = _lazy(lambda tx: OptOuts(tx.connection, tx.cipher))
+    pause = _lazy(lambda tx: SendingPauses(tx.connection))
+    pairings = _lazy(lambda tx: Pairings(tx.connection, tx.cipher))
+    passkeys = _lazy(lambda tx: Passkeys(tx.connection))
+    app_keys = _lazy(lambda tx: AppKeys(tx.connection, tx.cipher))
+    phone_changes = _lazy(lambda tx: PhoneChanges(tx.connection, tx.cipher))
+    erasure_requests = _lazy(lambda tx: ErasureRequests(tx.connection, tx.cipher))
+    plans = _lazy(lambda tx: Plans(tx.connection))
+    due_steps = _lazy(lambda tx: DueSteps(tx.connection, tx.contracts, tx.record))
+    policies = _lazy(lambda tx: Policies(tx.connection))
+    posters = _lazy(lambda tx: Posters(tx.connection, tx._keys))
+    text_versions = _lazy(lambda tx: TextVersions(tx.connection))
+    persons = _lazy(lambda tx: PersonRows(tx.connection, tx.cipher, tx.contracts))
+    person_erasure = _lazy(lambda tx: PersonErasure(tx.connection, tx.cipher))
+    visitors = _lazy(lambda tx: Visitors(tx.connection, tx.cipher))
+    seals = _lazy(lambda tx: Seals(tx.connection))
+    sm2_seals = _lazy(lambda tx: Sm2Seals(tx.connection, tx.cipher))
+    seal_register = _lazy(lambda tx: SealRegister(tx.connection))
+    seal_jobs = _lazy(lambda tx: SealJobs(tx.connection))

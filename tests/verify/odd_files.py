@@ -26,8 +26,6 @@ class Oddity:
 
 
 ODDITIES: dict[str, Oddity] = {}
-# Ways to spell a table with its rows, from `xref` to before `trailer`.
-SPELLINGS: dict[str, Callable[[bytes], bytes]] = {}
 
 
 def oddity(why: str) -> Callable[[Callable[[Revision], None]], Callable[[Revision], None]]:
@@ -38,151 +36,52 @@ def oddity(why: str) -> Callable[[Callable[[Revision], None]], Callable[[Revisio
     return add
 
 
-def spelling(spell: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    SPELLINGS[spell.__name__.replace("_", " ")] = spell
-    return spell
-
-
 # ---- tables that make a lenient reader search the file for objects
 
 
-@spelling
-def subsection_of_minus_one(table: bytes) -> bytes:
-    return table.replace(b"xref\n", b"xref\n-1 0\n", 1)
-
-
-@spelling
-def subsection_without_rows(table: bytes) -> bytes:
-    return table.replace(b"xref\n", b"xref\n0 0\n", 1)
-
-
-@spelling
-def rows_ending_nx(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" nx\n")
-
-
-@spelling
-def rows_of_19_bytes(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n\n")
-
-
-@spelling
-def rows_of_21_bytes(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n  \n")
-
-
-@spelling
-def rows_of_18_bytes(table: bytes) -> bytes:
-    return table.replace(b"00000 n \n", b"0000 n\n")
-
-
-@spelling
-def rows_ending_in_carriage_return(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n\r")
-
-
-@spelling
-def rows_ending_in_space_and_carriage_return(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n \r")
-
-
-@spelling
-def rows_with_two_line_ends(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n\n\n")
-
-
-@spelling
-def rows_with_tabs(table: bytes) -> bytes:
-    return table.replace(b" 00000 n", b"\t00000 n")
-
-
-@spelling
-def rows_with_a_comment(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n %\n", 1)
-
-
-@spelling
-def upper_case_rows(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" N \n")
-
-
-@spelling
-def head_and_row_on_one_line(table: bytes) -> bytes:
-    return re.sub(rb"(\d+ \d+)\n(?=\d{10} 00000 n)", rb"\1 ", table)
-
-
-@spelling
-def heads_with_leading_zeros(table: bytes) -> bytes:
-    return re.sub(rb"\n([1-9]\d* \d+\n)", rb"\n00\1", table)
-
-
-@spelling
-def heads_with_a_plus(table: bytes) -> bytes:
-    return re.sub(rb"\n([1-9]\d* \d+\n)", rb"\n+\1", table)
-
-
-@spelling
-def heads_with_two_spaces(table: bytes) -> bytes:
-    return re.sub(rb"\n([1-9]\d*) (\d+\n)", rb"\n\1  \2", table)
-
-
-@spelling
-def xref_with_a_space(table: bytes) -> bytes:
-    return table.replace(b"xref\n", b"xref \n", 1)
-
-
-@spelling
-def xref_and_head_on_one_line(table: bytes) -> bytes:
-    return table.replace(b"xref\n", b"xref ", 1)
-
-
-@spelling
-def xref_with_a_blank_line(table: bytes) -> bytes:
-    return table.replace(b"xref\n", b"xref\n\n", 1)
-
-
-@spelling
-def another_first_row(table: bytes) -> bytes:
-    return table.replace(FREE, b"0000000000 65535 n \n", 1)
-
-
-@spelling
-def the_first_row_of_another_generation(table: bytes) -> bytes:
-    return table.replace(FREE, b"0000000001 00000 f \n", 1)
-
-
-@spelling
-def a_row_too_many(table: bytes) -> bytes:
-    return table + b"%d 1\n0000000016 00000 n \n" % (NEW + 50)
-
-
-@spelling
-def a_free_row_too_many(table: bytes) -> bytes:
-    return table + b"%d 1\n0000000000 00001 f \n" % (NEW + 50)
-
-
-@spelling
-def a_count_too_large(table: bytes) -> bytes:
-    return re.sub(rb"\n(\d+) 1\n(?!.* 1\n)", rb"\n\1 2\n", table, flags=re.DOTALL)
-
-
-@spelling
-def rows_in_falling_order(table: bytes) -> bytes:
+def _rows_in_falling_order(table: bytes) -> bytes:
     sections = re.findall(rb"[1-9]\d* 1\n\d{10} 00000 n \n", table)
     return table[: table.index(sections[0])] + b"".join(reversed(sections))
 
 
-@spelling
-def the_table_twice(table: bytes) -> bytes:
-    return table + table
-
-
-@spelling
-def a_table_of_words(table: bytes) -> bytes:
-    return table.replace(b" n \n", b" n \nobj", 1)
+# Ways to spell a table with its rows, from `xref` to before `trailer`.
+SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
+    "subsection of minus one": lambda table: table.replace(b"xref\n", b"xref\n-1 0\n", 1),
+    "subsection without rows": lambda table: table.replace(b"xref\n", b"xref\n0 0\n", 1),
+    "rows ending nx": lambda table: table.replace(b" n \n", b" nx\n"),
+    "rows of 19 bytes": lambda table: table.replace(b" n \n", b" n\n"),
+    "rows of 21 bytes": lambda table: table.replace(b" n \n", b" n  \n"),
+    "rows of 18 bytes": lambda table: table.replace(b"00000 n \n", b"0000 n\n"),
+    "rows ending in carriage return": lambda table: table.replace(b" n \n", b" n\r"),
+    "rows ending in space and carriage return": lambda table: table.replace(b" n \n", b" n \r"),
+    "rows with two line ends": lambda table: table.replace(b" n \n", b" n\n\n"),
+    "rows with tabs": lambda table: table.replace(b" 00000 n", b"\t00000 n"),
+    "rows with a comment": lambda table: table.replace(b" n \n", b" n %\n", 1),
+    "upper case rows": lambda table: table.replace(b" n \n", b" N \n"),
+    "head and row on one line": lambda table: re.sub(rb"(\d+ \d+)\n(?=\d{10} 00000 n)", rb"\1 ", table),
+    "heads with leading zeros": lambda table: re.sub(rb"\n([1-9]\d* \d+\n)", rb"\n00\1", table),
+    "heads with a plus": lambda table: re.sub(rb"\n([1-9]\d* \d+\n)", rb"\n+\1", table),
+    "heads with two spaces": lambda table: re.sub(rb"\n([1-9]\d*) (\d+\n)", rb"\n\1  \2", table),
+    "xref with a space": lambda table: table.replace(b"xref\n", b"xref \n", 1),
+    "xref and head on one line": lambda table: table.replace(b"xref\n", b"xref ", 1),
+    "xref with a blank line": lambda table: table.replace(b"xref\n", b"xref\n\n", 1),
+    "another first row": lambda table: table.replace(FREE, b"0000000000 65535 n \n", 1),
+    "the first row of another generation": lambda table: table.replace(FREE, b"0000000001 00000 f \n", 1),
+    "a row too many": lambda table: table + b"%d 1\n0000000016 00000 n \n" % (NEW + 50),
+    "a free row too many": lambda table: table + b"%d 1\n0000000000 00001 f \n" % (NEW + 50),
+    "a count too large": lambda table: re.sub(rb"\n(\d+) 1\n(?!.* 1\n)", rb"\n\1 2\n", table, flags=re.DOTALL),
+    "rows in falling order": _rows_in_falling_order,
+    "the table twice": lambda table: table + table,
+    "a table of words": lambda table: table.replace(b" n \n", b" n \nobj", 1),
+}
 
 
 # ---- objects and entries that readers find, or leave out, differently
+
+
+def page_and_body(revision: Revision) -> tuple[int, bytes]:
+    page = page_of(revision.before)
+    return page, revision.objects.get(page) or body_of(revision.before, page)
 
 
 def hidden(revision: Revision) -> bytes:
@@ -270,32 +169,28 @@ def an_object_twice(revision: Revision) -> None:
 
 @oddity("stands twice in a dictionary")
 def an_entry_twice(revision: Revision) -> None:
-    page = page_of(revision.before)
-    body = revision.objects.get(page) or body_of(revision.before, page)
+    page, body = page_and_body(revision)
     revision.objects[page] = body.replace(b"/Contents", b"/Contents %d 0 R /Contents" % NEW, 1)
     revision.objects[NEW] = drawn()
 
 
 @oddity("")
 def an_entry_by_another_spelling(revision: Revision) -> None:
-    page = page_of(revision.before)
-    body = revision.objects.get(page) or body_of(revision.before, page)
+    page, body = page_and_body(revision)
     revision.objects[page] = body.replace(b"/Contents", b"/Conten#74s %d 0 R /Contents" % NEW, 1)
     revision.objects[NEW] = drawn()
 
 
 @oddity("")
 def a_comment_in_an_object(revision: Revision) -> None:
-    page = page_of(revision.before)
-    body = revision.objects.get(page) or body_of(revision.before, page)
+    page, body = page_and_body(revision)
     revision.objects[page] = body.replace(b"/Contents", b"%% /Was\n/Contents", 1)
 
 
 @oddity("")
 def an_end_in_a_comment_behind_a_long_string(revision: Revision) -> None:
     """What follows a long string was once read from another place, up to the first `endobj`."""
-    page = page_of(revision.before)
-    body = revision.objects.get(page) or body_of(revision.before, page)
+    page, body = page_and_body(revision)
     content = b"/Contents %d 0 R" % content_of(revision.before)
     hides = b"/Pad <%b> %% %b >> endobj\n/Contents %d 0 R" % (b"AB" * 700, content, NEW)
     revision.objects[page] = body.replace(content, hides, 1)
@@ -304,8 +199,7 @@ def an_end_in_a_comment_behind_a_long_string(revision: Revision) -> None:
 
 @oddity("")
 def an_entry_behind_a_long_string(revision: Revision) -> None:
-    page = page_of(revision.before)
-    body = revision.objects.get(page) or body_of(revision.before, page)
+    page, body = page_and_body(revision)
     content = b"/Contents %d 0 R" % content_of(revision.before)
     revision.objects[page] = body.replace(content, b"/Pad <%b> /Contents %d 0 R" % (b"AB" * 700, NEW), 1)
     revision.objects[NEW] = drawn()
@@ -374,22 +268,15 @@ def a_size_that_leaves_objects_out(revision: Revision) -> None:
     revision.trailer = re.sub(rb"/Size \d+", b"/Size 6", revision.trailer)
 
 
-def _spelled(spell: Callable[[bytes], bytes]) -> Callable[[Revision], None]:
+def _spelled(spell: Callable[[bytes], bytes], *, with_orphan: bool) -> Callable[[Revision], None]:
     def change(revision: Revision) -> None:
-        content = hidden(revision)
-        revision.behind = content
-        revision.spell = spell
-
-    return change
-
-
-def _only_spelled(spell: Callable[[bytes], bytes]) -> Callable[[Revision], None]:
-    def change(revision: Revision) -> None:
+        if with_orphan:
+            revision.behind = hidden(revision)
         revision.spell = spell
 
     return change
 
 
 for _name, _spell in SPELLINGS.items():
-    ODDITIES[f"a table with {_name}"] = Oddity(_only_spelled(_spell), "")
-    ODDITIES[f"an orphan, a table with {_name}"] = Oddity(_spelled(_spell), "")
+    ODDITIES[f"a table with {_name}"] = Oddity(_spelled(_spell, with_orphan=False), "")
+    ODDITIES[f"an orphan, a table with {_name}"] = Oddity(_spelled(_spell, with_orphan=True), "")
