@@ -16,10 +16,10 @@ from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import JoinedJson, PackedJson
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
@@ -87,11 +87,7 @@ def _change(*columns: str) -> SqlStatement:
     return SqlStatement(CONTRACT.update().where(mine).values(new_values(*columns)).returning(CONTRACT))
 
 
-class Contracts:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Contracts(EncryptedRepository):
     # ---- contracts
 
     async def next_number(self, year: int) -> str:

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.pause import is_not_paused
@@ -68,10 +69,7 @@ class ClaimedTask:
     leased_until: datetime
 
 
-class Tasks:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Tasks(Repository):
     async def add(self, task: SigningTask) -> None:
         values = {name: getattr(task, name) for name in _PLAIN} | {"state": task.state.value}
         await self._connection.write(_ADD, arrays_of(_COLUMNS, [values | _step_values(task.step)]))

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Table, bindparam, select
 
 from hub.model.evidence.addendum import EvidenceAddendum
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EvidenceAddendumRow, table_of
@@ -22,10 +22,7 @@ _NUMBERED = SqlStatement(
 )
 
 
-class EvidenceAddenda:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class EvidenceAddenda(Repository):
     async def add(self, addendum: EvidenceAddendum) -> bool:
         """Store an addendum. Return False if there is one of this number, which stays."""
         return (await self._connection.write_now(_ADD, vars(addendum))).rowcount == 1

@@ -13,20 +13,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.evidence.erasure_request import ErasureRequest
 from hub.model.evidence.person_data import SoughtPerson
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import ErasureRequestRow, table_of
 
 REQUEST: Table = table_of(ErasureRequestRow)
 _SOUGHT = EncryptedColumn.of(REQUEST.c.sought_sealed)
 
 
-class ErasureRequests:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class ErasureRequests(EncryptedRepository):
     async def add(self, request: ErasureRequest) -> None:
         said = json.dumps({"sought": asdict(request.sought), "reason": request.reason}, ensure_ascii=False)
         values = {name: getattr(request, name) for name in ("id", "campus", "asked_by", "asked_at")}

@@ -10,7 +10,8 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, column, func, select
 
 from hub.model.evidence.inspection import InspectedContract, RecordHead
 from hub.model.evidence.record import RecordEntry
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
     ContractRow,
@@ -106,10 +107,7 @@ class NamedFile:
     what: str
 
 
-class Inspection:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Inspection(Repository):
     async def next_contracts(self, after: UUID, limit: int) -> list[UUID]:
         return list(await self._connection.scalars(_NEXT, {"after": after, "most": limit}))
 

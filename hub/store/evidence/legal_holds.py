@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select
 
 from hub.model.evidence.legal_hold import HeldContract, LegalHold
 from hub.model.evidence.person_data import ERASED
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ContractRow, LegalHoldRow, table_of
@@ -42,10 +42,7 @@ _LIFT = SqlStatement(
 )
 
 
-class LegalHolds:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class LegalHolds(Repository):
     async def add(self, hold: LegalHold) -> None:
         await self._connection.write(_ADD, vars(hold))
 

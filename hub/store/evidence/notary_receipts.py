@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from hub.model.evidence.notary import DepositedRoot, StoredReceipt
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import HashTreeReceiptRow, table_of
@@ -31,10 +31,7 @@ WHERE given.notary = :notary ORDER BY tree.day, given.is_final
 """)
 
 
-class NotaryReceipts:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class NotaryReceipts(Repository):
     async def list_without(self, notary: str, limit: int) -> list[DepositedRoot]:
         """Return the roots for which this notary has given nothing, the oldest first."""
         return await self._list(_WITHOUT, {"notary": notary, "most": limit})

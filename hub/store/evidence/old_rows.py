@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import DateTime, Integer, bindparam, text
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 
@@ -163,10 +163,7 @@ _COUNT = {kind: rows.count for kind, rows in OLD_ROWS.items()}
 _DELETE = {kind: rows.delete for kind, rows in OLD_ROWS.items()}
 
 
-class OldRowStore:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class OldRowStore(Repository):
     async def count_old(self, kind: str, before: datetime) -> tuple[int, int]:
         """Return how many rows of this kind may be deleted, and their size in bytes without indexes."""
         rows = await self._connection.execute(_COUNT[kind], {"before": before})

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.contract import Contract
 from hub.model.evidence.package import EvidencePackage, IdentityResult, PageOpened
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
@@ -66,10 +66,7 @@ def opening_of_tries(contract: UUID) -> Opening:
     return Opening(_TRIES, {"contract": contract})
 
 
-class EvidencePackages:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class EvidencePackages(Repository):
     async def plan(self, contract: Contract, at: datetime) -> None:
         """Note that the contract needs a package."""
         await self._connection.write(_PLAN, {"contract": contract.id, "campus": contract.campus, "due_at": at})

@@ -16,9 +16,8 @@ from sqlalchemy import ColumnElement, func, or_, select, text
 
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.model.messaging.message import COPIES
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import (
     AppKeyRow,
     AttachmentRow,
@@ -74,11 +73,7 @@ def _nobody() -> str:
     return f"erased:{uuid4().hex}"
 
 
-class PersonErasure:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class PersonErasure(EncryptedRepository):
     # ---- in one contract
 
     async def erase_alone(self) -> None:

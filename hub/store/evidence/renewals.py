@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Date, Integer, Table, Uuid, bindparam, text
 
 from hub.model.evidence.renewal import Renewal, RenewalLeaf, RenewalStep
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EvidenceRenewalLeafRow, EvidenceRenewalRow, table_of
@@ -58,10 +58,7 @@ _TO_HASH_ANEW = SqlStatement(
 _COUNT_TO_HASH_ANEW = SqlStatement(f"SELECT count(*) {_LACKING}")
 
 
-class Renewals:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Renewals(Repository):
     async def list_current(self) -> list[dict[str, Any]]:
         """Return the day or renewal, the algorithm and the token of each timestamp that has not been renewed yet."""
         return [dict(row) for row in await self._connection.execute(_CURRENT)]

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
 
 from hub.model.evidence.file_parts import ContractFiles, StoredVersion
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.files import FilePart, FilePiece, JoinedFile
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 # The condition on `state` and `prepared_deleted_at` is the same as that of an index with only the remaining requests.
@@ -98,10 +98,7 @@ class DoneBefore:
     embedded: datetime
 
 
-class StoredFiles:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class StoredFiles(Repository):
     async def list_done_requests(self, before: DoneBefore, after: UUID, limit: int) -> list[DoneRequest]:
         """Return requests whose files are not known to be deleted, in the order of their ids, after the id `after`."""
         values = {"lapsed_before": before.lapsed, "embedded_before": before.embedded, "after": after, "most": limit}

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Date, Table, bindparam, select, text
 
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, record_leaf
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import HashTreeLeafRow, HashTreeRow, table_of
@@ -97,10 +98,7 @@ class ComparedLeaf:
     now: bytes | None
 
 
-class HashTrees:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class HashTrees(Repository):
     async def list_new_leaves(self, limit: int) -> list[TreeLeaf]:
         """Return the leaves of all records that have grown since their last leaf, and of all files and packages without
         one."""

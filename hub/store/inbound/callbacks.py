@@ -12,8 +12,8 @@ from sqlalchemy import Table, select
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.inbound.callback_writer import CALL
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.messaging.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
 
@@ -34,11 +34,7 @@ class Callback:
     unread: tuple[Unread, ...] = ()
 
 
-class Callbacks:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Callbacks(EncryptedRepository):
     async def open(self, callback: UUID, *, lock: bool = False) -> Callback | None:
         """Return an unprocessed webhook. Return None if it was processed or (with `lock`) if another transaction has
         it."""

@@ -10,7 +10,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
 from hub.store.tables import ChatAccountRow, StaffRow, table_of
 
@@ -29,10 +29,7 @@ class ChatAccount:
     disabled: bool
 
 
-class Chats:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Chats(Repository):
     async def staff_of(self, chat: str, person: str) -> Staff | None:
         """Return the member of staff. None if the user is not mapped, or if the account is disabled."""
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)

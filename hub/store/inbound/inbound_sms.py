@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import InboundMessageRow, table_of
 
@@ -45,11 +45,7 @@ class Written:
     received_at: datetime
 
 
-class InboundMessages:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class InboundMessages(EncryptedRepository):
     async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> Written | None:
         """Store a message. Return None if it is stored already, since providers repeat their webhooks."""
         identity = uuid4()

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import WorkerHeartbeatRow, table_of
 
@@ -21,10 +21,7 @@ _LIVES = SqlStatement(
 _FORGET = SqlStatement(HEARTBEAT.delete().where(HEARTBEAT.c.at < bindparam("before")))
 
 
-class Heartbeats:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Heartbeats(Repository):
     async def worker_lives(self, worker: UUID, now: datetime) -> None:
         await self._connection.execute(_LIVES, {"worker": worker, "at": now})
         await self._connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})

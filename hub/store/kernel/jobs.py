@@ -8,7 +8,7 @@ from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 COMPLETE = "complete"
@@ -58,10 +58,7 @@ class StartedTooOften(RuntimeError):
     """A job was started MAX_STARTS times without ending: it probably crashes its process."""
 
 
-class Jobs:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Jobs(Repository):
     async def enqueue(self, entrypoint: str, payload: dict[str, Any], dedupe_key: str) -> bool:
         """Add a job in this transaction. Return False if a job with this key is already waiting.
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hub.model.staff.operator_figures import QueueLag, RowCounts
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.jobs import LANES
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 # The most rows of one queue that are counted. In a longer queue, only the oldest rows are counted.
@@ -88,10 +88,7 @@ SET counts = excluded.counts, counted_at = excluded.counted_at, seconds = exclud
 _COUNTED = SqlStatement("SELECT figure, counts, counted_at, seconds FROM row_count")
 
 
-class OperatorFigures:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class OperatorFigures(Repository):
     async def list_lags(self, now: datetime, planning_now: datetime) -> list[QueueLag]:
         """Return the queues in which something is due, by kind. `planning_now`: the time for entries that are planned
         on the planning clock."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 # A round due more than a whole interval from now was planned before the clock was set back, so it is also taken.
@@ -16,10 +16,7 @@ RETURNING name
 """)
 
 
-class TaskTimes:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class TaskTimes(Repository):
     async def take(self, name: str, every: timedelta) -> bool:
         """Return whether the caller has to do this round. The next round is due after `every`, by the database's clock.
 

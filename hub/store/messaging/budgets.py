@@ -11,7 +11,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.budget import KINDS
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import BudgetRow, table_of
 
@@ -42,10 +42,7 @@ class Spending:
     most: int
 
 
-class Budgets:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Budgets(Repository):
     async def consume(self, kind: str, subject: str, begins_at: datetime, most: int) -> bool:
         """Count one use. Return False, and count nothing, if `most` uses are counted in the period that began at
         `begins_at`."""

@@ -13,10 +13,10 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, case, func, se
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.opening import Opening
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
@@ -116,11 +116,7 @@ def opening_report(delivery: UUID) -> Opening:
     return Opening(_LOCK, {"delivery": delivery})
 
 
-class Deliveries:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Deliveries(EncryptedRepository):
     # ---- attempts
 
     async def add(self, delivery: Delivery, person: str | None = None) -> bool:

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from hub.model.messaging.delivery import Delivery, DeliveryItem
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.tables import DeliveryShareRow, table_of
 
@@ -21,10 +22,7 @@ _ADD = insert_many(SHARE, _COLUMNS)
 PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
 
 
-class Shares:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Shares(Repository):
     async def add_many(self, shares: Iterable[tuple[UUID, DeliveryItem]]) -> None:
         """Add the items of deliveries, given with the delivery's id."""
         rows = [vars(share) | {"delivery": delivery} for delivery, share in shares]

@@ -9,8 +9,7 @@ from hub.errors import BadInput
 from hub.model.contract.signer import Signer
 from hub.model.school.course import Campus
 from hub.model.signing.link import SignLink
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.opt_outs import all_meant
 from hub.store.signing.links import LASTING_LINKS, Wanted, read_links
@@ -35,11 +34,7 @@ class MessageFacts:
     links: Mapping[Wanted, SignLink]
 
 
-class MessageFactsReader:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class MessageFactsReader(EncryptedRepository):
     async def get(self, signer: Signer, key: str) -> MessageFacts:
         """Return the facts for a message with the intent `key`. Raises BadInput if the campus is unknown."""
         values = {"signer": signer.id, "key": key, "number": self._cipher.found_by("phone", signer.phone)}

@@ -13,8 +13,7 @@ from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.message import BY_PHONE
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import OptOutRow, table_of
 
@@ -22,11 +21,7 @@ OPT_OUT: Table = table_of(OptOutRow)
 _CHANNELS = SqlStatement(select(OPT_OUT.c.channel).where(OPT_OUT.c.number_hash == bindparam("number")))
 
 
-class OptOuts:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class OptOuts(EncryptedRepository):
     async def channels(self, number: str) -> frozenset[str]:
         """Return the channels that this number (E.164) has opted out of."""
         values = {"number": self._cipher.found_by("phone", number)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import OutboxMessageRow, table_of
 
@@ -14,11 +14,8 @@ _ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing(), ["key"])
 _ACCEPTED = SqlStatement(select(OUTBOX.c.key).where(OUTBOX.c.key == bindparam("key")))
 
 
-class OutboxLedger:
+class OutboxLedger(Repository):
     """The messages that the outbox channel accepted, by key. It has its own transactions, as a real provider would."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     async def accept(self, key: str) -> None:
         await self._connection.execute(_ACCEPT, {"key": key})

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.pause import SendingPause
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import RestoredDeliveryRow, RestoredUntilRow, SendingPauseRow, table_of
@@ -31,10 +31,7 @@ def is_not_paused() -> ColumnElement[bool]:
     return ~exists(select(PAUSE.c.one))
 
 
-class SendingPauses:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class SendingPauses(Repository):
     async def get(self) -> SendingPause | None:
         """Return the present pause, or None."""
         row = (await self._connection.execute(_GET)).first()

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, selec
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.provider import Health
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 
@@ -66,10 +66,7 @@ class ProviderLane:
     health: Health | None
 
 
-class Providers:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Providers(Repository):
     async def healths(self, names: Sequence[str]) -> dict[str, Health]:
         rows = await self._connection.execute(_HEALTHS, {"names": list(names)})
         return {row["name"]: Health(**row) for row in rows}

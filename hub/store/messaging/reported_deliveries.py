@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
@@ -73,10 +73,7 @@ _COLUMNS = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 
-class ReportedDeliveries:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class ReportedDeliveries(Repository):
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
         """Lock the deliveries with these keys, in the order of their ids to avoid deadlocks. Return them by key."""
         return {each.key: each for each in await self._lock(DELIVERY.c.key.in_(keys))}

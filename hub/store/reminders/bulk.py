@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import SigningTask
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ManyRemindedRow, table_of
 
@@ -34,10 +34,7 @@ class BulkReminderCounts:
         return sum(self.counts.values())
 
 
-class BulkReminders:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class BulkReminders(Repository):
     async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
         """Store the tasks of an act. A second call for the same act, e.g. from a form sent twice, changes nothing."""
         rows = [

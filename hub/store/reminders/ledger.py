@@ -14,7 +14,7 @@ from sqlalchemy import Table, bindparam, func, select
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.schedule import NextStep
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import ReminderEntryRow, table_of
@@ -55,10 +55,7 @@ class LedgerNote:
     delivery: UUID | None = None
 
 
-class Reminders:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Reminders(Repository):
     async def note(self, task: SigningTask, note: LedgerNote, at: datetime) -> None:
         """Append an entry for this task. `at` is on the planning clock."""
         step = note.step

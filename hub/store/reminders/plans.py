@@ -17,7 +17,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
@@ -127,10 +127,7 @@ class OpenTask:
     deadline: datetime
 
 
-class Plans:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Plans(Repository):
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
         """Lock contracts, as `Contracts.locked` does, and return their ids. Without `wait`, locked ones are left
         out."""

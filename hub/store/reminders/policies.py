@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.school.course import Campus
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 
@@ -90,10 +90,7 @@ class PoliciesAt:
     campuses: Mapping[str, Campus]
 
 
-class Policies:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Policies(Repository):
     async def at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
         """Return for each of these places what `above` returns, and the campuses, in one statement."""
         campuses = sorted({each.campus for each in places})

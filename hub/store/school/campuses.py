@@ -13,9 +13,8 @@ from hub.errors import BadInput, NotFound
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.school.enrolments import ADD_PHONES, PEOPLE, PHONE_COLUMNS, enrolment_of_row, phone_rows
@@ -43,11 +42,7 @@ def opening_of_campus(campus: str, course: str | None) -> Opening:
     return Opening(_CAMPUS_AND_COURSE, {"campus": campus, "course": course})
 
 
-class School:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class School(EncryptedRepository):
     # ---- the installation
 
     async def kind(self) -> str | None:

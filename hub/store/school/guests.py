@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.school.guest import Visitor
 from hub.model.signing.session import hash_secret
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)
@@ -22,11 +22,7 @@ _PHONE, _NAME = EncryptedColumn.of(VISITOR.c.phone_sealed), EncryptedColumn.of(V
 KEPT = timedelta(days=1)
 
 
-class Visitors:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Visitors(EncryptedRepository):
     def person(self, phone: str) -> str:
         """Return the key by which codes and wrong answers of a phone are counted if its holder is not on file."""
         return self._cipher.found_by("visitor", phone).hex()

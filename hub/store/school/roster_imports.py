@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import ImportUndone
 from hub.model.school.roster_import import KeptBecause, KeptEnrolment, RosterImport
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.tables import EnrolmentRow, IssueItemRow, RosterImportRow, table_of
 
 IMPORT: Table = table_of(RosterImportRow)
@@ -26,10 +26,7 @@ _BECAUSE = case(
 )
 
 
-class RosterImports:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class RosterImports(Repository):
     async def begin(self, wanted: RosterImport) -> UUID:
         """Add an import. Return its id, or the id of an earlier import of the same upload, which is continued."""
         values = {name: getattr(wanted, name) for name in _FIELDS}

@@ -11,9 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
 from hub.model.school.roster_upload import RosterUpload
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import RosterTitlesRow, RosterUploadRow, table_of
 
 UPLOAD: Table = table_of(RosterUploadRow)
@@ -21,11 +20,7 @@ TITLES: Table = table_of(RosterTitlesRow)
 _DATA = EncryptedColumn.of(UPLOAD.c.data_sealed)
 
 
-class Rosters:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Rosters(EncryptedRepository):
     async def add_upload(self, upload: RosterUpload) -> None:
         values: dict[str, Any] = {name: getattr(upload, name) for name in _PLAIN}
         values |= {"data_sealed": self._cipher.encrypt_bytes(upload.data, _DATA.at(upload.id))}

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import TextAlreadyOpen, TextVersionNotFound
 from hub.model.school.text_version import DESK_PREFIX, TextKind, TextState, TextVersion, order_texts
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import TextVersionRow, table_of
 
@@ -29,10 +30,7 @@ _PLAIN = ("id", "subject", "number", "base", "texts", "fixed", "note", "revision
 _LATER = ("submitted_by", "submitted_at", "decided_by", "decided_at")
 
 
-class TextVersions:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class TextVersions(Repository):
     async def add(self, version: TextVersion) -> TextVersion:
         """Store a new draft under the next number, and return it. Raises TextAlreadyOpen if another version is open."""
         place = {"kind": version.kind.value, "subject": version.subject}

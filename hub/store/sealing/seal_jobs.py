@@ -30,7 +30,8 @@ from hub.model.sealing.seal_job import (
     SealTerms,
     StorePrefix,
 )
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealJobItemRow, SealJobRow, table_of
@@ -125,10 +126,7 @@ DELETE FROM seal_job WHERE ended_at < :before AND NOT EXISTS (SELECT FROM seal_j
 """)
 
 
-class SealJobs:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class SealJobs(Repository):
     async def add(self, job: SealJob) -> None:
         client, terms = job.client, job.terms
         values = {

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text, tuple_
 
 from hub.model.sealing.seal_use import EndedUse, SealAsk, SealUse, UseOutcome
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealUseRow, table_of
@@ -39,10 +40,7 @@ _HAS_ATTEMPTS = SqlStatement(
 )
 
 
-class SealRegister:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class SealRegister(Repository):
     async def get_known(self, uses: Collection[UUID]) -> dict[UUID, SealUse]:
         """Return the lines that exist among these ids."""
         rows = await self._connection.execute(_KNOWN, {"uses": list(uses)})

@@ -18,7 +18,8 @@ from hub.errors import SealNotFound
 from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
 from hub.model.sealing.seal_grant import CandidateGrant, ContractSeals, Grantee, GranteeKind, SealGrant
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealGrantRow, SealRequestRow, SealRow, table_of
 
@@ -72,10 +73,7 @@ _COUNT = SqlStatement(
 )
 
 
-class Seals:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Seals(Repository):
     # ---- seals
 
     async def add(self, seal: Seal) -> bool:

@@ -10,9 +10,9 @@ from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import SealSm2Row, table_of
 
@@ -21,11 +21,7 @@ _KEY = EncryptedColumn.of(SM2.c.key_sealed)
 _GET = SqlStatement(select(SM2).where(SM2.c.seal == bindparam("seal")))
 
 
-class Sm2Seals:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Sm2Seals(EncryptedRepository):
     async def put(self, sm2: Sm2Seal) -> None:
         """Write the SM2 side of a seal, in place of an earlier one. The caller has locked the seal."""
         values: dict[str, Any] = {name: getattr(sm2, name) for name in _PLAIN}

@@ -14,9 +14,10 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 
 from hub.model.evidence.encryption_keys import EncryptionKeyEntry
-from hub.store.kernel.cipher import BOUND, PREFIX_BYTES, Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.cipher import BOUND, PREFIX_BYTES
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn, list_encrypted_columns
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import EncryptionKeyRow, metadata, table_of
 
@@ -49,11 +50,7 @@ class EncryptedBatch:
     faults: list[str] = field(default_factory=list)
 
 
-class EncryptionKeys:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class EncryptionKeys(EncryptedRepository):
     # ---- keys
 
     async def list_keys(self) -> list[EncryptionKeyEntry]:

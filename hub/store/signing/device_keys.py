@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.signature_request import RequestState
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 
@@ -34,11 +34,7 @@ _CERTIFICATES_DUE = SqlStatement(
 )
 
 
-class AppKeys:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class AppKeys(EncryptedRepository):
     async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
         """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked before this transaction
         ends."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.signing.signature_request import RequestState
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
@@ -54,10 +54,7 @@ class IssuedCertificate:
 _ADD = insert_row(CERTIFICATE, IssuedCertificate.__dataclass_fields__, passing_over=True)
 
 
-class Certificates:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Certificates(Repository):
     async def add(self, issued: IssuedCertificate) -> None:
         values = vars(issued) | {"serial": str(issued.serial)}
         await self._connection.write(_ADD, values)

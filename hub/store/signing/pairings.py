@@ -10,8 +10,8 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.pairing import Pairing
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import PairingRow, SigningSessionRow, table_of
 
 PAIRING: Table = table_of(PairingRow)
@@ -19,11 +19,7 @@ SESSION: Table = table_of(SigningSessionRow)
 _LIVE = PAIRING.c.ended_at.is_(None)
 
 
-class Pairings:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Pairings(EncryptedRepository):
     async def add(self, pairing: Pairing, code: str) -> None:
         """Add a pairing, and end the earlier ones of the same page."""
         await self.end_all(pairing.session, pairing.created_at)

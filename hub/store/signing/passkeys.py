@@ -10,16 +10,14 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.passkey import Passkey
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.tables import PasskeyRow, table_of
 
 PASSKEY: Table = table_of(PasskeyRow)
 
 
-class Passkeys:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Passkeys(Repository):
     async def add(self, passkey: Passkey) -> bool:
         """Add a passkey. Return False if this credential is already registered, by anybody."""
         values = {name: getattr(passkey, name) for name in _FIELDS}

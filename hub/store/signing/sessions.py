@@ -12,8 +12,9 @@ from sqlalchemy import ARRAY, Table, Text, bindparam, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, hash_secret
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.opening import Opening
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
@@ -113,10 +114,7 @@ class Tries:
     codes_issued: list[datetime]
 
 
-class Sessions:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Sessions(Repository):
     async def add(self, session: SigningSession, secret: str) -> None:
         values = {name: getattr(session, name) for name in _FIELDS}
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}

@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, literal_column, select
 
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
@@ -76,10 +77,7 @@ _BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "stat
 _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 
-class Signatures:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Signatures(Repository):
     async def add(self, request: SignatureRequest) -> None:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
         shared = {

@@ -20,7 +20,8 @@ from hub.model.staff.accounts import (
     StaffSession,
 )
 from hub.model.staff.roles import StaffRole
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import Repository
 from hub.store.tables import (
     STAFF_DIRECTORY,
     LoginFailureRow,
@@ -43,10 +44,7 @@ def key_hash(secret: str) -> bytes:
     return hashlib.sha256(b"desk:" + secret.encode()).digest()
 
 
-class Accounts:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Accounts(Repository):
     async def put_staff(
         self, staff: Staff, password_hash: str, at: datetime, password_expires_at: datetime | None = None
     ) -> None:

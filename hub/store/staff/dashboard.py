@@ -15,8 +15,8 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.store.contract.contracts import CONTRACT_DATA
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.board_counts import count_board
 from hub.store.staff.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
@@ -79,11 +79,7 @@ class BoardRow:
     readable: bool = True
 
 
-class Board:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Board(EncryptedRepository):
     async def counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
         return await count_board(self._connection, now)
 

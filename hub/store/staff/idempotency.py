@@ -9,9 +9,8 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import IdempotencyMismatch, TooSoon
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import (
     IdempotencyRow,
     table_of,
@@ -24,11 +23,7 @@ REPLAY_LIFE = timedelta(hours=24)
 REQUEST_LIFE = timedelta(minutes=2)
 
 
-class Idempotency:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class Idempotency(EncryptedRepository):
     async def replay(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
         """Return status and body of the first answer to this key. Return None if the key is new, and reserve it.
 

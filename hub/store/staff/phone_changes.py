@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import PhoneChangeRow, table_of
 
 CHANGE: Table = table_of(PhoneChangeRow)
@@ -20,11 +20,7 @@ _NEW = EncryptedColumn.of(CHANGE.c.new_sealed)
 _OPEN = CHANGE.c.state == PhoneChangeState.OPEN.value
 
 
-class PhoneChanges:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class PhoneChanges(EncryptedRepository):
     async def add(self, change: PhoneChange) -> None:
         values = {name: getattr(change, name) for name in _PLAIN}
         values |= {"state": change.state.value, "approvals": dict(change.approvals)}

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from hub.model.messaging.message import COPIES, Purpose
 from hub.model.staff.report import STEPS_PER_E, CountedContracts, CountedMessages, ReportGroup, ReportPeriod
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
 # Whoever asks for a code has opened the link already; copies go to others than signers.
@@ -108,10 +108,7 @@ FROM delivery WHERE created_at >= :begin AND created_at < :end GROUP BY channel,
 """)
 
 
-class ReportFigures:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class ReportFigures(Repository):
     async def count_contracts(
         self, group: ReportGroup, period: ReportPeriod, course: str | None = None, lower: bool | None = None
     ) -> list[CountedContracts]:

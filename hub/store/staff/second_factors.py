@@ -9,9 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, or_, select
 
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables import StaffRecoveryCodeRow, StaffRow, table_of
 
 STAFF: Table = table_of(StaffRow)
@@ -29,11 +28,7 @@ class SecondFactor:
     step: int | None
 
 
-class SecondFactors:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class SecondFactors(EncryptedRepository):
     async def get(self, staff: UUID) -> SecondFactor | None:
         columns = (STAFF.c.totp_sealed, STAFF.c.totp_since, STAFF.c.totp_step)
         row = (await self._connection.execute(select(*columns).where(STAFF.c.id == staff))).first()

@@ -17,7 +17,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import MOOT_WHEN, SETTLED, MootWhen, TaskEnd
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables import (
     ContractRow,
@@ -52,10 +52,7 @@ class TaskFilter:
     kind: str | None = None
 
 
-class StaffTasks:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class StaffTasks(Repository):
     async def add_task(self, task: StaffTask) -> None:
         await self._connection.execute(insert(TASK).values(_columns(task)))
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, func, or_, select
 
 from hub.model.staff.accounts import Staff, StaffTask
 from hub.model.staff.roles import LEADING_ROLES
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
 from hub.store.tables import STAFF_DIRECTORY, SigningTaskRow, StaffRow, StaffTaskRow, table_of
 
@@ -32,10 +32,7 @@ class Load:
     told_on: date | None
 
 
-class Owners:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
+class Owners(Repository):
     # ---- staff who are not disabled, at any campus
 
     async def named(self, login: str) -> Staff | None:

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff
 from hub.model.staff.weekly_report import MailState, WeeklyReport
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.staff.accounts import STAFF, read_staff
 from hub.store.tables import WeeklyReportRow, table_of
 
@@ -22,11 +22,7 @@ _EMAIL = EncryptedColumn.of(REPORT.c.email_sealed)
 _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "due_at", "failure")
 
 
-class WeeklyReports:
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        self._connection = connection
-        self._cipher = cipher
-
+class WeeklyReports(EncryptedRepository):
     async def put(self, report: WeeklyReport) -> None:
         """Store a wish. Of an earlier one of the same account, what was sent stays."""
         sealed = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
