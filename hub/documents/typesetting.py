@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import typst
 
 from hub.documents.fonts import FONT_NAME
 from hub.errors import FontMissing
+
+# Archivable and tagged. Incremental updates with signatures keep it so (ISO 19005-2, PAdES).
+PDF_STANDARD: Final = "a-2a"
+_DRAWS = "#let draw(contract)"
+
+
+class ContractTypesetter:
+    """A typesetter for the contracts of one layout, for one thread.
+
+    A layout either defines `draw(contract)`, or reads `sys.inputs.contract` as JSON. What Typst has laid out before, it
+    takes again only in the first case: other inputs are another standard library to it.
+    """
+
+    def __init__(self, layout: Path, root: Path, fonts: Path) -> None:
+        self._compiler = compiler(layout, root, fonts)
+        self._imports = f'#import "/{layout.relative_to(root)}": draw\n' if _DRAWS in layout.read_text("utf-8") else ""
+
+    def typeset(self, contract: str, issued_at: datetime) -> bytes:
+        """Return the PDF. `contract`: as JSON. Raises RuntimeError."""
+        main, inputs = None, {"contract": contract}
+        if self._imports:
+            # In a string of Typst, only these two characters mean anything but themselves.
+            text = contract.replace("\\", "\\\\").replace('"', '\\"')
+            main, inputs = f'{self._imports}#draw(json(bytes("{text}")))'.encode(), {}
+        pdf = self._compiler.compile(
+            main, format="pdf", sys_inputs=inputs, timestamp=issued_at, pdf_standards=PDF_STANDARD
+        )
+        if not isinstance(pdf, bytes):
+            raise RuntimeError("Typst gave no PDF")
+        return pdf
 
 
 def compiler(template: Path, root: Path, fonts: Path) -> typst.Compiler:

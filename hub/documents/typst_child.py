@@ -21,8 +21,8 @@ class TypstChild:
         self._child = LimitedChild(_CHILD, limits)
 
     def compile(self, asked: Mapping[str, str]) -> bytes:
-        """Return the PDF. `asked`: layout, root and fonts as paths, the contract as JSON, `issued_at` (ISO 8601) and
-        the PDF standard. Raises TemplateFailed."""
+        """Return the PDF. `asked`: layout, root and fonts as paths, the contract as JSON, and `issued_at` (ISO 8601).
+        Raises TemplateFailed."""
         try:
             return self._child.ask(json.dumps(asked, ensure_ascii=False).encode())
         except ChildFailed as error:

@@ -7,27 +7,17 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-import typst
-
 from hub.documents.child import serve
-from hub.documents.typesetting import compiler
+from hub.documents.typesetting import ContractTypesetter
 
-_compiler = cache(compiler)
+_typesetter = cache(ContractTypesetter)
 
 
 def _answer(question: bytes) -> bytes:
     asked = json.loads(question)
     layout, root, fonts = (Path(asked[name]) for name in ("layout", "root", "fonts"))
-    found: typst.Compiler = _compiler(layout, root, fonts)
-    pdf = found.compile(
-        format="pdf",
-        sys_inputs={"contract": asked["contract"]},
-        timestamp=datetime.fromisoformat(asked["issued_at"]),
-        pdf_standards=asked["standard"],
-    )
-    if not isinstance(pdf, bytes):
-        raise ValueError("Typst gave no PDF")
-    return pdf
+    issued_at = datetime.fromisoformat(asked["issued_at"])
+    return _typesetter(layout, root, fonts).typeset(asked["contract"], issued_at)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,20 @@ def test_an_own_layout_is_taken_before_the_packed_one(tmp_path: Path) -> None:
     assert ContractTemplates(TEMPLATES, tmp_path).get("dance", "zh").layout == tmp_path / "dance-zh" / "layout.typ"
 
 
+def test_an_own_layout_may_read_the_contract_from_the_inputs(tmp_path: Path) -> None:
+    """As all did before layouts were functions of a contract."""
+    own_template(tmp_path, "dance", "舞蹈课合同")
+    said = "#let contract = json(bytes(sys.inputs.contract))\n#set document(title: contract.title)\n"
+    said += '#set text(font: "Noto Serif CJK SC", fallback: false)\n#contract.title'
+    (tmp_path / "dance-zh" / "layout.typ").write_text(said, "utf-8")
+    writer = ClauseWriter()
+    try:
+        printer = ContractPrinter(ContractTemplates(TEMPLATES, tmp_path), writer, ContractFont())
+        assert printer.lay_out("dance", "zh", minor()).pages == 1
+    finally:
+        writer.close()
+
+
 def test_an_own_template_of_the_same_id_replaces_the_packed_one_in_all_languages(tmp_path: Path) -> None:
     """A school that rewrote its Chinese terms must not offer the packed English ones as the same contract."""
     own_template(tmp_path, "course", "本校合同")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from hub.documents.contract.clauses import Block, ClauseWriter, Heading, Paragraph, Table
 from hub.documents.contract.contract_data import ContractData, SignerFacts
@@ -22,10 +22,8 @@ from hub.documents.typst_child import TypstChild
 from hub.errors import BadInput, TemplateFailed
 
 if TYPE_CHECKING:
-    import typst
+    from hub.documents.typesetting import ContractTypesetter
 
-# Archivable and tagged. Incremental updates with signatures keep it so (ISO 19005-2, PAdES).
-PDF_STANDARD: Final = "a-2a"
 POINTS = 72 / 25.4  # a millimetre in PDF points
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
@@ -123,28 +121,24 @@ class ContractPrinter:
 
     def _compile_guarded(self, template: ContractTemplate, described: str, issued_at: datetime) -> bytes:
         paths = {"layout": template.layout, "root": template.root, "fonts": self._font.folder}
-        asked = {"contract": described, "issued_at": issued_at.isoformat(), "standard": PDF_STANDARD}
+        asked = {"contract": described, "issued_at": issued_at.isoformat()}
         return self._child.compile(asked | {name: str(path.absolute()) for name, path in paths.items()})
 
     def _compile(self, template: ContractTemplate, described: str, issued_at: datetime) -> bytes:
         try:
-            pdf = self._compiler(template).compile(
-                format="pdf", sys_inputs={"contract": described}, timestamp=issued_at, pdf_standards=PDF_STANDARD
-            )
-        except RuntimeError as error:
+            return self._typesetter(template).typeset(described, issued_at)
+        except (OSError, RuntimeError) as error:
             raise TemplateFailed(f"The contract could not be laid out: {error}") from error
-        if not isinstance(pdf, bytes):
-            raise TemplateFailed("The contract could not be laid out.")
-        return pdf
 
-    def _compiler(self, template: ContractTemplate) -> typst.Compiler:
-        """Return the compiler for this thread and layout."""
-        from hub.documents.typesetting import compiler  # imported only by processes that lay out contracts
+    def _typesetter(self, template: ContractTemplate) -> ContractTypesetter:
+        """Return the typesetter for this thread and layout."""
+        # Imported only by processes that lay out contracts.
+        from hub.documents.typesetting import ContractTypesetter
 
-        compilers: dict[Path, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
-        if template.layout not in compilers:
-            compilers[template.layout] = compiler(template.layout, template.root, self._font.folder)
-        return compilers[template.layout]
+        typesetters: dict[Path, ContractTypesetter] = self._local.__dict__.setdefault("typesetters", {})
+        if template.layout not in typesetters:
+            typesetters[template.layout] = ContractTypesetter(template.layout, template.root, self._font.folder)
+        return typesetters[template.layout]
 
 
 def _describe(
