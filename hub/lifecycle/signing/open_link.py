@@ -13,6 +13,7 @@ from hub.errors import (
     ContractNotFound,
     LinkNotValid,
     NotForAgents,
+    NotFound,
     NotVerified,
     SessionNotValid,
     WrongSignature,
@@ -26,11 +27,17 @@ from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.contract.cases import opening_lock_with_session, opening_with_session
+from hub.store.contract.cases import (
+    FoundVisit,
+    opening_lock_with_session,
+    opening_see_page,
+    opening_with_campus,
+    opening_with_session,
+)
 from hub.store.kernel.opening import Opening
 from hub.store.signing.links import OpenedLink, ShownLink, opening_by_ticket
 from hub.store.signing.sessions import opening_by_secret
-from hub.store.transaction import Transaction
+from hub.store.transaction import Database, Transaction
 
 CHALLENGE_BYTES = 32
 
@@ -166,13 +173,16 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
         session = await session_of(tx, secret, agent=True)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.sessions.new_challenge(session.id, challenge)
-        contracts = await contracts_of(tx, session) if session.verified_at else []
+        contracts = []
+        if session.verified_at:
+            contracts = await contracts_of(tx, session, (await tx.contracts.signer(session.signer)).person)
     return SigningSession(**{**vars(session), "key_challenge": challenge}), contracts
 
 
-async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[Contract, SigningTask]]:
-    """Return the contracts and tasks of a verified session in the session's order: the link's own contract first."""
-    visits = [await _at(tx, session, await tx.cases.get(contract)) for contract in session.contracts]
+async def contracts_of(tx: Transaction, session: SigningSession, person: str) -> list[tuple[Contract, SigningTask]]:
+    """Return the contracts and tasks of a verified session of this person in the session's order: the link's own
+    contract first."""
+    visits = [_at(session, await tx.cases.get(contract), person) for contract in session.contracts]
     return [(visit.contract, visit.task) for visit in visits]
 
 
@@ -181,9 +191,9 @@ def opening_of_session(secret: str) -> Opening | None:
     return None if is_pickup_secret(secret) else opening_by_secret(secret)
 
 
-def opening_of_visit(secret: str, contract_id: UUID | None = None) -> Opening | None:
+def opening_of_visit(secret: str, contract_id: UUID | None = None, *, is_all: bool = False) -> Opening | None:
     """Return the query of `visit`. None for the secret of a pickup-code session, which is not looked up."""
-    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id)
+    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, is_all=is_all)
 
 
 def opening_of_locked_visit(secret: str, contract_id: UUID | None, request: UUID | None = None) -> Opening | None:
@@ -198,13 +208,44 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
     `agent`), or ContractNotFound for a contract that is not in the session.
     """
     _refuse_pickup_secret(secret)
-    return await _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
+    return _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
+
+
+async def visit_with_campus(
+    database: Database, secret: str, contract_id: UUID | None, *, agent: bool
+) -> tuple[Visit, Campus]:
+    """Do as `visit` in a transaction of its own. Return the contract's campus too."""
+    _refuse_pickup_secret(secret)
+    async with database.transaction(EVERYTHING, opening_with_campus(secret, contract_id)) as tx:
+        found, campus = await tx.cases.get_with_campus(secret, contract_id)
+        visiting = _visit(tx, found, agent=agent)
+    assert campus is not None
+    return visiting, campus
+
+
+async def see_page(services: Services, secret: str, contract_id: UUID | None, page: int) -> Contract:
+    """Note, as evidence, that the visitor fetches a page, counted from 1, until their task is final. Return the
+    contract.
+
+    Raises as `visit` does, and NotFound for a page that the document does not have.
+    """
+    _refuse_pickup_secret(secret)
+    opening = opening_see_page(secret, contract_id, page, services.clock())
+    async with services.database.transaction(EVERYTHING, opening) as tx:
+        found, noted_for = await tx.cases.see_page(opening)
+        visiting = _visit(tx, found, agent=False)
+    if visiting.contract.document is None:
+        raise ContractNotFound
+    if not 1 <= page <= visiting.contract.pages:
+        raise NotFound("there is no such page")
+    assert visiting.task.state.final or noted_for == visiting.task.id, "a page is given out only after it was noted"
+    return visiting.contract
 
 
 async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Lock the contract, and return the verified session as it is under the lock. Raises as `visit` does."""
     _refuse_pickup_secret(secret)
-    return await _visit(tx, await tx.cases.lock_with_session(secret, contract_id), agent=agent)
+    return _visit(tx, await tx.cases.lock_with_session(secret, contract_id), agent=agent)
 
 
 async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> Visit:
@@ -212,10 +253,10 @@ async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> 
     lock. Raises as `visit` does, but WrongSignature if the session did not ask for the request."""
     _refuse_pickup_secret(secret)
     found = await tx.cases.lock_with_session(secret, None, request)
-    if found is not None and found[1] is None:
-        check_session(tx, found[0], agent=True)
+    if found is not None and found.case is None:
+        check_session(tx, found.session, agent=True)
         raise no_such_request()
-    return await _visit(tx, found, agent=True)
+    return _visit(tx, found, agent=True)
 
 
 def no_such_request() -> WrongSignature:
@@ -227,21 +268,19 @@ def _refuse_pickup_secret(secret: str) -> None:
         raise NotVerified
 
 
-async def _visit(tx: Transaction, found: tuple[SigningSession, Case | None] | None, *, agent: bool) -> Visit:
-    session = check_session(tx, found[0] if found else None, agent=agent)
+def _visit(tx: Transaction, found: FoundVisit | None, *, agent: bool) -> Visit:
+    session = check_session(tx, found.session if found else None, agent=agent)
     if session.verified_at is None:
         raise NotVerified
     assert found is not None
-    if found[1] is None:
+    if found.case is None:
         raise ContractNotFound
-    return await _at(tx, session, found[1])
+    return _at(session, found.case, found.person)
 
 
-async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:
+def _at(session: SigningSession, case: Case, person: str) -> Visit:
     """Return the `Visit` of the link's own signer or, in another contract of the session, of the same person."""
-    party = case.find_signer(session.signer)
-    if party is None:
-        party = case.find_person((await tx.contracts.signer(session.signer)).person)
+    party = case.find_signer(session.signer) or case.find_person(person)
     if party is None:
         raise ContractNotFound
     bind_contextvars(contract=str(case.contract.id))

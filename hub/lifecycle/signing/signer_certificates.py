@@ -209,9 +209,9 @@ async def _certificate_for(
     shown = applied.shown
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
     async with services.database.transaction(EVERYTHING) as tx:
-        await consume_certificate_quota(services, tx, visiting.signer)
         life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
         order = await begin_order(services, tx, visiting.contract, (shown.spki, binding), life)
+        await consume_certificate_quota(services, tx, visiting.signer)
     obtained = await obtain(services, visiting, order)
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:

@@ -159,7 +159,7 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     contracts = answered.contracts
     secret = new_secret()
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
-    found = await contracts_of(tx, verified)
+    found = await contracts_of(tx, verified, signer.person)
     await tx.sessions.use_code(answered.right, tx.now)
     await tx.sessions.verified(session.id, contracts, secret, tx.now)
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
+from hub.model.school.course import Campus
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
@@ -32,6 +34,9 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
+from hub.store.tables import CampusRow, table_of
+
+CAMPUS: Table = table_of(CampusRow)
 
 _CONTRACT_ID = bindparam("contract", type_=Uuid())
 _SECRET = bindparam("secret", type_=LargeBinary())
@@ -68,13 +73,19 @@ _PARTIES_OF = SqlStatement(
 # The contract that a call of a session is about: the one named in the call, else the one of the link.
 _MEANT = CONTRACT.c.id == func.coalesce(_CONTRACT_ID, SESSION.c.contract)
 _MEANT &= CONTRACT.c.id == any_(SESSION.c.contracts)
-_GET_WITH_SESSION = SqlStatement(
-    _labelled(
-        select(SESSION, CONTRACT, SIGNER, TASK)
-        .select_from(SESSION.outerjoin(CONTRACT, _MEANT).outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
-        .where(SESSION.c.secret_hash == _SECRET)
-        .order_by(*_BY_ORDER)
-    )
+# The signer whose link was opened. In another contract of the session, the same person is another signer.
+_OWN = SIGNER.alias("own")
+_VISITED = SESSION.join(_OWN, _OWN.c.id == SESSION.c.signer).outerjoin(CONTRACT, _MEANT)
+_VISITED = _VISITED.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id)
+_VISIT = (
+    select(SESSION, CONTRACT, SIGNER, TASK, _OWN.c.person)
+    .select_from(_VISITED)
+    .where(SESSION.c.secret_hash == _SECRET)
+    .order_by(*_BY_ORDER)
+)
+_GET_WITH_SESSION = SqlStatement(_labelled(_VISIT))
+_GET_WITH_CAMPUS = SqlStatement(
+    _labelled(_VISIT.add_columns(CAMPUS).select_from(_VISITED.outerjoin(CAMPUS, CAMPUS.c.id == CONTRACT.c.campus)))
 )
 _SESSION_AND_SIGNER = SqlStatement(
     _labelled(
@@ -87,9 +98,16 @@ _LOCK = SqlStatement(
     f"SELECT {_parts(its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)}, record_entries, record_digest"  # noqa: S608
     " FROM lock_case(CAST(:contract AS uuid), CAST(:with_record AS boolean))"
 )
+_WITH_SESSION = (
+    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)},"  # noqa: S608
+    " (SELECT person FROM signer WHERE id = (its_session).signer) AS own_person"
+)
 _LOCK_WITH_SESSION = SqlStatement(
-    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER, its_task=TASK)}"  # noqa: S608
-    " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
+    f"{_WITH_SESSION} FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
+)
+_SEE_PAGE = SqlStatement(
+    f"{_WITH_SESSION}, noted_for"
+    " FROM see_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
 )
 _LOCK_FOR_CODE = SqlStatement(
     f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER)}, record_entries, record_digest"  # noqa: S608
@@ -101,7 +119,7 @@ _LOCK_FOR_ANSWER = SqlStatement(
 )
 _COLUMNS = {
     table: {f"{table.name}_{column.name}": column.name for column in table.c}
-    for table in (SESSION, CONTRACT, SIGNER, TASK)
+    for table in (SESSION, CONTRACT, SIGNER, TASK, CAMPUS)
 }
 
 
@@ -110,9 +128,30 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
     return {name: row[label] for label, name in _COLUMNS[table].items()}
 
 
-def opening_with_session(secret: str, contract: UUID | None) -> Opening:
+@dataclass(frozen=True)
+class FoundVisit:
+    """A session and a case; None if the session does not include the contract. `person`: the session's."""
+
+    session: SigningSession
+    case: Case | None
+    person: str
+
+
+def opening_with_session(secret: str, contract: UUID | None, *, is_all: bool = False) -> Opening:
     """Return what `Cases.get_with_session` reads."""
-    return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "contract": contract})
+    return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "contract": contract}, is_all)
+
+
+def opening_with_campus(secret: str, contract: UUID | None) -> Opening:
+    """Return what `Cases.get_with_campus` reads."""
+    return Opening(_GET_WITH_CAMPUS, {"secret": hash_secret(secret), "contract": contract}, is_all=True)
+
+
+def opening_see_page(secret: str, contract: UUID | None, page: int, at: datetime) -> Opening:
+    """Return what `Cases.see_page` does."""
+    return Opening(
+        _SEE_PAGE, {"secret": hash_secret(secret), "contract": contract, "page": page, "at": at}, is_all=True
+    )
 
 
 def opening_lock_with_session(secret: str, contract: UUID | None, request: UUID | None = None) -> Opening:
@@ -123,6 +162,11 @@ def opening_lock_with_session(secret: str, contract: UUID | None, request: UUID 
 def opening_with_signer(secret: str) -> Opening:
     """Return what `Cases.get_session_and_signer` reads."""
     return Opening(_SESSION_AND_SIGNER, {"secret": hash_secret(secret)})
+
+
+def opening_of_case(contract: UUID) -> Opening:
+    """Return what `Cases.get` reads."""
+    return Opening(_GET, {"contract": contract})
 
 
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
@@ -196,27 +240,43 @@ class Cases:
             parties.setdefault(party.task.contract, []).append(party)
         return [Case(contract, tuple(parties.get(contract.id, ()))) for contract in found]
 
-    async def get_with_session(self, secret: str, contract: UUID | None) -> tuple[SigningSession, Case | None] | None:
+    async def get_with_session(self, secret: str, contract: UUID | None) -> FoundVisit | None:
         """Return the session with this secret, and the case of `contract`, or by default of the session's link.
 
-        The case is None if the session does not include the contract. Return None if there is no such session.
+        Return None if there is no such session.
         """
         values = {"secret": hash_secret(secret), "contract": contract}
         return self._with_session(await self._connection.execute(_GET_WITH_SESSION, values))
 
+    async def get_with_campus(self, secret: str, contract: UUID | None) -> tuple[FoundVisit | None, Campus | None]:
+        """Do as `get_with_session`, and return the campus of the contract too."""
+        rows = await self._connection.execute(_GET_WITH_CAMPUS, {"secret": hash_secret(secret), "contract": contract})
+        found = self._with_session(rows)
+        return found, Campus(**_part(rows[0], CAMPUS)) if found and found.case else None
+
+    async def see_page(self, opening: Opening) -> tuple[FoundVisit | None, UUID | None]:
+        """Do as `get_with_session`, after noting that this session's person fetches a page of the document.
+
+        Return also the task for which it was noted: None if the session may not see the page, or nothing has to be
+        signed any more.
+        """
+        rows = await self._connection.execute(opening.statement, opening.values)
+        return self._with_session(rows), rows[0]["noted_for"] if rows else None
+
     async def lock_with_session(
         self, secret: str, contract: UUID | None, request: UUID | None = None
-    ) -> tuple[SigningSession, Case | None] | None:
+    ) -> FoundVisit | None:
         """Do as `get_with_session`, after locking the contract. `request`: lock the contract of this signature request
         instead; the case is None if the session did not ask for the request."""
         values = {"secret": hash_secret(secret), "contract": contract, "request": request}
         return self._with_session(await self._connection.execute(_LOCK_WITH_SESSION, values))
 
-    def _with_session(self, rows: Sequence[Row]) -> tuple[SigningSession, Case | None] | None:
+    def _with_session(self, rows: Sequence[Row]) -> FoundVisit | None:
         if not rows:
             return None
         session = read_session(_part(rows[0], SESSION))
-        return session, None if rows[0]["contract_id"] is None else self._read(rows)
+        case = None if rows[0]["contract_id"] is None else self._read(rows)
+        return FoundVisit(session, case, rows[0]["own_person"])
 
     async def get_session_and_signer(self, secret: str) -> tuple[SigningSession, Signer] | None:
         """Return the session with this secret and the signer whose link was opened."""

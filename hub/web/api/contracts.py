@@ -13,6 +13,7 @@ from hub.errors import BadInput
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract_copy import CopyRecipient
+from hub.store.contract.cases import opening_of_case
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.own_documents import read_document
@@ -57,7 +58,7 @@ def new_signer(asked: SignerAsked) -> NewSigner:
 
 
 async def read(call: ApiCall) -> ContractGiven:
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.services.database.transaction(call.scope, opening_of_case(call.contract)) as tx:
         return await answers.whole(tx, call.services, call.contract)
 
 

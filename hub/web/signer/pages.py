@@ -231,7 +231,7 @@ async def where(request: web.Request) -> PageState:
     ended", and ContractNotFound."""
     looked = await look(request)
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        others = await contracts_of(tx, looked.visit.session)
+        others = await contracts_of(tx, looked.visit.session, looked.visit.signer.person)
         now = tx.planning_now
         live = await tx.app_keys.live(looked.visit.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]

@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from channels import Inbound
-from hub.errors import AlreadyEnrolled, DocumentChanged
+from hub.errors import AlreadyEnrolled, DocumentChanged, WrongAnswer
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
@@ -73,6 +74,25 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
                 services, tx, held, guardian.signer, NewMessage(Purpose.REMINDER, "reminder-on-its-way")
             )
         await acting
+
+
+async def test_codes_and_answers_wait_for_the_contract_and_the_session() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.land()
+
+        async def wait(act: Coroutine[Any, Any, Any], *, session: bool = False) -> Any:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                await (tx.sessions.lock([guardian.signer.id]) if session else tx.contracts.locked(contract.id))
+                acting = asyncio.create_task(act)
+                await until(lambda: waiting(running, 1))
+            return await acting
+
+        entered = await wait(guardian.ask_code())
+        with pytest.raises(WrongAnswer):
+            await wait(guardian.verify("000000"))
+        await wait(guardian.verify(entered), session=True)
 
 
 async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it() -> None:

@@ -76,6 +76,30 @@ async def test_the_page_images_that_were_fetched_are_noted(running: Running) -> 
         assert await tx.sessions.pages_seen(task.id, str(contract.document)) == [2]
 
 
+async def test_a_page_is_noted_for_the_visitor_and_for_nobody_who_may_not_see_it(running: Running) -> None:
+    contract, other = await running.issue_minor(), await running.issue_minor()
+
+    async def fetch(bearer: str | None, number: int) -> int:
+        page, headers = (
+            f"{running.origin}/sign/v1/pages/{number}.png?id={other.id}",
+            {"Authorization": f"Bearer {bearer}"},
+        )
+        async with running.http.get(page, headers=headers) as answer:
+            return answer.status
+
+    async with SigningClient(running.origin, http=running.http) as before, verified(running, contract) as client:
+        await before.open(await running.ticket(other))
+        assert [await fetch(before.bearer, 1), await fetch(client.bearer, 2)] == [403, 200]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(other.id)
+            await tx.connection.execute(
+                text("UPDATE signing_task SET state = 'SIGNED' WHERE id = :id"), {"id": task.id}
+            )
+        assert await fetch(client.bearer, 3) == 200
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.sessions.pages_seen(task.id, str(other.document)) == [2]
+
+
 async def test_a_phone_shows_the_text_first_and_that_is_noted(running: Running) -> None:
     contract = await running.issue_minor()
     desktop, phone = PEOPLE["Firefox, Linux"][1], PEOPLE["Mi Browser"][1]

@@ -14,13 +14,12 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, find_addendum
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.open_link import Visit, opening_of_visit, visit
+from hub.lifecycle.signing.open_link import Visit, opening_of_visit, see_page, visit, visit_with_campus
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB, PAGE_IMAGES
 from hub.web.i18n import chosen_language
 from hub.web.security import refuse_other_sites, session_secret
@@ -64,17 +63,9 @@ async def look(request: web.Request, *, agent: bool = False) -> Looked:
 
     Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
     """
-    secret, wanted = session_secret(request), contract_id(request)
-    async with request.app[HUB].database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
-        visiting = await visit(tx, secret, wanted, agent=agent)
-        return await _looked(tx, visiting)
-
-
-async def _looked(tx: Transaction, visiting: Visit) -> Looked:
-    contract = visiting.contract
-    signers = [(party.signer, party.task) for party in visiting.case.parties]
-    campus = await tx.school.campus(contract.campus)
-    return Looked(visiting, signers, campus)
+    database = request.app[HUB].database
+    visiting, campus = await visit_with_campus(database, session_secret(request), contract_id(request), agent=agent)
+    return Looked(visiting, [(party.signer, party.task) for party in visiting.case.parties], campus)
 
 
 async def contract(request: web.Request) -> web.Response:
@@ -113,16 +104,9 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
 async def page_image(request: web.Request) -> web.Response:
     """Return the image of a page of the current revision, counted from 1. The access is recorded as evidence."""
     number = int(request.match_info["number"])
-    hub = request.app[HUB]
-    secret, wanted = session_secret(request), contract_id(request)
-    async with hub.database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
-        visiting = await visit(tx, secret, wanted)
-        sha256 = _current(visiting.contract)
-        if not 1 <= number <= visiting.contract.pages:
-            raise NotFound("there is no such page")
-        if not visiting.task.state.final:
-            await tx.sessions.page_seen(visiting.task.id, sha256, number, tx.now)
-    images = await request.app[PAGE_IMAGES].of(sha256, hub.services.files.get)
+    services = request.app[HUB].services
+    sha256 = _current(await see_page(services, session_secret(request), contract_id(request), number))
+    images = await request.app[PAGE_IMAGES].of(sha256, services.files.get)
     return web.Response(body=images[number - 1], content_type="image/png")
 
 
@@ -164,7 +148,8 @@ async def document_ofd(request: web.Request) -> web.Response:
 async def _seen_to_sign(request: web.Request) -> Contract:
     """Return the contract. Raises NotCompleted to a signer who has signed, until it is completed."""
     secret, wanted = session_secret(request), contract_id(request)
-    async with request.app[HUB].database.transaction(EVERYTHING, opening_of_visit(secret, wanted)) as tx:
+    opening = opening_of_visit(secret, wanted, is_all=True)
+    async with request.app[HUB].database.transaction(EVERYTHING, opening) as tx:
         seen = await visit(tx, secret, wanted, agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:

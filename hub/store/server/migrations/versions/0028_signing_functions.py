@@ -1,4 +1,4 @@
-"""Functions that lock what asking for a one-time code and answering with it need, and read it under the locks."""
+"""Functions of the signing way: each does in one statement what took several."""
 
 from __future__ import annotations
 
@@ -70,8 +70,40 @@ BEGIN
 END
 $$
 """
+# Nothing is noted for whoever may not see the page: the conditions are those of `see_page` in `open_link.py`.
+_SEE_PAGE = """
+CREATE FUNCTION see_page(secret bytea, wanted uuid, page_number integer, moment timestamptz)
+RETURNS TABLE (
+  its_session signing_session, its_contract contract, its_signer signer, its_task signing_task, noted_for uuid
+)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+  seen text;
+BEGIN
+  SELECT t.id, c.document INTO noted_for, seen
+  FROM signing_session AS own JOIN signer AS me ON me.id = own.signer
+  JOIN contract AS c ON c.id = coalesce(wanted, own.contract) AND c.id = ANY (own.contracts)
+  JOIN signer AS s ON s.contract = c.id AND (s.id = me.id OR me.contract <> c.id AND s.person = me.person)
+  JOIN signing_task AS t ON t.signer = s.id
+  WHERE own.secret_hash = secret AND own.verified_at IS NOT NULL AND own.pairing IS NULL AND own.expires_at > moment
+    AND t.state IN ('WAITING', 'OPEN') AND page_number BETWEEN 1 AND c.pages AND c.document IS NOT NULL
+  ORDER BY s."order", s.field LIMIT 1;
+  IF FOUND THEN
+    INSERT INTO page_seen (task, document, page, at) VALUES (noted_for, seen, page_number, moment)
+    ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN QUERY SELECT own, c, s, t, noted_for
+  FROM signing_session AS own LEFT JOIN contract AS c
+    ON c.id = coalesce(wanted, own.contract) AND c.id = ANY (own.contracts)
+  LEFT JOIN (signer AS s JOIN signing_task AS t ON t.signer = s.id) ON s.contract = c.id
+  WHERE own.secret_hash = secret ORDER BY s."order", s.field;
+END
+$$
+"""
 
 
 def upgrade() -> None:
     op.execute(_LOCK_FOR_CODE)
     op.execute(_LOCK_FOR_ANSWER)
+    op.execute(_SEE_PAGE)
