@@ -53,7 +53,7 @@ async def make_root(
     body = profile.certificate_body(
         subject, profile.KeyHolder(subject, key.spki), serial(), life, profile.root_extensions(key.spki)
     )
-    return profile.signed_certificate(body, await key.sign(body.dump()))
+    return profile.signed(body, await key.sign(body))
 
 
 class BuiltinAuthority:
@@ -136,7 +136,7 @@ class BuiltinAuthority:
         if ends <= now:
             raise BadInput("the certificate has expired: no revocation list can cover it")
         body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
-        return profile.signed_revocation_list(body, await self._key.sign(body.dump()))
+        return profile.signed(body, await self._key.sign(body))
 
     def is_asked(self, asked: ocsp.CertificateId) -> bool:
         """Tell whether an OCSP request is about a certificate of this authority."""
@@ -167,5 +167,5 @@ class BuiltinAuthority:
         serial = new_serial()
         holder = profile.KeyHolder(subject, spki)
         body = profile.certificate_body(self._root.subject, holder, serial, life, [*common, *extensions])
-        certificate = profile.signed_certificate(body, await self._key.sign(body.dump()))
+        certificate = profile.signed(body, await self._key.sign(body))
         return Issued(certificate, (certificate, self.root), serial, *life)

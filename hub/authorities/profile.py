@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.authorities import Revoked
 from hub.errors import BadInput
+from qianda import der
 from qianda.passkey_binding import PasskeyBinding, encode_extension
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
@@ -31,6 +32,11 @@ MAX_KNOWN: Final = 500
 DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler needs emailProtection as well
 SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
 SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
+
+_ALGORITHM: Final = bytes(algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM).dump())
+# Tags of a certificate (RFC 5280, 4.1): version 3, and the extensions.
+_V3: Final = bytes.fromhex("a003020102")
+_EXTENSIONS: Final = 0xA3
 
 Extension = tuple[str, bool, Any]  # name, critical, value
 
@@ -119,12 +125,17 @@ class PublicAddresses:
 
 def leaf_extensions(
     spki: bytes, issuer_spki: bytes, addresses: PublicAddresses, *, seal: bool = False
-) -> list[Extension]:
+) -> list[Extension | bytes]:
     """Return the extensions that signer, seal and timestamp certificates share. `seal`: state that it is a seal."""
+    return [("key_identifier", False, key_identifier(spki)), *_extensions_below(issuer_spki, addresses, seal)]
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def _extensions_below(issuer_spki: bytes, addresses: PublicAddresses, seal: bool) -> list[bytes]:
+    """Return, in DER, the extensions that are the same in all certificates of this authority."""
     policies = [TRIAL_POLICY_OID, SEAL_POLICY_OID] if seal else [TRIAL_POLICY_OID]
-    return [
+    extensions: list[Extension] = [
         ("basic_constraints", True, {"ca": False}),
-        ("key_identifier", False, key_identifier(spki)),
         ("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}),
         ("certificate_policies", False, [{"policy_identifier": each} for each in policies]),
         ("crl_distribution_points", False, [{"distribution_point": ("full_name", [_uri(addresses.revocation_list)])}]),
@@ -137,6 +148,7 @@ def leaf_extensions(
             ],
         ),
     ]
+    return [_encode_extension(each) for each in extensions]
 
 
 def signing_extensions(passkey: PasskeyBinding | None = None) -> list[Extension]:
@@ -170,29 +182,27 @@ def certificate_body(
     holder: KeyHolder,
     serial: int,
     life: tuple[datetime, datetime],
-    extensions: Sequence[Extension],
-) -> x509.TbsCertificate:
-    return x509.TbsCertificate(
-        {
-            "version": "v3",
-            "serial_number": serial,
-            "signature": SIGNATURE_ALGORITHM,
-            "issuer": issuer,
-            "validity": {"not_before": point_in_time(life[0]), "not_after": point_in_time(life[1])},
-            "subject": holder.name,
-            "subject_public_key_info": acceptable_key(holder.spki),
-            "extensions": [
-                {"extn_id": extn_id, "critical": critical, "extn_value": value}
-                for extn_id, critical, value in extensions
-            ],
-        }
+    extensions: Sequence[Extension | bytes],
+) -> bytes:
+    """Return TBSCertificate (RFC 5280, 4.1), in DER. It is joined from its parts, because asn1crypto takes ten times as
+    long to encode it. `extensions`: those in DER are taken as they are."""
+    acceptable_key(holder.spki)
+    return _sequence(
+        _V3,
+        _der(core.Integer(serial)),
+        _ALGORITHM,
+        _der(issuer),
+        _sequence(_der(point_in_time(life[0])), _der(point_in_time(life[1]))),
+        _der(holder.name),
+        holder.spki,
+        der.encode(_EXTENSIONS, _sequence(*map(_encode_extension, extensions))),
     )
 
 
 def revocation_list_body(
     issuer: x509.Name, issuer_spki: bytes, life: tuple[datetime, datetime], revoked: Sequence[Revoked]
-) -> crl.TbsCertList:
-    """Return the body of a CRL. Its number is the time in milliseconds, so that it grows and need not be stored."""
+) -> bytes:
+    """Return the body of a CRL (DER). Its number, the time in milliseconds, grows and need not be stored."""
     body = {
         "version": "v2",
         "signature": SIGNATURE_ALGORITHM,
@@ -206,31 +216,12 @@ def revocation_list_body(
     }
     if revoked:  # an empty list must be left out (RFC 5280, 5.1.2.6)
         body["revoked_certificates"] = [_revoked_entry(entry) for entry in revoked]
-    return crl.TbsCertList(body)
+    return _der(crl.TbsCertList(body))
 
 
-def signed_certificate(body: x509.TbsCertificate, signature: bytes) -> bytes:
-    return _der(
-        x509.Certificate(
-            {
-                "tbs_certificate": body,
-                "signature_algorithm": algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM),
-                "signature_value": signature,
-            }
-        )
-    )
-
-
-def signed_revocation_list(body: crl.TbsCertList, signature: bytes) -> bytes:
-    return _der(
-        crl.CertificateList(
-            {
-                "tbs_cert_list": body,
-                "signature_algorithm": algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM),
-                "signature": signature,
-            }
-        )
-    )
+def signed(body: bytes, signature: bytes) -> bytes:
+    """Return the certificate or the CRL (DER) with this body and the root's signature over it."""
+    return _sequence(body, _ALGORITHM, _der(core.OctetBitString(signature)))
 
 
 def point_in_time(moment: datetime) -> x509.Time:
@@ -251,6 +242,17 @@ def _revoked_entry(entry: Revoked) -> dict[str, Any]:
 
 def _uri(url: str) -> x509.GeneralName:
     return x509.GeneralName("uniform_resource_identifier", url)
+
+
+def _encode_extension(extension: Extension | bytes) -> bytes:
+    if isinstance(extension, bytes):
+        return extension
+    extn_id, critical, value = extension
+    return _der(x509.Extension({"extn_id": extn_id, "critical": critical, "extn_value": value}))
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return der.encode(der.SEQUENCE, b"".join(parts))
 
 
 def _der(value: Any) -> bytes:

@@ -77,7 +77,7 @@ async def certificate_for(
 ) -> bytes:
     life = (utc_now() - timedelta(hours=1), utc_now() + timedelta(days=365))
     body = profile.certificate_body(issuer[1], profile.KeyHolder(subject, key.spki), new_serial(), life, extensions)
-    return profile.signed_certificate(body, await issuer[0].sign(body.dump()))
+    return profile.signed(body, await issuer[0].sign(body))
 
 
 class Forge:

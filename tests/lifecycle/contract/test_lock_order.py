@@ -76,15 +76,15 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
         await acting
 
 
-async def test_codes_and_answers_wait_for_the_contract_and_the_session() -> None:
+async def test_codes_and_answers_wait_for_the_contract() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.land()
 
-        async def wait(act: Coroutine[Any, Any, Any], *, session: bool = False) -> Any:
+        async def wait(act: Coroutine[Any, Any, Any]) -> Any:
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                await (tx.sessions.lock([guardian.signer.id]) if session else tx.contracts.locked(contract.id))
+                await tx.contracts.locked(contract.id)
                 acting = asyncio.create_task(act)
                 await until(lambda: waiting(running, 1))
             return await acting
@@ -92,7 +92,7 @@ async def test_codes_and_answers_wait_for_the_contract_and_the_session() -> None
         entered = await wait(guardian.ask_code())
         with pytest.raises(WrongAnswer):
             await wait(guardian.verify("000000"))
-        await wait(guardian.verify(entered), session=True)
+        await guardian.verify(entered)
 
 
 async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it() -> None:
