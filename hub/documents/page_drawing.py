@@ -15,6 +15,7 @@ from io import BytesIO
 
 import pypdfium2
 import pypdfium2.raw as pdfium
+from isal import isal_zlib
 from PIL import Image, ImageChops
 
 from hub.documents.child import serve
@@ -30,8 +31,7 @@ _COLOURED = 48  # difference of two channels (0 to 255) that counts as colour; d
 _PLAIN_OBJECTS = (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM)
 # The length of an empty text: pdfium returns UTF-16 with a zero at the end.
 _EMPTY_TEXT_BYTES = 2
-# How much memory zlib may use, on its scale from 1 to 9.
-MAX_PACKER_MEMORY = 9
+_PACKING_LEVEL = 1  # of 0 to 3
 _SIXTEENTHS = bytes(value >> 4 for value in range(256))
 _SEAL_RED = (0xC8, 0x10, 0x2E)
 _INK = (0x12, 0x30, 0x4F)
@@ -109,8 +109,8 @@ def _any_is_coloured(
 def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
     """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap: two pixels in a byte.
 
-    Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Compressing only runs of equal bytes takes a third less time than level 1
-    and gives up to 6 % more bytes; level 4 takes three times as long.
+    Source: PNG (ISO/IEC 15948), 7.2 and 11.2. Level 1 of ISA-L takes a fifth of the time that zlib takes to find only
+    runs of equal bytes, and gives an eighth less.
     """
     size = width, height = bitmap.width, bitmap.height
     sixteenths = bytes(bitmap.buffer).translate(_SIXTEENTHS)
@@ -118,8 +118,7 @@ def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
     used = (width + 1) // 2
     rows = b"".join([b"\0" + packed[start : start + used] for start in range(0, used * height, used)])
     head = struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0)
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, MAX_PACKER_MEMORY, zlib.Z_RLE)
-    data = packer.compress(rows) + packer.flush()
+    data = isal_zlib.compress(rows, _PACKING_LEVEL)
     chunks = _png_chunk(b"IHDR", head) + _png_chunk(b"IDAT", data) + _png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
