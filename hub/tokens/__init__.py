@@ -6,6 +6,8 @@ function `connect` is one kind of remote service; `kind` in the section `[seal]`
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,9 +34,23 @@ class SigningKey(Protocol):
         """
         ...
 
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return the signatures over several messages, as `sign` does."""
+        ...
+
     async def check(self) -> None:
         """Check that the key could sign now. Raises TokenUnavailable, which says why not."""
         ...
+
+
+class SignsEach:
+    """A part of keys that sign each message by itself."""
+
+    async def sign(self, message: bytes) -> bytes:
+        raise NotImplementedError
+
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        return await asyncio.gather(*(self.sign(message) for message in messages))
 
 
 class RemoteKey(SigningKey, Protocol):

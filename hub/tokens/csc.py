@@ -38,7 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
 from hub.rest_mapping import NotServed, explained
-from hub.tokens import TokenContext
+from hub.tokens import SignsEach, TokenContext
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
 ALGORITHMS: Final = {  # by kind of key: the algorithms to ask for, the best first
@@ -133,7 +133,7 @@ class _Credential:
         return cls(str(info["credentialID"]), certificates, spki, algorithm, needs_pin, pin_id)
 
 
-class CscKey:
+class CscKey(SignsEach):
     """A key at a CSC service.
 
     `certificates`: as the service states them, the key's own first; they are not checked yet. `info`: to be stored; it

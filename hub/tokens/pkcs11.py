@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +26,8 @@ from hub.tokens.softkey import SealingPrivateKey, public_key_info
 
 THREADS: Final = 8
 SIGN_DEADLINE: Final = 10.0  # seconds
+# Seconds more for each further signature in one call.
+NEXT_SIGN_DEADLINE: Final = 1.0
 # After one of these errors the PIN is not tried again: tokens lock themselves after a few wrong PINs.
 PIN_TROUBLE: Final = (
     pkcs11_errors.PinExpired,
@@ -118,7 +120,12 @@ class Pkcs11Token:
 
     async def sign(self, label: str, message: bytes) -> bytes:
         """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable, also after the deadline."""
-        return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
+        return (await self.sign_all(label, [message]))[0]
+
+    async def sign_all(self, label: str, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a signature for each message; one thread makes them one after the other. Raises TokenUnavailable."""
+        more = NEXT_SIGN_DEADLINE * (len(messages) - 1)
+        return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, messages)), more)
 
     async def sign_as_vendor(self, label: str, data: bytes, mechanism: int) -> bytes:
         """Return the token's answer for a vendor's mechanism, given by its number; it is usually r‖s.
@@ -172,12 +179,14 @@ class Pkcs11Token:
         """Stop the threads. The sessions end with the process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, job: Callable[[], Result]) -> Result:
+    async def _in_thread(self, job: Callable[[], Result], more: float = 0.0) -> Result:
+        """Run `job` in a thread. `more`: seconds in addition to the usual deadline."""
+        deadline = self._deadline + more
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, job)
         except TimeoutError as error:
-            raise TokenUnavailable(f"the token {self.label!r} did not answer in {self._deadline} s") from error
+            raise TokenUnavailable(f"the token {self.label!r} did not answer in {deadline} s") from error
 
     def _use(self, job: Callable[[_OpenSession], Result]) -> Result:
         """Run `job` with a session. If the token seems to be gone, reset the module and run it once more.
@@ -227,15 +236,13 @@ class Pkcs11Token:
         self._login = generation
         return _OpenSession(token.open(rw=rw), generation)
 
-    def _sign(self, opened: _OpenSession, label: str, message: bytes) -> bytes:
+    def _sign(self, opened: _OpenSession, label: str, messages: Sequence[bytes]) -> list[bytes]:
         key = opened.private_key(label)
         if cast(Any, key)[Attribute.KEY_TYPE] == KeyType.RSA:
-            return key.sign(message, mechanism=Mechanism.SHA256_RSA_PKCS)
-        if self._mechanism is Mechanism.ECDSA_SHA256:
-            raw = key.sign(message, mechanism=Mechanism.ECDSA_SHA256)
-        else:
-            raw = key.sign(hashlib.sha256(message).digest(), mechanism=Mechanism.ECDSA)
-        return encode_ecdsa_signature(raw)
+            return [key.sign(message, mechanism=Mechanism.SHA256_RSA_PKCS) for message in messages]
+        if self._mechanism is not Mechanism.ECDSA_SHA256:
+            messages = [hashlib.sha256(message).digest() for message in messages]
+        return [encode_ecdsa_signature(key.sign(message, mechanism=self._mechanism)) for message in messages]
 
     def _public_key(self, label: str) -> bytes | None:
         def look(opened: _OpenSession) -> bytes | None:
@@ -283,6 +290,10 @@ class TokenKey:
     async def sign(self, message: bytes) -> bytes:
         """Return a signature as `SigningKey.sign` does. Raises TokenUnavailable if the token fails or is too slow."""
         return await self._token.sign(self.label, message)
+
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a signature for each message. Raises TokenUnavailable if the token fails or is too slow."""
+        return await self._token.sign_all(self.label, messages)
 
     async def check(self) -> None:
         """Sign a test message, which costs nothing and tests everything. Raises TokenUnavailable."""

@@ -187,6 +187,15 @@ class SharedKey:
         fail."""
         return await self._tokens.ask(self._tokens.tokens, lambda token: self._sign(token, message))
 
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return signatures by the next token, all of them by the same one. Raises TokenUnavailable if all of them
+        fail."""
+
+        async def sign(token: HeldToken) -> list[bytes]:
+            return await (await self._of(token)).sign_all(messages)
+
+        return await self._tokens.ask(self._tokens.tokens, sign)
+
     async def check(self) -> None:
         """Check that the key could sign now. Raises TokenUnavailable."""
         await self._tokens.ask(self._tokens.tokens, self._check)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from hub.errors import TokenUnavailable
+from hub.tokens import SignsEach
 from qianda import sm2
 
 _POINT_BYTES: Final = 1 + 2 * sm2.NUMBER_BYTES
@@ -38,7 +39,7 @@ class VendorToken(Protocol):
 
 
 @dataclass(frozen=True)
-class Sm2TokenKey:
+class Sm2TokenKey(SignsEach):
     """An SM2 key that never leaves its token."""
 
     label: str

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from hub.tokens import SignsEach
 from qianda import sm2
 
 
-class Sm2SoftKey:
+class Sm2SoftKey(SignsEach):
     """An SM2 key held in software."""
 
     custody: Final = "software"

@@ -6,11 +6,13 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from hub.tokens import SignsEach
+
 SealingPrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 MIN_RSA_BITS = 2048
 
 
-class SoftKey:
+class SoftKey(SignsEach):
     """A P-256 or RSA key held in software. Anybody who can read this process's memory has the key; say so wherever it
     is used."""
 

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 class SealSigner(Protocol):
     """What sealing needs from a key; see `hub.tokens`."""
 
-    async def sign(self, message: bytes) -> bytes: ...
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class FileSealer:
         if not files:
             return []
         chain, long_term = order.seal.chain, order.long_term
-        signatures = await _all(order.seal.key.sign(file.to_be_signed) for file in files)
+        signatures = await order.seal.key.sign_all([file.to_be_signed for file in files])
         pairs = list(zip(files, signatures, strict=True))
         if long_term is None:
             return [file.signed(assembled(file.to_be_signed, signature, chain, None)) for file, signature in pairs]
@@ -213,7 +213,7 @@ class FileSealer:
             return []
         assert order.seal.ofd is not None
         key, stamps = order.seal.ofd.key, list[bytes]()
-        signatures = await _all(key.sign(file.to_be_signed) for file in files)
+        signatures = await key.sign_all([file.to_be_signed for file in files])
         if order.long_term is not None:
             source = order.long_term.timestamps
             stamps = await _all(source.timestamp(hashlib.sha256(each).digest()) for each in signatures)

@@ -115,12 +115,13 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
         return
     store = services.seal_files.stores.get(chunk.job.terms.source.store)
     waiting = asyncio.Semaphore(MAX_TRANSFERS)
+    sealed = await asyncio.to_thread(_find_sealed_sources, services, chunk.open)
 
     async def fetch(item: SealItem) -> SealItem:
         path = services.seal_files.folder.source(item.job, item.number)
+        if sha256 := sealed[item.number]:
+            return replace(item, sha256=sha256)
         async with waiting:
-            if sha256 := await asyncio.to_thread(_find_sealed_source, services, item):
-                return replace(item, sha256=sha256)
             try:
                 if store is None or (sha256 := await store.fetch(item.source, path)) is None:
                     chunk.fail(item, SealFault.SOURCE_MISSING)
@@ -132,6 +133,10 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
     known = {item.number: item for item in await _all_ended(fetch(item) for item in chunk.open)}
     chunk.items = [known.get(item.number, item) for item in chunk.items]
+
+
+def _find_sealed_sources(services: Services, items: Sequence[SealItem]) -> dict[int, str | None]:
+    return {item.number: _find_sealed_source(services, item) for item in items}
 
 
 def _find_sealed_source(services: Services, item: SealItem) -> str | None:
