@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from hub.wiring import Hub, build
 
 # Files of each job.
 ROUNDS = 2_000
+# The kinds of jobs, each with its level and how often its worker is killed.
+JOBS = {"plain": (SealLevel.PLAIN, 0), "lasting": (SealLevel.LASTING, 0), "killed": (SealLevel.PLAIN, 1)}
+PARTS = tuple(JOBS)
 CLIENT = "bench"
 # How many seconds a job may take at most until the next file is done.
 STALLED = 180.0
@@ -42,9 +45,9 @@ SELECT about, count(*) FILTER (WHERE outcome = 'sealed') AS sealed FROM seal_use
 PLACE = "page:last,150,240"
 
 
-def run(rounds: int) -> Result:
-    """`rounds`: how many files each job has."""
-    ledger = asyncio.run(_measured(rounds))
+def run(rounds: int, part: str = "") -> Result:
+    """`rounds`: how many files each job has. `part`: the only kind of job; empty for all of them."""
+    ledger = asyncio.run(_measured(rounds, (part,) if part else PARTS))
     figures: dict[str, float] = {}
     for row in ledger:
         work, files = row["work"], row["files"]
@@ -56,7 +59,7 @@ def run(rounds: int) -> Result:
     return Result("seal-jobs", figures, ledger)
 
 
-async def _measured(files: int) -> list[dict[str, Any]]:
+async def _measured(files: int, works: Sequence[str]) -> list[dict[str, Any]]:
     async with made_server() as server:
         store, key = server.folder / "store", uuid4()
         await asyncio.to_thread(_write_files, store / "in", files)
@@ -70,11 +73,7 @@ async def _measured(files: int) -> list[dict[str, Any]]:
         try:
             await _make_client(hub, key)
             bench = _JobBench(server, hub, key, configured)
-            return [
-                await bench.measure("plain", SealLevel.PLAIN, kills=0),
-                await bench.measure("lasting", SealLevel.LASTING, kills=0),
-                await bench.measure("killed", SealLevel.PLAIN, kills=1),
-            ]
+            return [await bench.measure(work) for work in works]
         finally:
             await hub.close()
 
@@ -87,8 +86,11 @@ def _write_files(folder: Path, files: int) -> None:
         desk.close()
     for number in range(files):
         path = folder / f"{number // 1000:03}" / f"{number:06}.pdf"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(document)
+        if number % 1000:
+            path.hardlink_to(folder / f"{number // 1000:03}" / f"{number // 1000 * 1000:06}.pdf")
+        else:
+            path.parent.mkdir(parents=True)
+            path.write_bytes(document)
 
 
 async def _make_client(hub: Hub, key: UUID) -> None:
@@ -110,8 +112,9 @@ class _JobBench:
     key: UUID
     configured: dict[str, Any]
 
-    async def measure(self, work: str, level: SealLevel, *, kills: int) -> dict[str, Any]:
-        """Run one job to its end with one worker. `kills`: how often the worker is killed with SIGKILL in between."""
+    async def measure(self, work: str) -> dict[str, Any]:
+        """Run one job to its end with one worker, which may be killed with SIGKILL in between."""
+        level, kills = JOBS[work]
         cpu, memory = 0.0, list[float]()
         async with self.server.running("work", **self.configured) as usage:
             job, started, before = await self._begin(work, level), time.perf_counter(), usage()
