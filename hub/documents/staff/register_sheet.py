@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, XlsxTable, format_csv
+from hub.model.sealing.seal_fault import SENTENCES
+from hub.model.sealing.seal_use import UseOutcome
 
 TITLES: Final = (
     "印章 Seal",
@@ -22,7 +24,28 @@ TITLES: Final = (
     "尝试 Tries",
     "结束 Ended",
     "成品 SHA-256",
+    "结果代码 Outcome code",
+    "原因代码 Reason code",
 )
+# Chinese and English words of the codes, as the pages of the console have them.
+OUTCOMES: Final = {
+    UseOutcome.ATTEMPT: "盖章中 being sealed",
+    UseOutcome.SEALED: "已盖章 sealed",
+    UseOutcome.FAILED: "未盖章 not sealed",
+    UseOutcome.REFUSED: "已拒绝 refused",
+}
+REASONS: Final = {
+    "not-granted": "未授权 not granted",
+    "other-campus": "授权不适用于该校区 granted for another campus",
+    "other-template": "授权不适用于该模板 granted for other templates",
+    "grant-expired": "授权已到期 the grant has ended",
+    "exhausted": "次数已用完 no uses are left",
+    "not-made": "尚未启用 not in use yet",
+    "suspended": "已停用 suspended",
+    "revoked": "已吊销 revoked for good",
+    "job-stopped": "任务超过一天未完成，已停止 its job was stopped after a day",
+    "certificate-expired": "证书已过期 its certificate has expired",
+} | {fault.value: f"{chinese} {english}" for fault, (english, chinese) in SENTENCES.items()}
 RegisterLine = Sequence[str | int]
 
 

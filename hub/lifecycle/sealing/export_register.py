@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.documents.staff.register_sheet import RegisterLine, register_csv, register_xlsx
+from hub.documents.staff.register_sheet import OUTCOMES, REASONS, RegisterLine, register_csv, register_xlsx
 from hub.errors import BadInput
 from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
@@ -55,8 +55,8 @@ def _line(seal: Seal, use: SealUse) -> RegisterLine:
     return (
         seal.name,
         use.begun_at.isoformat(timespec="seconds"),
-        use.outcome.value,
-        use.reason or "",
+        OUTCOMES[use.outcome],
+        REASONS.get(use.reason or "", use.reason or ""),
         use.document_sha256,
         use.about,
         use.asked_by,
@@ -67,4 +67,6 @@ def _line(seal: Seal, use: SealUse) -> RegisterLine:
         use.tries,
         use.ended_at.isoformat(timespec="seconds") if use.ended_at else "",
         use.result_sha256 or "",
+        use.outcome.value,
+        use.reason or "",
     )

@@ -131,7 +131,10 @@ class SealUseRow(SQLModel, table=True):
     begun_at: datetime = moment(nullable=False)
     ended_at: datetime | None = moment()
     result_sha256: str | None = words(default=None)
-    __table_args__ = (Index("ix_seal_use_seal", "seal", "begun_at", "id"),)
+    __table_args__ = (
+        Index("ix_seal_use_seal", "seal", "begun_at", "id"),
+        Index("ix_seal_use_open", "seal", "begun_at", postgresql_where=sql("outcome = 'attempt'")),
+    )
 
 
 class SealJobRow(SQLModel, table=True):

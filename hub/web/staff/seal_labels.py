@@ -39,7 +39,7 @@ GRANTEE_KINDS = {
     "role": "a role",
     "staff": "one account",
 }
-USE_OUTCOMES = {"attempt": "begun", "sealed": "sealed", "failed": "not sealed", "refused": "refused"}
+USE_OUTCOMES = {"attempt": "being sealed", "sealed": "sealed", "failed": "not sealed", "refused": "refused"}
 USE_REFUSALS = {
     "not-granted": "not granted",
     "other-campus": "granted for another campus",
