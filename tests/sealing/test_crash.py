@@ -143,7 +143,7 @@ async def test_a_job_in_work_is_not_stopped_and_nothing_is_sealed_afterwards(run
     await seal_chunk(services, late)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.seal_register.get_known([item.use for item in items]) == {}
-        assert not late.outcomes and not services.seal_files.folder.result(job, 1).exists()
+        assert not late.outcomes and not services.seal_files.folder.result(items[0]).exists()
         outcomes = [ItemOutcome(item, "0" * 64, 1) for item in items]
         assert await tx.seal_jobs.end_items(job, held, outcomes, tx.now) == set()
         assert await tx.seal_jobs.claim(job, 2, tx.now, tx.now + LEASE) == []

@@ -148,6 +148,26 @@ async def test_the_register_names_the_file_that_was_sealed(shelf: Shelf) -> None
         assert lines[item.use].result_sha256 == hashlib.sha256(sealed).hexdigest()
 
 
+async def test_a_result_of_a_changed_file_is_not_that_of_another_worker(shelf: Shelf) -> None:
+    """A worker past its lease seals the old object after another one has claimed the new one."""
+    client, services = await granted_client(shelf.running), shelf.running.hub.services
+    old, new = pages("old"), pages("new")
+    job = await shelf.ask(client, to="changed", a=old)
+    late = await shelf.claim(job, 1)
+    await seal_chunk(services, late)
+    (item,) = late.items
+    (shelf.folder / "in" / "a").write_bytes(new)
+    services.seal_files.folder.source(job, 1).write_bytes(new)  # the other worker has fetched it before `late` ended
+    shelf.running.clock.advance(LEASE)
+    assert not await shelf.run(job)
+    async with shelf.running.hub.database.transaction(EVERYTHING) as tx:
+        (line,) = (await tx.seal_register.get_known([item.use])).values()
+        (row,) = await tx.seal_jobs.list_items(job, None, 0, 9)
+    sealed = (shelf.folder / "changed" / item.name).read_bytes()
+    assert sealed.startswith(new) and line.result_sha256 == hashlib.sha256(sealed).hexdigest()
+    assert line.document_sha256 == row.sha256 == hashlib.sha256(new).hexdigest()
+
+
 async def test_a_job_that_cannot_be_stopped_keeps_no_other_periodic_task_from_its_work(shelf: Shelf) -> None:
     running, client = shelf.running, await granted_client(shelf.running)
     job = await shelf.ask(client, a=pages("a"))

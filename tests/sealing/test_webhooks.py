@@ -95,7 +95,7 @@ async def test_files_are_deleted_after_their_time(running: Running) -> None:
     running.clock.advance(RESULT_RETENTION + timedelta(minutes=1))
     await delete_old_seal_files(services)
     assert (await client.get(f"{job['id']}/items/1/file"))[0] == 409
-    assert not services.seal_files.folder.result(UUID(job["id"]), 1).exists()
+    assert not (services.seal_files.folder.folder / job["id"]).exists()
     assert not abandoned.exists() and not uncommitted.exists()
     (item,) = await client.items(job["id"])
     assert item["sha256"]

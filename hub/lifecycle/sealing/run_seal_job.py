@@ -128,7 +128,7 @@ def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> Non
     for outcome in ended:
         files.forget_source(outcome.item.job, outcome.item.number)
         if chunk.job.terms.target is not None:
-            files.result(outcome.item.job, outcome.item.number).unlink(missing_ok=True)
+            files.result(outcome.item).unlink(missing_ok=True)
 
 
 async def renew_lease(services: Services, chunk: Chunk) -> None:

@@ -140,16 +140,13 @@ def _find_sealed_sources(services: Services, items: Sequence[SealItem]) -> dict[
 
 
 def _find_sealed_source(services: Services, item: SealItem) -> str | None:
-    """Return the hash of the source from which an earlier try has made the file's result. A result without its source
-    is deleted."""
+    """Return the hash of the source from which an earlier try has made the file's result."""
     folder = services.seal_files.folder
-    source, result = folder.source(item.job, item.number), folder.result(item.job, item.number)
-    if not result.exists():
+    source = folder.source(item.job, item.number)
+    if not source.exists():
         return None
-    if source.exists():
-        return sha256_of(source)[0]
-    result.unlink()
-    return None
+    sha256, _ = sha256_of(source)
+    return sha256 if folder.result(replace(item, sha256=sha256)).exists() else None
 
 
 async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
@@ -183,7 +180,7 @@ def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse
     if use.result_sha256 is None:
         chunk.fail(item, SealFault.SEAL_REFUSED, use.reason or "")
         return
-    path = services.seal_files.folder.result(item.job, item.number)
+    path = services.seal_files.folder.result(item)
     size = path.stat().st_size if path.exists() else None
     chunk.outcomes[item.number] = ItemOutcome(item, use.result_sha256, size)
 
@@ -268,7 +265,7 @@ class _Bench:
         return self.services.seal_files.folder.source(item.job, item.number)
 
     def _result(self, item: SealItem) -> Path:
-        return self.services.seal_files.folder.result(item.job, item.number)
+        return self.services.seal_files.folder.result(item)
 
 
 async def _all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:

@@ -1,7 +1,8 @@
 """The files of seal jobs on this machine: uploaded or fetched sources, and results.
 
 They are named `JOB/in/0001/1234` and `JOB/out/0001/1234`. The name of a result is known before it is made, and a result
-exists only if it is complete. So a worker that repeats the work after a crash finds it.
+exists only if it is complete. So a worker that repeats the work after a crash finds it. An object of an object store
+may change meanwhile, so the name of its result ends with the hash of what was sealed: `JOB/out/0001/1234-SHA256`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from hub.model.sealing.seal_job import SealItem
 from hub.store.kernel.durable_files import make_folder, sync_folder
 
 CHUNK_BYTES = 1 << 20
@@ -30,9 +32,10 @@ class SealJobFiles:
         """Return the path of a file before it is sealed."""
         return self._place(job, "in", number)
 
-    def result(self, job: UUID, number: int) -> Path:
+    def result(self, item: SealItem) -> Path:
         """Return the path of a sealed file."""
-        return self._place(job, "out", number)
+        path = self._place(item.job, "out", item.number)
+        return path.with_name(f"{path.name}-{item.sha256}") if item.source and item.sha256 else path
 
     def take_over(self, job: UUID, uploaded: Path) -> None:
         """Move a folder with uploaded sources, which must be below `folder`, to its job, and sync all their names."""
@@ -78,12 +81,12 @@ class SealJobFiles:
     def make_folders(self, job: UUID, numbers: Iterable[int]) -> None:
         """Make the folders of these files, before and after they are sealed."""
         for number in {number // PER_FOLDER * PER_FOLDER for number in numbers}:
-            for path in (self.source(job, number), self.result(job, number)):
-                make_folder(path.parent)
+            for kind in ("in", "out"):
+                make_folder(self._place(job, kind, number).parent)
 
     def sync_results(self, job: UUID, numbers: Iterable[int]) -> None:
         """Sync the names of results to the disk. Call this before a row says that they exist."""
-        for folder in {self.result(job, number).parent for number in numbers}:
+        for folder in {self._place(job, "out", number).parent for number in numbers}:
             sync_folder(folder)
 
     def _place(self, job: UUID, kind: str, number: int) -> Path:

@@ -75,11 +75,12 @@ SELECT * FROM seal_job WHERE tell_at <= :now ORDER BY tell_at LIMIT 20 FOR UPDAT
 """)
 _END = SqlStatement("""
 WITH running AS MATERIALIZED (SELECT id FROM seal_job WHERE id = :job AND ended_at IS NULL FOR UPDATE)
-UPDATE seal_job_item AS item SET state = given.state, leased_until = NULL, result_sha256 = given.result,
+UPDATE seal_job_item AS item SET state = given.state, leased_until = NULL, sha256 = given.sha256,
+  result_sha256 = given.result,
   result_size = given.size, fault = given.fault, detail = given.detail
-FROM running, unnest(CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:results AS text[]),
-  CAST(:sizes AS bigint[]), CAST(:faults AS text[]), CAST(:details AS text[]))
-  AS given (number, state, result, size, fault, detail)
+FROM running, unnest(CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:hashes AS text[]),
+  CAST(:results AS text[]), CAST(:sizes AS bigint[]), CAST(:faults AS text[]), CAST(:details AS text[]))
+  AS given (number, state, sha256, result, size, fault, detail)
 WHERE item.job = running.id AND item.number = given.number AND item.state = 'waiting' AND item.leased_until = :held
 RETURNING item.number
 """)
@@ -232,6 +233,7 @@ class SealJobs(Repository):
         values: dict[str, Any] = {"job": job, "held": held}
         values["numbers"] = [outcome.item.number for outcome in outcomes]
         values["states"] = [(SealItemState.FAILED if each.fault else SealItemState.SEALED).value for each in outcomes]
+        values["hashes"] = [outcome.item.sha256 for outcome in outcomes]
         values["results"] = [outcome.result_sha256 for outcome in outcomes]
         values["sizes"] = [outcome.result_size for outcome in outcomes]
         values["faults"] = [outcome.fault.value if outcome.fault else None for outcome in outcomes]

@@ -81,7 +81,7 @@ async def result(call: ApiCall) -> FileOnDisk:
         item = await tx.seal_jobs.get_item(job.id, call.number)
     if item.state is not SealItemState.SEALED:
         raise ResultNotReady(item.state.value)
-    path = call.services.seal_files.folder.result(job.id, item.number)
+    path = call.services.seal_files.folder.result(item)
     if not path.is_file():
         raise ResultNotReady("deleted")
     return FileOnDisk(path, SEALED_TYPE, item.name.rpartition("/")[2])
@@ -106,7 +106,7 @@ async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
             async with services.database.transaction(EVERYTHING) as tx:
                 some = await tx.seal_jobs.list_items(job.id, SealItemState.SEALED, after, ITEMS_AT_A_TIME)
             for item in some:
-                path = services.seal_files.folder.result(job.id, item.number)
+                path = services.seal_files.folder.result(item)
                 if path.is_file():
                     async for piece in _packed(archive, sink, item.name, path):
                         yield piece
