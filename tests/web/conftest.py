@@ -9,7 +9,7 @@ import pytest_asyncio
 import uvloop
 
 from tests.running import Running, running_hub
-from tests.web.staff_visit import add_staff
+from tests.web.staff_visit import Desk, add_staff, desk_of
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,6 +22,19 @@ async def hub_of_clerks() -> AsyncIterator[Running]:
         await add_staff(hub, "clerk", "hefei")
         await add_staff(hub, "elsewhere", "beijing")
         yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    """Yield the module's own hub, without a worker."""
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    """Return the desk of an owner, in the module's hub."""
+    return await desk_of(running)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

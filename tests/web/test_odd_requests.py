@@ -6,29 +6,17 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 
 from hub.web.app import make_app
-from tests.running import API_KEY, Running, running_hub
+from tests.running import API_KEY, Running
 from tests.web.staff_visit import COOKIE, Desk, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Headers = Mapping[str, str]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 async def raw(running: Running, method: str, target: str, headers: Headers, body: bytes = b"") -> tuple[int, bytes]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from pydantic import BaseModel
 
 from hub.errors import TooSoon
@@ -24,12 +22,6 @@ from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONTRACTS = "/api/v1/contracts"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 class Api:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import schemathesis
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
@@ -16,16 +15,10 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as checked
 
 from hub.web.app import make_app
-from tests.running import Running, running_hub
+from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXAMPLES = 4
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 async def document(running: Running) -> dict[str, Any]:

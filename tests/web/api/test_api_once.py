@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
@@ -11,12 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from hub.errors import DatabaseUnavailable
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,12 +28,6 @@ ACTS = {
     "extend": (200, "deadline-moved"),
     "reissue": (201, "replaced"),
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 class Outage:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from aiohttp import ClientSession
 
 from hub.lifecycle.contract.end import void
 from hub.model.messaging.message import format_moment
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.pages import STATIC
-from tests.running import GUARDIAN_PHONE, Running, running_hub
+from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer.test_crawlers import pages_and_scripts
 from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(running: Running) -> None:

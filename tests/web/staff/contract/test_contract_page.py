@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from hub.lifecycle.contract.end import expire
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 async def test_messages_are_shown_without_link_and_code(running: Running, desk: Desk) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from hub.model.staff.accounts import EVERYTHING
-from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub
-from tests.web.staff_visit import Desk, desk_of
+from tests.running import GUARDIAN_ID, MINOR_ID, Running
+from tests.web.staff_visit import Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,17 +20,6 @@ OTHER = {
     "phone": "19000000177",
     "language": "zh",
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 async def page_of(running: Running) -> tuple[str, str]:

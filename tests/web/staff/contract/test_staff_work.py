@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from hub.doctor_records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
@@ -24,17 +22,6 @@ from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_g
 from tests.web.staff_visit import Desk, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 # ---- the board

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from argon2 import PasswordHasher
 
 from hub.errors import Refused
@@ -15,17 +13,11 @@ from hub.lifecycle.evidence.erase import erase_words
 from hub.lifecycle.evidence.make_package import make_package
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 async def desk(running: Running, role: StaffRole, campus: str = "hq") -> Desk:

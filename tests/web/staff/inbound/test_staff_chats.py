@@ -24,11 +24,6 @@ async def running() -> AsyncIterator[Running]:
         yield hub
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
-
-
 async def test_a_person_is_added_changed_and_removed(running: Running, desk: Desk) -> None:
     assert "Nobody yet" in (await desk.get("/staff/chats")).words
     added = await desk.post("/staff/chats", {"chat": "office", "person": " li.si ", "login": "hefei-clerk"})

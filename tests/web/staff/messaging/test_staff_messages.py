@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-import pytest_asyncio
 
 from channels import Message, Receipt, Rules, Shape
 from hub.model.messaging.message import BY_SMS_ALONE, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Provider
 from hub.router.providers import Carrier, Carriers
 from hub.web.staff.labels import CHANNELS, PURPOSES
-from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, desk_of
+from tests.running import Running
+from tests.web.staff_visit import Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,17 +30,6 @@ class Silent:
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise AssertionError("looking at messages asks nobody")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 def configured(running: Running) -> None:

@@ -30,11 +30,6 @@ async def running() -> AsyncIterator[Running]:
         yield hub
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
-
-
 async def policy(running: Running, campus: str, course: str | None = None) -> ReminderPolicy:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return await get_policy_at(tx, running.hub.services.messaging.policy, campus, course)

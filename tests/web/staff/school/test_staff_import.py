@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 
 from hub.documents.school.roster_columns import COLUMNS
@@ -18,23 +17,12 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from tests.database import tamper
 from tests.poster_visits import cn_id
-from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, running_hub
+from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TITLES = ("校区", "班级", "学生姓名", "身份证号", "家长姓名", "家长身份证号", "家长电话")
 GOOD = ("合肥", "数学素养A", "陈小满", MINOR_ID, "陈建国", GUARDIAN_ID, "19000000155")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 def sheet(*rows: Sequence[str]) -> bytes:

@@ -30,11 +30,6 @@ async def running() -> AsyncIterator[Running]:
         yield hub
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
-
-
 def form_of(running: Running, **changes: object) -> list[tuple[str, object]]:
     values: dict[str, object] = {
         "title": "Winter",

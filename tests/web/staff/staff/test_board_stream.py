@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from hub.errors import Unavailable
 from hub.lifecycle.contract.end import void
@@ -17,7 +16,7 @@ from hub.measures import REGISTRY
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.staff.board_stream import CHANGES, BoardChanges, StreamPace
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, desk_of
 
@@ -25,12 +24,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/staff/changes?part=stream"
 # A test waits for a line at most so long.
 SECONDS = 20.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 @contextlib.asynccontextmanager

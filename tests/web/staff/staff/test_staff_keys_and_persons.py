@@ -6,11 +6,9 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 from argon2 import PasswordHasher
 
 from hub.commands.hold import ACTOR
@@ -20,18 +18,12 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Database
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, running_hub
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 ASKED = {"id_number": GUARDIAN_ID, "phone": "", "name": "", "reason": f"asked at the desk, {GUARDIAN_PHONE}"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
 
 
 async def desk(running: Running, role: StaffRole = StaffRole.OWNER, campus: str = "hq") -> Desk:

@@ -4,33 +4,20 @@ elsewhere."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 
 from hub.lifecycle.evidence.erase import erase_words
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.web.staff.staff import tasks
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.statements import noted_statements
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
-        yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running)
 
 
 async def test_the_most_urgent_are_shown_however_many_there_are(running: Running, desk: Desk) -> None:
