@@ -26,7 +26,7 @@ class RoleNotAllowed(NotAllowed):
     """The route asks for a permission that this role does not have."""
 
     code = "role-not-allowed"
-    sentence = "Your role is not allowed to do this. If you need it, ask whoever manages the accounts of your campus."
+    sentence = "Your role is not allowed to do this. If you need it, ask the person who manages your campus's accounts."
 
 
 class RoleAboveOwn(NotAllowed):
@@ -36,7 +36,7 @@ class RoleAboveOwn(NotAllowed):
 
 class OwnAccount(NotAllowed):
     code = "own-account"
-    sentence = "Nobody manages their own account. Ask a colleague who may manage accounts."
+    sentence = "You cannot manage your own account. Ask a colleague who may manage accounts."
 
 
 class SecondPersonNeeded(NotAllowed):
@@ -89,11 +89,11 @@ class ProviderLoginRefused(Refused):
     """The login service refused, or what it said is not accepted."""
 
     code = "provider-login-refused"
-    sentence = "The login at the school's login service did not succeed. Please try again."
+    sentence = "Logging in through the school's login service failed. Please try again."
 
 
 class NoAccountForLogin(Refused):
     """The login service let somebody in who has no account here that may log in."""
 
     code = "no-account-for-login"
-    sentence = "There is no account here for this login. Ask whoever manages the accounts of your campus to link yours."
+    sentence = "No account here belongs to this login. Ask the person who manages your campus's accounts to link yours."

@@ -19,5 +19,5 @@ class AnswersFixed(Conflict):
 
 class ManyAttachments(TooMany):
     code = "many-attachments"
-    sentence = "Very many files were sent for this contract. Please ask the school."
+    sentence = "Too many files were uploaded for this contract. Please ask the school."
     retry = False

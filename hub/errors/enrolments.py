@@ -28,7 +28,7 @@ class ApprovalNeeded(Conflict):
 
 class ActDecided(Conflict):
     code = "act-decided"
-    sentence = "This does not wait for approval any more."
+    sentence = "This is no longer waiting for approval."
 
 
 class EnrolmentsChanged(Conflict):

@@ -23,7 +23,7 @@ class BadInput(QiandaError):
     """The request is wrong. `field` names the wrong part, as a path like `signers[0].phone`."""
 
     code = "bad-input"
-    sentence = "Something in what was entered is not right."
+    sentence = "Something that was entered is not valid."
 
     def __init__(self, detail: str = "", *, field: str = "") -> None:
         super().__init__(detail)
@@ -64,5 +64,5 @@ class TooMany(QiandaError):
 
 class Unavailable(QiandaError):
     code = "unavailable"
-    sentence = "A part that we need is not available right now. Nothing was lost; we try again by ourselves."
+    sentence = "A part that we need is not available right now. Nothing was lost; we will try again automatically."
     retry = True

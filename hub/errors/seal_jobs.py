@@ -12,7 +12,7 @@ class SealJobNotFound(NotFound):
 
 class ManySealFiles(TooMany):
     code = "many-seal-files"
-    sentence = "This client has many files to be sealed under way. Please try again later."
+    sentence = "Too many files of this client are waiting to be sealed. Please try again later."
 
 
 class ResultNotReady(Conflict):
@@ -31,4 +31,4 @@ class StoreDenied(Conflict):
 
 class StoreUnavailable(Unavailable):
     code = "store-unavailable"
-    sentence = "The object store does not answer, or refuses. Nothing was lost; we try again by ourselves."
+    sentence = "The object store does not answer, or refuses. Nothing was lost; we will try again automatically."

@@ -19,7 +19,7 @@ class SealMoveNotAllowed(Conflict):
     """The detail is the state that the seal is in."""
 
     code = "seal-move-not-allowed"
-    sentence = "The seal is in a state in which this cannot be done."
+    sentence = "This is not possible in the seal's present state."
 
 
 class SealApprovalTwice(Conflict):

@@ -12,14 +12,14 @@ class TextVersionNotFound(NotFound):
 
 class TextChangedMeanwhile(Conflict):
     code = "text-changed-meanwhile"
-    sentence = "Somebody changed this text after you opened it. Nothing of theirs was overwritten: open it again."
+    sentence = "Somebody changed this text after you opened it. Their changes were not overwritten: open it again."
 
 
 class TextMoveNotAllowed(Conflict):
     """The detail is the state of the version."""
 
     code = "text-move-not-allowed"
-    sentence = "This version of the text is in a state in which this cannot be done."
+    sentence = "This is not possible in the present state of this version."
 
 
 class TextAlreadyOpen(Conflict):
@@ -31,4 +31,4 @@ class TextAlreadyOpen(Conflict):
 
 class SecondReaderNeeded(Conflict):
     code = "second-reader-needed"
-    sentence = "A text is approved by somebody who wrote none of it."
+    sentence = "A text has to be approved by somebody who wrote no part of it."

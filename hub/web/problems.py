@@ -57,9 +57,9 @@ BARE = {
     HTTPStatus.BAD_REQUEST: ("bad-request", "The request could not be understood."),
     HTTPStatus.NOT_FOUND: ("not-found", "There is nothing here."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "This cannot be done here."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", "What was sent is too large."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", "The request is too large."),
     HTTPStatus.MISDIRECTED_REQUEST: ("misdirected", "This address does not belong to this server."),
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported-media-type", "This kind of content is not taken here."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported-media-type", "This type of content is not accepted here."),
 }
 log = structlog.get_logger()
 

@@ -158,13 +158,13 @@ KEYS_HELD = {
     "strongbox": "key in a chip of its own, as the device shows",
     "tee": "key in the device's secure hardware, as it shows",
     "vouched": "a genuine app on a genuine device vouches for the key",
-    "refused": "the device's statement was not believed",
+    "refused": "the device's statement was not accepted",
     "none": "nothing shows where the key is",
 }
 REVOCATIONS = {
     "by-its-person": "by the person",
     "by-staff": "by staff",
-    "phone-changed": "as the phone number changed",
+    "phone-changed": "because the phone number changed",
 }
 LEDGER = {
     "planned": "planned",

@@ -105,7 +105,7 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     assert "+ 学员不得" not in page.words and "! 学员不得携带危险物品。" in page.words and "no dangerous" in page.words
     assert (await story.running.issue_minor()).template_version == "2026.2"
     own = await story.ann.post(f"{address}/approve", await revision(story.ben, address))
-    assert own.status == 409 and "somebody who wrote none of it" in own.words
+    assert own.status == 409 and "somebody who wrote no part of it" in own.words
     done = await story.ben.post(f"{address}/approve", await revision(story.ben, address))
     assert done.status == 303, done.words
     assert f'href="{address}"' not in (await story.ben.get("/staff/tasks")).text

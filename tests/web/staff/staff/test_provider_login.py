@@ -108,7 +108,7 @@ async def test_nobody_comes_in_by_a_login_that_another_browser_began(place: Plac
     for cookies in ({}, {LOGIN_COOKIE: other.cookies[LOGIN_COOKIE]}, {LOGIN_COOKIE: "x"}):
         refused = await place.get(there.location, cookies)
         assert refused.status == 403 and COOKIE not in refused.cookies
-        assert "did not succeed" in refused.text and 'name="password"' in refused.text
+        assert "login service failed" in refused.text and 'name="password"' in refused.text
     mine = {LOGIN_COOKIE: begun.cookies[LOGIN_COOKIE]}
     assert (await place.get(there.location, mine)).status == 303
     assert (await place.get(there.location, mine)).status == 403  # the code was used
@@ -175,7 +175,7 @@ async def test_whoever_has_no_account_or_a_disabled_one_stays_outside(place: Pla
     login = await place.linked()
     place.server.person = {"sub": "unknown", "email": login, "email_verified": True}
     refused = await place.log_in()
-    assert refused.status == 403 and "There is no account here for this login" in refused.text
+    assert refused.status == 403 and "No account here belongs to this login" in refused.text
     login = await place.linked()
     await disable_staff(place.running.hub.services, login, COMMAND_LINE)
     assert (await place.log_in()).status == 403
