@@ -113,6 +113,8 @@ def verify(
     trust_files = trust if trust is not None else trusted_by_default()
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
+    elif trust is None:  # a stranger's file may have come in a folder with certificates of its own
+        typer.echo(f"Trusted: the certificates in {_trust_folder().absolute()}. Name others with --trust.", err=True)
     tongue = language or language_of_environment()
     if len(file) > MAX_TOGETHER:
         raise typer.BadParameter("name one file, or a package with its PDF or its addendum")

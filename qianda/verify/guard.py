@@ -9,7 +9,8 @@ import math
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,6 +30,9 @@ PACKAGE_SUFFIXES = (".zip", ".asice")
 NICENESS = 10  # gives a tenth of the CPU share of competing processes
 # The signal that ends a process whose CPU time is used up (not on Windows).
 USED_UP = getattr(signal, "SIGXCPU", 0)
+# Python's variable for `-P`. It is set only for a moment, since other children may need the working folder.
+_SAFE_PATH = "PYTHONSAFEPATH"
+_STARTING = threading.Lock()
 
 
 def verify_guarded(
@@ -92,7 +96,8 @@ def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seco
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(sender, check, cpu_seconds), daemon=True)
-    child.start()
+    with _apart_from_this_folder():
+        child.start()
     sender.close()
     try:
         if not receiver.poll(wait_seconds):
@@ -108,6 +113,21 @@ def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seco
         child.kill()
         child.join()
         receiver.close()
+
+
+@contextlib.contextmanager
+def _apart_from_this_folder() -> Iterator[None]:
+    """Let no program that is started meanwhile take its modules from the working folder, where a stranger's file may
+    lie beside a stranger's `multiprocessing.py`."""
+    with _STARTING:
+        before = os.environ.get(_SAFE_PATH)
+        os.environ[_SAFE_PATH] = "1"
+        try:
+            yield
+        finally:
+            del os.environ[_SAFE_PATH]
+            if before is not None:
+                os.environ[_SAFE_PATH] = before
 
 
 def _told(receiver: Connection) -> Any:

@@ -20,6 +20,7 @@ import pytest
 
 from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.guard import NICENESS, verify_guarded
+from tests.checkout import ROOT
 from tests.commands import run_command
 from tests.documents.contract_samples import contract_pdf
 from tests.signing_parts import FinishedParts, finished_contract, sample_pdf
@@ -76,7 +77,21 @@ def test_a_finished_contract_exits_with_0(contract: FinishedParts, file: Path) -
 def test_the_authorities_of_the_data_folder_are_trusted(contract: FinishedParts, file: Path, tmp_path: Path) -> None:
     (tmp_path / "trust").mkdir()
     shutil.copy(contract.trust_pem, tmp_path / "trust" / "demo.pem")
-    assert verify(file, data=tmp_path).returncode == 0
+    done = verify(file, data=tmp_path)
+    assert (done.returncode, f"Trusted: the certificates in {tmp_path / 'trust'}." in done.stderr) == (0, True)
+
+
+def test_no_program_beside_the_file_is_run(contract: FinishedParts, file: Path, tmp_path: Path) -> None:
+    """A stranger's folder may hold more than the contract: Python's children look for their modules there first."""
+    program = tmp_path / "elsewhere" / "qianda"  # as it is installed: a script in a folder of its own
+    program.parent.mkdir()
+    program.write_text("from qianda.cli import main\nif __name__ == '__main__':\n    main()\n")
+    for name in ("multiprocessing", "pickle", "struct"):
+        (file.parent / f"{name}.py").write_text("raise SystemExit('a program of a stranger')\n")
+    command = [sys.executable, str(program), "verify", file.name, "--trust", str(contract.trust_pem)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, cwd=file.parent, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_any_trust_it_says_so_and_exits_with_1(file: Path, tmp_path: Path) -> None:
