@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hub.data_folder import check_folder, installation_of, master_key
@@ -34,6 +34,9 @@ from hub.store.transaction import Database
 ACTOR = "command-line"
 # Names as `name_in` makes them. They sort by time.
 NAMED = re.compile(r"qianda-\d{8}T\d{6}Z\.backup")
+# As `write_backup` names a backup until it is complete. One that was last written so long ago was killed.
+UNFINISHED = re.compile(rf"\.{NAMED.pattern}\.[0-9a-f]{{32}}")
+UNFINISHED_LIFE = timedelta(days=1)
 
 
 def back_up(
@@ -68,7 +71,14 @@ def name_in(folder: Path) -> Path:
 
 
 def delete_older(folder: Path, keep: int) -> int:
-    """Delete all but the newest backups with names from `name_in`. Return the number of deleted ones."""
+    """Delete all but the newest backups with names from `name_in`. Return the number of deleted ones.
+
+    What killed backups left is deleted too, and not counted: night after night it would fill the disk.
+    """
+    before = (datetime.now(UTC) - UNFINISHED_LIFE).timestamp()
+    for path in folder.iterdir():
+        if UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < before:
+            path.unlink()
     found = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
     for path in found[:-keep]:
         path.unlink()
@@ -128,7 +138,13 @@ def _unpacked(data: Path, source: Path, passphrase: str) -> Iterator[_Unpacked]:
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BadInput(f"{data.absolute()} is not empty: a backup is restored into a new data folder", field="data")
     data.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{data.name}-restoring-", dir=data.parent))
+    prefix = f".{data.name}-restoring-"
+    if left := next((path for path in data.parent.iterdir() if path.name.startswith(prefix)), None):
+        raise BadInput(
+            f"{left.absolute()} is of another restore, and has keys and data: delete it if that was killed",
+            field="data",
+        )
+    beside = Path(tempfile.mkdtemp(prefix=prefix, dir=data.parent))
     try:
         folder, dump = _made(beside / "data"), beside / "qianda.dump"
         about = unpack(source, passphrase, folder, dump)

@@ -4,6 +4,7 @@ afterwards."""
 from __future__ import annotations
 
 import io
+import os
 import random
 import tarfile
 from collections.abc import Sequence
@@ -153,6 +154,12 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "qianda.backup"]
 
 
+def test_what_a_killed_restore_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".data-restoring-x1y2z3").mkdir()
+    with pytest.raises(BadInput, match=r"data-restoring-x1y2z3 .* has keys and data"):
+        restore_embedded(tmp_path / "data", tmp_path / "qianda.backup", PASSPHRASE)
+
+
 def test_many_members_have_several_manifests() -> None:
     target = io.BytesIO()
     archive = ArchiveWriter(SealingWriter(target, PASSPHRASE, CHEAP))
@@ -169,7 +176,11 @@ def test_only_the_oldest_of_our_own_names_are_deleted(tmp_path: Path) -> None:
         path.touch()
     newest = name_in(tmp_path)
     newest.touch()
+    killed, running = (tmp_path / f".{name_in(tmp_path).name}.{digit * 32}" for digit in "0f")
+    for path in (killed, running):
+        path.touch()
+    os.utime(killed, (0, 0))
     assert delete_older(tmp_path, 9) == 0
     assert delete_older(tmp_path, 2) == 3
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {ours[3].name, newest.name, "qianda.backup", "notes.txt"}
+    assert left == {ours[3].name, newest.name, running.name, "qianda.backup", "notes.txt"}
