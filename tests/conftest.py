@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -29,6 +31,7 @@ LONG = (
     "fuzz/test_verifier.py",
 )
 SLOW = ("faults", "browser", "processes", "lifecycle")
+TESTS = Path(__file__).parent
 # New objects until the garbage collector runs, instead of 700: a test makes many objects and keeps few.
 COLLECT_AFTER = 20_000
 
@@ -45,13 +48,27 @@ def pytest_configure() -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import all tests, in each worker from another one on: in a fresh checkout, what one worker has compiled, the
+    others find. An import that fails is tried, and reported, by the collection itself."""
+    worker: dict[str, object] = getattr(session.config, "workerinput", {})
+    if not worker or [Path(each).resolve() for each in session.config.args] != [TESTS]:
+        return
+    files = sorted(TESTS.rglob("test_*.py"))
+    first = len(files) * int(str(worker["workerid"]).removeprefix("gw")) // int(str(worker["workercount"]))
+    for file in files[first:] + files[:first]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(("tests", *file.relative_to(TESTS).with_suffix("").parts)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files and folders first, so that only short tests are left when one worker waits for another."""
     files = {name: place for place, name in enumerate(LONG)}
     folders = {name: place for place, name in enumerate(SLOW, len(LONG))}
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = item.path.relative_to(TESTS).parts[0]
         return files.get(f"{folder}/{item.path.name}", folders.get(folder, len(LONG) + len(SLOW)))
 
     items.sort(key=place)

@@ -70,6 +70,10 @@ class Transaction(Repositories):
         await self.connection.execute(_SET_SCOPE, {"scope": self.scope.setting})
 
 
+async def _nothing() -> None:
+    pass
+
+
 class Database:
     """The connection pool, with the database role `app`."""
 
@@ -81,6 +85,8 @@ class Database:
         self.callback_writer = CallbackWriter(self._connect)
         self.pool = ConnectionPool(self._connect, pool_size)
         self._entered_at = 0.0
+        # Awaited before each commit. A test ends a process there, or lets somebody else be faster.
+        self.before_commit = _nothing
 
     async def _connect(self) -> Driver:
         return await open_connection(self.dsn, CONNECT_TIMEOUT, STATEMENT_TIMEOUT)
@@ -123,9 +129,6 @@ class Database:
         if time.monotonic() - self._entered_at > SEALING_KEY_KNOWN_FOR:
             async with self.transaction(EVERYTHING):
                 pass
-
-    async def before_commit(self) -> None:
-        """Do nothing. A test that kills processes at each commit overrides this."""
 
     async def close(self) -> None:
         await self.callback_writer.close()

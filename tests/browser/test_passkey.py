@@ -12,16 +12,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import CDPSession, Page, Route, expect
 
-from hub.authorities import profile
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word
 from qianda.verify.trust import Trust
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.passkeys.authenticator import Authenticator
+from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
 from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
@@ -169,11 +168,9 @@ async def test_a_confirmation_that_was_broken_off_goes_on_with_the_same_certific
 
 @pytest.mark.parametrize("button", [ZH["sign"], CONFIRM])
 async def test_a_passkey_of_the_hubs_own_in_the_certificate_is_not_signed_over(
-    running: Running, new_page: NewPage, monkeypatch: pytest.MonkeyPatch, button: str
+    running: Running, new_page: NewPage, button: str
 ) -> None:
-    made_up = PasskeyBinding.to(Authenticator().public_key, running.origin)
-    honest = profile.signing_extensions
-    monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: honest(made_up))
+    name_passkeys_of_its_own(running)
     page = await new_page()
     await Device.of(page)
     contract = await running.issue_minor()

@@ -20,7 +20,7 @@ from qianda.passkey_binding import PasskeyBinding, encode_extension, find_bindin
 from qianda.trust_marks import PASSKEY_BINDING_OID
 from tests.client.prepared_parts import SHOWN, new_certificate, prepared_over
 from tests.passkeys.authenticator import ORIGIN, Authenticator
-from tests.signing_parts import Pki
+from tests.signing_parts import ORGANISATION, Pki
 
 pytestmark = pytest.mark.custody
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,12 +35,12 @@ async def certificate_naming(binding: PasskeyBinding | None) -> bytes:
     return (await pki.authority.enrol(SoftKey.generate("s").spki, "王小明", "P-1", LIFE, binding)).certificate
 
 
-async def certificate_saying(monkeypatch: pytest.MonkeyPatch, *extensions: bytes) -> bytes:
+async def certificate_saying(*extensions: bytes) -> bytes:
     """Return a certificate with these values of subjectDirectoryAttributes."""
-    usual = profile.signing_extensions()
+    pki, subject = await Pki.make(), profile.name(ORGANISATION, "王小明", "P-1")
     said = [("subject_directory_attributes", False, core.ParsableOctetString(value)) for value in extensions]
-    monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: [*usual, *said])
-    return await certificate_naming(None)
+    written = [*profile.signing_extensions(), *said]
+    return (await pki.authority._issue(subject, SoftKey.generate("s").spki, LIFE, written)).certificate
 
 
 async def test_the_built_in_authority_writes_it_where_it_is_asked_to() -> None:
@@ -91,10 +91,8 @@ MALFORMED: dict[str, tuple[bytes, ...]] = {
 
 
 @pytest.mark.parametrize("values", MALFORMED.values(), ids=MALFORMED)
-async def test_what_cannot_be_read_is_neither_signed_with_nor_believed(
-    values: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = await certificate_saying(monkeypatch, *values)
+async def test_what_cannot_be_read_is_neither_signed_with_nor_believed(values: tuple[bytes, ...]) -> None:
+    certificate = await certificate_saying(*values)
     with pytest.raises(NotDer):
         find_binding(certificate)
     assert number_of_refusal(certificate, BINDING) == 3

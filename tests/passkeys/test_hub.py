@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from hub.authorities import profile
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
@@ -27,6 +26,7 @@ from qianda.verify.structure import examine
 from qianda.verify.trust import Trust
 from qianda.wire import ProtocolProblem
 from tests.passkeys.authenticator import PRESENT, Authenticator
+from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
 from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
 from tests.web.signer_visits import asked, verified
 from tests.web.staff_visit import desk_of
@@ -232,12 +232,8 @@ async def test_a_certificate_without_a_passkey_is_confirmed_as_before_and_declar
     assert structure.findings == [] and confirmation.bound is False
 
 
-async def test_the_client_does_not_sign_with_a_certificate_that_names_a_passkey_of_the_hubs(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_up = PasskeyBinding.to(device_for(running).public_key, running.origin)
-    honest = profile.signing_extensions
-    monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: honest(made_up))
+async def test_the_client_does_not_sign_with_a_certificate_that_names_a_passkey_of_the_hubs(running: Running) -> None:
+    name_passkeys_of_its_own(running)
     async with AsyncExitStack() as stack:
         visit = await another_visit(stack, running)
         with pytest.raises(RefusedToSign, match="3: the certificate names a passkey"):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -39,6 +38,7 @@ from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_kannel import Double as Kannel
+from tests.commits import before_commits
 from tests.database import tamper
 from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_ladder import Second, get_channels, with_more
@@ -154,11 +154,10 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
         only(hub, (Provider("witness", "sms_witness", "sms", rate=1000), witness))
         database, waits = hub.running.hub.database, [MINUTE]
 
-        async def slow() -> None:
+        async def slow(_: int) -> None:
             hub.clock.advance(waits.pop() if waits else timedelta(0))
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(database, "before_commit", slow)
+        with before_commits(database, slow):
             await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
 
@@ -175,13 +174,12 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
         # The second message has to wait, then checks its provider's cooldown; that and a renewal take long.
         waits = [timedelta(0), HALF, HALF, timedelta(0)]
 
-        async def slow() -> None:
+        async def slow(_: int) -> None:
             hub.clock.advance(waits.pop(0) if waits else timedelta(0))
 
         await router.send_delivery(first.id, fresh=True)
         witness.delivery, witness.claimed = made.id, []
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(database, "before_commit", slow)
+        with before_commits(database, slow):
             await router.send_delivery(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
         called_at = (await known(hub, made.id)).called_at

@@ -19,6 +19,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.worker.periodic_tasks import MANY_AGAIN
+from tests.commits import before_commits, failing_before_commit
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
 
@@ -109,46 +110,27 @@ class OutOfPower(BaseException):
 
 @pytest.mark.parametrize("kind", BulkKind)
 @pytest.mark.parametrize("at", [2, 3, 4])
-async def test_a_worker_that_dies_at_a_commit_repeats_nothing(
-    running: Running, monkeypatch: pytest.MonkeyPatch, kind: BulkKind, at: int
-) -> None:
+async def test_a_worker_that_dies_at_a_commit_repeats_nothing(running: Running, kind: BulkKind, at: int) -> None:
     contract = await running.issue_minor()
     act = await begun(running, kind, [contract])
-    commits = 0
-
-    async def die() -> None:
-        nonlocal commits
-        commits += 1
-        if commits == at:
-            raise OutOfPower
-
-    monkeypatch.setattr(running.hub.database, "before_commit", die)
-    with pytest.raises(OutOfPower):
+    with failing_before_commit(running.hub.database, at, OutOfPower()), pytest.raises(OutOfPower):
         await run_bulk_act(running.hub.services, act)
-    monkeypatch.undo()
     await run_bulk_act(running.hub.services, act)
     written = {BulkKind.EXTEND: "deadline-moved", BulkKind.REISSUE: "replaced", BulkKind.VOID: "voided"}
     assert await moves_of(running, contract, written[kind]) == 1
     assert (await progress(running, act)).counts == {BulkVerdict.DONE: 1}
 
 
-async def test_what_somebody_reissues_meanwhile_is_read_again(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_somebody_reissues_meanwhile_is_read_again(running: Running) -> None:
     contract = await running.issue_minor()
     act = await begun(running, BulkKind.REISSUE, [contract])
 
-    commits = 0
-
-    async def somebody_is_faster() -> None:
-        nonlocal commits
-        commits += 1
-        if commits == 3:  # it was read, and is drawn next
+    async def somebody_is_faster(commit: int) -> None:
+        if commit == 3:  # it was read, and is drawn next
             await reissue(running.hub.services, EVERYTHING, contract.id, "staff:y")
 
-    monkeypatch.setattr(running.hub.database, "before_commit", somebody_is_faster)
-    await run_bulk_act(running.hub.services, act)
-    monkeypatch.undo()
+    with before_commits(running.hub.database, somebody_is_faster):
+        await run_bulk_act(running.hub.services, act)
     assert (await progress(running, act)).counts == {BulkVerdict.REPLACED: 1}
     assert await moves_of(running, contract, "replaced") == 1
 

@@ -19,6 +19,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.reminders.policies import PolicyChange
+from tests.commits import failing_before_commit
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, remind_now, round_of_work, sent
 from tests.lifecycle.signer import deliver, tasks_of
 from tests.poster_visits import cn_id
@@ -80,7 +81,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         assert entry.actor == "staff:test"
 
 
-async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         services, contracts = running.hub.services, [await issue_to(running, number) for number in range(5)]
@@ -89,18 +90,12 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatc
         act = uuid4()
         for _ in range(2):  # the form was sent twice
             await begin(services, EVERYTHING, [each.id for each in contracts], "staff:test", act)
-        commits = 0
-
-        async def killed_at_the_third() -> None:
-            nonlocal commits
-            commits += 1
-            if commits == 4:  # the first commit is that of the query for what is left
-                raise asyncio.CancelledError
-
-        monkeypatch.setattr(running.hub.database, "before_commit", killed_at_the_third)
-        with pytest.raises(asyncio.CancelledError):
+        # The third reminder: the first commit is that of the query for what is left.
+        with (
+            failing_before_commit(running.hub.database, 4, asyncio.CancelledError()),
+            pytest.raises(asyncio.CancelledError),
+        ):
             await remind_many(services, act)
-        monkeypatch.undo()
         assert sum(await reminders(running, contracts)) == 2
         await asyncio.gather(remind_many(services, act), remind_many(services, act))
         assert not await remind_many(services, act)

@@ -26,6 +26,7 @@ from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, Issu
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
+from tests.commits import failing_before_commit
 from tests.lifecycle.clockwork import MORNING, NIGHT, quiet_hub
 from tests.poster_visits import Family
 from tests.running import Running
@@ -105,23 +106,11 @@ class OutOfPower(BaseException):
 
 
 @pytest.mark.parametrize("at", [2, 3, 4, 5])
-async def test_a_worker_that_dies_at_a_commit_loses_and_repeats_nothing(
-    running: Running, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
+async def test_a_worker_that_dies_at_a_commit_loses_and_repeats_nothing(running: Running, at: int) -> None:
     enrolments = [await enrolled(running)]
     act = await begun(running, enrolments)
-    commits = 0
-
-    async def die() -> None:
-        nonlocal commits
-        commits += 1
-        if commits == at:
-            raise OutOfPower
-
-    monkeypatch.setattr(running.hub.database, "before_commit", die)
-    with pytest.raises(OutOfPower):
+    with failing_before_commit(running.hub.database, at, OutOfPower()), pytest.raises(OutOfPower):
         await issue_enrolments(running.hub.services, act)
-    monkeypatch.undo()
     assert not await contracts_of(running, enrolments)
     await issue_enrolments(running.hub.services, act)
     assert await contracts_of(running, enrolments) == Counter({enrolments[0].id: 1})

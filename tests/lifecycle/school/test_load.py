@@ -28,6 +28,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import PACKED
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
+from tests.commits import failing_before_commit
 from tests.database import Dsns
 
 HEADER = (
@@ -115,21 +116,12 @@ class OutOfPower(Exception):
     pass
 
 
-async def test_an_import_that_was_interrupted_goes_on(school: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_import_that_was_interrupted_goes_on(school: Database) -> None:
     children = [person_number(date(2012, 1, 1), number) for number in range(2 * ROWS_AT_ONCE + 1)]
     data = roster(*(("hefei", "math-a", "陈小满", child, *CHILD[2:]) for child in children))
-    commits = 0
-
-    async def fail_at_the_third() -> None:  # the first one only read which courses there are
-        nonlocal commits
-        commits += 1
-        if commits == 3:
-            raise OutOfPower
-
-    monkeypatch.setattr(school, "before_commit", fail_at_the_third)
-    with pytest.raises(OutOfPower):
+    # The first commit is that of the query which courses there are.
+    with failing_before_commit(school, 3, OutOfPower()), pytest.raises(OutOfPower):
         await load_roster(school, now, data, EVERYTHING)
-    monkeypatch.undo()
     report = await load_roster(school, now, data, EVERYTHING)
     assert (report.added, report.already) == (len(children) - ROWS_AT_ONCE, ROWS_AT_ONCE)
 

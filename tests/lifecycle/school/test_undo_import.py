@@ -21,6 +21,7 @@ from hub.model.school.enrolment_change import EnrolmentChange
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.roster_import import KeptBecause, RosterImport
 from hub.model.staff.accounts import EVERYTHING, Scope
+from tests.commits import before_commits
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.lifecycle.school.test_load import CHILD, roster
 from tests.running import Running, until
@@ -111,26 +112,19 @@ async def test_what_somebody_has_used_stays_and_is_named(running: Running) -> No
     assert (entry.actor, entry.facts["removed"], entry.facts["kept"]) == ("staff:y", 1, 3)
 
 
-async def test_an_import_that_is_undone_while_it_runs_adds_nothing_more(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    roster_import, database = await begun(running), running.hub.database
-    commits = 0
+async def test_an_import_that_is_undone_while_it_runs_adds_nothing_more(running: Running) -> None:
+    roster_import = await begun(running)
     undoing: list[asyncio.Task[RosterImport]] = []
 
     async def is_waiting() -> bool:
         return await waiting(running, 1)
 
-    async def undo_beside_the_first_batch() -> None:
-        nonlocal commits
-        commits += 1
-        if commits == 2:  # the first one read the courses
-            monkeypatch.undo()
+    async def undo_beside_the_first_batch(commit: int) -> None:
+        if commit == 2:  # the first one read the courses
             undoing.append(asyncio.create_task(undone(running, roster_import)))
             await until(is_waiting)
 
-    monkeypatch.setattr(database, "before_commit", undo_beside_the_first_batch)
-    with pytest.raises(ImportUndone):
+    with before_commits(running.hub.database, undo_beside_the_first_batch), pytest.raises(ImportUndone):
         await imported(running, children("calligraphy", 0, 2 * ROWS_AT_ONCE), roster_import)
     assert (await undoing[0]).removed == ROWS_AT_ONCE
     assert await enrolments_of(running, roster_import) == []

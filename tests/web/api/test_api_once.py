@@ -15,6 +15,7 @@ import pytest
 from hub.errors import DatabaseUnavailable
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
+from tests.commits import before_commits
 from tests.running import Running
 from tests.web.signer_visits import asked
 
@@ -38,13 +39,12 @@ class Outage:
 
     @contextmanager
     def of(self, running: Running) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(running.hub.database, "before_commit", self._before_commit)
+        with before_commits(running.hub.database, self._before_commit):
             yield
 
-    async def _before_commit(self) -> None:
-        self.asked += 1
-        if self.asked == self._after or (self._lasting and self.asked > self._after):
+    async def _before_commit(self, number: int) -> None:
+        self.asked = number
+        if number == self._after or (self._lasting and number > self._after):
             self.happened = True
             raise DatabaseUnavailable("lost")
 

@@ -11,10 +11,11 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.staff import reveal_contact
+from hub.lifecycle.staff.reveal_contact import MAX_REVEALS_A_DAY
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
+from tests.lifecycle.clockwork import SHANGHAI
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
@@ -124,13 +125,16 @@ async def test_a_signer_of_another_contract_is_not_there(running: Running, desk:
     assert await looks(running, contract) == [] == await looks(running, other)
 
 
-async def test_so_many_a_day_and_no_more(running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reveal_contact, "MAX_REVEALS_A_DAY", 2)
+async def test_so_many_a_day_and_no_more(running: Running, desk: Desk) -> None:
+    now = running.clock().astimezone(SHANGHAI)
+    running.clock.advance(now.replace(hour=12) + timedelta(days=1) - now)  # no midnight comes between
     counted = await desk_of(running, "counted")
     contracts = [await running.issue_minor() for _ in range(3)]
     paths = [await path_of(running, each) for each in contracts]
     for path in (paths[0], paths[0], paths[1]):
         assert (await counted.post(path, REASON)).status == 200
+    for number in range(2, MAX_REVEALS_A_DAY):
+        assert (await counted.post(paths[1], {"choice": "other", "reason": f"call {number}"})).status == 200
     refused = await counted.post(paths[2], REASON)
     assert refused.status == 429 and WHOLE not in refused.words and await looks(running, contracts[2]) == []
     assert "as many numbers today as one person may see" in refused.words
