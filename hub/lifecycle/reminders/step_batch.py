@@ -277,13 +277,11 @@ class StepBatch:
         The second kind belongs to steps that were already due before the restore. The periodic task `reconcile` asks
         every provider about such a message before it calls one.
         """
-        until = await self._tx.pause.get_restored_until() if drafts else None
-        if until is None:
-            return drafts, []
         ready: list[Draft] = []
         held: list[Draft] = []
         for message, draft in zip(self._messages, drafts, strict=True):
-            earlier = min(due.step.due_at for due in message.dues) <= until
+            until = self._facts[message.dues[0].task.id].restored_until
+            earlier = until is not None and min(due.step.due_at for due in message.dues) <= until
             (held if earlier else ready).append(draft)
         await self._tx.pause.mark_restored(draft.delivery.id for draft in held)
         return ready, held

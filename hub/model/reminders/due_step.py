@@ -53,7 +53,8 @@ class StepFacts:
     `keys`: dedupe keys of the messages already written for the contract.
     `last_sent`: the last message about this task. `reminders_sent`: the number of its reminders since the task was
     (last) opened.
-    `links`: permanent links of the signer.
+    `links`: permanent links of the signer. `restored_until`: the time until which the hub from which this one was
+    restored may have carried out due steps; None without a restore.
     """
 
     claimable_at: datetime | None
@@ -64,6 +65,7 @@ class StepFacts:
     last_sent: datetime | None = None
     reminders_sent: int = 0
     links: Mapping[DoorKind, SignLink] = field(default_factory=dict)
+    restored_until: datetime | None = None
 
 
 @dataclass(frozen=True)

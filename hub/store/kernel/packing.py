@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ LEVEL = 9
 ENCODING = "gb18030"
 # The first byte of all zlib output. No JSON text begins with it.
 FIRST_BYTE = b"\x78"
+# Objects that are remembered: several requests in a row ask for the data of one contract.
+MAX_READ = 64
 DICTIONARY = Path(__file__).with_name("packing_1.txt")
 
 
@@ -63,11 +65,7 @@ class PackedJson(Mapping[str, Any]):
 
     @cached_property
     def _read(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(unpack(self._content))
-        except ValueError as error:
-            raise ContractUnreadable(str(error)) from error
-        return found
+        return _read_object(self._content)
 
     def __getitem__(self, name: str) -> Any:
         return self._read[name]
@@ -77,6 +75,15 @@ class PackedJson(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._read)
+
+
+@lru_cache(maxsize=MAX_READ)
+def _read_object(content: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(unpack(content))
+    except ValueError as error:
+        raise ContractUnreadable(str(error)) from error
+    return found
 
 
 class JoinedJson(Mapping[str, Any]):

@@ -13,15 +13,13 @@ from hub.model.messaging.pause import SendingPause
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import RestoredDeliveryRow, RestoredUntilRow, SendingPauseRow, table_of
+from hub.store.tables import RestoredDeliveryRow, SendingPauseRow, table_of
 
 PAUSE: Table = table_of(SendingPauseRow)
 RESTORED: Table = table_of(RestoredDeliveryRow)
-UNTIL: Table = table_of(RestoredUntilRow)
 _GET = SqlStatement(select(PAUSE.c.since, PAUSE.c.restored_from))
 _BEGIN = SqlStatement(insert(PAUSE).on_conflict_do_nothing(), ["one", "since"])
 _END = SqlStatement(PAUSE.delete())
-_RESTORED_UNTIL = SqlStatement(select(UNTIL.c.moment))
 _MARK = insert_many(RESTORED, ["delivery"], "ON CONFLICT DO NOTHING")
 _WAS_RESTORED = SqlStatement(select(RESTORED.c.delivery).where(RESTORED.c.delivery == bindparam("delivery")))
 
@@ -44,11 +42,6 @@ class SendingPauses(Repository):
     async def end(self) -> bool:
         """End the pause. Return False if there was none."""
         return (await self._connection.execute(_END)).rowcount == 1
-
-    async def get_restored_until(self) -> datetime | None:
-        """Return the time until which the former hub may have carried out due steps; None without a restore."""
-        found: datetime | None = await self._connection.scalar(_RESTORED_UNTIL)
-        return found
 
     async def mark_restored(self, deliveries: Iterable[UUID]) -> None:
         """Mark these messages, so that all providers are asked about them before one is called."""

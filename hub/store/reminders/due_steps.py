@@ -84,7 +84,7 @@ SELECT task.id AS task, task.leased_until, task.claimable_at, signer.contract, h
         WHERE entry.contract = task.contract AND entry.task = task.id AND entry.kind = 'sent'
             AND entry.step = 'reminder' AND (task.invited_at IS NULL OR entry.at >= task.invited_at)) AS reminders,
     ({LASTING_LINKS} WHERE sign_link.signer = task.signer AND revoked_at IS NULL AND expires_at IS NULL) AS links,
-    signer.id AS signer, signer.campus
+    (SELECT moment FROM restored_until) AS restored_until, signer.id AS signer, signer.campus
 FROM signing_task AS task
 JOIN signer ON signer.id = task.signer
 LEFT JOIN LATERAL (
@@ -158,4 +158,5 @@ def _facts(row: Row) -> StepFacts:
         last_sent=row["last_sent"],
         reminders_sent=row["reminders"],
         links={link.door: link for link in read_links(row)},
+        restored_until=row["restored_until"],
     )
