@@ -36,7 +36,6 @@ from hub.store.contract.cases import (
 )
 from hub.store.kernel.opening import Opening
 from hub.store.signing.links import OpenedLink, ShownLink, opening_by_ticket
-from hub.store.signing.sessions import opening_by_secret
 from hub.store.transaction import Database, Transaction
 
 CHALLENGE_BYTES = 32
@@ -124,7 +123,7 @@ async def find_opened_link(tx: Transaction, secret: str, ticket: str) -> OpenedL
 
     Raises SessionNotValid, NotForAgents and NotVerified as `session_of` does.
     """
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     opened = await tx.links.find_opened(secret, ticket)
     check_session(tx, opened.session if opened else None)
     return opened if opened and opened.link is not None and opened.link.valid(tx.now) else None
@@ -186,11 +185,6 @@ async def contracts_of(tx: Transaction, session: SigningSession, person: str) ->
     return [(visit.contract, visit.task) for visit in visits]
 
 
-def opening_of_session(secret: str) -> Opening | None:
-    """Return the query of `session_of`. None for the secret of a pickup-code session, which is not looked up."""
-    return None if is_pickup_secret(secret) else opening_by_secret(secret)
-
-
 def opening_of_visit(secret: str, contract_id: UUID | None = None, *, is_all: bool = False) -> Opening | None:
     """Return the query of `visit`. None for the secret of a pickup-code session, which is not looked up."""
     return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, is_all=is_all)
@@ -207,7 +201,7 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
     All calls after `verify` begin with this function. Raises SessionNotValid, NotVerified, NotForAgents (unless
     `agent`), or ContractNotFound for a contract that is not in the session.
     """
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     return _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
 
 
@@ -215,7 +209,7 @@ async def visit_with_campus(
     database: Database, secret: str, contract_id: UUID | None, *, agent: bool
 ) -> tuple[Visit, Campus]:
     """Do as `visit` in a transaction of its own. Return the contract's campus too."""
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     async with database.transaction(EVERYTHING, opening_with_campus(secret, contract_id)) as tx:
         found, campus = await tx.cases.get_with_campus(secret, contract_id)
         visiting = _visit(tx, found, agent=agent)
@@ -229,7 +223,7 @@ async def see_page(services: Services, secret: str, contract_id: UUID | None, pa
 
     Raises as `visit` does, and NotFound for a page that the document does not have.
     """
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     opening = opening_see_page(secret, contract_id, page, services.clock())
     async with services.database.transaction(EVERYTHING, opening) as tx:
         found, noted_for = await tx.cases.see_page(opening)
@@ -244,14 +238,14 @@ async def see_page(services: Services, secret: str, contract_id: UUID | None, pa
 
 async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Lock the contract, and return the verified session as it is under the lock. Raises as `visit` does."""
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     return _visit(tx, await tx.cases.lock_with_session(secret, contract_id), agent=agent)
 
 
 async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> Visit:
     """Lock the contract of a signature request, and return the verified session that asked for it, as it is under the
     lock. Raises as `visit` does, but WrongSignature if the session did not ask for the request."""
-    _refuse_pickup_secret(secret)
+    refuse_pickup_secret(secret)
     found = await tx.cases.lock_with_session(secret, None, request)
     if found is not None and found.case is None:
         check_session(tx, found.session, agent=True)
@@ -263,7 +257,8 @@ def no_such_request() -> WrongSignature:
     return WrongSignature("there is no such request in this session")
 
 
-def _refuse_pickup_secret(secret: str) -> None:
+def refuse_pickup_secret(secret: str) -> None:
+    """Raise NotVerified for the secret of a pickup-code session, which is not looked up."""
     if is_pickup_secret(secret):
         raise NotVerified
 

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, hash_secret
 from hub.store.kernel.connection import Row
-from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
@@ -90,11 +89,6 @@ _PAGES_SEEN = SqlStatement(
     .where(SEEN.c.task == bindparam("task"), SEEN.c.document == bindparam("document"))
     .order_by(SEEN.c.page)
 )
-
-
-def opening_by_secret(secret: str) -> Opening:
-    """Return what `Sessions.by_secret` reads."""
-    return Opening(_GET_BY_SECRET, {"secret": hash_secret(secret)})
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,31 @@ are stored once for all requests: the chain contains their SHA-256, which differ
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, literal_column, select
 
+from hub.model.signing.session import SigningSession, hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.kernel.connection import Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
+from hub.store.signing.sessions import SESSION, read_session
 from hub.store.tables import (
     AttemptRow,
     ContractRow,
     SharedCertificateRow,
     SignatureRequestRow,
-    SigningSessionRow,
     table_of,
 )
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
-SESSION: Table = table_of(SigningSessionRow)
 CONTRACT: Table = table_of(ContractRow)
 _SHARED = ("sha256", "certificate")
 _SHARE = insert_many(table_of(SharedCertificateRow), _SHARED, "ON CONFLICT DO NOTHING")
@@ -48,6 +50,13 @@ _IS_ACCEPTED = REQUEST.c.state == RequestState.ACCEPTED.value
 _FIELDS = set(SignatureRequest.__dataclass_fields__)
 _ADD = insert_row(REQUEST, _FIELDS - {"gap"} | {"gap_start", "gap_end"})
 _GET = SqlStatement(select(*_COLUMNS).where(_MINE))
+# The columns of the session are those of its table; those of the request have a prefix.
+_PREFIX = "request_"
+_GET_WITH_SESSION = SqlStatement(
+    select(SESSION, *(column.label(_PREFIX + column.name) for column in _COLUMNS))
+    .select_from(SESSION.outerjoin(REQUEST, (REQUEST.c.session == SESSION.c.id) & _MINE))
+    .where(SESSION.c.secret_hash == bindparam("secret"))
+)
 _ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
@@ -77,6 +86,11 @@ _BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "stat
 _END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
 
 
+def opening_of_request(secret: str, request: UUID) -> Opening:
+    """Return what `Signatures.get_with_session` reads."""
+    return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "request": request}, is_all=True)
+
+
 class Signatures(Repository):
     async def add(self, request: SignatureRequest) -> None:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
@@ -92,6 +106,17 @@ class Signatures(Repository):
     async def get(self, request: UUID) -> SignatureRequest | None:
         row = (await self._connection.execute(_GET, {"request": request})).first()
         return _request(row) if row else None
+
+    async def get_with_session(
+        self, secret: str, request: UUID
+    ) -> tuple[SigningSession, SignatureRequest | None] | None:
+        """Return the session with this secret, and the request if it is the session's. None without such a session."""
+        values = {"secret": hash_secret(secret), "request": request}
+        row = (await self._connection.execute(_GET_WITH_SESSION, values)).first()
+        if row is None:
+            return None
+        own = {name.removeprefix(_PREFIX): value for name, value in row.items() if name.startswith(_PREFIX)}
+        return read_session(row), None if own["id"] is None else _request(own)
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
         """Return the prepared and accepted requests of a contract, newest first. At most one is accepted."""
@@ -146,7 +171,7 @@ class Signatures(Repository):
         return [dict(row) for row in await self._connection.execute(_ATTEMPTS, {"contract": contract})]
 
 
-def _request(row: Row) -> SignatureRequest:
+def _request(row: Row | Mapping[str, Any]) -> SignatureRequest:
     values = {name: row[name] for name in _FIELDS - {"gap"}}
     values |= {"state": RequestState(row["state"]), "chain": tuple(row["chain"])}
     return SignatureRequest(**values, gap=(row["gap_start"], row["gap_end"]))
