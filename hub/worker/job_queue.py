@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from pgqueuer import AsyncpgPoolDriver, PgQueuer
+from pgqueuer import AsyncpgPoolDriver, QueueManager
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.models import Job
 from structlog.contextvars import bound_contextvars
@@ -98,7 +98,8 @@ class JobQueue:
     async def run_jobs(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6, reset=_keep_as_it_is) as pool:
             driver = _BeatingDriver(pool, partial(self._beat, self._rest.total_seconds()))
-            queue = PgQueuer(driver, queries=_FewerQueries(driver))
+            # The queue alone: `PgQueuer` also looks each second for schedules, of which there are none.
+            queue = QueueManager(_FewerQueries(driver))
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
