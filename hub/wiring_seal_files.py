@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from hub.authorities.request import read_certificates
 from hub.lifecycle.services import SealFileServices
 from hub.model.sealing.webhook import WebhookAddress, read_webhook_key
 from hub.settings import Settings
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Callable[[], datetime]) -> SealFileServices:
-    """Return the parts. Raises ValueError for a webhook without a key, OSError if its file cannot be read."""
+    """Return the parts. Raises ValueError for a webhook without a key, BadInput for a file without certificates,
+    OSError if a file cannot be read."""
     configured = settings.seal_files
 
     def make_sealer() -> FileSealer:
@@ -38,4 +40,5 @@ def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Calla
             name: WebhookAddress(name, hook.url, read_webhook_key(hook.secret_file.read_text("utf-8")))
             for name, hook in configured.webhooks.items()
         },
+        trusted_roots=read_certificates([(str(path), path.read_bytes()) for path in configured.trusted_roots]),
     )

@@ -211,7 +211,9 @@ def install_sm2_command(
         return await install_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, given)
 
     side = _say_side(name, act)
-    say(f"Nobody but you vouches for its root, which is trusted from now on: {_said_of_root(side)}.")
+    say(
+        f"Its root is trusted from now on: {_said_of_root(side)}. Only [seal_files] trusted_roots vouch for it, or you."
+    )
 
 
 @app.command("grant")

@@ -164,13 +164,14 @@ class SealFileServices:
     """The parts that seal files of other systems. `stores`, `webhooks`: those that are configured, by name.
 
     `make_sealer` builds the sealer on first use, because the sealer loads the PDF libraries and not every worker needs
-    them.
+    them. `trusted_roots`: DER, those of seal makers; empty if nothing is configured.
     """
 
     folder: SealJobFiles
     make_sealer: Callable[[], FileSealer]
     stores: Mapping[str, ObjectPlace] = field(default_factory=dict)
     webhooks: Mapping[str, WebhookAddress] = field(default_factory=dict)
+    trusted_roots: Sequence[bytes] = ()
 
     @cached_property
     def sealer(self) -> FileSealer:

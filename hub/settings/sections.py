@@ -97,12 +97,14 @@ class SealWebhookSettings(_Section):
 
 class SealFilesSettings(_Section):
     """Sealing for other systems. `folder`: for files in progress, shared by web and workers; without it, a folder in
-    `data`. `children`: how many files one worker prepares at the same time."""
+    `data`. `children`: how many files one worker prepares at the same time. `trusted_roots`: PEM files with the roots
+    of seal makers; without any, whoever installs a seal maker's seal vouches for its root."""
 
     folder: Path | None = None
     children: int = Field(default=2, ge=1, le=32)
     stores: dict[str, SealStoreSettings] = Field(default_factory=dict)
     webhooks: dict[str, SealWebhookSettings] = Field(default_factory=dict)
+    trusted_roots: list[Path] = Field(default_factory=list)
 
 
 class TimestampService(_Section):

@@ -17,7 +17,7 @@ from asn1crypto import x509
 
 from hub.authorities.request import read_certificates
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
-from hub.documents.ofd.given_seal import check_maker, order_certificates
+from hub.documents.ofd.given_seal import check_maker, check_roots, order_certificates
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.documents.sealing.ofd_picture import picture_of, picture_size
@@ -103,11 +103,14 @@ async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, gi
     """Install an SM2 side that a seal maker made for a key on the token.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal that its maker signed,
-    or is for another key, or if the certificates do not lead from the key's own to a root among them.
+    or is for another key, or if the certificates do not lead from the key's own to a root among them, which has to be
+    one of the trusted ones if any are configured.
     """
     seal = await _get_made(services, keeper, seal_id)
     key = await services.sealing.token.sm2_key(given.key_label)
     side = given_side(seal, given, key.spki, services.clock())
+    if roots := services.seal_files.trusted_roots:
+        check_roots(read_seal(side.encoded, given.name), side.chain, roots, services.clock())
     return await _put(services, keeper, side, (key, Sm2KeyPlace.TOKEN, None))
 
 

@@ -24,6 +24,9 @@ CONNECT_TIMEOUT: Final = "10s"
 LISTED_AT_ONCE: Final = 1_000
 # An object up to this size is fetched as one piece.
 MAX_HELD_BYTES: Final = 4 << 20
+# A larger one is fetched in chunks of this size, and sent in a few parts of 5 MB at a time.
+CHUNK_BYTES: Final = 1 << 20
+MAX_PARTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class ObjectPlace:
                 return await asyncio.to_thread(_write, path, await result.bytes_async())
             hashed = hashlib.sha256()
             with path.open("wb") as file:
-                async for chunk in result.stream():
+                async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                     hashed.update(chunk)
                     file.write(chunk)
         except (NotFoundError, FileNotFoundError):
@@ -74,7 +77,7 @@ class ObjectPlace:
         """Store a file under a key. An existing object is replaced as a whole, never in part. Raises StoreDenied if the
         key is refused."""
         try:
-            await self._store.put_async(key, path)
+            await self._store.put_async(key, path, max_concurrency=MAX_PARTS)
         except PermissionDeniedError as error:
             raise StoreDenied(key) from error
         except (BaseError, OSError) as error:

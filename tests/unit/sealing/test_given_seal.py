@@ -8,11 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from hub.documents.ofd.given_seal import order_certificates
+from hub.documents.ofd.given_seal import check_roots, order_certificates
 from hub.documents.ofd.seal import finish_seal, seal_info
 from hub.errors import BadInput
 from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, given_side
 from hub.model.sealing.seal import Seal, SealKind, SealState
+from qianda.ofd.values import read_seal
 from tests.ofd.identities import MADE_AT, ORGANISATION, USED_AT, Identities
 
 SEAL = Seal(
@@ -47,3 +48,13 @@ async def test_a_seal_with_a_wrong_signature_of_its_maker_is_refused() -> None:
     forged = finish_seal(ours.new_seal, seal_info(ours.new_seal), await others.maker_key.sign(seal_info(ours.new_seal)))
     with pytest.raises(BadInput, match="maker is wrong"):
         given_side(SEAL, replace(given, encoded=forged), ours.seal_key.spki, USED_AT)
+
+
+async def test_a_seal_of_a_root_that_nobody_configured_is_refused() -> None:
+    ours, others = await Identities.make(), await Identities.make()
+    path, roots = (ours.seal_certificate, ours.authority.root), [others.authority.root, ours.authority.root]
+    check_roots(read_seal(ours.seal, "seal.esl"), path, roots, USED_AT)
+    foreign = (others.seal_certificate, others.authority.root)  # its maker is under our root alone
+    for chain, trusted in ((path, roots[:1]), (foreign, roots[:1]), (foreign, roots[1:])):
+        with pytest.raises(BadInput, match="none of the trusted roots"):
+            check_roots(read_seal(ours.seal, "seal.esl"), chain, trusted, USED_AT)
