@@ -33,7 +33,7 @@ from hub.documents.signing.signature import FieldBox, NewSignature, Prepared, em
 from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.settings import PACKED
 from hub.timestamps.builtin import BuiltinTimestamps
-from hub.tokens import SigningKey
+from hub.tokens import SigningKey, SignsEach
 from hub.tokens.softkey import SoftKey
 
 ORGANISATION = "新航线教育集团"
@@ -72,7 +72,7 @@ class MeteredTimestamps:
 
 
 @dataclass(frozen=True)
-class RsaSoftKey:
+class RsaSoftKey(SignsEach):
     """A key of an organisation that uses an RSA certificate. Our own keys are on P-256."""
 
     private_key: rsa.RSAPrivateKey

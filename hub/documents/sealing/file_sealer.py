@@ -33,6 +33,8 @@ Result = TypeVar("Result")
 class SealSigner(Protocol):
     """What sealing needs from a key; see `hub.tokens`."""
 
+    async def sign(self, message: bytes) -> bytes: ...
+
     async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]: ...
 
 

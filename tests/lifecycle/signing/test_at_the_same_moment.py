@@ -18,7 +18,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.signature_request import RequestState
 from hub.model.staff.accounts import EVERYTHING
-from hub.tokens import SigningKey
+from hub.tokens import SigningKey, SignsEach
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
 from tests.lifecycle.people import two_guardians
@@ -167,7 +167,7 @@ async def test_a_contract_that_another_process_has_completed_is_not_completed_ag
 
 
 @dataclass
-class SealedBy:
+class SealedBy(SignsEach):
     """A seal key. `before` is run after the key was asked to sign, and before it answers."""
 
     key: SigningKey

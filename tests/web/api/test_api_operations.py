@@ -14,6 +14,7 @@ from hub.errors import TokenUnavailable
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
+from hub.tokens import SignsEach
 from tests.changed_services import change_services
 from tests.running import MovableClock, Running, running_hub, until
 
@@ -46,7 +47,7 @@ async def test_it_is_ready_once_a_worker_lives_and_no_longer_when_none_does() ->
 
 
 async def test_it_is_not_ready_while_the_token_is_away() -> None:
-    class Away:
+    class Away(SignsEach):
         label, spki = "seal", b""
 
         async def sign(self, message: bytes) -> bytes:
