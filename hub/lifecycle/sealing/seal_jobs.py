@@ -137,6 +137,9 @@ async def list_source(services: Services, job: SealJob) -> None:
             await tx.seal_jobs.stop(job.id, "would-overwrite", tx.now)
         else:
             await _add_items(tx, job, items)
+    if len(items) > ITEMS_AT_ONCE:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.seal_jobs.analyze()
 
 
 async def _add_items(tx: Transaction, job: SealJob, items: Sequence[NewItem]) -> None:

@@ -117,8 +117,7 @@ _STALLED = SqlStatement("""
 SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
   WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now) ORDER BY asked_at LIMIT 20
 """)
-
-
+_ANALYZE = SqlStatement("SELECT analyze_seal_job_items()")
 _FORGET_ITEMS = SqlStatement("""
 DELETE FROM seal_job_item WHERE job IN (SELECT id FROM seal_job WHERE ended_at < :before ORDER BY ended_at LIMIT :most)
 """)
@@ -161,6 +160,10 @@ class SealJobs(Repository):
             for number, item in enumerate(items, first)
         ]
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, rows))
+
+    async def analyze(self) -> None:
+        """Gather the statistics that the database needs to find some of many new files."""
+        await self._connection.execute(_ANALYZE)
 
     async def begin(self, job: UUID, total: int, now: datetime) -> bool:
         """Set a job with `total` files to running, or to done if it has none. Return False if it had already begun."""
