@@ -22,7 +22,7 @@ class ApprovalNeeded(Conflict):
     code = "approval-needed"
     sentence = (
         "Somebody else has to approve contracts of this kind, and a PDF of your own in their place: issue them from the"
-        " list of enrolments. One that is reissued keeps its people and its text."
+        " list of enrolments, and replace a signer on the contract's page."
     )
 
 

@@ -59,9 +59,23 @@ async def prepare_again(
     contract is not announced, because the new invitation follows. `deadline`: None for the one that the school set
     later, else the one asked for at first; if neither lies in the future, the default.
 
+    Raises what `plan_again` and `prepare_contract` raise. `issue_prepared` raises IllegalMove while an accepted
+    signature is being embedded, and Conflict if the contract was already reissued.
+    """
+    return await prepare_contract(services, scope, await plan_again(services, scope, contract_id, signers, deadline))
+
+
+async def plan_again(
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    signers: Sequence[NewSigner] | None = None,
+    deadline: datetime | None = None,
+) -> NewContract:
+    """Return what is asked for if a contract is issued again. `signers`, `deadline`: see `prepare_again`.
+
     Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
-    another phone number (two people must approve such a change), and what `prepare_contract` raises. `issue_prepared`
-    raises IllegalMove while an accepted signature is being embedded, and Conflict if the contract was already reissued.
+    another phone number (two people must approve such a change).
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
@@ -72,8 +86,7 @@ async def prepare_again(
     if signers:
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)
-    wanted = replace(asked, signers=tuple(signers)) if signers else asked
-    return await prepare_contract(services, scope, wanted)
+    return replace(asked, signers=tuple(signers)) if signers else asked
 
 
 @dataclass(frozen=True)
@@ -87,9 +100,19 @@ class Replacement:
 async def replace_person(
     services: Services, scope: Scope, contract_id: UUID, replacement: Replacement, actor: str
 ) -> Contract:
-    """Reissue a contract with one signer replaced; role, order and channels stay the same.
+    """Reissue a contract with one signer replaced. Raises what `plan_replacement` and `reissue` raise."""
+    wanted = await plan_replacement(services, scope, contract_id, replacement)
+    prepared = await prepare_contract(services, scope, wanted)
+    async with services.database.transaction(scope) as tx:
+        return (await issue_prepared(services, tx, prepared, actor)).contract
 
-    Raises ContractNotFound, BadInput (`signer`) for the student of the contract, and what `reissue` raises.
+
+async def plan_replacement(
+    services: Services, scope: Scope, contract_id: UUID, replacement: Replacement
+) -> NewContract:
+    """Return what is asked for if one signer is replaced; role, order and channels stay the same.
+
+    Raises ContractNotFound, BadInput (`signer`) for the student of the contract, and what `plan_again` raises.
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
@@ -104,7 +127,7 @@ async def replace_person(
     by = replacement.by
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
-    return await reissue(services, scope, contract_id, actor, people)
+    return await plan_again(services, scope, contract_id, people)
 
 
 async def _signers_now(services: Services, old: Contract) -> list[Signer]:

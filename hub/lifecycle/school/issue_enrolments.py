@@ -14,6 +14,8 @@ import structlog
 
 from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unavailable
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.contract.new_contract import signer_of
+from hub.lifecycle.contract.reissue import Replacement, plan_replacement
 from hub.lifecycle.contract.template_in_force import list_templates_in_force, needs_approval
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.approval_tasks import (
@@ -34,6 +36,7 @@ from hub.model.school.issue_many import (
     IssueFailure,
     IssueOutcome,
     IssueSelection,
+    SignerReplacement,
     decide_act,
     describe_item,
     digest_items,
@@ -73,7 +76,25 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
     act = replace(act, needs_approval=await need_approval(services, tx, found))
-    if not await tx.issue_acts.begin(act, found):
+    await _begin_act(services, tx, act, found)
+
+
+async def begin_replacing(
+    services: Services, tx: Transaction, replacement: SignerReplacement, enrolment: Enrolment, act: IssueAct
+) -> None:
+    """Begin an act that puts another signer into the place of one once somebody else has approved it, and record it.
+    Do nothing if it has already begun."""
+    await _begin_act(services, tx, replace(act, needs_approval=True), [enrolment], replacement)
+
+
+async def _begin_act(
+    services: Services,
+    tx: Transaction,
+    act: IssueAct,
+    found: Sequence[Enrolment],
+    replacement: SignerReplacement | None = None,
+) -> None:
+    if not await tx.issue_acts.begin(act, found, replacement):
         return
     kind = "issuing-asked" if act.needs_approval else "contracts-issued"
     await record_act(tx, act.campus, kind, act.asked_by, {"act": str(act.id), "count": len(found)})
@@ -116,8 +137,10 @@ async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
     return await tx.enrolments.list_chosen(await tx.issue_acts.list_left(act.id, MAX_AT_ONCE))
 
 
-async def digest_each(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> Mapping[UUID, bytes]:
-    """Return, for each enrolment, a keyed digest of everything that its documents would be drawn from now."""
+async def digest_each(
+    services: Services, tx: Transaction, act: UUID, enrolments: Sequence[Enrolment]
+) -> Mapping[UUID, bytes]:
+    """Return a keyed digest of all from which the documents of each enrolment of an act would be drawn now."""
     courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for campus, course in {(each.campus, each.course) for each in enrolments}:
@@ -129,7 +152,8 @@ async def digest_each(services: Services, tx: Transaction, enrolments: Sequence[
     digests = {}
     for each in enrolments:
         place = each.campus, each.course
-        described = describe_item(each, courses.get(place), templates[place])
+        replacement = await tx.issue_acts.get_replacement(act, each.id)
+        described = describe_item(each, courses.get(place), templates[place], replacement)
         digests[each.id] = tx.cipher.found_by("issue-item", described)
     return digests
 
@@ -142,7 +166,7 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         decided = decide_act(act, actor, tx.now, approve=True)
-        approved = await digest_each(services, tx, await list_to_approve(tx, act))
+        approved = await digest_each(services, tx, act.id, await list_to_approve(tx, act))
         if digest_items(approved) != seen:
             raise EnrolmentsChanged
         await tx.issue_acts.keep_approved(act.id, approved)
@@ -213,26 +237,33 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
         read = await tx.school.enrolment(enrolment_id)
         campus = await tx.school.campus(read.campus)
         after = await tx.enrolments.list_chosen([following] if following else [])
-    if read.contract is not None:
+        replacement = await tx.issue_acts.get_replacement(act.id, enrolment_id)
+    if read.contract != (replacement.contract if replacement else None):
         await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
         return True
     asked = new_contract(read, deadline=end_of_day(act.deadline, campus.zone), send=act.send)
-    asked = replace(asked, approved=act.needs_approval)
-    prepared = await prepare_contract(services, EVERYTHING, asked)
+    if replacement:
+        asked = await plan_replacement(services, EVERYTHING, replacement.contract, replacement_of(replacement))
+    prepared = await prepare_contract(services, EVERYTHING, replace(asked, approved=act.needs_approval))
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.issue_acts.lock_item(act.id, enrolment_id):
             return True
         now = await tx.school.enrolment(enrolment_id, lock=True)
-        if now.contract is None and now != read:
+        is_left = now.contract == read.contract
+        if is_left and now != read:
             return False
-        if now.contract is None:
+        if is_left:
             await _check_approved(services, tx, act, now)
             # A person who also signs the next contract gets one message for both.
             hold = any(each.contract is None and share_a_signer(now, each) for each in after)
             await issue_prepared(services, tx, prepared, act.asked_by, hold=hold)
-        outcome = IssueOutcome.ISSUED if now.contract is None else IssueOutcome.ALREADY
+        outcome = IssueOutcome.ISSUED if is_left else IssueOutcome.ALREADY
         await tx.issue_acts.end(act.id, enrolment_id, outcome, tx.now)
     return True
+
+
+def replacement_of(asked: SignerReplacement) -> Replacement:
+    return Replacement(asked.leaving, signer_of(asked.by))
 
 
 async def _check_approved(services: Services, tx: Transaction, act: IssueAct, enrolment: Enrolment) -> None:
@@ -243,7 +274,7 @@ async def _check_approved(services: Services, tx: Transaction, act: IssueAct, en
     """
     if not act.needs_approval:
         return
-    now = await digest_each(services, tx, [enrolment])
+    now = await digest_each(services, tx, act.id, [enrolment])
     if await tx.issue_acts.get_approved(act.id, enrolment.id) != now[enrolment.id]:
         raise EnrolmentsChanged
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
+from hub.lifecycle.contract.reissue import plan_replacement
 from hub.lifecycle.school.import_roster import new_contract
+from hub.lifecycle.school.issue_enrolments import replacement_of
 from hub.lifecycle.services import Services
 from hub.model.reminders.schedule import into_window
 from hub.model.school.course import Enrolment
@@ -45,8 +47,10 @@ async def forecast_issuing(
             )
             for campus in campuses.values()
         }
-        now = tx.planning_now
+        now, replacement = tx.planning_now, await tx.issue_acts.get_replacement(act.id, first.id)
     asked = new_contract(first, deadline=end_of_day(act.deadline, campuses[first.campus].zone), send=act.send)
+    if replacement:
+        asked = await plan_replacement(services, scope, replacement.contract, replacement_of(replacement))
     seen = await preview_contract(services, scope, asked)
     messages = 0 if act.send == "none" else count_first_messages(enrolments)
     waits = {campus: at for campus, at in opened.items() if at > now} if act.send == "now" else {}

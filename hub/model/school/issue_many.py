@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from hub.errors import ActDecided, SecondPersonNeeded
@@ -67,6 +68,23 @@ class IssueAct:
         return not self.refused and not self.waits
 
 
+@dataclass(frozen=True)
+class SignerReplacement:
+    """Who is to sign in the place of another, in a new contract in the place of `contract`. `leaving`: the signer of
+    that contract who is replaced. `by`: the values of the new one."""
+
+    contract: UUID
+    leaving: UUID
+    by: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"contract": str(self.contract), "leaving": str(self.leaving), "by": dict(self.by)}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> SignerReplacement:
+        return cls(UUID(values["contract"]), UUID(values["leaving"]), values["by"])
+
+
 def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> IssueAct:
     """Return the act approved, or refused.
 
@@ -80,12 +98,18 @@ def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> Is
     return replace(act, decided_by=actor, decided_at=now, refused=not approve)
 
 
-def describe_item(enrolment: Enrolment, course: Course | None, templates: Sequence[Sequence[str]]) -> str:
-    """Return everything that the documents of an enrolment are drawn from, as one text. `templates`: id, language,
-    version and SHA-256 of each."""
+def describe_item(
+    enrolment: Enrolment,
+    course: Course | None,
+    templates: Sequence[Sequence[str]],
+    replacement: SignerReplacement | None = None,
+) -> str:
+    """Return all from which the documents of an enrolment are drawn, as one text. `templates`: id, language, version
+    and SHA-256 of each."""
     taught = [course.name, course.name_en, course.details] if course else []
     people = [str(enrolment.id), enrolment.campus, enrolment.course, enrolment.people]
-    return json.dumps([people, taught, [list(each) for each in templates]], sort_keys=True)
+    replaced = [replacement.to_dict()] if replacement else []
+    return json.dumps([people, taught, [list(each) for each in templates], *replaced], sort_keys=True)
 
 
 def digest_items(items: Mapping[UUID, bytes]) -> str:

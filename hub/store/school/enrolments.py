@@ -81,6 +81,13 @@ class Enrolments:
         chosen = select(ENROLMENT).where(ENROLMENT.c.id.in_(enrolments)).order_by(ENROLMENT.c.place)
         return [enrolment_of_row(self._cipher, row) for row in await self._connection.execute(chosen)]
 
+    async def list_of_student(self, campus: str, name: str, person: str) -> list[Enrolment]:
+        """Return all enrolments of a student at a campus. `person`: as `Cipher.person` returns it."""
+        mine = (ENROLMENT.c.campus == campus) & (collate(ENROLMENT.c.student_name, "C") == name)
+        mine &= ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person)
+        rows = await self._connection.execute(select(ENROLMENT).where(mine).order_by(ENROLMENT.c.place))
+        return [enrolment_of_row(self._cipher, row) for row in rows]
+
     async def count(self, wanted: EnrolmentFilter, most: int) -> int:
         """Return how many match, counted up to `most`: nobody needs a larger number, and counting further is slow."""
         found = self._fitting(wanted).with_only_columns(ENROLMENT.c.id).limit(most).subquery()

@@ -13,7 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Enrolment
-from hub.model.school.issue_many import FailedItem, IssueAct, IssueFailure, IssueOutcome, IssueProgress
+from hub.model.school.issue_many import (
+    FailedItem,
+    IssueAct,
+    IssueFailure,
+    IssueOutcome,
+    IssueProgress,
+    SignerReplacement,
+)
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
@@ -25,7 +32,7 @@ from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
 ACT: Table = table_of(IssueActRow)
 ITEM: Table = table_of(IssueItemRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
-_FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
+_FAILURE, _REPLACEMENT = EncryptedColumn.of(ITEM.c.failure_sealed), EncryptedColumn.of(ITEM.c.replacement_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
 _COLUMNS = ("act", "enrolment", "campus", "ordinal")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
@@ -44,9 +51,11 @@ class IssueActs(ActItems):
         super().__init__(connection)
         self._cipher = cipher
 
-    async def begin(self, act: IssueAct, enrolments: Sequence[Enrolment]) -> bool:
+    async def begin(
+        self, act: IssueAct, enrolments: Sequence[Enrolment], replacement: SignerReplacement | None = None
+    ) -> bool:
         """Store an act with its enrolments, in this order. Return False, and change nothing, if it has already begun. A
-        second click waits for the first one."""
+        second click waits for the first one. `replacement`: of a signer of the only contract."""
         values = {name: getattr(act, name) for name in IssueAct.__dataclass_fields__}
         if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
             return False
@@ -55,6 +64,11 @@ class IssueActs(ActItems):
             for ordinal, each in enumerate(enrolments)
         ]
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, items))
+        if replacement:
+            (only,) = enrolments
+            sealed = self._cipher.encrypt_json(replacement.to_dict(), _REPLACEMENT.at(act.id, only.id))
+            mine = self.tables.is_item(act.id, only.id)
+            await self._connection.execute(ITEM.update().where(mine).values(replacement_sealed=sealed))
         return True
 
     @property
@@ -69,6 +83,16 @@ class IssueActs(ActItems):
     async def decide(self, act: IssueAct) -> None:
         values = {name: getattr(act, name) for name in ("decided_by", "decided_at", "refused")}
         await self._connection.execute(ACT.update().where(ACT.c.id == act.id).values(values))
+        if act.refused:
+            await self._connection.execute(ITEM.update().where(ITEM.c.act == act.id).values(replacement_sealed=None))
+
+    async def get_replacement(self, act: UUID, enrolment: UUID) -> SignerReplacement | None:
+        """Return who is to sign in the place of another, while the act has not ended; None if nobody."""
+        kept = select(ITEM.c.replacement_sealed).where(self.tables.is_item(act, enrolment))
+        sealed = await self._connection.scalar(kept)
+        return (
+            SignerReplacement.of(self._cipher.decrypt_json(sealed, _REPLACEMENT.at(act, enrolment))) if sealed else None
+        )
 
     async def keep_approved(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
         """Keep the digest of what was approved, for each enrolment."""
@@ -111,7 +135,7 @@ class IssueActs(ActItems):
         """Write the outcome, in the transaction of the contract."""
         mine = self.tables.is_item(act, enrolment) & self.tables.left
         sealed = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
-        values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": sealed}
+        values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": sealed, "replacement_sealed": None}
         await self._connection.execute(ITEM.update().where(mine).values(values))
 
 

@@ -118,7 +118,8 @@ class IssueActRow(SQLModel, table=True):
 
 class IssueItemRow(SQLModel, table=True):
     """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
-    contract. `approved_digest`: keyed, of what somebody else approved."""
+    contract. `approved_digest`: keyed, of what somebody else approved. `replacement_sealed`: the signer who is to take
+    the place of another, until the act has ended."""
 
     __tablename__ = "issue_item"
     act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
@@ -130,6 +131,7 @@ class IssueItemRow(SQLModel, table=True):
     failure_sealed: bytes | None = bytes_()
     ended_at: datetime | None = moment()
     approved_digest: bytes | None = bytes_()
+    replacement_sealed: bytes | None = bytes_()
     __table_args__ = (
         Index("ix_issue_item_left", "act", "ordinal", postgresql_where=sql("outcome IS NULL")),
         Index("ix_issue_item_enrolment", "enrolment", postgresql_where=sql("outcome IS NULL")),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiohttp import web
 
@@ -17,11 +17,11 @@ from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.reissue import Replacement, reissue_until
 from hub.lifecycle.contract.reissue import reissue as issue_anew
-from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.quotas import alarm_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
+from hub.lifecycle.school.replace_signer import list_adults_on_file, replace_or_ask
 from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
@@ -31,11 +31,11 @@ from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.addendum import has_later_entries
-from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import render
 from hub.model.school.entered_day import end_of_day, require_day
+from hub.model.school.issue_many import IssueAct
 from hub.model.signing.link import DoorKind
 from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
@@ -87,7 +87,7 @@ async def show_contract(
         to_do = await tx.staff_tasks.open_tasks(found.id)
         staff, changing = await _names_of_staff(tx, entries), await tx.phone_changes.signers(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
-        holds = await tx.holds.list_of([found.id], tx.now)
+        later = await _read_later(visit, tx, found, entries)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
@@ -104,7 +104,7 @@ async def show_contract(
         at=campus,
         staff_tasks=to_do,
         changing=changing,
-        **_later(found.id, holds, entries),
+        **later,
         broken_at=find_broken_entry(entries),
         summary=card(found, campus.zone, language_of(visit.request)),
         problem=problem,
@@ -138,9 +138,14 @@ def _wording(visit: DeskVisit, found: Contract, deliveries: Sequence[Delivery]) 
     return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
 
 
-def _later(contract: UUID, holds: Mapping[UUID, LegalHold], entries: Sequence[RecordEntry]) -> dict[str, Any]:
-    """Return the hold of a contract, and whether its evidence package has an addendum or needs one."""
-    return {"hold": holds.get(contract), "added": has_later_entries(entries)}
+async def _read_later(
+    visit: DeskVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
+) -> dict[str, Any]:
+    """Return the hold of a contract, whether an addendum to its evidence package has something to tell, and who on
+    file may sign in the place of another, by which act."""
+    holds = await tx.holds.list_of([found.id], tx.now)
+    adults = await list_adults_on_file(tx, found) if visit.may(Permission.ISSUE) else []
+    return {"hold": holds.get(found.id), "added": has_later_entries(entries), "adults": adults, "act": uuid4()}
 
 
 def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[CopyRecipient, Delivery | None]]:
@@ -276,10 +281,11 @@ async def reissue(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def replace_person(visit: DeskVisit) -> web.StreamResponse:
-    """Replace a signer. This needs a new contract, since names are part of the document."""
+    """Replace a signer. This needs a new contract, since names are part of the document, and may need somebody else's
+    approval."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
-    by = NewSigner(
+    by = await _find_known(visit, entered["known"]) or NewSigner(
         Role.GUARDIAN,
         entered["name"],
         entered["phone"],
@@ -289,13 +295,20 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
         language=entered["language"] or "zh",
     )
     signer = _uuid(visit.request.match_info["signer"])
+    async with visit.services.database.transaction(visit.scope) as tx:
+        act = IssueAct(_uuid(entered["act"]), visit.staff.campus, visit.actor, tx.now)
     try:
-        fresh = await put_in_place(
-            visit.services, visit.scope, contract_id(visit), Replacement(signer, by), visit.actor
-        )
+        fresh = await replace_or_ask(visit.services, visit.scope, contract_id(visit), Replacement(signer, by), act)
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
-    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
+    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced" if fresh else f"/staff/issued/{act.id}")
+
+
+async def _find_known(visit: DeskVisit, known: str) -> NewSigner | None:
+    """Return the adult on file whom the form names, by their place in the list; None if it names nobody."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await list_adults_on_file(tx, await tx.contracts.get(contract_id(visit)))
+    return next((each for number, each in enumerate(found) if str(number) == known), None)
 
 
 # ---- links to hand on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.contract.new_contract import NewSigner, signer_of
 from hub.lifecycle.school.issue_enrolments import (
     approve_issuing,
     begin_issuing,
@@ -20,6 +21,8 @@ from hub.lifecycle.school.issue_enrolments import (
     refuse_issuing,
 )
 from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.entered_day import read_day
@@ -32,6 +35,7 @@ from hub.model.school.issue_many import (
 )
 from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
+from hub.store.transaction import Transaction
 from hub.web.problems import known_problems
 from hub.web.staff import labels
 from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
@@ -119,10 +123,11 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
         failed = await tx.issue_acts.list_not_issued(act.id, MAX_FAILED_NAMED)
         names = await names_of(tx, [act.asked_by, act.decided_by])
         waiting = await list_to_approve(tx, act) if act.waits else []
-        seen = digest_items(await digest_each(visit.services, tx, waiting))
+        seen = digest_items(await digest_each(visit.services, tx, act.id, waiting))
         courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+        replaced = await _read_replacement(tx, act, waiting)
     if act.waits:
-        context = {"names": names, "courses": courses, "problem": problem}
+        context = {"names": names, "courses": courses, "problem": problem, "replaced": replaced}
         return await _show_waiting(visit, act, waiting, context | {"seen_digest": seen})
     part = visit.request.query.get("part") == "live"
     say = await speech(visit)
@@ -135,6 +140,18 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
         names=names,
         problem=problem,
     )
+
+
+async def _read_replacement(
+    tx: Transaction, act: IssueAct, waiting: Sequence[Enrolment]
+) -> tuple[Contract, Signer, NewSigner] | None:
+    """Return the contract in which a signer is to be replaced, that signer, and the new one; None if nobody is."""
+    asked = await tx.issue_acts.get_replacement(act.id, waiting[0].id) if waiting else None
+    if asked is None:
+        return None
+    signers = await tx.contracts.signers(asked.contract)
+    leaving = next(each for each in signers if each.id == asked.leaving)
+    return await tx.contracts.get(asked.contract), leaving, signer_of(asked.by)
 
 
 async def _show_waiting(

@@ -19,6 +19,7 @@ from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
+from hub.model.contract.person import mask_id
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
@@ -118,6 +119,48 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
         assert installation is not None
         kinds = [entry.kind for entry in await tx.record.entries(installation)]
     assert kinds[-2:] == ["issuing-asked", "issuing-approved"]
+
+
+async def test_another_guardian_signs_once_somebody_else_has_approved(story: Story) -> None:
+    """A clerk names another guardian, whose approval shows both; or chooses one on file from another enrolment."""
+    one = await enrolled(story.running, "陈小米")
+    act = await ask(story.clerk, one.id)
+    assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
+    await story.run(act)
+    contract = await story.contract_of(one.id)
+    page = await story.clerk.get(f"/staff/contracts/{contract}")
+    (address,) = re.findall(r'action="(/staff/contracts/[\w-]+/replace/[\w-]+)"', page.text)
+    (number,) = set(re.findall(r'name="act" value="([\w-]+)"', page.text))
+    by = mother()
+    form = {"act": number, "name": by.name, "phone": "190 0000 0777", "id_type": by.id_type, "id_number": "1"}
+    refused = await story.clerk.post(address, form)
+    assert refused.status == 422 and 'value="190 0000 0777"' in refused.text
+    for _ in range(2):  # the second click leads to the same act
+        asked = await story.clerk.post(address, form | {"id_number": by.id_number})
+        assert (asked.status, asked.location) == (303, f"/staff/issued/{number}"), asked.words
+    waiting = await story.ben.get(asked.location)
+    for shown in (one.people["signers"][0]["name"], by.name, "+86 190****0777", mask_id(by.id_number)):
+        assert shown in waiting.words, shown
+    assert await story.contract_of(one.id) == contract
+    assert (await story.ben.post(f"{asked.location}/approve", seen(waiting))).status == 303
+    await story.run(asked.location)
+    fresh = await story.contract_of(one.id)
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        assert fresh is not None and contract is not None
+        assert [(each.name, each.phone) for each in await tx.contracts.signers(fresh)] == [(by.name, "+8619000000777")]
+        assert (await tx.contracts.get(contract)).replaced_by == fresh
+        assert await tx.issue_acts.get_replacement(UUID(number), one.id) is None  # kept no longer than needed
+    first = one.people["signers"][0]
+    page = await story.clerk.get(f"/staff/contracts/{fresh}")
+    assert f"On file for this student: Withdraw and issue for {first['name']}" in page.words
+    assert first["id_number"] not in page.text and first["phone"] not in page.text
+    (address,) = re.findall(r'action="(/staff/contracts/[\w-]+/replace/[\w-]+)"', page.text)[:1]
+    (number,) = set(re.findall(r'name="act" value="([\w-]+)"', page.text))
+    asked = await story.clerk.post(address, {"act": number, "known": "0"})
+    assert f"Is to sign {first['name']}" in (await story.ben.get(asked.location)).words
+    assert (await story.clerk.post(f"{asked.location}/take-back")).status == 303
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.issue_acts.get_replacement(UUID(number), one.id) is None
 
 
 async def test_what_is_refused_or_taken_back_is_never_issued(story: Story) -> None:

@@ -1,0 +1,72 @@
+"""Replace a signer of a contract, or ask somebody else to approve it where course or template demand that."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import ApprovalNeeded, Conflict
+from hub.lifecycle.contract.draw import check_people
+from hub.lifecycle.contract.new_contract import NewSigner, signer_of
+from hub.lifecycle.contract.reissue import Replacement, plan_replacement, replace_person
+from hub.lifecycle.school.issue_enrolments import begin_replacing
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract
+from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document, strip_separators
+from hub.model.contract.signer import Role
+from hub.model.school.issue_many import IssueAct, SignerReplacement
+from hub.model.staff.accounts import Scope
+from hub.store.transaction import Transaction
+
+
+async def list_adults_on_file(tx: Transaction, contract: Contract) -> list[NewSigner]:
+    """Return the guardians of this student in other enrolments of the campus who do not sign this contract."""
+    asked = contract.data.get("asked")
+    if asked is None:
+        return []
+    student = asked["student"]
+    person = tx.cipher.person(student["id_type"], strip_separators(student["id_number"]).upper())
+    lines = await tx.enrolments.list_of_student(contract.campus, student["name"], person)
+    found = {
+        strip_separators(each["id_number"]).upper(): signer_of(each)
+        for line in lines
+        for each in line.people["signers"]
+        if each["role"] == Role.GUARDIAN
+    }
+    for each in asked["signers"]:
+        found.pop(strip_separators(each["id_number"]).upper(), None)
+    return list(found.values())
+
+
+async def replace_or_ask(
+    services: Services, scope: Scope, contract_id: UUID, replacement: Replacement, act: IssueAct
+) -> Contract | None:
+    """Replace a signer, and return the new contract; None if `act` waits for somebody else's approval of it.
+
+    Raises what `replace_person` raises; ApprovalNeeded only for a contract without an enrolment, whose replacement
+    nobody can approve, and Conflict if its enrolment has another contract by now.
+    """
+    try:
+        return await replace_person(services, scope, contract_id, replacement, act.asked_by)
+    except ApprovalNeeded:
+        wanted = await plan_replacement(services, scope, contract_id, replacement)
+        if wanted.enrolment is None:
+            raise
+    async with services.database.transaction(scope) as tx:
+        campus = await tx.school.campus(wanted.campus)
+        check_people(wanted, tx.planning_now.astimezone(ZoneInfo(campus.zone)).date())
+        enrolment = await tx.school.enrolment(wanted.enrolment, lock=True)
+        if enrolment.contract != contract_id:
+            raise Conflict("this contract has already been reissued")
+        asked = SignerReplacement(contract_id, replacement.leaving, _values_of(replacement.by))
+        await begin_replacing(services, tx, asked, enrolment, act)
+    return None
+
+
+def _values_of(by: NewSigner) -> dict[str, Any]:
+    """Return the new signer, who has been checked, as JSON values in the form in which they are shown."""
+    document = parse_id_document(by.id_type, by.id_number)
+    values = {"name": normalise_name(by.name), "phone": normalise_phone(by.phone), "id_number": document.number}
+    return asdict(by) | values | {"channels": list(by.channels)}

@@ -1,0 +1,15 @@
+"""Acts that wait for approval may put another signer into the place of one."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0031"
+down_revision = "0027"
+branch_labels = None
+depends_on = None
+expands_only = True
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE issue_item ADD COLUMN replacement_sealed bytea")
