@@ -23,8 +23,8 @@ from hub.router.policy import get_policy_at
 
 @dataclass(frozen=True)
 class IssueForecast:
-    """What would happen. `seen`: the first contract with its messages. `waits`: for each campus where messages may not
-    go out now, when its first messages would go out."""
+    """What would happen. `seen`: the first contract with its messages. `waits`: for each campus where
+    reminders rest now, when first messages "in the daytime" go out; those "at once" do not wait."""
 
     seen: ContractPreview
     messages: int
@@ -53,7 +53,7 @@ async def forecast_issuing(
         asked = await plan_replacement(services, scope, replacement.contract, replacement_of(replacement))
     seen = await preview_contract(services, scope, asked)
     messages = 0 if act.send == "none" else count_first_messages(enrolments)
-    waits = {campus: at for campus, at in opened.items() if at > now} if act.send == "now" else {}
+    waits = {campus: at for campus, at in opened.items() if at > now} if act.send != "none" else {}
     return IssueForecast(seen, messages, waits)
 
 

@@ -244,12 +244,13 @@ async def test_the_preview_says_when_messages_may_go_out(running: Running) -> No
     seen = {}
     for name, moment in (("day", MORNING), ("night", NIGHT)):
         clock.offset = moment - datetime.now(UTC)
-        for send in ("now", "none"):
+        for send in ("now", "none", "policy"):
             act = IssueAct(uuid4(), "hefei", "staff:x", moment, send)
             seen[name, send] = await forecast_issuing(services, EVERYTHING, enrolments, act)
     clock.offset = kept
-    assert [seen[key].messages for key in seen] == [2, 0, 2, 0]
-    assert seen["day", "now"].waits == seen["night", "none"].waits == {}
+    assert [seen[key].messages for key in seen] == [2, 0, 2] * 2
+    assert seen["day", "now"].waits == seen["day", "policy"].waits == seen["night", "none"].waits == {}
     opening = seen["night", "now"].waits["hefei"]
+    assert seen["night", "policy"].waits == seen["night", "now"].waits
     assert NIGHT < opening < NIGHT + timedelta(hours=12) and len(seen["night", "now"].seen.images) > 1
     assert not await contracts_of(running, enrolments)
