@@ -113,11 +113,6 @@ def channel_entry(answers: SetupAnswers) -> dict[str, Any]:
     return {}
 
 
-def is_complete(answers: SetupAnswers) -> bool:
-    """Return whether every step was answered."""
-    return next_step(answers) is None
-
-
 def next_step(answers: SetupAnswers) -> SetupStep | None:
     """Return the first step without answers; None if there is none."""
     return next((each for each in STEPS if each.name not in answers), None)

@@ -18,7 +18,6 @@ DEFAULT_ID = b"1234567812345678"
 SIGNATURE_OID = "1.2.156.10197.1.501"  # SM2 with SM3
 CURVE_OID = "1.2.156.10197.1.301"
 SM3_OID = "1.2.156.10197.1.401"
-SM3_BYTES = 32
 NUMBER_BYTES = 32
 # SubjectPublicKeyInfo of an SM2 key up to the point: id-ecPublicKey with the curve sm2p256v1.
 _SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")

@@ -72,13 +72,6 @@ async def place() -> AsyncIterator[ChannelContext]:
         yield ChannelContext("email", "https://hub.example.org/callbacks/email", http, Ledger(), lambda: MOMENT)
 
 
-@pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    double = Double()
-    async with double.serving():
-        yield double
-
-
 def connected(options: Mapping[str, Any], place: ChannelContext, **changes: Any) -> Email:
     channel = connect({**options, **changes}, place)
     assert isinstance(channel, Email)

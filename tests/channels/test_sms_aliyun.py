@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 
 from channels import (
@@ -43,29 +42,8 @@ from channels.sms_aliyun import (
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.sms_aliyun import KEY, SECRET, Double, called
 
+CHANNEL = "sms_aliyun"
 TICKET = "7F3KQ0ZC8M2XA"
-
-
-class NoLedger:
-    async def accept(self, key: str) -> None:
-        raise AssertionError("a provider's channel keeps no ledger of ours")
-
-    async def accepted(self, key: str) -> bool:
-        raise AssertionError("a provider's channel keeps no ledger of ours")
-
-
-@pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    double = Double()
-    async with double.serving():
-        yield double
-
-
-@pytest.fixture
-async def place() -> AsyncIterator[ChannelContext]:
-    async with aiohttp.ClientSession() as http:
-        callbacks = "https://sign.example.org/callbacks/sms_aliyun"
-        yield ChannelContext("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
 
 
 def channel_at(double: Double, place: ChannelContext, **options: Any) -> Aliyun:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 
 from channels import CallbackRequest, ChannelContext, Failure, Fate, NotGenuine, Receipt
 from tests.channels.doubles.sms_aliyun import CALLBACK_SECRET, Double, called
-from tests.channels.test_sms_aliyun import NoLedger, channel_at, message
+from tests.channels.test_sms_aliyun import channel_at, message
 
-
-@pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    double = Double()
-    async with double.serving():
-        yield double
-
-
-@pytest.fixture
-async def place() -> AsyncIterator[ChannelContext]:
-    async with aiohttp.ClientSession() as http:
-        callbacks = "https://sign.example.org/callbacks/sms_aliyun"
-        yield ChannelContext("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+CHANNEL = "sms_aliyun"
 
 
 @pytest.mark.parametrize(("status", "fate"), [("1", Fate.DELIVERED), ("2", Fate.UNDELIVERED), ("6", Fate.UNDELIVERED)])

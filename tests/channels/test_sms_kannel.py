@@ -48,13 +48,6 @@ async def place() -> AsyncIterator[ChannelContext]:
         yield ChannelContext("kannel", "https://hub.example.org/callbacks/kannel", http, Ledger(), lambda: MOMENT)
 
 
-@pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    double = Double()
-    async with double.serving():
-        yield double
-
-
 def connected(double: Double, place: ChannelContext, **options: Any) -> Kannel:
     channel = connect({**double.options(), **options}, place)
     assert isinstance(channel, Kannel)

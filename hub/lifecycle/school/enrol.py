@@ -348,6 +348,3 @@ class _Claim:
             },
         )
         return session, task
-
-
-__all__ = ["Enrolled", "EnrolmentRequest", "enrol"]

@@ -225,19 +225,3 @@ async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str],
     facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
     await tx.record.append(*contract, "app-key-revoked", actor, facts)
     await tx.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
-
-
-__all__ = [
-    "Held",
-    "Presented",
-    "ShownKey",
-    "bind",
-    "check_owner",
-    "devices",
-    "held",
-    "note_revoked",
-    "owner_refusal",
-    "revoke",
-    "revoke_all",
-    "revoke_for",
-]

@@ -219,6 +219,3 @@ async def _count_wrong(tx: Transaction, signer: Signer, facts: Mapping[str, str]
         await tx.staff_tasks.add_task_once(
             StaffTask(uuid4(), "locked", text, signer.campus, tx.now, signer.contract, signer.id)
         )
-
-
-__all__ = ["Verified", "send_code", "verify"]

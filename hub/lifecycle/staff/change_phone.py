@@ -207,6 +207,3 @@ async def _finish_change(tx: Transaction, change: PhoneChange, actor: str) -> No
 async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:
     about = {"signer": str(change.signer), "change": str(change.id)}
     await tx.record.append(change.contract, change.campus, kind, actor, about | facts)
-
-
-__all__ = ["PhoneRequest", "Waiting", "approve", "ask", "ask_with_old_phone", "show_numbers", "turn_down", "waiting"]

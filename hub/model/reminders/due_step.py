@@ -185,19 +185,3 @@ def _reached(due: Due) -> tuple[object, ...]:
     signer = due.signer
     person = (signer.person, signer.phone, signer.email, signer.campus)
     return (*person, signer.language, signer.channels, signer.zone, due.through)
-
-
-__all__ = [
-    "HOLD",
-    "LATE",
-    "MAX_TOGETHER",
-    "PURPOSES",
-    "Due",
-    "StepFacts",
-    "following",
-    "instead",
-    "is_late",
-    "joins",
-    "put_off",
-    "said_by",
-]

@@ -24,7 +24,8 @@ from hub.store.kernel.cipher import NONCE_BYTES, Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import AttachmentRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import AttachmentRow
 
 ATTACHMENT: Table = table_of(AttachmentRow)
 _KEY: Final = EncryptedColumn.of(ATTACHMENT.c.key_sealed)

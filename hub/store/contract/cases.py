@@ -34,7 +34,8 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
-from hub.store.tables import CampusRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import CampusRow
 
 CAMPUS: Table = table_of(CampusRow)
 

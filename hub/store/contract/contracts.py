@@ -22,7 +22,8 @@ from hub.store.kernel.packing import JoinedJson, PackedJson
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow
 
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)

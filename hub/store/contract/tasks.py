@@ -18,7 +18,8 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.pause import is_not_paused
-from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
 
 TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)

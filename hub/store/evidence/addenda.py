@@ -10,7 +10,8 @@ from hub.model.evidence.addendum import EvidenceAddendum
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import EvidenceAddendumRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.evidence import EvidenceAddendumRow
 
 ADDENDUM: Table = table_of(EvidenceAddendumRow)
 _ADD = insert_row(ADDENDUM, EvidenceAddendum.__dataclass_fields__, passing_over=True)

@@ -16,7 +16,8 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import ErasureRequestRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.evidence import ErasureRequestRow
 
 REQUEST: Table = table_of(ErasureRequestRow)
 _SOUGHT = EncryptedColumn.of(REQUEST.c.sought_sealed)

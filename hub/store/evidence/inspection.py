@@ -13,14 +13,10 @@ from hub.model.evidence.record import RecordEntry
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import (
-    ContractRow,
-    DocumentVersionRow,
-    InstallationRow,
-    RecordEntryRow,
-    RecordHeadRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, DocumentVersionRow
+from hub.store.tables.evidence import RecordEntryRow, RecordHeadRow
+from hub.store.tables.server import InstallationRow
 
 CONTRACT: Table = table_of(ContractRow)
 ENTRY: Table = table_of(RecordEntryRow)

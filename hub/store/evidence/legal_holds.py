@@ -13,7 +13,9 @@ from hub.model.evidence.person_data import ERASED
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ContractRow, LegalHoldRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow
+from hub.store.tables.evidence import LegalHoldRow
 
 HOLD: Table = table_of(LegalHoldRow)
 CONTRACT: Table = table_of(ContractRow)

@@ -8,7 +8,8 @@ from hub.model.evidence.notary import DepositedRoot, StoredReceipt
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import HashTreeReceiptRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.evidence import HashTreeReceiptRow
 
 RECEIPT: Table = table_of(HashTreeReceiptRow)
 _ADD = insert_row(RECEIPT, StoredReceipt.__dataclass_fields__, passing_over=True)

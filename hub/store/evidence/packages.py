@@ -14,15 +14,10 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import (
-    DocumentVersionRow,
-    EvidenceDueRow,
-    EvidencePackageRow,
-    IdentityCheckRow,
-    PageSeenRow,
-    SigningTaskRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import DocumentVersionRow, SigningTaskRow
+from hub.store.tables.evidence import EvidenceDueRow, EvidencePackageRow
+from hub.store.tables.signing import IdentityCheckRow, PageSeenRow
 
 PACKAGE: Table = table_of(EvidencePackageRow)
 DUE: Table = table_of(EvidenceDueRow)
@@ -44,7 +39,6 @@ _DONE = SqlStatement(DUE.delete().where(DUE.c.contract == bindparam("contract"))
 _ADD = insert_row(PACKAGE, EvidencePackage.__dataclass_fields__, passing_over=True)
 _NEWEST = SqlStatement(select(PACKAGE).where(_MINE).order_by(PACKAGE.c.version.desc()).limit(1))
 _VERSION = SqlStatement(select(PACKAGE).where(_MINE, PACKAGE.c.version == bindparam("version")))
-_WAITING = SqlStatement(select(func.count()).select_from(DUE).where(DUE.c.due_at <= bindparam("before")))
 _CHECKS = SqlStatement(
     select(*(CHECK.c[name] for name in IdentityResult.__dataclass_fields__))
     .where(CHECK.c.contract == bindparam("contract"))
@@ -73,10 +67,6 @@ class EvidencePackages(Repository):
 
     async def list_due(self, now: datetime, limit: int = 50) -> list[UUID]:
         return list(await self._connection.scalars(_DUE, {"now": now, "limit": limit}))
-
-    async def count_waiting(self, before: datetime) -> int:
-        """Return for how many contracts a package has been due since before `before`."""
-        return int(await self._connection.scalar(_WAITING, {"before": before}) or 0)
 
     async def get_tries(self, contract: UUID) -> int | None:
         """Return how often it was tried to make a package, or None if no package is due."""

@@ -18,34 +18,23 @@ from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract
 from hub.model.messaging.message import COPIES
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import (
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import AttachmentRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
+from hub.store.tables.evidence import EvidenceAddendumRow, EvidencePackageRow, LegalHoldRow, PersonalValueRow
+from hub.store.tables.inbound import InboundMessageRow
+from hub.store.tables.messaging import DeliveryRow, DeliveryShareRow
+from hub.store.tables.school import EnrolmentRow, PosterScanRow, VisitorRow
+from hub.store.tables.signing import (
     AppKeyRow,
-    AttachmentRow,
-    ContractRow,
-    DeliveryRow,
-    DeliveryShareRow,
-    DocumentVersionRow,
-    EnrolmentRow,
-    EvidenceAddendumRow,
-    EvidencePackageRow,
-    InboundMessageRow,
     IssuedCertificateRow,
-    LegalHoldRow,
     OneTimeCodeRow,
     PairingRow,
     PasskeyRow,
-    PersonalValueRow,
-    PhoneChangeRow,
-    PosterScanRow,
     SignatureRequestRow,
-    SignerRow,
     SigningSessionRow,
-    SigningTaskRow,
-    StaffTaskRow,
-    VisitorRow,
     WrongAnswerRow,
-    table_of,
 )
+from hub.store.tables.staff import PhoneChangeRow, StaffTaskRow
 
 CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
 VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)

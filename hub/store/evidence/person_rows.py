@@ -27,7 +27,10 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ContractRow, EnrolmentRow, InboundMessageRow, SignerRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow
+from hub.store.tables.inbound import InboundMessageRow
+from hub.store.tables.school import EnrolmentRow
 
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)

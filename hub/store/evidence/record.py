@@ -26,7 +26,10 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import SignerRow
+from hub.store.tables.evidence import PersonalValueRow, RecordEntryRow
+from hub.store.tables.signing import PasskeyRow
 
 ENTRY: Table = table_of(RecordEntryRow)
 VALUE: Table = table_of(PersonalValueRow)

@@ -13,7 +13,8 @@ from hub.model.evidence.renewal import Renewal, RenewalLeaf, RenewalStep
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import EvidenceRenewalLeafRow, EvidenceRenewalRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.evidence import EvidenceRenewalLeafRow, EvidenceRenewalRow
 
 RENEWAL: Table = table_of(EvidenceRenewalRow)
 LEAF: Table = table_of(EvidenceRenewalLeafRow)

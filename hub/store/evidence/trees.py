@@ -14,7 +14,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import HashTreeLeafRow, HashTreeRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.evidence import HashTreeLeafRow, HashTreeRow
 
 TREE: Table = table_of(HashTreeRow)
 LEAF: Table = table_of(HashTreeLeafRow)

@@ -21,7 +21,8 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.tables import CallbackRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.inbound import CallbackRow
 
 _GONE = (
     OSError,

@@ -15,7 +15,8 @@ from hub.store.inbound.callback_writer import CALL
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.messaging.providers import OfProviders
-from hub.store.tables import CallbackRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.inbound import CallbackRow
 
 CALLBACK: Table = table_of(CallbackRow)
 

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.staff.accounts import Staff
 from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
-from hub.store.tables import ChatAccountRow, StaffRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import ChatAccountRow, StaffRow
 
 ACCOUNT: Table = table_of(ChatAccountRow)
 STAFF: Table = table_of(StaffRow)

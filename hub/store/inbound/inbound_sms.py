@@ -16,7 +16,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import InboundMessageRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.inbound import InboundMessageRow
 
 INBOUND: Table = table_of(InboundMessageRow)
 _WAITING = SqlStatement(

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import WorkerHeartbeatRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.server import WorkerHeartbeatRow
 
 HEARTBEAT: Table = table_of(WorkerHeartbeatRow)
 FORGOTTEN_AFTER = timedelta(hours=1)

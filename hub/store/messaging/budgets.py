@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.messaging.budget import KINDS
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import BudgetRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import BudgetRow
 
 BUDGET: Table = table_of(BudgetRow)
 

@@ -24,7 +24,8 @@ from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import OfProviders
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
-from hub.store.tables import DeliveryRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import DeliveryRow
 
 DELIVERY: Table = table_of(DeliveryRow)
 _TO = EncryptedColumn.of(DELIVERY.c.to_sealed)

@@ -12,7 +12,8 @@ from hub.model.messaging.delivery import Delivery, DeliveryItem
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.tables import DeliveryShareRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import DeliveryShareRow
 
 SHARE: Table = table_of(DeliveryShareRow)
 _FIELDS = tuple(DeliveryItem.__dataclass_fields__)

@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import OutboxMessageRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import OutboxMessageRow
 
 OUTBOX: Table = table_of(OutboxMessageRow)
 _ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing(), ["key"])

@@ -13,7 +13,8 @@ from hub.model.messaging.pause import SendingPause
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import RestoredDeliveryRow, SendingPauseRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.server import RestoredDeliveryRow, SendingPauseRow
 
 PAUSE: Table = table_of(SendingPauseRow)
 RESTORED: Table = table_of(RestoredDeliveryRow)

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.messaging.provider import Health
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import ProviderLaneRow, ProviderRow
 
 PROVIDER: Table = table_of(ProviderRow)
 LANE: Table = table_of(ProviderLaneRow)

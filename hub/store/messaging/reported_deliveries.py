@@ -14,7 +14,8 @@ from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
-from hub.store.tables import DeliveryRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import DeliveryRow
 
 DELIVERY: Table = table_of(DeliveryRow)
 

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.contract.signer import SigningTask
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ManyRemindedRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.reminders import ManyRemindedRow
 
 ITEM: Table = table_of(ManyRemindedRow)
 _LEFT = ITEM.c.outcome.is_(None)

@@ -17,7 +17,8 @@ from hub.model.reminders.schedule import NextStep
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ReminderEntryRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.reminders import ReminderEntryRow
 
 ENTRY: Table = table_of(ReminderEntryRow)
 _COLUMNS = [column.name for column in ENTRY.c if column.name != "id"]

@@ -21,7 +21,8 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
-from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
 
 TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)

@@ -16,7 +16,9 @@ from hub.model.reminders.calendar import SchoolDay
 from hub.model.school.course import Campus
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.reminders import ReminderPolicyRow
+from hub.store.tables.school import CampusRow, SchoolDayRow
 
 CAMPUS: Table = table_of(CampusRow)
 POLICY: Table = table_of(ReminderPolicyRow)

@@ -18,7 +18,9 @@ from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.school.enrolments import ADD_PHONES, PEOPLE, PHONE_COLUMNS, enrolment_of_row, phone_rows
-from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import CampusRow, CourseRow, EnrolmentRow
+from hub.store.tables.server import DemoClockRow, InstallationRow
 
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)

@@ -20,7 +20,9 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import ContractRow, EnrolmentPhoneRow, EnrolmentRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow
+from hub.store.tables.school import EnrolmentPhoneRow, EnrolmentRow
 
 ENROLMENT: Table = table_of(EnrolmentRow)
 PHONE: Table = table_of(EnrolmentPhoneRow)

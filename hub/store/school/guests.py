@@ -14,7 +14,8 @@ from hub.model.signing.session import hash_secret
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import VisitorRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import VisitorRow
 
 VISITOR: Table = table_of(VisitorRow)
 _PHONE, _NAME = EncryptedColumn.of(VISITOR.c.phone_sealed), EncryptedColumn.of(VISITOR.c.name_sealed)

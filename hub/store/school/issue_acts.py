@@ -27,7 +27,8 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import EnrolmentRow, IssueActRow, IssueItemRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import EnrolmentRow, IssueActRow, IssueItemRow
 
 ACT: Table = table_of(IssueActRow)
 ITEM: Table = table_of(IssueItemRow)

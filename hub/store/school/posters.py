@@ -22,7 +22,8 @@ from hub.model.school.poster import (
 )
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.keys import Keys
-from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import EnrolmentRow, PosterRow, PosterScanRow
 
 POSTER: Table = table_of(PosterRow)
 SCAN: Table = table_of(PosterScanRow)

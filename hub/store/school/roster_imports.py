@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.errors import ImportUndone
 from hub.model.school.roster_import import KeptBecause, KeptEnrolment, RosterImport
 from hub.store.kernel.repository import Repository
-from hub.store.tables import EnrolmentRow, IssueItemRow, RosterImportRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import EnrolmentRow, IssueItemRow, RosterImportRow
 
 IMPORT: Table = table_of(RosterImportRow)
 ENROLMENT: Table = table_of(EnrolmentRow)

@@ -13,7 +13,8 @@ from hub.errors import NotFound
 from hub.model.school.roster_upload import RosterUpload
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import RosterTitlesRow, RosterUploadRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import RosterTitlesRow, RosterUploadRow
 
 UPLOAD: Table = table_of(RosterUploadRow)
 TITLES: Table = table_of(RosterTitlesRow)

@@ -13,7 +13,8 @@ from hub.model.school.text_version import DESK_PREFIX, TextKind, TextState, Text
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import TextVersionRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import TextVersionRow
 
 TEXT: Table = table_of(TextVersionRow)
 _OF = (TEXT.c.kind == bindparam("kind")) & (TEXT.c.subject == bindparam("subject"))

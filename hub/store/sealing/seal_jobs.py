@@ -34,7 +34,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SealJobItemRow, SealJobRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.sealing import SealJobItemRow, SealJobRow
 
 JOB: Table = table_of(SealJobRow)
 ITEM: Table = table_of(SealJobItemRow)

@@ -13,7 +13,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SealUseRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.sealing import SealUseRow
 
 USE: Table = table_of(SealUseRow)
 # Lines of the register that are in memory at a time while it is exported.

@@ -21,7 +21,8 @@ from hub.model.sealing.seal_request import SealRequest, SealRequestState
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SealGrantRow, SealRequestRow, SealRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.sealing import SealGrantRow, SealRequestRow, SealRow
 
 SEAL: Table = table_of(SealRow)
 REQUEST: Table = table_of(SealRequestRow)
@@ -138,11 +139,6 @@ class Seals(Repository):
         """Return the application for a seal; None for the configured seal. Lock the seal before changing it."""
         row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.seal == seal))).first()
         return _request(row) if row else None
-
-    async def list_open_requests(self) -> list[SealRequest]:
-        """Return the applications that wait for approvals, oldest first."""
-        waiting = select(REQUEST).where(REQUEST.c.state == SealRequestState.OPEN.value).order_by(REQUEST.c.asked_at)
-        return [_request(row) for row in await self._connection.execute(waiting)]
 
     async def save_request(self, request: SealRequest) -> None:
         values: dict[str, Any] = {"state": request.state.value, "approvals": dict(request.given)}

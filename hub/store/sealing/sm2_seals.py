@@ -14,7 +14,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import SealSm2Row, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.sealing import SealSm2Row
 
 SM2: Table = table_of(SealSm2Row)
 _KEY = EncryptedColumn.of(SM2.c.key_sealed)

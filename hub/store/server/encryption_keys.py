@@ -19,7 +19,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn, list_encrypted_columns
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import EncryptionKeyRow, metadata, table_of
+from hub.store.tables.columns import metadata, table_of
+from hub.store.tables.server import EncryptionKeyRow
 
 KEY = table_of(EncryptionKeyRow)
 BATCH = 500

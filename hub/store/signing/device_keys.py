@@ -17,7 +17,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.signing import AppKeyRow, SignatureRequestRow, SigningSessionRow
 
 KEY: Table = table_of(AppKeyRow)
 SESSION: Table = table_of(SigningSessionRow)

@@ -13,7 +13,9 @@ from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import SignerRow
+from hub.store.tables.signing import IssuedCertificateRow, SignatureRequestRow
 
 CERTIFICATE: Table = table_of(IssuedCertificateRow)
 REQUEST: Table = table_of(SignatureRequestRow)

@@ -21,7 +21,10 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
-from hub.store.tables import CampusRow, ContractRow, SignerRow, SigningTaskRow, SignLinkRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
+from hub.store.tables.school import CampusRow
+from hub.store.tables.signing import SignLinkRow
 
 LINK: Table = table_of(SignLinkRow)
 SIGNER: Table = table_of(SignerRow)

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.signing.pairing import Pairing
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import PairingRow, SigningSessionRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.signing import PairingRow, SigningSessionRow
 
 PAIRING: Table = table_of(PairingRow)
 SESSION: Table = table_of(SigningSessionRow)

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.signing.passkey import Passkey
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
-from hub.store.tables import PasskeyRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.signing import PasskeyRow
 
 PASSKEY: Table = table_of(PasskeyRow)
 

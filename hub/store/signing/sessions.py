@@ -16,15 +16,9 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import (
-    IdentityCheckRow,
-    OneTimeCodeRow,
-    PageSeenRow,
-    SignerRow,
-    SigningSessionRow,
-    WrongAnswerRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import SignerRow
+from hub.store.tables.signing import IdentityCheckRow, OneTimeCodeRow, PageSeenRow, SigningSessionRow, WrongAnswerRow
 
 SESSION: Table = table_of(SigningSessionRow)
 SIGNER: Table = table_of(SignerRow)

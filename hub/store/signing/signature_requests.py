@@ -22,13 +22,10 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
-from hub.store.tables import (
-    AttemptRow,
-    ContractRow,
-    SharedCertificateRow,
-    SignatureRequestRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow
+from hub.store.tables.sealing import AttemptRow
+from hub.store.tables.signing import SharedCertificateRow, SignatureRequestRow
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)

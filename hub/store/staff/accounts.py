@@ -22,13 +22,8 @@ from hub.model.staff.accounts import (
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
-from hub.store.tables import (
-    STAFF_DIRECTORY,
-    LoginFailureRow,
-    StaffRow,
-    StaffSessionRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import STAFF_DIRECTORY, LoginFailureRow, StaffRow, StaffSessionRow
 
 STAFF: Table = table_of(StaffRow)
 SESSION: Table = table_of(StaffSessionRow)

@@ -14,7 +14,8 @@ from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SH
 from hub.model.staff.alert_texts import Facts
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.jobs import ALERT, Jobs
-from hub.store.tables import AlertRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import AlertRow
 
 ROW: Table = table_of(AlertRow)
 MAX_AT_ONCE = 500

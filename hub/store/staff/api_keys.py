@@ -14,10 +14,8 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
-from hub.store.tables import (
-    ApiKeyRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import ApiKeyRow
 
 KEY: Table = table_of(ApiKeyRow)
 # A key, the campuses below its own, and whether its own is headquarters, to which everything belongs.

@@ -33,7 +33,9 @@ from hub.errors import BadInput
 from hub.model.contract.person import normalise_phone
 from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.cipher import Cipher
-from hub.store.tables import ContractRow, DeliveryRow, DeliveryShareRow, SignerRow, SigningTaskRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
+from hub.store.tables.messaging import DeliveryRow, DeliveryShareRow
 
 CONTRACT: Table = table_of(ContractRow)
 TASK: Table = table_of(SigningTaskRow)

@@ -17,7 +17,9 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.tables import BulkActRow, BulkItemRow, ContractRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow
+from hub.store.tables.staff import BulkActRow, BulkItemRow
 
 ACT: Table = table_of(BulkActRow)
 ITEM: Table = table_of(BulkItemRow)

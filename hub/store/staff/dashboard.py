@@ -20,7 +20,8 @@ from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.board_counts import count_board
 from hub.store.staff.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
-from hub.store.tables import CampusRow, CourseRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.school import CampusRow, CourseRow
 
 _CHANGE_MARK = SqlStatement(
     "SELECT (SELECT max(id) FROM reminder_entry) AS ledger, (SELECT max(id) FROM document_version) AS file"

@@ -11,10 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import (
-    IdempotencyRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import IdempotencyRow
 
 REPLAY: Table = table_of(IdempotencyRow)
 _BODY = EncryptedColumn.of(REPLAY.c.body_sealed)

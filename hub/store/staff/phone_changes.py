@@ -13,7 +13,8 @@ from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import PhoneChangeRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import PhoneChangeRow
 
 CHANGE: Table = table_of(PhoneChangeRow)
 _NEW = EncryptedColumn.of(CHANGE.c.new_sealed)

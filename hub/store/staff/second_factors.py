@@ -11,7 +11,8 @@ from sqlalchemy import Table, func, or_, select
 
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables import StaffRecoveryCodeRow, StaffRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import StaffRecoveryCodeRow, StaffRow
 
 STAFF: Table = table_of(StaffRow)
 _SECRET = EncryptedColumn.of(STAFF.c.totp_sealed)

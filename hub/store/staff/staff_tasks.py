@@ -19,13 +19,9 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import MOOT_WHEN, SETTLED, MootWhen, TaskEnd
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import (
-    ContractRow,
-    SignerRow,
-    SigningTaskRow,
-    StaffTaskRow,
-    table_of,
-)
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
+from hub.store.tables.staff import StaffTaskRow
 
 TASK: Table = table_of(StaffTaskRow)
 SIGNER: Table = table_of(SignerRow)

@@ -13,7 +13,9 @@ from hub.model.staff.accounts import Staff, StaffTask
 from hub.model.staff.roles import LEADING_ROLES
 from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
-from hub.store.tables import STAFF_DIRECTORY, SigningTaskRow, StaffRow, StaffTaskRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.contract import SigningTaskRow
+from hub.store.tables.staff import STAFF_DIRECTORY, StaffRow, StaffTaskRow
 
 TASK: Table = table_of(StaffTaskRow)
 STAFF: Table = table_of(StaffRow)

@@ -36,7 +36,7 @@ from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import FIRST_BYTE, unpack
-from hub.store.tables import metadata
+from hub.store.tables.columns import metadata
 from hub.store.transaction import Database, Transaction
 from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub

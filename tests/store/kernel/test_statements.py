@@ -20,7 +20,9 @@ from hub.store.kernel import pool
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables import AlertRow, DeliveryRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import DeliveryRow
+from hub.store.tables.staff import AlertRow
 from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.running import until

@@ -16,7 +16,9 @@ from hub.store.kernel.keys import Keys
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites, read_write
-from hub.store.tables import AlertRow, OutboxMessageRow, table_of
+from hub.store.tables.columns import table_of
+from hub.store.tables.messaging import OutboxMessageRow
+from hub.store.tables.staff import AlertRow
 from hub.store.transaction import Database, Transaction
 from tests.database import fresh_database
 from tests.statements import noted_statements

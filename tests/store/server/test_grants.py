@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.grants import CHANGING, DELETABLE, READ_ONLY
 from hub.store.server.migrate import migrate
-from hub.store.tables import metadata
+from hub.store.tables.columns import metadata
 from tests.database import fresh_database
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
 from hub.store.server.migrate import SCRIPTS, _upgrade, migrate
-from hub.store.tables import metadata
+from hub.store.tables.columns import metadata
 from tests.database import fresh_database
 
 COLUMNS = """

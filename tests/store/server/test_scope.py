@@ -35,7 +35,7 @@ from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
 from hub.model.staff.accounts import EVERYTHING, ApiKey, NewStaffSession, Scope, Staff
 from hub.store.inbound.callback_writer import StoredCallback
-from hub.store.tables import metadata
+from hub.store.tables.columns import metadata
 from tests.database import fresh_database, tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import mother
