@@ -38,7 +38,8 @@ FROM unnest(signature_request.chain) WITH ORDINALITY AS element (part, place)
 LEFT JOIN shared_certificate AS shared ON octet_length(part) = 32 AND shared.sha256 = part ORDER BY place)""",
     ARRAY(LargeBinary()),
 ).label("chain")
-_COLUMNS = [*(column for column in REQUEST.c if column.name != "chain"), _WHOLE_CHAIN]
+_OTHER_COLUMNS = [column for column in REQUEST.c if column.name != "chain"]
+_COLUMNS = [*_OTHER_COLUMNS, _WHOLE_CHAIN]
 _UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
 _MINE = REQUEST.c.id == bindparam("request")
 _OF_CONTRACT = REQUEST.c.contract == bindparam("contract")
@@ -50,7 +51,11 @@ _GET = SqlStatement(select(*_COLUMNS).where(_MINE))
 # The columns of the session are those of its table; those of the request have a prefix.
 _PREFIX = "request_"
 _GET_WITH_SESSION = SqlStatement(
-    select(SESSION, *(column.label(_PREFIX + column.name) for column in _COLUMNS))
+    select(
+        SESSION,
+        *(column.label(_PREFIX + column.name) for column in _OTHER_COLUMNS),
+        _WHOLE_CHAIN.label(f"{_PREFIX}chain"),
+    )
     .select_from(SESSION.outerjoin(REQUEST, (REQUEST.c.session == SESSION.c.id) & _MINE))
     .where(SESSION.c.secret_hash == bindparam("secret"))
 )
