@@ -14,9 +14,24 @@ from argon2 import PasswordHasher
 
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.roles import StaffRole
-from tests.running import QUICK, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, QUICK, Running
 
 COOKIE = "__Host-qianda-staff"
+# One contract that is issued by hand, with all fields of its form.
+ISSUE_FORM = {
+    "course": "hefei/math-a",
+    "student_name": "陈小满",
+    "student_id_type": "cn-id",
+    "student_id_number": MINOR_ID,
+    "guardian_name": "陈建国",
+    "relation": "父亲",
+    "guardian_id_type": "cn-id",
+    "guardian_id_number": GUARDIAN_ID,
+    "phone": GUARDIAN_PHONE,
+    "language": "zh",
+    "send": "none",
+    "deadline": "",
+}
 Form = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, func, not_, select, true
 
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.repository import EncryptedRepository
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,10 @@ class ActTables:
         return (self.item.c.act == act) & (self.item.c[self.subject] == subject)
 
 
-class ActItems:
+class ActItems(EncryptedRepository):
     """The base class of the stores of such acts. `tables`: the tables of this kind of act."""
 
     tables: ActTables
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     @property
     def is_ready(self) -> ColumnElement[bool]:

@@ -22,8 +22,7 @@ from hub.model.school.issue_many import (
     SignerReplacement,
 )
 from hub.store.kernel.act_items import ActItems, ActTables
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
@@ -47,10 +46,6 @@ _KEEP_APPROVED = SqlStatement(
 
 class IssueActs(ActItems):
     tables = OF_ISSUE
-
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        super().__init__(connection)
-        self._cipher = cipher
 
     async def begin(
         self, act: IssueAct, enrolments: Sequence[Enrolment], replacement: SignerReplacement | None = None

@@ -13,8 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.contract.contract import Contract
 from hub.model.staff.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.store.kernel.act_items import ActItems, ActTables
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.tables.columns import table_of
@@ -34,10 +33,6 @@ _PLAIN = ("id", "campus", "asked_by", "asked_at", "deadline", "may_issue")
 
 class BulkActs(ActItems):
     tables = OF_BULK
-
-    def __init__(self, connection: Connection, cipher: Cipher) -> None:
-        super().__init__(connection)
-        self._cipher = cipher
 
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
         """Store an act with its contracts, in this order. Return False, and change nothing, if it has already begun. A

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aiohttp import web
 
-from hub.errors import NotFound
 from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.selection import read_id
 
 OPENED = "attachment-opened"
 
@@ -21,7 +19,7 @@ async def attachment(visit: DeskVisit) -> web.Response:
     """Return an attachment, and record who has opened it. Scripts in it cannot act as our page."""
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
-    wanted = _uuid(visit.request.match_info["attachment"])
+    wanted = read_id(visit.request.match_info["attachment"])
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     media_type, content = await read_attachment(visit.services, visit.scope, found.id, wanted)
@@ -30,10 +28,3 @@ async def attachment(visit: DeskVisit) -> web.Response:
     name = f"{found.number}-{str(wanted)[:8]}.{ENDINGS[media_type]}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(body=content, content_type=media_type, headers=headers)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

@@ -43,6 +43,7 @@ from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
 from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.selection import read_id
 
 # The most enrolments without a contract that are listed with the reason.
 MAX_FAILED_NAMED = 500
@@ -100,7 +101,7 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
     entered = Entered({name: printable(str(value)) for name, value in form.items() if isinstance(value, str)})
     selection = _selection(visit, form.getall("enrolment", []), entered)
     try:
-        act = await _act(visit, entered, _uuid(entered["act"]))
+        act = await _act(visit, entered, read_id(entered["act"]))
         async with visit.services.database.transaction(_scope(visit, selection)) as tx:
             await begin_issuing(visit.services, tx, selection, act)
     except BadInput as error:
@@ -116,7 +117,7 @@ async def progress(visit: DeskVisit) -> web.Response:
 
 async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
-        act = await tx.issue_acts.find(_uuid(visit.request.match_info["act"]))
+        act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:
             raise NotFound
         found = await tx.issue_acts.get_progress(act)
@@ -202,7 +203,7 @@ async def take_back(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def _decide(visit: DeskVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
-    act = _uuid(visit.request.match_info["act"])
+    act = read_id(visit.request.match_info["act"])
     try:
         await do(act)
     except NotFound:
@@ -231,7 +232,7 @@ def _scope(visit: DeskVisit, selection: IssueSelection) -> Scope:
 def _selection(visit: DeskVisit, chosen: Iterable[object], entered: Mapping[str, str]) -> IssueSelection:
     fitting = replace(read_query(visit).wanted, state=EnrolmentState.WAITING)
     if not entered[FITTING]:
-        return IssueSelection(fitting, [_uuid(str(value)) for value in chosen])
+        return IssueSelection(fitting, [read_id(str(value)) for value in chosen])
     until = entered["until"]
     known = until.isascii() and until.isdecimal() and len(until) <= MAX_DIGITS
     return IssueSelection(replace(fitting, until=int(until) if known else None))
@@ -242,10 +243,3 @@ async def _act(visit: DeskVisit, entered: Mapping[str, str], act: UUID) -> Issue
     async with visit.services.database.transaction(visit.scope) as tx:
         deadline = read_last_day(entered["deadline"], tx.planning_now, visit.zone)
         return IssueAct(act, visit.staff.campus, visit.actor, tx.now, send, deadline)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

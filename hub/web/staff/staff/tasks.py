@@ -20,6 +20,7 @@ from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.selection import read_id
 
 # Tasks on one page, which is also the most that can be finished at once.
 PAGE = 50
@@ -142,7 +143,7 @@ async def many_taken(visit: DeskVisit) -> web.StreamResponse:
 async def _chosen(visit: DeskVisit) -> list[UUID]:
     """Return the chosen tasks. Raises NotFound for a task that is unknown or belongs to another campus."""
     form = await visit.request.post()
-    chosen = [_uuid(str(value)) for value in form.getall("task", [])][:PAGE]
+    chosen = [read_id(str(value)) for value in form.getall("task", [])][:PAGE]
     async with visit.services.database.transaction(visit.scope) as tx:
         for task in chosen:
             if await tx.staff_tasks.task(task) is None:
@@ -175,11 +176,4 @@ async def handed(visit: DeskVisit) -> web.StreamResponse:
 
 
 def _task(visit: DeskVisit) -> UUID:
-    return _uuid(visit.request.match_info["task"])
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
+    return read_id(visit.request.match_info["task"])

@@ -12,25 +12,12 @@ from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub
+from tests.running import Running, running_hub
 from tests.web.api.test_api_contracts import CONTRACTS, Api, asked
 from tests.web.signer_visits import verified
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import ISSUE_FORM, desk_of
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
-FORM = {
-    "course": "hefei/math-a",
-    "student_name": "陈小满",
-    "student_id_type": "cn-id",
-    "student_id_number": MINOR_ID,
-    "guardian_name": "陈建国",
-    "relation": "父亲",
-    "guardian_id_type": "cn-id",
-    "guardian_id_number": GUARDIAN_ID,
-    "phone": GUARDIAN_PHONE,
-    "language": "zh",
-    "send": "none",
-}
 MORE = {
     "guardian2_name": "周文静",
     "guardian2_relation": "母亲",
@@ -66,9 +53,9 @@ async def signers_of(running: Running, contract: str) -> list[Signer]:
 async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(running: Running) -> None:
     desk = await desk_of(running)
     assert "The school's representative signs as well" in (await desk.get("/staff/issue")).words
-    wrong = await desk.post("/staff/issue", FORM | MORE | {"guardian2_phone": "12"})
+    wrong = await desk.post("/staff/issue", ISSUE_FORM | MORE | {"guardian2_phone": "12"})
     assert wrong.status == 422 and 'value="周文静"' in wrong.text and "<details open>" in wrong.text
-    made = await desk.post("/staff/issue", FORM | MORE)
+    made = await desk.post("/staff/issue", ISSUE_FORM | MORE)
     people = await signers_of(running, made.location.split("/")[-1].partition("?")[0])
     assert [(each.role.value, each.name, each.order, each.relation) for each in people] == [
         ("guardian", "陈建国", 1, "父亲"),
@@ -76,7 +63,7 @@ async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(runn
         ("student", "陈小满", 3, None),
         ("representative", "顾远舟", 4, None),
     ]
-    alone = await desk.post("/staff/issue", FORM)
+    alone = await desk.post("/staff/issue", ISSUE_FORM)
     assert len(await signers_of(running, alone.location.split("/")[-1].partition("?")[0])) == 1
 
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from tests.running import GUARDIAN_ID, MINOR_ID, Running
-from tests.web.staff_visit import Desk
+from tests.running import Running
+from tests.web.staff_visit import ISSUE_FORM, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,21 +32,7 @@ async def page_of(running: Running) -> tuple[str, str]:
 
 @pytest.mark.parametrize("send", ["policy", "none"])
 async def test_when_the_first_message_goes(desk: Desk, send: str) -> None:
-    form = {
-        "course": "hefei/math-a",
-        "student_name": "陈小满",
-        "student_id_type": "cn-id",
-        "student_id_number": MINOR_ID,
-        "guardian_name": "陈建国",
-        "relation": "父亲",
-        "guardian_id_type": "cn-id",
-        "guardian_id_number": GUARDIAN_ID,
-        "phone": "123",
-        "language": "zh",
-        "send": send,
-        "deadline": "",
-    }
-    page = await desk.post("/staff/issue", form)
+    page = await desk.post("/staff/issue", ISSUE_FORM | {"phone": "123", "send": send})
     assert page.status == 422 and f'value="{send}" selected' in page.text
     assert "selected" not in (await desk.get("/staff/issue")).text.partition('id="send"')[2].partition("</select>")[0]
 

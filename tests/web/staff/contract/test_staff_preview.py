@@ -15,25 +15,12 @@ from hub.model.messaging.sms_length import measure_text
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import Family
-from tests.running import GUARDIAN_ID, MINOR_ID, Running
-from tests.web.staff_visit import Desk, Page, desk_of
+from tests.running import GUARDIAN_ID, Running
+from tests.web.staff_visit import ISSUE_FORM, Desk, Page, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FORM = {
-    "course": "hefei/math-a",
-    "student_name": "陈小满",
-    "student_id_type": "cn-id",
-    "student_id_number": MINOR_ID,
-    "guardian_name": "陈建国",
-    "guardian_id_type": "cn-id",
-    "guardian_id_number": GUARDIAN_ID,
-    "relation": "父亲",
-    "phone": "19000000101",
-    "language": "zh",
-    "send": "now",
-    "deadline": "",
-}
+FORM = ISSUE_FORM | {"send": "now"}
 
 
 @pytest.fixture

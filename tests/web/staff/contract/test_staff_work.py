@@ -19,7 +19,7 @@ from hub.settings import PACKED
 from hub.web.staff.school import enrolments
 from tests.lifecycle.signer import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
-from tests.web.staff_visit import Desk, desk_of
+from tests.web.staff_visit import ISSUE_FORM, Desk, desk_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -149,25 +149,11 @@ async def test_what_cannot_be_issued_is_not_begun(running: Running, desk: Desk) 
 
 
 async def test_one_is_issued_by_hand(running: Running, desk: Desk) -> None:
-    form = {
-        "course": "hefei/math-a",
-        "student_name": "陈小满",
-        "student_id_type": "cn-id",
-        "student_id_number": MINOR_ID,
-        "guardian_name": "陈建国",
-        "relation": "父亲",
-        "guardian_id_type": "cn-id",
-        "guardian_id_number": GUARDIAN_ID,
-        "phone": "19000000101",
-        "language": "zh",
-        "send": "none",
-        "deadline": "",
-    }
-    wrong = await desk.post("/staff/issue", form | {"phone": "123"})
+    wrong = await desk.post("/staff/issue", ISSUE_FORM | {"phone": "123"})
     assert wrong.status == 422 and 'value="陈建国"' in wrong.text and "mobile number" in wrong.words
-    missing = await desk.post("/staff/issue", form | {"guardian_name": ""})
+    missing = await desk.post("/staff/issue", ISSUE_FORM | {"guardian_name": ""})
     assert missing.status == 422 and "a guardian has to sign" in missing.words
-    page = await desk.post("/staff/issue", form)
+    page = await desk.post("/staff/issue", ISSUE_FORM)
     assert page.status == 303 and page.location.endswith("?said=issued")
     assert "The contract is issued." in (await desk.get(page.location)).words
 
