@@ -37,6 +37,7 @@ from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStude
 from hub.lifecycle.school.import_roster import load_school, put_staff_and_key
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
+from hub.model.evidence.record import RecordEntry
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
@@ -116,6 +117,12 @@ class Running:
     async def state(self, contract: Contract) -> str:
         async with self.hub.database.transaction(EVERYTHING) as tx:
             return (await tx.contracts.get(contract.id)).state.value
+
+    async def school_record(self) -> list[RecordEntry]:
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            installation = await tx.school.installation()
+            assert installation
+            return await tx.record.entries(installation)
 
     async def completed(self, contract: Contract) -> bytes:
         """Wait until the contract is completed. Return the final file."""

@@ -132,6 +132,14 @@ async def person(running: Running, contract: Contract, number: int = 0) -> Perso
         return Person(running, contract, (await tx.contracts.signers(contract.id))[number])
 
 
+async def ready_to_sign(running: Running, contract: Contract, number: int = 0) -> Person:
+    """Return the same signer, who has identified and shown a key."""
+    somebody = await person(running, contract, number)
+    await somebody.enter()
+    await somebody.certify()
+    return somebody
+
+
 async def deliver(running: Running) -> None:
     """Send the messages that answer a person's act. A queue would bring them a little later."""
     async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 
 from hub.errors import BadInput, ContractNotFound
@@ -20,17 +18,10 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.commits import before_commits, failing_before_commit
-from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 REASON = "课程取消"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with quiet_hub() as hub:
-        yield hub
 
 
 def last_day(running: Running) -> date:

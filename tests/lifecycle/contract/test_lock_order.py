@@ -33,7 +33,7 @@ from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.phone_changes import HEFEI, OTHER, asked
-from tests.lifecycle.signer import Person, completed, person, record_of, signed, staff_tasks
+from tests.lifecycle.signer import Person, completed, person, ready_to_sign, record_of, signed, staff_tasks
 from tests.poster_visits import Family, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, until
 
@@ -99,9 +99,7 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
     """One page of a session signs, and at the same moment another page refuses the same file."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.locked(contract.id)
@@ -118,9 +116,7 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
 async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             held = await tx.contracts.locked(contract.id)
             preparing = asyncio.create_task(guardian.prepare())

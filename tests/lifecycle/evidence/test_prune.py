@@ -42,10 +42,7 @@ async def put(running: Running, kind: str, age: timedelta) -> None:
 
 
 async def recorded(running: Running) -> list[dict[str, Any]]:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return [dict(each.facts) for each in await tx.record.entries(installation) if each.kind == "pruned"]
+    return [dict(each.facts) for each in await running.school_record() if each.kind == "pruned"]
 
 
 def test_every_table_has_a_rule() -> None:

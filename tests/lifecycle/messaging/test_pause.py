@@ -110,10 +110,7 @@ async def test_a_message_whose_channel_failed_takes_no_other_one_during_the_paus
 async def test_the_pause_stands_in_the_record_and_on_the_board() -> None:
     async with running_hub(with_worker=False) as running:
         await pause_sending(running.hub.services, "test")
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
-            assert installation is not None
-            assert "sending-paused" in [each.kind for each in await tx.record.entries(installation)]
+        assert "sending-paused" in [each.kind for each in await running.school_record()]
         desk = await desk_of(running)
         assert "Sending is paused." in (await desk.get("/staff")).words
         await resume_sending(running.hub.services, "test")

@@ -11,7 +11,6 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.contract.signer import Role
-from hub.model.evidence.record import RecordEntry
 from hub.model.school.course import Campus, Course
 from hub.model.school.school_change import SchoolComparison
 from hub.model.staff.accounts import EVERYTHING
@@ -38,18 +37,11 @@ async def stored(running: Running) -> tuple[list[Campus], list[Course]]:
         return await tx.school.campuses(), await tx.school.courses()
 
 
-async def record(running: Running) -> list[RecordEntry]:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return await tx.record.entries(installation)
-
-
 async def test_a_file_is_applied_once_and_its_act_recorded() -> None:
     async with quiet_hub() as running:
         before = await stored(running)
         shown = await applied(running, BELOW, dry_run=True)
-        assert await stored(running) == before and await record(running) == []
+        assert await stored(running) == before and await running.school_record() == []
         first = await applied(running, BELOW)
         assert first == shown
         assert [str(each)[:1] for each in first.changes] == ["~", "+", "+", "+", "+"]
@@ -59,7 +51,7 @@ async def test_a_file_is_applied_once_and_its_act_recorded() -> None:
         assert next(each for each in courses if each.id == "drawing").details["price"] == "1800.00"
         again = await applied(running, BELOW)
         assert again.changes == () and again.unchanged == 5
-        (entry,) = await record(running)
+        (entry,) = await running.school_record()
         assert (entry.kind, entry.actor) == ("school-changed", "command-line")
         assert {"campus": "east", "course": "drawing", "change": "added"} in entry.facts["changes"]
         assert entry.facts["changes"][0] == {"campus": "hq", "change": "changed", "keys": "address, phone, address_en"}
@@ -96,7 +88,7 @@ async def test_one_fault_and_nothing_is_changed() -> None:
             compared = await applied(running, text)
             assert any(str(each).startswith(fault) for each in compared.faults), (fault, compared.faults)
             assert await stored(running) == before
-        assert await record(running) == []
+        assert await running.school_record() == []
 
 
 async def test_a_move_that_would_close_a_circle_with_what_is_there_is_refused() -> None:
@@ -111,7 +103,7 @@ async def test_two_at_once_become_one_change() -> None:
     async with quiet_hub() as running:
         both = await asyncio.gather(applied(running, BELOW), applied(running, BELOW))
         assert sorted(len(each.changes) for each in both) == [0, 5]
-        assert len(await record(running)) == 1
+        assert len(await running.school_record()) == 1
 
 
 async def test_what_is_shown_changes_nothing() -> None:

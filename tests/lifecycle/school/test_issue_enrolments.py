@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 
 from hub.errors import BadInput, DatabaseUnavailable, NotFound
@@ -27,17 +25,11 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.commits import failing_before_commit
-from tests.lifecycle.clockwork import MORNING, NIGHT, quiet_hub
+from tests.lifecycle.clockwork import MORNING, NIGHT
 from tests.poster_visits import Family
 from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with quiet_hub() as hub:
-        yield hub
 
 
 async def enrolled(running: Running, name: str = "陈小满", family: Family | None = None) -> Enrolment:

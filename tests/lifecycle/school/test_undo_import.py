@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from bench.people import person_number
 from hub.errors import ImportUndone, NotFound
@@ -22,17 +20,11 @@ from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.roster_import import KeptBecause, RosterImport
 from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.commits import before_commits
-from tests.lifecycle.clockwork import quiet_hub, waiting
+from tests.lifecycle.clockwork import waiting
 from tests.lifecycle.school.test_load import CHILD, roster
 from tests.running import Running, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with quiet_hub() as hub:
-        yield hub
 
 
 def children(course: str, start: int, count: int) -> bytes:

@@ -22,7 +22,15 @@ from hub.tokens import SigningKey, SignsEach
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signer import completed, contract_now, person, record_of, signed, staff_tasks, tasks_of
+from tests.lifecycle.signer import (
+    completed,
+    contract_now,
+    ready_to_sign,
+    record_of,
+    signed,
+    staff_tasks,
+    tasks_of,
+)
 from tests.lifecycle.trouble import Timestamps
 from tests.running import Running, until
 
@@ -35,9 +43,7 @@ IN_ANY_ORDER = two_guardians(1, 1)
 async def test_a_signature_over_a_stale_revision_is_refused_whatever_its_request_says() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             locked = await tx.contracts.locked(contract.id)
@@ -50,9 +56,7 @@ async def test_a_signature_over_a_stale_revision_is_refused_whatever_its_request
 async def test_a_request_that_has_lapsed_is_refused_although_nobody_else_has_begun() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         await sign.note_refusal(running.hub.services, guardian.secret, request.id, "2: the digest differs")
         with pytest.raises(DocumentChanged):
@@ -67,9 +71,7 @@ async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None
     """Revoking locks no contract: the revocation is seen only when the signature is written."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as revoking:
             assert await revoking.signatures.lapse(request.id)

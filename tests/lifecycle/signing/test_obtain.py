@@ -20,7 +20,7 @@ from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from tests.authorities.outside_ca import OutsideCa, RegistrationAuthority
 from tests.judges import judge_by_pyhanko
-from tests.lifecycle.signer import Person, completed, person, signed
+from tests.lifecycle.signer import Person, completed, person, ready_to_sign, signed
 from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.custody, pytest.mark.asyncio(loop_scope="module")]
@@ -45,9 +45,7 @@ class School:
 
     async def certified(self) -> Contract:
         contract = await self.contract()
-        somebody = await person(self.running, contract)
-        await somebody.enter()
-        await somebody.certify()
+        await ready_to_sign(self.running, contract)
         return contract
 
     async def refused(self, error: type[Exception]) -> Contract:

@@ -36,7 +36,17 @@ from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import ADULT, MOTHER_PHONE, adult, father, head, two_guardians
-from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed, staff_tasks, tasks_of
+from tests.lifecycle.signer import (
+    completed,
+    contract_now,
+    deliver,
+    person,
+    ready_to_sign,
+    record_of,
+    signed,
+    staff_tasks,
+    tasks_of,
+)
 from tests.lifecycle.trouble import Timestamps
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian
 
@@ -89,9 +99,7 @@ async def test_in_any_order_the_second_waits_for_the_lease_and_then_signs_the_ne
         assert busy.value.retry_after == timedelta(minutes=2)
         await first.accept(request)
         clock.advance(timedelta(hours=5))  # an accepted signature holds the revision for as long as it takes
-        second = await person(running, contract, 1)
-        await second.enter()
-        await second.certify()
+        second = await ready_to_sign(running, contract, 1)
         with pytest.raises(DocumentBusy):
             await second.prepare()
         await advance(running.hub.services, contract.id)
@@ -128,9 +136,7 @@ async def test_a_signature_after_the_lease_counts_while_nobody_else_has_begun() 
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         clock.advance(timedelta(minutes=30))
         assert await guardian.accept(request) is TaskState.SIGNED
@@ -204,9 +210,7 @@ async def test_a_key_that_came_after_prepare_does_not_sign_for_the_earlier_certi
     """Two tabs of one session: the second one made a key of its own between the first one's prepare and signature."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         other_tab = replace(guardian, key=SoftwareKey())
         await other_tab.fresh_challenge()
@@ -235,9 +239,7 @@ async def test_nobody_signs_after_void_and_nobody_voids_after_a_signature() -> N
     async with quiet_hub() as running:
         services = running.hub.services
         voided, kept = await running.issue_minor(), await running.issue_minor()
-        guardian = await person(running, voided)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, voided)
         request = await guardian.prepare()
         await void(services, EVERYTHING, voided.id, "wrong course", "staff:test")
         with pytest.raises(IllegalMove):
@@ -258,9 +260,7 @@ async def test_after_the_deadline_nobody_signs_even_before_the_worker_has_notice
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor(deadline=clock() + timedelta(hours=1))
-        guardian = await person(running, contract)
-        await guardian.enter()
-        await guardian.certify()
+        guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         clock.advance(timedelta(hours=1))
         with pytest.raises(IllegalMove):
@@ -384,9 +384,7 @@ async def test_a_signature_that_waits_for_its_timestamp_keeps_the_second_signer_
         contract = await running.issue_minor(signers=IN_ANY_ORDER)
         await signed(running, contract, 0)
         await advance(running.hub.services, contract.id)
-        second = await person(running, contract, 1)
-        await second.enter()
-        await second.certify()
+        second = await ready_to_sign(running, contract, 1)
         with pytest.raises(DocumentBusy):
             await second.prepare()
         timestamps.away = False

@@ -15,7 +15,6 @@ from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
-from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
@@ -23,7 +22,7 @@ from qianda.holder import SoftwareKey
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signer import Person, completed, person
+from tests.lifecycle.signer import completed, person, ready_to_sign
 from tests.running import Running
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -33,18 +32,11 @@ def stored(running: Running) -> set[Path]:
     return {path for path in (running.hub.settings.data / "files").rglob("*") if path.is_file()}
 
 
-async def ready(running: Running, contract: Contract, number: int = 0) -> Person:
-    somebody = await person(running, contract, number)
-    await somebody.enter()
-    await somebody.certify()
-    return somebody
-
-
 async def test_one_signer_who_prepares_again_and_again_does_not_keep_the_document_from_the_other() -> None:
     clock = StandingClock()
     async with quiet_hub(clock, configured={"budgets": {"prepared_per_task_hour": 3}}) as running:
         contract = await running.issue_minor(signers=two_guardians(1, 1))
-        first, second = [await ready(running, contract, number) for number in (0, 1)]
+        first, second = [await ready_to_sign(running, contract, number) for number in (0, 1)]
         for _ in range(3):
             request = await first.prepare()
             clock.advance(2 * MINUTE)
@@ -65,7 +57,7 @@ async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() 
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
-        guardian = await ready(running, contract)
+        guardian = await ready_to_sign(running, contract)
         before = stored(running)
         old = await guardian.prepare()
         clock.advance(MINUTE)
@@ -90,7 +82,7 @@ async def test_a_file_that_is_prepared_again_at_this_moment_is_not_deleted_under
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
-        guardian = await ready(running, contract)
+        guardian = await ready_to_sign(running, contract)
         await guardian.prepare()
         put = running.hub.services.files.put
 
@@ -110,7 +102,7 @@ async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
     async with quiet_hub() as running:
         asked = _watched(running)
         contract = await running.issue_minor()
-        guardian = await ready(running, contract)
+        guardian = await ready_to_sign(running, contract)
         await guardian.prepare()
         await guardian.accept(await guardian.prepare())
         await completed(running, contract)
@@ -153,7 +145,7 @@ async def test_a_contract_that_is_withdrawn_while_its_file_is_prepared_does_not_
     """The file store may be slow: the contract is not locked meanwhile, and its state is checked again afterwards."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        guardian = await ready(running, contract)
+        guardian = await ready_to_sign(running, contract)
         put = running.hub.services.files.put
 
         async def withdrawn_meanwhile(content: bytes) -> str:
@@ -172,7 +164,7 @@ async def test_so_many_certificates_for_one_person_and_no_more() -> None:
     budgets = {"certificates_per_person_hour": 2, "certificates_per_person_day": 3}
     async with quiet_hub(clock, configured={"budgets": budgets}) as running:
         contract = await running.issue_minor()
-        guardian = await ready(running, contract)
+        guardian = await ready_to_sign(running, contract)
 
         async def another_key() -> None:
             again = replace(guardian, key=SoftwareKey())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.reissue import reissue
@@ -15,19 +13,12 @@ from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.model.staff.task_outcome import MOOT_WHEN, MootWhen
-from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Kinds that always need a person.
 LASTING = ("checks-differ", "shared-phone", "not-me")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    async with quiet_hub() as hub:
-        yield hub
 
 
 async def with_tasks(running: Running, contract: Contract) -> None:

@@ -114,10 +114,7 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
         (guardian,) = await tx.contracts.signers(again.id)
     with pytest.raises(ApprovalNeeded):
         await replace_person(services, EVERYTHING, again.id, Replacement(guardian.id, mother()), "test")
-    async with story.running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        kinds = [entry.kind for entry in await tx.record.entries(installation)]
+    kinds = [entry.kind for entry in await story.running.school_record()]
     assert kinds[-2:] == ["issuing-asked", "issuing-approved"]
 
 

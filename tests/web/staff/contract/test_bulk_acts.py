@@ -60,10 +60,7 @@ class Story:
             return [entry.kind for entry in await tx.record.entries(contract.id)]
 
     async def school_acts(self, kind: str) -> int:
-        async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
-            assert installation is not None
-            return [entry.kind for entry in await tx.record.entries(installation)].count(kind)
+        return [entry.kind for entry in await self.running.school_record()].count(kind)
 
 
 def chosen(*contracts: Contract) -> list[tuple[str, str]]:

@@ -164,10 +164,7 @@ async def test_a_policy_is_entered_and_read_in_words(running: Running, desk: Des
     assert not re.search(r"\b\d+[dhm]\b", page.words)
     chinese = await (await desk_of(running, language="zh")).get("/staff/policies?at=hefei/math-a")
     assert "之后每隔 5 天再提醒一次。" in chinese.words and "中国" in chinese.words
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        entry = (await tx.record.entries(installation))[-1]
+    entry = (await running.school_record())[-1]
     assert (entry.kind, entry.facts["course"]) == ("policy-changed", "math-a")
     assert entry.facts["keys"] == "last_call_through, manual_apart, messages_per_day, repeat_every"
     assert (await desk.post("/staff/policies", {"at": "hefei/math-a", "save": "1"})).status == 303

@@ -59,10 +59,7 @@ def names(page: Page) -> list[str]:
 
 async def acts(running: Running, kind: str, enrolment: UUID) -> list[dict[str, Any]]:
     """Return the facts of the entries of this kind about an enrolment in the school's record."""
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation
-        entries = await tx.record.entries(installation)
+    entries = await running.school_record()
     return [dict(each.facts) for each in entries if each.kind == kind and each.facts.get("enrolment") == str(enrolment)]
 
 
@@ -249,10 +246,7 @@ async def test_the_schools_record_is_one_chain_for_all_campuses(running: Running
         await record_act(tx, "hefei", "enrolment-changed", "staff:x", {})
         with pytest.raises(NotFound):
             await tx.school.enrolment(there.id)
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation
-        entries = await tx.record.entries(installation)
+    entries = await running.school_record()
     assert [each.sequence for each in entries] == list(range(1, len(entries) + 1))
 
 

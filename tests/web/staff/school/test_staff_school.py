@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, Page, add_staff, desk_of
@@ -38,10 +37,7 @@ def fields(looked: Page) -> dict[str, str]:
 
 
 async def last_kind(running: Running) -> str:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation
-        return (await tx.record.entries(installation))[-1].kind
+    return (await running.school_record())[-1].kind
 
 
 async def test_a_change_is_looked_at_before_it_counts(running: Running, desk: Desk) -> None:

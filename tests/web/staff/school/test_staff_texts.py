@@ -46,10 +46,7 @@ class Story:
     campus: Desk
 
     async def kinds(self) -> list[str]:
-        async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
-            assert installation is not None
-            return [entry.kind for entry in await tx.record.entries(installation) if entry.kind.startswith("text-")]
+        return [entry.kind for entry in await self.running.school_record() if entry.kind.startswith("text-")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -23,8 +23,7 @@ from hub.lifecycle.staff.accounts import (
     reset_password,
 )
 from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key
-from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.accounts import Scope
 from hub.model.staff.administration import COMMAND_LINE, Administrator
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
@@ -54,19 +53,12 @@ async def is_inside(desk: Desk) -> bool:
     return (await desk.get("/staff")).status == 200
 
 
-async def acts(running: Running) -> list[RecordEntry]:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return await tx.record.entries(installation)
-
-
 async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -> None:
     await added(running)
     desk = await logged_in(running)
     assert desk is not None and await is_inside(desk)
     assert (await desk.get("/staff?campus=beijing")).status == 403
-    (entry,) = await acts(running)
+    (entry,) = await running.school_record()
     assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", "command-line", "clerk")
     assert "zhou" not in str(entry.facts)  # the record has only a commitment to the login, which can be erased
     assert str(UUID(entry.facts["staff"])) == entry.facts["staff"]
@@ -91,13 +83,13 @@ async def test_what_cannot_be_an_account_is_refused(running: Running, new: NewSt
     with pytest.raises(BadInput) as refused:
         await add_staff(running.hub.services, new, password, COMMAND_LINE)
     assert refused.value.field == field
-    assert await acts(running) == []
+    assert await running.school_record() == []
 
 
 async def test_of_two_that_add_one_login_at_once_one_does(running: Running) -> None:
     both = await asyncio.gather(added(running), added(running), return_exceptions=True)
     assert [type(each) for each in both if each is not None] == [BadInput]
-    assert len(await acts(running)) == 1
+    assert len(await running.school_record()) == 1
 
 
 async def test_a_disabled_account_is_outside_at_once_and_comes_back_without_its_sessions(running: Running) -> None:
@@ -109,7 +101,7 @@ async def test_a_disabled_account_is_outside_at_once_and_comes_back_without_its_
     await enable_staff(running.hub.services, "zhou", COMMAND_LINE)
     assert not await is_inside(desk)
     assert await logged_in(running) is not None
-    assert [each.kind for each in await acts(running)] == ["staff-added", "staff-disabled", "staff-enabled"]
+    assert [each.kind for each in await running.school_record()] == ["staff-added", "staff-disabled", "staff-enabled"]
 
 
 async def test_a_reset_ends_sessions_and_the_lock_after_wrong_passwords(running: Running) -> None:
@@ -144,7 +136,7 @@ async def test_a_role_is_changed(running: Running) -> None:
     assert found["zhou"] is StaffRole.CAMPUS_MANAGER
     with pytest.raises(BadInput, match="only accounts of headquarters"):
         await change_role(running.hub.services, "zhou", StaffRole.HEADQUARTERS, COMMAND_LINE)
-    assert (await acts(running))[-1].facts["staff_role"] == "campus-manager"
+    assert (await running.school_record())[-1].facts["staff_role"] == "campus-manager"
 
 
 async def test_the_last_owner_stays(running: Running) -> None:
@@ -196,7 +188,7 @@ async def test_a_manager_manages_accounts_below_them_and_none_that_can_do_more(r
         await add_staff(services, NewStaff("other", "周示范", "beijing"), PASSWORD, boss)
     await change_role(services, "colleague", StaffRole.AUDITOR, boss)
     await disable_staff(services, "colleague", boss)
-    assert [each.actor for each in (await acts(running))[-2:]] == ["staff:x", "staff:x"]
+    assert [each.actor for each in (await running.school_record())[-2:]] == ["staff:x", "staff:x"]
 
 
 async def test_nobody_is_no_account(running: Running) -> None:
@@ -206,7 +198,7 @@ async def test_nobody_is_no_account(running: Running) -> None:
             await act(services, "nobody", COMMAND_LINE)
     with pytest.raises(AccountNotFound, match="there is no account nobody"):
         await reset_password(services, "nobody", PASSWORD, COMMAND_LINE)
-    assert await acts(running) == []
+    assert await running.school_record() == []
 
 
 # ---- API keys
@@ -234,8 +226,8 @@ async def test_a_key_counts_until_it_is_revoked(running: Running) -> None:
         (each.key.name, each.key.campus, each.revoked_at is None) for each in await list_keys(running.hub.services)
     ]
     assert listed == [("crm", "hq", True), ("demo", "hq", True), ("crm", "hefei", False)]
-    assert [each.kind for each in await acts(running)] == ["key-added", "key-revoked", "key-added"]
-    assert secret not in str(await acts(running))
+    assert [each.kind for each in await running.school_record()] == ["key-added", "key-revoked", "key-added"]
+    assert secret not in str(await running.school_record())
 
 
 @pytest.mark.parametrize(("name", "campus", "field"), [("c r m", "hefei", "name"), ("crm", "nowhere", "campus")])

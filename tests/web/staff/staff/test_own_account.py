@@ -62,10 +62,7 @@ async def change(desk: Desk, present: str, new: str) -> Page:
 
 
 async def last_act(running: Running) -> RecordEntry:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return (await tx.record.entries(installation))[-1]
+    return (await running.school_record())[-1]
 
 
 def code_of(running: Running, secret: str) -> str:

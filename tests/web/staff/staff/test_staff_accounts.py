@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.staff.accounts import disable_staff
-from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
@@ -46,13 +45,6 @@ async def page_of(running: Running, login: str) -> str:
     return f"/staff/accounts/{(await found(running, login)).id}"
 
 
-async def acts(running: Running) -> list[RecordEntry]:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return await tx.record.entries(installation)
-
-
 async def colleague(running: Running) -> str:
     """Add a clerk of the manager's campus. Return the login."""
     login = f"clerk-{uuid4().hex[:8]}"
@@ -69,7 +61,7 @@ async def test_an_account_is_added_and_its_password_shown_once(running: Running,
     desk = Desk(running)
     assert (await desk.log_in("newcomer", shown[1])).status == 303
     assert (await desk.get("/staff")).location == "/staff/account"
-    entry = (await acts(running))[-1]
+    entry = (await running.school_record())[-1]
     assert entry.kind == "staff-added" and entry.actor == f"staff:{(await found(running, 'manager')).id}"
     again = await manager.post("/staff/accounts", form)
     assert again.status == 422 and "there is an account newcomer already" in again.words
@@ -94,11 +86,11 @@ async def test_an_account_is_added_and_its_password_shown_once(running: Running,
 async def test_what_cannot_be_added_is_refused(
     running: Running, manager: Desk, change: dict[str, str], status: int
 ) -> None:
-    before = len(await acts(running))
+    before = len(await running.school_record())
     form = {"login": "refused-one", "name": "周示范", "campus": "hefei", "role": "clerk"} | change
     page = await manager.post("/staff/accounts", form)
     assert page.status == status and "one-time password" not in page.words.casefold().split("add an account")[1]
-    assert len(await acts(running)) == before
+    assert len(await running.school_record()) == before
 
 
 async def test_a_list_shows_ones_campuses_alone(running: Running, manager: Desk) -> None:
@@ -123,13 +115,13 @@ async def test_a_foreign_account_is_as_one_that_does_not_exist(running: Running,
 
 async def test_an_account_that_can_do_more_is_shown_and_not_changed(running: Running, manager: Desk) -> None:
     theirs = await page_of(running, "lawyer")
-    before = len(await acts(running))
+    before = len(await running.school_record())
     page = await manager.get(theirs)
     assert "you cannot change this account" in page.words and f'action="{theirs}' not in page.text
     for act in ("disable", "enable", "unlock", "role", "reset", "end-sessions", "second-factor"):
         refused = await manager.post(f"{theirs}/{act}", {"role": "clerk"})
         assert refused.status == 403 and "may do things that yours may not" in refused.words, act
-    assert len(await acts(running)) == before
+    assert len(await running.school_record()) == before
 
 
 async def test_ones_own_account_is_changed_elsewhere(running: Running, manager: Desk) -> None:
@@ -155,7 +147,7 @@ async def test_an_account_is_disabled_reset_and_given_another_role(running: Runn
     assert (await Desk(running).log_in(login, shown[1])).status == 403
     assert (await manager.post(f"{theirs}/enable")).status == 303
     assert (await Desk(running).log_in(login, shown[1])).status == 303
-    kinds = [entry.kind for entry in await acts(running)][-5:]
+    kinds = [entry.kind for entry in await running.school_record()][-5:]
     ended, reset, gone = "staff-sessions-ended", "staff-password-reset", "staff-disabled"
     assert kinds == ["staff-role-changed", ended, reset, gone, "staff-enabled"]
 

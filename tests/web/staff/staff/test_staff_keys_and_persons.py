@@ -33,10 +33,7 @@ async def desk(running: Running, role: StaffRole = StaffRole.OWNER, campus: str 
 
 
 async def last_acts(running: Running, count: int) -> list[RecordEntry]:
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
-        assert installation is not None
-        return (await tx.record.entries(installation))[-count:]
+    return (await running.school_record())[-count:]
 
 
 async def asks(running: Running, secret: str) -> int:
