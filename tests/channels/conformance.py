@@ -20,6 +20,7 @@ import pytest
 import channels
 from channels import CallbackRequest, Channel, ChannelContext, Heard, Message, NotGenuine, Reporting
 from tests.channels.doubles import Double, Trouble
+from tests.channels.doubles.twilio import TwilioAccount
 
 # Every file in `channels/` with a function `connect` is a channel.
 KINDS = sorted(
@@ -192,3 +193,9 @@ def tampered(call: CallbackRequest) -> dict[str, CallbackRequest]:
         found["no text"] = replace(call, body=b"\xff\xfe\x00")
         found["half"] = replace(call, body=call.body[: len(call.body) // 2])
     return found
+
+
+def account(setting: Setting) -> TwilioAccount:
+    """Return the double of a channel of Twilio."""
+    assert isinstance(setting.double, TwilioAccount)
+    return setting.double

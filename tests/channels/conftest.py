@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 
 from channels import ChannelContext
+from tests.channels.conformance import Setting, at_place
+from tests.channels.doubles import sms_twilio
 
 
 class NoLedger:
@@ -35,3 +37,11 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[ChannelContext]
     async with aiohttp.ClientSession() as http:
         callbacks = f"https://sign.example.org/callbacks/{kind}"
         yield ChannelContext(kind, callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+async def sms() -> AsyncIterator[Setting]:
+    """Yield the channel `sms_twilio`, connected to its double."""
+    double = sms_twilio.Double()
+    async with double.serving(), at_place("sms_twilio", double) as setting:
+        yield setting

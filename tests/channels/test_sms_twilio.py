@@ -29,23 +29,11 @@ from channels import (
     ReplyLost,
 )
 from channels.twilio_http import refusal
-from tests.channels.conformance import Setting, at_place
+from tests.channels.conformance import Setting, account, at_place
 from tests.channels.doubles import Trouble, sms_twilio
-from tests.channels.doubles.twilio import RETRY_AFTER, TwilioAccount
+from tests.channels.doubles.twilio import RETRY_AFTER
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-async def sms() -> AsyncIterator[Setting]:
-    double = sms_twilio.Double()
-    async with double.serving(), at_place("sms_twilio", double) as setting:
-        yield setting
-
-
-def account(setting: Setting) -> TwilioAccount:
-    assert isinstance(setting.double, TwilioAccount)
-    return setting.double
 
 
 # ---- answers

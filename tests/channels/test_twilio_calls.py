@@ -21,21 +21,9 @@ from channels import (
     NotGenuine,
 )
 from channels.sms_twilio import EMPTY_ANSWER
-from tests.channels.conformance import Setting, at_place
+from tests.channels.conformance import Setting, account
 from tests.channels.doubles import sms_twilio
-from tests.channels.doubles.twilio import ACCOUNT, TwilioAccount, signed
-
-
-@pytest.fixture
-async def sms() -> AsyncIterator[Setting]:
-    double = sms_twilio.Double()
-    async with double.serving(), at_place("sms_twilio", double) as setting:
-        yield setting
-
-
-def account(setting: Setting) -> TwilioAccount:
-    assert isinstance(setting.double, TwilioAccount)
-    return setting.double
+from tests.channels.doubles.twilio import ACCOUNT, signed
 
 
 @contextlib.asynccontextmanager

@@ -9,9 +9,9 @@ import pytest
 
 from channels import Failure, Fate, MessageRefused
 from channels.voice import twiml
-from tests.channels.conformance import CODE, Setting, at_place
+from tests.channels.conformance import CODE, Setting, account, at_place
 from tests.channels.doubles import voice
-from tests.channels.doubles.twilio import ACCOUNT, TwilioAccount, signed
+from tests.channels.doubles.twilio import ACCOUNT, signed
 
 
 @pytest.fixture
@@ -19,11 +19,6 @@ async def calls() -> AsyncIterator[Setting]:
     double = voice.Double()
     async with double.serving(), at_place("voice", double) as setting:
         yield setting
-
-
-def account(setting: Setting) -> TwilioAccount:
-    assert isinstance(setting.double, TwilioAccount)
-    return setting.double
 
 
 async def test_a_code_is_read_twice_digit_by_digit(calls: Setting) -> None:

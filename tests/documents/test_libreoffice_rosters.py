@@ -6,7 +6,6 @@ lost its last digits, and a million empty rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -19,13 +18,6 @@ FOLDER = Path(__file__).parent / "rosters"
 LOST = ("D6", "id-lost-digits")
 FIRST = (4, "hefei", "陈小满", "340104201403050003", date(2014, 3, 5), "+8619000000001")
 SECOND = (5, "hefei", "陈 小禾", "340104201503050000", date(2015, 3, 5), "+8619000000011")
-
-
-@pytest.fixture(scope="module")
-def spreadsheets() -> Iterator[SpreadsheetReader]:
-    reader = SpreadsheetReader()
-    yield reader
-    reader.close()
 
 
 @pytest.mark.parametrize(

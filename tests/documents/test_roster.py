@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from io import BytesIO
 
@@ -29,13 +29,6 @@ GOOD: Mapping[str, object] = {
     "guardian_phone": "19000000001",
 }
 Read = Callable[..., ReadRoster]
-
-
-@pytest.fixture(scope="module")
-def spreadsheets() -> Iterator[SpreadsheetReader]:
-    reader = SpreadsheetReader()
-    yield reader
-    reader.close()
 
 
 @pytest.fixture(scope="module")

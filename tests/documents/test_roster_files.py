@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -18,13 +18,6 @@ CHILD, MOTHER = "340104201403050003", "340104198803050008"
 SISTER = "340104201503050000"
 TITLES = ["校区", "班级", "学生姓名", "身份证号", "家长姓名", "关系", "家长身份证号", "联系电话"]
 ROW = ["合肥校区", "数学素养A", "陈小满", CHILD, "陈大川", "父亲", MOTHER, "19000000001"]
-
-
-@pytest.fixture(scope="module")
-def spreadsheets() -> Iterator[SpreadsheetReader]:
-    reader = SpreadsheetReader()
-    yield reader
-    reader.close()
 
 
 def book(write: Callable[[xlsxwriter.Workbook], None]) -> bytes:
