@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -48,7 +48,7 @@ def begin(kind: BulkKind) -> Handler:
         form = await visit.request.post()
         contracts = await get_selected(visit, MAX_CONTRACTS)
         try:
-            act = await _act(visit, kind, read_id(str(form.get("act", ""))))
+            act = await _act(visit, kind, read_id(str(form.get("act", ""))), contracts)
             async with visit.services.database.transaction(visit.scope) as tx:
                 await begin_bulk_act(tx, act, [each.id for each in contracts])
         except BadInput as error:
@@ -60,11 +60,11 @@ def begin(kind: BulkKind) -> Handler:
 
 async def _preview(visit: DeskVisit, kind: BulkKind, problem: QiandaError | None = None) -> web.Response:
     contracts = await get_selected(visit, MAX_CONTRACTS)
-    entered = await _entered(visit)
+    entered = await _entered(visit, contracts)
     judged: list[tuple[Contract, BulkVerdict]] = []
     if contracts:
         try:
-            act = await _act(visit, kind, uuid4())
+            act = await _act(visit, kind, uuid4(), contracts)
             async with visit.services.database.transaction(visit.scope) as tx:
                 judged = await judge_many(tx, act, [each.id for each in contracts])
         except BadInput as error:
@@ -98,19 +98,20 @@ def _label(kind: BulkKind, verdict: BulkVerdict) -> str:
     return f"{kind.value}-done" if verdict is BulkVerdict.DONE else verdict.value
 
 
-async def _entered(visit: DeskVisit) -> Entered:
+async def _entered(visit: DeskVisit, contracts: Sequence[Contract]) -> Entered:
+    """Return what was entered. Before that, the day is one that extends each of these contracts."""
     form = await visit.request.post()
     entered = Entered({name: str(form.get(name, "")).replace("\x00", "") for name in ("deadline", "reason")})
     if "deadline" not in form:
         async with visit.services.database.transaction(visit.scope) as tx:
-            today = tx.planning_now.astimezone(ZoneInfo(visit.zone)).date()
-        entered["deadline"] = (today + SUGGESTED_EXTENSION).isoformat()
+            latest = max([tx.planning_now, *(each.deadline for each in contracts)])
+        entered["deadline"] = (latest.astimezone(ZoneInfo(visit.zone)).date() + SUGGESTED_EXTENSION).isoformat()
     return entered
 
 
-async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID) -> BulkAct:
+async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID, contracts: Sequence[Contract]) -> BulkAct:
     """Return the requested act. Raises BadInput."""
-    entered = await _entered(visit)
+    entered = await _entered(visit, contracts)
     async with visit.services.database.transaction(visit.scope) as tx:
         now = tx.now
     act = BulkAct(act_id, visit.staff.campus, kind, visit.actor, now, may_issue=visit.may(Permission.ISSUE))
