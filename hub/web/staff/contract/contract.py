@@ -296,7 +296,8 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     )
     signer = _uuid(visit.request.match_info["signer"])
     async with visit.services.database.transaction(visit.scope) as tx:
-        act = IssueAct(_uuid(entered["act"]), visit.staff.campus, visit.actor, tx.now)
+        act_id = _uuid(entered["act"]) if entered["act"] else uuid4()
+        act = IssueAct(act_id, visit.staff.campus, visit.actor, tx.now)
     try:
         fresh = await replace_or_ask(visit.services, visit.scope, contract_id(visit), Replacement(signer, by), act)
     except QiandaError as error:
