@@ -60,7 +60,7 @@ class LimitedChild:
                 status, body = _exchange(process, question)
             except (OSError, EOFError):
                 self._stop()
-                raise ChildFailed("it took too much time or memory, or the content broke the reader") from None
+                raise ChildFailed("it took too much time or memory, or the content crashed the reader") from None
             finally:
                 timer.cancel()
             if status == OUT_OF_MEMORY:

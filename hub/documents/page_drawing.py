@@ -71,7 +71,7 @@ def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:
 
 
 def may_have_colour(page: pypdfium2.PdfPage) -> bool:
-    """Tell whether anything on the page may be coloured: a picture, a visible form field, or a colour."""
+    """Return whether anything on the page may be coloured: a picture, a visible form field, or a colour."""
     for number in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, number)
         appearance_bytes = pdfium.FPDFAnnot_GetAP(annotation, pdfium.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0)
@@ -128,7 +128,7 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def is_coloured(image: Image.Image) -> bool:
-    """Tell whether red and blue differ much in any pixel. They do in the seal's ink, but not in the contract's."""
+    """Return whether red and blue differ much in any pixel. They do in the seal's ink, but not in the contract's."""
     red, _, blue = image.split()
     extremes = ImageChops.difference(red, blue).getextrema()
     return isinstance(extremes[1], int | float) and extremes[1] > _COLOURED

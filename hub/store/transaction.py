@@ -125,7 +125,8 @@ class Database:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def know_sealing_key(self) -> None:
-        """Ask which key is current, unless a transaction has in the last moments: for values sealed outside of one."""
+        """Ask which key is current, unless a transaction did so a moment ago. Call this before encrypting outside a
+        transaction."""
         if time.monotonic() - self._entered_at > SEALING_KEY_KNOWN_FOR:
             async with self.transaction(EVERYTHING):
                 pass
@@ -148,7 +149,7 @@ async def _begun(driver: Driver) -> AsyncIterator[None]:
 
 
 async def _roll_back(driver: Driver) -> None:
-    """A connection that cannot even do this is ended, and its server undoes the rest."""
+    """Roll back. If the connection cannot even do this, close it, so that the server rolls back."""
     if not driver.is_closed():
         try:
             await asyncio.shield(driver.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT))

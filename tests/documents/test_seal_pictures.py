@@ -71,7 +71,7 @@ def test_an_uploaded_picture_is_a_stencil_of_its_ink(reader: PictureReader) -> N
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"GIF89a", "it is no PNG"),
+        (b"GIF89a", "it is not a PNG"),
         (png()[:200], "cannot be used"),
         (png(background=(255, 255, 255, 255)), "background is not transparent"),
         (png(size=(100, 100)), "pixels"),

@@ -2,8 +2,8 @@
 texts.
 
 Staff edit title, consent and clauses. The rest of a template (its words, what it requires and demands) is copied from
-the files when a version is begun, also if the version is begun from an older one. Otherwise the older one could bring
-back its demands, and whoever approves the text would not notice. The layout is always that of the files.
+the files when a version is begun, even from an older version. Otherwise the older version could bring back its demands,
+unnoticed by the person who approves the text. The layout is always that of the files.
 """
 
 from __future__ import annotations

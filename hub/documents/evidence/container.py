@@ -72,7 +72,7 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
 
 
 def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
-    """Return a package with evidence records behind all items of its version 1: nothing signed changes.
+    """Return a package with evidence records after all items of its version 1, so that nothing signed changes.
 
     `records`: of one authority or of two, each about the same items. What is added is not packed, so that the same
     records always give the same bytes.
@@ -87,7 +87,7 @@ def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
 
 
 def has_place_for_two(covered: Mapping[str, bytes]) -> bool:
-    """Tell whether the instructions inside a package know of a second record: those of older packages do not."""
+    """Return whether the instructions inside a package mention a second record. Those of older packages do not."""
     return _BOTH_RECORDS in covered.get(INSTRUCTIONS, b"")
 
 
@@ -109,7 +109,7 @@ def find_document(package: bytes) -> tuple[int, int] | None:
 
 
 def covered_items(package: bytes) -> dict[str, bytes]:
-    """Return the items that an evidence record of this package has to cover: all of version 1 but its mimetype."""
+    """Return the items that an evidence record of this package has to cover: all of version 1 except its mimetype."""
     return {item.name: item.content for item in read_items(package) if item.name not in (MIMETYPE, *PROOF_ITEMS)}
 
 

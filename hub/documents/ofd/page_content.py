@@ -145,7 +145,7 @@ def _text_object(run: GlyphRun, glyphs: tuple[Glyph, ...], resources: PageResour
 
 
 def _is_known(characters: Mapping[int, int], glyph: Glyph) -> bool:
-    """Tell whether every reader finds this glyph by the font's character map."""
+    """Return whether every reader finds this glyph by the font's character map."""
     code = ord(glyph.text)
     return code <= _BASIC_PLANE and characters.get(code) == glyph.number
 

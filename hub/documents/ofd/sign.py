@@ -55,7 +55,7 @@ class PreparedOfd:
         """
         encoded = sm2.der_signature(signature)
         if encoded is None:
-            raise BadInput("This is no SM2 signature.", field="signature")
+            raise BadInput("This is not an SM2 signature.", field="signature")
         value = self._value(encoded, timestamp)
         return change_package(self._container, self._changed | {self._value_member: value})
 

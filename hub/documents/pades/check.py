@@ -264,7 +264,7 @@ class _FinalCheck:
         self._check_evidence(revision, vri, {value_number, fields[0], self._issued.form, shown})
         digest = self._digest(revision, value_number, value)
         if revision.end != len(self._pdf):
-            raise FileIsWrong("something stands behind the document timestamp")
+            raise FileIsWrong("something follows the document timestamp")
         token = _without_padding(bytes.fromhex(value["digits"].decode()))
         return check_timestamp(token, _only_sha256(digest), self._expected.timestamp_certificates)
 
@@ -302,7 +302,7 @@ def _without_padding(contents: bytes) -> bytes:
     length = int.from_bytes(contents[2 : 2 + count], "big") if count else first
     end = 2 + count + length
     if tag != der.SEQUENCE or contents[end:].strip(b"\0"):
-        raise FileIsWrong("something stands behind a signature's value")
+        raise FileIsWrong("something follows a signature's value")
     return contents[:end]
 
 

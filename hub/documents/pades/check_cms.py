@@ -187,7 +187,7 @@ def _attributes(whole: DerElement, tag: int) -> dict[bytes, bytes]:
     for attribute in whole.children(tag):
         kind, values = attribute.children(SEQUENCE)
         if kind.tag != OID or kind.whole in found:
-            raise FileIsWrong("an attribute stands twice")
+            raise FileIsWrong("an attribute occurs twice")
         found[kind.whole] = der.only(values.children(SET)).whole
     return found
 

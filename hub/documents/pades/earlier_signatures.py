@@ -33,7 +33,7 @@ class _Lock:
     closes_file: bool
 
     def locks(self, name: str | None) -> bool:
-        """Tell whether a field may no longer change. `name`: None for a field that does not exist yet."""
+        """Return whether a field may no longer change. `name`: None for a field that does not exist yet."""
         if self.closes_file or self.action == "/All":
             return True
         return (name in self.fields) == (self.action == "/Include")
@@ -108,7 +108,7 @@ def _facts(root: Object) -> FormFacts:
     empty = {name: field for name, field in signatures if "/V" not in field and "/Kids" not in field}
     locks = [_lock(limit) for value in signed for limit in _field_limits(value)]
     if any("/ByteRange" not in value for value in signed):
-        raise CannotUpdate("a signature of it says not what it covers")
+        raise CannotUpdate("one of its signatures does not say what it covers")
     return FormFacts(
         names=frozenset(name for name, _ in fields),
         signed=any(value.get("/Type") != "/DocTimeStamp" for value in signed),

@@ -44,7 +44,7 @@ def hash_file(path: Path) -> Sha256State:
 
 
 def mentions(path: Path, word: bytes) -> bool:
-    """Tell whether these bytes occur anywhere in a file."""
+    """Return whether these bytes occur anywhere in a file."""
     before = b""
     for chunk in read_chunks(path):
         if word in before + chunk:

@@ -121,7 +121,7 @@ def _add_field(update: Update, plan: Plan, seal: SealToWrite, signed: SignedValu
             }
             added.setdefault(page.number, []).append(update.add(dictionary(entries)))
     if own is None:
-        raise CannotUpdate("the seal shows nowhere")
+        raise CannotUpdate("the seal is not shown anywhere")
     pages = dict(plan.pages)
     for number, numbers in added.items():
         pages[number] = show_on_page(update, pages[number], numbers, keep=True)

@@ -132,7 +132,7 @@ def _leaves(root: Object) -> Iterator[Object]:
         node = waiting.pop()
         number = own_number(node)
         if number in seen:
-            raise CannotUpdate("its pages stand in a circle")
+            raise CannotUpdate("its page tree has a cycle")
         seen.add(number)
         if "/Kids" in node:
             waiting += reversed(list(node["/Kids"]))

@@ -145,14 +145,14 @@ def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, calle
     if called in plan.signatures:
         raise CannotUpdate("it has a document timestamp")
     if not plan.form:
-        raise CannotUpdate("its form stands in the catalog")
+        raise CannotUpdate("its form is in the catalog itself")
     update = Update(plan)
     catalog, store = _put_evidence(update, plan, signed[-1].value.vri, evidence)
     value = {"/Type": "/DocTimeStamp", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.RFC3161"}
     number, place = put_value(update, value, RESERVED_HEX_DIGITS)
     page = signed[-1].page
     if page not in plan.pages:
-        raise CannotUpdate("the last signature shows on no page")
+        raise CannotUpdate("the last signature is not shown on any page")
     entries = WIDGET | {"/T": f"({called})", "/Rect": "[0 0 0 0]", "/P": f"{page} 0 R", "/V": f"{number} 0 R"}
     field = update.add(dictionary(entries))
     pages = plan.pages | {page: show_on_page(update, plan.pages[page], [field], keep=True)}

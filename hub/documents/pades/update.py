@@ -91,7 +91,7 @@ class Update:
 
 
 def looks_like_structure(body: bytes) -> bool:
-    """Tell whether a reader that searches the file could take a part of these bytes for an object."""
+    """Return whether a reader that searches the file could take a part of these bytes for an object."""
     return any(word in body for word in _WORDS) and _LOOKS_LIKE_STRUCTURE.search(body) is not None
 
 

@@ -173,7 +173,7 @@ def _check_words(revision: bytes, objects: Mapping[int, bytes], streams: int) ->
 
 
 def is_written_as(body: bytes, entries: Mapping[str, str]) -> bool:
-    """Tell whether these bytes are the dictionary with these entries, with any white space between tokens."""
+    """Return whether these bytes are the dictionary with these entries, with any white space between tokens."""
     expected = dictionary(entries)
     if body == expected:
         return True

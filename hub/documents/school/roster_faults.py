@@ -101,7 +101,7 @@ class Fault(Enum):
     NAME_OF_SEVERAL = (
         "有几个同名的{offered}",
         "请填写编号",
-        "Several are called so{offered}",
+        "Several have this name{offered}",
         "Enter the id",
     )
     LANGUAGE = ("不认识的语言", "请填写 zh 或 en", "The language is not known", "Use zh or en")

@@ -79,7 +79,7 @@ def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
     try:
         return reader.school(tomllib.loads(text)), reader.faults
     except tomllib.TOMLDecodeError as error:
-        return SchoolFile(), [SchoolFault("the file", f"it is no TOML: {error}")]
+        return SchoolFile(), [SchoolFault("the file", f"it is not valid TOML: {error}")]
     except RecursionError:  # while it is parsed, or while a fault repeats a value
         return too_deep
 
@@ -127,7 +127,7 @@ class _Reader:
         found = self._texts("school", values, ORGANISATION, required=("name", "credit_code", "licence"))
         code = found.get("credit_code", "")
         if code and not uscc.is_valid(code):
-            self.fault("school, credit_code", f"{code} is no unified social credit code: a digit is wrong or missing")
+            self.fault("school, credit_code", f"{code} is not a valid credit code: a digit is wrong or missing")
         return found
 
     def _templates(self, values: Mapping[str, Any]) -> Iterator[str]:
@@ -308,7 +308,7 @@ class _Reader:
 
     def _once(self, name: str, ids: list[str]) -> None:
         for repeated in sorted({each for each in ids if ids.count(each) > 1}):
-            self.fault(name, f"{repeated} stands here more than once")
+            self.fault(name, f"{repeated} occurs more than once")
 
 
 def _place(name: str, number: int, values: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ MIN_TRANSPARENT, MIN_INK, MAX_INK = 0.1, 0.01, 0.7
 def _answer(png: bytes) -> bytes:
     """Return width, height and colour as a line of JSON, then the ink, one bit for each pixel."""
     if not png.startswith(PNG_HEAD):
-        raise ValueError("it is no PNG")
+        raise ValueError("it is not a PNG")
     width, height = struct.unpack(">II", png[len(PNG_HEAD) : len(PNG_HEAD) + 8])
     if not (min(width, height) >= MIN_SIDE and max(width, height) <= MAX_SIDE):  # checked before it is unpacked
         raise ValueError(f"it has {width} x {height} pixels: {MIN_SIDE} to {MAX_SIDE} on each side are allowed")

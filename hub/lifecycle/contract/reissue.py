@@ -189,7 +189,7 @@ def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> d
 def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | None) -> NewContract:
     asked: Mapping[str, Any] | None = old.data.get("asked")
     if asked is None:
-        raise IllegalMove("this contract does not hold what was asked for")
+        raise IllegalMove("this contract does not contain the data that it was requested with")
     return NewContract(
         campus=asked["campus"],
         course=asked["course"],

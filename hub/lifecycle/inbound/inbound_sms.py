@@ -31,7 +31,7 @@ from hub.router.providers import Carrier
 from hub.store.inbound.inbound_sms import Written
 from hub.store.transaction import Transaction
 
-FLOOD = "Many opt-outs came at once by calls that nobody signs: nobody was opted out. How many, and by whom:"
+FLOOD = "Many opt-outs came at once in unsigned webhooks, so nobody was opted out. How many, and from which provider:"
 _PURPOSES = {
     SmsCommand.STOP: Purpose.STOPPED,
     SmsCommand.START: Purpose.STARTED,
@@ -43,20 +43,20 @@ _PURPOSES = {
 async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, message: Inbound) -> None:
     """Store a message and carry out its command, in this transaction. Duplicates are ignored."""
     await _lock_contracts(tx, [message.sender])
-    wish = parse_sms_command(message.text)
-    written = await tx.inbound.add(carrier.name, message, wish, tx.now)
+    command = parse_sms_command(message.text)
+    written = await tx.inbound.add(carrier.name, message, command, tx.now)
     if written is None:
         return
-    if wish is SmsCommand.STOP and not carrier.channel.rules.signed:
+    if command is SmsCommand.STOP and not carrier.channel.rules.signed:
         return  # `process_stops` decides after a minute
-    if wish is SmsCommand.STOP:
+    if command is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, carrier)
-    elif wish is SmsCommand.START:
+    elif command is SmsCommand.START:
         await tx.opt_outs.remove(message.sender)
         theirs = [each.id for each in await tx.contracts.signers_at(message.sender)]
         await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
     await _answer(services, tx, written)
-    await tx.inbound.done([written.id], wish.value)
+    await tx.inbound.done([written.id], command.value)
 
 
 async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
@@ -70,9 +70,9 @@ async def _answer(services: Services, tx: Transaction, written: Written) -> None
     signers = await tx.contracts.signers_at(written.sender)
     if not signers:
         return
-    if written.wish is SmsCommand.LINK:
+    if written.command is SmsCommand.LINK:
         await resend(services, tx, signers)
-    elif purpose := _PURPOSES.get(written.wish):
+    elif purpose := _PURPOSES.get(written.command):
         newest = replace(signers[0], language=choose_reply_language(written.text, signers[0].language))
         contract = await tx.contracts.get(newest.contract)
         counts = await _counts(tx, signers)

@@ -10,7 +10,7 @@ from hub.model.staff.accounts import StaffTask
 from hub.store.inbound.callbacks import Callback
 from hub.store.transaction import Transaction
 
-UNREAD = "A provider reported something that could not be read. Whose, why, and how the entry looks:"
+UNREAD = "A provider's report could not be read. Provider, reason, and outline of the entry:"
 _CODE = re.compile(r"(?!.*\d{5})[A-Za-z.]{0,6}[A-Z][A-Z0-9_]{2,60}", re.ASCII)
 MAX_FIELDS = 20
 

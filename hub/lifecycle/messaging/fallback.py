@@ -43,7 +43,7 @@ from hub.store.messaging.deliveries import NEVER
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
+NOT_REACHED = "A message did not reach this signer by any channel. The last channel, and its result:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
 # After this many unopened messages, staff get a task about a signer who has only one channel: on the fifth day by the

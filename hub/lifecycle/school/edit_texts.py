@@ -254,7 +254,7 @@ async def check_text(services: Services, scope: Scope, version: TextVersion) -> 
 def check_editor(editor: TextEditor) -> None:
     """Raise NotAllowed unless somebody of the whole school edits."""
     if editor.scope.campuses is not None:
-        raise NotAllowed("texts are those of the whole school: somebody with an account of headquarters changes them")
+        raise NotAllowed("texts apply to the whole school, so only accounts of headquarters can change them")
 
 
 async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:

@@ -113,7 +113,7 @@ class _People:
         }
 
 
-async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enrolled:
+async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enrolled:
     """Enrol a student by the visitor's session.
 
     Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
@@ -126,19 +126,19 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         campus = await tx.school.campus(poster.campus)
         await tx.sessions.one_at_a_time(visitor.person)
         await refuse_locked(tx, visitor, campus)
-        if wish.course not in poster.courses:
+        if asked.course not in poster.courses:
             raise BadInput("this course is not offered here", field="course")
         on = tx.planning_now.astimezone(ZoneInfo(campus.zone)).date()
-        people = _checked(tx, visitor, wish, on)
+        people = _checked(tx, visitor, asked, on)
         signer = people.signer
         is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
-        refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
+        refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), asked.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(tx, visitor, campus)  # otherwise a visitor could find out who is enrolled
-        waits = await needs_approval(services, tx, await tx.school.course(poster.campus, wish.course))
+        waits = await needs_approval(services, tx, await tx.school.course(poster.campus, asked.course))
     if refusal:
         raise refusal
-    claim = _Claim(services, visitor, poster, wish.course, people, is_known)
+    claim = _Claim(services, visitor, poster, asked.course, people, is_known)
     # Where somebody has to approve each contract, staff issue it, whatever the poster says.
     at_once = poster.mode is PosterMode.CONTRACT and not waits
     return await (claim.draw() if at_once else claim.ask())
@@ -147,13 +147,13 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
 # ---- checking the people
 
 
-def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date) -> _People:
-    document = parse_id_document(wish.student.id_type, wish.student.id_number, field="student.id_number")
-    birth_date = document.birth_date or wish.student.birth_date
-    student = DrawnStudent(normalise_name(wish.student.name, field="student.name"), document, birth_date)
-    if len(wish.signers) != 1:
+def _checked(tx: Transaction, visitor: Visitor, asked: EnrolmentRequest, on: date) -> _People:
+    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
+    birth_date = document.birth_date or asked.student.birth_date
+    student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
+    if len(asked.signers) != 1:
         raise BadInput("exactly one signer is required: the one whose phone received the code", field="signers")
-    signer = _signer(visitor, wish.signers[0], on)
+    signer = _signer(visitor, asked.signers[0], on)
     check_student(student, [signer])
     check_age(student, [signer], on)
     person = tx.cipher.person

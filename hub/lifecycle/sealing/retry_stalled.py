@@ -13,7 +13,7 @@ from hub.model.staff.accounts import StaffTask
 from hub.store.kernel.jobs import COMPLETE
 from hub.store.transaction import Transaction
 
-STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"
+STILL_NOT = "The contract is signed, but still not finished. Number of tries so far:"
 CANNOT = "The contract is signed but cannot be finished:"
 # The reason if no error was seen: the jobs are still waiting, or each process died before it had a result.
 NOT_FINISHED = "not-finished"

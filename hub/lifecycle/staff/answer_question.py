@@ -135,7 +135,7 @@ def _check_text(services: Services, question: Question, text: str) -> str:
     if not words or utf16_units(words) > longest:
         raise BadInput(f"a text of up to {longest} characters", field="text")
     if _ADDRESS.search(words):
-        raise BadInput("a text without a web address: links come from the hub alone", field="text")
+        raise BadInput("the text must not contain a web address: only the hub sends links", field="text")
     return words
 
 
@@ -144,11 +144,11 @@ async def _draft(services: Services, tx: Transaction, question: Question, text: 
     if not await get_channels(services, tx, signer, Purpose.REPLY):
         if "sms" in await tx.opt_outs.channels(signer.phone):
             raise IllegalMove("this number wants no messages any more, so please call")
-        raise IllegalMove("no provider carries a text of our own to this number, so please call")
+        raise IllegalMove("no provider can send free text to this number, so please call")
     now = tx.planning_now
     sent = await tx.deliveries.sent_to_person(signer.person, now - A_DAY, [Purpose.REPLY.value])
     if len(sent) >= MAX_ANSWERS_A_DAY:
-        why = "This person got as many answers today as one may get in a day. Please call."
+        why = "This person has got as many answers today as one may get in a day. Please call."
         raise TooSoon(why, retry_after=sent[-MAX_ANSWERS_A_DAY] + A_DAY - now, zone=signer.zone)
     # A single answer need not be spread over the day: it goes out as soon as the window opens.
     case = MessageCase(Purpose.REPLY, ZoneInfo(signer.zone), spread=0.0)

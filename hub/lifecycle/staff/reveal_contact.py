@@ -88,5 +88,5 @@ async def _count(tx: Transaction, staff: Staff) -> None:
     zone = (await tx.school.campus(staff.campus)).zone
     begins, ends = local_day(tx.now, ZoneInfo(zone))
     if not await tx.budgets.consume("reveal-day", str(staff.id), begins, MAX_REVEALS_A_DAY):
-        why = "You have been shown as many numbers today as one person may see in a day."
+        why = "You have seen as many phone numbers today as one person may see in a day."
         raise TooSoon(why, retry_after=ends - tx.now, zone=zone)

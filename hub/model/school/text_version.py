@@ -133,7 +133,7 @@ def submit_text(version: TextVersion, revision: int, actor: str, now: datetime) 
     """Return the draft as submitted. Raises as `edit_text` does, and BadInput if the note about the change is empty."""
     _check(version, revision, TextState.DRAFT)
     if not version.note:
-        raise BadInput("say what changes and why, so that whoever approves knows", field="note")
+        raise BadInput("say what changes and why, for the person who approves it", field="note")
     moved = replace(version, state=TextState.SUBMITTED, submitted_by=actor, submitted_at=now)
     return replace(moved, revision=version.revision + 1, changed_at=now)
 
@@ -152,7 +152,7 @@ def send_back_text(version: TextVersion, edit: TextEdit, actor: str, now: dateti
     _check(version, edit.revision, TextState.SUBMITTED)
     note = edit.note.strip()[:MAX_NOTE_LENGTH]
     if not note:
-        raise BadInput("say why, so that whoever wrote it knows", field="note")
+        raise BadInput("say why, for the person who wrote it", field="note")
     moved = replace(version, state=TextState.DRAFT, note=note, decided_by=actor, decided_at=now)
     return replace(moved, submitted_by=None, submitted_at=None, revision=version.revision + 1, changed_at=now)
 

@@ -25,11 +25,9 @@ PASSWORD_GROUPS, PASSWORD_GROUP_LENGTH = 4, 4
 _DISGUISES = str.maketrans("01345789@$!|", "oleastbgasil")
 _YEAR = re.compile(r"(19|20)\d\d")
 _REPEATED = re.compile(r"(.{1,8}?)\1+")
-_TOO_COMMON = (
-    "This password is among those that are tried first. Choose one without names, usual words and rows of keys."
-)
+_TOO_COMMON = "This password is easy to guess. Choose one without names, common words and rows of keys."
 
-_LEAKED = "This password was leaked somewhere and is in lists that are tried. Choose another one, used nowhere else."
+_LEAKED = "This password has been leaked and is in lists that attackers try. Choose another one, used nowhere else."
 
 
 def new_password() -> str:

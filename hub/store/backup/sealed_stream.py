@@ -83,7 +83,7 @@ class OpeningReader:
         self._source = source
         self._head = source.read(HEAD.size)
         if len(self._head) < HEAD.size or not self._head.startswith(MAGIC):
-            raise UnreadableFile("this is no backup of Qianda")
+            raise UnreadableFile("this is not a Qianda backup")
         _, salt, self._prefix, *cost = HEAD.unpack(self._head)
         time, memory, lanes = cost
         if not (0 < time <= MAX_TIME and 0 < lanes <= MAX_LANES and 8 * lanes <= memory <= MAX_MEMORY_KIB):

@@ -1,6 +1,6 @@
 """What signers fill in before they sign, and their attachments.
 
-The content of an attachment is a stored file, sealed with a key of its own; the key stands sealed in the row.
+The content of an attachment is a stored file, encrypted with a key of its own. The key is in the row, encrypted too.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FORGET_FILE = SqlStatement(
 
 @dataclass(frozen=True)
 class SealedContent:
-    """A content, sealed for one attachment (by its id), and the key."""
+    """Content that is encrypted for one attachment (by its id), and its key."""
 
     content: bytes
     key: bytes
@@ -65,7 +65,7 @@ def seal_content(attachment: UUID, content: bytes) -> SealedContent:
 
 
 def open_content(attachment: UUID, sealed: SealedContent) -> bytes:
-    """Return the content. Raises UnreadableFile if it was changed, or is of another attachment."""
+    """Return the content. Raises UnreadableFile if it was changed, or belongs to another attachment."""
     nonce, body = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
     try:
         return AESGCM(sealed.key).decrypt(nonce, body, attachment.bytes)
@@ -92,7 +92,7 @@ class ContractAnswers:
         await self._connection.execute(_ADD, values)
 
     async def list_attachments(self, contract: UUID) -> list[Attachment]:
-        """Return all of a contract, oldest first; also those that were superseded."""
+        """Return all attachments of a contract, oldest first, including superseded ones."""
         return [_attachment(row) for row in await self._connection.execute(_OF_CONTRACT, {"of": contract})]
 
     async def supersede_others(self, contract: UUID, kept: Sequence[UUID], at: datetime) -> None:

@@ -162,7 +162,7 @@ class Contracts(EncryptedRepository):
         except (InvalidTag, ValueError, ContractUnreadable):
             readable = False
             if not in_list:
-                raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered") from None
+                raise ContractUnreadable(f"contract {row['number']}: encrypted with another key, or altered") from None
         values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
         values |= {"readable": readable, "pages": pages, "answered": row["answers_sealed"] is not None}
         return Contract(**values)
@@ -337,7 +337,7 @@ class Contracts(EncryptedRepository):
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         decrypt = self._cipher.decrypt
         if not self._cipher.can_decrypt(row["phone_sealed"], _PHONE.at(row["id"])):
-            raise ContractUnreadable(f"signer {row['id']}: sealed under another key, or altered")
+            raise ContractUnreadable(f"signer {row['id']}: encrypted with another key, or altered")
         values |= {"role": Role(row["role"]), "channels": tuple(row["channels"])}
         values["phone"] = decrypt(row["phone_sealed"], _PHONE.at(row["id"]))
         values["id_number"] = decrypt(row["id_number_sealed"], _ID_NUMBER.at(row["id"]))

@@ -56,7 +56,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
-    # Of a held contract nothing goes. Its hold counts until this kind's time is over once more after the hold's end.
+    # Nothing of a held contract is deleted. After the end of the hold, the retention time has to pass once more.
     "attachments": OldRows(
         "attachment",
         "superseded_at < :before AND contract NOT IN (SELECT contract FROM legal_hold"

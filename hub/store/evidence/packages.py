@@ -69,7 +69,7 @@ class EvidencePackages(Repository):
         return list(await self._connection.scalars(_DUE, {"now": now, "limit": limit}))
 
     async def get_tries(self, contract: UUID) -> int | None:
-        """Return how often it was tried to make a package, or None if no package is due."""
+        """Return how many times the hub tried to make a package, or None if no package is due."""
         tries: int | None = await self._connection.scalar(_TRIES, {"contract": contract})
         return tries
 

@@ -70,8 +70,8 @@ class PersonErasure(EncryptedRepository):
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('erasure', 3))"))
 
     async def list_files(self, contract: UUID) -> set[str]:
-        """Return the SHA-256 (hex) of every file of a contract, because all of them show its people; but of none that
-        another contract has as well, as of a PDF that was uploaded once for many."""
+        """Return the SHA-256 (hex) of every file of a contract, because all of them show its people. Files that another
+        contract has too, such as a PDF that was uploaded once for many, are left out."""
         prepared = select(REQUEST.c.prepared).where(REQUEST.c.contract == contract)
         current = select(CONTRACT.c.document).where(CONTRACT.c.id == contract, CONTRACT.c.document.is_not(None))
         versions = select(VERSION.c.sha256).where(VERSION.c.contract == contract)

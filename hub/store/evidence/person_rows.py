@@ -213,7 +213,7 @@ class PersonRows:
         return sorted(found.values(), key=lambda part: (part.created_at, part.number))
 
     async def list_enrolments(self, person: KnownPerson) -> list[dict[str, Any]]:
-        """Return the roster lines that name the person: whether as the student, and only the person's own values."""
+        """Return the roster lines that name the person: whether as the student, and the person's own values only."""
         lines: list[dict[str, Any]] = []
         async for row, people in self._opened(_ENROLMENTS, _PEOPLE):
             for is_student, values in list_people(people):

@@ -42,12 +42,12 @@ class Written:
     provider: str
     sender: str
     text: str
-    wish: SmsCommand
+    command: SmsCommand
     received_at: datetime
 
 
 class InboundMessages(EncryptedRepository):
-    async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> Written | None:
+    async def add(self, provider: str, message: Inbound, command: SmsCommand, at: datetime) -> Written | None:
         """Store a message. Return None if it is stored already, since providers repeat their webhooks."""
         identity = uuid4()
         values = {
@@ -58,32 +58,32 @@ class InboundMessages(EncryptedRepository):
             "sender_sealed": self._cipher.encrypt(message.sender, _SENDER.at(identity)),
             "text_sealed": self._cipher.encrypt(message.text, _TEXT.at(identity)),
             "sender_hash": self._cipher.found_by("phone", message.sender),
-            "wish": wish.value,
+            "wish": command.value,
         }
         statement = insert(INBOUND).values(values).on_conflict_do_nothing(index_elements=["provider", "reference"])
         if (await self._connection.execute(statement)).rowcount != 1:
             return None
-        return Written(identity, provider, message.sender, message.text, wish, at)
+        return Written(identity, provider, message.sender, message.text, command, at)
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
         """Write the outcome of messages that have none yet: a word of `hub.lifecycle.inbound.inbound_sms`."""
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
-    async def waiting(self, wish: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
+    async def waiting(self, command: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
         """Lock and return messages with this command and without outcome that were received before then."""
-        rows = await self._connection.execute(_WAITING, {"wish": wish.value, "before": before, "most": limit})
+        rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": limit})
         return [self._written(row) for row in rows]
 
-    async def said_since(self, sender: str, wish: SmsCommand, since: datetime) -> bool:
+    async def said_since(self, sender: str, command: SmsCommand, since: datetime) -> bool:
         """Return whether this sender sent this command after that moment, to any provider."""
         theirs = (INBOUND.c.sender_hash == self._cipher.found_by("phone", sender)) & (INBOUND.c.received_at > since)
-        statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == wish.value).limit(1)
+        statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == command.value).limit(1)
         return await self._connection.scalar(statement) is not None
 
-    async def count(self, provider: str, wish: SmsCommand, since: datetime, until: datetime) -> int:
+    async def count(self, provider: str, command: SmsCommand, since: datetime, until: datetime) -> int:
         """Return how many messages with this command a provider delivered between two moments."""
-        counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == wish.value)
+        counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == command.value)
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
         return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
 

@@ -26,7 +26,7 @@ FROM signer JOIN campus ON campus.id = signer.campus WHERE signer.id = :signer
 @dataclass(frozen=True)
 class MessageFacts:
     """The facts for one message. `silent`: channels that the number has opted out of. `is_written`: an attempt for this
-    intent exists. `links`: the signer's lasting links."""
+    intent exists. `links`: the signer's permanent links."""
 
     campus: Campus
     silent: frozenset[str]

@@ -177,8 +177,8 @@ class Seals(Repository):
         return tuple(map(_candidate, await self._connection.execute(_CANDIDATES, values)))
 
     async def get_contract_seals(self, campus: str) -> ContractSeals:
-        """Return the configured seal, and the grants to CONTRACTS of all seals that are not over with these seals,
-        judged from `campus`."""
+        """Return the configured seal, and the grants to CONTRACTS of all seals that can still be used, with these
+        seals, judged from `campus`."""
         rows = await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})
         seals = [_seal({column.name: row[f"seal_{column.name}"] for column in SEAL.c}) for row in rows]
         candidates = tuple(_candidate(row) for row in rows if row["id"] is not None)

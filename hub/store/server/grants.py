@@ -84,7 +84,7 @@ DELETABLE = (
     "wrong_answer",
 )
 
-# `staff_directory` is a view: who may write it would write accounts of every campus.
+# `staff_directory` is a view: a role that may write to it could change the accounts of every campus.
 READ_ONLY = (
     "alembic_version",
     "schema_compatibility",

@@ -19,7 +19,7 @@ from hub.store.server.connections import connected
 _BIND = """
 UPDATE installation SET installation_id = $1, master_check = $2, root_sha256 = $3, seal_sha256 = $4
 """
-# In a database that nobody has written to yet every sealed value bears the id of its key from the beginning.
+# In a database that nobody has written to yet, every encrypted value bears the id of its key from the beginning.
 _FIRST_KEY = """
 INSERT INTO sealing_key (id, current_since, is_current, refuses_unbound)
 SELECT $1, clock_timestamp(), true, true WHERE NOT EXISTS (SELECT FROM contract) AND NOT EXISTS (SELECT FROM enrolment)
@@ -42,7 +42,7 @@ class Binding:
 
     `installation`: a random id, created by `qianda init`. `master_check`: see `Keys`. `root`, `seal`: SHA-256 (hex) of
     the built-in authority's certificate and of the certificate of the school's seal, both DER. `sealing_key`: id (hex)
-    of the key that seals columns at present, which the folder has to have.
+    of the key that encrypts columns now, which the folder must contain.
     """
 
     installation: UUID

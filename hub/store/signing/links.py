@@ -68,7 +68,7 @@ _OPENED = SqlStatement(
     )
     .where(SESSION.c.secret_hash == bindparam("secret"))
 )
-# The lasting links of a signer as one value of JSON, by whoever reads them with other things; see `read_links`.
+# The permanent links of a signer as one JSON value, for statements that read them with other data; see `read_links`.
 LASTING_LINKS = """
     SELECT jsonb_agg(jsonb_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
     FROM sign_link
@@ -214,7 +214,7 @@ def _link(row: Row | Mapping[str, Any]) -> SignLink:
 
 
 def read_links(row: Row) -> Iterator[SignLink]:
-    """Give the links of this row, which has LASTING_LINKS as `links`, and `signer`, `contract` and `campus`."""
+    """Yield the links of this row, which has LASTING_LINKS as `links`, and `signer`, `contract` and `campus`."""
     for link in row["links"] or ():
         created_at, door = datetime.fromisoformat(link["created_at"]), DoorKind(link["door"])
         whose = (row["contract"], row["signer"], row["campus"])

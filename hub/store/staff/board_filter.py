@@ -44,7 +44,7 @@ DELIVERY: Table = table_of(DeliveryRow)
 SHARE: Table = table_of(DeliveryShareRow)
 # How many last characters of a phone number or identity document are searched for.
 TAIL = 4
-# So many digits are in no name.
+# No name has this many digits.
 MIN_NUMBER_DIGITS = 3
 # Fewer digits are no phone number.
 MIN_PHONE_DIGITS = 7

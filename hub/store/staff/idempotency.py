@@ -43,7 +43,7 @@ class Idempotency(EncryptedRepository):
             if (await self._connection.execute(abandoned)).rowcount:
                 return None
         if row["status"] is None:
-            raise TooSoon("the first request with this key is still being worked on", retry_after=timedelta(seconds=1))
+            raise TooSoon("the first request with this key is still running", retry_after=timedelta(seconds=1))
         return row["status"], self._cipher.decrypt(row["body_sealed"], _BODY.at(owner, key))
 
     async def keep_answer(self, owner: UUID, key: str, status: int, body: str) -> None:

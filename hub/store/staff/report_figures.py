@@ -17,7 +17,7 @@ from hub.model.staff.report import STEPS_PER_E, CountedContracts, CountedMessage
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
-# Whoever asks for a code has opened the link already; copies go to others than signers.
+# A person who asks for a code has already opened the link. Copies go to people who are not signers.
 _NOT_COUNTED = ", ".join(f"'{purpose}'" for purpose in sorted({Purpose.CODE} | COPIES))
 _TO_SIGNERS = f"delivery.purpose NOT IN ({_NOT_COUNTED})"
 
@@ -27,7 +27,8 @@ def _half(column: str) -> str:
     return f"(CAST(:lower AS boolean) IS NULL OR ({column} < '80000000-0000-0000-0000-000000000000') = :lower)"
 
 
-# A message about several contracts stands at the first of them; `delivery_share` names all. Whoever signed was reached.
+# The row of a message about several contracts names the first; `delivery_share` names all. A signer who signed was
+# reached.
 _REACHED = f"""
   state IN ('SIGNED', 'COMPLETED')
   OR id IN (SELECT contract FROM delivery WHERE created_at >= :begin AND state = 'delivered' AND {_TO_SIGNERS}
@@ -36,7 +37,7 @@ _REACHED = f"""
     WHERE created_at >= :begin AND state = 'delivered')
 """  # noqa: S608 - constants of this file
 # Contracts signed before `signed_at` was written have only the moment of their completion. Without either there is no
-# step: `greatest` passes over NULL.
+# step: `greatest` ignores NULL.
 _STEP = f"""
   CASE WHEN coalesce(signed_at, completed_at) IS NOT NULL THEN
     CAST(floor(ln(greatest(date_part('epoch', coalesce(signed_at, completed_at) - issued_at), 1)) * {STEPS_PER_E})
@@ -92,9 +93,9 @@ def _statement(sql: str) -> SqlStatement:
     )
 
 
-# For the rest of the transaction: room for 200,000 groups without files, and small indexes are read as what they are.
-# Row-level security hides from the planner how many rows there are: it would look up each contract on its own, and sort
-# all of them to group them. Both take twice as long as hashing.
+# For the rest of the transaction: memory for 200,000 groups, and the real cost of reading small indexes. Row-level
+# security hides from the planner how many rows there are: it would look up each contract on its own, and sort all of
+# them to group them. Both take twice as long as hashing.
 _FOR_MANY_ROWS = SqlStatement(
     "SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true),"
     " set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)"
@@ -112,9 +113,10 @@ class ReportFigures(Repository):
     async def count_contracts(
         self, group: ReportGroup, period: ReportPeriod, course: str | None = None, lower: bool | None = None
     ) -> list[CountedContracts]:
-        """Return the contracts issued in the period, counted by group and by what became of them.
+        """Return the contracts issued in the period, counted by group and by their present state.
 
-        `course`: of it alone. `lower`: one half of the contracts alone; the other half is counted with the other value.
+        `course`: only contracts of this course. `lower`: only one half of the contracts; the other value of it gives
+        the other half.
         """
         await self._connection.execute(_FOR_MANY_ROWS)
         values: dict[str, Any] = {"begin": period.begin, "end": period.end, "course": course, "lower": lower}

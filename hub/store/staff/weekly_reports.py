@@ -25,7 +25,7 @@ _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "
 
 class WeeklyReports(EncryptedRepository):
     async def put(self, report: WeeklyReport) -> None:
-        """Store a wish. Of an earlier one of the same account, what was sent stays."""
+        """Store a subscription. It keeps what an earlier one of the same account says about the last e-mail."""
         sealed = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
         changed = {"campus": report.campus, "email_sealed": sealed, "language": report.language}
         values = changed | {"staff": report.staff, "since": report.since}
@@ -33,7 +33,7 @@ class WeeklyReports(EncryptedRepository):
         await self._connection.execute(statement)
 
     async def remove(self, staff: UUID) -> bool:
-        """Remove a wish with its address. Return False if there was none."""
+        """Remove a subscription with its address. Return False if there was none."""
         return (await self._connection.execute(REPORT.delete().where(REPORT.c.staff == staff))).rowcount == 1
 
     async def get(self, staff: UUID) -> WeeklyReport | None:
@@ -41,7 +41,7 @@ class WeeklyReports(EncryptedRepository):
         return self._report(row) if row else None
 
     async def list_of_active(self) -> list[tuple[WeeklyReport, Staff]]:
-        """Return the wishes of all accounts that may log in, with the accounts."""
+        """Return the subscriptions of all accounts that may log in, with the accounts."""
         columns = [STAFF.c[name] for name in Staff.__dataclass_fields__]
         names = [column.label(f"staff_{column.name}") for column in columns]
         statement = (
@@ -67,7 +67,7 @@ class WeeklyReports(EncryptedRepository):
     async def end(
         self, staff: UUID, begun_at: datetime, state: MailState, failure: str = "", due_at: datetime | None = None
     ) -> None:
-        """Note what became of the attempt that was begun then. `due_at`: when it is tried again."""
+        """Note the outcome of the attempt that was begun then. `due_at`: when it is tried again."""
         mine = (REPORT.c.staff == staff) & (REPORT.c.begun_at == begun_at)
         values = {"state": state.value, "failure": failure or None, "due_at": due_at}
         await self._connection.execute(REPORT.update().where(mine).values(values))
@@ -76,6 +76,6 @@ class WeeklyReports(EncryptedRepository):
         try:
             email = self._cipher.decrypt(row["email_sealed"], _EMAIL.at(row["staff"]))
         except (InvalidTag, ValueError):
-            email = ""  # the other wishes, and this person's page, do without it
+            email = ""  # an error would stop the other e-mails, and this person's page
         state = MailState(row["state"]) if row["state"] else None
         return WeeklyReport(**{name: row[name] for name in _PLAIN}, email=email, state=state)

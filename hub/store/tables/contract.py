@@ -64,8 +64,8 @@ class ContractRow(SQLModel, table=True):
     number_reversed: str | None = Field(
         default=None, sa_column=Column(Text(collation="C"), Computed("reverse(upper(number))", persisted=True))
     )
-    """By it the end of a number is found as the beginning of a text: an index on an expression does not serve the role
-    `app`, since `reverse` is not leakproof and row-level security comes first."""
+    """With it, the end of a number can be found as the beginning of a text. An index on an expression does not work for
+    the role `app`, since `reverse` is not leakproof and row-level security comes first."""
     __table_args__ = (
         Index("ix_contract_number_reversed", "number_reversed", postgresql_include=["campus"]),
         Index("ix_contract_board", "campus", "state", "created_at"),
@@ -172,7 +172,7 @@ class DocumentVersionRow(SQLModel, table=True):
 
 
 class AttachmentRow(SQLModel, table=True):
-    """A photo or PDF that a signer has given. The stored `file` is its content, sealed with a key of its own."""
+    """A photo or PDF that a signer has given. The stored `file` is its content, encrypted with a key of its own."""
 
     __tablename__ = "attachment"
     id: UUID = Field(primary_key=True)

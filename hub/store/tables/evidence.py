@@ -84,8 +84,8 @@ class EvidencePackageRow(SQLModel, table=True):
 class EvidenceAddendumRow(SQLModel, table=True):
     """What happened after a contract's package was signed. The role `app` may only insert and read.
 
-    `entries`: how many entries the record had; `renewals`: how many its evidence record;
-    `revoked`: which revocations it tells.
+    `entries`: how many entries the record had; `renewals`: how many its evidence record; `revoked`: the revocations
+    that it contains.
     """
 
     __tablename__ = "evidence_addendum"
@@ -137,7 +137,7 @@ class HashTreeLeafRow(SQLModel, table=True):
 
 
 class EvidenceRenewalRow(SQLModel, table=True):
-    """A timestamp over earlier timestamps, or (`is_tree`) over packages anew. The role `app` may only insert and
+    """A timestamp over earlier timestamps, or (`is_tree`) over packages hashed anew. The role `app` may only insert and
     read."""
 
     __tablename__ = "evidence_renewal"
@@ -199,7 +199,8 @@ class LegalHoldRow(SQLModel, table=True):
 
 
 class ErasureRequestRow(SQLModel, table=True):
-    """An erasure that staff have asked for. `sought_sealed`: who, and why. It goes once it was carried out."""
+    """An erasure that staff have asked for. `sought_sealed`: who, and why. The row is deleted when the erasure has been
+    carried out."""
 
     __tablename__ = "erasure_request"
     id: UUID = Field(primary_key=True)

@@ -152,7 +152,7 @@ class RosterUploadRow(SQLModel, table=True):
 
 
 class RosterTitlesRow(SQLModel, table=True):
-    """Which column of a roster a campus means by which title, where people chose it themselves."""
+    """The column of a roster that a campus means by a title, as people there have chosen."""
 
     __tablename__ = "roster_titles"
     campus: str = words(primary_key=True, foreign_key="campus.id")
@@ -236,7 +236,7 @@ class VisitorRow(SQLModel, table=True):
 
 
 class TextVersionRow(SQLModel, table=True):
-    """A version of a contract template or a message. Once approved, a trigger keeps what it says."""
+    """A version of a contract template or a message. After the approval, a trigger prevents changes of its texts."""
 
     __tablename__ = "text_version"
     id: UUID = Field(primary_key=True)

@@ -57,7 +57,7 @@ class SealRow(SQLModel, table=True):
 
 
 class SealSm2Row(SQLModel, table=True):
-    """The SM2 side of a seal. `key_sealed`: a software key, encrypted; empty where a token has it."""
+    """The SM2 side of a seal. `key_sealed`: a software key, encrypted; empty if the key is on a token."""
 
     __tablename__ = "seal_sm2"
     seal: UUID = Field(primary_key=True, foreign_key="seal.id")
@@ -172,7 +172,7 @@ class SealJobRow(SQLModel, table=True):
 
 
 class SealJobItemRow(SQLModel, table=True):
-    """A file of a seal job. `leased_until`: whoever works on it is known by this very moment."""
+    """A file of a seal job. `leased_until`: this exact moment identifies the worker that has the lease."""
 
     __tablename__ = "seal_job_item"
     job: UUID = Field(primary_key=True, foreign_key="seal_job.id")

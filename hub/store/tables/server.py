@@ -31,8 +31,8 @@ class InstallationRow(SQLModel, table=True):
 
 
 class EncryptionKeyRow(SQLModel, table=True):
-    """A key that seals columns, or did. `id`: see `key_id_of`, in hex. One is current; none in a database of an earlier
-    version, until `qianda keys rotate`.
+    """A key that encrypts columns, or did so earlier. `id`: see `key_id_of`, in hex. One is current; none in a database
+    of an earlier version, until `qianda keys rotate`.
 
     `refuses_unbound`: set in the current row once every value bears the id of its key. Only the role `owner` writes it.
     """
@@ -108,7 +108,7 @@ class SendingPauseRow(SQLModel, table=True):
 
 
 class RestoredUntilRow(SQLModel, table=True):
-    """One row in a database that was restored: what was due until then, the hub before it may have sent already."""
+    """One row in a restored database. The former hub may already have sent what was due until this moment."""
 
     __tablename__ = "restored_until"
     one: bool = Field(default=True, primary_key=True)

@@ -18,7 +18,7 @@ class StaffRow(SQLModel, table=True):
     """An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
 
     `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
-    `totp_step`: the time step of the last code that was accepted; it and earlier ones count no more.
+    `totp_step`: the time step of the last code that was accepted; it and earlier ones are not accepted again.
     `login_subject`: who its person is at the school's own login service `login_issuer`.
     """
 
@@ -64,7 +64,7 @@ class StaffSessionRow(SQLModel, table=True):
 
 
 class StaffRecoveryCodeRow(SQLModel, table=True):
-    """A code that takes the place of the authenticator app once. It is deleted when it is used."""
+    """A code that can be used once instead of the authenticator app. It is deleted when it is used."""
 
     __tablename__ = "staff_recovery_code"
     staff: UUID = Field(primary_key=True, foreign_key="staff.id")
@@ -79,7 +79,7 @@ class LoginFailureRow(SQLModel, table=True):
     __table_args__ = (Index("ix_login_failure_login", "login", "at"),)
 
 
-# What a key may do that was made before there were scopes.
+# The scopes of keys that were made before there were scopes.
 SCOPES_BEFORE = "'{read,issue,act,metrics}'"
 
 
@@ -133,7 +133,7 @@ class StaffTaskRow(SQLModel, table=True):
     climbs_at: datetime | None = moment()
     climbed_at: datetime | None = moment()
     once: bytes | None = bytes_()
-    """What it is about, as a digest, for a task that is open once at most."""
+    """A digest of what the task is about, if at most one such task may be open."""
     outcome: str | None = words(default=None)
     note: str | None = words(default=None)
     __table_args__ = (

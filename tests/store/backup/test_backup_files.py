@@ -70,7 +70,7 @@ def test_every_cut_is_noticed(tmp_path: Path) -> None:
         assert "cut off" in refused(tmp_path, whole[:end])
         assert refused(tmp_path, whole[: end + 1])
     assert refused(tmp_path, whole[:-1]) and refused(tmp_path, whole + b"\0")
-    assert refused(tmp_path, b"") == refused(tmp_path, whole[: HEAD.size - 1]) == "this is no backup of Qianda"
+    assert refused(tmp_path, b"") == refused(tmp_path, whole[: HEAD.size - 1]) == "this is not a Qianda backup"
 
 
 def test_chunks_in_another_order_or_left_out_are_noticed(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_stream_alone_notices_another_order() -> None:
 
 def test_another_passphrase_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, backup_of(), "correct horse batterie") == "wrong passphrase, or the file is damaged"
-    assert refused(tmp_path, b"%PDF-2.0\n" * 1000) == "this is no backup of Qianda"
+    assert refused(tmp_path, b"%PDF-2.0\n" * 1000) == "this is not a Qianda backup"
     assert refused(tmp_path, sealed(b"no tar at all" * 1000)).startswith("the backup is not as it was written")
 
 
