@@ -88,7 +88,7 @@ _ACCOUNT = frozenset(
     "SignatureDoesNotMatch IncompleteSignature NoPermission".split()
 )
 # Codes of receipts: carriers hold back all messages with a signature that is not registered with them (实名制报备), or
-# that they have banned. The same signature stands before every text of an account.
+# that they have banned. The same signature is put before every text of an account.
 _NOT_REGISTERED = frozenset({"PORT_NOT_REGISTERED", "SIGNATURE_BLACKLIST"})
 _ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
 # The first is a limit for one number (per minute, hour, day): another provider may still have capacity for it.

@@ -215,7 +215,7 @@ def _values(query: str) -> dict[str, bytes]:
         raise NotGenuine("an unreadable query") from error
     values = {name: value.encode("latin-1") for name, value in pairs}
     if len(values) != len(pairs):
-        raise NotGenuine("a parameter that stands twice")
+        raise NotGenuine("a parameter that occurs twice")
     return values
 
 

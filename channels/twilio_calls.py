@@ -82,7 +82,7 @@ class TwilioCallbacks:
         if not all(known[name].fullmatch(value) for name, value in found.items()):
             raise NotGenuine("a field has an unknown form")
         if any(_HIDDEN.search(value) for name, value in fields.items() if name != FREE_TEXT):
-            raise NotGenuine("a field stands in another one")
+            raise NotGenuine("a field is inside another one")
         if found["AccountSid"] != self._account:
             raise NotGenuine("another account")
         return found
@@ -103,5 +103,5 @@ def _form(call: CallbackRequest) -> dict[str, str]:
         raise NotGenuine("not a form") from None
     fields = dict(pairs)
     if len(fields) != len(pairs) or not all(_NAME.fullmatch(name) for name in fields):
-        raise NotGenuine("a field stands there twice, or has no proper name")
+        raise NotGenuine("a field occurs twice, or has no proper name")
     return fields

@@ -68,7 +68,7 @@ def _configured(settings: Settings, as_owner: bool) -> Iterator[Dsns]:
 
 
 def _lacks_rights(error: BaseException | None) -> bool:
-    """Tell whether the driver's error, which SQLAlchemy wraps, is about missing rights."""
+    """Return whether the driver's error, which SQLAlchemy wraps, is about missing rights."""
     while error is not None:
         if isinstance(error, asyncpg.InsufficientPrivilegeError):
             return True

@@ -142,7 +142,7 @@ def explained(error: ValidationError, entry: str) -> ValueError:
 
 
 def one_of(data: Any, path: str, values: Collection[str]) -> bool:
-    """Tell whether the field has one of these values. Numbers and `true` are compared as they are written."""
+    """Return whether the field has one of these values. Numbers and `true` are compared as they are written."""
     value = found(data, path)
     text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
     return text in values

@@ -129,7 +129,7 @@ def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[i
 
 
 def _names_only(value: DerElement, own_certificate: bytes) -> bool:
-    """Tell whether the attribute names the signer's own certificate and no other.
+    """Return whether the attribute names the signer's own certificate and no other.
 
     It is a SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial
     number].
@@ -148,7 +148,7 @@ def _names_only(value: DerElement, own_certificate: bytes) -> bool:
 
 
 def _same_issuer(reference: DerElement, own_certificate: bytes) -> bool:
-    """Tell whether the reference names the certificate's issuer and serial number.
+    """Return whether the reference names the certificate's issuer and serial number.
 
     IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name.
     """

@@ -187,7 +187,7 @@ class SigningClient:
         return list((await self._wire.get("devices"))["devices"])
 
     async def revoke_device(self, device: str) -> None:
-        """Revoke the key of a device, so that it cannot sign any more. Doing it again is no error."""
+        """Revoke the key of a device, so that it cannot sign any more. Repeating this is not an error."""
         await self._wire.post("devices/revoke", {"id": device})
 
     # ---- reading -----------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def _client_data(encoded: bytes, kind: str, challenge: bytes) -> str:
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) != len(pairs):
-        raise ValueError("a name that stands twice")
+        raise ValueError("a name that occurs twice")
     return dict(pairs)
 
 

@@ -33,7 +33,7 @@ class SealProblem(Exception):
 
 
 @dataclass(frozen=True)
-class SealWish:
+class SealOptions:
     """The options for all files. `seal`: the seal's name; empty for the configured one."""
 
     place: str
@@ -64,7 +64,7 @@ class SealingClient:
         self._on_progress = on_progress
 
     async def seal(
-        self, files: Sequence[Path], wish: SealWish, folder: Path, *, again: bool = False
+        self, files: Sequence[Path], options: SealOptions, folder: Path, *, again: bool = False
     ) -> AsyncIterator[SealedResult]:
         """Yield the result of each file. Sealed files are in `folder` under their names. `again`: send files that
         failed in an earlier job for the same call once more, in a new job. Raises SealProblem, OSError,
@@ -73,7 +73,7 @@ class SealingClient:
         async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as http:
             done = 0
             for some in batches(files):
-                job = await self._begin(http, some, wish, await asyncio.to_thread(request_key, some, wish))
+                job = await self._begin(http, some, options, await asyncio.to_thread(request_key, some, options))
                 await self._wait(http, job, done)
                 failed = []
                 async for result in self._results(http, job, some, folder):
@@ -82,16 +82,16 @@ class SealingClient:
                     else:
                         yield result
                 if failed:
-                    job = await self._begin(http, failed, wish, f"qianda-seal-again-{uuid4()}")
+                    job = await self._begin(http, failed, options, f"qianda-seal-again-{uuid4()}")
                     await self._wait(http, job, done + len(some) - len(failed))
                     async for result in self._results(http, job, failed, folder):
                         yield result
                 done += len(some)
 
-    async def _begin(self, http: aiohttp.ClientSession, files: Sequence[Path], wish: SealWish, key: str) -> str:
+    async def _begin(self, http: aiohttp.ClientSession, files: Sequence[Path], options: SealOptions, key: str) -> str:
         with ExitStack() as opened:
             form = aiohttp.FormData(quote_fields=False)
-            for name, value in wish.fields.items():
+            for name, value in options.fields.items():
                 form.add_field(name, value)
             for path in files:
                 form.add_field("file", opened.enter_context(path.open("rb")), filename=path.name)
@@ -143,9 +143,9 @@ def batches(files: Sequence[Path]) -> list[list[Path]]:
     return found
 
 
-def request_key(files: Sequence[Path], wish: SealWish) -> str:
+def request_key(files: Sequence[Path], options: SealOptions) -> str:
     """Return the key of a request: the same for the same files and options."""
-    hashed = hashlib.sha256(repr(sorted(wish.fields.items())).encode())
+    hashed = hashlib.sha256(repr(sorted(options.fields.items())).encode())
     for path in files:
         with path.open("rb") as file:
             hashed.update(f"\n{path.name}\0".encode() + hashlib.file_digest(file, "sha256").digest())

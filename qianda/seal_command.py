@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from qianda.terminal_language import language_of_environment
 
 if TYPE_CHECKING:
-    from qianda.seal_client import SealedResult, SealWish
+    from qianda.seal_client import SealedResult, SealOptions
 
 DEFAULT_COMMAND = "files"
 ALL_DONE, SOME_FAILED, NOT_POSSIBLE = 0, 1, 2
@@ -59,12 +59,12 @@ def seal_files(
     if not server or not key:
         _give_up("Name the hub with --server (QIANDA_SERVER), and its API key with --key-file (QIANDA_API_KEY).")
     try:
-        from qianda.seal_client import SealWish  # these libraries belong to an extra
+        from qianda.seal_client import SealOptions  # these libraries belong to an extra
     except ImportError as error:
         _give_up(f"Sealing needs the extra 'client'; not available here: {error}.")
     output.mkdir(parents=True, exist_ok=True)
-    wish = SealWish(where, "lasting" if lasting else "plain", seal)
-    results = asyncio.run(_seal(_Errand(server, key, output, again), files, wish))
+    options = SealOptions(where, "lasting" if lasting else "plain", seal)
+    results = asyncio.run(_seal(_Errand(server, key, output, again), files, options))
     chinese = language_of_environment() == "zh"
     for result in results:
         if result.target is None:
@@ -86,7 +86,7 @@ class _Errand:
     again: bool
 
 
-async def _seal(errand: _Errand, files: list[Path], wish: SealWish) -> list[SealedResult]:
+async def _seal(errand: _Errand, files: list[Path], options: SealOptions) -> list[SealedResult]:
     import aiohttp
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -97,7 +97,7 @@ async def _seal(errand: _Errand, files: list[Path], wish: SealWish) -> list[Seal
         task = progress.add_task("签章 sealing", total=len(files))
         client = SealingClient(errand.server, errand.key, lambda done: progress.update(task, completed=done))
         try:
-            return [result async for result in client.seal(files, wish, errand.output, again=errand.again)]
+            return [result async for result in client.seal(files, options, errand.output, again=errand.again)]
         except (SealProblem, OSError, aiohttp.ClientError, TimeoutError) as error:
             _give_up(str(error) or type(error).__name__)
 

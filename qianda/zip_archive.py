@@ -155,7 +155,7 @@ def _central_entries(data: bytes, start: int, count: int, encodings: Sequence[st
         sizes = (checksum, *_sizes(packed, size, extra))
         yield _Entry(raw, name, flags, method, sizes, local_at, bool(extra))
     if at != end:
-        raise _malformed("bytes behind the central directory")
+        raise _malformed("bytes after the central directory")
 
 
 def _check_limits(entries: Sequence[_Entry], rules: ZipRules) -> None:

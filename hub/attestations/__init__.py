@@ -86,7 +86,7 @@ class Attestor(Protocol):
         ...
 
     async def check(self, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
-        """Tell whether this statement was made for this key and in answer to this challenge.
+        """Return whether this statement was made for this key and in answer to this challenge.
 
         Raises nothing: if something cannot be read or asked, the key is not attested.
         """

@@ -93,7 +93,7 @@ class AppAttest:
         return await self.check_object(statement.content, statement.key_id, challenge + spki)
 
     async def check_object(self, content: bytes, key_id: bytes, client_data: bytes) -> Verdict:
-        """Tell whether Apple attested the key `key_id` for this client data."""
+        """Return whether Apple attested the key `key_id` for this client data."""
         try:
             read = _read(content)
         except ValueError:

@@ -43,7 +43,8 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
 
 
 async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
-    """Tell whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280, 6)."""
+    """Return whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280,
+    6)."""
     leaf, others = chain[0], list(chain[1:])
     if leaf.ca or leaf.dump() in roots:
         return False

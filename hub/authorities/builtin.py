@@ -139,7 +139,7 @@ class BuiltinAuthority:
         return profile.signed(body, await self._key.sign(body))
 
     def is_asked(self, asked: ocsp.CertificateId) -> bool:
-        """Tell whether an OCSP request is about a certificate of this authority."""
+        """Return whether an OCSP request is about a certificate of this authority."""
         return asked.is_issued_by(self._root)
 
     async def answer(self, statuses: Iterable[tuple[ocsp.CertificateId, Revoked | None]]) -> bytes:

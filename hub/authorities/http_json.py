@@ -111,7 +111,7 @@ class HttpJsonAuthority(Outside):
 
     async def check(self) -> str:
         if self._mapping.health is None:
-            return "configured; it cannot be asked how it is"
+            return "configured; its state cannot be checked"
         await self._call(self._mapping.health, {})
         return "answers"
 

@@ -154,7 +154,7 @@ def _signer(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime
 
 
 def _is_named(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
-    """Tell whether the answer names the authority itself as its signer."""
+    """Return whether the answer names the authority itself as its signer."""
     if response.responder_name is not None:
         return response.responder_name == issuer.subject
     return response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest

@@ -88,7 +88,7 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
 
 @lru_cache(maxsize=MAX_KNOWN)
 def issued_by(certificate: bytes, issuer: bytes) -> bool:
-    """Tell whether one certificate (DER) names the other as its issuer, and is signed by it."""
+    """Return whether one certificate (DER) names the other as its issuer, and is signed by it."""
     try:
         crypto_x509.load_der_x509_certificate(certificate).verify_directly_issued_by(
             crypto_x509.load_der_x509_certificate(issuer)

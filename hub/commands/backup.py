@@ -15,7 +15,7 @@ from hub.settings import BACKUP_PASSPHRASE
 
 # The actor in the school's record.
 ACTOR = "command-line"
-# Characters. Whoever gets hold of the file could guess a shorter passphrase.
+# Characters. A thief of the file could guess a shorter passphrase.
 MIN_PASSPHRASE = 12
 
 PassphraseFile = Annotated[
@@ -39,7 +39,7 @@ def resume_command() -> None:
 
     with said_plainly():
         ended = with_hub(lambda hub: resume_sending(hub.services, ACTOR))
-        say("Sending goes on." if ended else "Sending was not paused.")
+        say("Sending has resumed." if ended else "Sending was not paused.")
 
 
 def backup_command(

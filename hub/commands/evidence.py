@@ -53,7 +53,7 @@ def evidence(
         say(f"{file}: {len(content)} bytes")
 
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what is due, and renew nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is due, and renew nothing.")]
 Algorithm = Annotated[
     str | None, typer.Option("--hash", help="Hash all packages anew by this algorithm, for example sha512.")
 ]
@@ -73,7 +73,7 @@ def renew_command(dry_run: DryRun = False, algorithm: Algorithm = None) -> None:
         for name, number in plan.anew.items():
             say(f"due: {number} packages to be hashed anew by {name}")
         if plan.ended:
-            say(f"too late: {len(plan.ended)} timestamps, whose certificates have run out")
+            say(f"too late: {len(plan.ended)} timestamps, whose certificates have expired")
         if dry_run:
             return 0
         number = await renew(hub.services) + (await hash_anew(hub.services, algorithm) if algorithm else 0)

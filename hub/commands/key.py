@@ -87,7 +87,7 @@ def _state(entry: ApiKeyEntry) -> str:
         return f"revoked {_time(entry.revoked_at)}"
     if entry.expires_at is None:
         return "counts"
-    return f"{'counts until' if entry.counts_at(datetime.now(UTC)) else 'ended'} {_time(entry.expires_at)}"
+    return f"{'valid until' if entry.counts_at(datetime.now(UTC)) else 'ended'} {_time(entry.expires_at)}"
 
 
 def _time(moment: datetime) -> str:

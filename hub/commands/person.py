@@ -44,7 +44,7 @@ def find(reason: Reason, phone: Phone = "", id_number: IdNumber = "", name: Name
         for data in found:
             _say_person(data)
         if not found:
-            say("Nobody fits.")
+            say("Nobody matches.")
 
 
 @app.command()
@@ -98,9 +98,7 @@ def erase(
         say(f"  {done.enrolments} enrolments, {done.messages} messages and visits")
         for number, kept in done.kept.items():
             say(f"  {number} stays: {kept}")
-        say(
-            "Nothing was changed (--dry-run)." if dry_run else "Erased, but for what stays." if done.kept else "Erased."
-        )
+        say("Nothing was changed (--dry-run)." if dry_run else "Erased, except what stays." if done.kept else "Erased.")
         if done.kept:
             raise typer.Exit(1)
 

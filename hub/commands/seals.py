@@ -183,7 +183,7 @@ def make_command(
 def make_sm2_command(
     name: Name,
     token_key: Annotated[str, typer.Option(help="Label of an SM2 key on the token. [default: a software key]")] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="Also in place of what a seal maker made.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace even what a seal maker made.")] = False,
 ) -> None:
     """Give a seal what it needs for OFD files: an SM2 key, and a trial certificate by its own authority."""
 

@@ -165,7 +165,7 @@ class TerminalQuestions:
                 continue
             self._console.print(escape(self._translate("You have seen it: messages reach {to}.", to=given["to"])))
             return
-        words = "No message was seen to arrive. Without one, nobody knows whether people can be reached."
+        words = "No message has been confirmed. Without that, nobody knows whether people can be reached."
         self._console.print(escape(self._translate(words)), style="yellow")
 
     def _say_wrong(self, words: str) -> None:

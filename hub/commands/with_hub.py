@@ -144,7 +144,7 @@ def uuid_of(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise BadInput(f"{text} is no id of an enrolment", field="enrolment") from error
+        raise BadInput(f"{text} is not the id of an enrolment", field="enrolment") from error
 
 
 def say(text: str) -> None:

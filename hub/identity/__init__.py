@@ -46,7 +46,7 @@ class IdentityProvider(Protocol):
         ...
 
     def serves(self, person: PersonOnFile) -> bool:
-        """Tell whether the provider can be asked about this kind of document."""
+        """Return whether the provider can be asked about this kind of document."""
         ...
 
     async def check(self, person: PersonOnFile) -> IdentityVerdict:

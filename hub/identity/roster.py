@@ -20,7 +20,7 @@ class RosterIdentity:
     method: str = "name and last four characters of the document"
 
     def matches(self, signer: Signer, name: str, id_tail: str) -> bool:
-        """Tell whether name and tail match the roster, in constant time. Spaces, width and case do not matter.
+        """Return whether name and tail match the roster, in constant time. Spaces, width and case do not matter.
 
         Both are always compared.
         """

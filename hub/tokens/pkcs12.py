@@ -37,7 +37,7 @@ def read_pkcs12(name: str, data: bytes, password: str) -> Pkcs12Content:
         if structure.Pfx.load(data)["version"].native != "v3":
             raise ValueError("another version")
     except (ValueError, TypeError) as error:
-        raise BadInput(f"{name} is no file in PKCS#12 (.p12, .pfx)", field="file") from error
+        raise BadInput(f"{name} is not a PKCS#12 file (.p12, .pfx)", field="file") from error
     try:
         found = pkcs12.load_pkcs12(data, password.encode())
     except UnsupportedAlgorithm as error:

@@ -65,7 +65,7 @@ class SeveralTokens:
             TOKEN_AVAILABLE.labels(name).set(1)
 
     async def has_key(self, label: str) -> bool:
-        """Tell whether any token has the key. Raises TokenUnavailable if none has it and one cannot be reached, as that
+        """Return whether any token has the key. Raises TokenUnavailable if none has it and one cannot be reached: that
         one may."""
 
         async def find(token: HeldToken) -> None:

@@ -20,7 +20,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Fingerprint (SHA-256, computed here from the downloaded document): {value}",
         "指纹（SHA-256，由本机对下载的文件计算）：{value}",
     ),
-    "look": ("The document lies here for you to read: {path}", "文件已下载到本机，请阅读：{path}"),
+    "look": ("The document is here for you to read: {path}", "文件已下载到本机，请阅读：{path}"),
     "consent": ("By signing you say: {text}", "签署即表示：{text}"),
     "certificates": ("Certificates on your token:", "USB Key 上的证书："),
     "certificate": (
@@ -41,14 +41,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "请在页面上确认这是您的证书：{name}（指纹 {short}）",
     ),
     "checking": ("Confirmed. Checking what is to be signed …", "已确认，正在核对待签内容……"),
-    "signed": ("Signed. You can close this window; the page goes on.", "已签署。您可以关闭本窗口，页面会继续。"),
+    "signed": ("Signed. You can close this window; the page continues.", "已签署。您可以关闭本窗口，页面会继续。"),
     "not-kept": (
         "(The certificate could not be written onto the token: {why}. It serves this time all the same.)",
         "（证书未能写入 USB Key：{why}。不影响本次签署。）",
     ),
     # what can go wrong
     "bad-origin": (
-        "{origin} is no address of a signing site: https:// and a name, nothing behind it.",
+        "{origin} is not the address of a signing site: https:// and a name, nothing after it.",
         "{origin} 不是签约网站地址：应为 https:// 加域名，后面没有其他内容。",
     ),
     "other-origin": (
@@ -91,7 +91,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "left-few": ("A few tries are left before it locks.", "再错几次将被锁定。"),
     "left-one": ("ONE try is left before it locks.", "只剩最后一次机会，再错将被锁定。"),
     "locked": (
-        "The token is locked after too many wrong PINs. Whoever gave it to you can unlock it.",
+        "The token is locked after too many wrong PINs. The person who gave it to you can unlock it.",
         "USB Key 因多次输错 PIN 已锁定，请联系发放方解锁。",
     ),
     "pin-expired": (

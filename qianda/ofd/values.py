@@ -209,7 +209,7 @@ def _moment(value: Any) -> datetime | None:
 def _bits(value: Any) -> bytes:
     contents: bytes = value.contents
     if contents[:1] != b"\0":
-        raise NotAnOfd("bits that are no whole bytes")
+        raise NotAnOfd("bits that are not whole bytes")
     return contents[1:]
 
 

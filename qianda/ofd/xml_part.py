@@ -59,7 +59,7 @@ def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | 
     differently."""
     found = children(parent, name)
     if len(found) > 1:
-        raise NotAnOfd(f"{name} stands there twice")
+        raise NotAnOfd(f"{name} occurs twice")
     return found[0] if found else None
 
 

@@ -128,7 +128,7 @@ class ObjectReader:
                 raise NotOurForm("an entry has no name", token.start())
             name = Name(token["name"].decode("ascii"))
             if name in entries:
-                raise NotOurForm(f"{name} stands twice in a dictionary", token.start())
+                raise NotOurForm(f"{name} occurs twice in a dictionary", token.start())
             entries[name] = self.value(depth + 1)
         if token["close"] != b">>":
             raise NotOurForm("a dictionary does not end", token.start())
@@ -154,7 +154,7 @@ class ObjectReader:
 
 
 def is_equal(old: Value, new: Value) -> bool:
-    """Tell whether two objects are the same in every entry, type and byte. 1, 1.0 and true are three values."""
+    """Return whether two objects are the same in every entry, type and byte. 1, 1.0 and true are three values."""
     if isinstance(old, bytes) and isinstance(new, bytes):
         return old == new
     if type(old) is not type(new):

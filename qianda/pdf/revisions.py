@@ -76,7 +76,7 @@ def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
     while match := reader.take(_OBJECT):
         written = _read_object(reader, int(match[1]), match.start())
         if written.number in objects:
-            raise NotOurForm(f"object {written.number} stands twice in a revision", written.start)
+            raise NotOurForm(f"object {written.number} occurs twice in a revision", written.start)
         objects[written.number] = written
     table = reader.at
     _check_table(reader, objects, is_first=previous is None)
@@ -108,7 +108,7 @@ def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -
     if type(length) is not int or not 0 <= length <= len(reader.file) - start:
         raise NotOurForm(f"the stream of object {number} does not say its length", start)
     if entries.get("/Type") in ("/ObjStm", "/XRef") or "/F" in entries:
-        raise NotOurForm(f"the stream of object {number} holds or names what is not looked at", start)
+        raise NotOurForm(f"the stream of object {number} contains or names what is not checked", start)
     marker = _MARKER.search(reader.file, start, start + length)
     if marker:
         raise NotOurForm(f"the stream of object {number} holds what looks like another object", marker.start())

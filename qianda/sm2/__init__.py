@@ -77,7 +77,7 @@ def sm3(data: bytes) -> bytes:
 
 
 def verify(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature (DER, or raw r‖s) over the message matches the key. Raises NoSm2."""
+    """Return whether the signature (DER, or raw r‖s) over the message matches the key. Raises NoSm2."""
     point = read_spki(spki)
     encoded = der_signature(signature)
     return point is not None and encoded is not None and engine().verify(point, message, encoded)

@@ -233,8 +233,8 @@ def _signer_certificate(
 
 
 def _named(values: dict[str, Any], encoded: bytes) -> bool:
-    """Tell whether the attributes name this certificate: by ESSCertIDv2 (RFC 5035), or in timestamps by ESSCertID with
-    a SHA-1 (RFC 2634)."""
+    """Return whether the attributes name this certificate: by ESSCertIDv2 (RFC 5035), or in timestamps by ESSCertID
+    with a SHA-1 (RFC 2634)."""
     if "signing_certificate_v2" in values:
         first = values["signing_certificate_v2"]["certs"][0]
         algorithm = first["hash_algorithm"]["algorithm"].native

@@ -44,7 +44,7 @@ class Document:
         """Return the array in an entry; an empty one if the entry is missing. Raises NotOurForm for another type."""
         value = self.entry(parent, name)
         if value is not None and not isinstance(value, list):
-            raise NotOurForm(f"{name} is no list")
+            raise NotOurForm(f"{name} is not a list")
         return value or []
 
     def items(self, parent: Entries, name: str) -> list[Value]:
@@ -55,7 +55,7 @@ class Document:
 def as_dictionary(value: Value, what: str) -> Entries:
     """Return the value if it is a dictionary, and an empty one for None. Raises NotOurForm for another type."""
     if value is not None and not isinstance(value, dict):
-        raise NotOurForm(f"{what} is no dictionary")
+        raise NotOurForm(f"{what} is not a dictionary")
     return value or {}
 
 

@@ -31,7 +31,7 @@ def pages(document: Document) -> Iterator[int]:
     while waiting:
         number = waiting.pop()
         if number is None or number in seen:
-            raise NotOurForm("a page stands in more than one place, or in none")
+            raise NotOurForm("a page is in more than one place, or in none")
         seen.add(number)
         if len(seen) > MAX_PAGES:
             raise TooComplex

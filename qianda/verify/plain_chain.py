@@ -50,7 +50,7 @@ class UnusualChain(Exception):
 
 
 def is_plainly_valid(structure: Structure, trust: Trust, now: datetime) -> bool:
-    """Tell whether all signatures certainly lead to trusted authorities and were not revoked. False: not sure.
+    """Return whether all signatures certainly lead to trusted authorities and were not revoked. False: not sure.
 
     `structure` and `trust` must have yielded no finding.
     """

@@ -70,13 +70,13 @@ NO_SEAL: Final = Reason(
     "There is no seal of the organisation: the contract is not finished, or the file was cut back.",
 )
 SEAL_NOT_LAST: Final = Reason("最后一个签名不是机构印章。", "The last signature is not the organisation's seal.")
-NO_SIGNER: Final = Reason("除印章外没有任何人的签名。", "There is no person's signature beside the seal.")
+NO_SIGNER: Final = Reason("除印章外没有任何人的签名。", "There is no person's signature besides the seal.")
 NO_ARCHIVE_TIME: Final = Reason(
     "没有覆盖全文的文档时间戳: 合同尚未完成, 或文件被截短。",
     "No document timestamp closes the file: the contract is not finished, or the file was cut back.",
 )
 EARLY_ARCHIVE_TIME: Final = Reason(
-    "文档时间戳早于机构印章。", "A document timestamp stands before the organisation's seal."
+    "文档时间戳早于机构印章。", "A document timestamp comes before the organisation's seal."
 )
 UNEXPECTED_FIELDS: Final = Reason(
     "应有签名 {expected}, 实有 {found}。", "Signatures expected: {expected}; found: {found}."
@@ -187,7 +187,7 @@ USED_UNTRUSTED: Final = Reason(
 )
 CONFIRMED_ELSEWHERE: Final = Reason(
     "通行密钥的确认在 {where} 作出, 这不是本机构签署平台的地址。",
-    "The passkey confirmed this act at {where}, which is no address of the organisation's hub.",
+    "The passkey confirmed this act at {where}, which is not an address of the organisation's hub.",
 )
 CONFIRMATION_WRONG: Final = Reason(
     "文件里附有通行密钥的确认, 但它不成立 ({what})。",

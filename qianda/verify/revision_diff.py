@@ -189,7 +189,7 @@ class RevisionDiff:
             check_signature(value, "/DocTimeStamp", self.before.root_number)
 
     def _is_evidence(self, number: int, old: Value, new: Value) -> bool:
-        """Tell whether the object is the document security store or one of its lists, and has only allowed entries.
+        """Return whether the object is the document security store or one of its lists, and has only allowed entries.
 
         The entries are limited because they could name any object.
         """
@@ -207,14 +207,14 @@ class RevisionDiff:
         return isinstance(value, dict) and set(value) <= _DSS_ENTRIES
 
     def _is_only(self, parent: Entries, name: str, number: int) -> bool:
-        """Tell whether this entry is the only reference to the object."""
+        """Return whether this entry is the only reference to the object."""
         return number == reference(parent, name) and self.back_references.count(number) == 1
 
     def _new(self, parent: Entries, name: str) -> Value:
         """Return the object that the entry refers to. Raises NotSigning unless the new revision added that object."""
         number = reference(parent, name)
         if number is None or number in self.back_references.known:
-            raise NotSigning(f"{name} is no new object")
+            raise NotSigning(f"{name} is not a new object")
         return self.after.read(number)
 
 

@@ -59,7 +59,7 @@ def check_picture(picture: Value, document: Document) -> None:
 
 
 def is_timestamp_field(field: Value, document: Document) -> bool:
-    """Tell whether this is an invisible field for a document timestamp."""
+    """Return whether this is an invisible field for a document timestamp."""
     if not isinstance(field, dict) or not set(field) <= _TIMESTAMP_ENTRIES:
         return False
     kind = (document.entry(field, "/FT"), document.entry(field, "/Subtype"))

@@ -132,7 +132,7 @@ class SignedFile:
         )
 
     def _certifies(self, number: int, value: Entries) -> bool:
-        """Tell whether this signature limits later changes to "filling in forms and signing" (DocMDP 2), and the
+        """Return whether this signature limits later changes to "filling in forms and signing" (DocMDP 2), and the
         catalog names it.
 
         Source: ISO 32000-2 12.8.2.2.

@@ -148,8 +148,8 @@ def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
 
 
 def range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
-    """Tell whether the byte range is the whole file up to the end of the signature's own revision, except its value in
-    `<…>`."""
+    """Return whether the byte range is the whole file up to the end of the signature's own revision, except its value
+    in `<…>`."""
     if len(signature.byte_range) != 4:
         return False
     start, gap_at, resume_at, _ = signature.byte_range

@@ -52,11 +52,11 @@ class Trust:
         return cls(authorities, stamping, tuple(one for one in others if not one.ca), origins)
 
     def pins(self, encoded: bytes) -> bool:
-        """Tell whether exactly this certificate (DER) is a trusted timestamp authority."""
+        """Return whether exactly this certificate (DER) is a trusted timestamp authority."""
         return any(one.dump() == encoded for one in self.timestamp_authorities)
 
     def is_seal(self, certificate: x509.Certificate) -> bool:
-        """Tell whether the certificate is an organisation's seal: it is pinned, or its authority marked it as one.
+        """Return whether the certificate is an organisation's seal: it is pinned, or its authority marked it as one.
 
         Without this check anybody with a certificate of the same authority could make "the organisation's" seal.
         Whether the authority is trusted is checked with the chain.
@@ -64,7 +64,7 @@ class Trust:
         return has_policy(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
-        """Tell whether the certificate, or one above it, states that it is for trial and internal use."""
+        """Return whether the certificate, or one above it, states that it is for trial and internal use."""
         above = {one.subject.hashable: one for one in (*others, *self.authorities)}
         current: x509.Certificate | None = certificate
         for _ in range(_MAX_CHAIN_LENGTH):

@@ -29,11 +29,11 @@ REASONS = {
     "an entry behind a long string": "a page: /Contents, /Pad",
     "an end in a comment behind a long string": "a dictionary is not as Qianda writes it",
     "a comment in an object": "a dictionary is not as Qianda writes it",
-    "an object twice": "stands twice in a revision",
-    "an entry twice": "/Contents stands twice in a dictionary",
+    "an object twice": "occurs twice in a revision",
+    "an entry twice": "/Contents occurs twice in a dictionary",
     "two kinds of tables": "the file is encrypted, or has two tables",
-    "objects in a stream": "the stream of object 900 holds or names what is not looked at",
-    "a table in a stream": "the stream of object 900 holds or names what is not looked at",
+    "objects in a stream": "the stream of object 900 contains or names what is not checked",
+    "a table in a stream": "the stream of object 900 contains or names what is not checked",
 }
 # One of each kind of reason: of the table, the trailer, a dictionary, a revision and a stream. That every odd file is
 # refused by the same reader is tested without an agent, by tests/verify/test_odd_files.py.

@@ -125,7 +125,7 @@ def _compare(file: Path, pdf: bytes) -> str:
 
 
 def _differ(drawn: Image.Image, expected: Image.Image) -> tuple[bool, bool]:
-    """Tell whether any pixel, and whether the mean of all, differs by more than is allowed."""
+    """Return whether any pixel, and whether the mean of all, differs by more than is allowed."""
     common = (0, 0, min(drawn.width, expected.width), min(drawn.height, expected.height))
     one, other = (page.crop(common).filter(ImageFilter.BoxBlur(SOFTENED)) for page in (drawn, expected))
     difference = ImageChops.difference(one, other)

@@ -148,7 +148,7 @@ def test_what_would_be_pruned_is_said_and_then_pruned(operator: Operator) -> Non
     assert re.search(r"^record_entry +kept: it belongs to a contract", said, re.MULTILINE)
     assert re.search(r"^login-failures +2 deleted$", operator.said("prune"), re.MULTILINE)
     assert "login-failures" not in operator.said("prune")
-    pruned = [line for line in operator.said("school", "record").splitlines() if "time was over" in line]
+    pruned = [line for line in operator.said("school", "record").splitlines() if "after its retention time" in line]
     assert len(pruned) == 1 and '"number_of": 2' in pruned[0] and "command-line" in pruned[0]
 
 
@@ -158,7 +158,7 @@ def test_a_key_has_scopes_and_an_end_and_is_rotated(operator: Operator) -> None:
     first, second = (text.splitlines()[-1] for text in (added, rotated))
     assert first.startswith("qdk_") and second.startswith("qdk_") and first != second
     listed = [line for line in operator.said("key", "list").splitlines() if line.startswith("reports  ")]
-    assert len(listed) == 2 and all("counts until" in line and line.endswith("metrics, read") for line in listed)
+    assert len(listed) == 2 and all("valid until" in line and line.endswith("metrics, read") for line in listed)
     wrong = operator.run("key", "add", "other", "--scope", "admin")
     assert wrong.returncode == 2 and "there is no scope admin" in wrong.stderr
 
@@ -215,7 +215,7 @@ def test_a_seal_is_stopped_ended_and_its_register_written(operator: Operator) ->
 
 def test_what_an_operator_types_now_and_then(operator: Operator) -> None:
     assert operator.said("pause").startswith("Sending is paused.")
-    assert operator.said("resume") == "Sending goes on.\n"
+    assert operator.said("resume") == "Sending has resumed.\n"
     assert operator.said("renew", "--dry-run") == "" and operator.said("renew") == "nothing was due\n"
     assert operator.said("person", "erase-confirmed") == "No erasure is confirmed.\n"
     request = operator.folder / "seal.csr"

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING
-from qianda.seal_client import MAX_FILES, SealWish, batches, request_key
+from qianda.seal_client import MAX_FILES, SealOptions, batches, request_key
 from tests.commands import run_command
 from tests.judges import judge_by_qpdf
 from tests.running import Running, running_hub
@@ -77,6 +77,6 @@ async def test_batches_and_keys(tmp_path: Path) -> None:
     for path in files:
         path.write_bytes(b"x")
     assert [len(some) for some in batches(files)] == [MAX_FILES, 1]
-    first, second = SealWish("across"), SealWish("across", "lasting")
+    first, second = SealOptions("across"), SealOptions("across", "lasting")
     assert request_key(files, first) == request_key(files, first) != request_key(files, second)
     assert request_key(files[1:], first) != request_key(files, first)

@@ -61,10 +61,10 @@ def test_a_file_by_openssl_is_read(tmp_path: Path) -> None:
     ("data", "password", "field", "words"),
     [
         (lambda: file_of(P256), "wrong", "password", "the password does not open seal.p12"),
-        (lambda: file_of(P256)[:-40], PASSWORD, "file", "no file in PKCS#12"),
-        (lambda: b"-----BEGIN CERTIFICATE-----", PASSWORD, "file", "no file in PKCS#12"),
-        (lambda: b"", PASSWORD, "file", "no file in PKCS#12"),
-        (lambda: file_of(P256) + bytes(256 * 1024), PASSWORD, "file", "no file in PKCS#12"),
+        (lambda: file_of(P256)[:-40], PASSWORD, "file", "not a PKCS#12 file"),
+        (lambda: b"-----BEGIN CERTIFICATE-----", PASSWORD, "file", "not a PKCS#12 file"),
+        (lambda: b"", PASSWORD, "file", "not a PKCS#12 file"),
+        (lambda: file_of(P256) + bytes(256 * 1024), PASSWORD, "file", "not a PKCS#12 file"),
         (lambda: file_of(ec.generate_private_key(ec.SECP384R1())), PASSWORD, "file", "neither P-256 nor RSA"),
         (
             lambda: pkcs12.serialize_key_and_certificates(

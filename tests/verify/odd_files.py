@@ -161,13 +161,13 @@ def a_second_end(revision: Revision) -> None:
     revision.tail = b"%%EOF\n"
 
 
-@oddity("stands twice in a revision")
+@oddity("occurs twice in a revision")
 def an_object_twice(revision: Revision) -> None:
     number = next(iter(revision.objects))
     revision.ahead = b"%d 0 obj\n%b\nendobj\n" % (number, drawn())
 
 
-@oddity("stands twice in a dictionary")
+@oddity("occurs twice in a dictionary")
 def an_entry_twice(revision: Revision) -> None:
     page, body = page_and_body(revision)
     revision.objects[page] = body.replace(b"/Contents", b"/Contents %d 0 R /Contents" % NEW, 1)
@@ -218,19 +218,19 @@ def two_kinds_of_tables(revision: Revision) -> None:
     revision.trailer += b"/XRefStm 1000"
 
 
-@oddity("what is not looked at")
+@oddity("what is not checked")
 def objects_in_a_stream(revision: Revision) -> None:
     inside = zlib.compress(b"%d 0 %b" % (content_of(revision.before), b"<< /Length 0 >>"))
     kind = b"<< /Type /ObjStm /N 1 /First 8 /Filter /FlateDecode"
     revision.objects[NEW] = drawn(inside).replace(b"<<", kind, 1)
 
 
-@oddity("what is not looked at")
+@oddity("what is not checked")
 def a_table_in_a_stream(revision: Revision) -> None:
     revision.objects[NEW] = drawn(b"\0" * 30).replace(b"<<", b"<< /Type /XRef /W [1 3 1] /Index [900 1] /Size 2000", 1)
 
 
-@oddity("what is not looked at")
+@oddity("what is not checked")
 def a_stream_in_another_file(revision: Revision) -> None:
     revision.objects[NEW] = drawn().replace(b"<<", b"<< /F (other.txt)", 1)
 

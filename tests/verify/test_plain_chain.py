@@ -40,7 +40,7 @@ PLAIN = (0, 6, 8, 29, 31, 400, 5 * 365)
 
 
 def judge(file: bytes, trust: Trust, now: datetime) -> tuple[bool, bool]:
-    """Tell whether the quick judgment says yes, and whether pyHanko accepts the file."""
+    """Return whether the quick judgment says yes, and whether pyHanko accepts the file."""
     structure = examine(file)
     found = [*structure.findings, *trust_findings(structure, trust)]
     assert found == [], "these files are about what only a chain can show"

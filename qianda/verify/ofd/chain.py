@@ -63,7 +63,7 @@ def chain_fault(
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether the certificate was signed by the issuer's key, with SM2."""
+    """Return whether the certificate was signed by the issuer's key, with SM2."""
     algorithms = certificate["signature_algorithm"], certificate["tbs_certificate"]["signature"]
     if any(one["algorithm"].dotted != sm2.SIGNATURE_OID for one in algorithms):
         return False
@@ -73,14 +73,14 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate is for signatures: it says so, or says nothing. An authority's certificate is
+    """Return whether the certificate is for signatures: it says so, or says nothing. An authority's certificate is
     not."""
     usage = certificate.key_usage_value
     return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
 
 
 def may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate names this issuer, and the issuer may issue certificates."""
+    """Return whether the certificate names this issuer, and the issuer may issue certificates."""
     usage = issuer.key_usage_value
     may_issue = issuer.ca and (usage is None or "key_cert_sign" in usage.native)
     return bool(may_issue and issuer.subject.dump() == certificate.issuer.dump())

@@ -90,7 +90,7 @@ def _value_faults(
 
 
 def made_by(seal: ElectronicSeal) -> bool:
-    """Tell whether the seal was signed by its maker."""
+    """Return whether the seal was signed by its maker."""
     maker = load_certificate(seal.maker)
     if maker is None or seal.algorithm != sm2.SIGNATURE_OID:
         return False
