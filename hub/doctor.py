@@ -140,7 +140,7 @@ async def _seals(hub: Hub) -> str:
         how = "renew a bought one by `qianda seal install-sm2`, one for trial by `make-sm2`"
         raise ValueError(f"the SM2 side ends soon: {', '.join(used)}: {how}")
     number = sum(not seal.state.is_over for seal in seals)
-    return f"{number} beside the configured one; no certificate ends soon"
+    return f"{number} besides the configured one; no certificate ends soon"
 
 
 async def _authorities(hub: Hub) -> str:
@@ -176,7 +176,7 @@ async def _identity(hub: Hub) -> str:
 
 async def _channels(hub: Hub) -> str:
     if not hub.services.messaging.router.configured:
-        raise ValueError("none is configured: nobody can be written to, links can only be handed out")
+        raise ValueError("none is configured: no messages can be sent, links can only be handed out")
     return ", ".join(hub.services.messaging.router.configured)
 
 

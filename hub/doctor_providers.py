@@ -30,9 +30,9 @@ async def ask_provider(carrier: Carrier) -> str:
 async def _ask(channel: Channel) -> str:
     if isinstance(channel, Checkable):
         await channel.check()
-        return "lets us log in"
+        return "the login works"
     if not channel.rules.queryable:
-        return "configured; it cannot be asked how it is"
+        return "configured; its state cannot be checked"
     now = datetime.now(UTC)
     key = f"doctor-{secrets.token_hex(8)}"
     await channel.find(Message(key, NOBODYS_NUMBER, "code", "en", key, "code", {}, now))

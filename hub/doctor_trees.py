@@ -109,7 +109,7 @@ def _less_than_two(hub: Hub, trees: Sequence[StoredTree]) -> str:
 
 
 def _is_trusted(hub: Hub, certificate: bytes) -> bool:
-    """Tell whether the trust folder has this certificate. The certificates of former services stay there."""
+    """Return whether the trust folder has this certificate. The certificates of former services stay there."""
     from qianda.verify.trust import Trust, list_trust_files
 
     return Trust.load(list_trust_files(hub.settings.data / "trust")).pins(certificate)

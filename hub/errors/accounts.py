@@ -60,7 +60,7 @@ class WrongSecondFactor(Refused):
     """The code is wrong, of another time, or was used before."""
 
     code = "wrong-second-factor"
-    sentence = "This code does not fit, or was used already. Please wait for the next one in the app."
+    sentence = "This code is wrong, or was used already. Please wait for the next one in the app."
 
 
 class SecondFactorThere(Conflict):

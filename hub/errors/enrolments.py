@@ -37,7 +37,7 @@ class EnrolmentsChanged(Conflict):
     code = "enrolments-changed"
     sentence = (
         "The enrolment, its course or a template was changed after it was looked at."
-        " Look at it again, then approve it or ask anew."
+        " Look at it again, then approve it or ask again."
     )
 
 
@@ -46,6 +46,6 @@ class SchoolChanged(Conflict):
 
     code = "school-changed"
     sentence = (
-        "Meanwhile somebody else changed campuses or courses, so nothing was changed yet."
+        "Somebody else has changed campuses or courses meanwhile, so nothing was changed yet."
         " Below is what your file would change now."
     )

@@ -154,7 +154,7 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
             try:
                 x509.load_pem_x509_certificates(given[each.name].encode())
             except ValueError:
-                found.append(AnswerFault(each.name, "is no certificate in PEM (-----BEGIN CERTIFICATE-----)"))
+                found.append(AnswerFault(each.name, "is not a certificate in PEM (-----BEGIN CERTIFICATE-----)"))
     return found
 
 

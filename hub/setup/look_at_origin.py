@@ -18,7 +18,7 @@ LOOK_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 200
 # Where the set-up page answers with its own mark. The answer shows that the public address leads to this page.
 MARK_PATH = "/.well-known/qianda-setup"
-FROM_HERE = "Seen from this machine. Whether phones outside reach it, only a phone outside can show."
+FROM_HERE = "Seen from this machine. Only a phone outside can show whether phones outside reach it."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ async def look_at_origin(origin: str, mark: str, now: datetime) -> list[OriginFi
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        return [OriginFinding(False, "The port of this address is no number.")]
+        return [OriginFinding(False, "The port of this address is not a number.")]
     if _is_this_machine(host):
         return [OriginFinding(False, "This address is reached on this machine alone: for a trial.")]
     found = [await _look_up(host)]
@@ -84,7 +84,7 @@ async def _look_at_certificate(host: str, port: int, now: datetime) -> OriginFin
     writer.close()
     ends = ssl.cert_time_to_seconds(certificate["notAfter"])
     days = int((ends - now.timestamp()) // 86400)
-    return OriginFinding(True, "Its certificate is trusted. Days until it runs out: {days}.", (("days", str(days)),))
+    return OriginFinding(True, "Its certificate is trusted. Days until it expires: {days}.", (("days", str(days)),))
 
 
 async def _look_for_mark(origin: str, mark: str) -> OriginFinding:
@@ -107,13 +107,13 @@ def list_texts() -> set[str]:
     """Return every text that a person may see, for the check of the translations."""
     return {
         FROM_HERE,
-        "The port of this address is no number.",
+        "The port of this address is not a number.",
         "This address is reached on this machine alone: for a trial.",
         "The name {host} is not known here: make its DNS entry first.",
         "The name {host} leads to {addresses}.",
         "Browsers would not trust its certificate: {reason}.",
         "Nothing answers there with TLS yet: {reason}.",
-        "Its certificate is trusted. Days until it runs out: {days}.",
+        "Its certificate is trusted. Days until it expires: {days}.",
         "Nothing answers there yet: {reason}.",
         "It leads to this very page.",
         "Something else answers there: let the proxy pass everything on to this hub.",

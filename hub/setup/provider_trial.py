@@ -67,7 +67,7 @@ async def send_trial(kind: str, entry: Mapping[str, Any], to: str, language: str
         try:
             receipt = await connect(kind, entry, http).send(message)
         except ChannelError as error:
-            raise BadInput(f"the provider did not take it: {error}", field="messages") from error
+            raise BadInput(f"the provider did not accept it: {error}", field="messages") from error
     return ProviderTrial(message, code, now, receipt.fate, receipt.reference)
 
 
@@ -84,7 +84,7 @@ async def ask_about_trial(kind: str, entry: Mapping[str, Any], trial: ProviderTr
 def take_code(trial: ProviderTrial, typed: str, now: datetime) -> ProviderTrial:
     """Return the trial after a code was typed in. Raises BadInput for a wrong code, and after too many of them."""
     if trial.guesses >= MAX_GUESSES or now - trial.sent_at > CODE_LIFE:
-        raise BadInput("this code counts no more: send another message", field="code")
+        raise BadInput("this code is no longer valid: send another message", field="code")
     right = hmac.compare_digest("".join(typed.split()).encode(), trial.code.encode())
     return replace(trial, guesses=trial.guesses + 1, seen=trial.seen or right)
 

@@ -119,7 +119,7 @@ ACCOUNT = SetupStep(
         ),
         SetupQuestion("name", "Your name", "As colleagues see it.", required=True),
         SetupQuestion(
-            "password", "Password", "12 characters or more. Left empty, one is made up and shown once.", kind="secret"
+            "password", "Password", "12 characters or more. Left empty, one is generated and shown once.", kind="secret"
         ),
     ),
 )
@@ -131,7 +131,7 @@ COURSES = SetupStep(
         SetupQuestion(
             "template",
             "Contract template",
-            "Templates of your own lie in the data folder, below templates/contracts.",
+            "Your own templates are in the data folder, below templates/contracts.",
             default="course",
             required=True,
         ),
@@ -225,7 +225,7 @@ MESSAGES = SetupStep(
             choices=(
                 SetupChoice("email", "Mail (SMTP)"),
                 SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
-                SetupChoice("none", "None yet", "Nobody can be written to: links can only be handed out."),
+                SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),
             ),
         ),
         SetupQuestion("host", "Mail server", required=True, kinds=("email",)),

@@ -98,7 +98,7 @@ def read_table(text: str, titles: Mapping[str, str]) -> tuple[list[TableRow], li
         for title, column in zip(rows[0][1], columns, strict=True)
         if title.strip() and not column
     ]
-    faults += [f"the column {name} stands there twice" for name in titles if columns.count(name) > 1]
+    faults += [f"the column {name} occurs twice" for name in titles if columns.count(name) > 1]
     if len(rows) > MAX_TABLE_ROWS + 1:
         faults.append(f"has more than {MAX_TABLE_ROWS} rows")
     found = [TableRow(number, _values(columns, row)) for number, row in rows[1:]]

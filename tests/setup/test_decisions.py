@@ -49,7 +49,7 @@ def test_right_answers_are_a_school_without_faults_and_without_secrets() -> None
     [
         ("origin", {"origin": "http://sign.school.example"}, "origin", "has to begin with https://"),
         ("origin", {"origin": ""}, "origin", "is missing"),
-        ("organisation", {"credit_code": "52340100MJ00000014"}, "credit_code", "no unified social credit code"),
+        ("organisation", {"credit_code": "52340100MJ00000014"}, "credit_code", "not a valid credit code"),
         ("organisation", {"name": ""}, "name", "is missing"),
         ("campuses", {"table": CAMPUSES.replace("east,hq", "east,hp")}, "table", "row 3 (east), parent: there is no"),
         ("campuses", {"table": CAMPUSES.replace("上级", "上级号")}, "table", "row 1: there is no column 上级号"),
@@ -61,14 +61,19 @@ def test_right_answers_are_a_school_without_faults_and_without_secrets() -> None
         ("courses", {"table": COURSES.replace("此后 80", "此后")}, "table", "row 2 (drawing), refund_steps 2, share"),
         ("courses", {"table": COURSES.replace("沈若溪", "\U00030000")}, "table", "row 2 (drawing)"),
         ("timestamps", {"kind": "rfc3161", "url": "http://t.example"}, "certificates", "is missing"),
-        ("timestamps", {"kind": "rfc3161", "url": "http://t", "certificates": "x"}, "certificates", "no certificate"),
+        (
+            "timestamps",
+            {"kind": "rfc3161", "url": "http://t", "certificates": "x"},
+            "certificates",
+            "not a certificate",
+        ),
         ("messages", {"mail_sender": ""}, "mail_sender", "is missing"),
         ("messages", {"port": "smtp"}, "port", "is not accepted"),
         ("messages", {"security": "ssl"}, "security", "is not accepted"),
         ("messages", {"mail_sender": "nobody"}, "mail_sender", "is not accepted"),
         ("seal", {"kind": "csc"}, "url", "is missing"),
         ("seal", {"kind": "pkcs12"}, "pkcs12", "is missing"),
-        ("seal", {"kind": "pkcs12", "pkcs12": "bm90aGluZw=="}, "pkcs12", "no file in PKCS#12"),
+        ("seal", {"kind": "pkcs12", "pkcs12": "bm90aGluZw=="}, "pkcs12", "not a PKCS#12 file"),
     ],
 )
 def test_a_wrong_answer_is_named_with_its_question(
@@ -111,7 +116,7 @@ def test_a_table_is_read_by_its_titles() -> None:
     rows, faults = read_table(" Campus ; Class size\neast;12\n\n", COURSE_TITLES)
     assert faults == [] and dict(rows[0].values) == {"campus": "east", "class_size": "12"}
     assert read_table("", COURSE_TITLES) == ([], ["is empty"])
-    assert read_table("campus,校区\nx,y\n", COURSE_TITLES)[1] == ["the column campus stands there twice"]
+    assert read_table("campus,校区\nx,y\n", COURSE_TITLES)[1] == ["the column campus occurs twice"]
 
 
 def test_answers_are_kept_sealed(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def test_wrong_answers_are_asked_again_with_the_reason(served: Served) -> 
     secret = await served.begin()
     form = right_answers()["organisation"] | {"credit_code": "52340100MJ00000014", "name": "<b>明德</b>"}
     status, page, _ = await served.ask("/setup/steps/organisation", form=form, secret=secret)
-    assert status == 422 and "is no unified social credit code" in page
+    assert status == 422 and "is not a valid credit code" in page
     assert "&lt;b&gt;明德&lt;/b&gt;" in page and "<b>明德" not in page
     assert served.state.answers == {}
     status, _, answer = await served.ask(
@@ -162,7 +162,7 @@ async def test_a_real_mail_is_sent_and_its_code_taken(served: Served) -> None:
         served.state.answers["messages"] |= {"host": "127.0.0.1", "port": str(options["port"]), "security": "none"}
         served.state.answers["messages"] |= {"username": USERNAME, "password": "wrong", "to": "me@c.example"}
         status, page, _ = await served.ask("/setup/trial/send", form={}, secret=secret)
-        assert status == 422 and "the provider did not take it" in page and mail.accepted == []
+        assert status == 422 and "the provider did not accept it" in page and mail.accepted == []
         served.state.answers["messages"]["password"] = PASSWORD
         assert (await served.ask("/setup/trial/send", form={}, secret=secret))[0] == 303
         assert [each.to for each in mail.accepted] == ["me@c.example"]
@@ -174,7 +174,7 @@ async def test_a_real_mail_is_sent_and_its_code_taken(served: Served) -> None:
     for _ in range(5):
         assert (await served.ask("/setup/trial/code", form={"code": wrong}, secret=secret))[0] == 422
     late = await served.ask("/setup/trial/code", form={"code": found[0]}, secret=secret)
-    assert late[0] == 422 and "counts no more" in late[1]
+    assert late[0] == 422 and "no longer valid" in late[1]
     assert served.state.trial is not None and not served.state.trial.seen
 
 

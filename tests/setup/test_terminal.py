@@ -100,7 +100,7 @@ def test_all_is_asked_in_order_and_a_real_mail_is_seen(tmp_path: Path) -> None:
     assert find_first_faulty_step(asked.answers, file.keys) is None
     assert file.read() == asked.answers and asked.answers["seal"] == {"kind": "request"}
     for words in (
-        "is no unified social credit code",
+        "is not a valid credit code",
         "has to be 2 to 40 small letters",
         "on this machine alone",
         "does not prove who keeps the key",

@@ -21,32 +21,32 @@ MANY_DONE = {
     "paused": "left out: paused because of a question",
     "nobody": "left out: nothing to sign any more",
     "too-late": "left out: the deadline comes before messages may go out again",
-    "budget": "left out: a limit of messages is reached",
-    "failed": "failed, to be reminded by plan",
+    "budget": "left out: a message limit is reached",
+    "failed": "failed, to be reminded as planned",
 }
 BULK_KINDS = {
     "extend": "Extend the deadline",
-    "reissue": "Withdraw and issue anew",
+    "reissue": "Withdraw and reissue",
     "void": "Withdraw contracts",
 }
 _LEFT_OUT = {
     "needs-issue": "left out: expired, and your role may not issue it again",
-    "later": "left out: this deadline already, or a later one",
+    "later": "left out: has this deadline or a later one already",
     "bound": "left out: everybody has signed",
     "ended": "left out: ended already",
     "replaced": "left out: replaced by another contract",
 }
 BULK = _LEFT_OUT | {
     "extend-done": "to get the new deadline",
-    "reissue-done": "to be withdrawn, and issued anew for the same people, who all sign again",
-    "void-done": "to be withdrawn; those who had got a message are told",
+    "reissue-done": "to be withdrawn and reissued for the same people, who all sign again",
+    "void-done": "to be withdrawn; people who got a message are notified",
     "reissued": "expired: to be replaced by a new contract with this deadline",
 }
 BULK_DONE = _LEFT_OUT | {
     "extend-done": "with the new deadline",
     "reissue-done": "issued anew",
     "void-done": "withdrawn now",
-    "reissued": "had expired: issued anew",
+    "reissued": "had expired: reissued",
     "failed": "could not be changed",
 }
 # How a staff task ended. The last outcome is set only by the hub.

@@ -48,7 +48,7 @@ TASKS = {
 }
 ROLES = {"student": "student", "guardian": "guardian", "representative": "school representative"}
 CHANNELS = {"sms": "text message", "voice": "call", "email": "e-mail"}
-SHAPES = {"full": "whole address", "path": "approved domain with ticket", "code": "constant address with short code"}
+SHAPES = {"full": "full address", "path": "approved domain with ticket", "code": "constant address with short code"}
 DELIVERIES = {
     "sending": "being sent",
     "unknown": "sent, no answer yet",
@@ -104,12 +104,12 @@ TASK_KINDS = {
     "failed": "could not be sent",
     "refused-by-client": "the signer's own device refused",
     "phone-change": "a new phone number waits for approval",
-    "shared-phone": "a number that strangers share",
+    "shared-phone": "a phone number that strangers share",
     "enrolment-asked": "enrolled by a poster",
     "already-enrolled": "came by a poster again",
     "identity-refused": "identity not confirmed",
     "unanswered": "does not answer reminders",
-    "unreached": "no message has led to this person",
+    "unreached": "no message has reached this person",
     "stop-flood": "many opt-outs wait to be checked",
     "certificate-not-revoked": "a certificate could not be revoked",
     "opted-out": "asked for no more messages",
@@ -119,16 +119,16 @@ TASK_KINDS = {
 }
 ALERTS = {
     "provider-broken": "a provider is out of use",
-    "budget-spent": "a limit of messages is reached",
-    "provider-rests": "a provider asks to be left alone",
+    "budget-spent": "a message limit is reached",
+    "provider-rests": "a provider asked for a pause",
     "stop-flood": "many opt-outs wait to be checked",
-    "shared-phone": "a number that strangers share",
+    "shared-phone": "a phone number that strangers share",
     "authority-away": "an authority issues no certificates",
-    "token-away": "a token of keys does not answer",
+    "token-away": "a token does not answer",
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
     "identity-away": "an identity provider does not answer",
-    "digest": "what is to do today",
+    "digest": "to do today",
     "step-failed": "messages cannot be sent because of an error",
 }
 # What it means for the user that a limit on messages is reached. `LIMIT_SETTINGS` names the setting of each limit.
@@ -169,7 +169,7 @@ REVOCATIONS = {
 LEDGER = {
     "planned": "planned",
     "sent": "sent",
-    "skipped": "put off",
+    "skipped": "postponed",
     "failed": "could not be sent",
     "stopped": "stopped",
     "receipt": "receipt",
@@ -195,7 +195,7 @@ LEDGER_REASONS = {
     "overdue": "many were overdue",
     "too-soon": "got a message a short while ago",
     "code-expired": "the code is no longer valid",
-    "budget": "a limit of messages is reached",
+    "budget": "a message limit is reached",
     "unpaused": "no longer paused",
     "step-failed": "raised an error, tried again",
 }
@@ -257,12 +257,12 @@ POLICY_KEYS = {
     "invitation_through": "Invitation",
     "reminders_through": "Reminders",
     "last_call_through": "Last reminder",
-    "messages_per_day": "Messages to one person a day",
+    "messages_per_day": "Messages to one person per day",
     "bundle": "Several contracts in one message",
     "manual_after_message": "By hand, after a message",
-    "manual_apart": "By hand, apart",
-    "manual_per_day": "By hand, a day",
-    "escalate_after": "Task for staff every so many reminders",
+    "manual_apart": "By hand, interval",
+    "manual_per_day": "By hand, per day",
+    "escalate_after": "Task for staff after how many reminders",
     "escalate_to": "Task goes to",
     "escalate_within": "To be settled within",
     "climbs_after": "To the manager, if not taken within",
@@ -271,12 +271,12 @@ POLICY_KEYS = {
 POLICY_HINTS = {
     "reminders_after": "Days after the invitation, like 1, 3, 7.",
     "last_call_before": "Before the deadline.",
-    "window_opens": "On the signer's clock.",
+    "window_opens": "In the signer's local time.",
     "skip_holidays": "Public holidays, and what your calendar below says.",
-    "bundle": "Those of one person that are due on one day.",
-    "escalate_after": "Unanswered ones, like 3. There is one at the last reminder, too.",
+    "bundle": "Contracts of one person that are due on the same day.",
+    "escalate_after": "Unanswered reminders, like 3. The last reminder causes one, too.",
     "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
-    "digest_at": "On the campus's clock.",
+    "digest_at": "In the campus's local time.",
 }
 POLICY_NOTHING = {"escalate_to": "who issued the contract"}
 POLICY_GROUPS = {

@@ -15,7 +15,7 @@ PERSON_PARTS = {
     "certificates": "certificates",
     "phone_changes": "changes of a phone number",
     "staff_tasks": "tasks of staff",
-    "opt_outs": "refusals of messages",
+    "opt_outs": "opt-outs from messages",
 }
 KEY_SCOPE_NAMES = {
     "read": "reads",
@@ -27,7 +27,7 @@ KEY_SCOPE_NAMES = {
 }
 KEY_SCOPES = {
     "read": "read contracts, files and records",
-    "issue": "issue contracts, and issue them anew",
+    "issue": "issue and reissue contracts",
     "act": "hand out links, remind, withdraw, extend, change a phone",
     "seal": "have files sealed, as far as a seal is granted to this key",
     "manage-seals": "apply for seals, grant, suspend and revoke them; read their register",

@@ -14,9 +14,9 @@ REASONS = {
 }
 # What became of the last weekly mail.
 MAIL_STATES = {
-    "sending": "began, and did not end: it may have arrived",
-    "sent": "taken by the mail server",
+    "sending": "interrupted: it may have arrived",
+    "sent": "accepted by the mail server",
     "unknown": "the mail server gave no answer: it may have arrived",
     "refused": "refused by the mail server",
-    "again": "not taken by the mail server yet",
+    "again": "not accepted by the mail server yet",
 }

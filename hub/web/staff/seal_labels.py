@@ -30,7 +30,7 @@ SEAL_NEXT = {
     "applied": "Two people approve it, and neither is the one who applied.",
     "approved": "A seal keeper makes it: a key on the token, and a certificate for it.",
     "made": "Say who may use it, then take it into use.",
-    "suspended": "Nothing is sealed with it until a seal keeper lets it go on. Contracts that need it wait.",
+    "suspended": "Nothing is sealed with it until a seal keeper resumes it. Contracts that need it wait.",
     "revoked": "Nothing is sealed with it again. Contracts, and files sealed to last, stay valid. It can be archived.",
 }
 GRANTEE_KINDS = {

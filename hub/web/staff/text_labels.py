@@ -11,10 +11,10 @@ TEXT_STATES = {
 }
 TEXT_NEXT = {
     "draft": "Write, look at the preview, and submit it. Until somebody else has approved it, nothing changes.",
-    "submitted": "Somebody who wrote none of it reads it now, and approves it or sends it back.",
+    "submitted": "Somebody who wrote no part of it reads it now, and approves it or sends it back.",
     "in-force": "Everything that is issued or sent now follows this text.",
-    "superseded": "This text is kept as it was: what was issued by it names it.",
-    "discarded": "This version was dropped.",
+    "superseded": "This text is kept unchanged, because what was issued with it refers to it.",
+    "discarded": "This version was discarded.",
 }
 TEXT_PARTS = {
     "title": "Title",
@@ -25,7 +25,7 @@ TEXT_PARTS = {
 }
 SAMPLE_STUDENTS = {"minor": "a child, signed by its mother", "adult": "a student of age"}
 CLAUSE_MARKS = {
-    "# text": "a heading; articles are numbered by themselves",
+    "# text": "a heading; articles are numbered automatically",
     "+ text": "a numbered paragraph",
     "! text": "the same in bold: what limits the other party's rights must stand out",
     "| a | b": "a row of a table; |= begins its head",

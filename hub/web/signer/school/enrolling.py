@@ -74,13 +74,13 @@ async def enrol(request: web.Request) -> web.Response:
     await request.app[RATE_LIMITS].slow_down(request, "enrol")
     asked = await schemas.body(request, schemas.Enrol)
     student = asked.student
-    wish = enrolment.EnrolmentRequest(
+    wanted = enrolment.EnrolmentRequest(
         asked.course,
         NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
         [_signer(each) for each in asked.signers],
     )
     services = request.app[HUB].services
-    enrolled = await enrolment.enrol(services, session_secret(request), wish)
+    enrolled = await enrolment.enrol(services, session_secret(request), wanted)
     answer = {"session": enrolled.secret, "contracts": contracts_json(enrolled.contracts)}
     response = web.json_response(answer, status=201 if enrolled.session else 202)
     set_session(response, enrolled.secret, services.clock(), enrolled.expires_at)

@@ -101,7 +101,7 @@ async def _sizes(visit: DeskVisit, contracts: Sequence[Contract]) -> Sizes:
 
 
 def list_files(contracts: Sequence[Contract], sizes: Sizes) -> list[PackedFile]:
-    """Return the completed files of the contracts that have one: the PDF, and behind it the OFD, if there is one."""
+    """Return the completed files of the contracts that have one: the PDF, followed by the OFD if there is one."""
     files = []
     for each in contracts:
         if why_no_file(each, sizes) is None:

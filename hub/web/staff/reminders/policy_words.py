@@ -130,7 +130,7 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
     who = owner or say.translate("whoever issued the contract")
     times = {key: f"{getattr(policy, key):%H:%M}" for key in TIMES}
     days = (
-        "On public holidays of {country} and on closed days of your calendar nobody is written to."
+        "No messages are sent on public holidays of {country} and on closed days of your calendar."
         if policy.skip_holidays
         else "Messages go out on public holidays too."
     )
@@ -138,9 +138,9 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
         "Several contracts of one person share a message." if policy.bundle else "Each contract has its own message."
     )
     sentences = (
-        "Whoever has not signed is reminded {after} after the invitation, then again every {repeat_every}.",
+        "People who have not signed are reminded {after} after the invitation, then again every {repeat_every}.",
         "The last reminder comes {last_call_before} before the deadline.",
-        "Messages go out from {window_opens} to {window_closes} on the signer's clock.",
+        "Messages go out from {window_opens} to {window_closes} in the signer's local time.",
         days,
         "Invitations go out: {invitation_through}. Reminders: {reminders_through}. Last reminder: {last_call_through}.",
         _MESSAGES[policy.messages_per_day == 1],

@@ -48,7 +48,7 @@ def forget_answer(app: web.Application) -> None:
 
 async def doctor(visit: DeskVisit) -> web.Response:
     if visit.scope.campuses is not None:
-        raise AccessDenied("only headquarters may ask how the hub is")
+        raise AccessDenied("only headquarters may see the state of the hub")
     app, translate = visit.request.app, translator(visit.request)
     findings, at = await app[ANSWER].get_or_examine(app[HUB])
     async with visit.services.database.transaction(visit.shown) as tx:

@@ -72,7 +72,7 @@ async def export(visit: DeskVisit) -> web.StreamResponse:
         raise BadInput("xlsx or csv", field="form")
     exported = await _read(visit)
     if not exported.number:
-        raise BadInput("none of the contracts fits", field="contracts")
+        raise BadInput("no contract matches", field="contracts")
     if form == "xlsx" and exported.number > MAX_XLSX_ROWS:
         raise BadInput(f"at most {MAX_XLSX_ROWS} contracts fit into one XLSX file", field="contracts")
     async with visit.services.database.transaction(visit.scope) as tx:

@@ -96,7 +96,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         query, problem = Entered({name: query[name] for name in ("campus",) if query.get(name)}), problem or wrong
         report = await read_report(visit, query)
     async with visit.services.database.transaction(visit.scope) as tx:
-        wish = await tx.weekly_reports.get(visit.staff.id)
+        subscription = await tx.weekly_reports.get(visit.staff.id)
     say, today = await speech(visit), report.period.last
     spends = sum_spend(report.messages, list_providers(visit))
     return await show(
@@ -116,7 +116,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         table=lambda name, form: _link(query, {"table": name, "form": form}, f"{HERE}/table"),
         time=lambda took: format_time(took, say.lang) if took is not None else "–",
         amount=format_amount,
-        wish=wish,
+        subscription=subscription,
         has_mail=has_mail(visit.services),
         languages=LANGUAGES,
     )

@@ -90,7 +90,7 @@ export class Reader {
       this.need(SKIP);
       if (this.take(/>>/y)) return entries;
       const name = this.need(NAME)[0];
-      if (entries.has(name)) throw new NotCanonical(`${name} stands twice in a dictionary`);
+      if (entries.has(name)) throw new NotCanonical(`${name} occurs twice in a dictionary`);
       entries.set(name, this.value(depth + 1));
     }
   }

@@ -43,7 +43,7 @@ function readRevision(reader, previous) {
   /** @type {PdfObjects} */
   const objects = new Map();
   for (let found; (found = readObject(reader)); ) {
-    if (objects.has(found.number)) throw new NotCanonical(`object ${found.number} stands twice in a revision`);
+    if (objects.has(found.number)) throw new NotCanonical(`object ${found.number} occurs twice in a revision`);
     objects.set(found.number, found);
   }
   const table = reader.at;
@@ -80,7 +80,7 @@ function readStream(reader, dictionary) {
     throw new NotCanonical('a stream does not say its length');
   }
   if (HIDDEN.has(dictionary.get('/Type')) || dictionary.has('/F')) {
-    throw new NotCanonical('a stream holds or names what is not looked at');
+    throw new NotCanonical('a stream contains or names what is not checked');
   }
   const bytes = reader.text.slice(reader.at, (reader.at += length));
   if (MARKER.test(bytes)) throw new NotCanonical('a stream holds what looks like another object');

@@ -131,7 +131,7 @@ async def test_two_who_sign_in_turn_each_get_their_own(desk: Desk) -> None:
     page = await desk.post("/staff/issue/preview", FORM | more)
     said = re.findall(r'<div class="said" lang="en">([^<]*)</div>', page.text)
     assert len(said) == 2 and "please sign your course contract by" in said[0] and said[0] != said[1]
-    assert "When those before have signed." in page.words and "text message · English" in page.words
+    assert "When the earlier signers have signed." in page.words and "text message · English" in page.words
 
 
 async def enrolled(running: Running, name: str, course: str = "math-a") -> str:

@@ -50,7 +50,7 @@ async def test_the_numbers_are_links_to_what_they_count(running: Running, desk: 
     (count,) = re.findall(r'href="(/staff\?view=pending)"[^>]*>to be signed <b>([\d,]+)</b>', page.text)
     shown = await desk.get(count[0])
     assert shown.text.count('class="row"') == min(int(count[1]), 30)
-    assert "No contract fits" in (await desk.get("/staff?view=stuck")).words
+    assert "No contract matches" in (await desk.get("/staff?view=stuck")).words
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ async def test_a_contract_is_shown_with_masks_and_the_look_is_recorded_once(runn
         page = await desk.get(f"/staff/contracts/{contract.id}")
     assert page.status == 200 and "陈建国" in page.words and "+86 190****0101" in page.words
     assert GUARDIAN_ID not in page.text and MINOR_ID not in page.text and "19000000101" not in page.text
-    assert "The chain of the record is whole." in page.words and contract.document_sha256 in page.text
+    assert "The chain of the record is intact." in page.words and contract.document_sha256 in page.text
     async with running.hub.database.transaction(EVERYTHING) as tx:
         kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
     assert kinds.count("viewed-by-staff") == 1

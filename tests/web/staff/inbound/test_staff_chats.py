@@ -72,7 +72,7 @@ async def test_alerts_stand_among_what_is_to_do(running: Running, desk: Desk) ->
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
     page = await desk.get("/staff/tasks")
     assert "a provider is out of use all campuses sms_twilio: <suspended> not sent yet" in page.words
-    assert "a limit of messages is reached Hefei campus The message budget per campus is used up (hefei)" in page.words
+    assert "a message limit is reached Hefei campus The message budget per campus is used up (hefei)" in page.words
     clerk = (await (await desk_of(running, "hefei-clerk")).get("/staff/tasks")).words
     assert "used up" in clerk and "sms_twilio" not in clerk
     chinese = (await (await desk_of(running, language="zh")).get("/staff/tasks")).words

@@ -82,7 +82,7 @@ async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(runn
 
 async def test_without_providers_it_says_so(running: Running, desk: Desk) -> None:
     running.hub.services.messaging.router.carriers = Carriers([], random.random)
-    assert "nobody can be written to" in (await desk.get("/staff/messages")).words
+    assert "no messages can be sent" in (await desk.get("/staff/messages")).words
 
 
 async def test_it_is_for_staff_alone(running: Running) -> None:

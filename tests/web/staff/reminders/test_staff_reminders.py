@@ -121,16 +121,16 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
         ),
         ({"window_opens": "05:00"}, "Not before: would wake people: not before 06:00"),
         ({"last_call_through": "pigeon"}, "Last reminder: there is no channel 'pigeon'"),
-        ({"messages_per_day": "many"}, "Messages to one person a day: has to be a whole number"),
+        ({"messages_per_day": "many"}, "Messages to one person per day: has to be a whole number"),
         ({"escalate_to": "nobody-of-this-name"}, "Task goes to: no account with this login at this campus"),
-        ({"escalate_after": "0"}, "Task for staff every so many reminders: has to be at least 1"),
+        ({"escalate_after": "0"}, "Task for staff after how many reminders: has to be at least 1"),
         ({"reminders_after": "400"}, "Reminders after: the first has to come within 7 days of the invitation"),
         (
             {"last_call_before": "60", "last_call_before_unit": "d"},
             "Last reminder before: has to be at most 14 days: no reminder comes after",
         ),
-        ({"escalate_after": "99999"}, "Task for staff every so many reminders: has to be at most 10"),
-        ({"messages_per_day": "99999"}, "Messages to one person a day: has to be at most 10"),
+        ({"escalate_after": "99999"}, "Task for staff after how many reminders: has to be at most 10"),
+        ({"messages_per_day": "99999"}, "Messages to one person per day: has to be at most 10"),
         ({"window_closes": "23:30"}, "Not after: would wake people: not after 23:00"),
         ({"skip_holidays": "yes", "holidays_of": "XX"}, "Public holidays of: the public holidays of XX are not known"),
     ],
@@ -279,7 +279,7 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
         await tx.staff_tasks.add_task(asked)
 
     async def owned() -> bool:
-        return "In the hands of" in (await clerk.get("/staff/tasks")).words
+        return "Assigned to" in (await clerk.get("/staff/tasks")).words
 
     assert await until(owned)  # the worker gave it to the manager
     page = await clerk.get("/staff/tasks")

@@ -131,7 +131,7 @@ async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Runni
         drawn = await client.enrol("english-b", signed.student(), [signed.guardian()])
     async with admitted(running, waits, asking) as client:
         await client.enrol("math-a", asking.student(), [asking.guardian()])
-    assert "1 scanned › 1 code right › 1 enrolled" in (await desk.get("/staff/posters")).words
+    assert "1 scanned › 1 code correct › 1 enrolled" in (await desk.get("/staff/posters")).words
     came = (await desk.get(f"/staff/posters/{poster.id}/people")).words
     assert signed.child in came and "to be signed" in came
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -148,7 +148,7 @@ async def test_a_poster_is_revoked_after_a_question(running: Running, desk: Desk
     address = await put_up(running, desk)
     assert "for good" in (await desk.get(f"{address}/revoke")).words
     assert (await desk.post(f"{address}/revoke")).location == f"{address}?said=poster-revoked"
-    assert "leads nowhere any more" in (await desk.get(address)).words
+    assert "no longer works" in (await desk.get(address)).words
     assert (await desk.post(f"{address}/revoke")).status == 303
 
 

@@ -62,7 +62,7 @@ async def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_change
     assert (await desk.post("/staff/school/apply", fields(other))).status == 303
     now = (await desk.get("/staff/school/school.toml")).text
     refused = await desk.post("/staff/school/apply", fields(mine))
-    assert refused.status == 409 and "somebody else changed" in refused.words and " phone: +86" in refused.words
+    assert refused.status == 409 and "Somebody else has changed" in refused.words and " phone: +86" in refused.words
     assert (await desk.get("/staff/school/school.toml")).text == now
     assert (await desk.post("/staff/school/apply", fields(refused))).status == 303
     assert (await desk.post("/staff/school/apply", fields(refused))).status == 303  # pressed twice

@@ -199,7 +199,7 @@ async def test_a_message_in_other_words(story: Story) -> None:
 
 async def test_texts_are_those_of_the_whole_school(story: Story) -> None:
     refused = await story.campus.post(f"{REMINDER}/begin", {"base": ""})
-    assert refused.status == 403 and "account of headquarters" in refused.words
+    assert refused.status == 403 and "accounts of headquarters" in refused.words
     for address in ("/staff/texts/contract/nothing", "/staff/texts/poem/course", f"{COURSE}/desk-99", f"{COURSE}/x"):
         assert (await story.ann.get(address)).status == 404, address
 

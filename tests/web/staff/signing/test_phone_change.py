@@ -151,7 +151,7 @@ async def test_whoever_asks_at_the_desk_cannot_approve(running: Running) -> None
     assert refused.status == 403 and "cannot be the second approver" in refused.words
     assert "a new phone number waits for approval" in (await colleague.get("/staff/tasks")).words
     theirs = await colleague.get("/staff/phone-changes")
-    assert "See both numbers and decide" in theirs.words and "Rang us." in theirs.words
+    assert "See both full numbers and decide" in theirs.words and "Rang us." in theirs.words
     assert await shown_to(running, someone) == []
     for both in (desk, colleague):
         looked = await both.get(f"/staff/phone-changes/{change}")

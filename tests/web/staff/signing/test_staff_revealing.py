@@ -65,7 +65,7 @@ async def test_a_number_is_shown_for_a_reason(running: Running, desk: Desk, capf
     assert entry.facts["kind"] == "call" and set(entry.facts["reason"]) == {"committed"}
     headquarters = await desk_of(running)
     told = await headquarters.get(f"/staff/contracts/{contract.id}")
-    assert "whole number shown to staff (to call this person): “The lesson of today is cancelled.”" in told.words
+    assert "full number shown to staff (to call this person): “The lesson of today is cancelled.”" in told.words
     assert "by Clerk" in told.words
     for other in (told, await desk.get("/staff"), await desk.get("/staff/tasks"), await desk.get("/staff/enrolments")):
         assert other.status == 200 and DIGITS not in other.text and WHOLE not in other.words
@@ -137,7 +137,7 @@ async def test_so_many_a_day_and_no_more(running: Running, desk: Desk) -> None:
         assert (await counted.post(paths[1], {"choice": "other", "reason": f"call {number}"})).status == 200
     refused = await counted.post(paths[2], REASON)
     assert refused.status == 429 and WHOLE not in refused.words and await looks(running, contracts[2]) == []
-    assert "as many numbers today as one person may see" in refused.words
+    assert "as many phone numbers today as one person may see" in refused.words
     assert "Possible again from tomorrow 00:00" in refused.words
     running.clock.advance(timedelta(days=1))
     assert (await (await desk_of(running, "counted")).post(paths[2], REASON)).status == 200

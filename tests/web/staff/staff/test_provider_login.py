@@ -142,7 +142,7 @@ FORGERIES: dict[str, Callable[[OidcServer, dict[str, Any]], str]] = {
     "for another as well": lambda server, claims: server.sign(claims | {"aud": [CLIENT, "b"], "azp": "b"}),
     "another issuer": lambda server, claims: server.sign(claims | {"iss": "https://login.example"}),
     "over": lambda server, claims: server.sign(claims | {"exp": int(time.time()) - 120}),
-    "without end": lambda server, claims: server.sign({name: it for name, it in claims.items() if name != "exp"}),
+    "no expiry": lambda server, claims: server.sign({name: it for name, it in claims.items() if name != "exp"}),
     "nobody": lambda server, claims: server.sign({name: it for name, it in claims.items() if name != "sub"}),
     "another key": lambda server, claims: jwt.encode(claims, STRANGER, "RS256", headers={"kid": server.key_id}),
     "unsigned": lambda _, claims: jwt.encode(claims, "", "none"),

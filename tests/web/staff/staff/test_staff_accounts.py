@@ -194,7 +194,7 @@ async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(runn
     assert here in page.words and there not in page.words and "chain" not in page.words
     everything = await (await desk_of(running)).get("/staff/record")
     assert here in everything.words and there in everything.words
-    assert "The chain of this record is whole." in everything.words
+    assert "The chain of this record is intact." in everything.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
         installation = await tx.school.installation()
     async with superuser(running) as connection:

@@ -40,7 +40,7 @@ def mail(options: dict[str, object], http: aiohttp.ClientSession) -> Carrier:
 async def test_a_mail_server_is_logged_in_to_and_nothing_is_sent() -> None:
     double = Double()
     async with double.serving(), aiohttp.ClientSession() as http:
-        assert await ask_provider(mail(dict(double.options()), http)) == "lets us log in"
+        assert await ask_provider(mail(dict(double.options()), http)) == "the login works"
         with pytest.raises(ValueError, match="does not answer as it should: 535"):
             await ask_provider(mail(dict(double.options()) | {"password": "wrong"}, http))
     with pytest.raises(ValueError, match="does not answer as it should: no connection"):

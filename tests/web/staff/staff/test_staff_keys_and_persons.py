@@ -57,7 +57,7 @@ async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
     assert name in shown.text and first not in shown.text
     second = secret_in(await owner.post("/staff/keys/rotate", {"name": name}))
     assert (await asks(running, first), await asks(running, second)) == (200, 200)
-    assert "The former secret still counts." in (await owner.get("/staff/keys")).words
+    assert "The former secret is still valid." in (await owner.get("/staff/keys")).words
     refused = await owner.post("/staff/keys/rotate", {"name": name})
     assert refused.status == 422 and "is being rotated" in refused.words
     assert (await owner.post("/staff/keys/revoke", {"name": name})).location == "/staff/keys?said=key-revoked"
@@ -127,7 +127,7 @@ async def test_what_an_erasure_would_do_changes_nothing_and_is_a_look_in_the_rec
     legal = await desk(running, StaffRole.LEGAL)
     before = await last_acts(running, 1)
     shown = await legal.post("/staff/persons/erasure", ASKED)
-    assert f"{contract.number}: it is in course" in shown.words and "Nothing was changed yet" in shown.words
+    assert f"{contract.number}: it is in progress" in shown.words and "Nothing was changed yet" in shown.words
     earlier, look = await last_acts(running, 2)
     assert (look.kind, [earlier]) == ("person-found", before)
     legal.language = "zh"
@@ -160,7 +160,7 @@ async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Ru
         refused = await legal.post("/staff/persons", ASKED | wrong)
         assert refused.status == 422 and words in refused.words
     foreign = await desk(running, StaffRole.LEGAL, "beijing")
-    assert "Nobody fits." in (await foreign.post("/staff/persons", ASKED)).words
+    assert "Nobody matches." in (await foreign.post("/staff/persons", ASKED)).words
     assert (await foreign.post("/staff/persons/export", ASKED)).status == 404
 
 
@@ -184,7 +184,7 @@ async def test_an_erasure_takes_two_people_and_the_owner_of_the_database(running
         assert (await second.post(confirm)).location.endswith("?said=erasure-confirmed")
         assert (await second.post(confirm)).status == 404
         (carried,) = await carry_out_erasures(services, owner)
-        assert carried.done is not None and contract.number in carried.done.kept  # it is in course
+        assert carried.done is not None and contract.number in carried.done.kept  # it is in progress
         assert await carry_out_erasures(services, owner) == []
     finally:
         await owner.close()

@@ -150,7 +150,7 @@ def test_why_a_contract_is_stuck_is_said_in_words() -> None:
 
 
 def test_a_value_in_a_line_of_its_own_is_said_by_its_word_or_as_it_is() -> None:
-    said = "A message did not reach this signer by any channel. The last one, and what came of it:\nsms\nno-receipt\n42"
+    said = "A message did not reach this signer by any channel. The last channel, and its result:\nsms\nno-receipt\n42"
     assert speech().lines(said) == [
         "一条消息经所有渠道都未能送达该签署人。最后使用的渠道及结果：",
         "短信",
