@@ -27,6 +27,7 @@ from qianda.evidence.reasons import (
     BadPackage,
 )
 from qianda.evidence.signer import PackageSigner, check_signer, find_trusted_proofs
+from qianda.evidence.signing_record import check_signing_record
 from qianda.verify import verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.expectation import Expectation
@@ -169,4 +170,7 @@ def _document(
     wanted = replace(expected or Expectation(), number=str(contract["number"]))
     if wanted.fields is None:
         wanted = replace(wanted, fields=(*contract["fields"], "seal"))
-    return with_custody(verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE), container.items)
+    document = verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE)
+    if not document.failed:
+        check_signing_record(document, container.items)
+    return with_custody(document, container.items)

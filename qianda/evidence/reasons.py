@@ -45,6 +45,10 @@ HEAD_WRONG: Final = Reason(
     "存证记录与 record/head.txt 不一致", "the contract's record is not the one that record/head.txt is about"
 )
 HASHES_WRONG: Final = Reason("hashes.txt 与条目不符: {name}", "hashes.txt does not fit the items: {name}")
+SIGNED_SOMETHING_ELSE: Final = Reason(
+    "存证记录中没有与文件中 {field} 的签名相符的条目",
+    "the record does not tell of the signature of {field} in the file: something else was shown, or another key signed",
+)
 FINAL_FILE_WRONG: Final = Reason(
     "合同文件不是记录中的最终文件", "the contract's file is not the one that its versions and its record name"
 )

@@ -53,6 +53,20 @@ def called_voided(items: Items) -> Items:
     )
 
 
+def shown_something_else(items: Items) -> Items:
+    """Tell in the record that the signer was shown another document; the entries are one chain nevertheless."""
+    lines, previous = [], ""
+    for line in items["record/record.jsonl"].decode().splitlines():
+        entry = json.loads(line)
+        if entry["kind"] == "signature-accepted":
+            line = line.replace(entry["facts"]["shown_sha256"], "0" * 64)
+        lines.append(line.replace(entry["previous"], previous or entry["previous"]))
+        previous = hashlib.sha256(lines[-1].encode()).hexdigest()
+    head = items["record/head.txt"].decode().rpartition("sha256 ")[0] + f"sha256 {previous}\n"
+    record = "".join(f"{line}\n" for line in lines)
+    return {**items, "record/record.jsonl": record.encode(), "record/head.txt": head.encode()}
+
+
 SIGNER = "signers/guardian-1/"
 WRONG: dict[str, tuple[Change, str]] = {
     "an entry was changed": (changed("record/record.jsonl", b'"issued"', b'"voided"'), "breaks the chain"),
@@ -60,6 +74,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no record": (without("record/record.jsonl"), "not an evidence package"),
     "another file": (lambda items: {**items, "contract/final.pdf": sample_pdf()}, "not the one that its versions"),
     "another state": (changed("contract/contract.json", b'"COMPLETED"', b'"VOIDED"'), "issued.pdf"),
+    "something else was shown": (shown_something_else, "does not tell of the signature of guardian-1"),
     "a completed one that is called voided": (called_voided, "not the one that its versions"),
     "a key that did not sign": (
         changed(f"{SIGNER}signer.json", b'"certificate_sha256": "', b'"certificate_sha256": "0'),
