@@ -1,4 +1,4 @@
-"""Rules about names that a test can check."""
+"""Rules about functions, modules and names. (All that parse the code stand here: one worker reads it once.)"""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
-from tests.layout.test_layout_rules import ROOT, tree
+from tests.layout.sources import ROOT, FunctionFacts, read_source
+from tests.layout.test_layout_rules import python_files, shown
 
 PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
 # A bound is `MAX_…`, `MIN_…` or `…_LIMIT`.
 PRIVATE_BOUND = re.compile(r"\b_?(?:MOST|LONGEST|LARGEST|SHORTEST|FEWEST|SMALLEST|LEAST)(?:_[A-Z0-9_]+)?\b")
 # Words that would mean something different in each file.
 NO_CLASS_NAMES = {"Place", "Call", "Share", "Standing", "Given", "Told", "Asked", "Known"}
-
-
+MAX_FUNCTION_LINES = 50
 MAX_PARAMETERS = 5
 # Functions whose parameters we do not choose: the options of a command, and functions that a library calls.
 GIVEN_FROM_OUTSIDE = {
@@ -33,31 +31,34 @@ GIVEN_FROM_OUTSIDE = {
 }
 
 
-@cache
-def nodes(path: Path) -> list[ast.AST]:
-    """Return the nodes of a file's syntax tree about which there are rules."""
-    kept = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Name
-    return [node for node in ast.walk(tree(path)) if isinstance(node, kept)]
+def files(*packages: str) -> list[Path]:
+    return [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
 
 
-def functions() -> Iterator[tuple[str, str, int]]:
-    """Yield file, name and number of parameters of each function of the product, without `self` and `cls`."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in nodes(path):
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-                    names = [each.arg for each in parameters if each.arg not in ("self", "cls")]
-                    yield path.relative_to(ROOT).as_posix(), node.name, len(names)
+def functions() -> Iterator[tuple[str, FunctionFacts]]:
+    """Yield the file and each function of the product."""
+    for path in files(*PACKAGES):
+        for function in read_source(path).functions:
+            yield path.relative_to(ROOT).as_posix(), function
 
 
 def classes() -> Iterator[tuple[str, Path]]:
     """Yield name and file of each class of the product, without private classes."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in nodes(path):
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    yield node.name, path.relative_to(ROOT)
+    for path in files(*PACKAGES):
+        for name in read_source(path).classes:
+            if not name.startswith("_"):
+                yield name, path.relative_to(ROOT)
+
+
+def test_functions_are_short() -> None:
+    found = [(path, function) for path in python_files() for function in read_source(path).functions]
+    long = {f"{shown(path)}: {function.name}": function.lines for path, function in found}
+    assert {name: lines for name, lines in long.items() if lines > MAX_FUNCTION_LINES} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [shown(path) for path in python_files() if not read_source(path).has_docstring]
+    assert silent == []
 
 
 def test_a_class_name_stands_once() -> None:
@@ -76,37 +77,28 @@ def test_a_function_has_at_most_five_parameters() -> None:
     """Parameters beyond five belong together in a value."""
     found = list(functions())
     assert len(found) > 3000
-    assert {(path, name) for path, name, count in found if count > MAX_PARAMETERS} == GIVEN_FROM_OUTSIDE
+    assert {(path, each.name) for path, each in found if each.parameters > MAX_PARAMETERS} == GIVEN_FROM_OUTSIDE
 
 
 def test_what_a_constant_is_stands_above_it() -> None:
     """A bare string below a module's constant is easily taken for a comment on the next constant."""
-    below = []
-    for package in (*PACKAGES, "tests"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            body = tree(path).body
-            below += [
-                f"{path.relative_to(ROOT)}:{after.lineno}"
-                for statement, after in pairwise(body)
-                if isinstance(statement, ast.Assign | ast.AnnAssign)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ]
+    below = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in files(*PACKAGES, "tests")
+        for line in read_source(path).strings_below
+    ]
     assert below == []
 
 
-def names_in(path: Path) -> set[str]:
-    return {node.id for node in nodes(path) if isinstance(node, ast.Name)}
-
-
 def test_a_bound_has_the_usual_name() -> None:
-    paths = [path for package in (*PACKAGES, "tests") for path in sorted((ROOT / package).rglob("*.py"))]
+    paths = files(*PACKAGES, "tests")
     assert len(paths) > 700
     assert [
-        (str(path.relative_to(ROOT)), name)
+        (str(path.relative_to(ROOT)), node.id)
         for path in paths
-        for name in names_in(path)
-        if PRIVATE_BOUND.fullmatch(name)
+        if PRIVATE_BOUND.search(read_source(path).text)
+        for node in ast.walk(ast.parse(read_source(path).text))
+        if isinstance(node, ast.Name) and PRIVATE_BOUND.fullmatch(node.id)
     ] == []
 
 
@@ -116,7 +108,7 @@ BANNED_VERBS = re.compile(r"_*(?:hear|settle|spend|gather|foresee|foreseen|bring
 
 def test_a_function_has_no_private_verb() -> None:
     assert {
-        (path, name) for path, name, _ in functions() if path.startswith("hub/") and BANNED_VERBS.match(name)
+        (path, each.name) for path, each in functions() if path.startswith("hub/") and BANNED_VERBS.match(each.name)
     } == set()
 
 
@@ -126,5 +118,5 @@ MAX_UNFORMATTED = 20
 def test_the_formatter_decides() -> None:
     """The only exceptions are tables."""
     mark = "# fmt: " + "skip"
-    paths = [path for package in (*PACKAGES, "tests") for path in sorted((ROOT / package).rglob("*.py"))]
-    assert 0 < sum(path.read_text("utf-8").count(mark) for path in paths) <= MAX_UNFORMATTED
+    found = sum(read_source(path).text.count(mark) for path in files(*PACKAGES, "tests"))
+    assert 0 < found <= MAX_UNFORMATTED
