@@ -51,7 +51,7 @@ class Asking:
     async def openssl(self, *options: str | Path) -> str:
         root = self.file("root.pem", self.running.hub.pki.authority.root)
         command = ["openssl", "ocsp", "-issuer", root, "-CAfile", root, *options]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, timeout=20)
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, timeout=60)
         return done.stdout + done.stderr
 
     async def request(self, der: bytes, *options: str) -> bytes:

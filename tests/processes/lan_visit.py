@@ -50,7 +50,7 @@ def main(origin: str, authority: str, key: str) -> None:
     def asked(path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body else None
-        with client.open(Request(origin + path, data, headers), timeout=20) as answer:
+        with client.open(Request(origin + path, data, headers), timeout=60) as answer:
             return answer.read()
 
     issued = json.loads(asked("/api/v1/contracts", contract("lan") | {"send": "none"}))

@@ -83,7 +83,7 @@ def _probe(operation: Any, running: Running) -> None:
     )
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def answers(case: Any) -> None:
-        response = case.call(base_url=running.origin, headers=headers, timeout=20)
+        response = case.call(base_url=running.origin, headers=headers, timeout=120)
         checks = [
             schemathesis.checks.not_a_server_error,
             checked.status_code_conformance,
