@@ -18,11 +18,11 @@ PROGRAM = Path(__file__).with_name("SignWithPdfBox.java")
 WARM_UP = 20
 
 
-def missing() -> str:
+def missing(jars: Path = JARS) -> str:
     """Return why PDFBox cannot be measured here; empty if it can."""
     if shutil.which("java") is None or shutil.which("javac") is None:
         return "java or javac is not installed (default-jdk-headless)"
-    absent = [name for name in NAMES if not (JARS / f"{name}.jar").exists()]
+    absent = [name for name in NAMES if not (jars / f"{name}.jar").exists()]
     return f"{', '.join(absent)}: not installed (libpdfbox2-java, libbcpkix-java)" if absent else ""
 
 

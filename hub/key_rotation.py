@@ -46,7 +46,9 @@ def prepare_key(keys: Keys) -> str:
     return make_sealing_key(keys.folder)
 
 
-async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, EncryptionFaults]:
+async def rotate_keys(
+    owner: Database, progress: Progress, *, switch_timeout: float = SWITCH_TIMEOUT
+) -> tuple[str, EncryptionFaults]:
     """Rotate to a prepared key or a new one, or continue a rotation. Return the current key's id and the faults.
 
     If there are faults, no key was retired. `owner`: the database as the role `owner`. Raises BadInput while another
@@ -62,7 +64,7 @@ async def rotate_keys(owner: Database, progress: Progress) -> tuple[str, Encrypt
         faults = await _reseal_all(owner, progress)
         async with owner.transaction(EVERYTHING) as tx:
             before = await _of(tx).list_running()
-        await _outlive(owner, before, began + SWITCH_TIMEOUT)
+        await _outlive(owner, before, began + switch_timeout)
         faults = await _reseal_all(owner, progress) if not faults.names else faults
         if not faults.names:
             await _retire(owner)

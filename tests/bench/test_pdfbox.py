@@ -26,7 +26,6 @@ async def test_pdfbox_signs_the_seals_field(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("bench.pdfbox.JARS", tmp_path)
-    assert "libpdfbox2-java" in missing()
+    assert "libpdfbox2-java" in missing(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "default-jdk-headless" in missing()

@@ -29,8 +29,8 @@ class ConnectionPool:
     asyncpg's own pool has to be made inside a running event loop, and cannot be used again after it was closed.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Driver]], size: int) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Awaitable[Driver]], size: int, take_timeout: float = TAKE_TIMEOUT) -> None:
+        self._connect, self._take_timeout = connect, take_timeout
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Driver] = []
         self._taken: set[Driver] = set()
@@ -42,7 +42,7 @@ class ConnectionPool:
         return len(self._taken)
 
     async def take(self) -> Driver:
-        """Return the connection that was given back last. Raises TimeoutError if all are in use for TAKE_TIMEOUT.
+        """Return the connection that was given back last. Raises TimeoutError if all are in use for too long.
 
         A connection that the server has closed is not returned. Its socket shows this without a request to the server.
         """
@@ -66,7 +66,7 @@ class ConnectionPool:
         began = time.monotonic()
         self.waits.waiting += 1
         try:
-            async with asyncio.timeout(TAKE_TIMEOUT):
+            async with asyncio.timeout(self._take_timeout):
                 await self._slots.acquire()
         finally:
             self.waits.waiting -= 1

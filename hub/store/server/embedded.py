@@ -105,6 +105,7 @@ class EmbeddedPostgres:
         self.version = _major_version(self.programs)
         self.data = self.home / str(self.version)  # one folder for each major version
         self.durable = durable
+        self.false_start_timeout = FALSE_START_TIMEOUT
         self._user_lock: IO[str] | None = None
 
     @classmethod
@@ -272,7 +273,7 @@ class EmbeddedPostgres:
         while not (self._is_ready() and self.answers()):
             waited = time.monotonic() - began
             ended = process is None or process.poll() is not None
-            if waited > START_TIMEOUT or (process is not None and ended and waited > FALSE_START_TIMEOUT):
+            if waited > START_TIMEOUT or (process is not None and ended and waited > self.false_start_timeout):
                 raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
             if ended and not self._lives():
                 self._forget_dead_server()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 
 from channels import Fate, Heard, Inbound, Receipt, ReceiptReport
-from hub.lifecycle.evidence import retention as purging
-from hub.lifecycle.evidence.retention import purge
+from hub.lifecycle.evidence.retention import BATCH, purge
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.inbound.callback_writer import StoredCallback
@@ -51,11 +49,10 @@ async def left(running: Running) -> tuple[int, int, int]:
         return row[0], row[1], row[2]
 
 
-async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "BATCH", 4)
-    clock = StandingClock()
+async def test_each_kind_goes_when_its_time_is_over() -> None:
+    clock, many = StandingClock(), BATCH + 10
     async with quiet_hub(clock) as running:
-        await told(running, 10)
+        await told(running, many)
         await told(running, 1, worked_on=False)
         await written(running, "old")
         clock.advance(29 * DAY)
@@ -63,7 +60,7 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         await written(running, "new")
         assert await purged(running) == {"periods": 1}
         clock.advance(2 * DAY)
-        assert await purged(running) == {"calls": 10}
+        assert await purged(running) == {"calls": many}
         assert await left(running) == (2, 2, 1)  # one that was never processed, and one that is young
         clock.advance(150 * DAY)
         assert await purged(running) == {"calls": 1, "inbound": 1, "periods": 1}
@@ -83,7 +80,7 @@ async def test_how_jobs_went_goes_after_a_week() -> None:
                     )
                 )
         old = 14 * each_day
-        assert await purged(running) == {"job-log": old, "job-statistics": old} and old > purging.BATCH
+        assert await purged(running) == {"job-log": old, "job-statistics": old} and old > BATCH
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table in JOBS:
                 kept = text(f"SELECT count(*), min(created) > now() - interval '7 days' FROM {table}")

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from channels import Heard, Inbound
-from hub import key_rotation
 from hub.data_folder import check_folder
 from hub.doctor_records import examine_records
 from hub.errors import BadInput, WrongInstallation
@@ -43,10 +43,8 @@ def quietly(column: EncryptedColumn, done: int) -> None:
     del column, done
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process of these tests has been idle for seconds."""
-    monkeypatch.setattr(key_rotation, "SWITCH_TIMEOUT", 0.0)
+# No process of these tests has been idle for seconds.
+rotate_at_once = partial(rotate_keys, switch_timeout=0.0)
 
 
 @asynccontextmanager
@@ -99,13 +97,13 @@ async def test_everything_is_sealed_anew_and_the_hub_goes_on() -> None:
         contract = await live(running)
         before = await prefixes(running)
         assert len(before) == 1 and len(next(iter(before.values()))) >= 9
-        current, faults = await rotate_keys(owner, quietly)
+        current, faults = await rotate_at_once(owner, quietly)
         assert await prefixes(running) == {current: next(iter(before.values()))} and current not in before
         checked = await check_encrypted(running.hub.database, quietly)
         assert (faults.names, checked.names) == ([], []) and checked.checked > 15
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert next(each.phone for each in await tx.contracts.signers(contract)) == GUARDIAN_PHONE
-        again, _ = await rotate_keys(owner, quietly)
+        again, _ = await rotate_at_once(owner, quietly)
         folder = running.hub.database.keys.folder
         assert folder is not None and set(await prefixes(running)) == {again}
         assert [path.name for path in (folder / "retired").iterdir()] == [f"columns-{current}.key"]
@@ -123,7 +121,7 @@ async def test_values_of_an_earlier_version_are_bound_by_the_first_rotation() ->
         await forget_keys(running)
         await live(running)
         assert set(await prefixes(running)) == {"unbound"}
-        current, _ = await rotate_keys(owner, quietly)
+        current, _ = await rotate_at_once(owner, quietly)
         assert set(await prefixes(running)) == {current}
         await running.issue_minor()
         assert set(await prefixes(running)) == {current}
@@ -142,11 +140,11 @@ async def test_killed_anywhere_it_goes_on_with_the_same_key() -> None:
                 raise Killed(column, done)
 
         with pytest.raises(Killed):
-            await rotate_keys(owner, count)
+            await rotate_at_once(owner, count)
         half = set(await prefixes(running))
         assert len(half) == 2
         assert (await check_encrypted(running.hub.database, quietly)).names == []
-        current, _ = await rotate_keys(owner, quietly)
+        current, _ = await rotate_at_once(owner, quietly)
         assert current in half and set(await prefixes(running)) == {current}
 
 
@@ -155,7 +153,7 @@ async def test_what_an_older_transaction_writes_late_is_sealed_anew_as_well() ->
         await live(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             key_before = tx.cipher.state.current
-            rotation = asyncio.create_task(rotate_keys(owner, quietly))
+            rotation = asyncio.create_task(rotate_at_once(owner, quietly))
             while (await list_encryption_keys(owner))[-1].id == key_before:
                 await asyncio.sleep(0.02)
             tx.cipher.observe(key_before, True)  # as in a process that has begun nothing since
@@ -171,7 +169,7 @@ async def test_it_waits_for_a_held_row_and_holds_up_nobody_meanwhile() -> None:
         contract = await live(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.locked(contract)
-            rotation = asyncio.create_task(rotate_keys(owner, quietly))
+            rotation = asyncio.create_task(rotate_at_once(owner, quietly))
             while len(await list_encryption_keys(owner)) < 2:
                 await asyncio.sleep(0.02)
             await running.issue_minor()  # others go on
@@ -192,7 +190,7 @@ async def test_values_that_do_not_open_are_named_without_what_they_say_and_nothi
         faults = await check_encrypted(running.hub.database, quietly)
         assert faults.names == [f"signer.phone_sealed/{one.id}"]
         before = await list_encryption_keys(owner)
-        _, faults = await rotate_keys(owner, quietly)
+        _, faults = await rotate_at_once(owner, quietly)
         assert faults.names == [f"signer.phone_sealed/{one.id}"]
         after = await list_encryption_keys(owner)
         assert len(after) == len(before) + 1 and all(key.retired_at is None for key in after)
@@ -203,7 +201,7 @@ async def test_a_prepared_key_is_used_and_two_rotations_never_run_at_once() -> N
         await live(running)
         prepared = prepare_key(owner.keys)
         first, second = await asyncio.gather(
-            rotate_keys(owner, quietly), rotate_keys(owner, quietly), return_exceptions=True
+            rotate_at_once(owner, quietly), rotate_at_once(owner, quietly), return_exceptions=True
         )
         outcomes: list[Any] = sorted([first, second], key=lambda each: isinstance(each, BaseException))
         assert outcomes[0][0] == prepared and isinstance(outcomes[1], BadInput)
@@ -211,7 +209,7 @@ async def test_a_prepared_key_is_used_and_two_rotations_never_run_at_once() -> N
 
 async def test_a_folder_without_the_current_key_is_refused() -> None:
     async with quiet_hub() as running, owner_of(running) as owner:
-        current, _ = await rotate_keys(owner, quietly)
+        current, _ = await rotate_at_once(owner, quietly)
         folder = running.hub.database.keys.folder
         assert folder is not None
         binding = await find_binding(owner.dsn)

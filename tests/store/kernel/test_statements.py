@@ -16,8 +16,8 @@ from sqlalchemy import bindparam, select, text
 import hub.store
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel import pool
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
@@ -185,10 +185,8 @@ async def test_one_whose_server_ends_in_a_transaction_is_an_outage(store: Databa
         assert store.pool.in_use == 1
 
 
-async def test_whoever_waits_too_long_for_a_connection_hears_so(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "TAKE_TIMEOUT", 0.05)
+async def test_whoever_waits_too_long_for_a_connection_hears_so(store: Database) -> None:
+    store.pool = ConnectionPool(store._connect, 12, take_timeout=0.05)
     held = [store.transaction(EVERYTHING) for _ in range(12)]
     for each in held:
         await each.__aenter__()

@@ -134,10 +134,10 @@ def test_files_of_another_version_are_not_passed_over(open_place: Place) -> None
     database.stop()
 
 
-def test_a_start_that_fails_says_why(open_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.store.server.embedded.FALSE_START_TIMEOUT", 0.1)
+def test_a_start_that_fails_says_why(open_place: Place) -> None:
     with open_place.database() as database:
         pass
+    database.false_start_timeout = 0.1
     (database.data / "postgresql.conf").write_text("shared_buffers = 'none'\n")
     with pytest.raises(DatabaseUnavailable, match=r"did not start.*shared_buffers"):
         database.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -151,8 +152,9 @@ async def test_of_many_the_first_is_shown(running: Running, desk: Desk) -> None:
     page = await desk.post("/staff/enrolments/preview", chosen)
     assert "2 contracts will be drawn" in page.words and "The first of them" in page.words
     assert len(images_of(page)) > 1 and 'class="said"' in page.text
-    moved = await desk.post("/staff/enrolments/preview", [*chosen, ("deadline", "2027-04-02"), ("send", "policy")])
-    assert "4月2日 23:59" in moved.text and 'value="2027-04-02"' in moved.text
+    day = (running.clock() + timedelta(days=90)).date()
+    moved = await desk.post("/staff/enrolments/preview", [*chosen, ("deadline", str(day)), ("send", "policy")])
+    assert f"{day.month}月{day.day}日 23:59" in moved.text and f'value="{day}"' in moved.text
     assert '<option value="policy" selected>' in moved.text
     wrong = await desk.post("/staff/enrolments/preview", [*chosen, ("deadline", "2020-04-02")])
     assert wrong.status == 422 and images_of(wrong) == []
