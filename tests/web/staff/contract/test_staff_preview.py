@@ -54,12 +54,13 @@ def hidden(page: Page) -> dict[str, str]:
 
 async def test_one_is_looked_at_and_nothing_of_it_is_kept(running: Running, desk: Desk) -> None:
     before = await rows_of(running)
-    page = await desk.post("/staff/issue/preview", FORM | {"deadline": "2027-03-01"})
+    day = (running.clock() + timedelta(days=90)).date()
+    page = await desk.post("/staff/issue/preview", FORM | {"deadline": str(day)})
     assert page.status == 200 and page.headers["Cache-Control"] == "no-store"
     images = images_of(page)
     assert len(images) > 1 and all(each.startswith(b"\x89PNG") for each in images)
     (said,) = re.findall(r'<div class="said" lang="zh-CN">([^<]*)</div>', page.text)
-    assert "请您3月1日 23:59前签署合同" in said and f"{running.origin}/s/" in said
+    assert f"请您{day.month}月{day.day}日 23:59前签署合同" in said and f"{running.origin}/s/" in said
     size = measure_text(said.strip())
     told = f"text message · 中文 · {size.units} characters · {size.segments} segment"
     assert told in page.words and "What 陈建国 gets first" in page.words
