@@ -158,7 +158,7 @@ async def test_whoever_shares_a_phone_is_told_apart_by_the_document() -> None:
         await running.issue_minor(signers=(father(),))
         await running.issue_minor(signers=(replace(mother(), phone=GUARDIAN_PHONE),))
         assert len(await find_persons(running.hub.services, about(phone=GUARDIAN_PHONE))) == 2
-        with pytest.raises(BadInput, match="2 people fit"):
+        with pytest.raises(BadInput, match="2 people match"):
             await export_person(running.hub.services, about(phone=GUARDIAN_PHONE))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, WROTE), SmsCommand.OTHER, tx.now)
