@@ -51,8 +51,13 @@ class LimitedChild:
         self._lock = threading.Lock()
 
     def ask(self, question: bytes) -> bytes:
-        """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died."""
+        """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died.
+
+        A child that died since the last question, for example because the machine was short of memory, is replaced.
+        """
         with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._stop()
             process = self._process = self._process or self._start()
             timer = threading.Timer(self._limits.seconds, process.kill)
             timer.start()

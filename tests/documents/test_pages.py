@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -111,3 +112,12 @@ def test_a_file_that_takes_too_long_ends_the_child_only() -> None:
         painter.page_images(slow)
     assert painter.page_count(pdf(INK)) == 1
     painter.close()
+
+
+def test_a_child_that_died_between_two_files_is_replaced(painter: PagePainter) -> None:
+    assert painter.page_count(pdf(INK)) == 1
+    child = painter._child._process
+    assert child is not None
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead; it is the painter that has to notice
+    assert painter.page_count(pdf(INK, INK)) == 2
