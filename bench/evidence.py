@@ -24,6 +24,8 @@ from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_le
 from hub.model.evidence.package import head_text
 from qianda.evidence.contents import CONTRACT, FINAL_FILE, HASHES, HEAD, RECORD, VERSIONS
 from qianda.verify import verify_bytes
+from qianda.verify.elements import SigningParty
+from qianda.verify.signed_file import SignedFile
 from qianda.verify.trust import Trust
 
 ITEMS = 50
@@ -36,22 +38,24 @@ LEAVES = 1_000_000
 
 def items_around(final: bytes, trust: Trust, crl: bytes, fields: Sequence[str] = (GUARDIAN,)) -> dict[str, bytes]:
     """Return the fifty items of a package, which are consistent with each other. `fields`: those of the signers."""
-    number = verify_bytes(final, trust).contract.number
+    report = verify_bytes(final, trust)
+    number = report.contract.number
     sha256 = hashlib.sha256(final).hexdigest()
+    accepted = [_accepted(final, party) for party in report.parties if party.field in fields]
+    issued: list[tuple[str, dict[str, str]]] = [("issued", {})] * (ENTRIES - 1 - len(accepted))
+    told = [*issued, *accepted, ("completed", {"document_sha256": sha256})]
     lines, previous = [], "0" * 64
-    for sequence in range(1, ENTRIES + 1):
-        last = sequence == ENTRIES
+    for sequence, (kind, facts) in enumerate(told, 1):
         entry = {"contract": CONTRACT_ID, "sequence": sequence, "previous": previous, "at": "2026-11-27T00:00:00Z"}
-        entry |= {"kind": "completed" if last else "issued", "facts": {"document_sha256": sha256} if last else {}}
-        lines.append(json.dumps(entry))
+        lines.append(json.dumps(entry | {"kind": kind, "facts": facts}))
         previous = hashlib.sha256(lines[-1].encode()).hexdigest()
-    facts = {"id": CONTRACT_ID, "number": number, "state": "COMPLETED", "fields": list(fields)}
+    contract = {"id": CONTRACT_ID, "number": number, "state": "COMPLETED", "fields": list(fields)}
     head = head_text(number, UUID(CONTRACT_ID), ENTRIES, bytes.fromhex(previous))
     items = {
         FINAL_FILE: final,
-        CONTRACT: json.dumps(facts).encode(),
+        CONTRACT: json.dumps(contract).encode(),
         VERSIONS: json.dumps([{"kind": "final", "sha256": sha256}]).encode(),
-        **{f"signers/{field}/signer.json": _signer(field) for field in fields},
+        **{f"signers/{facts['field']}/signer.json": _signer(facts) for _, facts in accepted},
         RECORD: "".join(f"{line}\n" for line in lines).encode(),
         HEAD: head.encode(),
         "trust/list-001.crl": crl,
@@ -61,8 +65,18 @@ def items_around(final: bytes, trust: Trust, crl: bytes, fields: Sequence[str] =
     return {**items, HASHES: "".join(_line(*each) for each in items.items()).encode()}
 
 
-def _signer(field: str) -> bytes:
-    return json.dumps({"signatures": [{"field": field, "custody": "browser"}], "identity": []}).encode()
+def _accepted(final: bytes, party: SigningParty) -> tuple[str, dict[str, str]]:
+    """Return the entry about a signer's signature: its kind and facts."""
+    file = SignedFile(final)
+    (signature,) = (each for each in file.signatures if each.name == party.field)
+    shown = hashlib.sha256(final[: file.revisions[signature.revision - 1].end]).hexdigest()
+    facts = {"field": party.field, "shown_sha256": shown, "certificate_sha256": party.certificate_sha256}
+    return "signature-accepted", facts
+
+
+def _signer(accepted: Mapping[str, str]) -> bytes:
+    signature = {name: accepted[name] for name in ("field", "certificate_sha256")}
+    return json.dumps({"signatures": [{**signature, "custody": "browser"}], "identity": []}).encode()
 
 
 def _line(name: str, content: bytes) -> str:
