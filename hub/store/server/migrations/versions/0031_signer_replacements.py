@@ -1,4 +1,7 @@
-"""Acts that wait for approval may put another signer into the place of one."""
+"""Acts that wait for approval may put another signer into the place of one.
+
+Older workers would end such an act as already issued, without a word: they wait until they are replaced.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ revision = "0031"
 down_revision = "0030"
 branch_labels = None
 depends_on = None
-expands_only = True
 
 
 def upgrade() -> None:
