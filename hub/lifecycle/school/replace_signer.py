@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -21,11 +23,12 @@ from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
 
 
-async def list_adults_on_file(tx: Transaction, contract: Contract) -> list[NewSigner]:
-    """Return the guardians of this student in other enrolments of the campus who do not sign this contract."""
+async def list_adults_on_file(tx: Transaction, contract: Contract) -> Mapping[str, NewSigner]:
+    """Return the guardians of this student in other enrolments of the campus who do not sign this contract, by a keyed
+    digest of what was shown of each. A form names one by it: the roster may change before it is sent."""
     asked = contract.data.get("asked")
     if asked is None:
-        return []
+        return {}
     student = asked["student"]
     person = tx.cipher.person(student["id_type"], strip_separators(student["id_number"]).upper())
     lines = await tx.enrolments.list_of_student(contract.campus, student["name"], person)
@@ -37,7 +40,12 @@ async def list_adults_on_file(tx: Transaction, contract: Contract) -> list[NewSi
     }
     for each in asked["signers"]:
         found.pop(strip_separators(each["id_number"]).upper(), None)
-    return list(found.values())
+    return {_digest_adult(tx, contract, each): each for each in found.values()}
+
+
+def _digest_adult(tx: Transaction, contract: Contract, adult: NewSigner) -> str:
+    said = [str(contract.id), adult.name, adult.id_type, adult.id_number, adult.phone]
+    return tx.cipher.found_by("adult-on-file", json.dumps(said)).hex()
 
 
 async def replace_or_ask(

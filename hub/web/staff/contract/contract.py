@@ -285,7 +285,20 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     approval."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
-    by = await _find_known(visit, entered["known"]) or NewSigner(
+    signer = _uuid(visit.request.match_info["signer"])
+    async with visit.services.database.transaction(visit.scope) as tx:
+        act_id = _uuid(entered["act"]) if entered["act"] else uuid4()
+        act = IssueAct(act_id, visit.staff.campus, visit.actor, tx.now)
+    try:
+        by = await _find_known(visit, entered["known"]) if entered["known"] else _typed_signer(entered)
+        fresh = await replace_or_ask(visit.services, visit.scope, contract_id(visit), Replacement(signer, by), act)
+    except QiandaError as error:
+        return await show_contract(visit, error, f"replace-{signer}", entered)
+    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced" if fresh else f"/staff/issued/{act.id}")
+
+
+def _typed_signer(entered: Mapping[str, str]) -> NewSigner:
+    return NewSigner(
         Role.GUARDIAN,
         entered["name"],
         entered["phone"],
@@ -294,22 +307,15 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
         relation=entered["relation"] or None,
         language=entered["language"] or "zh",
     )
-    signer = _uuid(visit.request.match_info["signer"])
-    async with visit.services.database.transaction(visit.scope) as tx:
-        act_id = _uuid(entered["act"]) if entered["act"] else uuid4()
-        act = IssueAct(act_id, visit.staff.campus, visit.actor, tx.now)
-    try:
-        fresh = await replace_or_ask(visit.services, visit.scope, contract_id(visit), Replacement(signer, by), act)
-    except QiandaError as error:
-        return await show_contract(visit, error, f"replace-{signer}", entered)
-    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced" if fresh else f"/staff/issued/{act.id}")
 
 
-async def _find_known(visit: DeskVisit, known: str) -> NewSigner | None:
-    """Return the adult on file whom the form names, by their place in the list; None if it names nobody."""
+async def _find_known(visit: DeskVisit, known: str) -> NewSigner:
+    """Return the adult on file whom the form names. Raises BadInput if nobody has these values any more."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await list_adults_on_file(tx, await tx.contracts.get(contract_id(visit)))
-    return next((each for number, each in enumerate(found) if str(number) == known), None)
+    if known not in found:
+        raise BadInput("the list of people on file has changed: look at it again, then choose", field="signer")
+    return found[known]
 
 
 # ---- links to hand on

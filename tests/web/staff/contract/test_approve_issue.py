@@ -20,6 +20,7 @@ from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import mask_id
+from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
@@ -153,11 +154,26 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
     assert first["id_number"] not in page.text and first["phone"] not in page.text
     (address,) = re.findall(r'action="(/staff/contracts/[\w-]+/replace/[\w-]+)"', page.text)[:1]
     (number,) = set(re.findall(r'name="act" value="([\w-]+)"', page.text))
-    asked = await story.clerk.post(address, {"act": number, "known": "0"})
+    (known,) = set(re.findall(r'name="known" value="(\w+)"', page.text))
+    form = {"act": number, "known": known, "name": by.name, "phone": by.phone, "id_number": by.id_number}
+    await change_guardian(story, one, phone="+8619000000778")  # between page and click
+    refused = await story.clerk.post(address, form)
+    assert refused.status == 422 and "the list of people on file has changed" in refused.words.lower(), refused.words
+    (known,) = set(re.findall(r'name="known" value="(\w+)"', refused.text))
+    asked = await story.clerk.post(address, form | {"known": known})
     assert f"Is to sign {first['name']}" in (await story.ben.get(asked.location)).words
     assert (await story.clerk.post(f"{asked.location}/take-back")).status == 303
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.issue_acts.get_replacement(UUID(number), one.id) is None
+
+
+async def change_guardian(story: Story, enrolment: Enrolment, **values: str) -> None:
+    """Change values of the guardian in the roster."""
+    (guardian,) = enrolment.people["signers"]
+    changed = replace(enrolment, people=dict(enrolment.people) | {"signers": [guardian | values]})
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        person = tx.cipher.person("cn-id", enrolment.people["student"]["id_number"])
+        await tx.enrolments.change(changed, person, "staff:ann", tx.now)
 
 
 async def test_what_is_refused_or_taken_back_is_never_issued(story: Story) -> None:
@@ -193,10 +209,7 @@ async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -
     act = await ask(story.ann, one.id, other.id)
     page = await story.ben.get(act)
     assert (await story.ben.post(f"{act}/approve", seen(page))).status == 303
-    async with database.transaction(EVERYTHING) as tx:
-        signers = [dict(each) | {"email": "li@example.org"} for each in one.people["signers"]]
-        changed = dict(one.people) | {"signers": signers}
-        await tx.enrolments.change(replace(one, people=changed), tx.cipher.person("cn-id", "x"), "staff:ann", tx.now)
+    await change_guardian(story, one, email="li@example.org")
     await story.run(act)
     assert await story.contract_of(one.id) is None and await story.contract_of(other.id) is not None
     assert "was changed after it was looked at" in (await story.ben.get(act)).words
