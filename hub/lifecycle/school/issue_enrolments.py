@@ -7,16 +7,21 @@ killed or that runs twice continues with the remaining enrolments, and issues no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from uuid import UUID
 
 import structlog
 
 from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unavailable
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
-from hub.lifecycle.contract.new_contract import signer_of
+from hub.lifecycle.contract.new_contract import NewContract, signer_of
 from hub.lifecycle.contract.reissue import Replacement, plan_replacement
-from hub.lifecycle.contract.template_in_force import list_templates_in_force, needs_approval
+from hub.lifecycle.contract.template_in_force import (
+    TemplateInForce,
+    get_template_in_force,
+    list_templates_in_force,
+    needs_approval,
+)
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.approval_tasks import (
     APPROVE_ISSUE,
@@ -27,7 +32,7 @@ from hub.lifecycle.reminders.approval_tasks import (
 )
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
-from hub.model.school.course import Enrolment
+from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.entered_day import end_of_day
 from hub.model.school.issue_many import (
@@ -137,36 +142,57 @@ async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
     return await tx.enrolments.list_chosen(await tx.issue_acts.list_left(act.id, MAX_AT_ONCE))
 
 
+async def plan_act(services: Services, scope: Scope, act: UUID) -> NewContract | None:
+    """Return what is asked for by an act that replaces a signer; None for other acts. Raises what `plan_replacement`
+    raises."""
+    async with services.database.transaction(scope) as tx:
+        asked = await tx.issue_acts.get_replacement(act)
+    if asked is None:
+        return None
+    return await plan_replacement(services, scope, asked.contract, Replacement(asked.leaving, signer_of(asked.by)))
+
+
 async def digest_each(
-    services: Services, tx: Transaction, act: UUID, enrolments: Sequence[Enrolment]
+    services: Services, tx: Transaction, enrolments: Sequence[Enrolment], planned: NewContract | None
 ) -> Mapping[UUID, bytes]:
-    """Return a keyed digest of all from which the documents of each enrolment of an act would be drawn now."""
+    """Return a keyed digest of all from which the documents of each enrolment of an act would be drawn now. `planned`:
+    as `plan_act` returns it."""
     courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
-    for campus, course in {(each.campus, each.course) for each in enrolments}:
-        templates[campus, course] = [
-            (one.id, language, one.version, one.sha256)
-            for found in await list_templates_in_force(services, tx, courses.get((campus, course)))
-            for language, one in sorted(found.languages.items())
-        ]
     digests = {}
     for each in enrolments:
-        place = each.campus, each.course
-        replacement = await tx.issue_acts.get_replacement(act, each.id)
-        described = describe_item(each, courses.get(place), templates[place], replacement)
+        place = (planned.campus, planned.course or "") if planned else (each.campus, each.course)
+        course = courses.get(place)
+        if place not in templates:
+            templates[place] = [
+                (one.id, language, one.version, one.sha256)
+                for found in await _list_templates(services, tx, course, planned)
+                for language, one in sorted(found.languages.items())
+            ]
+        described = describe_item(each, course, templates[place], asdict(planned) if planned else None)
         digests[each.id] = tx.cipher.found_by("issue-item", described)
     return digests
+
+
+async def _list_templates(
+    services: Services, tx: Transaction, course: Course | None, planned: NewContract | None
+) -> list[TemplateInForce]:
+    """Return the templates from which an act draws: those of the course, or that of the contract that it replaces."""
+    if planned is None:
+        return await list_templates_in_force(services, tx, course)
+    return [await get_template_in_force(services, tx, planned.template)]
 
 
 async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor: str, seen: str) -> None:
     """Let an act begin that somebody else asked for. `seen`: the digest of the enrolments that were looked at.
 
-    Raises NotFound, ActDecided, SecondPersonNeeded, EnrolmentsChanged.
+    Raises NotFound, ActDecided, SecondPersonNeeded, EnrolmentsChanged, and what `plan_act` raises.
     """
+    planned = await plan_act(services, scope, act_id)
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         decided = decide_act(act, actor, tx.now, approve=True)
-        approved = await digest_each(services, tx, act.id, await list_to_approve(tx, act))
+        approved = await digest_each(services, tx, await list_to_approve(tx, act), planned)
         if digest_items(approved) != seen:
             raise EnrolmentsChanged
         await tx.issue_acts.keep_approved(act.id, approved)
@@ -237,13 +263,11 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
         read = await tx.school.enrolment(enrolment_id)
         campus = await tx.school.campus(read.campus)
         after = await tx.enrolments.list_chosen([following] if following else [])
-        replacement = await tx.issue_acts.get_replacement(act.id, enrolment_id)
-    if read.contract != (replacement.contract if replacement else None):
+    planned = await plan_act(services, EVERYTHING, act.id)
+    if read.contract != (planned.replaces if planned else None):
         await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
         return True
-    asked = new_contract(read, deadline=end_of_day(act.deadline, campus.zone), send=act.send)
-    if replacement:
-        asked = await plan_replacement(services, EVERYTHING, replacement.contract, replacement_of(replacement))
+    asked = planned or new_contract(read, deadline=end_of_day(act.deadline, campus.zone), send=act.send)
     prepared = await prepare_contract(services, EVERYTHING, replace(asked, approved=act.needs_approval))
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.issue_acts.lock_item(act.id, enrolment_id):
@@ -253,7 +277,7 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
         if is_left and now != read:
             return False
         if is_left:
-            await _check_approved(services, tx, act, now)
+            await _check_approved(services, tx, act, now, planned)
             # A person who also signs the next contract gets one message for both.
             hold = any(each.contract is None and share_a_signer(now, each) for each in after)
             await issue_prepared(services, tx, prepared, act.asked_by, hold=hold)
@@ -262,11 +286,9 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
     return True
 
 
-def replacement_of(asked: SignerReplacement) -> Replacement:
-    return Replacement(asked.leaving, signer_of(asked.by))
-
-
-async def _check_approved(services: Services, tx: Transaction, act: IssueAct, enrolment: Enrolment) -> None:
+async def _check_approved(
+    services: Services, tx: Transaction, act: IssueAct, enrolment: Enrolment, planned: NewContract | None
+) -> None:
     """If the act needs approval, raise EnrolmentsChanged unless the documents would be drawn from what was approved.
 
     The caller has locked the enrolment. The documents are already drawn, so a later change of course or text does not
@@ -274,7 +296,7 @@ async def _check_approved(services: Services, tx: Transaction, act: IssueAct, en
     """
     if not act.needs_approval:
         return
-    now = await digest_each(services, tx, act.id, [enrolment])
+    now = await digest_each(services, tx, [enrolment], planned)
     if await tx.issue_acts.get_approved(act.id, enrolment.id) != now[enrolment.id]:
         raise EnrolmentsChanged
 

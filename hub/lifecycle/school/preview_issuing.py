@@ -9,9 +9,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
-from hub.lifecycle.contract.reissue import plan_replacement
 from hub.lifecycle.school.import_roster import new_contract
-from hub.lifecycle.school.issue_enrolments import replacement_of
+from hub.lifecycle.school.issue_enrolments import plan_act
 from hub.lifecycle.services import Services
 from hub.model.reminders.schedule import into_window
 from hub.model.school.course import Enrolment
@@ -47,11 +46,10 @@ async def forecast_issuing(
             )
             for campus in campuses.values()
         }
-        now, replacement = tx.planning_now, await tx.issue_acts.get_replacement(act.id, first.id)
-    asked = new_contract(first, deadline=end_of_day(act.deadline, campuses[first.campus].zone), send=act.send)
-    if replacement:
-        asked = await plan_replacement(services, scope, replacement.contract, replacement_of(replacement))
-    seen = await preview_contract(services, scope, asked)
+        now = tx.planning_now
+    deadline = end_of_day(act.deadline, campuses[first.campus].zone)
+    planned = await plan_act(services, scope, act.id)
+    seen = await preview_contract(services, scope, planned or new_contract(first, deadline=deadline, send=act.send))
     messages = 0 if act.send == "none" else count_first_messages(enrolments)
     waits = {campus: at for campus, at in opened.items() if at > now} if act.send != "none" else {}
     return IssueForecast(seen, messages, waits)

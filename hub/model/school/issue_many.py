@@ -102,14 +102,14 @@ def describe_item(
     enrolment: Enrolment,
     course: Course | None,
     templates: Sequence[Sequence[str]],
-    replacement: SignerReplacement | None = None,
+    planned: Mapping[str, Any] | None = None,
 ) -> str:
     """Return all from which the documents of an enrolment are drawn, as one text. `templates`: id, language, version
-    and SHA-256 of each."""
+    and SHA-256 of each. `planned`: the contract in the place of another, which is not drawn from the roster."""
     taught = [course.name, course.name_en, course.details] if course else []
-    people = [str(enrolment.id), enrolment.campus, enrolment.course, enrolment.people]
-    replaced = [replacement.to_dict()] if replacement else []
-    return json.dumps([people, taught, [list(each) for each in templates], *replaced], sort_keys=True)
+    drawn_from = enrolment.people if planned is None else planned
+    people = [str(enrolment.id), enrolment.campus, enrolment.course, drawn_from]
+    return json.dumps([people, taught, [list(each) for each in templates]], sort_keys=True, default=str)
 
 
 def digest_items(items: Mapping[UUID, bytes]) -> str:

@@ -82,13 +82,14 @@ class IssueActs(ActItems):
         if act.refused:
             await self._connection.execute(ITEM.update().where(ITEM.c.act == act.id).values(replacement_sealed=None))
 
-    async def get_replacement(self, act: UUID, enrolment: UUID) -> SignerReplacement | None:
+    async def get_replacement(self, act: UUID) -> SignerReplacement | None:
         """Return who is to sign in the place of another, while the act has not ended; None if nobody."""
-        kept = select(ITEM.c.replacement_sealed).where(self.tables.is_item(act, enrolment))
-        sealed = await self._connection.scalar(kept)
-        return (
-            SignerReplacement.of(self._cipher.decrypt_json(sealed, _REPLACEMENT.at(act, enrolment))) if sealed else None
-        )
+        mine = (ITEM.c.act == act) & ITEM.c.replacement_sealed.is_not(None)  # an act on one enrolment
+        row = (await self._connection.execute(select(ITEM.c.enrolment, ITEM.c.replacement_sealed).where(mine))).first()
+        if row is None:
+            return None
+        sealed, name = row["replacement_sealed"], _REPLACEMENT.at(act, row["enrolment"])
+        return SignerReplacement.of(self._cipher.decrypt_json(sealed, name))
 
     async def keep_approved(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
         """Keep the digest of what was approved, for each enrolment."""

@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.own_document import OwnDocument
 from hub.model.school.course import Campus, Course, Enrolment
-from hub.model.school.issue_many import IssueAct, SignerReplacement, decide_act, describe_item, digest_items
+from hub.model.school.issue_many import IssueAct, decide_act, describe_item, digest_items
 from tests.running import documents, minor_with_guardian
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -68,9 +68,11 @@ def test_the_digest_is_that_of_all_from_which_it_is_drawn() -> None:
         describe_item(one, course, [("course", "zh", "4", "cc"), templates[1]]),
         describe_item(one, course, [templates[0], ("safety-notice", "zh", "2", "dd")]),
         describe_item(one, course, templates[:1]),
-        *(describe_item(one, course, templates, SignerReplacement(one.id, one.id, by)) for by in ({}, {"name": "周"})),
+        *(describe_item(one, course, templates, planned) for planned in ({}, {"replaces": one.id})),
     }
     assert len(others | {seen}) == 9
+    planned = describe_item(one, course, templates, {"replaces": one.id})
+    assert planned == describe_item(replace(one, people={}), course, templates, {"replaces": one.id})
     first, second = uuid4(), uuid4()
     both = digest_items({first: b"1", second: b"2"})
     assert both == digest_items({second: b"2", first: b"1"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from hub.lifecycle.school.issue_enrolments import (
     list_selected,
     list_to_approve,
     need_approval,
+    plan_act,
     refuse_issuing,
 )
 from hub.lifecycle.school.preview_issuing import count_by_course, forecast_issuing
@@ -120,13 +122,17 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
         act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:
             raise NotFound
+    planned = None
+    with suppress(QiandaError):  # the preview, which plans it as well, says why it cannot be issued
+        planned = await plan_act(visit.services, visit.scope, act.id) if act.waits else None
+    async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.issue_acts.get_progress(act)
         failed = await tx.issue_acts.list_not_issued(act.id, MAX_FAILED_NAMED)
         names = await names_of(tx, [act.asked_by, act.decided_by])
         waiting = await list_to_approve(tx, act) if act.waits else []
-        seen = digest_items(await digest_each(visit.services, tx, act.id, waiting))
+        seen = digest_items(await digest_each(visit.services, tx, waiting, planned))
         courses = {(course.campus, course.id): course for course in await tx.school.courses()}
-        replaced = await _read_replacement(tx, act, waiting)
+        replaced = await _read_replacement(tx, act)
     if act.waits:
         context = {"names": names, "courses": courses, "problem": problem, "replaced": replaced}
         return await _show_waiting(visit, act, waiting, context | {"seen_digest": seen})
@@ -143,11 +149,9 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
     )
 
 
-async def _read_replacement(
-    tx: Transaction, act: IssueAct, waiting: Sequence[Enrolment]
-) -> tuple[Contract, Signer, NewSigner] | None:
+async def _read_replacement(tx: Transaction, act: IssueAct) -> tuple[Contract, Signer, NewSigner] | None:
     """Return the contract in which a signer is to be replaced, that signer, and the new one; None if nobody is."""
-    asked = await tx.issue_acts.get_replacement(act.id, waiting[0].id) if waiting else None
+    asked = await tx.issue_acts.get_replacement(act.id)
     if asked is None:
         return None
     signers = await tx.contracts.signers(asked.contract)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -17,10 +17,12 @@ from hub.lifecycle.contract.draw import draw_contract
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.contract.template_in_force import needs_approval
-from hub.lifecycle.school.issue_enrolments import issue_enrolments
+from hub.lifecycle.school.edit_texts import TextPlace, get_file_text
+from hub.lifecycle.school.issue_enrolments import digest_each, issue_enrolments
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import mask_id
 from hub.model.school.course import Enrolment
+from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
@@ -140,6 +142,7 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
     for shown in (one.people["signers"][0]["name"], by.name, "+86 190****0777", mask_id(by.id_number)):
         assert shown in waiting.words, shown
     assert await story.contract_of(one.id) == contract
+    await change_guardian(story, one, email="li@example.org")  # the new contract is drawn from the old one
     assert (await story.ben.post(f"{asked.location}/approve", seen(waiting))).status == 303
     await story.run(asked.location)
     fresh = await story.contract_of(one.id)
@@ -147,7 +150,7 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
         assert fresh is not None and contract is not None
         assert [(each.name, each.phone) for each in await tx.contracts.signers(fresh)] == [(by.name, "+8619000000777")]
         assert (await tx.contracts.get(contract)).replaced_by == fresh
-        assert await tx.issue_acts.get_replacement(UUID(number), one.id) is None  # kept no longer than needed
+        assert await tx.issue_acts.get_replacement(UUID(number)) is None  # kept no longer than needed
     first = one.people["signers"][0]
     page = await story.clerk.get(f"/staff/contracts/{fresh}")
     assert f"On file for this student: Withdraw and issue for {first['name']}" in page.words
@@ -164,7 +167,7 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
     assert f"Is to sign {first['name']}" in (await story.ben.get(asked.location)).words
     assert (await story.clerk.post(f"{asked.location}/take-back")).status == 303
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.issue_acts.get_replacement(UUID(number), one.id) is None
+        assert await tx.issue_acts.get_replacement(UUID(number)) is None
 
 
 async def change_guardian(story: Story, enrolment: Enrolment, **values: str) -> None:
@@ -220,6 +223,22 @@ async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -
         await tx.school.put_course(replace(course, details=dict(course.details) | {"teacher": "somebody else"}))
     await story.run(act)
     assert await story.contract_of(one.id) is None
+
+
+async def test_an_approval_covers_the_template_of_the_contract_that_is_replaced(story: Story) -> None:
+    """Also if the course names another one by now."""
+    services = story.running.hub.services
+    one = Enrolment(uuid4(), "hefei", "math-a", "陈小雪", {})
+    planned = replace(minor_with_guardian(), template="data-consent")
+    files = get_file_text(services, TextPlace(TextKind.CONTRACT, "data-consent"))
+    titled = dict(files.texts) | {"zh.title": "同意书"}
+    draft = TextVersion(uuid4(), TextKind.CONTRACT, "data-consent", 0, TextState.DRAFT, "files", titled, None)
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        seen = await digest_each(services, tx, [one], planned)
+        added = await tx.text_versions.add(replace(draft, changed_at=tx.now, fixed=files.fixed))
+        assert await digest_each(services, tx, [one], planned) == seen
+        await tx.text_versions.save(replace(added, state=TextState.IN_FORCE))
+        assert await digest_each(services, tx, [one], planned) != seen
 
 
 async def test_the_texts_of_companions_and_the_text_that_a_pdf_replaces_are_asked(tmp_path: Path) -> None:
