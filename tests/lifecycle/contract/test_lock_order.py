@@ -18,6 +18,7 @@ from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.signing.open_link import see_page
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.signing.verify_identity import send_code
@@ -124,6 +125,23 @@ async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> 
             await tx.contracts.change(held, document="0" * 64, revision=1)
         with pytest.raises(DocumentChanged):
             await preparing
+
+
+async def test_the_page_that_is_given_out_is_the_one_that_was_noted() -> None:
+    """Another signer's signature is embedded at this moment."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await ready_to_sign(running, contract)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.sessions.page_seen(task.id, str(contract.document), contract.pages, tx.now)
+            held = await tx.contracts.locked(contract.id)
+            seeing = asyncio.create_task(see_page(running.hub.services, guardian.secret, None, contract.pages))
+            await until(lambda: waiting(running, 1))
+            await tx.contracts.change(held, document="0" * 64, revision=1)
+        seen = await seeing
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert contract.pages in await tx.sessions.pages_seen(task.id, str(seen.document))
 
 
 async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_anything() -> None:

@@ -70,7 +70,8 @@ BEGIN
 END
 $$
 """
-# Nothing is noted for whoever may not see the page: the conditions are those of `see_page` in `open_link.py`.
+# Nothing is noted for whoever may not see the page: the conditions are those of `see_page` in `open_link.py`. It is one
+# statement, because a second one would see what was committed in between: another document than the one noted.
 _SEE_PAGE = """
 CREATE FUNCTION see_page(secret bytea, wanted uuid, page_number integer, moment timestamptz)
 RETURNS TABLE (
@@ -78,22 +79,21 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
 AS $$
-DECLARE
-  seen text;
 BEGIN
-  SELECT t.id, c.document INTO noted_for, seen
-  FROM signing_session AS own JOIN signer AS me ON me.id = own.signer
-  JOIN contract AS c ON c.id = coalesce(wanted, own.contract) AND c.id = ANY (own.contracts)
-  JOIN signer AS s ON s.contract = c.id AND (s.id = me.id OR me.contract <> c.id AND s.person = me.person)
-  JOIN signing_task AS t ON t.signer = s.id
-  WHERE own.secret_hash = secret AND own.verified_at IS NOT NULL AND own.pairing IS NULL AND own.expires_at > moment
-    AND t.state IN ('WAITING', 'OPEN') AND page_number BETWEEN 1 AND c.pages AND c.document IS NOT NULL
-  ORDER BY s."order", s.field LIMIT 1;
-  IF FOUND THEN
-    INSERT INTO page_seen (task, document, page, at) VALUES (noted_for, seen, page_number, moment)
-    ON CONFLICT DO NOTHING;
-  END IF;
-  RETURN QUERY SELECT own, c, s, t, noted_for
+  RETURN QUERY WITH visit AS (
+    SELECT t.id AS task, c.document AS seen
+    FROM signing_session AS own JOIN signer AS me ON me.id = own.signer
+    JOIN contract AS c ON c.id = coalesce(wanted, own.contract) AND c.id = ANY (own.contracts)
+    JOIN signer AS s ON s.contract = c.id AND (s.id = me.id OR me.contract <> c.id AND s.person = me.person)
+    JOIN signing_task AS t ON t.signer = s.id
+    WHERE own.secret_hash = secret AND own.verified_at IS NOT NULL AND own.pairing IS NULL AND own.expires_at > moment
+      AND t.state IN ('WAITING', 'OPEN') AND page_number BETWEEN 1 AND c.pages AND c.document IS NOT NULL
+    ORDER BY s."order", s.field LIMIT 1
+  ), noted AS (
+    INSERT INTO page_seen (task, document, page, at) SELECT visit.task, visit.seen, page_number, moment FROM visit
+    ON CONFLICT DO NOTHING
+  )
+  SELECT own, c, s, t, (SELECT visit.task FROM visit)
   FROM signing_session AS own LEFT JOIN contract AS c
     ON c.id = coalesce(wanted, own.contract) AND c.id = ANY (own.contracts)
   LEFT JOIN (signer AS s JOIN signing_task AS t ON t.signer = s.id) ON s.contract = c.id
