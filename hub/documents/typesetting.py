@@ -14,19 +14,20 @@ from hub.errors import FontMissing
 
 # Archivable and tagged. Incremental updates with signatures keep it so (ISO 19005-2, PAdES).
 PDF_STANDARD: Final = "a-2a"
-_DRAWS = "#let draw(contract)"
+_OLD_KIND = "sys.inputs"
 
 
 class ContractTypesetter:
     """A typesetter for the contracts of one layout, for one thread.
 
-    A layout either defines `draw(contract)`, or reads `sys.inputs.contract` as JSON. What Typst has laid out before, it
-    takes again only in the first case: other inputs are another standard library to it.
+    A layout that names `sys.inputs` reads `sys.inputs.contract` as JSON; any other has to define `draw(contract)`. What
+    Typst has laid out before, it takes again only for the latter: other inputs are another standard library to it.
     """
 
     def __init__(self, layout: Path, root: Path, fonts: Path) -> None:
         self._compiler = compiler(layout, root, fonts)
-        self._imports = f'#import "/{layout.relative_to(root)}": draw\n' if _DRAWS in layout.read_text("utf-8") else ""
+        is_old = _OLD_KIND in layout.read_text("utf-8")
+        self._imports = "" if is_old else f'#import "/{layout.relative_to(root)}": draw\n'
 
     def typeset(self, contract: str, issued_at: datetime) -> bytes:
         """Return the PDF. `contract`: as JSON. Raises RuntimeError."""

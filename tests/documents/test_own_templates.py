@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pypdfium2 import PdfDocument
 
 from hub.documents.contract.clauses import ClauseWriter
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.contract.layout import ContractPrinter
+from hub.documents.drawing import NO_MOMENT
 from hub.documents.fonts import ContractFont
 from hub.documents.messaging.messages import load_messages
+from hub.documents.typesetting import ContractTypesetter
 from hub.errors import TemplateFailed
 from hub.model.messaging.message import Purpose
 from hub.settings import PACKED, Settings
@@ -63,6 +66,18 @@ def test_an_own_layout_may_read_the_contract_from_the_inputs(tmp_path: Path) -> 
         assert printer.lay_out("dance", "zh", minor()).pages == 1
     finally:
         writer.close()
+
+
+def test_an_own_layout_draws_the_contract_or_is_refused(tmp_path: Path) -> None:
+    """What defines something else would be laid out as an empty page, which would be issued."""
+    layout, fonts = tmp_path / "layout.typ", ContractFont().folder
+    drawn = '(c) = { set document(title: c.title); set text(font: "Noto Serif CJK SC"); c.title }'
+    layout.write_text(f"#let draw{drawn}", "utf-8")
+    pdf = ContractTypesetter(layout, tmp_path, fonts).typeset('{"title": "舞蹈课合同"}', NO_MOMENT)
+    assert "舞蹈课合同" in PdfDocument(pdf)[0].get_textpage().get_text_bounded()
+    layout.write_text(f"#let paint{drawn}", "utf-8")
+    with pytest.raises(RuntimeError, match="unresolved import"):
+        ContractTypesetter(layout, tmp_path, fonts).typeset('{"title": "舞蹈课合同"}', NO_MOMENT)
 
 
 def test_an_own_template_of_the_same_id_replaces_the_packed_one_in_all_languages(tmp_path: Path) -> None:
