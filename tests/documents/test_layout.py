@@ -48,8 +48,10 @@ def writer() -> Iterator[ClauseWriter]:
 
 
 @pytest.fixture(scope="module")
-def printer(font: ContractFont, writer: ClauseWriter) -> ContractPrinter:
-    return ContractPrinter(ContractTemplates(TEMPLATES), writer, font)
+def printer(font: ContractFont, writer: ClauseWriter) -> Iterator[ContractPrinter]:
+    printer = ContractPrinter(ContractTemplates(TEMPLATES), writer, font)
+    yield printer
+    printer.close()
 
 
 def page_text(pdf: bytes, page: int, box: Box | None = None) -> str:
