@@ -21,10 +21,12 @@ def check_maker(seal: ElectronicSeal) -> None:
         raise BadInput("the signature of the seal's maker is wrong", field="seal")
 
 
-def check_roots(seal: ElectronicSeal, path: Sequence[bytes], roots: Sequence[bytes], moment: datetime) -> None:
+def check_roots(
+    seal: ElectronicSeal, path: Sequence[bytes], given: Sequence[bytes], roots: Sequence[bytes], moment: datetime
+) -> None:
     """Raise BadInput unless the path of the seal's certificate ends at one of these roots, and the maker's certificate
-    leads to one of them too."""
-    maker, known = load_certificate(seal.maker), [one for each in (*path, *roots) if (one := load_certificate(each))]
+    leads to one of them too, by any of the certificates that were given."""
+    maker, known = load_certificate(seal.maker), [one for each in (*given, *roots) if (one := load_certificate(each))]
     trust = Trust(authorities=tuple(one for one in known if one.dump() in roots))
     if path[-1] not in roots or maker is None or chain_fault(maker, known, trust, moment):
         raise BadInput("the certificates lead to none of the trusted roots", field="certificate")

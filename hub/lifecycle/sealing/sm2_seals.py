@@ -108,14 +108,13 @@ async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, gi
     """
     seal = await _get_made(services, keeper, seal_id)
     key = await services.sealing.token.sm2_key(given.key_label)
-    side = given_side(seal, given, key.spki, services.clock())
-    if roots := services.seal_files.trusted_roots:
-        check_roots(read_seal(side.encoded, given.name), side.chain, roots, services.clock())
+    side = given_side(seal, given, key.spki, services.seal_files.trusted_roots, services.clock())
     return await _put(services, keeper, side, (key, Sm2KeyPlace.TOKEN, None))
 
 
-def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, now: datetime) -> Sm2Seal:
-    """Return the SM2 side made from the files, for the key with this SubjectPublicKeyInfo. Pure.
+def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, roots: Sequence[bytes], now: datetime) -> Sm2Seal:
+    """Return the SM2 side made from the files, for the key with this SubjectPublicKeyInfo. `roots`: see `check_roots`;
+    empty to trust any. Pure.
 
     Raises BadInput, and CertificateNotValid outside of its validity period.
     """
@@ -130,6 +129,8 @@ def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, now: datetime) -> S
         raise BadInput(f"none of the certificates is for the key {given.key_label!r}", field="certificate")
     side = _side(seal, encoded, order_certificates(own, certificates, now))
     side.check_valid(now)
+    if roots:
+        check_roots(encoded, side.chain, certificates, roots, now)
     return side
 
 
