@@ -46,12 +46,29 @@ def test_a_whole_school_is_read() -> None:
         "a=" + "[" * 5_000,
         "a." * 1_000 + "a = 1",
         "\n".join(f"[b{number}.'a b' . {'a.' * 7}a]" for number in range(3)),
+        r'"\"".' + "a." * 200 + "a = 1",
+        "x = {a = '''b'''', " + "a." * 200 + "a = 1}",
+        '# """\n' + "a." * 200 + "a = 1",
         f"[[course]]\nname = {('{' + 'a.' * 200 + 'a = [' + chr(10)) * 8}{']}' * 8}",
     ],
-    ids=["arrays", "a key", "many keys", "a value that the fault would repeat"],
+    ids=[
+        "arrays",
+        "a key",
+        "many keys",
+        "a quote in a key",
+        "behind a string",
+        "behind a comment",
+        "a value that the fault would repeat",
+    ],
 )
 def test_what_is_nested_too_deeply_is_a_fault(nested: str) -> None:
     assert "the file: it is nested too deeply" in faults(nested)
+
+
+@pytest.mark.parametrize("value", ['"x, {0}"', r'"\", {0}"', '"""\n{0} = 1\n"""', "'''\n{0} = 1\n'''", "1 # [{0}]"])
+def test_dots_in_a_text_or_comment_are_no_key(value: str) -> None:
+    (fault,) = faults("name = " + value.format("a." * 20 + "a"))
+    assert fault.startswith("the file: there is no key name")
 
 
 def test_the_demo_school_is_one_too() -> None:

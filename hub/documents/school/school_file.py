@@ -37,12 +37,14 @@ DEFAULT_ZONE = "Asia/Shanghai"
 MAX_TEXT_LENGTH = 200
 # The most dots of one key. The parser's time grows by the square of a key's parts.
 MAX_KEY_DOTS = 8
-# The beginning of a key with too many dots: on a line of its own, of a table, or in a table within a line. Possessive,
-# so that the search takes the same time for each character.
-_DEEP_KEY = re.compile(
-    rf"""(?:^|[\[{{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_KEY_DOTS + 1}}}""",
-    re.MULTILINE,
+# Strings and comments, as TOML reads them; what is not closed reaches to its end. Possessive, like the next pattern, so
+# that a search takes the same time for each character.
+_STRING_OR_COMMENT = re.compile(
+    r"""(?s:\"{3}(?:\\.|(?!\"{3}).)*+(?:\"{3,5}|\Z)|'{3}(?:(?!'{3}).)*+(?:'{3,5}|\Z))"""
+    r"""|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|\#[^\n]*+"""
 )
+# The beginning of a key with too many dots, outside strings and comments.
+_DEEP_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_DOTS + 1}}}")
 ORGANISATION = ("name", "name_en", "short_name", "short_name_en", "credit_code", "licence", "representative")
 CAMPUS = ("id", "parent", "name", "name_en", "zone", "address", "address_en", "phone")
 COURSE = ("campus", "id", "name", "name_en", "details")
@@ -73,7 +75,7 @@ ALL = ("origin", "templates", "school", "campus", "course", "configuration", "st
 def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
     """Return the content of the file, and its faults. If there are faults, the content is what could be read."""
     too_deep = SchoolFile(), [SchoolFault("the file", "it is nested too deeply")]
-    if _DEEP_KEY.search(text):
+    if _DEEP_KEY.search(_STRING_OR_COMMENT.sub("_", text)):
         return too_deep
     reader = _Reader()
     try:
