@@ -21,7 +21,7 @@ def check_signing_record(document: VerificationReport, items: Mapping[str, bytes
     fail."""
     try:
         recorded = set(_recorded(items[RECORD]))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=f"{error} is missing in the record")) from error
     file = SignedFile(items[FINAL_FILE])
     shown = {
@@ -35,7 +35,7 @@ def check_signing_record(document: VerificationReport, items: Mapping[str, bytes
 
 def _recorded(record: bytes) -> Iterator[tuple[str, str, str]]:
     """Yield field, hash of what was shown, and hash of the certificate, of each signature that was accepted."""
-    for line in record.decode().splitlines():
+    for line in record.decode().removesuffix("\n").split("\n"):  # as the chain is read
         entry = loads(line)
         if entry["kind"] == _ACCEPTED:
             facts = entry["facts"]

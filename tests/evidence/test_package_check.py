@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,18 +54,26 @@ def called_voided(items: Items) -> Items:
     )
 
 
-def shown_something_else(items: Items) -> Items:
-    """Tell in the record that the signer was shown another document; the entries are one chain nevertheless."""
+def retold(items: Items, change: Callable[[str, dict[str, Any]], str]) -> Items:
+    """Change each line of the record; the entries are one chain nevertheless."""
     lines, previous = [], ""
-    for line in items["record/record.jsonl"].decode().splitlines():
+    for line in items["record/record.jsonl"].decode().removesuffix("\n").split("\n"):
         entry = json.loads(line)
-        if entry["kind"] == "signature-accepted":
-            line = line.replace(entry["facts"]["shown_sha256"], "0" * 64)
-        lines.append(line.replace(entry["previous"], previous or entry["previous"]))
+        lines.append(change(line, entry).replace(entry["previous"], previous or entry["previous"]))
         previous = hashlib.sha256(lines[-1].encode()).hexdigest()
     head = items["record/head.txt"].decode().rpartition("sha256 ")[0] + f"sha256 {previous}\n"
     record = "".join(f"{line}\n" for line in lines)
     return {**items, "record/record.jsonl": record.encode(), "record/head.txt": head.encode()}
+
+
+def shown_something_else(items: Items) -> Items:
+    """Tell in the record that the signer was shown another document."""
+    return retold(items, lambda line, entry: line.replace(entry["facts"].get("shown_sha256", "-" * 65), "0" * 64))
+
+
+def with_line_separators(items: Items) -> Items:
+    """Write the characters of Unicode that end a line, but no entry, into an entry, as they are."""
+    return retold(items, lambda line, _: line.replace('"facts":{"', '"facts":{"!":"a\u2028b\x85c","'))
 
 
 SIGNER = "signers/guardian-1/"
@@ -106,6 +115,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes]
             genuine = await package_of(running, await ended(running, "completed"))
             items, pki = signed_items(genuine), pki_of(running)
             made = {"genuine": genuine, "signed again": await sign_items(with_hashes(items), pki)}
+            made["line separators"] = await sign_items(with_hashes(with_line_separators(items)), pki)
             made["other hashes"] = await sign_items({**items, HASHES: items[HASHES].replace(b"a", b"b", 1)}, pki)
             for name, (change, _) in WRONG.items():
                 assert change(items) != items, name
@@ -120,7 +130,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes]
     return made, path
 
 
-@pytest.mark.parametrize("name", ["genuine", "signed again", "voided"])
+@pytest.mark.parametrize("name", ["genuine", "signed again", "line separators", "voided"])
 def test_accepts_what_fits(packages: tuple[dict[str, bytes], Path], name: str) -> None:
     made, trusted = packages
     report = check_package(made[name], Trust.load([trusted]))
