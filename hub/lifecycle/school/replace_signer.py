@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document, strip_separators
 from hub.model.contract.signer import Role
+from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, SignerReplacement
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
@@ -33,7 +34,7 @@ async def list_adults_on_file(tx: Transaction, contract: Contract) -> Mapping[st
     person = tx.cipher.person(student["id_type"], strip_separators(student["id_number"]).upper())
     lines = await tx.enrolments.list_of_student(contract.campus, student["name"], person)
     found = {
-        strip_separators(each["id_number"]).upper(): signer_of(each)
+        strip_separators(each["id_number"]).upper(): await _with_phone_now(tx, signer_of(each), line)
         for line in lines
         for each in line.people["signers"]
         if each["role"] == Role.GUARDIAN
@@ -46,6 +47,12 @@ async def list_adults_on_file(tx: Transaction, contract: Contract) -> Mapping[st
 def _digest_adult(tx: Transaction, contract: Contract, adult: NewSigner) -> str:
     said = [str(contract.id), adult.name, adult.id_type, adult.id_number, adult.phone]
     return tx.cipher.found_by("adult-on-file", json.dumps(said)).hex()
+
+
+async def _with_phone_now(tx: Transaction, adult: NewSigner, line: Enrolment) -> NewSigner:
+    """Return the adult with the phone number that has replaced the one in the roster."""
+    person = tx.cipher.person(adult.id_type, strip_separators(adult.id_number).upper())
+    return replace(adult, phone=await tx.phone_changes.number_now(person, adult.phone, line.created_at or tx.now))
 
 
 async def replace_or_ask(

@@ -75,7 +75,7 @@ class Enrolment:
     """A line of the roster: one student, one course, and the people who sign.
 
     `people`: JSON as in the API. `contract`: the contract drawn from it. `roster_import`: the import that added it.
-    `changed_at`, `changed_by`: the last change by staff.
+    `created_at`: when it was stored. `changed_at`, `changed_by`: the last change by staff.
     """
 
     id: UUID
@@ -86,5 +86,6 @@ class Enrolment:
     external_id: str | None = None
     contract: UUID | None = None
     roster_import: UUID | None = None
+    created_at: datetime | None = None
     changed_at: datetime | None = None
     changed_by: str | None = None

@@ -195,6 +195,6 @@ class School(EncryptedRepository):
         await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))
 
 
-_PLAIN = {name for name in Enrolment.__dataclass_fields__ if name not in ("people", "changed_at", "changed_by")}
+_PLAIN = set(Enrolment.__dataclass_fields__) - {"people", "created_at", "changed_at", "changed_by"}
 _COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "findable", "student_hash")
 _ADD_MANY = insert_many(ENROLMENT, _COLUMNS, "ON CONFLICT (campus, course, student_hash) DO NOTHING RETURNING id")

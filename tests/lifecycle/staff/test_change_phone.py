@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -21,14 +22,16 @@ from hub.errors import (
 )
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
+from hub.lifecycle.school.replace_signer import list_adults_on_file
 from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, turn_down, waiting
 from hub.model.contract.signer import Role
+from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChangeState
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father
-from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, now, refusal
+from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed, now, refusal
 from tests.lifecycle.signer import person, record_of, staff_tasks
 from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_PHONE, MINOR_ID, Running
@@ -53,6 +56,19 @@ async def test_whoever_asks_cannot_approve_and_somebody_else_does() -> None:
         assert (await now(running, guardian.signer)).phone == NEW
         assert await staff_tasks(running) == [] and await waiting(services, HEFEI) == []
         assert await refusal(approve(services, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
+
+
+async def test_somebody_in_the_roster_is_offered_with_the_present_number() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        known = guardian.contract.data["asked"]
+        line = Enrolment(uuid4(), "hefei", "math-a", known["student"]["name"], known)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.school.add_enrolment(line, tx.cipher.person("cn-id", MINOR_ID), tx.now)
+        await changed(running, guardian)
+        signed_by_nobody = replace(guardian.contract, data={"asked": dict(known) | {"signers": []}})
+        async with running.hub.database.transaction(HEFEI) as tx:
+            assert [each.phone for each in await list_adults_on_file(tx, signed_by_nobody)] == [NEW]
 
 
 async def test_two_who_approve_at_once_change_it_once() -> None:
