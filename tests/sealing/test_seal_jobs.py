@@ -8,15 +8,17 @@ import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
 from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
 from hub.lifecycle.sealing.seal_chunk import MAX_DENIALS
+from hub.lifecycle.sealing.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job
+from hub.model.sealing.seal_job import SealClient, SealLevel, SealTerms, StorePrefix
 from hub.model.sealing.seal_use import UseOutcome
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING, ApiKey
 from tests.judges import judge_by_qpdf
 from tests.running import Running, running_hub, until
 from tests.sealing.clients import configured_seal, granted_client, new_client
@@ -156,6 +158,19 @@ async def test_only_the_files_of_a_list(running: Running, bucket: ObjectStoreDou
     assert (ended["sealed"], ended["failed"]) == (2, 1)
     assert sorted(key for key in bucket.objects if key.startswith("listed/")) == ["listed/a.pdf", "listed/c.pdf"]
     assert [item["fault"] for item in await client.items(job["id"])] == [None, None, "source-missing"]
+
+
+async def test_statistics_are_gathered_with_the_files(running: Running) -> None:
+    """The database knows how many there are before the first of them is leased."""
+    seal, key = await configured_seal(running), ApiKey(uuid4(), "registry-99", "hefei")
+    terms = SealTerms(seal.id, "across", SealLevel.PLAIN, StorePrefix("archive", ""))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.api_keys.add(key, "secret of many", tx.now)
+        files = NamedFiles(tuple(f"{number}.pdf" for number in range(MANY_ITEMS)))
+        job = await begin_seal_job(running.hub.services, tx, SealClient(key.id, key.name, key.campus), terms, files)
+        counted = await tx.connection.fetch("SELECT reltuples FROM pg_class WHERE oid = 'seal_job_item'::regclass")
+        await tx.seal_jobs.stop(job.id, "no-store", tx.now)
+    assert counted.one()[0] >= MANY_ITEMS
 
 
 async def test_results_that_would_overwrite_listed_files_stop_the_job(

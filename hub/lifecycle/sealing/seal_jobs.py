@@ -34,6 +34,8 @@ from hub.store.transaction import Transaction
 LANES_OF_JOB = 2
 # Rows that one statement adds.
 ITEMS_AT_ONCE = 5_000
+# From this many on, the database has to know of the files of a job before the first is leased.
+MANY_ITEMS = 1_000
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,13 @@ async def list_source(services: Services, job: SealJob) -> None:
             await tx.seal_jobs.stop(job.id, "would-overwrite", tx.now)
         else:
             await _add_items(tx, job, items)
-    if len(items) > ITEMS_AT_ONCE:
-        async with services.database.transaction(EVERYTHING) as tx:
-            await tx.seal_jobs.analyze()
 
 
 async def _add_items(tx: Transaction, job: SealJob, items: Sequence[NewItem]) -> None:
     for start in range(0, len(items), ITEMS_AT_ONCE):
         await tx.seal_jobs.add_items(job, start + 1, items[start : start + ITEMS_AT_ONCE])
+    if len(items) >= MANY_ITEMS:
+        await tx.seal_jobs.analyze()
     await tx.seal_jobs.begin(job.id, len(items), tx.now)
 
 

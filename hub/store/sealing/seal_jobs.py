@@ -163,7 +163,8 @@ class SealJobs(Repository):
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, rows))
 
     async def analyze(self) -> None:
-        """Gather the statistics that the database needs to find some of many new files."""
+        """Gather the statistics that the database needs to find some of many new files, those of this transaction
+        among them."""
         await self._connection.execute(_ANALYZE)
 
     async def begin(self, job: UUID, total: int, now: datetime) -> bool:
