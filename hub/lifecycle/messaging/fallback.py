@@ -145,7 +145,9 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
     number = number_in_key(delivery.key)
     facts = {"copy": number, "delivery": str(delivery.id), "reason": reason}
     await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)
-    await tell_of_lost_copy(tx, contract, copies_of(contract)[number], reason)
+    copies = copies_of(contract)
+    if copies:  # none are known once a signer's data are erased, nor is there a copy that staff could send
+        await tell_of_lost_copy(tx, contract, (number, copies[number]), reason)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ async def _send_copy(
     reason = verdict.reason.value if isinstance(verdict, Drop) else await _count(services, tx, contract, copy)
     if reason is not None:
         await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", told | {"reason": reason})
-        await tell_of_lost_copy(tx, contract, copy, reason)
+        await tell_of_lost_copy(tx, contract, whom, reason)
         return
     delivery = _attempt(services, tx, about, whom)
     if await tx.deliveries.add(delivery, None):
@@ -94,8 +94,10 @@ def _attempt(
     )
 
 
-async def tell_of_lost_copy(tx: Transaction, contract: Contract, copy: CopyRecipient, reason: str) -> None:
-    """Create a staff task about a copy that was not delivered, once for each kind of recipient and reason."""
-    text = f"{NOT_SENT}\n{copy.role.value}\n{reason}"
+async def tell_of_lost_copy(tx: Transaction, contract: Contract, whom: tuple[int, CopyRecipient], reason: str) -> None:
+    """Create a staff task about a copy that was not delivered, once for each recipient and reason. The contract's page
+    counts the recipients, as the task does, from 1."""
+    number, copy = whom
+    text = f"{NOT_SENT}\n{copy.role.value}\n#{number + 1}\n{reason}"
     task = StaffTask(uuid4(), UNREACHED, text, contract.campus, tx.now, contract.id, None)
     await tx.staff_tasks.add_task_once(task, same_text=True)

@@ -16,26 +16,30 @@ from hub.errors import BadInput, LinkNotValid, Locked, WrongAnswer
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.contract.open_copy import open_copy
 from hub.lifecycle.contract.preview import preview_contract
+from hub.lifecycle.evidence.person import erase_person
 from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import COPY_LIFE, MAX_WRONG_ANSWERS, CopyRecipient, CopyRole
+from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from tests.carriers import carried_by
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.outbox import Ledger
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.evidence.test_person import about, owner_of
 from tests.lifecycle.signer import deliver, person
 from tests.running import MINOR_ID, Running, minor_with_guardian
 
 MOTHER = CopyRecipient(CopyRole.GUARDIAN, "mother@home.example", "王芳")
 FATHER = CopyRecipient(CopyRole.GUARDIAN, "father@home.example", "陈强")
+AUNT = CopyRecipient(CopyRole.GUARDIAN, "aunt@home.example", "陈芳")
 OFFICE = CopyRecipient(CopyRole.OFFICE, "office@school.example")
 
 
 @dataclass
 class Copied:
-    """A completed contract of which three get a copy, one of whom opts out before it is sent, and the mail server."""
+    """A completed contract of which four get a copy, two of whom opt out before it is sent, and the mail server."""
 
     running: Running
     clock: StandingClock
@@ -53,6 +57,17 @@ class Copied:
         contract, ticket = link.rsplit("/", 2)[1:]
         return contract, ticket
 
+    async def mail_to(self, copy: CopyRecipient) -> Delivery:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            (found,) = [each for each in await tx.deliveries.of_contract(self.contract.id) if each.to == copy.email]
+        return found
+
+    async def tasks(self) -> list[list[str]]:
+        """Return what the tasks about copies say, without their first line."""
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            tasks = await tx.staff_tasks.open_tasks(self.contract.id)
+        return sorted(each.text.splitlines()[1:] for each in tasks if "copy" in each.text)
+
     async def take(self, answer: str) -> bytes:
         return await open_copy(self.running.hub.services, *self.address, answer)
 
@@ -66,7 +81,7 @@ async def copied() -> AsyncIterator[Copied]:
     clock, mail = StandingClock(), Double()
     async with quiet_hub(clock) as running, mail.serving():
         place = ChannelContext("email", f"{running.origin}/callbacks/email", running.http, Ledger([]), clock)
-        contract = await running.issue_minor(send="none", copies=(MOTHER, FATHER, OFFICE))
+        contract = await running.issue_minor(send="none", copies=(MOTHER, FATHER, OFFICE, AUNT))
         guardian = await person(running, contract)
         await guardian.enter()
         await guardian.sign()
@@ -74,7 +89,8 @@ async def copied() -> AsyncIterator[Copied]:
         before, router.carriers = router.carriers, carried_by(email=connect(mail.options(), place))
         await advance(running.hub.services, contract.id)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.opt_outs.add(FATHER.email, "email", tx.now, "staff")
+            for each in (FATHER, AUNT):
+                await tx.opt_outs.add(each.email, "email", tx.now, "staff")
         clock.advance(timedelta(minutes=10))  # whatever waited so long is looked at again before it is sent
         await deliver(running)
         yield Copied(running, clock, mail, contract)
@@ -89,7 +105,7 @@ async def test_a_person_gets_a_link_and_the_school_one_to_the_console(copied: Co
     office = copied.text(OFFICE.email)
     assert f"/staff/contracts/{copied.contract.id}" in office and "/copy/" not in office
     assert "陈" not in copied.text(MOTHER.email) + office
-    assert (await copied.kinds()).count("copy-sending") == 3
+    assert (await copied.kinds()).count("copy-sending") == 4
 
 
 async def test_the_end_of_the_number_opens_it_and_nothing_else(copied: Copied) -> None:
@@ -104,29 +120,27 @@ async def test_the_end_of_the_number_opens_it_and_nothing_else(copied: Copied) -
             await open_copy(copied.running.hub.services, *strange, MINOR_ID[-6:])
 
 
-async def test_a_mail_that_comes_back_is_a_task_of_staff_once(copied: Copied) -> None:
+async def came_back(copied: Copied, copy: Delivery) -> None:
+    """Receive the report of a mail that bounced. Then do twice what a worker does."""
     router, services = copied.running.hub.services.messaging.router, copied.running.hub.services
     async with services.database.transaction(EVERYTHING) as tx:
-        sent = [each for each in await tx.deliveries.of_contract(copied.contract.id) if each.to == OFFICE.email]
-        carrier = router.carriers["email"]
-        receipt = Receipt(Fate.UNDELIVERED, sent[0].provider_reference or "", Failure.ADDRESS, "5.1.1")
-        assert await router.apply_report(tx, carrier, ReceiptReport(receipt, sent[0].key))
+        receipt = Receipt(Fate.UNDELIVERED, copy.provider_reference or "", Failure.ADDRESS, "5.1.1")
+        assert await router.apply_report(tx, router.carriers["email"], ReceiptReport(receipt, copy.key))
     for _ in range(2):
-        await fall_back(services, sent[0].id)
-    async with services.database.transaction(EVERYTHING) as tx:
-        tasks = [each for each in await tx.staff_tasks.open_tasks(copied.contract.id) if "copy" in each.text]
-    assert len(tasks) == 1 and tasks[0].text.endswith("office\naddress")
+        await fall_back(services, copy.id)
 
 
-async def test_an_address_that_opts_out_before_its_mail_is_sent_is_a_task_of_staff(copied: Copied) -> None:
-    database = copied.running.hub.database
-    async with database.transaction(EVERYTHING) as tx:
-        (copy,) = [each for each in await tx.deliveries.of_contract(copied.contract.id) if each.to == FATHER.email]
-    await fall_back(copied.running.hub.services, copy.id)
-    async with database.transaction(EVERYTHING) as tx:
-        tasks = [each.text for each in await tx.staff_tasks.open_tasks(copied.contract.id) if "copy" in each.text]
-    # The office's mail came back before: that task does not hide this one.
-    assert sorted(text.splitlines()[1:] for text in tasks) == [["guardian", "opted-out"], ["office", "address"]]
+async def test_a_mail_that_comes_back_is_a_task_of_staff_once(copied: Copied) -> None:
+    await came_back(copied, await copied.mail_to(OFFICE))
+    assert await copied.tasks() == [["office", "#3", "address"]]
+
+
+async def test_each_address_that_opts_out_before_its_mail_is_sent_is_a_task_of_staff(copied: Copied) -> None:
+    for each in (FATHER, AUNT):
+        await fall_back(copied.running.hub.services, (await copied.mail_to(each)).id)
+    # The office's mail came back before: that task does not hide these, nor does one hide the other.
+    told = [["guardian", "#2", "opted-out"], ["guardian", "#4", "opted-out"], ["office", "#3", "address"]]
+    assert await copied.tasks() == told
 
 
 async def test_a_preview_says_who_would_get_one_and_a_wrong_address_is_refused(copied: Copied) -> None:
@@ -148,6 +162,16 @@ async def test_too_many_wrong_answers_close_the_link_for_good(copied: Copied) ->
     copied.clock.advance(COPY_LIFE)
     with pytest.raises(LinkNotValid):
         await copied.take(MINOR_ID[-6:])
+
+
+async def test_a_mail_that_comes_back_once_its_contract_was_erased_is_no_task(copied: Copied) -> None:
+    mail, before = await copied.mail_to(MOTHER), await copied.tasks()
+    copied.clock.advance(timedelta(days=4 * 365))  # completed contracts are kept for three years
+    async with owner_of(copied.running) as owner:
+        await erase_person(copied.running.hub.services, owner, about(MINOR_ID))
+    await came_back(copied, mail)
+    assert (await copied.kinds())[-2:] == ["signer-erased", "copy-not-sent"]
+    assert await copied.tasks() == before
 
 
 def _with(asked: NewContract, copy: CopyRecipient) -> NewContract:
