@@ -28,7 +28,9 @@ from hub.model.evidence.person_data import (
     list_words,
     redact,
 )
+from hub.model.school.issue_many import APPROVE_ISSUE, IssueOutcome, decide_act
 from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.task_outcome import MOOT
 from hub.store.transaction import Database, Transaction
 
 # The README in the archive of an export.
@@ -150,6 +152,8 @@ async def _erase_rest(
     services: Services, tx: Transaction, act: PersonAct, data: PersonData, erased: Collection[str]
 ) -> ErasedPerson:
     """Erase the other contracts, roster lines, messages and keys, as far as no contract is held or kept."""
+    for asked in data.others["replacements"]:
+        await _end_replacement(tx, asked, act.actor)
     await tx.contracts.lock(part.contract for part in data.contracts)  # no hold can be placed on them meanwhile
     data = await _with_holds(tx, data)
     plan = _planned(services, data, erased)
@@ -163,6 +167,18 @@ async def _erase_rest(
         if part.number not in plan.kept and part.number not in erased:
             await _erase_contract(services, tx, act.actor, part, data.person)
     return plan
+
+
+async def _end_replacement(tx: Transaction, asked: Mapping[str, Any], actor: str) -> None:
+    """End the act by which the person is to sign in the place of another. It is no evidence, so nothing keeps it."""
+    issuing = await tx.issue_acts.find(asked["act"], lock=True)
+    if issuing is None or not issuing.waits:
+        await tx.issue_acts.end(asked["act"], asked["enrolment"], IssueOutcome.GONE, tx.now)
+        return
+    await tx.issue_acts.decide(decide_act(issuing, actor, tx.now, approve=False))
+    await tx.staff_tasks.finish_about(APPROVE_ISSUE, issuing.address, (actor, MOOT), tx.now)
+    facts = {"act": str(issuing.id), "asked_by": issuing.asked_by}
+    await record_act(tx, issuing.campus, "issuing-refused", actor, facts)
 
 
 async def _erase_contract(
@@ -194,7 +210,10 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
 
 async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
     contracts = await tx.persons.list_contracts(person)
-    others = {"enrolments": await tx.persons.list_enrolments(person)}
+    others = {
+        "enrolments": await tx.persons.list_enrolments(person),
+        "replacements": await tx.persons.list_replacements(person),
+    }
     data = PersonData(person, contracts, others | await tx.persons.list_others(person, contracts))
     return await _with_holds(tx, data)
 

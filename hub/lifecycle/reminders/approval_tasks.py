@@ -14,7 +14,7 @@ from hub.model.staff.task_outcome import MOOT
 from hub.router.policy import get_policy_at
 from hub.store.transaction import Transaction
 
-APPROVE_ISSUE, APPROVE_TEXT = "approve-issue", "approve-text"
+APPROVE_TEXT = "approve-text"
 ISSUE_WAITS = "Contracts wait for somebody else's approval. Nothing is issued before that."
 TEXT_WAITS = "A changed text waits for the approval of somebody who wrote none of it."
 

@@ -24,7 +24,6 @@ from hub.lifecycle.contract.template_in_force import (
 )
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.approval_tasks import (
-    APPROVE_ISSUE,
     ISSUE_WAITS,
     ApprovalTask,
     add_approval_task,
@@ -36,6 +35,7 @@ from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.entered_day import end_of_day
 from hub.model.school.issue_many import (
+    APPROVE_ISSUE,
     MAX_AT_ONCE,
     IssueAct,
     IssueFailure,
@@ -109,18 +109,13 @@ async def _begin_act(
     waits = ApprovalTask(
         APPROVE_ISSUE,
         ISSUE_WAITS,
-        approval_address(act.id),
+        act.address,
         found[0].campus,  # always within the scope of the person who asked
         act.campus,
         Permission.APPROVE_ISSUE,
         [act.asked_by],
     )
     await add_approval_task(services, tx, waits)
-
-
-def approval_address(act: UUID) -> str:
-    """Return the page of an act, on which it is approved."""
-    return f"/staff/issued/{act}"
 
 
 async def _enqueue(tx: Transaction, act: IssueAct) -> None:
@@ -197,7 +192,7 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
             raise EnrolmentsChanged
         await tx.issue_acts.keep_approved(act.id, approved)
         await tx.issue_acts.decide(decided)
-        await finish_approval_task(tx, APPROVE_ISSUE, approval_address(act.id), actor)
+        await finish_approval_task(tx, APPROVE_ISSUE, act.address, actor)
         await record_act(tx, act.campus, "issuing-approved", actor, {"act": str(act.id), "asked_by": act.asked_by})
         await _enqueue(tx, decided)
 
@@ -208,7 +203,7 @@ async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: 
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
-        await finish_approval_task(tx, APPROVE_ISSUE, approval_address(act.id), actor)
+        await finish_approval_task(tx, APPROVE_ISSUE, act.address, actor)
         await record_act(tx, act.campus, "issuing-refused", actor, {"act": str(act.id), "asked_by": act.asked_by})
 
 

@@ -20,6 +20,8 @@ GUESS_RETENTION = timedelta(days=7)
 GUEST_RETENTION = timedelta(days=1)
 # Attachments that a signer has replaced by others.
 REPLACED_RETENTION = timedelta(days=1)
+# Signers who are to take the place of another, if nobody decides about it.
+UNDECIDED_RETENTION = timedelta(days=30)
 # Sessions that have ended, and failed logins: long enough to investigate a break-in.
 SESSION_RETENTION = timedelta(days=30)
 
@@ -79,6 +81,7 @@ def list_retention(retention: Retention) -> Mapping[str, timedelta]:
         "job-statistics": JOB_LOG_RETENTION,
         "job-starts": timedelta(0),
         "rosters": ROSTER_RETENTION,
+        "replacements": UNDECIDED_RETENTION,
         "attachments": REPLACED_RETENTION,
         "answers": ANSWER_RETENTION,
         "codes": GUESS_RETENTION,

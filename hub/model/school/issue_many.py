@@ -19,6 +19,8 @@ from hub.model.staff.act_progress import ActProgress
 
 # The most enrolments of one act.
 MAX_AT_ONCE = 5000
+# The kind of the staff task of an act that waits for approval.
+APPROVE_ISSUE = "approve-issue"
 
 
 class IssueOutcome(StrEnum):
@@ -57,6 +59,11 @@ class IssueAct:
     decided_by: str | None = None
     decided_at: datetime | None = None
     refused: bool = False
+
+    @property
+    def address(self) -> str:
+        """The page of the act, on which it is approved."""
+        return f"/staff/issued/{self.id}"
 
     @property
     def waits(self) -> bool:

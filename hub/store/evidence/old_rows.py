@@ -56,6 +56,15 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
+    # The new signer of a contract that can no longer be replaced, or about whom nobody has decided.
+    "replacements": OldRows(
+        "issue_item",
+        "replacement_sealed IS NOT NULL AND (act IN (SELECT id FROM issue_act WHERE asked_at < :before)"
+        " OR enrolment NOT IN (SELECT enrolment.id FROM enrolment JOIN contract ON contract.id = enrolment.contract"
+        " WHERE contract.state IN ('ISSUED', 'DECLINED', 'EXPIRED', 'VOIDED')))",
+        emptied="replacement_sealed = NULL, outcome = 'gone', ended_at = now()",
+        freed="replacement_sealed",
+    ),
     # Nothing of a held contract is deleted. After the end of the hold, the retention time has to pass once more.
     "attachments": OldRows(
         "attachment",

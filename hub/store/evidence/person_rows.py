@@ -30,14 +30,17 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow, SignerRow
 from hub.store.tables.inbound import InboundMessageRow
-from hub.store.tables.school import EnrolmentRow
+from hub.store.tables.school import EnrolmentRow, IssueActRow, IssueItemRow
 
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
+ACT: Table = table_of(IssueActRow)
+ITEM: Table = table_of(IssueItemRow)
 INBOUND: Table = table_of(InboundMessageRow)
 ROWS_AT_ONCE = 200
 _DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(ENROLMENT.c.people_sealed)
+_REPLACEMENT = EncryptedColumn.of(ITEM.c.replacement_sealed)
 _TEXT = EncryptedColumn.of(INBOUND.c.text_sealed)
 _SHOWN = (
     "number",
@@ -60,6 +63,12 @@ _BY_PHONE, _BY_TAIL = (
 )
 _CONTRACTS = SqlStatement(select(CONTRACT.c.id, CONTRACT.c.data_sealed, *(CONTRACT.c[name] for name in _SHOWN)))
 _ENROLMENTS = SqlStatement(select(ENROLMENT).order_by(ENROLMENT.c.created_at))
+_REPLACEMENTS = SqlStatement(
+    select(ITEM, ACT.c.asked_at)
+    .join(ACT, ACT.c.id == ITEM.c.act)
+    .where(ITEM.c.replacement_sealed.is_not(None))
+    .order_by(ACT.c.asked_at)
+)
 _WROTE = SqlStatement(
     select(INBOUND)
     .where(INBOUND.c.sender_hash == any_(bindparam("phones", type_=ARRAY(LargeBinary()))))
@@ -138,7 +147,7 @@ class PersonRows:
         if sought.id_number or sought.name:
             async for _, data in self._opened(_CONTRACTS, _DATA):
                 _collect(documents, sought, data.get("asked") or {})
-        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
+        async for people in self._people():
             _collect(documents, sought, people)
         found = [await self._know(*each, sought) for each in documents]
         if not found and sought.phone and not (sought.id_number or sought.name):
@@ -152,7 +161,7 @@ class PersonRows:
             _add(theirs, values, id_type)
         async for _, data in self._opened(_CONTRACTS, _DATA):
             _add_all(theirs, data.get("asked") or {}, id_type, id_number)
-        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
+        async for people in self._people():
             _add_all(theirs, people, id_type, id_number)
         names, phones, emails = (frozenset(each - {"", ERASED}) for each in theirs.values())
         shared = {phone for phone in phones if await self._is_shared(phone, id_number)}
@@ -162,7 +171,7 @@ class PersonRows:
         async for _, values in self._signers(SoughtPerson(phone=phone)):
             if values["id_number"] != id_number:
                 return True
-        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
+        async for people in self._people():
             for _, named in list_people(people):
                 if named.get("phone") == phone and str(named.get("id_number")).upper() != id_number:
                     return True
@@ -191,9 +200,16 @@ class PersonRows:
         """Yield each row with its decrypted JSON. Skip rows that cannot be decrypted, which `keys check` lists."""
         async for row in self._connection.stream(statement, {}, ROWS_AT_ONCE):
             try:
-                yield row, self._cipher.decrypt_json(row[sealed.column], sealed.at(row["id"]))
+                yield row, self._cipher.decrypt_json(row[sealed.column], sealed.at(*(row[key] for key in sealed.keys)))
             except (InvalidTag, ValueError):
                 continue
+
+    async def _people(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the people of each enrolment, and those who are to sign in the place of another."""
+        async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
+            yield people
+        async for _, asked in self._opened(_REPLACEMENTS, _REPLACEMENT):
+            yield {"signers": [asked["by"]]}
 
     # ---- what stands about them
 
@@ -222,6 +238,14 @@ class PersonRows:
                     lines.append(line | {"is_student": is_student, "on_file": dict(values)})
                     break
         return lines
+
+    async def list_replacements(self, person: KnownPerson) -> list[dict[str, Any]]:
+        """Return the acts that have not ended by which the person is to sign in the place of another."""
+        return [
+            {name: row[name] for name in ("act", "enrolment", "campus", "asked_at")} | {"on_file": asked["by"]}
+            async for row, asked in self._opened(_REPLACEMENTS, _REPLACEMENT)
+            if person.id_number and _is(asked["by"], person.id_type, person.id_number)
+        ]
 
     async def list_others(
         self, person: KnownPerson, parts: Sequence[PersonInContract]

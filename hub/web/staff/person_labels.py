@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PERSON_PARTS = {
     "enrolments": "enrolments",
+    "replacements": "requests that this person signs instead of somebody else",
     "messages_to_them": "messages to this person",
     "messages_from_them": "messages from this person",
     "copies_of_their_contracts": "copies of their contracts sent to others",

@@ -34,6 +34,7 @@ from hub.model.contract.person import format_phone
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
+from hub.model.school.issue_many import IssueAct, IssueOutcome, SignerReplacement, decide_act
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import FIRST_BYTE, unpack
@@ -151,6 +152,39 @@ async def test_an_export_has_the_persons_own_data_and_nobody_elses() -> None:
             assert foreign not in text
         assert json.loads(text)["contracts"][0]["number"] == done.number
         assert final.startswith(b"%PDF") and b"guardian-1" in final
+
+
+async def asked_instead(running: Running, *, approved: bool = False) -> IssueAct:
+    """Ask that the mother signs in the place of another; nothing else is on file about her."""
+    by = {"role": "guardian", "name": MOTHER, "phone": MOTHER_PHONE, "id_type": "cn-id", "id_number": MOTHER_ID}
+    line = Enrolment(uuid4(), "hefei", "math-a", CHILD, {"signers": []})
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.school.add_enrolment(line, tx.cipher.person("cn-id", MINOR_ID), tx.now)
+        act = IssueAct(uuid4(), "hefei", "staff:ann", tx.now, needs_approval=True)
+        assert await tx.issue_acts.begin(act, [line], SignerReplacement(uuid4(), uuid4(), by))
+        if approved:
+            await tx.issue_acts.decide(decide_act(act, "staff:ben", tx.now, approve=True))
+    return act
+
+
+@pytest.mark.parametrize("approved", [False, True])
+async def test_whoever_is_to_sign_instead_is_found_given_out_and_erased(approved: bool) -> None:
+    async with quiet_hub() as running, owner_of(running) as owner:
+        asked, services = await asked_instead(running, approved=approved), running.hub.services
+        for act in (about(MOTHER_ID), about(phone=MOTHER_PHONE), about(name=MOTHER)):
+            (data,) = await find_persons(services, act)
+            assert (data.person.id_number, data.person.phones) == (MOTHER_ID, frozenset({MOTHER_PHONE}))
+            assert [each["act"] for each in data.others["replacements"]] == [asked.id]
+        with zipfile.ZipFile(io.BytesIO(await export_person(services, about(MOTHER_ID)))) as archive:
+            (given,) = json.loads(archive.read("person.json"))["replacements"]
+        assert given["on_file"]["name"] == MOTHER
+        await erase_person(services, owner, about(MOTHER_ID))
+        assert await stands(running, MOTHER, MOTHER_ID, MOTHER_PHONE) == set()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            ended = await tx.issue_acts.find(asked.id)
+            assert ended is not None and ended.refused is not approved
+            _, outcomes = await tx.issue_acts.count_verdicts(asked.id)
+        assert outcomes == ({IssueOutcome.GONE: 1} if approved else {})
 
 
 async def test_whoever_shares_a_phone_is_told_apart_by_the_document() -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from hub.lifecycle.evidence import delete_files, retention
 from hub.lifecycle.evidence.retention import list_prunable, prune, purge
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
+from hub.model.school.course import Enrolment
+from hub.model.school.issue_many import IssueAct, SignerReplacement
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.old_rows import KEPT, OLD_ROWS
 from hub.store.tables.columns import metadata
@@ -59,6 +61,33 @@ async def test_rows_go_when_their_time_is_over_and_not_before(kind: str) -> None
         await put(running, kind, KINDS[kind] + timedelta(minutes=1))
         await put(running, kind, KINDS[kind] - timedelta(minutes=1))
         assert {each: number for each, number in (await purge(running.hub.services)).items() if number} == {kind: 1}
+
+
+async def test_who_was_to_sign_instead_goes_undecided_or_with_what_was_to_be_replaced() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        database, contract = running.hub.database, await running.issue_minor()
+        line = Enrolment(uuid4(), "hefei", "math-a", "陈小满", {"signers": []})
+        of_contract = text(f"UPDATE enrolment SET contract = '{contract.id}' WHERE id = '{line.id}'")
+        async with database.transaction(EVERYTHING) as tx:
+            assert await tx.school.add_enrolment(line, "x", tx.now)
+            await tx.connection.execute(of_contract)
+
+        async def ask() -> None:
+            async with database.transaction(EVERYTHING) as tx:
+                act = IssueAct(uuid4(), "hefei", "staff:ann", tx.now, needs_approval=True)
+                assert await tx.issue_acts.begin(act, [line], SignerReplacement(contract.id, uuid4(), {}))
+
+        await ask()
+        clock.advance(29 * DAY)
+        assert (await purge(running.hub.services))["replacements"] == 0
+        clock.advance(2 * DAY)
+        assert (await purge(running.hub.services))["replacements"] == 1
+        await ask()
+        assert (await purge(running.hub.services))["replacements"] == 0
+        async with database.transaction(EVERYTHING) as tx:
+            await tx.enrolments.delete(line.id)
+        assert (await purge(running.hub.services))["replacements"] == 1
 
 
 async def test_the_chain_of_an_ended_session_goes_and_that_of_its_signature_stays() -> None:
