@@ -6,15 +6,13 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.contract.draw import DEFAULT_DEADLINE
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
@@ -22,6 +20,7 @@ from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
+from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
@@ -131,7 +130,6 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
     campus_id, _, course = value("course").partition("/")
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(campus_id)
-        last = read_last_day(value("deadline"), tx.planning_now, campus.zone)
     born = read_day(value("birth_date"), "birth_date")
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)
@@ -141,7 +139,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
         student=student,
         signers=signers,
         send=read_send(value("send")),
-        deadline=end_of_day(last, campus.zone),
+        deadline=_deadline(value("deadline"), campus),
         representative=value("representative") == "yes",
         document=read_own_document(visit.services, Entered(entered)),
         copies=_copies(Entered(entered)),
@@ -185,10 +183,9 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
 # ---- reading the form
 
 
-def read_last_day(day: str, now: datetime, zone: str) -> date:
-    """Return the last day to sign. If none was entered, it is the default: a whole day, since nobody would choose the
-    minute of the night at which a contract was issued. Raises BadInput."""
-    return read_day(day, "deadline") or (now + DEFAULT_DEADLINE).astimezone(ZoneInfo(zone)).date()
+def _deadline(day: str, campus: Campus) -> datetime | None:
+    """Return the end of a day in the time zone of the campus; None (the default deadline) if nothing was entered."""
+    return end_of_day(read_day(day, "deadline"), campus.zone)
 
 
 def read_send(text: str) -> FirstSend:

@@ -27,6 +27,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
+from hub.model.school.entered_day import read_day
 from hub.model.school.issue_many import (
     MAX_AT_ONCE,
     FailedItem,
@@ -39,7 +40,7 @@ from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
 from hub.web.problems import known_problems
 from hub.web.staff import labels
-from hub.web.staff.contract.issuing import as_seen, read_last_day, read_send, slow_down_looks
+from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
 from hub.web.staff.enrolment_labels import NOT_ISSUED
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
@@ -72,7 +73,6 @@ async def preview(visit: DeskVisit) -> web.Response:
     try:
         await slow_down_looks(visit)
         act = await _act(visit, entered, uuid4())
-        entered = Entered({**entered, "deadline": act.deadline.isoformat() if act.deadline else ""})
         forecast = await forecast_issuing(visit.services, visit.scope, fresh, act) if fresh else None
     except QiandaError as error:
         problem = error
@@ -243,7 +243,6 @@ def _selection(visit: DeskVisit, chosen: Iterable[object], entered: Mapping[str,
 
 
 async def _act(visit: DeskVisit, entered: Mapping[str, str], act: UUID) -> IssueAct:
-    send = read_send(entered["send"] or "now")
+    deadline, send = read_day(entered["deadline"], "deadline"), read_send(entered["send"] or "now")
     async with visit.services.database.transaction(visit.scope) as tx:
-        deadline = read_last_day(entered["deadline"], tx.planning_now, visit.zone)
         return IssueAct(act, visit.staff.campus, visit.actor, tx.now, send, deadline)
