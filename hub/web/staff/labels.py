@@ -262,7 +262,7 @@ POLICY_KEYS = {
     "manual_after_message": "By hand, after a message",
     "manual_apart": "By hand, interval",
     "manual_per_day": "By hand, per day",
-    "escalate_after": "Task for staff after how many reminders",
+    "escalate_after": "Task for staff after every … unanswered reminders",
     "escalate_to": "Task goes to",
     "escalate_within": "To be settled within",
     "climbs_after": "To the manager, if not taken within",
@@ -274,7 +274,7 @@ POLICY_HINTS = {
     "window_opens": "In the signer's local time.",
     "skip_holidays": "Public holidays, and what your calendar below says.",
     "bundle": "Contracts of one person that are due on the same day.",
-    "escalate_after": "Unanswered reminders, like 3. The last reminder causes one, too.",
+    "escalate_after": "A number like 3. The last reminder causes one, too.",
     "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
     "digest_at": "In the campus's local time.",
 }
