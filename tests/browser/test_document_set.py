@@ -61,6 +61,7 @@ async def test_a_parent_signs_a_set_of_three_in_one_visit(running: Running, new_
             await page.get_by_role("link", name=GO_ON).click()
     for document in documents:
         await running.completed(document)
+    await page.locator("body[data-standing=completed]").wait_for()  # the page has reloaded itself, for the last time
     await page.reload()
     assert await standings(page) == ["completed"] * 3
     sent = [each["purpose"] for each in await running.messages(GUARDIAN_PHONE)]
