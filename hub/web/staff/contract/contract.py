@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -287,14 +288,21 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
     signer = _uuid(visit.request.match_info["signer"])
     async with visit.services.database.transaction(visit.scope) as tx:
-        act_id = _uuid(entered["act"]) if entered["act"] else uuid4()
-        act = IssueAct(act_id, visit.staff.campus, visit.actor, tx.now)
+        act = IssueAct(_act_id(tx, signer, entered), visit.staff.campus, visit.actor, tx.now)
     try:
         by = await _find_known(visit, entered["known"]) if entered["known"] else _typed_signer(entered)
         fresh = await replace_or_ask(visit.services, visit.scope, contract_id(visit), Replacement(signer, by), act)
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced" if fresh else f"/staff/issued/{act.id}")
+
+
+def _act_id(tx: Transaction, signer: UUID, entered: Mapping[str, str]) -> UUID:
+    """Return the id of the act that a form asks for: the same for a second click, another one if its values differ."""
+    if not entered["act"]:
+        return uuid4()
+    said = json.dumps([str(signer), *sorted(entered.items())])
+    return UUID(bytes=tx.cipher.found_by("replacement-act", said)[:16], version=4)
 
 
 def _typed_signer(entered: Mapping[str, str]) -> NewSigner:
