@@ -39,7 +39,7 @@ class Catalogues:
         for path in sorted(folder.glob("*.po")):
             language = path.suffixes[-2].lstrip(".")
             with path.open("rb") as file:
-                catalogue = read_po(file, locale=language)
+                catalogue = read_po(file, locale=language, abort_invalid=True)
             found = {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
             texts.setdefault(language, {}).update(found)
         return cls(texts)
