@@ -86,6 +86,6 @@ class Enrolment:
     external_id: str | None = None
     contract: UUID | None = None
     roster_import: UUID | None = None
-    created_at: datetime | None = None
+    created_at: datetime | None = field(default=None, compare=False)
     changed_at: datetime | None = None
     changed_by: str | None = None
