@@ -7,6 +7,7 @@ function `connect` is one kind of remote service; `kind` in the section `[seal]`
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,11 @@ class SigningKey(Protocol):
         ...
 
 
-class SignsEach:
+class SignsEach(ABC):
     """A part of keys that sign each message by itself."""
 
-    async def sign(self, message: bytes) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    async def sign(self, message: bytes) -> bytes: ...
 
     async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
         return await asyncio.gather(*(self.sign(message) for message in messages))
