@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # Make .venv with the locked dependencies: `python.sh server` for running, `python.sh dev` for the tests as well.
 # Nothing happens when they are there already and no lock file has changed. PYTHON= chooses the interpreter.
+# Without it, Debian's own comes first: Debian compiles it with profile-guided optimisation, and a contract takes a third
+# less time with it than with one compiled without, as version managers do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kind=${1:-server}
-python=${PYTHON:-python3}
 own=.venv/bin/python
+
+suits() { # whether $1 is new enough and can make virtual environments
+    "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+python=${PYTHON:-}
+[ -n "$python" ] || { suits /usr/bin/python3 && python=/usr/bin/python3; } || python=python3
 
 stamp() { # what an installation of $1 depends on
     { echo "$PWD" && "$own" -VV && cat "requirements/$1.txt" pyproject.toml; } 2>/dev/null | sha256sum

@@ -5,7 +5,7 @@
 # It never waits for an answer.
 set -euo pipefail
 
-packages=(softhsm2 fonts-noto-cjk)
+packages=(python3-venv softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
     packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2 p11-kit-modules)
     # Debian's npm brings its Node. A Node from elsewhere has an npm of its own, and the two packages exclude each other.
