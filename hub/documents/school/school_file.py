@@ -37,11 +37,11 @@ DEFAULT_ZONE = "Asia/Shanghai"
 MAX_TEXT_LENGTH = 200
 # The most dots of one key. The parser's time grows by the square of a key's parts.
 MAX_KEY_DOTS = 8
-# Strings and comments, as TOML reads them; what is not closed reaches to its end. Possessive, like the next pattern, so
-# that a search takes the same time for each character.
+# Strings and comments, as TOML reads them; what is not closed reaches to its end. Atomic, the next pattern possessive,
+# so that a search takes the same time for each character. (A possessive group goes wrong in Debian 12's Python.)
 _STRING_OR_COMMENT = re.compile(
-    r"""(?s:\"{3}(?:\\.|(?!\"{3}).)*+(?:\"{3,5}|\Z)|'{3}(?:(?!'{3}).)*+(?:'{3,5}|\Z))"""
-    r"""|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|\#[^\n]*+"""
+    r"""(?s:\"{3}(?>(?:\\.|(?!\"{3}).)*)(?:\"{3,5}|\Z)|'{3}(?>(?:(?!'{3}).)*)(?:'{3,5}|\Z))"""
+    r"""|"(?>(?:[^"\\\n]|\\.)*)"?|'[^'\n]*+'?|\#[^\n]*+"""
 )
 # The beginning of a key with too many dots, outside strings and comments.
 _DEEP_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_DOTS + 1}}}")
