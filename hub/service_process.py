@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import pickle
@@ -19,10 +20,14 @@ from hub.settings import Settings, configured_by
 from hub.store.server.embedded import EmbeddedPostgres
 
 log = structlog.get_logger()
+# New objects after which the youngest are searched for cycles (Python: 700). A request makes thousands and hardly any
+# cycle, so searching more often only costs time.
+COLLECT_AFTER = 20_000
 
 
 def run_job(job: ServiceJob, lifeline: Connection) -> None:
     """Run the job in its own process, until told to stop or until the supervisor is gone."""
+    gc.disable()  # what is loaded at the start stays; see spare_lasting_objects
     quiet_logs()
     settings: Settings = pickle.loads(job.settings)  # noqa: S301 - pickled by the command that started this process
     database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()
@@ -56,6 +61,7 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
         raise NotConfigured(str(error)) from error
     except (ValueError, TemplateFailed, FileNotFoundError) as error:
         raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
+    spare_lasting_objects()
     try:
         if job.kind == "web":
             from hub.demo.tls import server_context
@@ -69,6 +75,14 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
             await Worker(hub).run(stop)
     finally:
         await hub.close()
+
+
+def spare_lasting_objects() -> None:
+    """Keep what was loaded out of all later searches for cycles: modules, templates and connections stay to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    gc.enable()
 
 
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
