@@ -112,7 +112,7 @@ class Repositories:
     tasks = _lazy(lambda tx: Tasks(tx.connection))
     links = _lazy(lambda tx: Links(tx.connection, tx._keys))
     sessions = _lazy(lambda tx: Sessions(tx.connection))
-    signatures = _lazy(lambda tx: Signatures(tx.connection))
+    signatures = _lazy(lambda tx: Signatures(tx.connection, tx.record))
     certificates = _lazy(lambda tx: Certificates(tx.connection))
     deliveries = _lazy(lambda tx: Deliveries(tx.connection, tx.cipher))
     reported_deliveries = _lazy(lambda tx: ReportedDeliveries(tx.connection))

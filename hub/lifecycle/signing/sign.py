@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -285,10 +286,11 @@ async def _accept(
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)
-        request = await _still_signable(tx, visiting, request_id)
+        request, pages_seen = await _still_signable(tx, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
         confirmation = await confirmed(services, tx, visiting, request, extras.given)
-        await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, extras.facts))
+        page_facts = {"pages_seen": pages_seen, **extras.facts}
+        await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, page_facts))
     return TaskState.SIGNED
 
 
@@ -299,25 +301,25 @@ def _key_of(certificate: bytes) -> bytes:
     return public_key.public_bytes(serialization.Encoding.DER, form)
 
 
-async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
-    """Return the request as it is under the contract's lock. An expired lease is still good until another request
-    begins.
+async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> tuple[SignatureRequest, list[int]]:
+    """Return the request as it is under the contract's lock, and the pages that the signer's page fetched. An expired
+    lease is still good until another request begins.
 
     Raises KeyRevoked, KeyOfSomebodyElse, DocumentChanged, IllegalMove.
     """
-    requests = await tx.signatures.of_contract(visiting.contract.id)
-    request = next(each for each in requests if each.id == request_id)
+    requests = await tx.signatures.list_with_pages(visiting.contract.id)
+    request, pages_seen = next(each for each in requests if each[0].id == request_id)
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
     if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # another key was certified since
         await check_owner(tx, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
-    if any(other.leased(tx.now) for other in requests if other.id != request.id):
+    if any(other.leased(tx.now) for other, _ in requests if other.id != request.id):
         raise DocumentChanged
     if tx.planning_now >= visiting.contract.deadline:
         raise IllegalMove("the deadline has passed")
-    return request
+    return request, pages_seen
 
 
 @dataclass(frozen=True)
@@ -326,7 +328,7 @@ class _CheckedSignature:
 
     value: bytes
     confirmation: Confirmation | None
-    page_facts: dict[str, str | None]
+    page_facts: dict[str, Any]
 
 
 async def _store_signature(
@@ -335,13 +337,10 @@ async def _store_signature(
     """Write the signature, the end of the task and its reminders, the record entry, and the hub's next step."""
     contract, task, confirmation = visiting.contract, visiting.task, signature.confirmation
     packed = confirmation.packed if confirmation else None
-    pages_seen = await tx.sessions.pages_seen(task.id, request.base)
-    # Request before record: the revocation of a key locks them in this order, without the contract's lock.
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
     if contract.asks:  # what was given after the answers is not in the document that was signed
         await tx.answers.supersede_others(contract.id, list_shown_attachments(contract.data), tx.now)
-    await tx.record.lock_heads([contract.id])
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
     await tx.record.append(
@@ -359,7 +358,6 @@ async def _store_signature(
             "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
             "custody_claimed": request.custody_claimed,
             "custody": request.custody,
-            "pages_seen": pages_seen,
             **signature.page_facts,
             **(confirmation.facts if confirmation else {}),
         },

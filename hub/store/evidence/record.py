@@ -26,6 +26,7 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.waiting_writes import AFTER_WRITES
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import SignerRow
 from hub.store.tables.evidence import PersonalValueRow, RecordEntryRow
@@ -38,7 +39,11 @@ PASSKEY: Table = table_of(PasskeyRow)
 _VALUE = EncryptedColumn.of(VALUE.c.value_sealed)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
-_LOCK = SqlStatement(text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS))
+_LOCK = SqlStatement(
+    text(
+        f"SELECT contract, entries, digest FROM lock_records(CASE WHEN {AFTER_WRITES} THEN CAST(:ids AS uuid[]) END)"  # noqa: S608
+    ).bindparams(_IDS)
+)
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
 _ENTRIES = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.sequence))
@@ -86,14 +91,15 @@ class Record:
         missing = [contract for contract in dict.fromkeys(contracts) if contract not in self._heads]
         if not missing:
             return
-        found = await self._connection.execute(_LOCK, {"ids": missing})
+        found = await self._connection.lock_after_writes(_LOCK, {"ids": missing})
         heads = {contract: (entries, digest) for contract, entries, digest in found}
         for contract in missing:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
 
     def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
-        """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet."""
-        self._heads[contract] = (sequence or 0, digest or GENESIS)
+        """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet. Its own
+        entries are newer."""
+        self._heads.setdefault(contract, (sequence or 0, digest or GENESIS))
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
         """Append one entry. `facts` is plain JSON; for personal values of a signer see `commit`.

@@ -110,6 +110,12 @@ class Connection:
         joined, values = self._waiting.take_with_text(sql, arguments)
         return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
 
+    async def lock_after_writes(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
+        """Run the kept writes and then, in the same round trip, this statement, which has AFTER_WRITES in it."""
+        self._opened = None
+        sql, arguments = self._waiting.take_before(statement, values)
+        return Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
+
     def notify(self, channel: str) -> None:
         """Send a NOTIFY on this channel when the transaction commits."""
         self._waiting.add_notify(channel)

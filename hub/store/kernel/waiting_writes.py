@@ -16,6 +16,8 @@ from hub.store.kernel.statement import SqlStatement
 _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 _WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
 _PLACE = re.compile(r"\$(\d+)")
+# Stands in the text of a statement that locks, for a condition that is true once all kept writes have been done.
+AFTER_WRITES = "true /* after writes */"
 # Tables that the policies of other tables read. Every later read has to see writes to these tables.
 _SEEN_BY_POLICIES = {"contract", "signer", "signing_task"}
 # For a table, another table that its writes change (by a trigger), or a view through which it is read.
@@ -82,6 +84,14 @@ class WaitingWrites:
     def take_with_text(self, sql: str, arguments: Sequence[Any]) -> tuple[str, list[Any]]:
         """Return all kept writes as one statement whose main part is this text, which writes to none of our tables."""
         return _joined([*self._take_parts(), (sql, list(arguments))])
+
+    def take_before(self, statement: SqlStatement, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Return all kept writes and this statement, which has AFTER_WRITES, as one. The writes are done before it."""
+        parts = self._take_parts()
+        counts = " + ".join(f"(SELECT count(*) FROM write_{place})" for place in range(len(parts)))  # noqa: S608 - names of ours
+        counted = [(f"{sql} RETURNING 1", arguments) for sql, arguments in parts]
+        sql = statement.sql.replace(AFTER_WRITES, f"{counts} >= 0") if parts else statement.sql
+        return _joined([*counted, (sql, statement.arguments(values))])
 
     def _take_parts(self) -> list[tuple[str, list[Any]]]:
         parts = [(statement.sql, arguments) for statement, arguments in self._arguments.items()]

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, bindparam, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, LargeBinary, Table, bindparam, literal_column, select
 
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
-from hub.store.kernel.connection import Row
+from hub.store.evidence.record import Record
+from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
-from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
@@ -62,16 +62,21 @@ _GET_WITH_SESSION = SqlStatement(
 _ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
-_ACCEPT = SqlStatement(
-    REQUEST.update()
-    .where(_MINE, _IS_PREPARED)
-    .values(
-        state=RequestState.ACCEPTED.value,
-        signature=bindparam("made"),
-        confirmation=bindparam("confirmed"),
-        accepted_at=bindparam("at"),
-    )
+_PAGES_SEEN: ColumnElement[Any] = literal_column(
+    """ARRAY(SELECT page FROM page_seen
+WHERE page_seen.task = signature_request.task AND page_seen.document = signature_request.base ORDER BY page)""",
+    ARRAY(Integer()),
+).label("pages_seen")
+_ALL_WITH_PAGES = SqlStatement(select(*_COLUMNS, _PAGES_SEEN).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
+# Request before record: the revocation of a key locks them in this order, without the contract's lock.
+_ACCEPT = SqlStatement("""
+WITH accepted AS (
+    UPDATE signature_request SET state = 'ACCEPTED', signature = :made, confirmation = :confirmed, accepted_at = :at
+    WHERE id = :request AND state = 'PREPARED' RETURNING contract
 )
+SELECT accepted.contract, head.entries, head.digest
+FROM accepted LEFT JOIN LATERAL lock_records(ARRAY[accepted.contract]) AS head ON true
+""")
 _ATTEMPTS = SqlStatement(
     select(ATTEMPT).where(ATTEMPT.c.contract == bindparam("contract")).order_by(ATTEMPT.c.started_at)
 )
@@ -93,7 +98,11 @@ def opening_of_request(secret: str, request: UUID) -> Opening:
     return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "request": request}, is_all=True)
 
 
-class Signatures(Repository):
+class Signatures:
+    def __init__(self, connection: Connection, record: Record) -> None:
+        self._connection = connection
+        self._record = record
+
     async def add(self, request: SignatureRequest) -> None:
         values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
         shared = {
@@ -131,11 +140,19 @@ class Signatures(Repository):
     async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
         return [_request(row) for row in await self._connection.execute(_ALL, {"contract": contract})]
 
+    async def list_with_pages(self, contract: UUID) -> list[tuple[SignatureRequest, list[int]]]:
+        """Return the requests of a contract, each with the pages of its document that the signer's page fetched."""
+        rows = await self._connection.execute(_ALL_WITH_PAGES, {"contract": contract})
+        return [(_request(row), row["pages_seen"]) for row in rows]
+
     async def accept(self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None) -> bool:
-        """Store the signature of a prepared request. Return False if the request has lapsed meanwhile, as its key was
-        revoked."""
+        """Store the signature of a prepared request, and then lock the record of its contract. Return False if the
+        request has lapsed meanwhile, as its key was revoked."""
         values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
-        return (await self._connection.write_now(_ACCEPT, values)).rowcount == 1
+        row = (await self._connection.execute(_ACCEPT, values)).first()
+        if row is not None:
+            self._record.know_head(row["contract"], row["entries"], row["digest"])
+        return row is not None
 
     async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
         """Store that the browser key of this session was deleted. Return the requests it signed, sorted by contract."""

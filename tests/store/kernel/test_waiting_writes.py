@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from hub.store.tables.messaging import OutboxMessageRow
 from hub.store.tables.staff import AlertRow
 from hub.store.transaction import Database, Transaction
 from tests.database import fresh_database
+from tests.running import until
 from tests.statements import noted_statements
 
 ALERT, OUTBOX = table_of(AlertRow), table_of(OutboxMessageRow)
@@ -187,3 +189,30 @@ def test_what_reads_is_no_write() -> None:
     for sql in ("SELECT 1", "WITH x AS (INSERT INTO y VALUES (1)) SELECT 1"):
         with pytest.raises(ValueError, match="no INSERT"):
             read_write(sql)
+
+
+async def test_what_waits_is_written_before_a_lock(store: Database) -> None:
+    """Whoever waits for a row must not hold the lock of a record yet: others take them in this order."""
+    values, contract = alert(), uuid4()
+    change = update_row(ALERT, "due_at")
+    free = text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:id AS text), 1))")
+
+    async def write_then_lock() -> None:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(change, changed(values["id"], {"due_at": NOW}))
+            await tx.connection.write(ADD_MANY, keys("a"))
+            await tx.record.lock_heads([contract])
+            assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1
+
+    async def is_waiting() -> bool:
+        async with store.transaction(EVERYTHING) as tx:
+            return bool((await tx.connection.fetch("SELECT count(*) FROM pg_locks WHERE NOT granted"))[0][0])
+
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(ADD, values)
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(change, changed(values["id"], {"due_at": NOW}))
+        other = asyncio.create_task(write_then_lock())
+        await until(is_waiting)
+        assert await tx.connection.scalar(free, {"id": str(contract)})
+    await other
