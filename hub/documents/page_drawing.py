@@ -6,7 +6,9 @@ are reduced to 16 grays, 4 bits a pixel. A page with a red seal or a drawn signa
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -37,12 +39,20 @@ _SEAL_RED = (0xC8, 0x10, 0x2E)
 _INK = (0x12, 0x30, 0x4F)
 _GRAYS = tuple((level * 255 // 8,) * 3 for level in range(9))
 _REDS = tuple(tuple(255 - (255 - part) * share // 6 for part in _SEAL_RED) for share in range(1, 7))
+# A colour space of a profile, as Typst writes it: an object of its own, with the profile in another one.
+_PROFILED = re.compile(rb"obj\n\[/ICCBased (\d+) 0 R\]\nendobj\n")
+_PROFILE = rb"\n%s 0 obj\n<</Length (\d+)/N [13]/Range\[[01 ]+\]/Filter/FlateDecode>>\nstream\n"
+# Typst's two profiles, grays and sRGB, by the SHA-256 of their compressed bytes.
+_DEVICE_COLOURS = {
+    "8d8cdf7b66f7994f8792cecd63156a3e1d171420e9286b190d2b871b894caf94": b"/DeviceGray",
+    "171d5af2b892cb0b0fa0255b06e1d999c487d8e29b81fc6d114b5a77c56036ad": b"/DeviceRGB",
+}
 
 
 def _answer(question: bytes) -> bytes:
     head, _, pdf = question.partition(b"\n")
     what = json.loads(head)
-    with pypdfium2.PdfDocument(pdf) as document:
+    with pypdfium2.PdfDocument(with_device_colours(pdf)) as document:
         pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
@@ -54,6 +64,26 @@ def _answer(question: bytes) -> bytes:
 
 def _pack(images: list[bytes]) -> bytes:
     return b"".join(LENGTH.pack(len(image)) + image for image in images)
+
+
+def with_device_colours(pdf: bytes) -> bytes:
+    """Return this file with the device's colours in place of Typst's profiles, which mean the same colours.
+
+    pdfium computes the tables of a profile anew for each file, which takes a fifth of its time. No byte moves, so that
+    all offsets stay right. Other profiles stay.
+    """
+    return _PROFILED.sub(_name_device_colours, pdf, count=len(_DEVICE_COLOURS))
+
+
+def _name_device_colours(space: re.Match[bytes]) -> bytes:
+    pdf, number = space.string, space[1]
+    profiles = list(re.finditer(_PROFILE % number, pdf))
+    if len(profiles) != 1:  # a later revision may have replaced it
+        return space[0]
+    start = profiles[0].end()
+    digest = hashlib.sha256(pdf[start : start + int(profiles[0][1])]).hexdigest()
+    name = _DEVICE_COLOURS.get(digest)
+    return space[0] if name is None else b"obj\n[%s]\nendobj\n" % name.ljust(len(space[0]) - len(b"obj\n[]\nendobj\n"))
 
 
 def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:

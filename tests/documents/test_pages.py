@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from io import BytesIO
 
 import pikepdf
 import pypdfium2
 import pytest
+import typst
 from PIL import Image
 
 from hub.documents.child import Limits
+from hub.documents.page_drawing import draw_page, with_device_colours
 from hub.documents.pages import PagePainter
 from hub.errors import UnreadableFile
 
@@ -54,6 +57,43 @@ def test_a_gray_page_has_the_shades_that_pdfium_draws(painter: PagePainter, widt
     drawn = Image.open(BytesIO(painter.page_images(file)[0]))
     assert drawn.size == expected.size
     assert [value // 17 for value in drawn.convert("L").tobytes()] == [value >> 4 for value in expected.tobytes()]
+
+
+TYPST_COLOURS = b"""
+#set page(width: 576pt, height: 288pt, margin: 0pt)
+#let patch(number, colour) = place(
+  dx: calc.rem(number, 64) * 9pt, dy: calc.quo(number, 64) * 9pt, rect(width: 9pt, height: 9pt, fill: colour))
+#for gray in range(256) { patch(gray, luma(gray)) }
+#let part(number, times) = calc.rem(number * times + 13, 256)
+#for number in range(1000) { patch(256 + number, rgb(part(number, 37), part(number, 91), part(number, 151))) }
+#pagebreak()
+#for gray in range(256) { patch(gray, luma(gray)) }
+"""
+
+
+def test_pages_of_typst_look_the_same_without_its_profiles() -> None:
+    file = typst.Compiler().compile(TYPST_COLOURS, format="pdf")
+    assert isinstance(file, bytes)
+    drawn = with_device_colours(file)
+    assert (file.count(b"/ICCBased"), drawn.count(b"/ICCBased"), len(drawn)) == (2, 0, len(file))
+    with pypdfium2.PdfDocument(file) as before, pypdfium2.PdfDocument(drawn) as after:
+        assert all(pixels(before[page]) == pixels(after[page]) for page in range(2))
+        assert draw_page(after[0], 1) == draw_page(before[0], 1)
+
+
+def pixels(page: pypdfium2.PdfPage) -> tuple[bytes, bytes]:
+    gray, coloured = page.render(grayscale=True), page.render()
+    return bytes(gray.buffer), bytes(coloured.buffer)
+
+
+def test_a_profile_that_is_not_of_typst_or_was_replaced_stays() -> None:
+    file = typst.Compiler().compile(b"#text(fill: red)[red]", format="pdf")
+    assert isinstance(file, bytes) and with_device_colours(file) != file
+    profile = re.search(rb"\n\d+ 0 obj\n<</Length \d+/N 3/Range.+\nstream\n", file)
+    assert profile is not None
+    other = file[: profile.end()] + b"\0" + file[profile.end() + 1 :]
+    assert with_device_colours(other) == other
+    assert with_device_colours(file + profile[0]) == file + profile[0]
 
 
 COLOURED = {
