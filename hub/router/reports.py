@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +16,11 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.router.receipts import SAY_MORE, convert_receipt
+from hub.store.kernel.batcher import Batcher, BatchItem
 from hub.store.messaging.deliveries import opening_report
 from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
 from hub.store.transaction import Database, Transaction
 
-MAX_BATCH = 50
 log = structlog.get_logger()
 
 
@@ -40,7 +39,6 @@ class _Report:
     carrier: Carrier
     receipt: Receipt
     state: DeliveryState | None
-    noted: asyncio.Future[DeliveryState]
 
     @property
     def says_more(self) -> bool:
@@ -49,54 +47,47 @@ class _Report:
 
 
 class OutcomeBatcher:
-    """The writer of outcomes. A batch contains the outcomes that arrived during the previous transaction, so none has
-    to wait until a batch is full."""
+    """The writer of outcomes."""
 
     def __init__(self, database: Database, note: Note) -> None:
         self._database = database
         self._note = note
-        self._waiting: list[_Report] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._batcher = Batcher(self._write)
 
     async def add(
         self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None
     ) -> DeliveryState:
         """Return the state of the delivery once the outcome is committed. Raises Unavailable as a transaction does."""
-        noted: asyncio.Future[DeliveryState] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Report(delivery, carrier, receipt, state, noted))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-        return await noted
+        return await self._batcher.add(_Report(delivery, carrier, receipt, state))
 
-    async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            if len(batch) == 1 or not await self._write_together(batch):
-                for each in batch:
-                    await self._write_one(each)
+    async def _write(self, batch: list[BatchItem[_Report, DeliveryState]]) -> None:
+        if len(batch) == 1 or not await self._write_together(batch):
+            for item in batch:
+                await self._write_one(item)
 
-    async def _write_together(self, batch: list[_Report]) -> bool:
-        if len({each.delivery for each in batch}) < len(batch) or any(each.says_more for each in batch):
+    async def _write_together(self, batch: list[BatchItem[_Report, DeliveryState]]) -> bool:
+        reports = [item.value for item in batch]
+        if len({each.delivery for each in reports}) < len(reports) or any(each.says_more for each in reports):
             return False
         try:
             async with self._database.transaction(EVERYTHING) as tx:
-                states = await _apply_receipts(tx, batch)
+                states = await _apply_receipts(tx, reports)
         except Exception as error:
-            log.warning("reports noted one by one", reports=len(batch), error=repr(error)[:300])
+            log.warning("reports noted one by one", reports=len(reports), error=repr(error)[:300])
             return False
-        for each in batch:
-            _set_result(each.noted, states[each.delivery])
+        for item in batch:
+            item.succeed(states[item.value.delivery])
         return True
 
-    async def _write_one(self, report: _Report) -> None:
+    async def _write_one(self, item: BatchItem[_Report, DeliveryState]) -> None:
+        report = item.value
         try:
             async with self._database.transaction(EVERYTHING, opening_report(report.delivery)) as tx:
                 state = await self._note(tx, report.delivery, report.carrier, report.receipt, report.state)
         except Exception as error:
-            if not report.noted.done():
-                report.noted.set_exception(error)
+            item.fail(error)
         else:
-            _set_result(report.noted, state)
+            item.succeed(state)
 
 
 async def _apply_receipts(tx: Transaction, batch: Sequence[_Report]) -> dict[UUID, DeliveryState]:
@@ -131,8 +122,3 @@ def log_state(delivery: Delivery | ReportedDelivery, state: DeliveryState) -> No
         purpose=delivery.purpose,
         state=state.value,
     )
-
-
-def _set_result(noted: asyncio.Future[DeliveryState], state: DeliveryState) -> None:
-    if not noted.done():  # the waiting task may have been cancelled
-        noted.set_result(state)

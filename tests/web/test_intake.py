@@ -13,9 +13,10 @@ import pytest
 from channels import Fate, Heard, Receipt, ReceiptReport
 from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
+from hub.store.kernel.batcher import MAX_BATCH
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
-from hub.web.callback_batcher import MAX_TOGETHER, CallbackBatcher
+from hub.web.callback_batcher import CallbackBatcher
 from tests.database import Dsns, fresh_database
 
 
@@ -34,7 +35,7 @@ def delivered(number: int) -> Heard:
 
 
 async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
-    number = MAX_TOGETHER * 2 + 1
+    number = MAX_BATCH * 2 + 1
     database = database_at(dsns.app)
     batcher = CallbackBatcher(database)
     owner = await asyncpg.connect(dsns.superuser)
