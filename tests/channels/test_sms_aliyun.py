@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from channels import (
     AccountTrouble,
-    BadOptions,
     CannotAsk,
     ChannelContext,
     ChannelError,
@@ -133,43 +131,6 @@ async def test_a_message_goes_out_with_the_providers_template_and_our_key(
 
 
 @pytest.mark.parametrize(
-    ("options", "fields", "reason"),
-    [
-        ({}, {"template": "no-such"}, "no template no-such.zh"),
-        ({"templates": {"invitation.zh": {"id": "SMS_1"}}}, {"to": "+85251000101"}, "for numbers abroad"),
-        ({}, {"variables": {}}, "no value for ticket"),
-        ({}, {"variables": {"ticket": "x" * 36}}, "longer than 35"),
-        ({}, {"variables": {"ticket": "https://a.cn/s/1"}}, "contains a URL"),
-    ],
-)
-async def test_what_the_provider_would_refuse_is_not_sent(
-    double: Double, place: ChannelContext, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
-) -> None:
-    with pytest.raises(MessageRefused, match=reason) as refused:
-        await channel_at(double, place, **options).send(message(**fields))
-    assert refused.value.failure is Failure.CONTENT and not double.asked
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"templates": {"invitation.zh": {"id": "SMS_1", "variables": ["link"]}}}, "no URL in a variable"),
-        ({"templates": {"invitation": {"id": "SMS_1"}}}, "templates.invitation"),
-        ({"callback_secret": "short"}, "callback_secret"),
-        ({"endpoint": "dysmsapi.aliyuncs.com"}, "endpoint"),
-        ({"access_key_secret": ""}, "access_key_secret"),
-        ({"unknown": 1}, "unknown"),
-    ],
-)
-async def test_wrong_options_are_named_without_their_values(
-    double: Double, place: ChannelContext, options: Mapping[str, Any], reason: str
-) -> None:
-    with pytest.raises(BadOptions, match=reason) as bad:
-        channel_at(double, place, **options)
-    assert SECRET not in str(bad.value)
-
-
-@pytest.mark.parametrize(
     ("status", "code", "kind", "failure"),
     [
         (200, "isv.MOBILE_NUMBER_ILLEGAL", MessageRefused, Failure.ADDRESS),
@@ -209,14 +170,6 @@ async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Ch
     with pytest.raises(AccountTrouble, match="InvalidTimeStamp"):
         await channel_at(double, replace(place, clock=lambda: datetime(2025, 1, 1, tzinfo=UTC))).send(message())
     assert not double.accepted
-
-
-async def test_nothing_has_left_when_nobody_listens(double: Double, place: ChannelContext) -> None:
-    channel = channel_at(double, place, endpoint="http://127.0.0.1:9")
-    with pytest.raises(NotNow, match="ClientConnectorError"):
-        await channel.send(message())
-    with pytest.raises(CannotAsk):
-        await channel.find(message())
 
 
 @pytest.mark.parametrize("trouble", [Trouble.LOSE_REPLY, Trouble.GATEWAY_ERROR])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from channels import CallbackRequest, ChannelContext, Failure, Fate, NotGenuine, Receipt
-from tests.channels.doubles.sms_aliyun import CALLBACK_SECRET, Double, called
+from channels import ChannelContext, Failure, Fate, Receipt
+from tests.channels.doubles.sms_aliyun import Double, called
 from tests.channels.test_sms_aliyun import channel_at, message
 
 CHANNEL = "sms_aliyun"
@@ -83,57 +81,3 @@ async def test_what_a_person_wrote_is_heard(double: Double, place: ChannelContex
     assert (inbound.sender, inbound.text, bool(inbound.reference)) == ("+8613800000101", "退订", True)
     assert inbound.at and abs(datetime.now(UTC) - inbound.at) < timedelta(minutes=1)
     assert not heard.reports
-
-
-REPORT = {"phone_number": "13800000101", "success": True, "err_code": "DELIVERED", "biz_id": "9^0", "out_id": "a"}
-
-
-ODD: list[Any] = [
-    1,
-    None,
-    [],
-    {"success": "true"},
-    {"biz_id": ""},
-    {"biz_id": "x" * 300},
-    {"phone_number": "13x"},
-    {"out_id": {"a": 1}},
-    {"content": "退订"},
-    {"content": "a\0", "sequence_id": 1},
-    {"content": "\ud800", "sequence_id": 1},
-]
-
-
-@pytest.mark.parametrize("odd", ODD)
-async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
-    double: Double, place: ChannelContext, odd: Any
-) -> None:
-    entry = {**REPORT, **odd} if isinstance(odd, dict) else odd
-    heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps([entry, REPORT]).encode()))
-    assert [report.key for report in heard.reports] == ["a"] and not heard.inbound
-    (unread,) = heard.unread
-    assert unread.reason and json.loads(unread.entry) == entry
-    assert heard.answer.status == 200
-
-
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"null", b"{}", b"[" * 100_000])
-async def test_what_is_no_report_is_not_heard(double: Double, place: ChannelContext, body: bytes) -> None:
-    with pytest.raises(NotGenuine):
-        channel_at(double, place).read(replace(called(place, []), body=body))
-
-
-async def test_only_the_secret_address_is_heard(double: Double, place: ChannelContext) -> None:
-    channel = channel_at(double, place)
-    call = called(place, [REPORT])
-    assert channel.read(call).reports[0].key == "a"
-    strangers: list[CallbackRequest] = [
-        double.forged(call),
-        replace(call, url=call.url + "x"),
-        replace(call, url=call.url[:-1]),
-        replace(call, url=place.callbacks),
-        replace(call, url=call.url + "\udcff"),
-        replace(call, method="GET"),
-    ]
-    for stranger in strangers:
-        with pytest.raises(NotGenuine):
-            channel.read(stranger)
-    assert CALLBACK_SECRET not in repr(channel._options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from channels import (
     AccountTrouble,
-    BadOptions,
     CannotAsk,
     ChannelContext,
     ChannelError,
@@ -22,7 +20,6 @@ from channels import (
     FixedTexts,
     Message,
     MessageRefused,
-    NotGenuine,
     NotNow,
     Receipt,
     ReplyLost,
@@ -129,42 +126,6 @@ async def test_variables_go_by_their_places(double: Double, place: ChannelContex
 
 
 @pytest.mark.parametrize(
-    ("options", "fields", "reason"),
-    [
-        ({}, {"template": "no-such"}, "no template no-such.zh"),
-        ({"templates": {"invitation.zh": {"id": "1100"}}}, {"to": "+85251000101"}, "for numbers abroad"),
-        ({}, {"variables": {}}, "no value for ticket"),
-        ({"variable_length": 6}, {}, "longer than 6"),
-        ({"variable_length": 40}, {"variables": {"ticket": "https://a.cn/s/1"}}, "contains a URL"),
-    ],
-)
-async def test_what_the_provider_would_refuse_is_not_sent(
-    double: Double, place: ChannelContext, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
-) -> None:
-    with pytest.raises(MessageRefused, match=reason) as refused:
-        await channel_at(double, place, **options).send(message(**fields))
-    assert refused.value.failure is Failure.CONTENT and not double.asked
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"templates": {"invitation.zh": {"id": "1", "variables": ["entry"]}}}, "no URL in a variable"),
-        ({"app_id": "my app"}, "app_id"),
-        ({"secret_key": ""}, "secret_key"),
-        ({"variable_length": 0}, "variable_length"),
-        ({"unknown": 1}, "unknown"),
-    ],
-)
-async def test_wrong_options_are_named_without_their_values(
-    double: Double, place: ChannelContext, options: Mapping[str, Any], reason: str
-) -> None:
-    with pytest.raises(BadOptions, match=reason) as bad:
-        channel_at(double, place, **options)
-    assert SECRET not in str(bad.value)
-
-
-@pytest.mark.parametrize(
     ("code", "kind", "failure"),
     [
         ("InvalidParameterValue.IncorrectPhoneNumber", MessageRefused, Failure.ADDRESS),
@@ -199,14 +160,6 @@ async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Ch
     with pytest.raises(AccountTrouble, match="SmsSdkAppIdVerifyFail"):
         await channel_at(double, place, app_id="1400000000").send(message())
     assert not double.accepted
-
-
-async def test_nothing_has_left_when_nobody_listens(double: Double, place: ChannelContext) -> None:
-    channel = channel_at(double, place, endpoint="http://127.0.0.1:9")
-    with pytest.raises(NotNow, match="ClientConnectorError"):
-        await channel.send(message())
-    with pytest.raises(CannotAsk):
-        await channel.find(message())
 
 
 # ---- asking about a message
@@ -295,46 +248,6 @@ async def test_what_a_person_wrote_is_heard_and_has_one_name(
     assert (inbound.sender, inbound.text) == (sender, "退订") and inbound == again
     assert inbound.at and abs(datetime.now(UTC) - inbound.at) < timedelta(minutes=1)
     assert channel.read(other).inbound[0].reference != inbound.reference
-
-
-REPORT = {"nationcode": "86", "mobile": "13800000101", "report_status": "SUCCESS", "errmsg": "DELIVRD", "sid": "5000:1"}
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"report_status": "MAYBE"},
-        {"sid": ""},
-        {"mobile": "x"},
-        {"nationcode": None},
-        {"text": "退订"},
-        {"text": "退订", "time": "soon"},
-        {"text": "退订", "time": True},
-        {"text": "\ud800", "time": 1},
-    ],
-)
-async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
-    double: Double, place: ChannelContext, odd: dict[str, Any]
-) -> None:
-    entries = [{**REPORT, **odd}, REPORT, 1]
-    heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps(entries).encode()))
-    assert [report.receipt.reference for report in heard.reports] == ["5000:1"] and not heard.inbound
-    assert [json.loads(unread.entry) for unread in heard.unread] == [{**REPORT, **odd}, 1]
-
-
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"{}"])
-async def test_what_is_no_report_is_not_heard(double: Double, place: ChannelContext, body: bytes) -> None:
-    with pytest.raises(NotGenuine):
-        channel_at(double, place).read(replace(called(place, []), body=body))
-
-
-async def test_only_the_secret_address_is_heard(double: Double, place: ChannelContext) -> None:
-    channel = channel_at(double, place)
-    call = called(place, [REPORT])
-    assert channel.read(call).reports[0].receipt.reference == "5000:1"
-    for stranger in (double.forged(call), replace(call, url=call.url + "x"), replace(call, method="GET")):
-        with pytest.raises(NotGenuine):
-            channel.read(stranger)
 
 
 async def test_its_rules_follow_what_the_account_may(double: Double, place: ChannelContext) -> None:
