@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_der_private_key,
 )
 
 from hub.data_folder import master_key
+from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
 from hub.settings import Settings
 from hub.store.kernel.cipher import Cipher
@@ -33,12 +32,6 @@ from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info
 BROUGHT_LABEL = "seal-{}"
 # In the folder `authority`: an imported key that the token does not accept, encrypted with the master key.
 SOFTWARE_KEY_FILE = "{}.key.sealed"
-
-
-def certified_key(certificate: bytes) -> bytes:
-    """Return the public key (SPKI, DER) of a certificate (DER)."""
-    spki = x509.load_der_x509_certificate(certificate).public_key()
-    return spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def is_brought(key: SigningKey) -> bool:

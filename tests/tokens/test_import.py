@@ -72,8 +72,9 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hub.data_folder import master_key
+from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
-from hub.seal_keys import certified_key, find_seal_key, is_brought, keep_brought_key
+from hub.seal_keys import find_seal_key, is_brought, keep_brought_key
 from hub.settings import Settings
 from hub.store.kernel.keys import Keys
 from hub.tokens.softkey import SoftKey

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -116,6 +117,12 @@ async def embed(
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
     content = assembled(prepared.to_be_signed, signature_der, chain, token, confirmation)
     return filled(prepared.file, prepared.gap, content)
+
+
+def certified_key(certificate: bytes) -> bytes:
+    """Return the public key (SPKI, DER) of a certificate (DER)."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(serialization.Encoding.DER, form)
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from hub.documents.signing.signature import certified_key
 from hub.errors import CertificateNotValid, SealNotFound
 from hub.lifecycle.services import SealingServices, SealKey, Services
 from hub.model.contract.contract import Contract
@@ -99,12 +99,6 @@ async def open_seal_key(sealing: SealingServices, seal: Seal) -> SealKey:
     if seal.key_place is KeyPlace.CONFIGURED:
         return sealing.seal
     key = await sealing.token.key(seal.key_label)
-    if not seal.chain or not is_certificate_of(key.spki, seal.chain[0]):
+    if not seal.chain or certified_key(seal.chain[0]) != key.spki:
         raise CertificateNotValid(f"the certificate of the seal is not for the key {seal.key_label!r}")
     return SealKey(key, seal.chain, seal.registered_name, picture=seal.picture)
-
-
-def is_certificate_of(spki: bytes, certificate: bytes) -> bool:
-    """Return whether a certificate (DER) is for this public key (DER of SubjectPublicKeyInfo)."""
-    encoding, form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(encoding, form) == spki

@@ -12,10 +12,9 @@ from enum import Enum, auto
 from uuid import UUID, uuid4
 
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from hub.authorities import CertificateStatus
+from hub.documents.signing.signature import certified_key
 from hub.errors import AuthorityRefused, Unavailable
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, compute_backoff
@@ -50,18 +49,13 @@ async def revoke_certificates(services: Services, key_id: UUID) -> None:
         tries = key.certificate_tries
         # The next try is planned first, in case this process dies.
         await tx.app_keys.plan_certificates(key.id, tx.now + compute_backoff(tries), tries)
-        theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
+        theirs = await tx.certificates.of_person(key.person, tx.now)
+        theirs = [each for each in theirs if certified_key(each.certificate) == key.spki]
         since = tx.now - CLOCK_TOLERANCE
         waiting = [each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)]
     outcomes = [(each, await _revoked(services, key, each)) for each in theirs if each not in waiting]
     async with services.database.transaction(EVERYTHING) as tx:
         await _note(tx, key, outcomes, bool(waiting))
-
-
-def _is_of(key: AppKey, issued: PersonsCertificate) -> bool:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    public_key = x509.load_der_x509_certificate(issued.certificate).public_key()
-    return public_key.public_bytes(serialization.Encoding.DER, form) == key.spki
 
 
 async def _note(

@@ -14,12 +14,9 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
 from hub.documents.contract.contract_templates import Consent
 from hub.documents.contract.layout import SIGNATURE_SIZE
-from hub.documents.signing.signature import NewSignature, Prepared, verified_der
+from hub.documents.signing.signature import NewSignature, Prepared, certified_key, verified_der
 from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from hub.errors import (
     CustodyTooLow,
@@ -287,18 +284,11 @@ async def _accept(
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)
         request, pages_seen = await _still_signable(tx, visiting, request_id)
-        signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
+        signature = verified_der(certified_key(request.chain[0]), request.to_be_signed, raw_signature)
         confirmation = await confirmed(services, tx, visiting, request, extras.given)
         page_facts = {"pages_seen": pages_seen, **extras.facts}
         await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, page_facts))
     return TaskState.SIGNED
-
-
-def _key_of(certificate: bytes) -> bytes:
-    """Return the certificate's public key (DER). The session may have got another key since."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    public_key = x509.load_der_x509_certificate(certificate).public_key()
-    return public_key.public_bytes(serialization.Encoding.DER, form)
 
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> tuple[SignatureRequest, list[int]]:
@@ -311,7 +301,7 @@ async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) ->
     request, pages_seen = next(each for each in requests if each[0].id == request_id)
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
-    if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # another key was certified since
+    if (key := certified_key(request.chain[0])) != visiting.session.key_spki:  # another key was certified since
         await check_owner(tx, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged

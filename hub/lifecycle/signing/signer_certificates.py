@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 
 from hub.authorities import brought
 from hub.authorities.brought import Accepted
 from hub.authorities.builtin import SIGNER_LIFE
-from hub.documents.signing.signature import verified_der
+from hub.documents.signing.signature import certified_key, verified_der
 from hub.errors import (
     BadInput,
     CertificateNotValid,
@@ -164,9 +162,7 @@ def key_statement(origin: str, challenge: bytes, spki: bytes) -> bytes:
 
 def _key_of(certificate: bytes) -> bytes:
     try:
-        public_key = x509.load_der_x509_certificate(certificate).public_key()
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return public_key.public_bytes(serialization.Encoding.DER, form)
+        return certified_key(certificate)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadInput("the certificate cannot be read", field="certificate_chain") from error
 
