@@ -6,7 +6,7 @@ An enrolment gives no access to existing data: if the student is already enrolle
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,11 +28,12 @@ from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStude
 from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
-from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
+from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, visitor_of
 from hub.lifecycle.school.posters import on_list, student_hash
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
 from hub.lifecycle.signing.open_link import new_secret
+from hub.lifecycle.signing.otp_limits import refuse_persons
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import (
     is_minor,
@@ -47,7 +48,7 @@ from hub.model.school.course import Enrolment
 from hub.model.school.guest import Visitor
 from hub.model.school.poster import Poster, PosterMode, PosterScan, ScanStep
 from hub.model.signing.link import DoorKind
-from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.signing.session import SigningSession, begin_session
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.transaction import Transaction
 
@@ -125,7 +126,7 @@ async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enr
             raise NotVerified
         campus = await tx.school.campus(poster.campus)
         await tx.sessions.one_at_a_time(visitor.person)
-        await refuse_locked(tx, visitor, campus)
+        await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
         if asked.course not in poster.courses:
             raise BadInput("this course is not offered here", field="course")
         on = tx.planning_now.astimezone(ZoneInfo(campus.zone)).date()
@@ -318,17 +319,8 @@ class _Claim:
         """Replace the visitor's session by a signer's, with the same key challenge and a link of the poster door."""
         signer = (await tx.contracts.signers(contract.id))[0]
         link = await tx.links.for_door(signer, DoorKind.POSTER, tx.now)
-        session = SigningSession(
-            id=uuid4(),
-            link=link.id,
-            contract=contract.id,
-            signer=signer.id,
-            created_at=tx.now,
-            expires_at=tx.now + SESSION_LIFE,
-            key_challenge=self.visitor.key_challenge,
-            contracts=(contract.id,),
-            verified_at=tx.now,
-        )
+        session = begin_session(link, self.visitor.key_challenge, tx.now)
+        session = replace(session, contracts=(contract.id,), verified_at=tx.now)
         await tx.sessions.add(session, secret)
         await tx.visitors.end(self.visitor.id)
         task = await tx.tasks.of_signer(signer.id)

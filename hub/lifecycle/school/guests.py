@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput, LinkNotValid, Locked, PosterFull, SessionNotValid, TooSoon, WrongAnswer
+from hub.errors import BadInput, LinkNotValid, PosterFull, SessionNotValid, WrongAnswer
 from hub.lifecycle.messaging.quotas import alarm_if_spent, consume_message_quota
 from hub.lifecycle.school.posters import Offer, offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
+from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse_persons
 from hub.model.contract.person import normalise_name, normalise_phone
 from hub.model.messaging.budget import Cause, CountedMessage
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.schedule import local_day
 from hub.model.school.course import Campus
 from hub.model.school.guest import Visitor
 from hub.model.school.poster import Poster, PosterScan, ScanStep
 from hub.model.signing.link import normalise_ticket
-from hub.model.signing.session import (
-    CODE_LIFE,
-    GUESSES_OF_A_CODE,
-    SESSION_LIFE,
-    WRONG_ANSWERS_A_DAY,
-    code_for,
-    compute_code_wait,
-)
+from hub.model.signing.session import CODE_LIFE, SESSION_LIFE
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import DELIVER_CODE
 from hub.store.transaction import Transaction
@@ -143,10 +133,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
         visitor, poster = await visitor_of(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.campus(poster.campus)
-        await refuse_locked(tx, visitor, campus)
-        tries = await tx.sessions.get_tries([visitor.person], tx.now, tx.now)
-        if (wait := compute_code_wait(tries.codes_issued, tx.now)) is not None:
-            raise TooSoon(retry_after=wait, zone=campus.zone)
+        await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=True)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != channel)
         chosen = next((way for way in ways if services.messaging.router.carriers.list_able(way, visitor.phone)), None)
@@ -195,10 +182,9 @@ async def verify(services: Services, secret: str, code: str) -> Admitted:
         visitor, poster = await visitor_of(tx, secret, lock=True)
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.campus(poster.campus)
-        await refuse_locked(tx, visitor, campus)
+        await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
         live = await tx.sessions.live_code(visitor.person, visitor.id, tx.now)
-        expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
-        if hmac.compare_digest(expected.encode(), code.strip().encode()) and live is not None:
+        if is_same_code(services, live, code) and live is not None:
             await tx.sessions.use_code(live, tx.now)
             return await _admit(tx, visitor, poster)
         await count_wrong(tx, visitor, campus)
@@ -213,19 +199,7 @@ async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> Admitted:
     return Admitted(secret, replace(visitor, verified_at=tx.now), await offer(tx, poster))
 
 
-async def refuse_locked(tx: Transaction, visitor: Visitor, campus: Campus) -> None:
-    begins, ends = _day(tx.now, campus)
-    if await tx.sessions.wrong_answers(visitor.person, begins) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - tx.now, zone=campus.zone)
-
-
 async def count_wrong(tx: Transaction, visitor: Visitor, campus: Campus) -> None:
-    await tx.sessions.add_wrong_answer(visitor.person, tx.now)
-    await tx.sessions.end_guessed_codes(visitor.person, tx.now, GUESSES_OF_A_CODE)
-    if await tx.sessions.wrong_answers(visitor.person, _day(tx.now, campus)[0]) >= WRONG_ANSWERS_A_DAY:
+    if await count_wrong_answer(tx, visitor.person, campus.zone):
         text = "Somebody who came by a poster gave too many wrong answers today; locked until tomorrow."
         await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, tx.now))
-
-
-def _day(now: datetime, campus: Campus) -> tuple[datetime, datetime]:
-    return local_day(now, ZoneInfo(campus.zone))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from structlog.contextvars import bind_contextvars
 
@@ -25,7 +25,7 @@ from hub.model.contract.signer import Signer, SigningTask
 from hub.model.school.course import Campus
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
-from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.signing.session import SigningSession, begin_session
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import (
     FoundVisit,
@@ -98,15 +98,7 @@ async def open_ticket(services: Services, text: str) -> Landed:
     opening = opening_by_ticket(services.signing.keys, ticket) if ticket else None
     async with services.database.transaction(EVERYTHING, opening) as tx:
         shown = await _find_valid(tx, ticket)
-        session = SigningSession(
-            id=uuid4(),
-            link=shown.link.id,
-            contract=shown.link.contract,
-            signer=shown.link.signer,
-            created_at=tx.now,
-            expires_at=tx.now + SESSION_LIFE,
-            key_challenge=services.signing.randomness(CHALLENGE_BYTES),
-        )
+        session = begin_session(shown.link, services.signing.randomness(CHALLENGE_BYTES), tx.now)
         secret = new_secret()
         await tx.sessions.add(session, secret)
     return Landed(secret, session, shown.campus, shown.language)
@@ -175,7 +167,7 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
         contracts = []
         if session.verified_at:
             contracts = await contracts_of(tx, session, (await tx.contracts.signer(session.signer)).person)
-    return SigningSession(**{**vars(session), "key_challenge": challenge}), contracts
+    return replace(session, key_challenge=challenge), contracts
 
 
 async def contracts_of(tx: Transaction, session: SigningSession, person: str) -> list[tuple[Contract, SigningTask]]:

@@ -1,16 +1,21 @@
-"""Limit one-time codes and wrong answers. Several people at one phone number are counted together where necessary."""
+"""Compare one-time codes, and limit codes and wrong answers. Several people at one phone number are counted together
+where necessary."""
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Sequence
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import Locked, TooSoon
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import signer_of_session
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
-from hub.model.signing.session import WRONG_ANSWERS_A_DAY, compute_code_wait
+from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, code_for, compute_code_wait
 from hub.store.transaction import Transaction
 
 
@@ -29,7 +34,7 @@ async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) ->
     if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
     else:
-        await _refuse(tx, [signer.person], ZoneInfo(signer.zone), code)
+        await refuse_persons(tx, [signer.person], ZoneInfo(signer.zone), code=code)
 
 
 async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
@@ -38,13 +43,28 @@ async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
     The answer depends on the phone number alone, so it does not reveal whether the pickup code was correct.
     """
     everybody = {tx.visitors.person(phone), *await tx.contracts.persons_at(phone)}
-    await _refuse(tx, sorted(everybody), DAY_OF, code)
+    await refuse_persons(tx, sorted(everybody), DAY_OF, code=code)
 
 
-async def _refuse(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
+async def refuse_persons(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, *, code: bool) -> None:
+    """Apply the limits to these persons together, by the days of this zone. Raises Locked, TooSoon."""
     begins, ends = local_day(tx.now, zone)
     tries = await tx.sessions.get_tries(persons, begins, tx.now)
     if tries.wrong_answers >= WRONG_ANSWERS_A_DAY:
         raise Locked(retry_after=ends - tx.now, zone=zone.key)
     if code and (wait := compute_code_wait(tries.codes_issued, tx.now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)
+
+
+async def count_wrong_answer(tx: Transaction, person: str, zone: str) -> bool:
+    """Count a wrong answer, and end a code that was guessed too often. Return whether the person is locked now."""
+    await tx.sessions.add_wrong_answer(person, tx.now)
+    await tx.sessions.end_guessed_codes(person, tx.now, GUESSES_OF_A_CODE)
+    begins, _ = local_day(tx.now, ZoneInfo(zone))
+    return await tx.sessions.wrong_answers(person, begins) >= WRONG_ANSWERS_A_DAY
+
+
+def is_same_code(services: Services, live: UUID | None, code: str) -> bool:
+    """Compare codes in constant time. Without a live code, compare with a random value, which takes as long."""
+    expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
+    return hmac.compare_digest(expected.encode(), code.strip().encode())

@@ -13,10 +13,9 @@ from uuid import UUID, uuid4
 from hub.errors import NotConfirmed, PairingNotValid
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_program
-from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Visit, new_secret, session_of, visit
+from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Landed, Visit, new_secret, session_of, visit
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.signer import TaskState
-from hub.model.school.course import Campus
 from hub.model.signing.pairing import (
     AGENT_LIFE,
     CODE_BYTES,
@@ -29,16 +28,6 @@ from hub.model.signing.pairing import (
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """What the program gets for its code. `secret` is the bearer secret of its session."""
-
-    secret: str
-    session: SigningSession
-    campus: Campus
-    language: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
     return code, pairing
 
 
-async def claim(services: Services, text: str) -> Claimed:
+async def claim(services: Services, text: str) -> Landed:
     """Return a session for the program that claims this code.
 
     Raises PairingNotValid for unknown, used, expired and ended codes alike.
@@ -90,7 +79,7 @@ async def claim(services: Services, text: str) -> Claimed:
     raise PairingNotValid
 
 
-async def _join(services: Services, tx: Transaction, pairing: Pairing, page: SigningSession, agent: UUID) -> Claimed:
+async def _join(services: Services, tx: Transaction, pairing: Pairing, page: SigningSession, agent: UUID) -> Landed:
     person = (await tx.contracts.signer(page.signer)).person
     signer = next(one for one in await tx.contracts.signers(pairing.contract) if one.person == person)
     session = SigningSession(
@@ -109,7 +98,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     await tx.sessions.add(session, secret)
     facts = {"pairing": str(pairing.id)}
     await tx.record.append(pairing.contract, signer.campus, "agent-paired", f"signer:{signer.id}", facts)
-    return Claimed(secret, session, await tx.school.campus(signer.campus), signer.language)
+    return Landed(secret, session, await tx.school.campus(signer.campus), signer.language)
 
 
 async def standing(services: Services, secret: str) -> PairingView:

@@ -19,7 +19,6 @@ from hub.lifecycle.signing.otp_limits import refuse_at_phone
 from hub.model.contract.person import normalise_phone
 from hub.model.reminders.schedule import local_day
 from hub.model.school.guest import Visitor
-from hub.model.signing.link import SignLink
 from hub.model.signing.pickup_code import (
     DAY_OF,
     MAX_DAILY_PICKUPS,
@@ -28,7 +27,7 @@ from hub.model.signing.pickup_code import (
     match_pickup_code,
     parse_pickup_code,
 )
-from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.signing.session import SESSION_LIFE, begin_session
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -57,7 +56,7 @@ async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
         )
         await tx.visitors.forget_ended(tx.now)
         if link:
-            await tx.sessions.add(_session(tx, link, picked), picked.secret)
+            await tx.sessions.add(begin_session(link, picked.key_challenge, tx.now), picked.secret)
         else:
             await tx.visitors.add(_nobody(tx, number, picked), picked.secret)
     return picked
@@ -70,18 +69,6 @@ async def _count_try(tx: Transaction, phone: str) -> None:
     if await tx.sessions.wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:
         raise Locked(retry_after=ends - tx.now, zone=DAY_OF.key)
     await tx.sessions.add_wrong_answer(counted, tx.now)
-
-
-def _session(tx: Transaction, link: SignLink, picked: PickedUp) -> SigningSession:
-    return SigningSession(
-        id=uuid4(),
-        link=link.id,
-        contract=link.contract,
-        signer=link.signer,
-        created_at=tx.now,
-        expires_at=picked.expires_at,
-        key_challenge=picked.key_challenge,
-    )
 
 
 def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
@@ -15,20 +12,12 @@ from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
 from hub.lifecycle.signing.open_link import check_session, contracts_of, new_secret
-from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
+from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse, take_turn_at_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
-from hub.model.signing.session import (
-    CODE_LIFE,
-    GUESSES_OF_A_CODE,
-    WRONG_ANSWERS_A_DAY,
-    Identified,
-    SigningSession,
-    code_for,
-)
+from hub.model.signing.session import CODE_LIFE, Identified, SigningSession
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.contract.cases import opening_lock_for_answer, opening_lock_for_code, opening_with_signer
 from hub.store.reminders.ledger import LedgerNote
@@ -141,16 +130,10 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
     await refuse(tx, secret, signer, code=False)
     live = await tx.sessions.live_code(signer.person, session.id, tx.now)
     is_person = services.signing.identity.matches(signer, entered.name, entered.id_tail)
-    right = _same_code(services, live, entered.code) & is_person
+    right = is_same_code(services, live, entered.code) & is_person
     return _Answered(
         session, signer, locked.door, _in_order(session.contract, locked.contracts), live if right else None
     )
-
-
-def _same_code(services: Services, live: UUID | None, code: str) -> bool:
-    """Compare codes in constant time. Without a live code, compare with a random value, which takes as long."""
-    expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
-    return hmac.compare_digest(expected.encode(), code.strip().encode())
 
 
 async def _admit(services: Services, tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
@@ -158,7 +141,7 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     assert answered.right is not None
     contracts = answered.contracts
     secret = new_secret()
-    verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
+    verified = replace(session, contracts=tuple(contracts), verified_at=tx.now)
     found = await contracts_of(tx, verified, signer.person)
     await tx.sessions.use_code(answered.right, tx.now)
     await tx.sessions.verified(session.id, contracts, secret, tx.now)
@@ -209,12 +192,10 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
 
 
 async def _count_wrong(tx: Transaction, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
-    await tx.sessions.add_wrong_answer(signer.person, tx.now)
-    await tx.sessions.end_guessed_codes(signer.person, tx.now, GUESSES_OF_A_CODE)
+    is_locked = await count_wrong_answer(tx, signer.person, signer.zone)
     actor = f"signer:{signer.id}"
     await tx.record.append(signer.contract, signer.campus, "identity-refused", actor, dict(facts or {}))
-    begins, _ = local_day(tx.now, ZoneInfo(signer.zone))
-    if await tx.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
+    if is_locked:
         text = "Too many wrong codes or identity answers today; locked until tomorrow."
         await tx.staff_tasks.add_task_once(
             StaffTask(uuid4(), "locked", text, signer.campus, tx.now, signer.contract, signer.id)

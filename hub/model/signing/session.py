@@ -6,7 +6,9 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from hub.model.signing.link import SignLink
 
 SESSION_LIFE = timedelta(hours=2)
 CODE_LIFE = timedelta(minutes=10)
@@ -65,6 +67,11 @@ class SigningSession:
 
     def live(self, now: datetime) -> bool:
         return now < self.expires_at
+
+
+def begin_session(link: SignLink, key_challenge: bytes, now: datetime) -> SigningSession:
+    """Return a new session of this link, which may only ask for a code."""
+    return SigningSession(uuid4(), link.id, link.contract, link.signer, now, now + SESSION_LIFE, key_challenge)
 
 
 @dataclass(frozen=True)
