@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
+from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE
@@ -80,7 +81,8 @@ async def main() -> None:
         )
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            enrolments = await tx.school.open_enrolments("hefei", ENROLMENTS)
+            waiting = await tx.enrolments.list_fitting(EnrolmentFilter(EnrolmentState.WAITING), 500)
+            enrolments = [each for each in waiting if each.campus == "hefei"][:ENROLMENTS]
         for enrolment in enrolments:
             await issue(running.hub.services, EVERYTHING, new_contract(enrolment), "staff")
         contract = await running.issue_minor()

@@ -70,14 +70,6 @@ class FileText:
     fixed: Mapping[str, object]
 
 
-def get_file_text(services: Services, place: TextPlace) -> FileText:
-    """Return the text of the files. Raises TextVersionNotFound if they contain none."""
-    found = find_file_text(services, place)
-    if found is None:
-        raise TextVersionNotFound
-    return found
-
-
 def find_file_text(services: Services, place: TextPlace) -> FileText | None:
     """Return the text of the files; None for a template that was made at the desk, or that does not exist."""
     if place.kind is TextKind.CONTRACT:

@@ -86,8 +86,8 @@ class ReportPeriod:
 
 @dataclass(frozen=True)
 class CountedContracts:
-    """The number of contracts with the same values. `step`: how long signing took, see `step_of`; None if they are not
-    signed."""
+    """The number of contracts with the same values. `step`: how long signing took, on the logarithmic scale of
+    `STEPS_PER_E`; None if they are not signed."""
 
     key: str
     state: str
@@ -127,11 +127,6 @@ class ReportLine:
     def times(self) -> tuple[timedelta | None, ...]:
         """The median and the 90th percentile of the time to sign."""
         return tuple(compute_percentile(self.steps, share) for share in SHARES)
-
-
-def step_of(took: timedelta) -> int:
-    """Return the step of the logarithmic scale for this time. A statement of the store computes the same."""
-    return math.floor(math.log(max(took.total_seconds(), 1.0)) * STEPS_PER_E)
 
 
 def compute_percentile(steps: Mapping[int, int], share: float) -> timedelta | None:

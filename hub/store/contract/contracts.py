@@ -171,11 +171,6 @@ class Contracts(EncryptedRepository):
         """Return the contract with this number. Raises ContractNotFound."""
         return await self._one(_BY_NUMBER, {"number": number})
 
-    async def by_external_id(self, external_id: str) -> Contract | None:
-        statement = select(CONTRACT).where(CONTRACT.c.external_id == external_id).order_by(CONTRACT.c.created_at.desc())
-        row = (await self._connection.execute(statement.limit(1))).first()
-        return self.read_contract(row) if row else None
-
     async def listed(
         self,
         *,
@@ -230,11 +225,6 @@ class Contracts(EncryptedRepository):
     async def hub_due(self, now: datetime, limit: int = 100) -> list[UUID]:
         """Claim contracts whose hub step is due; concurrent callers get different ones."""
         return await self._connection.scalars(_HUB_DUE, {"now": now, "most": limit})
-
-    async def earliest_hub_step(self) -> datetime | None:
-        from_queue = select(CONTRACT.c.hub_due_at).where(CONTRACT.c.hub_due_at.is_not(None))
-        moment: datetime | None = await self._connection.scalar(from_queue.order_by(CONTRACT.c.hub_due_at).limit(1))
-        return moment
 
     async def show_stuck(self, contract: UUID, at: datetime, reason: str) -> None:
         """Mark the contract as stuck without reading it, since its data may be what is broken. Does not change its

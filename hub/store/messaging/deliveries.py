@@ -343,11 +343,6 @@ class Deliveries(EncryptedRepository):
         rows = await self._connection.execute(_INBOX_OF if to else _INBOX, values)
         return [(self._delivery(row), row["accepted_at"]) for row in reversed(rows)]
 
-    async def counts_since(self, since: datetime) -> dict[str, int]:
-        statement = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.created_at >= since)
-        rows = await self._connection.execute(statement.group_by(DELIVERY.c.state))
-        return {str(state): int(count) for state, count in rows}
-
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)
 

@@ -177,16 +177,6 @@ class School(EncryptedRepository):
         row = (await self._connection.execute(select(ENROLMENT).where(found))).first()
         return enrolment_of_row(self._cipher, row) if row else None
 
-    async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
-        """Return the enrolments without a contract, oldest first."""
-        statement = (
-            select(ENROLMENT).where(ENROLMENT.c.contract.is_(None)).order_by(ENROLMENT.c.created_at, ENROLMENT.c.id)
-        )
-        if campus:
-            statement = statement.where(ENROLMENT.c.campus == campus)
-        rows = await self._connection.execute(statement.limit(limit))
-        return [enrolment_of_row(self._cipher, row) for row in rows]
-
     async def count_open_enrolments(self) -> int:
         statement = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.contract.is_(None))
         return int(await self._connection.scalar(statement) or 0)

@@ -9,6 +9,7 @@ import pytest
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
+from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from tests.changed_services import change_services
@@ -23,7 +24,7 @@ async def all_issued(running: Running) -> list[Contract]:
     roster = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.services.clock, roster, EVERYTHING)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        enrolments = await tx.school.open_enrolments(limit=500)
+        enrolments = await tx.enrolments.list_fitting(EnrolmentFilter(EnrolmentState.WAITING), 500)
     return [await issue(running.hub.services, EVERYTHING, new_contract(each), "test") for each in enrolments]
 
 

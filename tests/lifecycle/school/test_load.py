@@ -24,6 +24,7 @@ from hub.lifecycle.school.import_roster import (
     put_staff_and_key,
 )
 from hub.model.contract.signer import Role
+from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import PACKED
 from hub.store.kernel.keys import Keys
@@ -87,7 +88,7 @@ async def test_a_roster_becomes_enrolments_and_these_become_what_can_be_issued(s
     report = await load_roster(school, now, roster(("hefei", "math-a", *CHILD)), EVERYTHING)
     assert (report.added, report.already, report.problems) == (1, 0, ())
     async with school.transaction(EVERYTHING) as tx:
-        (enrolment,) = await tx.school.open_enrolments()
+        (enrolment,) = await tx.enrolments.list_fitting(EnrolmentFilter(), 2)
     asked = new_contract(enrolment)
     assert (asked.campus, asked.course, asked.enrolment) == ("hefei", "math-a", enrolment.id)
     assert asked.student.birth_date == date(2012, 9, 1)

@@ -24,7 +24,7 @@ from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of
 from tests.lifecycle.one_step import one_step
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import contract_now, person, record_of, signed, staff_tasks, tasks_of
-from tests.lifecycle.trouble import Timestamps, hub_rounds, minutes_between, token_away, work_off
+from tests.lifecycle.trouble import Timestamps, earliest_hub_step, hub_rounds, minutes_between, token_away, work_off
 from tests.running import GUARDIAN_PHONE, Running
 
 FIVE_DAYS = timedelta(days=5)
@@ -183,8 +183,7 @@ async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuc
         for _ in range(TRIES_BEFORE_STAFF):  # its jobs have no effect, and do not even raise an error
             assert (await contract_now(running, contract)).stuck_since is None
             assert await staff_tasks(running, contract.id) == []
-            async with running.hub.database.transaction(EVERYTHING) as tx:
-                clock.go_to(await tx.contracts.earliest_hub_step() or clock())
+            clock.go_to(await earliest_hub_step(running) or clock())
             await running.worker.periodic.look_after()
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (clock(), "not-finished")
@@ -208,8 +207,7 @@ async def test_trouble_after_somebody_else_has_finished_marks_nothing() -> None:
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (None, None)
         assert "stuck" not in await record_of(running, contract)
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.contracts.earliest_hub_step() is None
+        assert await earliest_hub_step(running) is None
 
 
 async def test_trouble_before_the_first_step_shows_as_stuck_too() -> None:

@@ -11,12 +11,11 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-from pydantic import BaseModel
+from sqlalchemy import text
 
 from hub.errors import TooSoon
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.transaction import Transaction
-from hub.web.api.endpoint import ApiCall
+from tests.database import tamper
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -226,18 +225,16 @@ async def test_a_refusal_is_kept_too_but_not_one_that_passes(api: Api) -> None:
     assert again[2].content_type == "application/problem+json"
 
 
-async def test_contract_and_kept_answer_are_one_transaction(
-    running: Running, api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def dies(call: ApiCall, tx: Transaction, status: int, answer: BaseModel) -> None:
-        assert await tx.contracts.by_external_id("dies") is not None
-        raise RuntimeError("the process ends here")
+async def test_contract_and_kept_answer_are_one_transaction(running: Running, api: Api) -> None:
+    async def contracts() -> int:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            return int(await tx.connection.scalar(text("SELECT count(*) FROM contract")) or 0)
 
-    monkeypatch.setattr(ApiCall, "keep", dies)
-    status, _, _ = await api("POST", CONTRACTS, asked(external_id="dies"))
-    assert status == 500
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.contracts.by_external_id("dies") is None
+    dsn, before = running.hub.database.dsn, await contracts()
+    await tamper(dsn, "ALTER TABLE idempotency ADD CONSTRAINT full_disk CHECK (status IS NULL) NOT VALID")
+    status, _, _ = await api("POST", CONTRACTS, asked(), {"Idempotency-Key": "dies"})
+    await tamper(dsn, "ALTER TABLE idempotency DROP CONSTRAINT full_disk")
+    assert status == 500 and await contracts() == before
 
 
 async def test_the_key_of_a_request_whose_process_died_is_free_after_two_minutes(running: Running) -> None:

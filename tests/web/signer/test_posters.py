@@ -14,6 +14,7 @@ from hub.errors import BudgetSpent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import revoke
 from hub.model.contract.contract import Contract
+from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
@@ -183,7 +184,7 @@ async def test_who_enrolled_already_and_has_nothing_to_sign_becomes_a_task_of_st
             await client.enrol("english-b", family.student(), [family.guardian()])
     async with running.hub.database.transaction(EVERYTHING) as tx:
         kinds = [task.kind for task in await tx.staff_tasks.open_tasks()]
-        waiting = [each for each in await tx.school.open_enrolments("hefei") if each.student_name == family.child]
+        waiting = await tx.enrolments.list_fitting(EnrolmentFilter(EnrolmentState.WAITING, search=family.child), 2)
     assert {"enrolment-asked", "already-enrolled"} <= set(kinds) and len(waiting) == 1
 
 

@@ -17,7 +17,7 @@ from hub.lifecycle.contract.draw import draw_contract
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.contract.template_in_force import needs_approval
-from hub.lifecycle.school.edit_texts import TextPlace, get_file_text
+from hub.lifecycle.school.edit_texts import TextPlace, find_file_text
 from hub.lifecycle.school.issue_enrolments import digest_each, issue_enrolments
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import mask_id
@@ -236,7 +236,8 @@ async def test_an_approval_covers_the_template_of_the_contract_that_is_replaced(
     services = story.running.hub.services
     one = Enrolment(uuid4(), "hefei", "math-a", "陈小雪", {})
     planned = replace(minor_with_guardian(), template="data-consent")
-    files = get_file_text(services, TextPlace(TextKind.CONTRACT, "data-consent"))
+    files = find_file_text(services, TextPlace(TextKind.CONTRACT, "data-consent"))
+    assert files
     titled = dict(files.texts) | {"zh.title": "同意书"}
     draft = TextVersion(uuid4(), TextKind.CONTRACT, "data-consent", 0, TextState.DRAFT, "files", titled, None)
     async with story.running.hub.database.transaction(EVERYTHING) as tx:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import apply_school
-from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, get_file_text
+from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, find_file_text
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
@@ -142,7 +142,8 @@ async def test_what_cannot_be_drawn_is_not_submitted(story: Story) -> None:
 
 async def test_a_draft_takes_what_it_demands_from_the_files(story: Story) -> None:
     services, place = story.running.hub.services, TextPlace(TextKind.CONTRACT, "data-consent")
-    files = get_file_text(services, place)
+    files = find_file_text(services, place)
+    assert files
     other = dict(files.fixed) | {"representative": True}
     old = TextVersion(
         uuid4(), place.kind, place.subject, 0, TextState.DISCARDED, "files", files.texts, None, fixed=other
@@ -240,7 +241,8 @@ async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> 
 
 async def test_a_course_and_a_grant_name_a_template_that_was_made_at_the_desk(story: Story) -> None:
     services, database = story.running.hub.services, story.running.hub.database
-    copied = get_file_text(services, TextPlace(TextKind.CONTRACT, "safety-notice"))
+    copied = find_file_text(services, TextPlace(TextKind.CONTRACT, "safety-notice"))
+    assert copied
     titled = dict(copied.texts) | {"en.title": "Climbing rules"}
     made = TextVersion(uuid4(), TextKind.CONTRACT, "climbing", 0, TextState.DRAFT, "", titled, None, fixed=copied.fixed)
     await add_staff(story.running, "dan", "hq", role=StaffRole.SEAL_KEEPER)
