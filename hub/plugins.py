@@ -24,7 +24,7 @@ from hub.router.message_texts import find_message_faults
 from hub.router.providers import Carrier
 from hub.router.rendering import Renderer
 from hub.settings import CARRIERS, ChannelSettings
-from hub.store.messaging.outbox import OutboxLedger
+from hub.store.messaging.outbox import opening_accept, opening_accepted
 from hub.store.transaction import Database
 
 # The value of `kind` in `[seal]` if the seal's key is on the token, which is the default.
@@ -118,12 +118,13 @@ class DatabaseLedger:
         self._database = database
 
     async def accept(self, key: str) -> None:
-        async with self._database.transaction(EVERYTHING) as tx:
-            await OutboxLedger(tx.connection).accept(key)
+        async with self._database.transaction(EVERYTHING, opening_accept(key)):
+            pass
 
     async def accepted(self, key: str) -> bool:
-        async with self._database.transaction(EVERYTHING) as tx:
-            return await OutboxLedger(tx.connection).accepted(key)
+        opening = opening_accepted(key)
+        async with self._database.transaction(EVERYTHING, opening) as tx:
+            return bool(await tx.connection.execute(opening.statement, opening.values))
 
 
 def demo_outbox(place: ChannelContext) -> list[Carrier]:

@@ -11,14 +11,14 @@ from uuid import UUID
 import structlog
 
 from channels import Fate, Receipt
-from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time, earliest_start, merge_states
+from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
 from hub.store.messaging.deliveries import opening_report
-from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
+from hub.store.messaging.reported_deliveries import KnownOutcome, Learnt, opening_outcomes
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
@@ -34,16 +34,28 @@ class Note(Protocol):
 
 
 @dataclass(frozen=True)
-class _Report:
-    delivery: UUID
+class MessageOutcome:
+    """What a provider says about a message. `delivery`: as it was known when the provider was called or asked.
+    `began`: the earliest moment (real time) at which the last call can have begun. `state`: replaces the state given by
+    the receipt."""
+
+    delivery: Delivery
     carrier: Carrier
     receipt: Receipt
-    state: DeliveryState | None
+    began: datetime | None
+    state: DeliveryState | None = None
 
     @property
     def says_more(self) -> bool:
         """Return whether the receipt also concerns a number or a provider, and is therefore applied alone."""
         return self.receipt.failure in SAY_MORE
+
+    def learn(self, now: datetime) -> KnownOutcome:
+        """Return what is to be written. `now`: real time."""
+        report = convert_receipt(self.receipt, self.state, receipts=self.carrier.channel.rules.receipts)
+        look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
+        learnt = Learnt(self.delivery.id, report.state, report.reference)
+        return KnownOutcome(self.delivery.state, learnt.moved(report.state, look, report.failure, report.failure_kind))
 
 
 class OutcomeBatcher:
@@ -54,71 +66,66 @@ class OutcomeBatcher:
         self._note = note
         self._batcher = Batcher(self._write)
 
-    async def add(
-        self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None
-    ) -> DeliveryState:
+    async def add(self, outcome: MessageOutcome) -> DeliveryState:
         """Return the state of the delivery once the outcome is committed. Raises Unavailable as a transaction does."""
-        return await self._batcher.add(_Report(delivery, carrier, receipt, state))
+        return await self._batcher.add(outcome)
 
-    async def _write(self, batch: list[BatchItem[_Report, DeliveryState]]) -> None:
-        if len(batch) == 1 or not await self._write_together(batch):
-            for item in batch:
+    async def _write(self, batch: list[BatchItem[MessageOutcome, DeliveryState]]) -> None:
+        # If there are two outcomes of one delivery, the second one is applied to what the first one has written.
+        plain = {item.value.delivery.id: item for item in reversed(batch) if not item.value.says_more}
+        written = await self._write_together([item.value for item in plain.values()])
+        for item in batch:
+            delivery = item.value.delivery.id
+            if delivery in written and plain.get(delivery) is item:
+                item.succeed(written[delivery])
+            else:
                 await self._write_one(item)
 
-    async def _write_together(self, batch: list[BatchItem[_Report, DeliveryState]]) -> bool:
-        reports = [item.value for item in batch]
-        if len({each.delivery for each in reports}) < len(reports) or any(each.says_more for each in reports):
-            return False
+    async def _write_together(self, outcomes: Sequence[MessageOutcome]) -> dict[UUID, DeliveryState]:
+        """Write these outcomes in one statement. Return the states of the deliveries that were still as known."""
+        if not outcomes:
+            return {}
+        now = self._database.clock()
+        opening = opening_outcomes([each.learn(now) for each in outcomes], now)
         try:
-            async with self._database.transaction(EVERYTHING) as tx:
-                states = await _apply_receipts(tx, reports)
+            async with self._database.transaction(EVERYTHING, opening) as tx:
+                rows = await tx.connection.execute(opening.statement, opening.values)
+            broken = {row["id"] for row in rows if row["is_broken"]}
+            await self._note_arrivals([each for each in outcomes if each.delivery.id in broken])
         except Exception as error:
-            log.warning("reports noted one by one", reports=len(reports), error=repr(error)[:300])
-            return False
-        for item in batch:
-            item.succeed(states[item.value.delivery])
-        return True
+            log.warning("outcomes noted one by one", outcomes=len(outcomes), error=repr(error)[:300])
+            return {}
+        states = {row["id"]: DeliveryState(row["state"]) for row in rows}
+        for each in outcomes:
+            if each.delivery.id in states:
+                log_state(each.delivery, each.carrier.name, states[each.delivery.id])
+        return states
 
-    async def _write_one(self, item: BatchItem[_Report, DeliveryState]) -> None:
-        report = item.value
+    async def _note_arrivals(self, outcomes: Sequence[MessageOutcome]) -> None:
+        """Note that messages of providers whose circuit breaker is open have been delivered."""
+        for each in outcomes:
+            if each.receipt.fate is Fate.DELIVERED:
+                async with self._database.transaction(EVERYTHING) as tx:
+                    await record_arrival(tx, each.carrier, each.began)
+
+    async def _write_one(self, item: BatchItem[MessageOutcome, DeliveryState]) -> None:
+        outcome, delivery = item.value, item.value.delivery.id
         try:
-            async with self._database.transaction(EVERYTHING, opening_report(report.delivery)) as tx:
-                state = await self._note(tx, report.delivery, report.carrier, report.receipt, report.state)
+            async with self._database.transaction(EVERYTHING, opening_report(delivery)) as tx:
+                state = await self._note(tx, delivery, outcome.carrier, outcome.receipt, outcome.state)
         except Exception as error:
             item.fail(error)
         else:
             item.succeed(state)
 
 
-async def _apply_receipts(tx: Transaction, batch: Sequence[_Report]) -> dict[UUID, DeliveryState]:
-    """Apply the receipts as `Router.apply_receipt` does. Return the new states."""
-    known = await tx.reported_deliveries.lock([each.delivery for each in batch])
-    learnt, after, arrivals = list[Learnt](), dict[UUID, DeliveryState](), dict[str, datetime]()
-    for each in batch:
-        delivery = known[each.delivery]
-        report = convert_receipt(each.receipt, each.state, receipts=each.carrier.channel.rules.receipts)
-        state = after[delivery.id] = merge_states(delivery.state, report.state)
-        now = Learnt(delivery.id, delivery.state, delivery.provider_reference).naming(report.reference or "")
-        if state is not delivery.state:
-            look = compute_check_time(delivery.purpose, state, tx.planning_now, receipts=report.receipts)
-            now = now.moved(state, look, report.failure, report.failure_kind)
-        learnt.append(now)
-        if each.receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
-            arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
-        log_state(delivery, state)
-    await tx.reported_deliveries.learn(learnt, tx.planning_now)
-    for carrier in {each.carrier.name: each.carrier for each in batch}.values():
-        await record_arrival(tx, carrier, arrivals.get(carrier.name))
-    return after
-
-
-def log_state(delivery: Delivery | ReportedDelivery, state: DeliveryState) -> None:
+def log_state(delivery: Delivery, provider: str | None, state: DeliveryState) -> None:
     """Log the state of a delivery, with the contract that it is about (the first one if there are several)."""
     log.info(
         "delivery",
         id=str(delivery.id),
         contract=str(delivery.contract) if delivery.contract else None,
-        provider=delivery.provider,
+        provider=provider,
         purpose=delivery.purpose,
         state=state.value,
     )

@@ -44,7 +44,7 @@ from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
-from hub.router.reports import OutcomeBatcher, log_state
+from hub.router.reports import MessageOutcome, OutcomeBatcher, log_state
 from hub.store.messaging.deliveries import opening_of_delivery
 from hub.store.transaction import Database, Transaction
 
@@ -165,7 +165,7 @@ class Router:
             ask = bool(delivery.provider) or restored
             call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
         if restored and (found := await find_holder(self._database, self.carriers, self.renderer, delivery)):
-            return await self._record_receipt(delivery.id, *found)
+            return await self._outcomes.add(MessageOutcome(delivery, *found, delivery.earliest_start))
         if ask:
             call = await self._ask_provider(delivery, touched)
         return await self._call_providers(call) if isinstance(call, Begun) else call
@@ -190,7 +190,7 @@ class Router:
                 raise Unavailable(f"the provider {carrier.name} does not respond") from error
             return await self._handle_unanswerable(delivery, carrier, touched)
         if receipt:
-            return await self._record_receipt(delivery.id, carrier, receipt)
+            return await self._outcomes.add(MessageOutcome(delivery, carrier, receipt, delivery.earliest_start))
         return await self._call_again(delivery)
 
     async def _handle_unanswerable(
@@ -284,7 +284,7 @@ class Router:
                     following = await self._call_another(call.delivery, tried, call.due_at)
                     continue
                 receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
-                return await self._record_receipt(call.delivery.id, call.carrier, receipt, DeliveryState.REFUSED)
+                return await self._record_outcome(call, receipt, DeliveryState.REFUSED)
             except (ReplyLost, TimeoutError) as error:
                 await self._breaker.record_error(call.carrier, str(error) or "no reply in time")
                 return await self._mark_unknown(call, str(error) or "no reply in time")
@@ -294,7 +294,7 @@ class Router:
             else:
                 if call.booked.probe:
                     await self._breaker.record_accepted(call.carrier)
-                return await self._record_receipt(call.delivery.id, call.carrier, receipt)
+                return await self._record_outcome(call, receipt)
         if following is DeliveryState.SENDING:
             raise Unavailable(f"no provider of {call.delivery.channel} accepts messages now")
         return following
@@ -345,13 +345,11 @@ class Router:
         async with self._database.transaction(EVERYTHING) as tx:
             unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
             delivery = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
-        log_state(delivery, delivery.state)
+        log_state(delivery, delivery.provider, delivery.state)
         return delivery.state
 
-    async def _record_receipt(
-        self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
-    ) -> DeliveryState:
-        return await self._outcomes.add(delivery, carrier, receipt, state)
+    async def _record_outcome(self, call: Begun, receipt: Receipt, state: DeliveryState | None = None) -> DeliveryState:
+        return await self._outcomes.add(MessageOutcome(call.delivery, call.carrier, receipt, call.claimed_at, state))
 
     async def apply_receipt(
         self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
@@ -367,7 +365,7 @@ class Router:
             await self._breaker.record_account_trouble(tx, carrier, receipt.detail)
         if receipt.fate is Fate.DELIVERED:
             await record_arrival(tx, carrier, delivery.earliest_start)
-        log_state(delivery, delivery.state)
+        log_state(delivery, delivery.provider, delivery.state)
         return delivery.state
 
     async def record_overdue_receipt(self, tx: Transaction, carrier: Carrier) -> None:

@@ -85,7 +85,8 @@ class Database:
         self.callback_writer = CallbackWriter(self._connect)
         self.pool = ConnectionPool(self._connect, pool_size)
         self._entered_at = 0.0
-        # Awaited before each commit. A test ends a process there, or lets somebody else be faster.
+        # Awaited before each commit. A test ends a process there, or lets somebody else be faster. A write that is a
+        # whole transaction commits by itself, so this is awaited before it.
         self.before_commit = _nothing
 
     async def _connect(self) -> Driver:
@@ -101,8 +102,11 @@ class Database:
             driver = await self.pool.take()
             try:
                 is_all = opening is not None and opening.is_all
+                is_write = opening is not None and opening.is_write
                 async with nullcontext() if is_all else _begun(driver):
                     connection = Connection(driver)
+                    if is_write:
+                        await self.before_commit()
                     entered = await connection.enter(scope.setting, opening)
                     if is_all:
                         connection.end()
@@ -112,7 +116,8 @@ class Database:
                     self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
                     yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
                     await connection.flush()
-                    await self.before_commit()
+                    if not is_write:
+                        await self.before_commit()
             finally:
                 self.pool.give_back(driver)
         except asyncpg.CharacterNotInRepertoireError as error:

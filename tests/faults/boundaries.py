@@ -32,6 +32,7 @@ from tests.statements import watch_statements
 # The chapters of a story: up to the accepted signature, and everything that the hub does by itself after it.
 SIGNING, CLOSING = "signing", "closing"
 ENDS_SIGNING = "signature-accepted"
+HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 WRITES = re.compile(r"(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
@@ -98,15 +99,19 @@ class Watch:
         async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
             labels: list[str] = []
             boundary = None
+            is_all = opening is not None and opening.is_all
+            if opening is not None and opening.is_write:  # it commits by itself
+                texts = (opening.statement.sql, *opening.following)
+                tables = {table for each in texts for table in WRITES.findall(each)}
+                boundary = self.before(f"commit {' + '.join(sorted(tables))}")
             async with original(scope, opening) as opened:
                 statements: list[str] = []
                 watch_statements(opened.connection, statements.append)
                 _label(opened, labels)
                 yield opened
-                if opening is not None and opening.is_all:
-                    return  # it only reads
-                await opened.connection.flush()  # so that what waits for the commit is seen
-                if await opened.connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
+                if not is_all:
+                    await opened.connection.flush()  # so that what waits for the commit is seen
+                if not is_all and await opened.connection.scalar(HAS_WRITTEN):
                     tables = {table for each in statements for table in WRITES.findall(each)}
                     words = labels or sorted(tables) or ["locks only"]
                     boundary = self.before(f"commit {' + '.join(words)}")

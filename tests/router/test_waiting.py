@@ -29,7 +29,7 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.budget import BudgetLimits
-from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.messaging.delivery import Delivery, DeliveryState, StateReport
 from hub.model.messaging.provider import Provider
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
@@ -184,6 +184,23 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
         assert witness.claimed == [timedelta(0)]
         called_at = (await known(hub, made.id)).called_at
         assert called_at and called_at >= hub.clock()
+
+
+async def test_a_receipt_that_is_faster_than_the_outcome_of_the_call_stays() -> None:
+    async with routed() as hub:
+        made, database = await written(hub), hub.running.hub.database
+        only(hub, (Provider("witness", "sms_witness", "sms", rate=1000), Witness(hub, made.id)))
+        waiting = [StateReport(DeliveryState.DELIVERED), None]  # before the outcome, and before the claim
+
+        async def faster(_: int) -> None:
+            if waiting and (report := waiting.pop()):
+                async with database.transaction(EVERYTHING) as tx:
+                    await tx.deliveries.report(made.id, report, tx.planning_now)
+
+        with before_commits(database, faster):
+            state = await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=True)
+        assert waiting == []
+        assert state is (await known(hub, made.id)).state is DeliveryState.DELIVERED
 
 
 async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind_its_call() -> None:

@@ -23,7 +23,7 @@ from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import OfProviders
-from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
+from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS
 from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import DeliveryRow
 
@@ -231,7 +231,7 @@ class Deliveries(EncryptedRepository):
             await self._connection.write(_REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
             await self._connection.flush()  # it reads the new state
-            await self._connection.write(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
+            await self._connection.write(NOTE_RECEIPTS, {"ids": [delivery]})
         return replace(known, state=after)
 
     async def forget_replies(self, contract: UUID, words: Sequence[str]) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.store.kernel.repository import Repository
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import OutboxMessageRow
 
 OUTBOX: Table = table_of(OutboxMessageRow)
-_ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing(), ["key"])
+_ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing().returning(OUTBOX.c.key), ["key"])
 _ACCEPTED = SqlStatement(select(OUTBOX.c.key).where(OUTBOX.c.key == bindparam("key")))
 
 
-class OutboxLedger(Repository):
-    """The messages that the outbox channel accepted, by key. It has its own transactions, as a real provider would."""
+def opening_accept(key: str) -> Opening:
+    """Return the transaction that notes that the outbox channel accepted the message with this key."""
+    return Opening(_ACCEPT, {"key": key}, is_all=True)
 
-    async def accept(self, key: str) -> None:
-        await self._connection.execute(_ACCEPT, {"key": key})
 
-    async def accepted(self, key: str) -> bool:
-        return await self._connection.scalar(_ACCEPTED, {"key": key}) is not None
+def opening_accepted(key: str) -> Opening:
+    """Return the transaction that finds out whether it did."""
+    return Opening(_ACCEPTED, {"key": key}, is_all=True)

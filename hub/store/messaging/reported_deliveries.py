@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
+from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, in_words, note_receipts
 from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import DeliveryRow
 
@@ -32,6 +33,31 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:states AS t
   AS learnt (id, reference, state, moved, check_at, failure, failure_kind)
 WHERE delivery.id = learnt.id
 """)
+
+# The outcomes of calls, unless somebody has written something else since: then nothing is written for that delivery.
+# The deliveries are locked in the order of their ids, to avoid deadlocks. Times come as real ones.
+_OUTCOMES = SqlStatement("""
+UPDATE delivery SET
+    provider_reference = coalesce(outcome.reference, delivery.provider_reference),
+    state = outcome.state,
+    state_at = CAST(:at AS timestamptz) + outcome.clock_offset,
+    check_at = outcome.check_at + outcome.clock_offset,
+    failure = outcome.failure,
+    failure_kind = outcome.failure_kind
+FROM (
+    SELECT given.*, coalesce((SELECT clock_offset FROM demo_clock), interval '0') AS clock_offset
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS text[]), CAST(:references AS text[]), CAST(:states AS text[]),
+                CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]))
+      AS given (id, known, reference, state, check_at, failure, failure_kind)
+    JOIN delivery AS held ON held.id = given.id
+    ORDER BY held.id FOR UPDATE OF held
+) AS outcome
+WHERE delivery.id = outcome.id AND delivery.state = outcome.known
+RETURNING delivery.id, delivery.contract, delivery.task, delivery.campus, delivery.purpose, delivery.state,
+    delivery.state_at, delivery.failure_kind,
+    EXISTS (SELECT FROM provider WHERE name = delivery.provider AND until_delivered) AS is_broken
+""")
+_NOTE_OUTCOMES = note_receipts("opening", f"delivery.state IN ({in_words(RECEIPTS)})")
 
 
 @dataclass(frozen=True)
@@ -70,42 +96,53 @@ class Learnt:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
-_COLUMNS = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
-_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_BY_KEYS = SqlStatement(
+    select(*(DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__))
+    .where(DELIVERY.c.key == any_(bindparam("keys", type_=ARRAY(Text()))))
+    .order_by(DELIVERY.c.id)
+    .with_for_update()
+)
+
+
+@dataclass(frozen=True)
+class KnownOutcome:
+    """The outcome of a call. `known`: the state of the delivery when the provider was called."""
+
+    known: DeliveryState
+    learnt: Learnt
+
+
+def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
+    """Return the transaction that writes these outcomes. `at` and their times are real times.
+
+    Its rows are those of the deliveries that were written. The others are not as they were known to be.
+    """
+    values = {"at": at, "known": [each.known.value for each in outcomes]}
+    return Opening(_OUTCOMES, values | _values_of([each.learnt for each in outcomes]), True, (_NOTE_OUTCOMES,))
+
+
+def _values_of(learnt: Sequence[Learnt]) -> dict[str, Any]:
+    return {
+        "ids": [each.id for each in learnt],
+        "references": [each.reference for each in learnt],
+        "states": [each.state.value for each in learnt],
+        "checks": [each.check_at for each in learnt],
+        "failures": [each.failure for each in learnt],
+        "kinds": [each.failure_kind for each in learnt],
+    }
 
 
 class ReportedDeliveries(Repository):
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
         """Lock the deliveries with these keys, in the order of their ids to avoid deadlocks. Return them by key."""
-        return {each.key: each for each in await self._lock(DELIVERY.c.key.in_(keys))}
-
-    async def lock(self, deliveries: Sequence[UUID]) -> dict[UUID, ReportedDelivery]:
-        """Lock these deliveries in the order of their ids. Return them by id."""
-        return {each.id: each for each in await self._lock(DELIVERY.c.id == any_(_IDS), {"ids": list(deliveries)})}
-
-    async def _lock(
-        self, which: ColumnElement[bool], values: Mapping[str, Any] | None = None
-    ) -> list[ReportedDelivery]:
-        statement = select(*_COLUMNS).where(which).order_by(DELIVERY.c.id).with_for_update()
-        rows = await self._connection.execute(statement, dict(values or {}))
-        return [ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows]
+        rows = await self._connection.execute(_BY_KEYS, {"keys": list(keys)})
+        return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
 
     async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
         """Write what reports said about deliveries that this transaction has locked."""
         if not learnt:
             return
-        await self._connection.execute(
-            _LEARN,
-            {
-                "at": at,
-                "ids": [each.id for each in learnt],
-                "references": [each.reference for each in learnt],
-                "states": [each.state.value for each in learnt],
-                "moved": [each.has_moved for each in learnt],
-                "checks": [each.check_at for each in learnt],
-                "failures": [each.failure for each in learnt],
-                "kinds": [each.failure_kind for each in learnt],
-            },
-        )
+        moved = [each.has_moved for each in learnt]
+        await self._connection.execute(_LEARN, {"at": at, "moved": moved} | _values_of(learnt))
         if ended := [each.id for each in learnt if each.has_moved and each.state in RECEIPTS]:
-            await self._connection.write(NOTE_RECEIPTS, {"ids": ended, "at": at, "purposes": TOLD})
+            await self._connection.write(NOTE_RECEIPTS, {"ids": ended})

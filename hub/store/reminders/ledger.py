@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,18 +32,28 @@ RECEIPTS = (
     DeliveryState.REFUSED,
     DeliveryState.WITHDRAWN,
 )
-TOLD = [each.value for each in PLANNED]
-# Adds a receipt for each task that the message was about.
 _OF_CONTRACT = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.id))
-NOTE_RECEIPTS = SqlStatement("""
+
+
+def in_words(values: Iterable[str]) -> str:
+    """Return these values of an enum as a list for IN."""
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def note_receipts(source: str, condition: str) -> str:
+    """Return the INSERT of a receipt for each task that these messages were about. `source` contains their new
+    states."""
+    return f"""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
-           CAST(:at AS timestamptz), concat_ws('-', delivery.state, delivery.failure_kind), delivery.id, 0
-    FROM delivery LEFT JOIN delivery_share share ON share.delivery = delivery.id
-    WHERE delivery.id = ANY(CAST(:ids AS uuid[])) AND delivery.task IS NOT NULL
-      AND delivery.purpose = ANY(CAST(:purposes AS text[]))
+           delivery.state_at, concat_ws('-', delivery.state, delivery.failure_kind), delivery.id, 0
+    FROM {source} AS delivery LEFT JOIN delivery_share share ON share.delivery = delivery.id
+    WHERE {condition} AND delivery.task IS NOT NULL AND delivery.purpose IN ({in_words(PLANNED)})
     ORDER BY delivery.id, share.contract
-""")
+    """  # noqa: S608 - texts of ours
+
+
+NOTE_RECEIPTS = SqlStatement(note_receipts("delivery", "delivery.id = ANY(CAST(:ids AS uuid[]))"))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,23 @@ async def test_an_opening_that_is_all_reads_under_the_scope_and_lets_nothing_fol
         assert await tx.connection.execute(SEEN.statement, SEEN.values) == []
 
 
+async def test_a_write_that_is_all_is_made_under_the_scope(store: Database) -> None:
+    await add_tasks(store, "hefei", "wuhu")
+    moved = SqlStatement("UPDATE staff_task SET text = :text RETURNING id, campus")
+    follows = "INSERT INTO outbox_message (key) SELECT CAST(campus AS text) FROM opening"
+    for text_, scope, changed in (
+        ("none", Scope(frozenset({"bengbu"})), []),
+        ("one", Scope(frozenset({"hefei"})), ["hefei"]),
+    ):
+        opening = Opening(moved, {"text": text_}, True, (follows,))
+        async with store.transaction(scope, opening) as tx:
+            rows = await tx.connection.execute(opening.statement, opening.values)
+            assert [row["campus"] for row in rows] == changed
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.connection.scalars(text("SELECT text FROM staff_task ORDER BY campus")) == ["one", "to do"]
+        assert await tx.connection.scalars(text("SELECT key FROM outbox_message")) == ["hefei"]
+
+
 async def test_the_clocks_are_read_where_the_opening_finds_nothing(store: Database) -> None:
     async with store.transaction(EVERYTHING, EMPTY) as tx:
         assert tx.planning_now == NOW
