@@ -45,7 +45,7 @@ from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
 from hub.router.reports import MessageOutcome, OutcomeBatcher, log_state
-from hub.store.messaging.deliveries import opening_of_delivery
+from hub.store.messaging.to_send import opening_to_send
 from hub.store.transaction import Database, Transaction
 
 # Claims older than this have expired. The leases of workers are longer.
@@ -132,10 +132,6 @@ class Router:
         pause = await self._compute_pause(tx, delivery)
         return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
 
-    async def make_call(self, call: Begun) -> DeliveryState:
-        """Send a message whose call is committed. Raises Unavailable as `send_delivery` does."""
-        return await self._call_providers(call)
-
     async def send_delivery(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
     ) -> DeliveryState | None:
@@ -146,12 +142,16 @@ class Router:
         queued job, whose starts are counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if
         no provider accepts the message now or the one that may have it does not respond; `reconcile` tries again later.
         """
-        async with self._database.transaction(EVERYTHING, opening_of_delivery(delivery_id)) as tx:
-            delivery = await tx.deliveries.get(delivery_id)
+        async with self._database.transaction(EVERYTHING, opening_to_send(delivery_id, job)) as tx:
+            found = await tx.deliveries_to_send.get(delivery_id, job)
+            if found is None:
+                return None
+            delivery, starts = found
             if job is not None:
-                fresh = await tx.jobs.count_start(job) == 1 and fresh
-            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
-                return delivery.state if delivery else None
+                await tx.jobs.count_start_after(job, starts)
+            fresh = fresh and not starts
+            if delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return delivery.state
             if self.carriers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
                 return delivery.state
             at, touched = tx.planning_now, delivery.state_at
@@ -164,11 +164,11 @@ class Router:
             restored = not fresh and await tx.pause.was_restored(delivery.id)
             ask = bool(delivery.provider) or restored
             call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
-        if restored and (found := await find_holder(self._database, self.carriers, self.renderer, delivery)):
-            return await self._outcomes.add(MessageOutcome(delivery, *found, delivery.earliest_start))
+        if restored and (holder := await find_holder(self._database, self.carriers, self.renderer, delivery)):
+            return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
         if ask:
             call = await self._ask_provider(delivery, touched)
-        return await self._call_providers(call) if isinstance(call, Begun) else call
+        return await self.make_call(call) if isinstance(call, Begun) else call
 
     async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
         """Ask the provider that was called before. Call it again only if it does not have the message.
@@ -264,8 +264,11 @@ class Router:
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
         return max(pause, await self.carriers.get_pause(tx, delivery))
 
-    async def _call_providers(self, call: Begun) -> DeliveryState:
-        """Call the provider, and the next one if this one certainly did not take the message."""
+    async def make_call(self, call: Begun) -> DeliveryState:
+        """Call the provider of a committed call, and the next one if this one certainly did not take the message.
+
+        Raises Unavailable as `send_delivery` does.
+        """
         following: Begun | DeliveryState = call
         tried: list[str] = []
         while isinstance(following, Begun):

@@ -43,6 +43,7 @@ from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.pause import SendingPauses
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
+from hub.store.messaging.to_send import DeliveriesToSend
 from hub.store.reminders.bulk import BulkReminders
 from hub.store.reminders.due_steps import DueSteps
 from hub.store.reminders.ledger import Reminders
@@ -115,6 +116,7 @@ class Repositories:
     signatures = _lazy(lambda tx: Signatures(tx.connection, tx.record))
     certificates = _lazy(lambda tx: Certificates(tx.connection))
     deliveries = _lazy(lambda tx: Deliveries(tx.connection, tx.cipher))
+    deliveries_to_send = _lazy(lambda tx: DeliveriesToSend(tx.connection, tx.deliveries, tx.links))
     reported_deliveries = _lazy(lambda tx: ReportedDeliveries(tx.connection))
     message_facts = _lazy(lambda tx: MessageFactsReader(tx.connection, tx.cipher))
     shares = _lazy(lambda tx: Shares(tx.connection))

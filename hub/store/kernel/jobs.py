@@ -78,6 +78,12 @@ class Jobs(Repository):
             raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
         return starts
 
+    async def count_start_after(self, job: int, starts: int) -> None:
+        """Count a start of this job as `count_start` does, when so many were read before. Raises StartedTooOften."""
+        if starts >= MAX_STARTS:
+            raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
+        await self._connection.write(_COUNT_START, {"job": job})
+
     async def forget_starts(self, job: int) -> None:
         """Forget the starts of this job, so that they do not count against it."""
         await self._connection.execute(_FORGET_STARTS, {"job": job})

@@ -107,11 +107,6 @@ _INBOX, _INBOX_OF = (
 )
 
 
-def opening_of_delivery(delivery: UUID) -> Opening:
-    """Return what `Deliveries.get` reads."""
-    return Opening(_GET, {"delivery": delivery})
-
-
 def opening_report(delivery: UUID) -> Opening:
     """Return what `Deliveries.report` does first."""
     return Opening(_LOCK, {"delivery": delivery})
@@ -141,11 +136,11 @@ class Deliveries(EncryptedRepository):
 
     async def get(self, delivery: UUID) -> Delivery | None:
         row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
-        return self._delivery(row) if row else None
+        return self.read_delivery(row) if row else None
 
     async def by_key(self, key: str) -> Delivery | None:
         row = (await self._connection.execute(_BY_KEY, {"key": key})).first()
-        return self._delivery(row) if row else None
+        return self.read_delivery(row) if row else None
 
     async def claim(
         self, delivery: UUID, at: datetime, *, before: datetime | None, held: datetime | None = None
@@ -158,7 +153,7 @@ class Deliveries(EncryptedRepository):
         """
         values = {"delivery": delivery, "at": at, "before": before, "held": held}
         free = _CLAIM_NEW if before is None else _CLAIM_OLD
-        return (await self._connection.execute(_CLAIM_AGAIN if held else free, values)).rowcount == 1
+        return (await self._connection.write_now(_CLAIM_AGAIN if held else free, values)).rowcount == 1
 
     async def called(self, delivery: Delivery) -> None:
         """Write the provider that is about to be called, the text that it gets, and its size. Commit before the call.
@@ -219,7 +214,7 @@ class Deliveries(EncryptedRepository):
 
         With a new state, the time of the next check is written, and for a planned message the receipt in the ledger.
         """
-        known = self._delivery((await self._connection.execute(_LOCK, {"delivery": delivery})).one())
+        known = self.read_delivery((await self._connection.execute(_LOCK, {"delivery": delivery})).one())
         before, purpose, after = known.state, known.purpose, merge_states(known.state, report.state)
         values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
@@ -261,7 +256,7 @@ class Deliveries(EncryptedRepository):
             waiting &= DELIVERY.c.provider.is_(None) | ours.among(DELIVERY.c.provider, called)
         order = (DELIVERY.c.purpose != Purpose.CODE.value, func.coalesce(DELIVERY.c.not_before, touched))
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
-        return [self._delivery(row) for row in rows]
+        return [self.read_delivery(row) for row in rows]
 
     async def reported_on(self, provider: str, reference: str, to: str = "") -> Delivery | None:
         """Return the delivery with the provider's own id, or else the provider's last one to this number that awaits a
@@ -272,7 +267,7 @@ class Deliveries(EncryptedRepository):
         if row is None and to:
             waits = (DELIVERY.c.to_hash == self._phone(to)) & (DELIVERY.c.state == DeliveryState.SENT.value)
             row = (await self._connection.execute(theirs.where(waits))).first()
-        return self._delivery(row) if row else None
+        return self.read_delivery(row) if row else None
 
     async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
         """Return deliveries whose check by the fallback is due; none while sending is paused."""
@@ -283,7 +278,7 @@ class Deliveries(EncryptedRepository):
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
         row = (await self._connection.execute(statement)).first()
-        return self._delivery(row) if row else None
+        return self.read_delivery(row) if row else None
 
     async def about(self, delivery: UUID) -> Row | None:
         """Return contract, signer, task, campus, and since when the delivery has its state (`since`). Nothing is
@@ -312,13 +307,13 @@ class Deliveries(EncryptedRepository):
         """Return the deliveries about a contract. One that is about several contracts appears with this contract's
         part."""
         rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
-        return _in_order(for_one(self._delivery(row), row) for row in rows)
+        return _in_order(for_one(self.read_delivery(row), row) for row in rows)
 
     async def list_replies(self, contracts: Iterable[UUID]) -> list[Delivery]:
         """Return the answers of staff to questions about these contracts, oldest first."""
         mine = DELIVERY.c.contract.in_(sorted(set(contracts))) & (DELIVERY.c.purpose == Purpose.REPLY.value)
         rows = await self._connection.execute(select(DELIVERY).where(mine))
-        return _in_order(self._delivery(row) for row in rows)
+        return _in_order(self.read_delivery(row) for row in rows)
 
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """Return when messages of these purposes were sent to this person, over all contracts.
@@ -341,12 +336,12 @@ class Deliveries(EncryptedRepository):
         """Return what the outbox channel has accepted for one number or all, oldest first, with the time."""
         values = {"most": limit, "number": self._phone(to) if to else None}
         rows = await self._connection.execute(_INBOX_OF if to else _INBOX, values)
-        return [(self._delivery(row), row["accepted_at"]) for row in reversed(rows)]
+        return [(self.read_delivery(row), row["accepted_at"]) for row in reversed(rows)]
 
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)
 
-    def _delivery(self, row: Row) -> Delivery:
+    def read_delivery(self, row: Row) -> Delivery:
         values = {name: row[name] for name in _FIELDS}
         return Delivery(
             **(

@@ -114,6 +114,7 @@ class Links:
     def __init__(self, connection: Connection, keys: Keys) -> None:
         self._connection = connection
         self._key = keys.link
+        self._known: dict[UUID, SignLink] = {}
 
     def ticket(self, link: SignLink) -> str:
         return derive_ticket(self._key, link.id, link.generation)
@@ -178,7 +179,13 @@ class Links:
             link = _link({name: row[f"link_{name}"] for name in SignLink.__dataclass_fields__})
         return OpenedLink(read_session(row), link, bool(row["is_same_person"]))
 
+    def know(self, row: Mapping[str, Any]) -> None:
+        """Remember a link that this transaction has read with something else."""
+        self._known[row["id"]] = _link(row)
+
     async def get(self, link: UUID) -> SignLink | None:
+        if link in self._known:
+            return self._known[link]
         row = (await self._connection.execute(_GET, {"link": link})).first()
         return _link(row) if row else None
 
