@@ -151,7 +151,8 @@ def _label(tx: Transaction, labels: list[str]) -> None:
     _overhear(tx.record, "append_many", labels, lambda entries: [entry.kind for entry in entries])
     _overhear(tx.contracts, "move", labels, lambda contract, state, **_: [f"{contract.state}→{state}"])
     _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: [f"attempt {kind}"])
-    _overhear(tx.deliveries, "add_many", labels, _added)
+    for added in ("add_many", "add_new"):
+        _overhear(tx.deliveries, added, labels, _added)
     _overhear(tx.deliveries, "called", labels, lambda delivery: [f"called {delivery.provider}"])
     _overhear(tx.deliveries, "report", labels, lambda _delivery, report, *_, **__: [f"delivery is {report.state}"])
 

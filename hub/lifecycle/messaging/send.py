@@ -165,9 +165,19 @@ async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Deliv
     """Store these attempts and their record entries. Return the deliveries, without those whose key already exists."""
     added = await tx.deliveries.add_many([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
     stored = [draft for draft in drafts if draft.delivery.id in added]
+    await _store_about(tx, stored)
+    return [draft.delivery for draft in stored]
+
+
+async def store_new_messages(tx: Transaction, drafts: Sequence[Draft]) -> None:
+    """Store these attempts, whose keys do not exist, and their record entries, together with the next statement."""
+    await tx.deliveries.add_new([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
+    await _store_about(tx, drafts)
+
+
+async def _store_about(tx: Transaction, stored: Sequence[Draft]) -> None:
     await tx.shares.add_many((each.delivery.id, share) for each in stored for share in each.outgoing.attempt.shares)
     await tx.record.append_many([entry for draft in stored for entry in _entries(draft)])
-    return [draft.delivery for draft in stored]
 
 
 def _entries(draft: Draft) -> list[NewEntry]:

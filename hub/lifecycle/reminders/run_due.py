@@ -27,6 +27,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.failing import FailingMessage, show_failing
 from hub.router.providers import Begun
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
+from hub.store.reminders.due_steps import opening_due
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -56,9 +57,9 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
     Contracts that another transaction has locked are skipped, and their steps stay due. If this raises, no step was
     run.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        now = tx.planning_now
-        taken = await tx.due_steps.take(now, now + LOOK_AHEAD, most)
+    opening = opening_due(services.database.clock(), LOOK_AHEAD, most)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
+        taken = await tx.due_steps.take(opening)
         if not taken:
             return RanSteps()
         contracts = {each.contract.id: each.contract for each in taken}
@@ -74,7 +75,7 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
                 batch.decide(task)
         calls = await batch.write(begin=True)
         left = sorted(apart - batch.planned_tasks)  # a step may have joined another contract's message
-        claimed = await tx.tasks.lease(left, now + lease) if left else []
+        claimed = await tx.tasks.lease(left, tx.planning_now + lease) if left else []
         rest = await time_until_due(tx) if len(taken) < most else None
     return RanSteps(len(taken), calls, claimed, rest)
 
@@ -107,7 +108,7 @@ async def run_step(services: Services, claimed: ClaimedTask) -> UUID | None:
 async def _run_claimed(services: Services, claimed: ClaimedTask) -> UUID | None:
     task = claimed.task.id
     async with services.database.transaction(EVERYTHING) as tx:
-        others = await tx.due_steps.get_others(task, tx.planning_now + LOOK_AHEAD)
+        others = await tx.due_steps.get_others(task, tx.now + LOOK_AHEAD)
         batch = await _load(services, tx, claimed, others)
         if not batch.is_claimed(claimed):
             return None

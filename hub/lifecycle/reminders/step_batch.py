@@ -19,7 +19,7 @@ from hub.lifecycle.messaging.send import (
     allowed_ways,
     draft_messages,
     general_words,
-    store_messages,
+    store_new_messages,
 )
 from hub.lifecycle.reminders.escalate import opted_out_task, staff_task_after
 from hub.lifecycle.services import Services
@@ -265,10 +265,9 @@ class StepBatch:
                 for draft, (_, call) in zip(drafts, begun, strict=True)
                 if call
             ]
-        stored_ids = [each.id for each in await store_messages(self._tx, [*drafts, *held])]
-        if len(stored_ids) < len(drafts) + len(held):
-            raise StepsChanged("a message was already written")
-        self.delivery_ids = stored_ids[: len(drafts)]
+        # The keys of all messages about these contracts were read under their locks.
+        await store_new_messages(self._tx, [*drafts, *held])
+        self.delivery_ids = [draft.delivery.id for draft in drafts]
         return calls
 
     async def _hold_restored(self, drafts: list[Draft]) -> tuple[list[Draft], list[Draft]]:

@@ -187,8 +187,8 @@ class Tasks(Repository):
 
     async def earliest_due(self) -> datetime | None:
         """Return when the earliest step is due; None if there is none, or while sending is paused."""
-        moment: datetime | None = await self._connection.scalar(_EARLIEST_DUE)
-        return moment
+        row = (await self._connection.read_with_writes(_EARLIEST_DUE)).first()
+        return row["claimable_at"] if row else None
 
     async def tell_workers(self) -> None:
         """Wake every sleeping worker once this transaction has committed."""

@@ -107,8 +107,7 @@ class Connection:
     async def write_text_now(self, sql: str, *arguments: Any) -> Rows:
         """Run SQL text of a library, which writes to the library's own tables, together with the kept writes."""
         self._opened = None
-        joined, values = self._waiting.take_with_text(sql, arguments)
-        return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
+        return await self._run_with_writes(sql, arguments)
 
     async def lock_after_writes(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
         """Run the kept writes and then, in the same round trip, this statement, which has AFTER_WRITES in it."""
@@ -138,6 +137,18 @@ class Connection:
         return Rows(
             (), _count_changed(await _describe_errors(made.sql, self.driver.execute(made.sql, *made.arguments(values))))
         )
+
+    async def read_with_writes(self, statement: SqlStatement, values: Mapping[str, Any] = _NOTHING) -> Rows:
+        """Run a read as `execute` does. If it sees none of the kept writes, run them together with it: use it for a
+        transaction's last read."""
+        self._opened = None
+        if not self._waiting.may_wait_longer(statement):
+            await self.flush()
+        return await self._run_with_writes(statement.sql, statement.arguments(values))
+
+    async def _run_with_writes(self, sql: str, arguments: Sequence[Any]) -> Rows:
+        joined, values = self._waiting.take_with_text(sql, arguments)
+        return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
 
     async def execute_many(self, statement: SqlStatement | Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each of these values."""

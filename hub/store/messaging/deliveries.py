@@ -33,6 +33,7 @@ UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _COLUMNS = [column.name for column in DELIVERY.c]
 _ADD = insert_many(DELIVERY, _COLUMNS, "ON CONFLICT (key) DO NOTHING RETURNING id")
+_ADD_NEW = insert_many(DELIVERY, _COLUMNS)
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
 _OF_CONTRACTS = SqlStatement(
     union_all(
@@ -126,8 +127,15 @@ class Deliveries(EncryptedRepository):
         """
         if not deliveries:
             return set()
-        rows = [self._row(delivery, person) for delivery, person in deliveries]
-        return {row["id"] for row in await self._connection.write_now(_ADD, arrays_of(_COLUMNS, rows))}
+        return {row["id"] for row in await self._connection.write_now(_ADD, self._arrays(deliveries))}
+
+    async def add_new(self, deliveries: Sequence[tuple[Delivery, str | None]]) -> None:
+        """Add these attempt rows, whose keys the caller knows not to exist. An error follows if one does."""
+        if deliveries:
+            await self._connection.write(_ADD_NEW, self._arrays(deliveries))
+
+    def _arrays(self, deliveries: Sequence[tuple[Delivery, str | None]]) -> dict[str, list[Any]]:
+        return arrays_of(_COLUMNS, [self._row(delivery, person) for delivery, person in deliveries])
 
     def _row(self, delivery: Delivery, person: str | None) -> dict[str, Any]:
         values = vars(delivery) | {"state": delivery.state.value, "variables": json.dumps(dict(delivery.variables))}

@@ -28,7 +28,7 @@ class Shares(Repository):
         """Add the items of deliveries, given with the delivery's id."""
         rows = [vars(share) | {"delivery": delivery} for delivery, share in shares]
         if rows:
-            await self._connection.execute(_ADD, arrays_of(_COLUMNS, rows))
+            await self._connection.write(_ADD, arrays_of(_COLUMNS, rows))
 
     async def of(self, delivery: UUID) -> list[DeliveryItem]:
         """Return the items of a delivery by contract. Empty if it is about one contract only."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, literal_column, select
 
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
@@ -23,15 +23,21 @@ from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, is_due
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.opt_outs import all_meant
 from hub.store.signing.links import LASTING_LINKS, read_links
+from hub.store.tables.columns import table_of
+from hub.store.tables.server import DemoClockRow
 
+DEMO_CLOCK = table_of(DemoClockRow)
 # The most other contracts of one person that are read.
 MAX_OTHERS = 50
 # Longer than any local day: one has 25 hours when summer time ends.
 MAX_DAY = timedelta(hours=26)
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
+# How far the planning clock is ahead: 0 outside a demo.
+_AHEAD = func.coalesce(select(DEMO_CLOCK.c.clock_offset).scalar_subquery(), literal_column("interval '0'"))
 # The contracts of other open tasks of the same person, phone and campus about which a message is due soon.
 _OTHERS = func.array(
     select(_OTHER.c.contract)
@@ -45,14 +51,14 @@ _OTHERS = func.array(
     )
     .join(_OTHER, (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value))
     .where(_OWN.c.id == TASK.c.signer, _OTHER.c.paused.is_(False), _OTHER.c.next_step != StepKind.EXPIRY.value)
-    .where(_OTHER.c.next_due_at < bindparam("before", type_=TASK.c.next_due_at.type))
+    .where(_OTHER.c.next_due_at < bindparam("before", type_=TASK.c.next_due_at.type) + _AHEAD)
     .order_by(_OTHER.c.next_due_at)
     .limit(MAX_OTHERS)
     .scalar_subquery()
 ).label("others")
 _DUE = select(TASK.c.id.label("due_task"), _OTHERS, CONTRACT).join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
 _TAKE = SqlStatement(
-    _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type)))
+    _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type) + _AHEAD))
     .order_by(TASK.c.claimable_at)
     .limit(bindparam("most"))
     # The task is locked too, so that `Tasks.claim_due` skips tasks that are being worked on.
@@ -105,26 +111,34 @@ class DueTask:
     others: frozenset[UUID]
 
 
+def opening_due(now: datetime, within: timedelta, most: int) -> Opening:
+    """Return what `DueSteps.take` does: it locks the contracts of up to `most` tasks that are due longest.
+
+    `now`: real time. `within`: the time from now on in which messages about other contracts count as due soon.
+    """
+    return Opening(_TAKE, {"now": now, "before": now + within, "most": most})
+
+
 class DueSteps:
     def __init__(self, connection: Connection, contracts: Contracts, record: Record) -> None:
         self._connection = connection
         self._contracts = contracts
         self._record = record
 
-    async def take(self, now: datetime, before: datetime, most: int) -> list[DueTask]:
-        """Lock the contracts of the tasks that have been due longest, up to `most`. Contracts locked by others are
-        skipped.
+    async def take(self, opening: Opening) -> list[DueTask]:
+        """Lock the contracts of the tasks that have been due longest, as `opening_due` says. Contracts locked by others
+        are skipped.
 
-        No other transaction claims these tasks until this one ends. `others` of the result are those due `before`.
+        No other transaction claims these tasks until this one ends.
         """
-        rows = await self._connection.execute(_TAKE, {"now": now, "before": before, "most": most})
+        rows = await self._connection.execute(opening.statement, opening.values)
         return [
             DueTask(row["due_task"], self._contracts.read_contract(_contract_of(row)), frozenset(row["others"]))
             for row in rows
         ]
 
     async def get_others(self, task: UUID, before: datetime) -> frozenset[UUID]:
-        """Return other contracts of this task's person about which a message is due `before`."""
+        """Return other contracts of this task's person about which a message is due `before`, which is real time."""
         others: Sequence[UUID] | None = await self._connection.scalar(_OTHERS_OF, {"ids": [task], "before": before})
         return frozenset(others or ())
 
@@ -145,7 +159,7 @@ class DueSteps:
 
 
 def _contract_of(row: Row) -> Mapping[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("due_task", "others")}
+    return {column.name: row[column.name] for column in CONTRACT.c}
 
 
 def _facts(row: Row) -> StepFacts:

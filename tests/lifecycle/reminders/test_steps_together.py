@@ -14,6 +14,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.reminders.due_steps import opening_due
 from hub.worker.due_step_loop import BATCH, LEASE
 from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
@@ -98,9 +99,10 @@ async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running)
 
 async def test_a_step_that_is_being_run_is_claimed_by_nobody_else(running: Running) -> None:
     await issued(running, 0)
-    async with running.hub.database.transaction(EVERYTHING) as tx:
+    opening = opening_due(running.hub.database.clock(), timedelta(0), MANY)
+    async with running.hub.database.transaction(EVERYTHING, opening) as tx:
         now, lease = tx.planning_now, timedelta(minutes=1)
-        assert len(await tx.due_steps.take(now, now, MANY)) == 1
+        assert len(await tx.due_steps.take(opening)) == 1
         async with running.hub.database.transaction(EVERYTHING) as other:
             assert await other.tasks.claim_due(now, lease, MANY) == []
     async with running.hub.database.transaction(EVERYTHING) as tx:

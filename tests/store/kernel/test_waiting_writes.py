@@ -87,6 +87,17 @@ async def test_a_write_waits_longer_than_a_read_of_something_else(store: Databas
     assert "INSERT" in statements[2]
 
 
+async def test_the_last_read_is_run_with_the_writes_that_it_does_not_see(store: Database) -> None:
+    outbox = SqlStatement("SELECT count(*) FROM outbox_message")
+    with noted_statements(store) as statements:
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.write(ADD_MANY, keys("a"))
+            assert len(await tx.connection.read_with_writes(SqlStatement("SELECT id FROM alert"))) == 0
+            assert len(statements) == 1
+            await tx.connection.write(ADD_MANY, keys("b"))
+            assert (await tx.connection.read_with_writes(outbox)).one()[0] == 2
+
+
 @pytest.mark.parametrize(
     "another",
     [
