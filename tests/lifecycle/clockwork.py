@@ -77,6 +77,7 @@ async def follow(running: Running, clock: StandingClock, until: datetime) -> Non
         if due is None or due - offset > until:
             clock.go_to(until)
             await deliver(running)
+            await running.worker.periodic.reconcile()  # sends what has waited for the day
             return
         clock.go_to(due - offset)
     raise AssertionError("the plan never ends")

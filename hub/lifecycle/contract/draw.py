@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -42,12 +42,12 @@ from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
 from hub.model.school.course import Campus, Course
+from hub.model.school.entered_day import default_deadline
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
 from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
-DEFAULT_DEADLINE = timedelta(days=30)
 CHANNELS = ("sms", "voice", "email")
 
 
@@ -96,7 +96,9 @@ async def draw_contract(
         on = now.astimezone(ZoneInfo(campus.zone)).date()
         check_student(student, signers)
         check_age(student, signers, on)
-        deadline = _checked_deadline(asked.deadline, now)
+        if asked.deadline is not None:
+            check_deadline(asked.deadline, now)
+        deadline = asked.deadline or default_deadline(on, campus.zone)
         copies = await name_copies(services, tx, (asked.campus, asked.copies), template, signers)
         number = number or await tx.contracts.next_number(on.year)  # last, so that a refusal wastes no number
     terms = DrawnTerms(
@@ -271,13 +273,6 @@ def _language(template: TemplateInForce, signers: Sequence[DrawnSigner]) -> str:
     if not template.languages:
         raise BadInput(f"there is no contract template {template.id}", field="template")
     return next(iter(wanted)) if len(wanted) == 1 and wanted <= template.languages.keys() else "zh"
-
-
-def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
-    if asked is None:
-        return now + DEFAULT_DEADLINE
-    check_deadline(asked, now)
-    return asked
 
 
 # ---- drafts

@@ -43,7 +43,7 @@ class NewSigner:
 class NewContract:
     """Input of staff or of another system, not validated.
 
-    `deadline`: with a time zone; None for 30 days from now. `representative`: add the representative configured for the
+    `deadline`: with a time zone; None for the default one. `representative`: add the representative configured for the
     campus, as a template may also require. `template`: empty for the course's template, or `course` if it has none.
 
     `declared`: the ID numbers of signers who only declared their identity, without a check.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,13 +28,12 @@ from hub.model.reminders.schedule import (
     replanned,
     spread_of,
 )
+from hub.model.school.entered_day import default_deadline
 from hub.model.staff.accounts import Scope
 from hub.router.policy import add_closed_days
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
-# A preview shows the steps of a contract with the usual deadline.
-SHOWN_LIFE = timedelta(days=30)
 MIDDLE = 0.5
 MAX_DAYS, MAX_NAME_LENGTH = 1000, 60
 MAX_CALENDAR_BYTES = 256 * 1024
@@ -145,8 +144,9 @@ def applied(
 
 
 def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
-    """Return all steps of a contract that is issued now and is not signed for 30 days."""
-    plan = ReminderPlan(policy, now, now + SHOWN_LIFE, zone, MIDDLE)
+    """Return all steps of a contract that is issued now, with the usual deadline, and that nobody signs."""
+    deadline = default_deadline(now.astimezone(zone).date(), zone.key)
+    plan = ReminderPlan(policy, now, deadline, zone, MIDDLE)
     return _walk(plan, first_step(plan, "now"))
 
 

@@ -241,10 +241,17 @@ class ReminderPlan:
 
     @cached_property
     def last_call_at(self) -> datetime | None:
-        """When the last call is due; None if there is no time for one. Never earlier than the first reminder."""
+        """When the last call is due; None if there is no time for one. Never earlier than the first reminder.
+
+        In the evening it would wait for the next day's window, which is too late for a deadline at the end of a day.
+        """
         counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
-        return self.at_all(max(counted_back, first_reminder))
+        begins, _ = local_day(counted_back, self.zone)
+        if counted_back.astimezone(self.zone).time() >= self.policy.window_closes:
+            counted_back = begins
+        day_before = self._on_the_wall(begins, timedelta(days=-1))
+        return self.at_all(max(counted_back, first_reminder)) or self.at_all(max(day_before, first_reminder))
 
     def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
         """Return the first step after `now` and after `done`, with a new number and no message before `free_from`.

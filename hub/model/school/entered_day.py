@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import overload
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,8 @@ from hub.errors import BadInput
 FIRST_YEAR, LAST_YEAR = 1900, 2999
 # A deadline is shown to the minute, so this is the last minute of the day.
 _LAST_MINUTE = time(23, 59)
+# Time for signing a contract that nobody entered a deadline for.
+_DEFAULT_LIFE = timedelta(days=30)
 
 
 def read_day(text: str, field: str) -> date | None:
@@ -53,3 +55,8 @@ def end_of_day(day: date | None, zone: str) -> datetime | None: ...
 def end_of_day(day: date | None, zone: str) -> datetime | None:
     """Return the last minute of a day in this time zone; None, for no end, if there is no day."""
     return datetime.combine(day, _LAST_MINUTE, ZoneInfo(zone)) if day else None
+
+
+def default_deadline(issued_on: date, zone: str) -> datetime:
+    """Return the deadline of a contract without an entered one: the end of the 30th day after the one of its issue."""
+    return end_of_day(issued_on + _DEFAULT_LIFE, zone)

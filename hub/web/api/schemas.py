@@ -130,7 +130,9 @@ class ContractAsked(_Taken):
         [], max_length=MAX_COPIES, description="More recipients of the completed contract than the template names."
     )
     data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
-    deadline: AwareDatetime | None = Field(None, description="With a time zone; by default 30 days from now.")
+    deadline: AwareDatetime | None = Field(
+        None, description="With a time zone; by default the end of the 30th day from today, at the campus."
+    )
     external_id: Words | None = Field(None, description="Your own id of this contract; returned unchanged.")
     send: Literal["now", "policy", "none"] = Field(
         "now", description="`policy` waits for daytime; `none` leaves the first message to you."

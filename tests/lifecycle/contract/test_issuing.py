@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
-from hub.lifecycle.contract.draw import DEFAULT_DEADLINE
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewStudent
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.school.entered_day import default_deadline
 from hub.model.staff.accounts import EVERYTHING, Scope
-from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
+from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
@@ -188,6 +188,10 @@ async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
             assert refused.value.field == "deadline"
 
 
+def thirtieth_day(now: datetime) -> datetime:
+    return default_deadline(now.astimezone(SHANGHAI).date(), SHANGHAI.key)
+
+
 @pytest.mark.parametrize("asked_for", [None, timedelta(days=10)], ids=["by default", "as asked for"])
 async def test_a_contract_issued_anew_keeps_a_deadline_that_staff_moved(asked_for: timedelta | None) -> None:
     clock = StandingClock()
@@ -196,7 +200,7 @@ async def test_a_contract_issued_anew_keeps_a_deadline_that_staff_moved(asked_fo
         old = await running.issue_minor(deadline=began + asked_for if asked_for else None)
         clock.advance(timedelta(days=1))
         new = await reissue(services, EVERYTHING, old.id, "staff:test")
-        assert new.deadline == (began + asked_for if asked_for else clock() + DEFAULT_DEADLINE)
+        assert new.deadline == (began + asked_for if asked_for else thirtieth_day(clock()))
         later = clock() + timedelta(days=60)
         await extend(services, EVERYTHING, new.id, later, "staff:test")
         third = await reissue(services, EVERYTHING, new.id, "staff:test")
@@ -215,4 +219,4 @@ async def test_a_moved_deadline_that_has_passed_and_one_that_the_hub_moved_do_no
         clock.advance(timedelta(days=3))
         for old in (passed, saved):
             new = await reissue(services, EVERYTHING, old.id, "staff:test")
-            assert new.deadline == clock() + DEFAULT_DEADLINE
+            assert new.deadline == thirtieth_day(clock())

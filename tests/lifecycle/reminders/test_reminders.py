@@ -49,7 +49,7 @@ async def ledger(running: Running, contract_id: UUID) -> list[tuple[str, str | N
 async def test_an_unsigned_contract_gets_the_policys_messages_at_the_policys_times() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        contract = await running.issue_minor()
+        contract = await running.issue_minor(deadline=MORNING + timedelta(days=30))
         await follow(running, clock, MORNING + WEEKS)
         assert await sent(running, GUARDIAN_PHONE) == [
             ("invitation", "11-25 10:00"),

@@ -18,6 +18,7 @@ from hub.model.reminders.schedule import (
     first_step,
     following_step,
     into_window,
+    last_call_at,
     local_day,
     postponed,
     replanned,
@@ -76,7 +77,7 @@ def test_issued_shortly_before_midnight() -> None:
         ("reminder 3", "12-08 12:00"),
         ("reminder 4", "12-15 12:00"),
         ("reminder 5", "12-22 12:00"),
-        ("last-call", "12-29 12:00"),
+        ("last-call", "12-28 12:00"),
         ("expiry", "12-30 23:50"),
     ]
 
@@ -116,6 +117,23 @@ def test_a_near_deadline_has_one_last_call_a_day_after_the_invitation(deadline: 
         ("last-call", last_call),
         ("expiry", deadline[5:]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "deadline", "last_call"),
+    [
+        ("2d", "2026-12-30 23:59", "12-28 12:00"),
+        ("12h", "2026-12-30 23:59", "12-30 11:59"),
+        ("2h", "2026-12-30 23:59", "12-30 12:00"),
+        ("2h", "2026-12-30 08:00", "12-29 12:00"),  # no window opens any more that morning
+    ],
+)
+def test_a_last_call_counted_back_into_the_night_comes_the_day_before_it(
+    before: str, deadline: str, last_call: str
+) -> None:
+    policy = ReminderPolicy.from_dict({"last_call_before": before})
+    due = last_call_at(policy, invited_at=at("2026-11-30 10:00"), deadline=at(deadline), zone=SHANGHAI, spread=QUARTER)
+    assert due is not None and f"{due.astimezone(SHANGHAI):%m-%d %H:%M}" == last_call
 
 
 @pytest.mark.parametrize("hours", [1, 24])
@@ -197,13 +215,13 @@ def test_a_last_call_that_an_outage_swallowed_is_not_made_up_for() -> None:
 
 
 def test_reminders_close_to_the_last_call_give_way() -> None:
-    """The sixth reminder would come at 9:00. A last call at 20:59 replaces it; one deferred to the next day does
-    not."""
+    """The sixth reminder would come at 9:00. A last call at 20:59, or in that day's window if that is closed at 21:00,
+    replaces it."""
     invited, fifth = at("2026-11-30 09:00"), NextStep(StepKind.REMINDER, 5, at("2026-12-21 09:00"))
     near = follow(fifth, invited, at("2026-12-30 20:59"), now=fifth.due_at)
     far = follow(fifth, invited, at("2026-12-30 21:00"), now=fifth.due_at)
     assert near == NextStep(StepKind.LAST_CALL, 0, at("2026-12-28 20:59"))
-    assert far == NextStep(StepKind.REMINDER, 6, at("2026-12-28 09:00"))  # the last call comes the day after
+    assert far == NextStep(StepKind.LAST_CALL, 0, at("2026-12-28 12:00"))
 
 
 def test_nothing_follows_the_expiry() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hub.errors import BadInput
 from hub.model.evidence.legal_hold import LegalHold
-from hub.model.school.entered_day import end_of_day, read_day, require_day, start_of_day
+from hub.model.school.entered_day import default_deadline, end_of_day, read_day, require_day, start_of_day
 
 MAY = date(2027, 5, 3)
 
@@ -36,3 +37,19 @@ def test_what_is_no_day_is_refused_before_any_zone_is_reckoned_with(typed: str) 
     with pytest.raises(BadInput):
         read_day(typed, "until")
     assert read_day("1900-01-01", "until") == date(1900, 1, 1) and read_day("2999-12-31", "until") == date(2999, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("issued", "zone", "until"),
+    [
+        ("2026-11-30T15:59:59Z", "Asia/Shanghai", "2026-12-30T23:59:00+08:00"),  # the last second of 30 November there
+        ("2026-11-30T16:00:00Z", "Asia/Shanghai", "2026-12-31T23:59:00+08:00"),  # the first of 1 December
+        ("2026-10-10T10:00:00Z", "Europe/Berlin", "2026-11-09T23:59:00+01:00"),  # the clocks change meanwhile
+        ("2026-11-30T10:00:00Z", "Pacific/Kiritimati", "2026-12-31T23:59:00+14:00"),
+    ],
+)
+def test_without_an_entered_day_the_thirtieth_counts_whole_where_the_campus_is(
+    issued: str, zone: str, until: str
+) -> None:
+    on = datetime.fromisoformat(issued).astimezone(ZoneInfo(zone)).date()
+    assert default_deadline(on, zone).isoformat() == until

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
@@ -71,8 +72,9 @@ async def test_a_contract_is_issued_and_read(api: Api) -> None:
     (signer,) = contract["signers"]
     assert signer["name"] == "陈建国" and signer["next_step"]["kind"] == "invitation"
     assert signer["next_step"]["channel"] == "sms" and signer["opened_through"] is None
-    deadline = datetime.fromisoformat(contract["deadline"]) - datetime.fromisoformat(contract["created_at"])
-    assert deadline == timedelta(days=30)
+    moments = (datetime.fromisoformat(contract[name]) for name in ("created_at", "deadline"))
+    created, deadline = (moment.astimezone(ZoneInfo("Asia/Shanghai")) for moment in moments)
+    assert (deadline.date() - created.date(), f"{deadline:%H:%M}") == (timedelta(days=30), "23:59")
 
 
 async def test_no_answer_shows_a_whole_id_number_or_a_ticket(api: Api, running: Running) -> None:
