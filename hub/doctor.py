@@ -18,6 +18,7 @@ from hub.errors import QiandaError
 from hub.lifecycle.messaging.pause_sending import count_held_steps
 from hub.model.sealing.seal import KeyPlace
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.free_space import find_space
 from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps
 from hub.tokens.several import SharedKey
@@ -44,6 +45,7 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
     checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
         "database": _database,
         "clock": _clock,
+        "disk": _disk,
         "fonts": _fonts,
         "token": _token,
         "seal certificate": _seal_certificate,
@@ -85,6 +87,13 @@ async def _clock(hub: Hub) -> str:
         seconds = f"{difference.total_seconds():.0f} s"
         raise ValueError(f"differs from the database's by {seconds}: set up time synchronisation")
     return "agrees with the database's"
+
+
+async def _disk(hub: Hub) -> str:
+    found = await asyncio.to_thread(find_space, (hub.settings.data, hub.services.files.folder))
+    if low := [str(each) for each in found if each.is_low]:
+        raise ValueError(f"{'; '.join(low)}: make space before nothing can be signed any more")
+    return "; ".join(map(str, found))
 
 
 async def _fonts(_: Hub) -> str:

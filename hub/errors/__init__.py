@@ -52,6 +52,7 @@ from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
 from hub.errors.enrolments import EnrolmentsChanged as EnrolmentsChanged
 from hub.errors.enrolments import ImportUndone as ImportUndone
 from hub.errors.enrolments import SchoolChanged as SchoolChanged
+from hub.errors.files import DiskFull as DiskFull
 from hub.errors.files import ManyChecks as ManyChecks
 from hub.errors.files import ManyFiles as ManyFiles
 from hub.errors.files import UnreadableFile as UnreadableFile

@@ -20,6 +20,11 @@ class ManyFiles(TooMany):
     sentence = "Several files from your network are being checked already. Please try again in a minute."
 
 
+class DiskFull(Unavailable):
+    code = "disk-full"
+    sentence = "The server has no space left on its disk. Nothing was lost. Please try again later."
+
+
 class UploadTooSlow(Unavailable):
     code = "upload-too-slow"
     sentence = "The file arrived too slowly, so we stopped waiting. Please try again with a better connection."

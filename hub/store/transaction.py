@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from hub.errors import BadInput, DatabaseUnavailable
+from hub.errors import BadInput, DatabaseUnavailable, DiskFull
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.inbound.callback_writer import CallbackWriter
 from hub.store.kernel.cipher import Cipher
@@ -94,7 +94,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
-        """Open one transaction. Raises DatabaseUnavailable if no server answers, BadInput for a NUL in a text.
+        """Open one transaction. Raises DatabaseUnavailable if no server answers, DiskFull, BadInput for NUL in a text.
 
         `opening`: what the transaction reads first.
         """
@@ -122,6 +122,8 @@ class Database:
                 self.pool.give_back(driver)
         except asyncpg.CharacterNotInRepertoireError as error:
             raise BadInput("a text contains a character that cannot be stored (NUL)") from error
+        except asyncpg.DiskFullError as error:
+            raise DiskFull("no space is left for the database") from error
         except (OSError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except asyncpg.InterfaceError as error:

@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 from hub import errors
 from hub.errors import QiandaError
 from hub.model.messaging.message import format_moment
+from hub.store.kernel.free_space import is_full
 from hub.web.app_keys import HUB
 from hub.web.i18n import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator
@@ -88,6 +89,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except (ConnectionResetError, TimeoutError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and is_full(error):  # an upload has no space in the folder for temporary files
+            log.warning("unavailable", code=errors.DiskFull.code, reason=str(error)[:300])
+            return _answer(request, 503, errors.DiskFull())
         if _is_about_the_form(error):
             return _bare(request, web.HTTPBadRequest())
         log.exception("unexpected")

@@ -12,6 +12,7 @@ from hub.lifecycle.evidence.plan_package import plan_due_packages
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import fall_back
+from hub.lifecycle.messaging.service_alerts import warn_of_low_disks
 from hub.lifecycle.reminders.escalate import escalate_tasks
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, stop_overdue_jobs, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
@@ -32,6 +33,7 @@ SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # How often this is checked: the tree of a day (UTC) is built in the first round that finds something new.
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
+DISKS_LOOKED_AT_EVERY = timedelta(minutes=5)
 REPORTS_LOOKED_AT_EVERY = timedelta(minutes=5)
 # Enrolments of earlier versions that one round makes findable by phone number.
 FOUND_AT_ONCE = 500
@@ -63,6 +65,7 @@ class PeriodicTasks:
         rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
         return [
             self.heartbeat,
+            self.watch_disks,
             *(self._repeated(each) for each in rounds),
             self._repeated(self.count_rows, MIN_COUNT_INTERVAL),
             self._repeated(self.purge, PURGED_EVERY),
@@ -76,6 +79,14 @@ class PeriodicTasks:
             await self._say_it_lives()
             self._expect(self.heartbeat.__name__, self._pause)
             await sleep_or_stop(stop, self._pause)
+
+    async def watch_disks(self, stop: asyncio.Event) -> None:
+        """Alert staff before a disk of this machine is full. Each worker looks at its own."""
+        while not stop.is_set():
+            folders = (self._hub.settings.data, self._services.files.folder)
+            await log_errors(warn_of_low_disks(self._hub.database, folders))
+            self._expect(self.watch_disks.__name__, DISKS_LOOKED_AT_EVERY.total_seconds())
+            await sleep_or_stop(stop, DISKS_LOOKED_AT_EVERY.total_seconds())
 
     async def _say_it_lives(self) -> None:
         async with self._hub.database.transaction(EVERYTHING) as tx:

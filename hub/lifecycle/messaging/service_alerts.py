@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
 from hub.errors import QiandaError
 from hub.measures import SERVICE_TROUBLE
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.free_space import find_space
 from hub.store.transaction import Database
 
 log = structlog.get_logger()
@@ -34,6 +38,14 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
 def stand_in(name: str) -> dict[str, str]:
     """Return the values of an alert's text that name the service used instead, or say that there is none."""
     return {"which": "instead", "instead": name} if name else {"which": "nobody"}
+
+
+async def warn_of_low_disks(database: Database, folders: Iterable[Path | None]) -> None:
+    """Alert staff of file systems of this machine that have little space left."""
+    for space in await asyncio.to_thread(find_space, folders):
+        if space.is_low:
+            free = f"{space.free / (1 << 30):.1f}"
+            await warn(database, "disk-low", f"{socket.gethostname()}:{space.folder}", free=free)
 
 
 class TokenAlerts:

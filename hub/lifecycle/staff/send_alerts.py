@@ -30,6 +30,7 @@ KINDS = {
     "token-away": "密钥设备异常 · A token of keys does not answer",
     "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
     "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
+    "disk-low": "磁盘空间不足 · A disk has little space left",
     "identity-away": "实名核验服务异常 · An identity provider does not answer",
     "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
     "shared-phone": "手机号为多个无关的人共用 · A number that strangers share",

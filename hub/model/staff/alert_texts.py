@@ -61,6 +61,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "时间戳服务 {service} 的时钟与本机相差 {seconds} 秒，请检查时间同步",
         "The clock of the timestamp service {service} differs from ours by {seconds} s; check time synchronisation",
     ),
+    "disk-low": (
+        "{service} 所在的磁盘只剩 {free} GB，写满后将无法签署，请尽快清理或扩容",
+        "Only {free} GB are left on the disk of {service}; once it is full, nothing can be signed: make space",
+    ),
     "identity-away": (
         "实名核验服务 {service} 没有应答，签署人被提示稍后再试",
         "The identity provider {service} does not respond; signers are asked to try again later",

@@ -25,6 +25,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.errors import UnreadableFile
 from hub.store.kernel.durable_files import make_folder, write_durably
+from hub.store.kernel.free_space import full_disk_told
 
 # The folders of the store: the first two digits of the names in them.
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
@@ -73,11 +74,12 @@ FindPart = Callable[[str], Awaitable[FilePart | JoinedFile | None]]
 
 
 class Files:
-    """The stored files. `find_part`: returns where content without a file of its own is, by its SHA-256."""
+    """The stored files. `folder`: where they are, None for an object store. `find_part`: returns where content
+    without a file of its own is, by its SHA-256."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None, find_part: FindPart | None = None) -> None:
         self._store = store
-        self._folder = folder
+        self.folder = folder
         self._find_part = find_part
         self._durable: set[Path] = set()
         """Folders below ours whose names are known to be on the disk."""
@@ -95,12 +97,13 @@ class Files:
         return cls(LocalStore(folder), folder, find_part)
 
     async def put(self, content: bytes) -> str:
-        """Store the content and return its SHA-256 (hex). The same content gives the same file."""
+        """Store the content and return its SHA-256 (hex). The same content gives the same file. Raises DiskFull."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if self._folder is None:
+        if self.folder is None:
             await self._store.put_async(_path(sha256), content)
         else:
-            await asyncio.to_thread(self._write, self._folder / _path(sha256), content)
+            with full_disk_told():
+                await asyncio.to_thread(self._write, self.folder / _path(sha256), content)
         return sha256
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -127,6 +127,7 @@ ALERTS = {
     "token-away": "a token does not answer",
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
+    "disk-low": "a disk has little space left",
     "identity-away": "an identity provider does not answer",
     "digest": "to do today",
     "step-failed": "messages cannot be sent because of an error",

@@ -224,7 +224,7 @@ async def test_another_way_of_what_the_old_number_missed_does_not_count_as_the_n
 async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were_more_reminders_before() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        contract = await running.issue_minor()
+        await running.issue_minor()
         daily = {"reminders_after": [f"{day}d" for day in range(1, 7)], "repeat_every": "1d"}
         await change(running, "hefei", "campus", "hefei", daily)
         await replan_scope(running.hub.services, "hefei")

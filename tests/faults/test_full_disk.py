@@ -1,0 +1,86 @@
+"""No space is left for files: every answer says so, nothing is lost or half, and it goes on once there is space."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.doctor import examine
+from hub.lifecycle.messaging.service_alerts import warn_of_low_disks
+from hub.lifecycle.sealing.finalise import advance
+from hub.model.staff.accounts import EVERYTHING
+from tests.lifecycle.clockwork import StandingClock
+from tests.lifecycle.signer import completed, contract_now, ready_to_sign
+from tests.running import Running, running_hub
+from tests.web.api.test_api_contracts import asked
+
+pytestmark = pytest.mark.real
+SIZE = 8 << 20
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Yield a folder with a file system of its own, 8 MB large."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-small-"))
+    options = f"size={SIZE},mode=0700"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"this account may mount nothing: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+def fill(disk: Path) -> Path:
+    """Fill the disk. Return the file that fills it."""
+    ballast = disk / "ballast"
+    full = pytest.raises(OSError, match="No space left")
+    with Path("/dev/zero").open("rb") as zeros, ballast.open("wb", buffering=0) as file, full:
+        shutil.copyfileobj(zeros, file, 4096)
+    return ballast
+
+
+async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -> None:
+    clock = StandingClock()
+    async with running_hub(clock=clock, with_worker=False, configured={"files": str(small_disk)}) as running:
+        contract = await running.issue_minor()
+        signer = await ready_to_sign(running, contract)
+        request = await signer.prepare()
+        ballast = fill(small_disk)
+
+        (found,) = [each for each in await examine(running.hub) if each.part == "disk"]
+        assert not found.well and f"free at {small_disk}: make space" in found.words
+        for _ in range(2):
+            await warn_of_low_disks(
+                running.hub.database, [running.hub.settings.data, running.hub.services.files.folder]
+            )
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            alerts = [each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "disk-low"]
+        assert len([each for each in alerts if str(small_disk) in str(each.facts)]) == 1  # once in an hour
+
+        await signer.accept(request)  # the signature itself is in the database
+        await advance(running.hub.services, contract.id)
+        assert (await contract_now(running, contract)).stuck_reason == "disk-full"
+        status, problem = await issue_as_another_system(running)
+        assert (status, problem["code"], problem["retry"]) == (503, "disk-full", True)
+        assert not list(small_disk.glob("*/.*"))  # nothing half-written
+
+        ballast.unlink()
+        assert await completed(running, contract)
+        assert (await issue_as_another_system(running))[0] == 201
+
+
+async def issue_as_another_system(running: Running) -> tuple[int, dict[str, Any]]:
+    url, key = f"{running.origin}/api/v1/contracts", {"Authorization": f"Bearer {running.api_key}"}
+    async with running.http.post(url, json=asked("+8619000000107"), headers=key) as answer:
+        return answer.status, await answer.json(content_type=None)
