@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -31,8 +32,10 @@ _DECLARE = """
 INSERT INTO schema_compatibility (one, compatible_from) VALUES (true, $1)
 ON CONFLICT (one) DO UPDATE SET compatible_from = excluded.compatible_from
 """
-
-
+# A migration that waits for a table makes everybody wait who comes after it. So it waits for a moment, lets them pass,
+# and tries again, for a minute or two: a backup may read the table for an hour.
+LOCK_TIMEOUT, LOCK_PAUSE, LOCK_TRIES = "2s", 5.0, 12
+IN_USE = "a table that has to change is in use for long, perhaps by a backup: run it again once that has ended"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -45,11 +48,11 @@ def alembic_config(connection: Connection | None = None, scripts: Path = SCRIPTS
     return config
 
 
-async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
-    """Bring the database to the current schema. `dsn`: that of the role `owner`.
+async def migrate(dsn: str, scripts: Path = SCRIPTS, tries: int = LOCK_TRIES) -> None:
+    """Bring the database to the current schema. `dsn`: that of the role `owner`. `tries`: to lock a table in use.
 
     A second run changes nothing, and concurrent runs wait for each other. Raises DatabaseUnavailable for a schema that
-    this version does not know.
+    this version does not know, and where a table stays in use; the migrations before that one are done then.
     """
     from pgqueuer.queries import Queries
 
@@ -57,7 +60,7 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
         await _check_known(guard, scripts)
-        await _upgrade(dsn, scripts)
+        await _upgrade(dsn, scripts, tries)
         if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
             await Queries.from_asyncpg_connection(guard).install()
         await guard.execute(grants.statements())
@@ -77,15 +80,25 @@ async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
         )
 
 
-async def _upgrade(dsn: str, scripts: Path) -> None:
+async def _upgrade(dsn: str, scripts: Path, tries: int) -> None:
     from alembic import command
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
-    )
-    async with engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync, scripts), "head"))
-        await connection.commit()
+    async def connect() -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(dsn, server_settings={"lock_timeout": LOCK_TIMEOUT})
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    for left in reversed(range(tries)):
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync, scripts), "head"))
+                await connection.commit()
+            break
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != asyncpg.LockNotAvailableError.sqlstate:
+                raise
+            if not left:
+                raise DatabaseUnavailable(IN_USE) from error
+            await asyncio.sleep(LOCK_PAUSE)
     await engine.dispose()
 
 
