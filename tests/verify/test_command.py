@@ -94,6 +94,15 @@ def test_no_program_beside_the_file_is_run(contract: FinishedParts, file: Path, 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_as_a_module_it_takes_no_other_module_from_the_working_folder(file: Path) -> None:
+    for name in ("argparse", "typer", "json", "multiprocessing"):
+        (file.parent / f"{name}.py").write_text("raise SystemExit('a program of a stranger')\n")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-m", "qianda", "verify", "--help"]
+    done = subprocess.run(command, cwd=file.parent, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_any_trust_it_says_so_and_exits_with_1(file: Path, tmp_path: Path) -> None:
     done = verify(file, data=tmp_path)
     assert done.returncode == 1
