@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -124,11 +125,11 @@ async def count_superseded(services: Services) -> tuple[int, int]:
 
 async def delete_orphans(services: Services, folders: Sequence[str] = FOLDERS, actor: str | None = None) -> int:
     """Delete old files of these folders that no row names. Return how many."""
-    number = 0
-    async for orphan in _find_orphans(services, folders):
-        await services.files.delete_found(orphan.path)
-        log.info("orphan file deleted", path=orphan.path, size=orphan.size)
-        number += 1
+    number, before = 0, services.clock() - FILE_RETENTION
+    async for orphan in _find_orphans(services, folders, before):
+        if await services.files.delete_found(orphan.path, before):
+            log.info("orphan file deleted", path=orphan.path, size=orphan.size)
+            number += 1
     async with services.database.transaction(EVERYTHING) as tx:
         await record_pruned(tx, ORPHAN_FILES, number, actor)
     return number
@@ -136,7 +137,8 @@ async def delete_orphans(services: Services, folders: Sequence[str] = FOLDERS, a
 
 async def count_orphans(services: Services) -> tuple[int, int]:
     """Return the number and total size in bytes of old files that no row names."""
-    sizes = [orphan.size async for orphan in _find_orphans(services, FOLDERS)]
+    before = services.clock() - FILE_RETENTION
+    sizes = [orphan.size async for orphan in _find_orphans(services, FOLDERS, before)]
     return len(sizes), sum(sizes)
 
 
@@ -145,9 +147,8 @@ def choose_folders(hour: int) -> Sequence[str]:
     return FOLDERS[hour * FOLDERS_A_ROUND : (hour + 1) * FOLDERS_A_ROUND]
 
 
-async def _find_orphans(services: Services, folders: Iterable[str]) -> AsyncIterator[FoundFile]:
-    """Yield old files that no row names, including half-written ones."""
-    before = services.clock() - FILE_RETENTION
+async def _find_orphans(services: Services, folders: Iterable[str], before: datetime) -> AsyncIterator[FoundFile]:
+    """Yield files last written before this moment that no row names, including half-written ones."""
     for folder in folders:
         async for found in services.files.list_old(folder, before):
             async with services.database.transaction(EVERYTHING) as tx:

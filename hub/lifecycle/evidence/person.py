@@ -17,7 +17,7 @@ from hub.errors import BadInput, NotFound, Refused
 from hub.lifecycle.evidence.erase import forget_copies
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.evidence.open_attachment import read_attachment
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_act, refuse_issue_act
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.person_data import (
@@ -28,9 +28,8 @@ from hub.model.evidence.person_data import (
     list_words,
     redact,
 )
-from hub.model.school.issue_many import APPROVE_ISSUE, IssueOutcome, decide_act
+from hub.model.school.issue_many import IssueOutcome
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.model.staff.task_outcome import MOOT
 from hub.store.transaction import Database, Transaction
 
 # The README in the archive of an export.
@@ -175,10 +174,7 @@ async def _end_replacement(tx: Transaction, asked: Mapping[str, Any], actor: str
     if issuing is None or not issuing.waits:
         await tx.issue_acts.end(asked["act"], asked["enrolment"], IssueOutcome.GONE, tx.now)
         return
-    await tx.issue_acts.decide(decide_act(issuing, actor, tx.now, approve=False))
-    await tx.staff_tasks.finish_about(APPROVE_ISSUE, issuing.address, (actor, MOOT), tx.now)
-    facts = {"act": str(issuing.id), "asked_by": issuing.asked_by}
-    await record_act(tx, issuing.campus, "issuing-refused", actor, facts)
+    await refuse_issue_act(tx, issuing, actor)
 
 
 async def _erase_contract(

@@ -17,7 +17,7 @@ from hub.lifecycle.evidence.delete_files import (
     delete_orphans,
     delete_superseded,
 )
-from hub.lifecycle.evidence.school_acts import record_pruned
+from hub.lifecycle.evidence.school_acts import record_pruned, refuse_issue_act
 from hub.lifecycle.services import Services
 from hub.model.evidence.retention import FILE_RETENTION, ORPHAN_FILES, SUPERSEDED_FILES, Prunable, list_retention
 from hub.model.staff.accounts import EVERYTHING
@@ -71,6 +71,8 @@ async def _delete_rows(services: Services, kind: str, actor: str | None, max_bat
             kept = list_retention(services.documents.retention)[kind]
             deleted = await tx.old_rows.delete_old(kind, tx.now - kept, BATCH)
             await record_pruned(tx, kind, deleted, actor)
+            for act in await tx.issue_acts.lock_empty() if kind == "replacements" else ():
+                await refuse_issue_act(tx, act, actor or "hub")
         number, batches = number + deleted, batches + 1
         if deleted < BATCH:
             break

@@ -8,6 +8,8 @@ from typing import Any
 
 from hub.errors import WrongInstallation
 from hub.model.evidence.school_record import SCHOOL_KINDS
+from hub.model.school.issue_many import APPROVE_ISSUE, IssueAct, decide_act
+from hub.model.staff.task_outcome import MOOT
 from hub.store.transaction import Transaction
 
 
@@ -33,6 +35,13 @@ async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | No
         await record_act(
             tx, headquarters.id if headquarters else "", "pruned", actor, {"kind": kind, "number_of": number}
         )
+
+
+async def refuse_issue_act(tx: Transaction, act: IssueAct, actor: str) -> None:
+    """Refuse an act that waits for a decision, finish the task about it, and record it. Raises ActDecided."""
+    await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
+    await tx.staff_tasks.finish_about(APPROVE_ISSUE, act.address, (actor, MOOT), tx.now)
+    await record_act(tx, act.campus, "issuing-refused", actor, {"act": str(act.id), "asked_by": act.asked_by})
 
 
 async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:

@@ -22,7 +22,7 @@ from hub.lifecycle.contract.template_in_force import (
     list_templates_in_force,
     needs_approval,
 )
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_act, refuse_issue_act
 from hub.lifecycle.reminders.approval_tasks import (
     ISSUE_WAITS,
     ApprovalTask,
@@ -201,10 +201,7 @@ async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: 
     """Refuse an act before anything is issued; the person who asked for it takes it back this way. Raises NotFound,
     ActDecided."""
     async with services.database.transaction(scope) as tx:
-        act = await _lock_act(tx, act_id)
-        await tx.issue_acts.decide(decide_act(act, actor, tx.now, approve=False))
-        await finish_approval_task(tx, APPROVE_ISSUE, act.address, actor)
-        await record_act(tx, act.campus, "issuing-refused", actor, {"act": str(act.id), "asked_by": act.asked_by})
+        await refuse_issue_act(tx, await _lock_act(tx, act_id), actor)
 
 
 async def _lock_act(tx: Transaction, act_id: UUID) -> IssueAct:

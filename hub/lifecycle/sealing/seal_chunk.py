@@ -255,6 +255,8 @@ class _Bench:
                 return
             try:
                 async with sending:
+                    if self.chunk.is_lost:  # while it waited: another worker sends it
+                        return
                     await store.put(target.prefix + item.name, self._result(item))
             except StoreDenied:
                 self.chunk.deny(item)

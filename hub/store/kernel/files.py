@@ -171,14 +171,21 @@ class Files:
         """Delete a file that no row names any more. If that fails, the file stays, which is harmless."""
         await self.delete_found(_path(sha256))
 
-    async def delete_found(self, path: str) -> None:
-        """Delete the file found at `path`. Do nothing if another process has already deleted it."""
+    async def delete_found(self, path: str, before: datetime | None = None) -> bool:
+        """Delete the file found at `path`, and return whether it is gone.
+
+        `before`: only if it was last written before this moment. Whoever stores the same content anew writes it again,
+        perhaps since it was found.
+        """
         try:
-            await self._store.delete_async(path)
-        except (NotFoundError, FileNotFoundError):
-            return
+            if before is None or (await self._store.head_async(path))["last_modified"] < before:
+                await self._store.delete_async(path)
+                return True
+        except (NotFoundError, FileNotFoundError):  # another process was faster
+            return True
         except (BaseError, OSError) as error:
             log.info("file stays", path=path, error=repr(error)[:300])
+        return False
 
 
 def _path(sha256: str) -> str:

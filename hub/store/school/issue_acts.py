@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, not_, select
+from sqlalchemy import ColumnElement, Table, exists, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.schedule import FirstSend
@@ -75,6 +75,13 @@ class IssueActs(ActItems):
         statement = select(ACT).where(ACT.c.id == act)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return _act(row) if row else None
+
+    async def lock_empty(self, limit: int = 100) -> list[IssueAct]:
+        """Return acts that wait for a decision about nothing: whatever they were to issue is gone."""
+        waits = ACT.c.needs_approval & ACT.c.decided_by.is_(None)
+        left = exists().where(ITEM.c.act == ACT.c.id, self.tables.left)
+        statement = select(ACT).where(waits, not_(left)).order_by(ACT.c.id).limit(limit).with_for_update()
+        return [_act(row) for row in await self._connection.execute(statement)]
 
     async def decide(self, act: IssueAct) -> None:
         values = {name: getattr(act, name) for name in ("decided_by", "decided_at", "refused")}

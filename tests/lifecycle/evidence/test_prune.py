@@ -83,6 +83,10 @@ async def test_who_was_to_sign_instead_goes_undecided_or_with_what_was_to_be_rep
         assert (await purge(running.hub.services))["replacements"] == 0
         clock.advance(2 * DAY)
         assert (await purge(running.hub.services))["replacements"] == 1
+        async with database.transaction(EVERYTHING) as tx:
+            (ended,) = await tx.issue_acts.list_recent(clock() - 40 * DAY)
+        assert ended.act.refused and ended.act.decided_by == "hub"  # nobody is asked to decide about nothing
+        assert (await running.school_record())[-1].kind == "issuing-refused"
         await ask()
         assert (await purge(running.hub.services))["replacements"] == 0
         async with database.transaction(EVERYTHING) as tx:
