@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,16 @@ async def test_a_missing_or_changed_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "files" / name[:2] / name).write_bytes(b"Content")
     with pytest.raises(UnreadableFile, match="changed"):
         await files.get(name)
+
+
+async def test_an_old_file_that_was_stored_again_meanwhile_is_not_deleted(tmp_path: Path) -> None:
+    files = Files.at(str(tmp_path / "files"))
+    name = await files.put(b"content")
+    path, begun = tmp_path / "files" / name[:2] / name, time.time()
+    os.utime(path, (begun - 3600, begun - 3600))
+    before = datetime.fromtimestamp(begun - 60, UTC)
+    ((found,),) = [each async for each in files.list_old(name[:2], before)]
+    await files.put(b"content")
+    assert not await files.delete_found(found.path, before) and await files.get(name) == b"content"
+    os.utime(path, (begun - 3600, begun - 3600))
+    assert await files.delete_found(found.path, before) and not path.exists()
