@@ -29,7 +29,7 @@ def small_disk() -> Iterator[Path]:
     """Yield a folder with a file system of its own, 8 MB large."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-small-"))
     options = f"size={SIZE},mode=0700"
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
     if mounted.returncode:
         folder.rmdir()

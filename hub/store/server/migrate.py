@@ -80,7 +80,7 @@ async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
         )
 
 
-async def _upgrade(dsn: str, scripts: Path, tries: int) -> None:
+async def _upgrade(dsn: str, scripts: Path, tries: int = LOCK_TRIES) -> None:
     from alembic import command
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
