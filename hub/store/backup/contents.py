@@ -25,6 +25,7 @@ from hub.store.backup.archive import (
 from hub.store.backup.dump import DumpAccess, dumped
 from hub.store.backup.sealed_stream import Argon2Cost, OpeningReader, SealingWriter
 from hub.store.kernel.durable_files import PRIVATE, sync_folder
+from hub.store.kernel.free_space import full_disk_told
 
 # Bytes of the dump in one member. The dump is cut up, because the size of a tar member comes before its content.
 DUMP_PART_BYTES = 8 << 20
@@ -62,7 +63,7 @@ class BackupSource:
 
 
 def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argon2Cost | None = None) -> None:
-    """Write a backup of a hub, which may be running. Raises BadInput if the file exists.
+    """Write a backup of a hub, which may be running. Raises BadInput if the file exists, DiskFull; then nothing is left.
 
     The database is dumped first. Every file that it names was stored before, so the files that are copied afterwards
     include all of them.
@@ -71,7 +72,7 @@ def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argo
         raise BadInput(f"{target} exists already: name another file", field="file")
     partial = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
+        with full_disk_told(), os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
             sealing = SealingWriter(file, passphrase, cost)
             _write_members(ArchiveWriter(sealing), source)
             file.flush()
