@@ -16,6 +16,8 @@ CODE_DIGITS = 6
 
 # Maximum number of codes to one signer in each period.
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
+# A code that was sent later than this from now was sent before the clock was set back, and when is not known.
+CLOCKS_APART = timedelta(minutes=1)
 WRONG_ANSWERS_A_DAY = 10
 # Number of wrong answers after which a code becomes invalid. Another code can then be requested.
 GUESSES_OF_A_CODE = 5
@@ -101,7 +103,7 @@ def compute_code_wait(issued: list[datetime], now: datetime) -> timedelta | None
     """
     waits = []
     for window, most in CODES_PER:
-        inside = sorted(moment for moment in issued if now - moment < window)
+        inside = sorted(moment for moment in issued if -CLOCKS_APART <= now - moment < window)
         if len(inside) >= most:
             waits.append(inside[-most] + window - now)
     return max(waits) if waits else None

@@ -37,5 +37,10 @@ def test_whoever_waits_as_long_as_told_may_have_one_and_no_budget_is_ever_broken
         assert compute_code_wait(issued, NOW + wait) is None
 
 
+def test_a_clock_that_was_set_back_makes_nobody_wait_until_it_is_that_late_again() -> None:
+    assert compute_code_wait([NOW + timedelta(hours=1)] * 10, NOW) is None
+    assert compute_code_wait([NOW + timedelta(seconds=1)], NOW) == timedelta(seconds=61)  # another host's clock
+
+
 def test_a_secret_leaves_only_its_hash() -> None:
     assert hash_secret("a") != hash_secret("b") and len(hash_secret("a")) == 32
