@@ -63,7 +63,7 @@ class BackupSource:
 
 
 def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argon2Cost | None = None) -> None:
-    """Write a backup of a hub, which may be running. Raises BadInput if the file exists, DiskFull; then nothing is left.
+    """Write a backup of a hub, which may be running. Raises BadInput if the file exists, DiskFull if it does not fit.
 
     The database is dumped first. Every file that it names was stored before, so the files that are copied afterwards
     include all of them.
