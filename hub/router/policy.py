@@ -57,13 +57,12 @@ async def get_policies(tx: Transaction, base: ReminderPolicy, places: Sequence[P
 def apply_policy_changes(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
     """Apply stored changes to a policy.
 
-    A change that no longer fits the present configuration is left out and logged, so that reminders continue. A value
-    above an upper bound is replaced by the bound.
+    A change that no longer fits the present configuration is left out and logged, so that reminders continue.
     """
     policy = base
     for change in changes:
         try:
-            policy = ReminderPolicy.from_stored(change.changes, policy)
+            policy = ReminderPolicy.from_dict(change.changes, policy)
         except ValueError as error:
             log.warning("reminder policy left out", campus=change.campus, kind=change.kind, reason=str(error))
     return policy

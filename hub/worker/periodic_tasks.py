@@ -35,8 +35,6 @@ PURGED_EVERY = timedelta(hours=1)
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
 DISKS_LOOKED_AT_EVERY = timedelta(minutes=5)
 REPORTS_LOOKED_AT_EVERY = timedelta(minutes=5)
-# Enrolments of earlier versions that one round makes findable by phone number.
-FOUND_AT_ONCE = 500
 # After this time, an unfinished act on many contracts gets another job, unless a job is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 
@@ -194,8 +192,7 @@ class PeriodicTasks:
             await asyncio.gather(*(work(each) for each in new))
 
     async def upkeep(self) -> None:
-        """Give contracts, alerts, revoked keys and parked jobs that are due another try, attend to staff tasks, and
-        make some enrolments of earlier versions findable."""
+        """Give contracts, alerts, revoked keys and parked jobs that are due another try, and attend to staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.hub_due(tx.now)):
                 await ask_again(tx, contract)
@@ -204,7 +201,6 @@ class PeriodicTasks:
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN)
-            await tx.enrolments.make_findable(FOUND_AT_ONCE)
             await plan_due_packages(tx)
         await log_errors(finish_moot_tasks(self._services))
         await log_errors(escalate_tasks(self._services))

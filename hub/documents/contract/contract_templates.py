@@ -225,7 +225,7 @@ class ContractTemplates:
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
         """Return the template that lays out a contract with the text that `keep` kept, even if the template has changed
         since."""
-        layout_from = kept.get("layout", template_id)  # contracts of earlier versions of the hub do not name it
+        layout_from = kept["layout"]
         layout, root = self.layout_of(layout_from, language)
         return ContractTemplate(
             id=template_id,

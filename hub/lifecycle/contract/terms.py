@@ -231,12 +231,8 @@ def has_terms_of(old: Contract, course: Course | None, campus: Campus) -> bool:
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
-    """Return the stored summary with the present deadline, in the contract's language if there is none in `language`.
-
-    Older summaries contain the deadline at issue. That row is left out, because deadlines can move.
-    """
+    """Return the stored summary in `language` or else in the contract's language, with the present deadline."""
     summaries = contract.data.get("summary", {})
     told_in = language if summaries.get(language) else contract.language
-    rows = [row for row in summaries.get(told_in, ()) if row["label"] not in SIGN_BY.values()]
     deadline = contract.deadline.astimezone(ZoneInfo(zone))
-    return [*rows, {"label": SIGN_BY[told_in], "value": f"{deadline:%Y-%m-%d %H:%M}"}]
+    return [*summaries.get(told_in, ()), {"label": SIGN_BY[told_in], "value": f"{deadline:%Y-%m-%d %H:%M}"}]

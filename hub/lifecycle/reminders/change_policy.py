@@ -84,11 +84,7 @@ async def change_policy_of(
             raise IllegalMove("no signature is due for this contract")
         change = _change(PolicyPlace(contract.campus, contract.course, contract.id), changes)
         await tx.policies.put(change, actor, tx.now)
-        applied(
-            services.messaging.policy,
-            await tx.policies.above(contract.campus, contract.course, contract.id),
-            entered=change,
-        )
+        applied(services.messaging.policy, await tx.policies.above(contract.campus, contract.course, contract.id))
         await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
         facts = {"keys": ", ".join(sorted(changes))}
         await tx.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
@@ -119,24 +115,15 @@ async def policies_at(
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(services.messaging.policy, [each for each in found if not _same(each, mine)])
     decided = _change(place, own if instead is None else instead)
-    here = applied(above, [decided], entered=None if instead is None else decided)
+    here = applied(above, [decided])
     return PolicyLevels(own, above, await add_closed_days(tx, here, place.campus, tx.planning_now))
 
 
-def applied(
-    base: ReminderPolicy, changes: Iterable[PolicyChange], entered: PolicyChange | None = None
-) -> ReminderPolicy:
-    """Return `base` with these changes. Raises BadInput with key and reason for the first change that is invalid.
-
-    Only the values `entered` now are refused for exceeding an upper bound. A stored value may be older than its bound;
-    if it exceeds the bound, the bound is used instead.
-    """
-    policy = base
+def applied(policy: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
+    """Return `policy` with these changes. Raises BadInput with key and reason for the first change that is invalid."""
     for change in changes:
-        new = entered is not None and _same(change, entered)
-        read = ReminderPolicy.from_dict if new else ReminderPolicy.from_stored
         try:
-            policy = read(change.changes, policy)
+            policy = ReminderPolicy.from_dict(change.changes, policy)
         except ValueError as error:
             key, _, reason = str(error).partition(": ")
             raise BadInput(reason, field=key) from error
@@ -219,7 +206,7 @@ async def _check(services: Services, tx: Transaction, change: PolicyChange) -> N
     below = await tx.school.scope_below(change.campus)
     decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for campus, course in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(services.messaging.policy, await tx.policies.above(campus, course), entered=change)
+        applied(services.messaging.policy, await tx.policies.above(campus, course))
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:

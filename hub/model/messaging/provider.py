@@ -112,7 +112,7 @@ class Health:
 
     def usable_from(self, now: datetime) -> datetime:
         """Return when the pause ends, but not a moment before `now`."""
-        # A later moment was stored before the clock was set back, or by a version without MAX_PAUSE.
+        # A later moment was stored before the clock was set back.
         if self.rests_until is None or self.rests_until > now + MAX_PAUSE:
             return now
         return max(self.rests_until, now)

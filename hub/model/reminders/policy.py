@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, time, timedelta
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import pairwise
 from typing import Any
 
 from hub.model.reminders.calendar import is_known_country
@@ -148,16 +148,6 @@ class ReminderPolicy:
         return replace(base, **cls._changes(data, base))
 
     @classmethod
-    def from_stored(cls, data: Mapping[str, Any], base: ReminderPolicy) -> ReminderPolicy:
-        """Return a stored policy as `from_dict` does, but replace a value above an upper bound by the bound.
-
-        Earlier versions stored policies without upper bounds. When staff save such a policy again, it is refused with
-        the reason.
-        """
-        changes = cls._changes(data, base)
-        return replace(base, **{key: _within(key, value) for key, value in changes.items()})
-
-    @classmethod
     def _changes(cls, data: Mapping[str, Any], base: ReminderPolicy) -> dict[str, Any]:
         """Parse the values of `data`, without checking them against each other."""
         known = {field.name for field in fields(cls)} - {"closed_days"}
@@ -192,14 +182,6 @@ def _demand(holds: bool, key: str, reason: str) -> None:
 
 def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
     return [later - earlier for earlier, later in pairwise((timedelta(0), *reminders))]
-
-
-def _within(key: str, value: Any) -> Any:
-    """Return the value, or its upper bound if that is lower. In a list, shortening a gap moves all later times."""
-    if key == "reminders_after":
-        bounds = chain((LATEST_FIRST_REMINDER,), repeat(MAX_GAP))
-        return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))
-    return min(value, _UPPER_BOUNDS[key][0]) if key in _UPPER_BOUNDS else value
 
 
 def _read(key: str, value: Any, like: Any) -> Any:

@@ -32,7 +32,7 @@ class Alert:
     """An alert.
 
     `facts`: values for its sentence; never a signer's name, a phone number or a ticket. `campus`: None for all.
-    `failure`: why it did not reach some or all addresses. `text`: the whole sentence, in alerts of earlier versions.
+    `failure`: why it did not reach some or all addresses.
     """
 
     id: UUID
@@ -42,7 +42,6 @@ class Alert:
     created_at: datetime
     sent_at: datetime | None = None
     failure: str | None = None
-    text: str = ""
 
     @property
     def until(self) -> datetime | None:
@@ -50,7 +49,7 @@ class Alert:
         return datetime.fromisoformat(str(self.facts["until"])) if "until" in self.facts else None
 
     def said(self, language: str) -> str:
-        return self.text or sentence(self.kind, self.facts, language)
+        return sentence(self.kind, self.facts, language)
 
 
 @dataclass(frozen=True)

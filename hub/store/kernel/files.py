@@ -107,7 +107,7 @@ class Files:
         return sha256
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Write the file even if it exists: with an older version, a power cut may have left it empty."""
+        """Write the file even if it exists, so that a damaged one is repaired."""
         if path.parent not in self._durable or not path.parent.is_dir():
             make_folder(path.parent)
             self._durable.add(path.parent)

@@ -145,7 +145,6 @@ class School(EncryptedRepository):
             | {
                 "people_sealed": self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id)),
                 "created_at": at,
-                "findable": True,
             }
             | {"student_hash": self._cipher.found_by("enrolment", person)}
             for enrolment, person in lines
@@ -186,5 +185,5 @@ class School(EncryptedRepository):
 
 
 _PLAIN = set(Enrolment.__dataclass_fields__) - {"people", "created_at", "changed_at", "changed_by"}
-_COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "findable", "student_hash")
+_COLUMNS = (*sorted(_PLAIN), "people_sealed", "created_at", "student_hash")
 _ADD_MANY = insert_many(ENROLMENT, _COLUMNS, "ON CONFLICT (campus, course, student_hash) DO NOTHING RETURNING id")

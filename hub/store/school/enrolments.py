@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, bindparam, collate, func, not_, select, union
+from sqlalchemy import ColumnElement, Select, Table, collate, func, select, union
 
 from hub.errors import AlreadyEnrolled
 from hub.model.contract.contract import ContractState
@@ -19,7 +19,6 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow
 from hub.store.tables.school import EnrolmentPhoneRow, EnrolmentRow
@@ -32,9 +31,6 @@ PEOPLE = EncryptedColumn.of(ENROLMENT.c.people_sealed)
 LAST_CHARACTER = "\U0010ffff"
 PHONE_COLUMNS = ("phone_hash", "enrolment", "campus")
 ADD_PHONES = insert_many(PHONE, PHONE_COLUMNS, "ON CONFLICT DO NOTHING")
-_NOT_FINDABLE = SqlStatement(
-    select(ENROLMENT).where(not_(ENROLMENT.c.findable)).limit(bindparam("most")).with_for_update(skip_locked=True)
-)
 _READ = tuple(name for name in Enrolment.__dataclass_fields__ if name != "people")
 
 
@@ -153,7 +149,7 @@ class Enrolments:
         }
         sealed = self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id))
         values |= {"people_sealed": sealed, "changed_at": at, "changed_by": by}
-        values |= {"student_hash": self._cipher.found_by("enrolment", person), "findable": True}
+        values |= {"student_hash": self._cipher.found_by("enrolment", person)}
         try:
             await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment.id).values(values))
         except asyncpg.UniqueViolationError as error:
@@ -163,15 +159,3 @@ class Enrolments:
 
     async def delete(self, enrolment: UUID) -> None:
         await self._connection.execute(ENROLMENT.delete().where(ENROLMENT.c.id == enrolment))
-
-    # ---- enrolments of earlier versions
-
-    async def make_findable(self, limit: int) -> int:
-        """Write the hashes of phone numbers for enrolments that have none yet. Return for how many."""
-        rows = await self._connection.execute(_NOT_FINDABLE, {"most": limit})
-        found = [enrolment_of_row(self._cipher, row) for row in rows]
-        if found:
-            await self._connection.execute(ADD_PHONES, arrays_of(PHONE_COLUMNS, phone_rows(self._cipher, found)))
-            mine = ENROLMENT.c.id.in_([each.id for each in found])
-            await self._connection.execute(ENROLMENT.update().where(mine).values(findable=True))
-        return len(found)

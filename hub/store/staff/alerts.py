@@ -31,7 +31,7 @@ class Alerts:
         """Add an alert and its job. `facts` must contain no signer's name, phone number or ticket, since alerts go to
         chats and mailboxes of staff."""
         alert = uuid4()
-        values = {"id": alert, "kind": kind, "text": "", "facts": dict(facts), "campus": campus}
+        values = {"id": alert, "kind": kind, "facts": dict(facts), "campus": campus}
         values |= {"created_at": at, "due_at": at}
         await self._connection.execute(insert(ROW).values(values))
         await self._jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")

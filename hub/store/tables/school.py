@@ -51,8 +51,6 @@ class EnrolmentRow(SQLModel, table=True):
     roster_import: UUID | None = None
     changed_at: datetime | None = moment()
     changed_by: str | None = words(default=None)
-    findable: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
-    """Whether its phone numbers are in `enrolment_phone`."""
     __table_args__ = (
         Index("ix_enrolment_open", "campus", "created_at", postgresql_where=sql("contract IS NULL")),
         Index("uq_enrolment_line", "campus", "course", "student_hash", unique=True),
@@ -64,7 +62,6 @@ class EnrolmentRow(SQLModel, table=True):
         Index("ix_enrolment_name", sql('student_name COLLATE "C"')),
         Index("ix_enrolment_external", "external_id", postgresql_where=sql("external_id IS NOT NULL")),
         Index("ix_enrolment_import", "roster_import", "place", postgresql_where=sql("roster_import IS NOT NULL")),
-        Index("ix_enrolment_unfindable", "id", postgresql_where=sql("NOT findable")),
     )
 
 

@@ -147,14 +147,12 @@ class AlertRow(SQLModel, table=True):
     """Urgent news for staff, sent by chat or mail. The row is also the attempt to send it.
 
     `tries`, `begun_at`, `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the
-    addresses that have it. `bundle`: the alert with which it was sent. `text`: only in alerts of earlier versions; now
-    the sentence is made from `facts`.
+    addresses that have it. `bundle`: the alert with which it was sent.
     """
 
     __tablename__ = "alert"
     id: UUID = Field(primary_key=True)
     kind: str = words()
-    text: str = words()
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": sql("'{}'")})
     campus: str | None = words(default=None)
     created_at: datetime = moment(nullable=False)

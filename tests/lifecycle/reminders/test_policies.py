@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,9 +16,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.change_policy import (
     MAX_CALENDAR_BYTES,
     MAX_DAYS,
-    change_policy,
     plan_of,
-    policies_at,
     read_calendar,
 )
 from hub.lifecycle.reminders.extend_deadline import extend
@@ -28,7 +26,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import get_policy_at
-from hub.store.reminders.policies import Kind, PolicyChange, PolicyPlace
+from hub.store.reminders.policies import Kind, PolicyChange
 from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed
@@ -63,28 +61,6 @@ async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_
         assert (math.messages_per_day, math.repeat_every.days, math.window_opens.hour) == (1, 6, 11)
         assert (english.repeat_every.days, english.window_opens.hour) == (6, 10)
         assert (beijing.messages_per_day, beijing.repeat_every.days, beijing.window_opens.hour) == (1, 5, 9)
-
-
-async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edited() -> None:
-    async with quiet_hub() as running:
-        services = running.hub.services
-        saved = {"reminders_after": ["400d"], "messages_per_day": 99999, "window_opens": "10:00"}
-        await change(running, "hefei", "campus", "hefei", saved)
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            held, shown = (
-                await get_policy_at(tx, services.messaging.policy, "hefei"),
-                await policies_at(services, tx, PolicyPlace("hefei")),
-            )
-        assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
-        assert shown.here == held and shown.own == saved
-        await change_policy(
-            services, EVERYTHING, PolicyPlace("hq"), {"repeat_every": "5d"}, "staff:test"
-        )  # the policies below it still fit
-        await change_policy(services, EVERYTHING, PolicyPlace("hefei", "math-a"), {"bundle": False}, "staff:test")
-        for campus, course in (("hefei", None), ("hefei", "math-a"), ("hq", None)):
-            with pytest.raises(BadInput) as refused:
-                await change_policy(services, EVERYTHING, PolicyPlace(campus, course), saved, "staff:test")
-            assert refused.value.field == "reminders_after"
 
 
 async def test_a_campus_cannot_write_the_policy_or_the_calendar_of_another() -> None:

@@ -102,9 +102,9 @@ def test_text_says_by_itself_whether_it_gives_rows() -> None:
 
 
 async def test_what_is_written_is_read_again(store: Database) -> None:
-    columns = ("id", "kind", "text", "facts", "created_at", "due_at")
+    columns = ("id", "kind", "facts", "created_at", "due_at")
     alert, facts = uuid4(), {"provider": "weary", "minutes": [1, None, "二"]}
-    values = {"id": alert, "kind": "told", "text": "", "facts": facts, "created_at": NOW, "due_at": NOW}
+    values = {"id": alert, "kind": "told", "facts": facts, "created_at": NOW, "due_at": NOW}
     async with store.transaction(EVERYTHING) as tx:
         assert (await tx.connection.execute(insert_row(ALERT, columns), values)).rowcount == 1
         again = insert_row(ALERT, columns, passing_over=True)

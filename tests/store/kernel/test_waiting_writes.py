@@ -42,7 +42,7 @@ async def store() -> AsyncIterator[Database]:
 
 
 def alert(kind: str = "told") -> dict[str, Any]:
-    return {"id": uuid4(), "kind": kind, "text": "", "facts": {}, "created_at": NOW, "due_at": NOW}
+    return {"id": uuid4(), "kind": kind, "facts": {}, "created_at": NOW, "due_at": NOW}
 
 
 def keys(*names: str) -> dict[str, list[Any]]:
@@ -106,7 +106,7 @@ async def test_the_last_read_is_run_with_the_writes_that_it_does_not_see(store: 
         "SELECT pg_advisory_xact_lock(1)",
         "SELECT set_config('qianda.scope', '*', true)",
         "SELECT (SELECT count(*) FROM outbox_message)",
-        "UPDATE alert SET text = ''",
+        "UPDATE alert SET failure = ''",
     ],
 )
 async def test_a_write_does_not_wait_longer_than_a_lock_or_a_read_of_its_table(store: Database, another: str) -> None:
@@ -142,7 +142,7 @@ async def test_a_row_is_written_as_often_as_somebody_asked(store: Database) -> N
 async def test_one_that_has_to_be_counted_takes_the_others_along(store: Database) -> None:
     first, second = alert(), alert("asked")
     mine = ALERT.update().where(ALERT.c.kind == bindparam("which"))
-    note = SqlStatement(mine.values(text=bindparam("words")).returning(ALERT.c.id))
+    note = SqlStatement(mine.values(failure=bindparam("words")).returning(ALERT.c.id))
     async with store.transaction(EVERYTHING) as tx:
         await tx.connection.write(ADD, first)
         await tx.connection.write(ADD, second)
@@ -150,7 +150,7 @@ async def test_one_that_has_to_be_counted_takes_the_others_along(store: Database
         tx.connection.notify("somebody")
         rows = await tx.connection.write_now(note, {"which": "asked", "words": "x"})
         assert [row.id for row in rows] == [second["id"]]
-        count = SqlStatement(mine.values(text=bindparam("words")))
+        count = SqlStatement(mine.values(failure=bindparam("words")))
         assert (await tx.connection.write_now(count, {"which": "told", "words": "y"})).rowcount == 1
         assert (await tx.connection.write_now(count, {"which": "nothing", "words": "y"})).rowcount == 0
         assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1

@@ -27,11 +27,11 @@ HEFEI, XIANGTAN = Scope(frozenset({"hefei"})), Scope(frozenset({"xiangtan"}))
 # Nine of ten are in one campus, half of them have a contract, one of a hundred was changed.
 FILL = """
 INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, external_id, contract, created_at,
-  changed_at, findable)
+  changed_at)
 SELECT id, CASE WHEN n % 10 = 0 THEN 'beijing' ELSE 'hefei' END,
   CASE WHEN n % 3 = 0 THEN 'math-a' ELSE 'english-b' END, chr(19968 + n % 500) || '小满' || n, int4send(n),
   sealed, '2026-' || n, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, now(),
-  CASE WHEN n % 101 = 0 THEN now() END, true
+  CASE WHEN n % 101 = 0 THEN now() END
 FROM (
   SELECT id, sealed, n::integer FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS given (id, sealed, n)
 ) AS made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,31 +136,6 @@ def test_a_policy_that_makes_no_sense_is_refused_with_key_and_reason(key: str, v
 def test_what_is_at_its_bound_is_taken() -> None:
     policy = ReminderPolicy.from_dict(AT_THE_BOUND)
     assert {key: policy.to_dict()[key] for key in AT_THE_BOUND} == AT_THE_BOUND
-
-
-def test_what_was_saved_before_there_were_bounds_counts_as_the_bound_and_the_rest_holds() -> None:
-    saved = {
-        "reminders_after": ["400d", "500d", "501d"],
-        "repeat_every": "900d",
-        "last_call_before": "60d",
-        "messages_per_day": 99999,
-        "manual_after_message": "2d",
-        "manual_apart": "3d",
-        "manual_per_day": 11,
-        "escalate_after": 99999,
-        "escalate_within": "31d",
-        "climbs_after": "9999d",
-        "window_opens": "10:00",
-    }
-    held = ReminderPolicy.from_stored(saved, POLICY).to_dict()
-    expected = AT_THE_BOUND | {"reminders_after": ["7d", "37d", "38d"], "window_opens": "10:00"}
-    assert {key: held[key] for key in expected} == expected
-    assert ReminderPolicy.from_stored({"reminders_after": ["2d", "9d"], "bundle": False}, POLICY) == replace(
-        POLICY, reminders_after=(timedelta(days=2), timedelta(days=9)), bundle=False
-    )
-    for key, value in {"repeat_every": "0d", "window_opens": "05:00", "messages_per_day": "2"}.items():
-        with pytest.raises(ValueError, match=f"^{key}: "):
-            ReminderPolicy.from_stored({key: value}, POLICY)
 
 
 def test_two_messages_a_day() -> None:

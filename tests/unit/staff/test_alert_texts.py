@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from string import Formatter
-from uuid import uuid4
 
 import pytest
 
 from hub.lifecycle.staff.send_alerts import KINDS
-from hub.model.staff.alert import MAX_FULL_BYTES, Alert, written
+from hub.model.staff.alert import MAX_FULL_BYTES, written
 from hub.model.staff.alert_texts import SENTENCES, Facts, sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -46,11 +44,6 @@ def test_every_kind_that_has_a_title_has_a_sentence() -> None:
 )
 def test_what_is_said(kind: str, facts: Facts, said: str) -> None:
     assert sentence(kind, facts, "en") == said
-
-
-def test_what_an_older_hub_wrote_is_shown_as_it_is() -> None:
-    alert = Alert(uuid4(), "digest", {}, None, datetime(2026, 11, 25, tzinfo=UTC), text="Wang: 1 to do")
-    assert alert.said("zh") == alert.said("en") == "Wang: 1 to do"
 
 
 def test_a_message_is_in_both_languages_and_what_is_the_same_stands_there_once() -> None:

@@ -18,7 +18,6 @@ from hub.lifecycle.school.import_roster import new_contract
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.web.staff.school import enrolments
-from tests.database import tamper
 from tests.poster_visits import Family, cn_id
 from tests.running import Running
 from tests.web.staff_visit import Desk, Page, desk_of
@@ -78,17 +77,6 @@ async def test_one_is_found_by_name_whole_phone_and_number(running: Running, des
     abroad = await desk_of(running, "elsewhere")
     for search in (national, "2026-0117", "欧阳"):
         assert names(await abroad.get(f"/staff/enrolments?q={search}")) == []
-
-
-async def test_enrolments_of_earlier_versions_become_findable(running: Running, desk: Desk) -> None:
-    family = Family()
-    await enrolled(running, "夏侯小满", family)
-    await tamper(running.hub.database.dsn, "DELETE FROM enrolment_phone")
-    await tamper(running.hub.database.dsn, "UPDATE enrolment SET findable = false")
-    address = f"/staff/enrolments?q={family.phone.removeprefix('+86')}"
-    assert names(await desk.get(address)) == []
-    await running.worker.periodic.upkeep()
-    assert names(await desk.get(address)) == ["夏侯小满"]
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(
