@@ -93,11 +93,11 @@ class Running:
     async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
         """Return the messages that the outbox has accepted for a number, oldest first, as the person reads them."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
-            inbox = [delivery for delivery, _ in await tx.deliveries.inbox(phone)]
-            texts = [await self.hub.services.messaging.router.render_text(tx, delivery) for delivery in inbox]
+            inbox = await tx.deliveries.inbox(phone)
+        render = self.hub.services.messaging.router.renderer.render_with_link
         return [
-            {"purpose": delivery.purpose, "text": text, "at": delivery.created_at.isoformat()}
-            for delivery, text in zip(inbox, texts, strict=True)
+            {"purpose": each.purpose, "text": render(each, link).text, "at": each.created_at.isoformat()}
+            for each, link in inbox
         ]
 
     async def message(self, purpose: str, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:

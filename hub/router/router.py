@@ -101,10 +101,6 @@ class Router:
 
     # ---- sending
 
-    async def render_text(self, tx: Transaction, delivery: Delivery) -> str:
-        """Return the text as the person reads it, with link and code, which are never stored."""
-        return (await self.renderer.render_message(tx, delivery)).text
-
     async def prepare_calls(
         self, tx: Transaction, written: Sequence[tuple[Delivery, SignLink | None]]
     ) -> list[tuple[Delivery, Begun | None]]:

@@ -18,6 +18,7 @@ from hub.demo.tls import authority_file
 from hub.errors import BadInput, NotFound
 from hub.model.contract.person import mask_phone
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.messaging.deliveries import opening_of_inbox
 from hub.web.app_keys import HUB
 from hub.web.pages import page
 from hub.wiring import Hub
@@ -73,18 +74,12 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _letters(hub: Hub, number: str | None) -> list[Letter]:
-    async with hub.database.transaction(EVERYTHING) as tx:
+    async with hub.database.transaction(EVERYTHING, opening_of_inbox(hub.database.cipher, number)) as tx:
         inbox = await tx.deliveries.inbox(number)
-        return [
-            Letter(
-                each.to,
-                each.channel,
-                each.purpose,
-                await hub.services.messaging.router.render_text(tx, each),
-                each.created_at,
-            )
-            for each, _ in inbox
-        ]
+    render = hub.services.messaging.router.renderer.render_with_link
+    return [
+        Letter(each.to, each.channel, each.purpose, render(each, link).text, each.created_at) for each, link in inbox
+    ]
 
 
 async def phone_json(request: web.Request) -> web.Response:

@@ -13,6 +13,8 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, case, func, se
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
+from hub.model.signing.link import SignLink
+from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.opening import Opening
@@ -24,6 +26,7 @@ from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import OfProviders
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS
+from hub.store.signing.links import JOINED_LINK, LINK, read_joined_link
 from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import DeliveryRow
 
@@ -101,7 +104,11 @@ _TO_LOOK_AT = SqlStatement(
     .order_by(DELIVERY.c.check_at)
     .limit(bindparam("most"))
 )
-_ACCEPTED = select(DELIVERY, OUTBOX.c.accepted_at).join(OUTBOX, OUTBOX.c.key == DELIVERY.c.key)
+_ACCEPTED = (
+    select(DELIVERY, *JOINED_LINK)
+    .join(OUTBOX, OUTBOX.c.key == DELIVERY.c.key)
+    .outerjoin(LINK, LINK.c.id == DELIVERY.c.link)
+)
 _INBOX, _INBOX_OF = (
     SqlStatement(found.order_by(OUTBOX.c.accepted_at.desc()).limit(bindparam("most")))
     for found in (_ACCEPTED, _ACCEPTED.where(DELIVERY.c.to_hash == bindparam("number")))
@@ -111,6 +118,12 @@ _INBOX, _INBOX_OF = (
 def opening_report(delivery: UUID) -> Opening:
     """Return what `Deliveries.report` does first."""
     return Opening(_LOCK, {"delivery": delivery})
+
+
+def opening_of_inbox(cipher: Cipher, to: str | None, limit: int = 500) -> Opening:
+    """Return what `Deliveries.inbox` reads."""
+    values = {"most": limit, "number": cipher.found_by("phone", to) if to else None}
+    return Opening(_INBOX_OF if to else _INBOX, values, is_all=True)
 
 
 class Deliveries(EncryptedRepository):
@@ -340,11 +353,11 @@ class Deliveries(EncryptedRepository):
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 
-    async def inbox(self, to: str | None, limit: int = 500) -> list[tuple[Delivery, datetime]]:
-        """Return what the outbox channel has accepted for one number or all, oldest first, with the time."""
-        values = {"most": limit, "number": self._phone(to) if to else None}
-        rows = await self._connection.execute(_INBOX_OF if to else _INBOX, values)
-        return [(self.read_delivery(row), row["accepted_at"]) for row in reversed(rows)]
+    async def inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
+        """Return what the outbox channel has accepted for one number or all, oldest first, with the message's link."""
+        opening = opening_of_inbox(self._cipher, to)
+        rows = await self._connection.execute(opening.statement, opening.values)
+        return [(self.read_delivery(row), read_joined_link(row)) for row in reversed(rows)]
 
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)

@@ -12,17 +12,16 @@ from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.deliveries import DELIVERY, Deliveries
-from hub.store.signing.links import LINK, Links
+from hub.store.signing.links import JOINED_LINK, LINK, Links
 from hub.store.tables.columns import table_of
 from hub.store.tables.server import JobStartRow
 
 START = table_of(JobStartRow)
 _STARTS = select(START.c.starts).where(START.c.job == bindparam("job", type_=BigInteger())).scalar_subquery()
-_LINK_NAMES = [column.name for column in LINK.c]
 _GET = SqlStatement(
     select(
         DELIVERY,
-        *(LINK.c[name].label(f"link_{name}") for name in _LINK_NAMES),
+        *JOINED_LINK,
         func.coalesce(_STARTS, 0).label("starts"),
     )
     .outerjoin(LINK, LINK.c.id == DELIVERY.c.link)
@@ -53,6 +52,5 @@ class DeliveriesToSend:
         row = (await self._connection.execute(_GET, _values(delivery, job))).first()
         if row is None:
             return None
-        if row["link_id"] is not None:
-            self._links.know({name: row[f"link_{name}"] for name in _LINK_NAMES})
+        self._links.know(row)
         return self._deliveries.read_delivery(row), row["starts"]

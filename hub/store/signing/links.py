@@ -31,6 +31,8 @@ SIGNER: Table = table_of(SignerRow)
 TASK: Table = table_of(SigningTaskRow)
 CAMPUS: Table = table_of(CampusRow)
 CONTRACT: Table = table_of(ContractRow)
+# The columns of a link in a statement about something else; see `read_joined_link`.
+JOINED_LINK = [column.label(f"link_{column.name}") for column in LINK.c]
 _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
 _OF_SIGNERS = SqlStatement(select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING))
 _COLUMNS = [column.name for column in LINK.c]
@@ -58,7 +60,7 @@ _OWN, _ITS = (SIGNER.alias(name) for name in ("own_signer", "its_signer"))
 _OPENED = SqlStatement(
     select(
         SESSION,
-        *(column.label(f"link_{column.name}") for column in LINK.c),
+        *JOINED_LINK,
         (_OWN.c.person == _ITS.c.person).label("is_same_person"),
     )
     .select_from(
@@ -174,14 +176,12 @@ class Links:
         row = (await self._connection.execute(_OPENED, values)).first()
         if row is None:
             return None
-        link = None
-        if row["link_id"] is not None:
-            link = _link({name: row[f"link_{name}"] for name in SignLink.__dataclass_fields__})
-        return OpenedLink(read_session(row), link, bool(row["is_same_person"]))
+        return OpenedLink(read_session(row), read_joined_link(row), bool(row["is_same_person"]))
 
-    def know(self, row: Mapping[str, Any]) -> None:
-        """Remember a link that this transaction has read with something else."""
-        self._known[row["id"]] = _link(row)
+    def know(self, row: Row) -> None:
+        """Remember the link of this row, which has JOINED_LINK: this transaction has read it with something else."""
+        if (link := read_joined_link(row)) is not None:
+            self._known[link.id] = link
 
     async def get(self, link: UUID) -> SignLink | None:
         if link in self._known:
@@ -218,6 +218,13 @@ class Links:
 def _link(row: Row | Mapping[str, Any]) -> SignLink:
     values = {name: row[name] for name in SignLink.__dataclass_fields__}
     return SignLink(**(values | {"door": DoorKind(row["door"])}))
+
+
+def read_joined_link(row: Row) -> SignLink | None:
+    """Return the link of this row, which has JOINED_LINK, or None if it has none."""
+    if row["link_id"] is None:
+        return None
+    return _link({name: row[f"link_{name}"] for name in SignLink.__dataclass_fields__})
 
 
 def read_links(row: Row) -> Iterator[SignLink]:
