@@ -119,7 +119,7 @@ class Files:
         Raises UnreadableFile if it is missing or was changed. Opens a transaction of its own if there is no such file.
         """
         try:
-            result = await self._store.get_async(_path(sha256))
+            content = await self._read(_path(sha256))
         except (NotFoundError, FileNotFoundError) as error:
             part = await self._find_part(sha256) if self._find_part else None
             if isinstance(part, JoinedFile):
@@ -127,10 +127,15 @@ class Files:
             if part is None or part.file == sha256:
                 raise UnreadableFile(f"the stored file {sha256} is missing") from error
             return await self.get_part(part)
-        content = bytes(await result.bytes_async())
         if hashlib.sha256(content).hexdigest() != sha256:
             raise UnreadableFile(f"the stored file {sha256} was changed")
         return content
+
+    async def _read(self, path: str) -> bytes:
+        """Return a file of the store. In a folder, obstore's own threads would take four times the CPU of one read."""
+        if self._folder is not None:
+            return await asyncio.to_thread((self._folder / path).read_bytes)
+        return bytes(await (await self._store.get_async(path)).bytes_async())
 
     async def get_part(self, part: FilePart) -> bytes:
         """Return the beginning of a file after checking its hash. Raises UnreadableFile."""
