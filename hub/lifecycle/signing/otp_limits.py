@@ -6,6 +6,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from hub.lifecycle.signing.open_link import signer_of_session
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
-from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, code_for, compute_code_wait
+from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, Tries, code_for, compute_code_wait
 from hub.store.transaction import Transaction
 
 
@@ -29,12 +30,15 @@ async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
         await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
 
 
-async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) -> None:
-    """Raise Locked after too many wrong answers. With `code`, also raise TooSoon if a code was sent too recently."""
+async def refuse(tx: Transaction, secret: str, signer: Signer, tries: Tries, *, code: bool) -> None:
+    """Raise Locked after too many wrong answers. With `code`, also raise TooSoon if a code was sent too recently.
+
+    `tries`: the signer's. For a pickup-code session those of everybody at the phone are read.
+    """
     if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
     else:
-        await refuse_persons(tx, [signer.person], ZoneInfo(signer.zone), code=code)
+        _refuse(tries, tx.now, ZoneInfo(signer.zone), code)
 
 
 async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
@@ -48,11 +52,14 @@ async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
 
 async def refuse_persons(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, *, code: bool) -> None:
     """Apply the limits to these persons together, by the days of this zone. Raises Locked, TooSoon."""
-    begins, ends = local_day(tx.now, zone)
-    tries = await tx.sessions.get_tries(persons, begins, tx.now)
-    if tries.wrong_answers >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - tx.now, zone=zone.key)
-    if code and (wait := compute_code_wait(tries.codes_issued, tx.now)) is not None:
+    _refuse(await tx.sessions.get_tries(persons), tx.now, zone, code)
+
+
+def _refuse(tries: Tries, now: datetime, zone: ZoneInfo, code: bool) -> None:
+    begins, ends = local_day(now, zone)
+    if sum(at >= begins for at in tries.wrong_answers) >= WRONG_ANSWERS_A_DAY:
+        raise Locked(retry_after=ends - now, zone=zone.key)
+    if code and (wait := compute_code_wait(tries.codes_issued, now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)
 
 

@@ -58,10 +58,10 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
     async with services.database.transaction(EVERYTHING, opening) as tx:
         await take_turn_at_phone(tx, secret)
         locked = await tx.cases.lock_for_code(secret)
-        session = check_session(tx, locked[0] if locked else None)
+        session = check_session(tx, locked.session if locked else None)
         assert locked is not None
-        _, contract, signer = locked
-        await refuse(tx, secret, signer, code=True)
+        contract, signer = locked.contract, locked.signer
+        await refuse(tx, secret, signer, locked.tries, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         message = NewMessage(Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished)
@@ -127,8 +127,8 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
     session = check_session(tx, locked.session if locked else None)
     assert locked is not None
     signer = locked.signer
-    await refuse(tx, secret, signer, code=False)
-    live = await tx.sessions.live_code(signer.person, session.id, tx.now)
+    await refuse(tx, secret, signer, locked.tries, code=False)
+    live = locked.tries.find_live_code(tx.now)
     is_person = services.signing.identity.matches(signer, entered.name, entered.id_tail)
     right = is_same_code(services, live, entered.code) & is_person
     return _Answered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -96,7 +97,21 @@ def code_for(key: bytes, code_id: UUID) -> str:
     return str(int.from_bytes(digest[:8], "big") % 10**CODE_DIGITS).zfill(CODE_DIGITS)
 
 
-def compute_code_wait(issued: list[datetime], now: datetime) -> timedelta | None:
+@dataclass(frozen=True)
+class Tries:
+    """When somebody answered wrongly, when codes went to them, and the newest unused code of the session, if one was
+    asked about, with the time until which it is valid."""
+
+    wrong_answers: Sequence[datetime]
+    codes_issued: Sequence[datetime]
+    newest_code: UUID | None = None
+    code_ends_at: datetime | None = None
+
+    def find_live_code(self, now: datetime) -> UUID | None:
+        return self.newest_code if self.code_ends_at is not None and self.code_ends_at > now else None
+
+
+def compute_code_wait(issued: Sequence[datetime], now: datetime) -> timedelta | None:
     """Return how long to wait before another code may be sent; None if it may be sent now.
 
     `issued`: when the earlier codes of this signer were sent.

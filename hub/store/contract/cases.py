@@ -26,14 +26,14 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.school.course import Campus
-from hub.model.signing.session import SigningSession, hash_secret
+from hub.model.signing.session import SigningSession, Tries, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.signing.sessions import SESSION, read_session
+from hub.store.signing.sessions import SESSION, read_session, read_tries
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import CampusRow
 
@@ -110,13 +110,14 @@ _SEE_PAGE = SqlStatement(
     f"{_WITH_SESSION}, noted_for"
     " FROM see_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
 )
+_TRIES = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
 _LOCK_FOR_CODE = SqlStatement(
-    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER)}, record_entries, record_digest"  # noqa: S608
-    " FROM lock_for_code(CAST(:secret AS bytea))"
+    f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER)}, record_entries, record_digest,"  # noqa: S608
+    f" tries.* FROM lock_for_code(CAST(:secret AS bytea)), {_TRIES}"
 )
 _LOCK_FOR_ANSWER = SqlStatement(
-    f"SELECT {_parts(its_session=SESSION, its_signer=SIGNER)}, its_door, locked_contracts"  # noqa: S608
-    " FROM lock_for_answer(CAST(:secret AS bytea))"
+    f"SELECT {_parts(its_session=SESSION, its_signer=SIGNER)}, its_door, locked_contracts, tries.*"  # noqa: S608
+    f" FROM lock_for_answer(CAST(:secret AS bytea)), {_TRIES}"
 )
 _COLUMNS = {
     table: {f"{table.name}_{column.name}": column.name for column in table.c}
@@ -186,6 +187,16 @@ def opening_lock_for_answer(secret: str) -> Opening:
 
 
 @dataclass(frozen=True)
+class LockedForCode:
+    """A session, its link's contract and its signer, with the tries of the person, as they are under the locks."""
+
+    session: SigningSession
+    contract: Contract
+    signer: Signer
+    tries: Tries
+
+
+@dataclass(frozen=True)
 class LockedAnswer:
     """A session and its signer, as they are under the locks for an answer. `door`: of the session's link, if there is
     one. `contracts`: the signer's contract and the person's other contracts that are being signed, newest first."""
@@ -194,6 +205,7 @@ class LockedAnswer:
     signer: Signer
     door: str | None
     contracts: list[UUID]
+    tries: Tries
 
 
 class Cases:
@@ -286,7 +298,7 @@ class Cases:
             return None
         return read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
 
-    async def lock_for_code(self, secret: str) -> tuple[SigningSession, Contract, Signer] | None:
+    async def lock_for_code(self, secret: str) -> LockedForCode | None:
         """Lock the contract of the session's link, its person and the contract's record. Return them, with the session,
         as they are under the locks, or None if there is no such session."""
         row = (await self._connection.execute(_LOCK_FOR_CODE, {"secret": hash_secret(secret)})).first()
@@ -294,7 +306,8 @@ class Cases:
             return None
         contract = self._contracts.read_contract(_part(row, CONTRACT))
         self._record.know_head(contract.id, row["record_entries"], row["record_digest"])
-        return read_session(_part(row, SESSION)), contract, self._contracts.read_signer(_part(row, SIGNER))
+        signer = self._contracts.read_signer(_part(row, SIGNER))
+        return LockedForCode(read_session(_part(row, SESSION)), contract, signer, read_tries(row))
 
     async def lock_for_answer(self, secret: str) -> LockedAnswer | None:
         """Lock the contracts that the session would show, the session and its person. Return None if there is no such
@@ -307,7 +320,7 @@ class Cases:
         if row is None:
             return None
         session, signer = read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
-        return LockedAnswer(session, signer, row["its_door"], row["locked_contracts"])
+        return LockedAnswer(session, signer, row["its_door"], row["locked_contracts"], read_tries(row))
 
     def _read(self, rows: Sequence[Row]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))

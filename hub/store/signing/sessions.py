@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Table, Text, bindparam, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, hash_secret
+from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, Tries, hash_secret
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
@@ -26,7 +26,6 @@ CODE: Table = table_of(OneTimeCodeRow)
 WRONG: Table = table_of(WrongAnswerRow)
 CHECK: Table = table_of(IdentityCheckRow)
 SEEN: Table = table_of(PageSeenRow)
-DAY = timedelta(days=1)
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _ALONE = SqlStatement(
     text("""
@@ -51,11 +50,7 @@ _USE_CHALLENGE = SqlStatement(
     .values(challenge_used=True)
     .returning(SESSION.c.key_challenge, _KEY_OF_ANOTHER.label("is_key_of_another"))
 )
-_TRIES = SqlStatement("""
-SELECT (SELECT count(*) FROM wrong_answer WHERE person = ANY(CAST(:persons AS text[])) AND at >= :since) AS wrong,
-    ARRAY(SELECT created_at FROM one_time_code
-        WHERE person = ANY(CAST(:persons AS text[])) AND created_at > :day_ago) AS issued
-""")
+_TRIES = SqlStatement("SELECT * FROM recent_tries(CAST(:persons AS text[]), NULL)")
 _ADD_CODE = insert_row(CODE, ("id", "person", "session", "created_at", "expires_at"))
 _IS_LIVE = CODE.c.used_at.is_(None) & (CODE.c.expires_at > bindparam("now"))
 _END_CODES = SqlStatement(
@@ -92,14 +87,6 @@ class UsedChallenge:
 
     value: bytes | None
     is_key_of_another: bool
-
-
-@dataclass(frozen=True)
-class Tries:
-    """How often somebody answered wrongly, and when codes went to them."""
-
-    wrong_answers: int
-    codes_issued: list[datetime]
 
 
 class Sessions(Repository):
@@ -159,11 +146,9 @@ class Sessions(Repository):
         if persons:
             await self._connection.execute(_ALONE, {"persons": list(persons)})
 
-    async def get_tries(self, persons: Sequence[str], since: datetime, now: datetime) -> Tries:
-        """Return the wrong answers of these persons `since`, and when codes went to them in the day before `now`."""
-        values = {"persons": list(persons), "since": since, "day_ago": now - DAY}
-        row = (await self._connection.execute(_TRIES, values)).one()
-        return Tries(row["wrong"], row["issued"])
+    async def get_tries(self, persons: Sequence[str]) -> Tries:
+        """Return the recent tries of these persons, together."""
+        return read_tries((await self._connection.execute(_TRIES, {"persons": list(persons)})).one())
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """Add a code for this person, and end the earlier ones."""
@@ -238,6 +223,11 @@ class Sessions(Repository):
         statement = select(*columns).where(SEEN.c.task.in_(list(tasks))).group_by(SEEN.c.task)
         rows = await self._connection.execute(statement)
         return {row.task: DocumentReading(row.first, row.last, row.pages) for row in rows}
+
+
+def read_tries(row: Row) -> Tries:
+    """Return the tries of a row of the function `recent_tries`."""
+    return Tries(*(row[name] for name in Tries.__dataclass_fields__))
 
 
 def read_session(row: Row | Mapping[str, Any]) -> SigningSession:
