@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.device_keys import ShownKey
+from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.lifecycle.signing.open_link import visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
@@ -17,7 +17,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 Found = TypeVar("Found")
-KeyCheck = Callable[[Services, str, UUID | None, ShownKey], Awaitable[Found]]
+KeyCheck = Callable[[Services, str, UUID | None, ShownKey, Presented | None], Awaitable[Found]]
 
 
 def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
@@ -26,9 +26,11 @@ def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
     The entry is written in a transaction of its own, so the check must have ended its transactions before it raises.
     """
 
-    async def checked(services: Services, secret: str, contract: UUID | None, shown: ShownKey) -> Found:
+    async def checked(
+        services: Services, secret: str, contract: UUID | None, shown: ShownKey, presented: Presented | None
+    ) -> Found:
         try:
-            return await check(services, secret, contract, shown)
+            return await check(services, secret, contract, shown, presented)
         except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as refusal:
             await _note_key(services, secret, contract, shown.spki, refusal)
             raise

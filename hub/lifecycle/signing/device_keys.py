@@ -117,20 +117,13 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
 
 
 async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
-    """Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with the key. The claimed custody does not
-    matter."""
-    if (refusal := await owner_refusal(tx, spki, person)) is not None:
-        raise refusal
-
-
-async def owner_refusal(tx: Transaction, spki: bytes, person: str) -> KeyOfSomebodyElse | KeyRevoked | None:
-    """Lock the key if it is known. Return the reason why this person may not sign with it, or None."""
+    """Lock the key if it is known. Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with it. The
+    claimed custody does not matter."""
     known = await tx.app_keys.of(spki, hold=True)
     if known is not None and known.person != person:
-        return KeyOfSomebodyElse()
+        raise KeyOfSomebodyElse
     if known is not None and known.revoked_at is not None:
-        return KeyRevoked()
-    return None
+        raise KeyRevoked
 
 
 async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:

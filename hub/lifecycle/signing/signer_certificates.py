@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from hub.errors import (
     CertificateRevoked,
     CustodyTooLow,
     KeyOfSomebodyElse,
+    KeyRevoked,
     Refused,
     Unavailable,
     WrongProof,
@@ -29,9 +30,9 @@ from hub.errors import (
 from hub.lifecycle.messaging.quotas import consume_certificate_quota
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
-from hub.lifecycle.signing.certificate_issuance import begin_order, obtain
-from hub.lifecycle.signing.custody import check_custody, note_refused_custody
-from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held, owner_refusal
+from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain
+from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
+from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held
 from hub.lifecycle.signing.open_link import Visit, opening_of_visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for
@@ -41,6 +42,7 @@ from hub.model.signing.passkey import Passkey
 from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
+from hub.store.signing.sessions import UsedChallenge
 from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
@@ -81,11 +83,13 @@ async def certify_key(
     used), KeyOfSomebodyElse, KeyRevoked, TooManyDevices, CustodyTooLow, BudgetSpent, AuthorityUnavailable,
     AuthorityRefused, and WrongConfirmation for a passkey that is not this person's.
     """
-    visiting, challenge = await _proved(services, secret, contract_id, shown)
+    proved = await _proved(services, secret, contract_id, shown, presented)
+    visiting, challenge = proved.visiting, proved.challenge
     holding = await held(services, visiting, shown, challenge, presented)
     await _demand(services, visiting, shown, holding.custody)
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
-    applied = _Application(shown, _agreed(services, visiting) | _proof_facts(services, challenge, shown))
+    facts = _agreed(services, visiting) | _proof_facts(services, challenge, shown)
+    applied = _Application(shown, facts, proved.order)
     return await _certificate_for(services, visiting, applied, holding, passkey)
 
 
@@ -100,7 +104,8 @@ async def bring_certificate(
     if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
     shown = ShownKey(_key_of(brought.chain[0]), brought.proof, brought.custody)
-    visiting, challenge = await _proved(services, secret, contract_id, shown)
+    proof = await _proved(services, secret, contract_id, shown, None)
+    visiting, challenge = proof.visiting, proof.challenge
     try:
         accepted = await _accepted(services, visiting, brought.chain)
     except Refused as refusal:
@@ -120,29 +125,61 @@ async def bring_certificate(
 # ---- possession
 
 
-@noting_refused_keys
-async def _proved(services: Services, secret: str, contract_id: UUID | None, shown: ShownKey) -> tuple[Visit, bytes]:
-    """Check the proof of possession, and that the key belongs to no other person. Return the `Visit` and the
-    challenge, which is now used.
+@dataclass(frozen=True)
+class _Proof:
+    """The proof of possession of a key, and the challenge, which is now used. `order`: the order for its certificate if
+    nothing had to be asked or noted before it."""
 
-    Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked.
+    visiting: Visit
+    challenge: bytes
+    order: CertificateOrder | None = None
+
+
+@noting_refused_keys
+async def _proved(
+    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented | None
+) -> _Proof:
+    """Check the proof of possession, and that the key belongs to no other person. `presented`: with a fresh key.
+
+    Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked, and what `_begin_order` raises.
     """
     if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
     async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         check_turn(visiting.contract, visiting.task)
-        challenge = await tx.sessions.use_challenge(visiting.session.id, shown.spki, visiting.signer.person)
-        refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
-    # The challenge is used up now, even if the proof turns out to be wrong.
-    if challenge is None or challenge.value is None:
-        raise WrongProof("this challenge has already been used; request a new one")
-    _check_proof(services.origin, challenge.value, shown)
-    if challenge.is_key_of_another:
-        raise KeyOfSomebodyElse
-    if refusal is not None:
+        used = await tx.sessions.use_challenge(visiting.session.id, shown.spki, visiting.signer.person)
+        refusal, proof = None, None
+        try:
+            proof = _Proof(visiting, _check_challenge(services.origin, used, shown))
+            if presented is not None and _is_plain(services, visiting, shown, presented):
+                proof = replace(proof, order=await _begin_order(services, tx, visiting, shown.spki))
+        except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as found:
+            refusal = found  # raised after the commit: the challenge is used up although the proof is wrong
+    if proof is None:
+        assert refusal is not None
         raise refusal
-    return visiting, challenge.value
+    return proof
+
+
+def _is_plain(services: Services, visiting: Visit, shown: ShownKey, presented: Presented) -> bool:
+    """Return whether nothing has to be asked or noted before the certificate of this key is ordered."""
+    if shown.custody == Custody.APP_KEYSTORE or presented.passkey is not None:
+        return False
+    accepted = accepted_custody(services, visiting.contract, visiting.signer)
+    return not accepted or choose_custody(shown.custody) in accepted
+
+
+def _check_challenge(origin: str, used: UsedChallenge | None, shown: ShownKey) -> bytes:
+    """Return the challenge. Raises WrongProof, KeyOfSomebodyElse, KeyRevoked."""
+    if used is None or used.value is None:
+        raise WrongProof("this challenge has already been used; request a new one")
+    _check_proof(origin, used.value, shown)
+    if used.is_key_of_another:
+        raise KeyOfSomebodyElse
+    if used.is_key_revoked:
+        raise KeyRevoked
+    return used.value
 
 
 def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:
@@ -181,10 +218,12 @@ async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: 
 
 @dataclass(frozen=True)
 class _Application:
-    """A signer's application for a certificate. `facts` for the record: the agreement, and the proof of possession."""
+    """A signer's application for a certificate. `facts` for the record: the agreement, and the proof of possession.
+    `order`: if it has begun already."""
 
     shown: ShownKey
     facts: dict[str, str]
+    order: CertificateOrder | None
 
 
 def _agreed(services: Services, visiting: Visit) -> dict[str, str]:
@@ -199,15 +238,25 @@ def _proof_facts(services: Services, challenge: bytes, shown: ShownKey) -> dict[
     return {"key_statement": statement.hex(), "key_proof": verified_der(shown.spki, statement, shown.proof).hex()}
 
 
+async def _begin_order(
+    services: Services, tx: Transaction, visiting: Visit, spki: bytes, binding: PasskeyBinding | None = None
+) -> CertificateOrder:
+    """Raises as `begin_order` does, and BudgetSpent."""
+    life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
+    order = await begin_order(services, tx, visiting.contract, (spki, binding), life)
+    await consume_certificate_quota(services, tx, visiting.signer)
+    return order
+
+
 async def _certificate_for(
     services: Services, visiting: Visit, applied: _Application, holding: Held, passkey: Passkey | None
 ) -> Certified:
     shown = applied.shown
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
-    async with services.database.transaction(EVERYTHING) as tx:
-        life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
-        order = await begin_order(services, tx, visiting.contract, (shown.spki, binding), life)
-        await consume_certificate_quota(services, tx, visiting.signer)
+    order = applied.order
+    if order is None:
+        async with services.database.transaction(EVERYTHING) as tx:
+            order = await _begin_order(services, tx, visiting, shown.spki, binding)
     obtained = await obtain(services, visiting, order)
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:

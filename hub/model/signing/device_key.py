@@ -6,6 +6,7 @@ certificates are still short-lived.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -64,3 +65,8 @@ class AppKey:
     def custody(self) -> Custody:
         """The proved custody. Without a verified attestation, the key counts as a software key."""
         return Custody.APP_KEYSTORE if self.attestation is Attestation.VERIFIED else Custody.SOFTWARE
+
+
+def hash_spki(spki: bytes) -> bytes:
+    """Return the hash by which a key is found: a long key does not fit into an index."""
+    return hashlib.sha256(spki).digest()

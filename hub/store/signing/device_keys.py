@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.signing.device_key import AppKey, Attestation
+from hub.model.signing.device_key import AppKey, Attestation, hash_spki
 from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
@@ -39,7 +38,7 @@ class AppKeys(EncryptedRepository):
     async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
         """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked before this transaction
         ends."""
-        return await self._one(_HOLD if hold else _FIND, {"spki": _hash(spki)})
+        return await self._one(_HOLD if hold else _FIND, {"spki": hash_spki(spki)})
 
     async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:
         statement = select(KEY).where(KEY.c.id == key)
@@ -103,7 +102,7 @@ class AppKeys(EncryptedRepository):
         values |= {"attestation": key.attestation.value, "reasons": list(key.reasons)}
         return values | {
             "label_sealed": self._cipher.encrypt(key.label, _LABEL.at(key.id)),
-            "spki_hash": _hash(key.spki),
+            "spki_hash": hash_spki(key.spki),
         }
 
     def _key(self, row: Row) -> AppKey:
@@ -113,8 +112,3 @@ class AppKeys(EncryptedRepository):
 
 
 _FIELDS = set(AppKey.__dataclass_fields__)
-
-
-def _hash(spki: bytes) -> bytes:
-    """Return the hash by which a key is found: a long key does not fit into an index."""
-    return hashlib.sha256(spki).digest()

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Table, Text, bindparam, exists, func, select, text
+from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.signing.device_key import hash_spki
 from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, Tries, hash_secret
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
@@ -38,18 +39,20 @@ FROM (SELECT DISTINCT hashtext(person) AS number FROM unnest(:persons) AS theirs
 _FIELDS = set(SigningSession.__dataclass_fields__)
 _ADD = insert_row(SESSION, _FIELDS | {"secret_hash"})
 _GET_BY_SECRET = SqlStatement(select(SESSION).where(SESSION.c.secret_hash == bindparam("secret")))
-_OTHER = SESSION.alias("other_session")
-_KEY_OF_ANOTHER = exists(
-    select(_OTHER.c.id)
-    .join(SIGNER, SIGNER.c.id == _OTHER.c.signer)
-    .where(_OTHER.c.key_spki == bindparam("spki"), SIGNER.c.person != bindparam("person"))
+# Device key before session, as everybody locks them: a key that is being revoked at this moment counts as revoked.
+_USE_CHALLENGE = SqlStatement("""
+WITH held AS (SELECT person, revoked_at FROM app_key WHERE spki_hash = :spki_hash FOR SHARE),
+known AS (
+    SELECT coalesce(bool_or(person <> :person), false) AS is_of_another,
+        coalesce(bool_or(revoked_at IS NOT NULL), false) AS is_revoked FROM held
 )
-_USE_CHALLENGE = SqlStatement(
-    SESSION.update()
-    .where(SESSION.c.id == bindparam("session"), SESSION.c.challenge_used.is_(False))
-    .values(challenge_used=True)
-    .returning(SESSION.c.key_challenge, _KEY_OF_ANOTHER.label("is_key_of_another"))
-)
+UPDATE signing_session SET challenge_used = true FROM known
+WHERE id = :session AND NOT challenge_used AND known.is_revoked IS NOT NULL
+RETURNING key_challenge AS value, known.is_revoked AS is_key_revoked, known.is_of_another OR EXISTS (
+    SELECT FROM signing_session AS other JOIN signer ON signer.id = other.signer
+    WHERE other.key_spki = :spki AND signer.person <> :person
+) AS is_key_of_another
+""")
 _TRIES = SqlStatement("SELECT * FROM recent_tries(CAST(:persons AS text[]), NULL)")
 _ADD_CODE = insert_row(CODE, ("id", "person", "session", "created_at", "expires_at"))
 _IS_LIVE = CODE.c.used_at.is_(None) & (CODE.c.expires_at > bindparam("now"))
@@ -83,10 +86,11 @@ _PAGES_SEEN = SqlStatement(
 @dataclass(frozen=True)
 class UsedChallenge:
     """A key challenge that is used up now. `is_key_of_another`: the key that was shown was certified in a session of
-    another person."""
+    another person, or is a device of theirs. `is_key_revoked`: it is a revoked device."""
 
     value: bytes | None
     is_key_of_another: bool
+    is_key_revoked: bool
 
 
 class Sessions(Repository):
@@ -124,10 +128,10 @@ class Sessions(Repository):
 
     async def use_challenge(self, session: UUID, spki: bytes, person: str) -> UsedChallenge | None:
         """Use up the session's key challenge and return it. Return None if it was used before; only one of two
-        concurrent requests gets it. `spki`: the key of this person that is shown."""
-        values = {"session": session, "spki": spki, "person": person}
-        row = (await self._connection.write_now(_USE_CHALLENGE, values)).first()
-        return UsedChallenge(row["key_challenge"], row["is_key_of_another"]) if row else None
+        concurrent requests gets it. `spki`: the key of this person that is shown; if it is known, it is locked."""
+        values = {"session": session, "spki": spki, "spki_hash": hash_spki(spki), "person": person}
+        row = (await self._connection.execute(_USE_CHALLENGE, values)).first()
+        return UsedChallenge(**row) if row else None
 
     async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
         values = {"custody_claimed": claimed, "custody": custody, "certificate_chain": list(chain)}
