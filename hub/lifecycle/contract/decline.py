@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 from hub.errors import IllegalMove
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import lock_visit
+from hub.lifecycle.signing.open_link import begin_locked_visit
 from hub.lifecycle.signing.questions import checked_words
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.store.reminders.ledger import LedgerNote
 
 DECLINED = "A signer declined, and gave this reason:"
@@ -23,8 +23,7 @@ async def decline(services: Services, secret: str, contract_id: UUID | None, rea
 
     Raises IllegalMove if the signer's task is not open, BadInput if the reason is too long.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await lock_visit(tx, secret, contract_id)
+    async with begin_locked_visit(services.database, secret, contract_id) as (tx, visiting):
         contract = visiting.contract
         if visiting.task.state is TaskState.DECLINED:
             return contract.state

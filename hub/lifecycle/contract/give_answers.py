@@ -20,14 +20,13 @@ from hub.documents.fonts import ContractFont
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, lock_visit, visit
+from hub.lifecycle.signing.open_link import Visit, begin_locked_visit, begin_visit
 from hub.lifecycle.signing.sign import list_replaceable
 from hub.lifecycle.signing.signing_order import check_open
 from hub.model.contract.asked_field import LEFT_EMPTY, AskedField, FieldKind, check_answers, read_asked_fields
 from hub.model.contract.attachment import Attachment, describe_attachment
 from hub.model.contract.contract import Contract
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.answers import seal_content
 from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
@@ -78,8 +77,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
 
     Raises BadInput (`name`) for a file that is neither a photo nor a PDF, ManyAttachments, and as `give_answers` does.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
             raise ManyAttachments
@@ -90,8 +88,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     attachment_id = uuid4()
     sealed = await asyncio.to_thread(seal_content, attachment_id, content)
     file = await services.files.put(sealed.content)
-    async with services.database.transaction(EVERYTHING) as tx:
-        now = await lock_visit(tx, secret, visiting.contract.id)
+    async with begin_locked_visit(services.database, secret, visiting.contract.id) as (tx, now):
         await _check_may_answer(tx, now)
         attachment = Attachment(
             id=attachment_id,
@@ -120,15 +117,13 @@ async def give_answers(
     Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, AnswersFixed once somebody
     has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         attached = newest_attachments(await tx.answers.list_attachments(visiting.contract.id))
     given = GivenAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
     laid_out, document = await asyncio.to_thread(_lay_out, services, visiting.contract, given)
     sha256 = await services.files.put(document)
-    async with services.database.transaction(EVERYTHING) as tx:
-        now = await lock_visit(tx, secret, visiting.contract.id)
+    async with begin_locked_visit(services.database, secret, visiting.contract.id) as (tx, now):
         replaced = await _check_may_answer(tx, now)
         present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
         if now.contract.document != visiting.contract.document or present != attached:

@@ -10,10 +10,9 @@ from uuid import UUID
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
-from hub.lifecycle.signing.open_link import visit
+from hub.lifecycle.signing.open_link import begin_visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 Found = TypeVar("Found")
@@ -39,8 +38,7 @@ def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
 
 
 async def _note_key(services: Services, secret: str, contract_id: UUID | None, spki: bytes, refusal: Refused) -> None:
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id, agent=True)
+    async with begin_visit(services.database, secret, contract_id, agent=True) as (tx, visiting):
         facts = {"reason": refusal.code, "key_sha256": hashlib.sha256(spki).hexdigest()}
         contract = visiting.contract
         await tx.record.append(contract.id, contract.campus, "key-refused", visiting.actor, facts)

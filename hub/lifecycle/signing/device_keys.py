@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from hub.attestations import Attested, NotAttested, Statement, Verdict
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, visit
+from hub.lifecycle.signing.open_link import Visit, begin_visit
 from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING, Scope
@@ -167,8 +167,7 @@ def _facts(key: AppKey) -> dict[str, Any]:
 
 async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
     """Return the devices of the session's person, newest first, and the public key of this session, or None."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret)
+    async with begin_visit(services.database, secret) as (tx, visiting):
         return await tx.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
 
 
@@ -177,8 +176,7 @@ async def revoke(services: Services, secret: str, device: UUID) -> None:
 
     Raises NotFound.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret)
+    async with begin_visit(services.database, secret) as (tx, visiting):
         key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person != visiting.signer.person:
             raise NotFound("there is no such device")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -34,7 +36,6 @@ from hub.store.contract.cases import (
     opening_with_campus,
     opening_with_session,
 )
-from hub.store.kernel.opening import Opening
 from hub.store.signing.links import OpenedLink, ShownLink, opening_by_ticket
 from hub.store.transaction import Database, Transaction
 
@@ -177,16 +178,6 @@ async def contracts_of(tx: Transaction, session: SigningSession, person: str) ->
     return [(visit.contract, visit.task) for visit in visits]
 
 
-def opening_of_visit(secret: str, contract_id: UUID | None = None, *, is_all: bool = False) -> Opening | None:
-    """Return the query of `visit`. None for the secret of a pickup-code session, which is not looked up."""
-    return None if is_pickup_secret(secret) else opening_with_session(secret, contract_id, is_all=is_all)
-
-
-def opening_of_locked_visit(secret: str, contract_id: UUID | None, request: UUID | None = None) -> Opening | None:
-    """Return the query of `lock_visit` or `lock_visit_of_request`. None for the secret of a pickup-code session."""
-    return None if is_pickup_secret(secret) else opening_lock_with_session(secret, contract_id, request)
-
-
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Return the verified session at one contract, by default the contract whose link was opened.
 
@@ -195,6 +186,42 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
     """
     refuse_pickup_secret(secret)
     return _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
+
+
+async def get_visit(database: Database, secret: str, contract_id: UUID | None, *, agent: bool = False) -> Visit:
+    """Return the verified session at one contract, without a transaction. Raises as `visit` does."""
+    refuse_pickup_secret(secret)
+    async with database.transaction(EVERYTHING, opening_with_session(secret, contract_id, is_all=True)) as tx:
+        return await visit(tx, secret, contract_id, agent=agent)
+
+
+@asynccontextmanager
+async def begin_visit(
+    database: Database, secret: str, contract_id: UUID | None = None, *, agent: bool = False
+) -> AsyncIterator[tuple[Transaction, Visit]]:
+    """Begin a transaction by reading the verified session at one contract. Raises as `visit` does."""
+    refuse_pickup_secret(secret)
+    async with database.transaction(EVERYTHING, opening_with_session(secret, contract_id)) as tx:
+        yield tx, await visit(tx, secret, contract_id, agent=agent)
+
+
+@asynccontextmanager
+async def begin_locked_visit(
+    database: Database, secret: str, contract_id: UUID | None, *, request: UUID | None = None, agent: bool = False
+) -> AsyncIterator[tuple[Transaction, Visit]]:
+    """Begin a transaction by locking the contract, and yield the session as it is under the lock. Raises as `visit`.
+
+    `request`: lock the contract of this signature request instead. Raises WrongSignature if the session did not ask for
+    it.
+    """
+    refuse_pickup_secret(secret)
+    opening = opening_lock_with_session(secret, contract_id, request)
+    async with database.transaction(EVERYTHING, opening) as tx:
+        found = await tx.cases.lock_with_session(secret, contract_id, request)
+        if request is not None and found is not None and found.case is None:
+            check_session(tx, found.session, agent=True)
+            raise no_such_request()
+        yield tx, _visit(tx, found, agent=agent)
 
 
 async def visit_with_campus(
@@ -226,23 +253,6 @@ async def see_page(services: Services, secret: str, contract_id: UUID | None, pa
         raise NotFound("there is no such page")
     assert visiting.task.state.final or noted_for == visiting.task.id, "a page is given out only after it was noted"
     return visiting.contract
-
-
-async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
-    """Lock the contract, and return the verified session as it is under the lock. Raises as `visit` does."""
-    refuse_pickup_secret(secret)
-    return _visit(tx, await tx.cases.lock_with_session(secret, contract_id), agent=agent)
-
-
-async def lock_visit_of_request(tx: Transaction, secret: str, request: UUID) -> Visit:
-    """Lock the contract of a signature request, and return the verified session that asked for it, as it is under the
-    lock. Raises as `visit` does, but WrongSignature if the session did not ask for the request."""
-    refuse_pickup_secret(secret)
-    found = await tx.cases.lock_with_session(secret, None, request)
-    if found is not None and found.case is None:
-        check_session(tx, found.session, agent=True)
-        raise no_such_request()
-    return _visit(tx, found, agent=True)
 
 
 def no_such_request() -> WrongSignature:

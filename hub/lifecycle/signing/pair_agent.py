@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from hub.errors import NotConfirmed, PairingNotValid
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_program
-from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Landed, Visit, new_secret, session_of, visit
+from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Landed, Visit, begin_visit, new_secret, session_of, visit
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.signer import TaskState
 from hub.model.signing.pairing import (
@@ -44,8 +44,7 @@ class PairingView:
 
 async def begin(services: Services, secret: str, contract_id: UUID | None) -> tuple[str, Pairing]:
     """Return a new code for the program. End the page's earlier code, and the session of a program that claimed it."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         check_turn(visiting.contract, visiting.task)
         code = make_pairing_code(services.signing.randomness(CODE_BYTES))
         pairing = Pairing(

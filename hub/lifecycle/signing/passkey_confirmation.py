@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, visit
+from hub.lifecycle.signing.open_link import Visit, begin_visit
 from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, derive_passkey_challenge, derive_user_handle
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
@@ -53,8 +53,7 @@ class Confirmation:
 async def known(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
     """Return the person's passkeys and a challenge. Raises NotFound if the hub's address does not allow passkeys."""
     rp_id = _rp_id(services)
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         person = visiting.signer.person
         passkeys = await tx.passkeys.of(person, rp_id)
         challenge = await _challenge(services, tx, visiting)
@@ -80,8 +79,7 @@ async def register(
     Raises WrongConfirmation, also for a passkey that is already registered.
     """
     rp_id = _rp_id(services)
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         person = visiting.signer.person
         await tx.sessions.one_at_a_time(person)
         challenge = await _challenge(services, tx, visiting)

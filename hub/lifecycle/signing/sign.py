@@ -38,12 +38,10 @@ from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
 from hub.lifecycle.signing.open_link import (
     Visit,
-    lock_visit,
-    lock_visit_of_request,
-    opening_of_locked_visit,
-    opening_of_visit,
+    begin_locked_visit,
+    begin_visit,
+    get_visit,
     session_of,
-    visit,
 )
 from hub.lifecycle.signing.own_request import get_own_request, load_request
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
@@ -99,8 +97,7 @@ async def prepare(
     try:
         return await _prepare(services, secret, contract_id, asked)
     except CustodyTooLow as refusal:  # its transaction was rolled back
-        async with services.database.transaction(EVERYTHING) as tx:
-            visiting = await visit(tx, secret, contract_id, agent=True)
+        visiting = await get_visit(services.database, secret, contract_id, agent=True)
         session = visiting.session
         await note_refused_custody(services, visiting, session.key_spki or b"", session.custody_claimed or "", refusal)
         raise
@@ -110,17 +107,14 @@ async def _prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
     """Draw and store the file without holding a lock, then check under the lock that it may still be signed."""
-    async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
-        visiting = await visit(tx, secret, contract_id, agent=True)
+    async with begin_visit(services.database, secret, contract_id, agent=True) as (tx, visiting):
         await _check_may_prepare(services, tx, visiting, asked)
         await list_replaceable(tx, visiting)
         await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer)
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
-    opening = opening_of_locked_visit(secret, visiting.contract.id)
-    async with services.database.transaction(EVERYTHING, opening) as tx:
-        now = await lock_visit(tx, secret, visiting.contract.id, agent=True)
+    async with begin_locked_visit(services.database, secret, visiting.contract.id, agent=True) as (tx, now):
         await _check_may_prepare(services, tx, now, asked)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # another key was certified meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
@@ -278,8 +272,7 @@ async def accept_signature(
 async def _accept(
     services: Services, secret: str, request_id: UUID, raw_signature: bytes, extras: SignatureExtras
 ) -> TaskState:
-    async with services.database.transaction(EVERYTHING, opening_of_locked_visit(secret, None, request_id)) as tx:
-        visiting = await lock_visit_of_request(tx, secret, request_id)
+    async with begin_locked_visit(services.database, secret, None, request=request_id, agent=True) as (tx, visiting):
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)

@@ -33,7 +33,7 @@ from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain
 from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held
-from hub.lifecycle.signing.open_link import Visit, opening_of_visit, session_of, visit
+from hub.lifecycle.signing.open_link import Visit, begin_visit, session_of
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for
 from hub.lifecycle.signing.signing_order import check_turn
@@ -145,8 +145,7 @@ async def _proved(
     """
     if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
-    async with services.database.transaction(EVERYTHING, opening_of_visit(secret, contract_id)) as tx:
-        visiting = await visit(tx, secret, contract_id, agent=True)
+    async with begin_visit(services.database, secret, contract_id, agent=True) as (tx, visiting):
         check_turn(visiting.contract, visiting.task)
         used = await tx.sessions.use_challenge(visiting.session.id, shown.spki, visiting.signer.person)
         refusal, proof = None, None

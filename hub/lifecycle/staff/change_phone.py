@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeEnded, PhoneChangeWaiting
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import visit
+from hub.lifecycle.signing.open_link import begin_visit, visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
 from hub.lifecycle.staff.reveal_contact import note_phone_change_look
@@ -85,8 +85,7 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
     if the waiting one does not concern the phone of this session; and what `ask` raises.
     """
     number = normalise_phone(phone, field="phone")
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
+    async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         signer = visiting.signer
         if not await tx.sessions.identity_matched(visiting.session.id, visiting.contract.id):
             raise IdentityNotChecked

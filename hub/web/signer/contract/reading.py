@@ -14,7 +14,7 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, find_addendum
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.open_link import Visit, opening_of_visit, see_page, visit, visit_with_campus
+from hub.lifecycle.signing.open_link import Visit, get_visit, see_page, visit_with_campus
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -148,9 +148,7 @@ async def document_ofd(request: web.Request) -> web.Response:
 async def _seen_to_sign(request: web.Request) -> Contract:
     """Return the contract. Raises NotCompleted to a signer who has signed, until it is completed."""
     secret, wanted = session_secret(request), contract_id(request)
-    opening = opening_of_visit(secret, wanted, is_all=True)
-    async with request.app[HUB].database.transaction(EVERYTHING, opening) as tx:
-        seen = await visit(tx, secret, wanted, agent=True)
+    seen = await get_visit(request.app[HUB].database, secret, wanted, agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted
@@ -189,8 +187,7 @@ async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Re
 async def evidence(request: web.Request) -> web.Response:
     """Return the evidence package to a signer. Raises NotFound until it has been made."""
     hub = request.app[HUB]
-    async with hub.database.transaction(EVERYTHING) as tx:
-        seen = (await visit(tx, session_secret(request), contract_id(request))).contract
+    seen = (await get_visit(hub.database, session_secret(request), contract_id(request))).contract
     await add_renewed_version(hub.services, seen.id)
     async with hub.database.transaction(EVERYTHING) as tx:
         package = await find_package(tx, seen.id)
@@ -201,8 +198,7 @@ async def addendum(request: web.Request) -> web.Response:
     """Return what happened after the evidence package was signed. Raises NotFound if nothing has."""
     refuse_other_sites(request)  # it may have to be made first
     hub = request.app[HUB]
-    async with hub.database.transaction(EVERYTHING) as tx:
-        seen = (await visit(tx, session_secret(request), contract_id(request))).contract
+    seen = (await get_visit(hub.database, session_secret(request), contract_id(request))).contract
     await add_addendum(hub.services, seen.id)
     async with hub.database.transaction(EVERYTHING) as tx:
         made = await find_addendum(tx, seen.id)

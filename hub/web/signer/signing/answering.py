@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answers, newest_attachments
-from hub.lifecycle.signing.open_link import visit
+from hub.lifecycle.signing.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
@@ -26,8 +26,8 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def attachment(request: web.Request) -> web.Response:
     """Store the body, a photo or PDF, for the field `?name=`."""
     await request.app[RATE_LIMITS].slow_down(request, "attachment")
-    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        await visit(tx, session_secret(request), contract_id(request))  # before the body is received
+    # before the body is received
+    await get_visit(request.app[HUB].database, session_secret(request), contract_id(request))
     uploaded = await _read_upload(request)
     given = await attach(
         request.app[HUB].services,

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
-from hub.lifecycle.signing.open_link import visit
+from hub.lifecycle.signing.open_link import begin_visit
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
 from hub.web.app_keys import HUB, RATE_LIMITS
 from hub.web.security import session_secret
 from hub.web.signer import schemas
@@ -29,8 +28,7 @@ async def link(request: web.Request) -> web.Response:
     await request.app[RATE_LIMITS].slow_down(request, "relink")
     await schemas.body(request, schemas.Nothing)
     services = request.app[HUB].services
-    async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, session_secret(request), contract_id(request))
+    async with begin_visit(services.database, session_secret(request), contract_id(request)) as (tx, visiting):
         contract, signer, actor = visiting.contract.id, visiting.signer.id, visiting.actor
         copied = await hand_out_link(services, tx, WantedLink(contract, signer, DoorKind.COPY), actor)
         scanned = await hand_out_link(services, tx, WantedLink(contract, signer, DoorKind.QR), actor)
