@@ -12,6 +12,7 @@ from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school import enrol as enrolment
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.guests import Admitted
+from hub.lifecycle.signing.open_link import session_of
 from hub.model.school.course import Course
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.api.schemas import SignerAsked
@@ -41,16 +42,10 @@ async def verify(request: web.Request, code: str) -> web.Response:
     try:
         admitted = await guests.verify(request.app[HUB].services, session_secret(request), code)
     except SessionNotValid:
-        if await _of_a_signer(request):
-            raise BadInput("name and id_tail are also needed", field="name") from None
-        raise
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            await session_of(tx, session_secret(request), agent=True)
+        raise BadInput("name and id_tail are also needed", field="name") from None
     return _with_session(request, admitted, {"contracts": [], "courses": courses_json(request, admitted)})
-
-
-async def _of_a_signer(request: web.Request) -> bool:
-    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        found = await tx.sessions.by_secret(session_secret(request))
-        return found is not None and found.live(tx.now)
 
 
 async def session(request: web.Request) -> web.Response:
