@@ -68,11 +68,6 @@ class Begun:
         return self.booked.carrier
 
 
-def address_of(signer: Signer, channel: str) -> str | None:
-    """Return the signer's e-mail address or phone number for this channel."""
-    return signer.email if channel == "email" else signer.phone
-
-
 def can_send(carriers: Iterable[Carrier], purpose: str, language: str) -> list[Carrier]:
     """Return the carriers that can send a message of this purpose. A carrier that sends only registered texts can send
     a reply only if the text of the reply is registered."""
@@ -145,12 +140,12 @@ class Carriers:
         return [channel for channel in wished if channel not in unwanted and self._has_provider(signer, channel)]
 
     def _has_provider(self, signer: Signer, channel: str) -> bool:
-        address = address_of(signer, channel)
+        address = signer.address_for(channel)
         return bool(address and self.list_able(channel, address))
 
     async def get_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
         """Return the time until the first suitable provider ends its pause; zero if one of them is not paused now."""
-        able = self._able(delivery, ())
+        able = self.list_untried(delivery, ())
         healths = await tx.providers.healths([each.name for each in able])
         moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
@@ -160,7 +155,7 @@ class Carriers:
 
         `tried`: providers to leave out.
         """
-        names = [each.name for each in self._able(delivery, tried)]
+        names = [each.name for each in self.list_untried(delivery, tried)]
         (booked,) = await self.book_many(tx, [delivery], names, tried)
         return booked
 
@@ -182,14 +177,15 @@ class Carriers:
             await tx.providers.book(lane, booking.booked)
         return booked
 
-    def _able(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
+    def list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
+        """Return the carriers that can send this message, without those that were tried already."""
         able = self.list_able(delivery.channel, delivery.to, delivery.language)
         return [each for each in can_send(able, delivery.purpose, delivery.language) if each.name not in tried]
 
     async def _book_one(
         self, tx: Transaction, delivery: Delivery, booking: _Booking, tried: Collection[str]
     ) -> Booked | None:
-        able = [each.provider for each in self._able(delivery, tried)]
+        able = [each.provider for each in self.list_untried(delivery, tried)]
         for provider in order_by_weight(able, booking.healths, booking.now, [self._draw() for _ in able]):
             health = booking.healths.get(provider.name)
             probe = health is not None and health.broken_at is not None

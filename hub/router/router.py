@@ -39,7 +39,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
 from hub.router.measured_call import send_measured
-from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of, can_send
+from hub.router.providers import Begun, Booked, Carrier, Carriers
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
@@ -89,10 +89,6 @@ class Router:
         Channels that the number opted out of are left out, except for codes and answers to commands such as STOP.
         """
         return self.carriers.list_channels(signer, purpose, first, await tx.opt_outs.channels(signer.phone))
-
-    @staticmethod
-    def choose_address(signer: Signer, channel: str) -> str | None:
-        return address_of(signer, channel)
 
     def choose_shape(self, channel: str, to: str) -> Shape | None:
         """Return the SMS shape for the first suitable provider. The provider that is called may need another shape."""
@@ -278,7 +274,7 @@ class Router:
                 call = held
                 receipt = await send_measured(call, self._database.clock)
             except MessageRefused as error:
-                if error.failure is Failure.CONTENT and self._list_untried(call.delivery, tried):
+                if error.failure is Failure.CONTENT and self.carriers.list_untried(call.delivery, tried):
                     await self._release_call(call)  # this provider lacks the template; another may have it
                     following = await self._call_another(call.delivery, tried, call.due_at)
                     continue
@@ -288,7 +284,8 @@ class Router:
                 await self._breaker.record_error(call.carrier, str(error) or "no reply in time")
                 return await self._mark_unknown(call, str(error) or "no reply in time")
             except NotNow as error:
-                await self._handle_refusal(call, error)
+                await self._release_call(call)
+                await self._breaker.record_refusal(call.carrier, error)
                 following = await self._call_another(call.delivery, tried, call.due_at)
             else:
                 if call.booked.probe:
@@ -314,18 +311,10 @@ class Router:
                 call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=tx.now)
         return call
 
-    def _list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
-        able = self.carriers.list_able(delivery.channel, delivery.to, delivery.language)
-        return [each for each in can_send(able, delivery.purpose, delivery.language) if each.name not in tried]
-
     async def _release_call(self, call: Begun) -> None:
         async with self._database.transaction(EVERYTHING) as tx:
             assert call.delivery.state_at
             await tx.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
-
-    async def _handle_refusal(self, call: Begun, error: NotNow) -> None:
-        await self._release_call(call)
-        await self._breaker.record_refusal(call.carrier, error)
 
     async def _call_another(
         self, delivery: Delivery, tried: Collection[str], due_at: datetime | None

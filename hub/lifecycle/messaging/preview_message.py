@@ -42,7 +42,7 @@ async def preview_message(
     await services.messaging.texts.refresh(tx)
     router, messages = services.messaging.router, services.messaging.messages
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
-    address = router.choose_address(signer, channel) if channel else None
+    address = signer.address_for(channel) if channel else None
     able = router.carriers.list_able(channel, address, signer.language) if channel and address else []
     able = can_send(able, purpose, signer.language)
     if not channel or not address or not able:

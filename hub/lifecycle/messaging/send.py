@@ -96,7 +96,7 @@ async def get_channels(
 
 def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
     """Return these channels without those that would reach a country that is not allowed."""
-    reached = {channel: services.messaging.router.choose_address(signer, channel) or "" for channel in ladder}
+    reached = {channel: signer.address_for(channel) or "" for channel in ladder}
     return [channel for channel in ladder if is_allowed_country(services.messaging.budgets, reached[channel])]
 
 
@@ -193,7 +193,7 @@ def _entries(draft: Draft) -> list[NewEntry]:
 
 def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: SignLink, wait: timedelta) -> Delivery:
     contract, signer, attempt = outgoing.contract, outgoing.signer, outgoing.attempt
-    address = _address(services, outgoing)
+    address = _address(outgoing)
     shape = services.messaging.router.choose_shape(attempt.channel, address)
     text = services.messaging.router.renderer.render_stored(
         attempt.purpose, attempt.channel, signer.language, shape, attempt.variables
@@ -226,8 +226,8 @@ def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: 
     )
 
 
-def _address(services: Services, outgoing: Outgoing) -> str:
-    address = services.messaging.router.choose_address(outgoing.signer, outgoing.attempt.channel)
+def _address(outgoing: Outgoing) -> str:
+    address = outgoing.signer.address_for(outgoing.attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
     return address
 
@@ -241,7 +241,7 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
     first = outgoing[0].attempt
     counted = [
         CountedMessage(
-            _address(services, each),
+            _address(each),
             choose_cause(each.attempt.purpose),
             each.contract.campus,
             part=each.contract.id.int,

@@ -245,11 +245,7 @@ async def _channel(services: Services, tx: Transaction, case: _Case) -> str | No
     """Return the signer's first channel whose last message did not fail because the address does not exist, or None."""
     open_ways = await get_channels(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    good = (
-        each
-        for each in open_ways
-        if not _bad(last.get(each), services.messaging.router.choose_address(case.signer, each))
-    )
+    good = (each for each in open_ways if not _bad(last.get(each), case.signer.address_for(each)))
     return next(good, None)
 
 

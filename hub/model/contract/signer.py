@@ -69,6 +69,10 @@ class Signer:
         """
         return self.person.startswith(DECLARED)
 
+    def address_for(self, channel: str) -> str | None:
+        """Return the e-mail address or phone number for this channel."""
+        return self.email if channel == "email" else self.phone
+
 
 @dataclass(frozen=True)
 class Representative:
