@@ -56,10 +56,12 @@ def _now_and_then() -> Progress:
     return show
 
 
-async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
+async def examine_records(
+    hub: Hub, progress: Progress, at_once: int = CONTRACTS_AT_ONCE
+) -> AsyncIterator[DoctorFinding]:
     """Yield each fault in a record as it is found, and at the end how many were checked."""
     contracts = entries = faults = 0
-    async for batch in _batches(hub):
+    async for batch in _batches(hub, at_once):
         async with hub.database.transaction(EVERYTHING) as tx:
             inspected: RecordInspection | None = None
             async for contract, entry in Inspection(tx.connection).records(batch):
@@ -162,11 +164,11 @@ async def _look(hub: Hub, file: NamedFile) -> str:
     return ""
 
 
-async def _batches(hub: Hub) -> AsyncIterator[list[UUID]]:
+async def _batches(hub: Hub, at_once: int = CONTRACTS_AT_ONCE) -> AsyncIterator[list[UUID]]:
     last = BEFORE_ALL
     while True:
         async with hub.database.transaction(EVERYTHING) as tx:
-            batch = await Inspection(tx.connection).next_contracts(last, CONTRACTS_AT_ONCE)
+            batch = await Inspection(tx.connection).next_contracts(last, at_once)
         if not batch:
             return
         yield batch

@@ -21,14 +21,19 @@ LONG = (
     "bench/test_message_benches.py",
     "router/test_receipt_machine.py",
     "bench/test_benches.py",
+    "web/test_odd_requests.py",
     "unit/test_schedule_year.py",
     "processes/test_backup.py",
     "day0/test_first_day.py",
     "pades/test_flips.py",
     "lifecycle/test_reminder_machine.py",
     "custody/test_both_at_once.py",
+    "web/test_stalled_readers.py",
+    "web/test_check_limits.py",
     "browser/test_clerk_first_day.py",
     "fuzz/test_verifier.py",
+    "wiring/test_light_worker.py",
+    "wiring/test_command_help.py",
 )
 SLOW = ("faults", "browser", "processes", "lifecycle")
 TESTS = Path(__file__).parent

@@ -16,6 +16,7 @@ MAX_ITEM_BYTES = 128 << 20
 MAX_TOTAL_BYTES = 256 << 20
 # Honest content never compresses this well.
 MAX_RATIO = 400
+RULES = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
 # For each fault, the reason and the name of its value.
 _REASONS: Final[Mapping[ZipFault, tuple[Reason, str]]] = {
     ZipFault.MALFORMED: (reasons.NO_ZIP, "what"),
@@ -36,9 +37,8 @@ class PackageItem:
     plain: bool
 
 
-def read_items(data: bytes) -> list[PackageItem]:
+def read_items(data: bytes, rules: ZipRules = RULES) -> list[PackageItem]:
     """Return the items in the order of the file. Raises BadPackage."""
-    rules = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
     try:
         return [PackageItem(each.name, each.read(), each.plain) for each in read_members(data, rules)]
     except UnreadableZip as error:

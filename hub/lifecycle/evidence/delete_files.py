@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -28,25 +29,41 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.stored_files import DoneBefore, DoneRequest
 from hub.store.kernel.files import FOLDERS, FoundFile
 
-# Requests in one transaction. The files of their contracts are read between two transactions.
-REQUESTS_AT_ONCE = 200
 BEFORE_ALL = UUID(int=0)
 # Folders of the store that one hourly round searches, so that all folders are searched in a day.
 FOLDERS_A_ROUND = 11
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class AtOnce:
+    """How much is deleted at once.
+
+    `rows`, `requests`: in one transaction; the files of the requests' contracts are read between two transactions.
+    `max_requests`: in one hourly round. They belong to half as many contracts: a few minutes of reading.
+    """
+
+    rows: int = 1000
+    requests: int = 200
+    max_requests: int = 50_000
+
+
+AT_ONCE = AtOnce()
+
+
 # ---- files of finished requests and earlier versions
 
 
-async def delete_superseded(services: Services, actor: str | None = None, most: int | None = None) -> int:
+async def delete_superseded(
+    services: Services, actor: str | None = None, at_once: AtOnce = AT_ONCE, most: int | None = None
+) -> int:
     """Delete the prepared files of finished requests, and the files that their signatures superseded.
 
     `actor`: who asked for it, for the school's record. `most`: stop after about this many requests. Return the number
     of requests.
     """
     number, after = 0, BEFORE_ALL
-    while (most is None or number < most) and (found := await _list_done(services, after)):
+    while (most is None or number < most) and (found := await _list_done(services, after, at_once)):
         sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
         superseded = {sha256 for each in sound for sha256 in each.superseded}
         contracts = {each.contract for each in sound}
@@ -61,10 +78,10 @@ async def delete_superseded(services: Services, actor: str | None = None, most: 
     return number
 
 
-async def _list_done(services: Services, after: UUID) -> list[DoneRequest]:
+async def _list_done(services: Services, after: UUID, at_once: AtOnce) -> list[DoneRequest]:
     async with services.database.transaction(EVERYTHING) as tx:
         before = DoneBefore(tx.now - PREPARED_FILE_RETENTION, tx.now - FILE_RETENTION)
-        return await tx.stored_files.list_done_requests(before, after, REQUESTS_AT_ONCE)
+        return await tx.stored_files.list_done_requests(before, after, at_once.requests)
 
 
 async def _make_parts(services: Services, contracts: Iterable[UUID]) -> list[ContractFiles]:
@@ -105,13 +122,13 @@ async def _find_beginnings(services: Services, contract: ContractFiles) -> list[
     return await asyncio.to_thread(find_beginnings, content, contract.to_compare)
 
 
-async def count_superseded(services: Services) -> tuple[int, int]:
+async def count_superseded(services: Services, at_once: AtOnce) -> tuple[int, int]:
     """Return the number of finished requests, and the size in bytes of the files that would be deleted with them.
 
     This assumes that each version is the beginning of the present file. A version that is not would be kept.
     """
     number, size, after = 0, 0, BEFORE_ALL
-    while found := await _list_done(services, after):
+    while found := await _list_done(services, after, at_once):
         files = {each.prepared for each in found if not each.is_needed} | {
             each.base for each in found if each.is_embedded
         }

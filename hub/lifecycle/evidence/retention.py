@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 import structlog
 
 from hub.lifecycle.evidence.delete_files import (
+    AT_ONCE,
+    AtOnce,
     choose_folders,
     count_orphans,
     count_superseded,
@@ -23,57 +25,56 @@ from hub.model.evidence.retention import FILE_RETENTION, ORPHAN_FILES, SUPERSEDE
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import FOLDERS
 
-BATCH = 1000
 # The most batches of rows in one hourly round. The rest follows in the next round, e.g. after the retention time was
 # shortened.
 MAX_BATCHES = 100
-# The most requests whose files one round deletes. They belong to half as many contracts: a few minutes of reading.
-MAX_REQUESTS = 50_000
 log = structlog.get_logger()
 
 
-async def purge(services: Services) -> dict[str, int]:
+async def purge(services: Services, at_once: AtOnce = AT_ONCE) -> dict[str, int]:
     """Do the hourly round. Return the number of deleted items by kind. Each round searches only a part of the folders
     for files that no row names."""
     deleted = {}
     for kind in list_retention(services.documents.retention):
-        deleted[kind] = await _delete_rows(services, kind, None, MAX_BATCHES)
-    deleted[SUPERSEDED_FILES] = await delete_superseded(services, most=MAX_REQUESTS)
+        deleted[kind] = await _delete_rows(services, kind, at_once, max_batches=MAX_BATCHES)
+    deleted[SUPERSEDED_FILES] = await delete_superseded(services, at_once=at_once, most=at_once.max_requests)
     deleted[ORPHAN_FILES] = await delete_orphans(services, choose_folders(services.clock().hour))
     if any(deleted.values()):
         log.info("purged", **{kind: number for kind, number in deleted.items() if number})
     return deleted
 
 
-async def prune(services: Services, actor: str) -> AsyncIterator[tuple[str, int]]:
+async def prune(services: Services, actor: str, at_once: AtOnce = AT_ONCE) -> AsyncIterator[tuple[str, int]]:
     """Delete everything that may be deleted. Yield kind and number as soon as a kind is done. The school's record has
     an entry for each batch."""
     for kind in list_retention(services.documents.retention):
-        yield kind, await _delete_rows(services, kind, actor)
-    yield SUPERSEDED_FILES, await delete_superseded(services, actor)
+        yield kind, await _delete_rows(services, kind, at_once, actor)
+    yield SUPERSEDED_FILES, await delete_superseded(services, actor, at_once)
     yield ORPHAN_FILES, await delete_orphans(services, FOLDERS, actor)
 
 
-async def list_prunable(services: Services) -> AsyncIterator[Prunable]:
+async def list_prunable(services: Services, at_once: AtOnce = AT_ONCE) -> AsyncIterator[Prunable]:
     """Yield what may be deleted now, kind by kind. Deletes nothing."""
     for kind, kept in list_retention(services.documents.retention).items():
         async with services.database.transaction(EVERYTHING) as tx:
             number, size = await tx.old_rows.count_old(kind, tx.now - kept)
         yield Prunable(kind, kept, number, size)
-    yield Prunable(SUPERSEDED_FILES, FILE_RETENTION, *await count_superseded(services))
+    yield Prunable(SUPERSEDED_FILES, FILE_RETENTION, *await count_superseded(services, at_once))
     yield Prunable(ORPHAN_FILES, FILE_RETENTION, *await count_orphans(services))
 
 
-async def _delete_rows(services: Services, kind: str, actor: str | None, max_batches: int | None = None) -> int:
+async def _delete_rows(
+    services: Services, kind: str, at_once: AtOnce, actor: str | None = None, max_batches: int | None = None
+) -> int:
     number = batches = 0
     while max_batches is None or batches < max_batches:
         async with services.database.transaction(EVERYTHING) as tx:
             kept = list_retention(services.documents.retention)[kind]
-            deleted = await tx.old_rows.delete_old(kind, tx.now - kept, BATCH)
+            deleted = await tx.old_rows.delete_old(kind, tx.now - kept, at_once.rows)
             await record_pruned(tx, kind, deleted, actor)
             for act in await tx.issue_acts.lock_empty() if kind == "replacements" else ():
                 await refuse_issue_act(tx, act, actor or "hub")
         number, batches = number + deleted, batches + 1
-        if deleted < BATCH:
+        if deleted < at_once.rows:
             break
     return number

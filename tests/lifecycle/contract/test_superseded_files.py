@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -140,14 +141,13 @@ async def test_what_each_signer_of_a_voided_contract_was_shown_can_still_be_read
         assert await versions(running, contract) == before and len(before) == 2
 
 
-async def test_a_round_that_dies_between_the_commit_and_the_deletion_is_made_up_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_round_that_dies_between_the_commit_and_the_deletion_is_made_up_for() -> None:
     class Died(BaseException):
         pass
 
-    async def die(files: Files, sha256: str) -> None:
-        raise Died
+    class DyingFiles(Files):
+        async def delete(self, sha256: str) -> None:
+            raise Died
 
     clock = StandingClock()
     async with quiet_hub(clock) as running:
@@ -156,10 +156,9 @@ async def test_a_round_that_dies_between_the_commit_and_the_deletion_is_made_up_
         final = await completed(running, contract)
         before = await versions(running, contract)
         clock.advance(DAY + HOUR)
-        with monkeypatch.context() as patched:
-            patched.setattr(Files, "delete", die)
-            with pytest.raises(Died):
-                await superseded(running)
+        dying = DyingFiles.at(str(running.hub.settings.data / "files"))
+        with pytest.raises(Died):
+            await purge(replace(running.hub.services, files=dying))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             named = {each["file"] for each in await tx.contracts.versions(contract.id)}
         assert named == {hashlib.sha256(final).hexdigest()} and len(stored(running)) == 5

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.evidence import delete_files, retention
+from hub.lifecycle.evidence.delete_files import AtOnce
 from hub.lifecycle.evidence.retention import list_prunable, prune, purge
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
 from hub.model.school.course import Enrolment
@@ -112,9 +112,7 @@ async def test_the_chain_of_an_ended_session_goes_and_that_of_its_signature_stay
         assert [each.chain for each in requests if not each.is_seal] == [somebody.chain]
 
 
-async def test_a_dry_run_says_what_goes_then_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
-    monkeypatch.setattr(delete_files, "REQUESTS_AT_ONCE", 1)
+async def test_a_dry_run_says_what_goes_then_and_changes_nothing() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
@@ -125,11 +123,13 @@ async def test_a_dry_run_says_what_goes_then_and_changes_nothing(monkeypatch: py
         clock.advance(2 * DAY)
         files = stored(running)
         sizes = {name: path.stat().st_size for name, path in files.items()}
-        said = {each.kind: each async for each in list_prunable(running.hub.services)}
+        at_once = AtOnce(rows=2, requests=1)
+        said = {each.kind: each async for each in list_prunable(running.hub.services, at_once)}
         assert set(stored(running)) == set(files)
         assert (said["login-failures"].number, said[ORPHAN_FILES].number) == (3, 0)
         assert said["login-failures"].size > 0
-        deleted = {kind: number async for kind, number in prune(running.hub.services, "command-line") if number}
+        pruned = [each async for each in prune(running.hub.services, "command-line", at_once)]
+        deleted = {kind: number for kind, number in pruned if number}
         assert deleted == {kind: each.number for kind, each in said.items() if each.number}
         gone = sum(size for name, size in sizes.items() if name not in stored(running))
         assert said[SUPERSEDED_FILES].size == gone > 0
@@ -139,16 +139,15 @@ async def test_a_dry_run_says_what_goes_then_and_changes_nothing(monkeypatch: py
         assert [each async for each in list_prunable(running.hub.services) if each.number] == []
 
 
-async def test_an_hourly_round_ends_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delete_files, "REQUESTS_AT_ONCE", 1)
-    monkeypatch.setattr(retention, "MAX_REQUESTS", 1)
+async def test_an_hourly_round_ends_and_the_next_one_goes_on() -> None:
+    at_once = AtOnce(requests=1, max_requests=1)
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await signed(running, contract)
         await completed(running, contract)
         clock.advance(2 * DAY)
-        rounds = [(await purge(running.hub.services))[SUPERSEDED_FILES] for _ in range(3)]
+        rounds = [(await purge(running.hub.services, at_once))[SUPERSEDED_FILES] for _ in range(3)]
         assert rounds == [1, 1, 0] and len(stored(running)) == 1
 
 

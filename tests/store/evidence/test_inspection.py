@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
-import pytest
 
 from hub.doctor import DoctorFinding
 from hub.doctor_records import examine_files, examine_records
@@ -209,13 +208,12 @@ async def _delete_whole(database: asyncpg.Connection, contract: Contract) -> Non
     await database.execute("DELETE FROM contract WHERE id = $1", contract.id)
 
 
-async def test_records_that_are_longer_than_what_is_read_at_once_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.doctor_records.CONTRACTS_AT_ONCE", 2)
+async def test_records_that_are_longer_than_what_is_read_at_once_are_whole() -> None:
     async with quiet_hub() as running:
         contracts = [await running.issue_minor() for _ in range(5)]
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for number in range(450):
                 await tx.record.append(contracts[3].id, contracts[3].campus, "viewed-by-staff", f"staff:{number}", {})
-        findings = [each async for each in examine_records(running.hub, lambda _: None)]
+        findings = [each async for each in examine_records(running.hub, lambda _: None, at_once=2)]
         assert faults([*findings, DoctorFinding("files", True, "")]) == []
         assert re.match(r"4\d\d entries of 5 contracts", findings[0].words)
