@@ -48,6 +48,8 @@ async def test_the_package_of_a_completed_contract_holds_everything() -> None:
         for personal in (GUARDIAN_PHONE, GUARDIAN_PHONE[3:], GUARDIAN_ID):
             assert personal.encode() not in everything
         assert (await record_of(running, contract))[-1] == "evidence-made"
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.packages.plan(await tx.contracts.get(contract.id), tx.now)
         assert await package_of(running, contract) == package  # a second job makes no second one
         assert await attempts_of(running, contract) == ["done"]
 

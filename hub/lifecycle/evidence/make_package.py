@@ -37,7 +37,7 @@ from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFa
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
-from hub.store.evidence.packages import opening_of_tries
+from hub.store.evidence.packages import opening_of_package
 from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
@@ -75,19 +75,21 @@ async def make_package(services: Services, contract_id: UUID, job: int | None = 
 
 
 async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Begun | None:
-    async with services.database.transaction(EVERYTHING, opening_of_tries(contract_id)) as tx:
+    authority = services.sealing.authority_name
+    async with services.database.transaction(EVERYTHING, opening_of_package(contract_id, authority)) as tx:
         tries = await tx.packages.get_tries(contract_id)
+        facts = None if tries is None else await _read_facts(tx, contract_id)
+        has_package = facts is not None and await tx.packages.newest(contract_id) is not None
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(authority))
         if job is not None:
             await tx.jobs.count_start(job)
-        if tries is None:
+        if tries is None or facts is None:
             return None
-        facts = await read_facts(tx, contract_id)
-        if not facts.case.contract.state.final or await tx.packages.newest(contract_id) is not None:
+        if has_package or not facts.case.contract.state.final:
             await tx.packages.done(contract_id)
             return None
         await tx.packages.put_off(contract_id, next_try(tx.now, tries))
         attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
-        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name))
         sm2_chain = await _sm2_chain(tx, facts)
     return _Begun(facts, attempt, revoked, sm2_chain)
 
@@ -101,11 +103,10 @@ async def _sm2_chain(tx: Transaction, facts: PackageFacts) -> tuple[bytes, ...]:
     return side.chain
 
 
-async def read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
-    """Read all facts that a package contains, under the contract's lock, so that they fit together."""
-    case = await tx.cases.lock(contract_id, with_record=True)
+async def _read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
+    """Read all facts that a package contains. They fit together if `opening_of_package` opened the transaction."""
     return PackageFacts(
-        case=case,
+        case=await tx.cases.get(contract_id),
         entries=await tx.record.entries(contract_id),
         versions=await tx.contracts.versions(contract_id),
         requests=await tx.signatures.of_contract(contract_id),
@@ -219,10 +220,10 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
     async with services.database.transaction(EVERYTHING, opening_lock(contract.id, with_record=True)) as tx:
         await tx.cases.lock(contract.id, with_record=True)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
-        who = (contract.id, FIRST_VERSION, contract.campus)
-        made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
-        erased = await tx.packages.is_erased(contract.id)  # erased while the package was being signed
-        if not erased and await tx.packages.add(made):
+        if await tx.packages.needs_first(contract.id):  # not if it was erased while the package was being signed
+            who = (contract.id, FIRST_VERSION, contract.campus)
+            made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
+            await tx.packages.add(made)
             seal = services.sealing.seal
             facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation

@@ -55,7 +55,7 @@ def _parts(**rows: Table) -> str:
 
 
 _PARTIES = SIGNER.join(TASK, TASK.c.signer == SIGNER.c.id)
-_GET = SqlStatement(
+GET_CASE = SqlStatement(
     _labelled(
         select(CONTRACT, SIGNER, TASK)
         .select_from(CONTRACT.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
@@ -168,7 +168,7 @@ def opening_with_signer(secret: str) -> Opening:
 
 def opening_of_case(contract: UUID) -> Opening:
     """Return what `Cases.get` reads."""
-    return Opening(_GET, {"contract": contract})
+    return Opening(GET_CASE, {"contract": contract})
 
 
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
@@ -217,7 +217,7 @@ class Cases:
     async def get(self, contract: UUID) -> Case:
         """Return the case of a contract. Raises ContractNotFound, the same for unknown contracts and those outside the
         scope."""
-        rows = await self._connection.execute(_GET, {"contract": contract})
+        rows = await self._connection.execute(GET_CASE, {"contract": contract})
         if not rows:
             raise ContractNotFound
         return self._read(rows)

@@ -71,7 +71,7 @@ DRAFT = "draft"
 _ADD_VERSION = insert_many(VERSION, _VERSION_COLUMNS)
 
 
-_VERSIONS = SqlStatement(select(VERSION).where(VERSION.c.contract == bindparam("contract")).order_by(VERSION.c.id))
+VERSIONS = SqlStatement(select(VERSION).where(VERSION.c.contract == bindparam("contract")).order_by(VERSION.c.id))
 _HUB_DUE = SqlStatement(
     select(CONTRACT.c.id)
     .where(CONTRACT.c.hub_due_at <= bindparam("now"))
@@ -344,7 +344,7 @@ class Contracts(EncryptedRepository):
 
     async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         """Return the versions of the document, oldest first. `Files.get` reads those that have a `file`."""
-        return [dict(row) for row in await self._connection.execute(_VERSIONS, {"contract": contract})]
+        return [dict(row) for row in await self._connection.execute(VERSIONS, {"contract": contract})]
 
     async def get_file_sizes(self, sha256s: Iterable[str]) -> dict[str, int]:
         """Return the sizes of these versions in bytes, by SHA-256. Versions that were erased are left out."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.contract import Contract
 from hub.model.evidence.package import EvidencePackage, IdentityResult, PageOpened
+from hub.store.contract.cases import GET_CASE
+from hub.store.contract.contracts import VERSIONS
+from hub.store.evidence.record import ENTRIES
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
+from hub.store.messaging.deliveries import DELIVERIES
+from hub.store.reminders.ledger import LEDGER
+from hub.store.signing.issued_certificates import REVOKED
+from hub.store.signing.signature_requests import ATTEMPTS, REQUESTS
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import DocumentVersionRow, SigningTaskRow
 from hub.store.tables.evidence import EvidenceDueRow, EvidencePackageRow
@@ -38,6 +45,9 @@ _PUT_OFF = SqlStatement(
 _DONE = SqlStatement(DUE.delete().where(DUE.c.contract == bindparam("contract")))
 _ADD = insert_row(PACKAGE, EvidencePackage.__dataclass_fields__, passing_over=True)
 _NEWEST = SqlStatement(select(PACKAGE).where(_MINE).order_by(PACKAGE.c.version.desc()).limit(1))
+_NEEDS_FIRST = SqlStatement(
+    select(~exists().where(_MINE) & ~exists().where(_OF_VERSION, VERSION.c.erased_at.is_not(None)))
+)
 _VERSION = SqlStatement(select(PACKAGE).where(_MINE, PACKAGE.c.version == bindparam("version")))
 _CHECKS = SqlStatement(
     select(*(CHECK.c[name] for name in IdentityResult.__dataclass_fields__))
@@ -55,9 +65,13 @@ _PAGES = SqlStatement(
 _ERASED = SqlStatement(select(func.count()).select_from(VERSION).where(_OF_VERSION, VERSION.c.erased_at.is_not(None)))
 
 
-def opening_of_tries(contract: UUID) -> Opening:
-    """Return what `EvidencePackages.get_tries` reads."""
-    return Opening(_TRIES, {"contract": contract})
+def opening_of_package(contract: UUID, authority: str) -> Opening:
+    """Return all reads for the first package of a contract, which see the same moment."""
+    mine = {"contract": contract}
+    reads = (GET_CASE, ENTRIES, VERSIONS, REQUESTS, ATTEMPTS, LEDGER, _CHECKS, _PAGES, _NEWEST)
+    others = [Opening(read, mine) for read in reads]
+    others += [Opening(DELIVERIES, {"ids": [contract]}), Opening(REVOKED, {"authority": authority})]
+    return Opening(_TRIES, mine, also=others)
 
 
 class EvidencePackages(Repository):
@@ -80,9 +94,14 @@ class EvidencePackages(Repository):
     async def done(self, contract: UUID) -> None:
         await self._connection.write(_DONE, {"contract": contract})
 
-    async def add(self, package: EvidencePackage) -> bool:
-        """Store a version. Return False, and store nothing, if a version of this number exists."""
-        return (await self._connection.write_now(_ADD, vars(package))).rowcount == 1
+    async def add(self, package: EvidencePackage) -> None:
+        """Store a version, unless a version of this number exists."""
+        await self._connection.write(_ADD, vars(package))
+
+    async def needs_first(self, contract: UUID) -> bool:
+        """Return whether there is no package yet, and the files for one were not erased. The caller has locked the
+        contract."""
+        return bool(await self._connection.scalar(_NEEDS_FIRST, {"contract": contract}))
 
     async def newest(self, contract: UUID) -> EvidencePackage | None:
         row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()

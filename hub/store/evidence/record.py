@@ -46,7 +46,7 @@ _LOCK = SqlStatement(
 )
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
-_ENTRIES = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.sequence))
+ENTRIES = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.sequence))
 _KEEP = SqlStatement(insert(VALUE))
 _COMMITTED = ("contract", "commitment", "campus", "signer", "name", "value_sealed")
 _COMMIT = insert_many(VALUE, _COMMITTED, "ON CONFLICT DO NOTHING")
@@ -164,7 +164,7 @@ class Record:
         return kept.commitment
 
     async def entries(self, contract: UUID) -> list[RecordEntry]:
-        return [_entry(row) for row in await self._connection.execute(_ENTRIES, {"contract": contract})]
+        return [_entry(row) for row in await self._connection.execute(ENTRIES, {"contract": contract})]
 
     async def actor(self, contract: UUID, kind: str) -> str | None:
         """Return the actor of the contract's first entry of this kind, or None."""

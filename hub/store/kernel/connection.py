@@ -61,27 +61,42 @@ class Connection:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         self._waiting = WaitingWrites()
-        self._opened: tuple[Opening, Rows] | None = None
+        self._kept: list[tuple[Opening, Rows]] = []
 
     async def enter(self, scope: str, opening: Opening | None = None) -> Row:
         """Set the scope of the transaction and run its opening. Return the clocks and the sealing key."""
         sql, arguments = enter(scope, opening)
         rows = Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
         if opening is not None:
-            self._opened = opening, Rows(row for row in rows if row["is_opened"])
+            self._keep(opening, Rows(row for row in rows if row["is_opened"]))
         return rows[-1]  # its clock was read after all waiting for locks
+
+    def _keep(self, opening: Opening, rows: Rows) -> None:
+        if opening.also:
+            self._kept = [(read, Rows(cast(list[Row], found))) for read, found in opening.split(rows.one())]
+        else:
+            self._kept = [(opening, rows)]
+
+    async def read_together(self, opening: Opening) -> None:
+        """Run several reads as one statement. The rows of each are kept until the transaction runs it."""
+        if not all(self._waiting.may_wait_longer(read.statement) for read in opening.reads):
+            await self.flush()
+        sql, arguments = opening.make()
+        self._keep(opening, Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments))))
 
     def end(self) -> None:
         """Refuse further statements. The rows of the opening can still be taken."""
         self.driver = cast(Driver, _EndedDriver())
 
-    def _take_opened(self, statement: SqlStatement | Executable, values: Mapping[str, Any]) -> Rows | None:
-        """Return the rows of the opening if this is it, and nothing was written or locked since."""
-        opening, rows = self._opened or (None, None)
-        if opening is None or self._waiting or (statement, values) != (opening.statement, opening.values):
-            return None
-        self._opened = None
-        return rows
+    def _take_kept(self, statement: SqlStatement | Executable, values: Mapping[str, Any]) -> Rows | None:
+        """Return the rows of this statement if they were read ahead, and nothing that it reads was written since."""
+        for place, (read, rows) in enumerate(self._kept):
+            if (statement, values) == (read.statement, read.values):
+                if self._waiting and not self._waiting.may_wait_longer(read.statement):
+                    return None
+                del self._kept[place]
+                return rows
+        return None
 
     async def write(self, statement: SqlStatement, values: Mapping[str, Any]) -> None:
         """Keep a write until the next statement or the commit, and run it together with other kept writes.
@@ -94,7 +109,7 @@ class Connection:
 
     async def write_now(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
         """Run a write now, together with the kept ones, and return its rows or the number of rows that it changed."""
-        self._opened = None
+        self._kept = []
         found = self._waiting.take_with(statement, values)
         if found is None:
             await self.flush()
@@ -106,12 +121,12 @@ class Connection:
 
     async def write_text_now(self, sql: str, *arguments: Any) -> Rows:
         """Run SQL text of a library, which writes to the library's own tables, together with the kept writes."""
-        self._opened = None
+        self._kept = []
         return await self._run_with_writes(sql, arguments)
 
     async def lock_after_writes(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
         """Run the kept writes and then, in the same round trip, this statement, which has AFTER_WRITES in it."""
-        self._opened = None
+        self._kept = []
         sql, arguments = self._waiting.take_before(statement, values)
         return Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
 
@@ -121,14 +136,14 @@ class Connection:
 
     async def flush(self) -> None:
         """Run the writes that are kept."""
-        self._opened = None
+        self._kept = []
         if self._waiting:
             sql, arguments = self._waiting.take()
             await _describe_errors(sql, self.driver.execute(sql, *arguments))
 
     async def execute(self, statement: SqlStatement | Executable, values: Mapping[str, Any] = _NOTHING) -> Rows:
-        if (opened := self._take_opened(statement, values)) is not None:
-            return opened
+        if (kept := self._take_kept(statement, values)) is not None:
+            return kept
         made = _compiled_once(statement, values)
         if not self._waiting.may_wait_longer(made):
             await self.flush()
@@ -141,7 +156,7 @@ class Connection:
     async def read_with_writes(self, statement: SqlStatement, values: Mapping[str, Any] = _NOTHING) -> Rows:
         """Run a read as `execute` does. If it sees none of the kept writes, run them together with it: use it for a
         transaction's last read."""
-        self._opened = None
+        self._kept = []
         if not self._waiting.may_wait_longer(statement):
             await self.flush()
         return await self._run_with_writes(statement.sql, statement.arguments(values))
@@ -200,6 +215,18 @@ def _count_changed(status: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+# The binary form of jsonb, in which the columns of a row arrive, is this version and then the text.
+_JSONB_VERSION = b"\x01"
+
+
+def _encode_jsonb(text: str) -> bytes:
+    return _JSONB_VERSION + text.encode()
+
+
+def _decode_jsonb(binary: bytes) -> Any:
+    return json.loads(binary[1:])
+
+
 async def open_connection(dsn: str, connect_timeout: float, statement_timeout: float) -> Driver:
     """Open a connection for `SqlStatement`. Both timeouts are in seconds. Raises what asyncpg raises."""
     driver = await asyncpg.connect(
@@ -210,5 +237,7 @@ async def open_connection(dsn: str, connect_timeout: float, statement_timeout: f
         statement_cache_size=MAX_PREPARED,
         max_cached_statement_lifetime=0,
     )
-    await driver.set_type_codec("jsonb", encoder=str, decoder=json.loads, schema="pg_catalog")
+    await driver.set_type_codec(
+        "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
+    )
     return driver

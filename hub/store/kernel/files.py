@@ -133,8 +133,8 @@ class Files:
 
     async def _read(self, path: str) -> bytes:
         """Return a file of the store. In a folder, obstore's own threads would take four times the CPU of one read."""
-        if self._folder is not None:
-            return await asyncio.to_thread((self._folder / path).read_bytes)
+        if self.folder is not None:
+            return await asyncio.to_thread((self.folder / path).read_bytes)
         return bytes(await (await self._store.get_async(path)).bytes_async())
 
     async def get_part(self, part: FilePart) -> bytes:

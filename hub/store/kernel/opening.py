@@ -1,14 +1,16 @@
-"""Begin a transaction with one statement, which may include the transaction's first read, or be all of it."""
+"""Begin a transaction with one statement, which may include its first reads, or be all of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hub.store.kernel.statement import SqlStatement
+import asyncpg
+
+from hub.store.kernel.statement import SqlStatement, move_places
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
 _SCOPE_PLACE = re.compile(r"\$1\b")
@@ -29,17 +31,68 @@ class Opening:
     `is_all`: the transaction runs nothing else, so it needs no BEGIN and COMMIT, which are two round trips more. Any
     other statement in it raises RuntimeError. Then it may also be a write with RETURNING. `following`: INSERTs without
     values that read the returned rows from `opening`.
+
+    `also`: further SELECTs without locks, run in the same statement. All of them see the same moment.
     """
 
     statement: SqlStatement
     values: Mapping[str, Any]
     is_all: bool = False
     following: tuple[str, ...] = ()
+    also: Sequence[Opening] = ()
 
     @property
     def is_write(self) -> bool:
         """Whether this is a write, and so a whole transaction."""
         return self.is_all and bool(_WRITES.match(self.statement.sql))
+
+    @property
+    def reads(self) -> Sequence[Opening]:
+        return (self, *self.also)
+
+    def make(self) -> tuple[str, list[Any]]:
+        """Return the text of the statement with its arguments."""
+        if not self.also:
+            return self.statement.sql, self.statement.arguments(self.values)
+        arguments = [read.statement.arguments(read.values) for read in self.reads]
+        parts = [(read.statement.sql, len(given)) for read, given in zip(self.reads, arguments, strict=True)]
+        return _select_each(tuple(parts)), [value for given in arguments for value in given]
+
+    def split(self, row: asyncpg.Record) -> Iterator[tuple[Opening, list[KeptRow]]]:
+        """Return the rows of each read, from the one row of the statement that `make` returns for several."""
+        for number, read in enumerate(self.reads):
+            places = {name: place for place, name in enumerate(read.statement.columns)}
+            yield read, [KeptRow(places, values) for values in row[f"read_{number}"]]
+
+
+class KeptRow:
+    """A row of one of several reads. It can be used as the rows of the database driver."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: Mapping[str, int], values: Sequence[Any]) -> None:
+        self._places, self._values = places, values
+
+    def __getitem__(self, key: str | int) -> Any:
+        return self._values[self._places[key] if isinstance(key, str) else key]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[self._places[name]]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        return zip(self._places, self._values, strict=True)
 
 
 def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:
@@ -48,12 +101,10 @@ def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:
     """
     if opening is None:
         return _ENTER, [scope]
-    arguments = opening.statement.arguments(opening.values)
-    if opening.is_write:
-        sql = _join_write((opening.statement.sql, *opening.following), len(arguments) + 1)
-    else:
-        sql = _join(opening.statement.sql, len(arguments) + 1)
-    return sql, [*arguments, scope]
+    sql, arguments = opening.make()
+    place = len(arguments) + 1
+    joined = _join_write((sql, *opening.following), place) if opening.is_write else _join(sql, place)
+    return joined, [*arguments, scope]
 
 
 _COLUMNS = "entered.clock_offset, clock_timestamp() AS theirs, entered.sealing_key, entered.refuses_unbound"
@@ -88,3 +139,15 @@ def _join_write(texts: tuple[str, ...], scope_place: int) -> str:
         f"WITH entered AS MATERIALIZED ({entered}), opening AS ({write}){parts}"  # noqa: S608 - texts of ours
         f" SELECT opened.*, {_COLUMNS} FROM entered LEFT JOIN {opened} ON true"
     )
+
+
+@lru_cache(maxsize=100)
+def _select_each(parts: Sequence[tuple[str, int]]) -> str:
+    """Return a statement with one row, which has the rows of each of these statements as an array `read_N`. Each comes
+    with the number of its arguments."""
+    columns, before = [], 0
+    for number, (sql, arguments) in enumerate(parts):
+        moved = move_places(sql, before)
+        columns.append(f"ARRAY(SELECT ROW(part.*) FROM ({moved}) AS part) AS read_{number}")  # noqa: S608 - ours
+        before += arguments
+    return f"SELECT {', '.join(columns)}"

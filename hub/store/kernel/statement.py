@@ -7,7 +7,7 @@ five times as much.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ _GIVES_ROWS = re.compile(r"\s*(SELECT|WITH|SHOW|VALUES)\b|.*\bRETURNING\b", re.I
 _READS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 _DOES_MORE = re.compile(r"\b(INSERT|UPDATE|DELETE|SHARE|\w*lock\w*\(|set_config|nextval|pg_notify)", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
+_PLACE = re.compile(r"\$(\d+)")
 _MISSING = object()
 # Compiled statements that were built for one run, by shape. The least recently used ones are dropped.
 _SHAPES: LRUCache[Any, SQLCompiler] = LRUCache(capacity=500)
@@ -89,6 +90,11 @@ class SqlStatement:
         return bool(_READS.match(self.sql)) and not _DOES_MORE.search(self.sql)
 
     @cached_property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns of a SELECT of SQLAlchemy Core."""
+        return [column.keyname for column in self._compiled._result_columns]
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """The words of the text, among them the names of all tables that it names."""
         return frozenset(_WORD.findall(self.sql))
@@ -116,6 +122,11 @@ class SqlStatement:
                 raise KeyError(name)
             found.append(convert(value) if convert else value)
         return found
+
+
+def move_places(sql: str, by: int) -> str:
+    """Return this text with `by` further arguments before its own."""
+    return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql) if by else sql
 
 
 def _compile(of: Any, keys: list[str] | None, cache_key: CacheKey | None = None) -> SQLCompiler:

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.statement import SqlStatement, move_places
 
 _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 _WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
-_PLACE = re.compile(r"\$(\d+)")
 # Stands in the text of a statement that locks, for a condition that is true once all kept writes have been done.
 AFTER_WRITES = "true /* after writes */"
 # Tables that the policies of other tables read. Every later read has to see writes to these tables.
@@ -117,7 +116,7 @@ def join(parts: Sequence[tuple[str, int]]) -> str:
     """Return the text that joins these statements. Each comes with the number of its arguments."""
     texts, before = [], 0
     for sql, number in parts:
-        texts.append(_moved(sql, before))
+        texts.append(move_places(sql, before))
         before += number
     *others, last = texts
     if not others:
@@ -125,7 +124,3 @@ def join(parts: Sequence[tuple[str, int]]) -> str:
     its_own = _WITH.match(last)
     following = f", {last[its_own.end() :]}" if its_own else f" {last}"
     return "WITH " + ", ".join(f"write_{place} AS ({sql})" for place, sql in enumerate(others)) + following
-
-
-def _moved(sql: str, by: int) -> str:
-    return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql)

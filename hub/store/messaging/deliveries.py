@@ -38,7 +38,7 @@ _COLUMNS = [column.name for column in DELIVERY.c]
 _ADD = insert_many(DELIVERY, _COLUMNS, "ON CONFLICT (key) DO NOTHING RETURNING id")
 _ADD_NEW = insert_many(DELIVERY, _COLUMNS)
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
-_OF_CONTRACTS = SqlStatement(
+DELIVERIES = SqlStatement(
     union_all(
         select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
         select(DELIVERY, *PARTS)
@@ -327,7 +327,7 @@ class Deliveries(EncryptedRepository):
     async def of_contract(self, contract: UUID) -> list[Delivery]:
         """Return the deliveries about a contract. One that is about several contracts appears with this contract's
         part."""
-        rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
+        rows = await self._connection.execute(DELIVERIES, {"ids": [contract]})
         return _in_order(for_one(self.read_delivery(row), row) for row in rows)
 
     async def list_replies(self, contracts: Iterable[UUID]) -> list[Delivery]:

@@ -32,7 +32,7 @@ RECEIPTS = (
     DeliveryState.REFUSED,
     DeliveryState.WITHDRAWN,
 )
-_OF_CONTRACT = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.id))
+LEDGER = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.id))
 
 
 def in_words(values: Iterable[str]) -> str:
@@ -81,4 +81,4 @@ class Reminders(Repository):
         return moment
 
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
-        return [dict(row) for row in await self._connection.execute(_OF_CONTRACT, {"contract": contract})]
+        return [dict(row) for row in await self._connection.execute(LEDGER, {"contract": contract})]

@@ -25,7 +25,7 @@ _ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICAT
 )
 _REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindparam("serials", type_=ARRAY(Text())))))
 # In an order: two readings are compared.
-_REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
+REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Certificates(Repository):
         """Return serial, moment and reason of every revoked certificate of the authority, or of those among
         `serials`."""
         if serials is None:
-            rows = await self._connection.execute(_REVOKED, {"authority": authority})
+            rows = await self._connection.execute(REVOKED, {"authority": authority})
         else:
             values = {"authority": authority, "serials": [str(each) for each in serials]}
             rows = await self._connection.execute(_REVOKED_OF, values)

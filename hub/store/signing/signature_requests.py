@@ -59,7 +59,7 @@ _GET_WITH_SESSION = SqlStatement(
     .select_from(SESSION.outerjoin(REQUEST, (REQUEST.c.session == SESSION.c.id) & _MINE))
     .where(SESSION.c.secret_hash == bindparam("secret"))
 )
-_ALL = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
+REQUESTS = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
 _PAGES_SEEN: ColumnElement[Any] = literal_column(
@@ -77,7 +77,7 @@ WITH accepted AS (
 SELECT accepted.contract, head.entries, head.digest
 FROM accepted LEFT JOIN LATERAL lock_records(ARRAY[accepted.contract]) AS head ON true
 """)
-_ATTEMPTS = SqlStatement(
+ATTEMPTS = SqlStatement(
     select(ATTEMPT).where(ATTEMPT.c.contract == bindparam("contract")).order_by(ATTEMPT.c.started_at)
 )
 _EMBED = SqlStatement(
@@ -138,7 +138,7 @@ class Signatures:
         return await self._connection.scalar(_HOLDS_REVISION, {"contract": contract}) is not None
 
     async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
-        return [_request(row) for row in await self._connection.execute(_ALL, {"contract": contract})]
+        return [_request(row) for row in await self._connection.execute(REQUESTS, {"contract": contract})]
 
     async def list_with_pages(self, contract: UUID) -> list[tuple[SignatureRequest, list[int]]]:
         """Return the requests of a contract, each with the pages of its document that the signer's page fetched."""
@@ -187,7 +187,7 @@ class Signatures:
         await self._connection.write(_END_ATTEMPT, changed(attempt, values))
 
     async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
-        return [dict(row) for row in await self._connection.execute(_ATTEMPTS, {"contract": contract})]
+        return [dict(row) for row in await self._connection.execute(ATTEMPTS, {"contract": contract})]
 
 
 def _request(row: Row | Mapping[str, Any]) -> SignatureRequest:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from channels import Fate, Heard, Inbound, Receipt, ReceiptReport
-from hub.lifecycle.evidence.retention import BATCH, purge
+from hub.lifecycle.evidence.delete_files import AT_ONCE
+from hub.lifecycle.evidence.retention import purge
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.inbound.callback_writer import StoredCallback
@@ -50,7 +51,7 @@ async def left(running: Running) -> tuple[int, int, int]:
 
 
 async def test_each_kind_goes_when_its_time_is_over() -> None:
-    clock, many = StandingClock(), BATCH + 10
+    clock, many = StandingClock(), AT_ONCE.rows + 10
     async with quiet_hub(clock) as running:
         await told(running, many)
         await told(running, 1, worked_on=False)
@@ -80,7 +81,7 @@ async def test_how_jobs_went_goes_after_a_week() -> None:
                     )
                 )
         old = 14 * each_day
-        assert await purged(running) == {"job-log": old, "job-statistics": old} and old > BATCH
+        assert await purged(running) == {"job-log": old, "job-statistics": old} and old > AT_ONCE.rows
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table in JOBS:
                 kept = text(f"SELECT count(*), min(created) > now() - interval '7 days' FROM {table}")

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import bindparam, text
+from sqlalchemy import ARRAY, TIMESTAMP, Text, bindparam, cast, literal, null, select, text
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
+from hub.store.tables.columns import table_of
+from hub.store.tables.staff import StaffTaskRow
 from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.statements import watch_statements
@@ -23,6 +26,24 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 TASKS = SqlStatement("SELECT id, campus FROM staff_task WHERE text = :text ORDER BY campus DESC")
 LOCKED = SqlStatement("SELECT id FROM staff_task WHERE id = :id FOR UPDATE")
 EMPTY = Opening(TASKS, {"text": "nothing like it"})
+TASK = table_of(StaffTaskRow)
+BY_CORE = SqlStatement(select(TASK).where(TASK.c.text == bindparam("text")).order_by(TASK.c.campus))
+SEEN_BY_CORE = Opening(BY_CORE, {"text": "to do"})
+NOTHING_BY_CORE = Opening(BY_CORE, {"text": "nothing like it"})
+# A value of each type that a column has.
+VALUES = Opening(
+    SqlStatement(
+        select(
+            literal(7).label("id"),
+            cast(literal('{"a": ["签", null]}'), JSONB).label("json"),
+            cast(literal("2026-11-02T09:00:00Z"), TIMESTAMP(timezone=True)).label("at"),
+            cast(literal("00ff"), BYTEA).label("bytes"),
+            cast(literal("{a,b}"), ARRAY(Text)).label("words"),
+            cast(null(), Text).label("nothing"),
+        )
+    ),
+    {},
+)
 SEEN = Opening(TASKS, {"text": "to do"})
 
 
@@ -109,6 +130,39 @@ async def test_rows_of_the_opening_are_not_used_after_something_else(store: Data
         assert await tx.connection.execute(SEEN.statement, SEEN.values) == []
     async with store.transaction(EVERYTHING, Opening(TASKS, {"text": "done"})) as tx:
         assert await tx.connection.execute(TASKS, {"text": "to do"}) == []
+
+
+@pytest.mark.parametrize("is_opening", [True, False])
+async def test_several_reads_are_one_statement_and_keep_the_types_of_their_values(
+    store: Database, is_opening: bool
+) -> None:
+    await add_tasks(store, "hefei", "wuhu")
+    many = Opening(SEEN_BY_CORE.statement, SEEN_BY_CORE.values, also=[NOTHING_BY_CORE, VALUES])
+    async with store.transaction(EVERYTHING) as tx:
+        alone = [await tx.connection.execute(read.statement, read.values) for read in many.reads]
+    assert [len(rows) for rows in alone] == [2, 0, 1]
+    async with store.transaction(EVERYTHING, many if is_opening else None) as tx:
+        if not is_opening:
+            await tx.connection.read_together(many)
+        statements = list[str]()
+        watch_statements(tx.connection, statements.append)
+        for read, rows in zip(many.reads, alone, strict=True):
+            found = await tx.connection.execute(read.statement, read.values)
+            assert [dict(row) for row in found] == [dict(row) for row in rows]
+            assert [[*row, row[0], row.id] for row in found] == [[*row, row[0], row.id] for row in rows]
+        assert statements == []
+
+
+async def test_what_was_read_together_is_read_again_after_a_write_to_its_table(store: Database) -> None:
+    (task,) = await add_tasks(store, "hefei")
+    later = SqlStatement(TASK.update().where(TASK.c.id == bindparam("task")).values(text="done"))
+    for now in (False, True):
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.connection.read_together(Opening(SEEN_BY_CORE.statement, SEEN_BY_CORE.values, also=[VALUES]))
+            await (tx.connection.write_now if now else tx.connection.write)(later, {"task": task})
+            assert await tx.connection.execute(SEEN_BY_CORE.statement, SEEN_BY_CORE.values) == []
+            assert len(await tx.connection.execute(VALUES.statement, {})) == 1
+            await tx.connection.execute(text("UPDATE staff_task SET text = 'to do'"))
 
 
 async def test_an_opening_locks(store: Database) -> None:
