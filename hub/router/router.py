@@ -125,25 +125,18 @@ class Router:
         return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
 
     async def send_delivery(
-        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
+        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
     ) -> DeliveryState | None:
         """Send a committed attempt. Return its last known state, or None if there is no such attempt.
 
         `fresh`: no process can have claimed the attempt before. `idle_since`: claims older than this have expired (by
-        default, those whose call must have ended). A valid claim of another process is respected. `job`: the id of the
-        queued job, whose starts are counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if
+        default, those whose call must have ended). A valid claim of another process is respected. Raises Unavailable if
         no provider accepts the message now or the one that may have it does not respond; `reconcile` tries again later.
         """
-        async with self._database.transaction(EVERYTHING, opening_to_send(delivery_id, job)) as tx:
-            found = await tx.deliveries_to_send.get(delivery_id, job)
-            if found is None:
-                return None
-            delivery, starts = found
-            if job is not None:
-                await tx.jobs.count_start_after(job, starts)
-            fresh = fresh and not starts
-            if delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
-                return delivery.state
+        async with self._database.transaction(EVERYTHING, opening_to_send(delivery_id)) as tx:
+            delivery = await tx.deliveries_to_send.get(delivery_id)
+            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return delivery.state if delivery else None
             if self.carriers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
                 return delivery.state
             at, touched = tx.planning_now, delivery.state_at

@@ -1,21 +1,19 @@
-"""Run queued jobs, which should be done soon after a commit. PgQueuer distributes them among the workers."""
+"""Run queued jobs, which should be done soon after a commit.
+
+Workers take jobs from one table (`store/kernel/jobs.py`). One statement reports which jobs ended, renews the leases of
+those that run, and takes further ones. It is run after each NOTIFY, whenever a job ends, and every few seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from functools import partial
-from typing import Any
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
-from pgqueuer import AsyncpgPoolDriver, QueueManager
-from pgqueuer.adapters.persistence.queries import Queries
-from pgqueuer.models import Job
 from structlog.contextvars import bound_contextvars
 
 from hub.errors import Unavailable
@@ -33,130 +31,130 @@ from hub.store.kernel.jobs import (
     DELIVER_CODE,
     EVIDENCE,
     ISSUE_MANY,
+    JOB_CHANNEL,
+    MAX_STARTS,
     REMIND_MANY,
     REPLAN,
     REVOKE,
     SEAL_FILES,
+    Job,
+    StartedTooOften,
+    take_jobs,
 )
 from hub.wiring import Hub
+from hub.worker.loops import Listener, check_listener, listening, wait_for_either
 
 log = structlog.get_logger()
 
 
-class _BeatingDriver(AsyncpgPoolDriver):
-    """The queue's driver, which reports each time that it has fetched jobs or found none."""
-
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], beat: Callable[[], None]) -> None:
-        super().__init__(pool)
-        self._beat = beat
-
-    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        rows = await super().fetch(query, *args)
-        self._beat()
-        return rows
-
-
-class _FewerQueries(Queries):
-    """The queue's statements, fewer than PgQueuer's own. All our jobs are due at once, and before it sleeps, the queue
-    checks whether one is waiting."""
-
-    def __init__(self, driver: AsyncpgPoolDriver) -> None:
-        super().__init__(driver)
-        self._has_taken_all = False
-
-    async def dequeue(self, batch_size: int, *args: Any, **values: Any) -> list[Job]:
-        """Take jobs. The queue asks again after each batch. After a batch that was not full, no job is left."""
-        if self._has_taken_all:
-            self._has_taken_all = False
-            return []
-        jobs = await super().dequeue(batch_size, *args, **values)
-        self._has_taken_all = 0 < len(jobs) < batch_size
-        return jobs
-
-    async def eligible_queued_work(self, entrypoints: list[Any]) -> int:
-        """Return 0, because the queue asks `queued_work` next, which knows the number."""
-        return 0
-
-    async def next_deferred_eta(self, entrypoints: list[Any]) -> None:
-        """Return None: no job is deferred."""
+Handler = Callable[[Job], Awaitable[None]]
+# How many jobs of a kind one worker runs at a time, if not one.
+_MAX_RUNNING: Final = {COMPLETE: 4, DELIVER: 8, DELIVER_CODE: 16, ALERT: 2, REVOKE: 2, EVIDENCE: 2}
 
 
 class JobQueue:
     """The runner of jobs of all kinds.
 
-    `heartbeat`: another worker picks up a job that has had no heartbeat for this time. `rest`: how long the queue
-    sleeps before it looks for such jobs. `beat`: called each time it has looked, with `rest` in seconds.
+    `lease`: another worker takes a job whose worker has not reported for this time. `rest`: how long the queue sleeps
+    before it looks for such jobs. `beat`: called each time it has looked, with `rest` in seconds.
     """
 
-    def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta, beat: Callable[[float], None]) -> None:
+    def __init__(self, hub: Hub, lease: timedelta, rest: timedelta, beat: Callable[[float], None]) -> None:
         self._beat = beat
         self._hub = hub
         self._services = hub.services
-        self._heartbeat = heartbeat
-        self._rest = rest
+        self._lease = lease
+        self._rest = rest.total_seconds()
+        self._woken = asyncio.Event()
+        self._running: dict[Job, asyncio.Task[None]] = {}
+        # Jobs that ended and are not reported yet, and whether they succeeded.
+        self._ended: dict[int, bool] = {}
+        self._handlers: dict[str, Handler] = {
+            COMPLETE: self._finalise,
+            DELIVER: self._deliver,
+            DELIVER_CODE: self._deliver,
+            ALERT: self._one(alert_staff, "alert"),
+            REVOKE: self._one(revoke_certificates, "key"),
+            EVIDENCE: self._make_package,
+            SEAL_FILES: self._many(SEAL_FILES, "job", self._seal_files),
+            REMIND_MANY: self._many(REMIND_MANY, "act", self._remind_many),
+            ISSUE_MANY: self._many(ISSUE_MANY, "act", self._issue_many),
+            BULK_ACT: self._many(BULK_ACT, "act", self._bulk_act),
+            REPLAN: self._replan,
+        }
 
     async def run_jobs(self, stop: asyncio.Event) -> None:
-        async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6, reset=_keep_as_it_is) as pool:
-            driver = _BeatingDriver(pool, partial(self._beat, self._rest.total_seconds()))
-            # The queue alone: `PgQueuer` also looks each second for schedules, of which there are none.
-            queue = QueueManager(_FewerQueries(driver))
-            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
-            queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
-            queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
-            queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
-            queue.entrypoint(EVIDENCE, on_failure="hold", concurrency_limit=2)(self._make_package)
-            for name, what, work in (
-                (SEAL_FILES, "job", self._seal_files),
-                (REMIND_MANY, "act", self._remind_many),
-                (ISSUE_MANY, "act", self._issue_many),
-                (BULK_ACT, "act", self._bulk_act),
-            ):
-                queue.entrypoint(name, on_failure="hold", concurrency_limit=1)(self._many(name, what, work))
-            queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
-            queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
-            ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
-            try:
-                await queue.run(heartbeat_timeout=self._heartbeat, dequeue_timeout=self._rest, batch_size=8)
-            finally:
-                ending.cancel()
+        """Run jobs until `stop` is set, then finish those that run. Jobs survive an error of the connection."""
+        async with listening(self._hub.database, JOB_CHANNEL, self._woken) as connection:
+            while not stop.is_set():
+                self._woken.clear()
+                check_listener(connection)
+                free = {kind: _MAX_RUNNING.get(kind, 1) for kind in self._handlers}
+                for job in self._running:
+                    free[job.kind] -= 1
+                await self._take(connection, free)
+                self._beat(self._rest)
+                pause = min(self._rest, self._lease.total_seconds() / 3) if self._running else self._rest
+                await wait_for_either(self._woken, stop, pause)
+            while self._running:
+                await asyncio.wait(self._running.values(), timeout=self._lease.total_seconds() / 3)
+                await self._take(connection, {})
+            await self._take(connection, {})
+
+    async def _take(self, connection: Listener, free: Mapping[str, int]) -> None:
+        """Report the jobs that ended, and start those that were taken."""
+        ended = dict(self._ended)
+        for job in await take_jobs(connection, [job.id for job in self._running], ended, free, self._lease):
+            self._running[job] = asyncio.create_task(self._run(job))
+        for job_id in ended:
+            del self._ended[job_id]
+
+    async def _run(self, job: Job) -> None:
+        is_done = False
+        try:
+            if job.start > MAX_STARTS:
+                raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
+            await self._handlers[job.kind](job)
+            is_done = True
+        except Exception:
+            log.exception("job failed, and is kept", kind=job.kind, job=job.id)
+        finally:
+            del self._running[job]
+            self._ended[job.id] = is_done
+            self._woken.set()
 
     async def _finalise(self, job: Job) -> None:
         from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which some workers never need
 
-        contract = UUID(_payload(job)["contract"])
-        with bound_contextvars(contract=str(contract)):
-            await advance(self._services, contract, int(job.id))
+        with bound_contextvars(contract=job.payload["contract"]):
+            await advance(self._services, UUID(job.payload["contract"]))
 
     async def _make_package(self, job: Job) -> None:
         from hub.lifecycle.evidence.make_package import make_package  # loads the PDF libraries, as above
 
-        await make_package(self._services, UUID(_payload(job)["contract"]), int(job.id))
+        await make_package(self._services, UUID(job.payload["contract"]))
 
-    def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
+    def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Handler:
         """Return the handler of jobs about one row. The verb itself plans what is left to be done."""
 
         async def one(job: Job) -> None:
-            await self._started(job)
-            await work(self._services, UUID(_payload(job)[what]))
+            await work(self._services, UUID(job.payload[what]))
 
         return one
 
     async def _deliver(self, job: Job) -> None:
         """Send a message that follows an act. The first start sends at once; a later start first asks the provider."""
         try:
-            await self._services.messaging.router.send_delivery(
-                UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
-            )
+            await self._services.messaging.router.send_delivery(UUID(job.payload["delivery"]), fresh=job.start == 1)
         except Unavailable as error:
             log.warning("delivery postponed", reason=str(error))  # the periodic task `reconcile` sends it later
 
-    def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Callable[[Job], Awaitable[None]]:
+    def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Handler:
         """Return the handler of jobs about many rows; `what` names the row of the act. While `work` returns that some
         are left, another job continues, so that other jobs have their turn in between."""
 
         async def many(job: Job) -> None:
-            await self._started(job)
-            row = UUID(_payload(job)[what])
+            row = UUID(job.payload[what])
             if await work(row):
                 async with self._hub.database.transaction(EVERYTHING) as tx:
                     await tx.jobs.enqueue(name, {what: str(row)}, f"{name}-{row}-after-{job.id}")
@@ -185,28 +183,9 @@ class JobQueue:
     async def _replan(self, job: Job) -> None:
         """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it
         again."""
-        await self._started(job)
         try:
-            await replan_next(self._services, **_payload(job))
+            await replan_next(self._services, **job.payload)
         except Unavailable:
             async with self._hub.database.transaction(EVERYTHING) as tx:
-                await tx.jobs.forget_starts(int(job.id))
+                await tx.jobs.forget_starts(job.id)
             raise
-
-    async def _started(self, job: Job) -> None:
-        async with self._hub.database.transaction(EVERYTHING) as tx:
-            await tx.jobs.count_start(int(job.id))
-
-
-async def _keep_as_it_is(_: object) -> None:
-    """Reset nothing when the queue gives a connection back, because it changes no setting and leaves no transaction
-    open. asyncpg's own reset would be a round trip after each statement."""
-
-
-def _payload(job: Job) -> dict[str, str]:
-    return dict(json.loads(job.payload or b"{}"))
-
-
-async def _then(event: asyncio.Event, act: Callable[[], None]) -> None:
-    await event.wait()
-    act()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -14,6 +14,7 @@ from hub.errors import Unavailable
 from hub.measures import LOOP_RESTARTS
 from hub.store.transaction import Database
 
+Listener: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -45,9 +46,7 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
 
 
 @asynccontextmanager
-async def listening(
-    database: Database, channel: str, heard: asyncio.Event
-) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def listening(database: Database, channel: str, heard: asyncio.Event) -> AsyncIterator[Listener]:
     """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end."""
     listener = await asyncpg.connect(database.dsn, timeout=10)
     try:
@@ -59,7 +58,7 @@ async def listening(
             await listener.close(timeout=1)
 
 
-def check_listener(listener: asyncpg.Connection[asyncpg.Record]) -> None:
+def check_listener(listener: Listener) -> None:
     """Raise ConnectionError if the listening connection is closed."""
     if listener.is_closed():
         raise ConnectionError("the listening connection is gone")

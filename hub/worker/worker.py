@@ -25,15 +25,15 @@ from hub.worker.periodic_tasks import PeriodicTasks
 class Pace:
     """How often a worker looks for work. `upkeep_every`: seconds between two rounds of the periodic tasks.
 
-    `heartbeat`: a job without a heartbeat for this time is picked up again. It is longer than the event loop may ever
-    block. `queue_rests`: how long the queue waits for a new job before it looks for one whose worker died.
+    `job_lease`: a job whose worker has not reported for this time is taken by another one. It is longer than the event
+    loop may ever block. `queue_rests`: how long the queue waits for a new job before it looks for a free one.
 
     `turn_limit`: seconds after which a loop counts as hung. A turn consists of one provider call and one transaction.
     `round_limit`: the same for periodic tasks, which after an outage wait for the rate limits of providers.
     """
 
     upkeep_every: float = 5.0
-    heartbeat: timedelta = timedelta(seconds=5)
+    job_lease: timedelta = timedelta(seconds=5)
     queue_rests: timedelta = timedelta(seconds=5)
     turn_limit: float = 120.0
     round_limit: float = 1800.0
@@ -49,7 +49,7 @@ class Worker:
         self.watch = LoopWatch()
         self.due_steps = DueStepLoop(hub, partial(self._expect_turn, "remind"))
         self.callbacks = CallbackLoop(hub, pace.upkeep_every, partial(self._expect_turn, "listen_for_callbacks"))
-        self.jobs = JobQueue(hub, pace.heartbeat, pace.queue_rests, partial(self._expect_turn, "run_jobs"))
+        self.jobs = JobQueue(hub, pace.job_lease, pace.queue_rests, partial(self._expect_turn, "run_jobs"))
         self.periodic = PeriodicTasks(hub, pace.upkeep_every, self.callbacks.process_callbacks, self._expect_round)
 
     def _expect_turn(self, loop: str, rest: float) -> None:

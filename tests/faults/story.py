@@ -43,7 +43,7 @@ TICKET = re.compile(r"/s/(\w+)")
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 # By then the files that a signature has superseded go.
 A_DAY_LATER = timedelta(days=1, hours=1)
-PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
+PACE = Pace(upkeep_every=0.25, job_lease=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptR
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import StartedTooOften
 from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_waiting import committed, known, only
 
@@ -27,20 +26,6 @@ async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
         found = await known(hub, delivery)
         assert (found.state, found.failure_kind) == (DeliveryState.REFUSED, Failure.OPTED_OUT.value)
         assert hub.twilio.requests == 0
-
-
-async def test_a_job_whose_process_died_sends_as_if_it_had_called_and_not_for_ever() -> None:
-    async with routed() as hub:
-        send = hub.running.hub.services.messaging.router.send_delivery
-        first, second = await written(hub), await written(hub)
-        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.jobs.count_start(1)  # the process died before it claimed anything
-            assert await tx.deliveries.claim(first.id, tx.planning_now, before=None)
-        assert await send(first.id, fresh=True, job=1) is DeliveryState.SENDING  # another process holds the claim
-        assert await send(second.id, fresh=True, job=1) is DeliveryState.SENT
-        with pytest.raises(StartedTooOften):
-            await send(first.id, fresh=True, job=1)
-        assert hub.twilio.requests == 1
 
 
 async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -> None:

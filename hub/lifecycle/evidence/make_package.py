@@ -54,13 +54,12 @@ class _Begun:
     sm2_chain: tuple[bytes, ...]
 
 
-async def make_package(services: Services, contract_id: UUID, job: int | None = None) -> None:
+async def make_package(services: Services, contract_id: UUID) -> None:
     """Make version 1, unless it exists or the contract has not ended.
 
-    `job`: the id of the job in the queue, whose starts are counted. A failure is not raised: it is noted with the
-    attempt, and the package is tried again. Raises StartedTooOften.
+    A failure is not raised: it is noted with the attempt, and the package is tried again.
     """
-    begun = await _begin(services, contract_id, job)
+    begun = await _begin(services, contract_id)
     if begun is None:
         return
     try:
@@ -74,18 +73,15 @@ async def make_package(services: Services, contract_id: UUID, job: int | None = 
     await _store(services, begun, package)
 
 
-async def _begin(services: Services, contract_id: UUID, job: int | None) -> _Begun | None:
+async def _begin(services: Services, contract_id: UUID) -> _Begun | None:
     authority = services.sealing.authority_name
     async with services.database.transaction(EVERYTHING, opening_of_package(contract_id, authority)) as tx:
         tries = await tx.packages.get_tries(contract_id)
-        facts = None if tries is None else await _read_facts(tx, contract_id)
-        has_package = facts is not None and await tx.packages.newest(contract_id) is not None
-        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(authority))
-        if job is not None:
-            await tx.jobs.count_start(job)
-        if tries is None or facts is None:
+        if tries is None:
             return None
-        if has_package or not facts.case.contract.state.final:
+        facts, newest = await _read_facts(tx, contract_id), await tx.packages.newest(contract_id)
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(authority))
+        if newest is not None or not facts.case.contract.state.final:
             await tx.packages.done(contract_id)
             return None
         await tx.packages.put_off(contract_id, next_try(tx.now, tries))

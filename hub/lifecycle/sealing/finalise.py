@@ -27,29 +27,24 @@ from hub.model.sealing.finalise import SEALING, FinaliseStep
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
-from hub.store.kernel.jobs import StartedTooOften
 
 log = structlog.get_logger()
 
 
-async def advance(services: Services, contract_id: UUID, job: int | None = None) -> ContractState:
+async def advance(services: Services, contract_id: UUID) -> ContractState:
     """Do the hub's steps for this contract until a signer has to act or a service is unavailable. Return its state.
 
-    `job`: the id of the job in the queue, whose starts are counted. No error of a step is raised, expected or not:
-    the contract shows as stuck, staff are told, and it is tried again later. Raises StartedTooOften.
+    No error of a step is raised, expected or not: the contract shows as stuck, staff are told, and it is tried again
+    later.
     """
     begun: Work | None = None
     try:
         async with services.database.transaction(EVERYTHING, opening_lock(contract_id)) as tx:
             case = await tx.cases.lock(contract_id)
-            if job is not None:
-                await tx.jobs.count_start(job)
             work = await choose_work(services, tx, case)
         while work.step is not FinaliseStep.WAIT:
             begun = work
             work = await STEPS[work.step](services, work)
-    except StartedTooOften:
-        raise
     except QiandaError as error:
         return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:

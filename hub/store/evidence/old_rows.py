@@ -51,7 +51,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "calls": OldRows("callback", "due_at IS NULL AND received_at < :before"),
     "inbound": OldRows("inbound_message", "received_at < :before"),
     "periods": OldRows("budget", "begins_at < :before"),
-    # PgQueuer's log and statistics of jobs, which the hub does not read; the log includes traces of errors.
+    # The log and statistics that PgQueuer wrote in earlier versions; the log includes traces of errors.
     "job-log": OldRows("pgqueuer_log", "created < :before"),
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),

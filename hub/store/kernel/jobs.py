@@ -1,12 +1,17 @@
-"""Enqueue PgQueuer jobs: work to do soon after a commit, enqueued in the transaction that causes it."""
+"""The queue of jobs: work to do soon after a commit, enqueued in the transaction that causes it.
+
+The tables are those of PgQueuer, which ran the jobs before; its workers may still run while this version begins.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+import asyncpg
 
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
@@ -22,7 +27,8 @@ REPLAN = "replan"
 REVOKE = "revoke"
 EVIDENCE = "evidence"
 SEAL_FILES = "seal-files"
-# Priorities: first codes, for which somebody is waiting; then other answers to an act; then the rest.
+# The kinds of jobs. A worker has places for each kind, so that codes, for which somebody is waiting, wait for no other
+# jobs. The priorities are for workers of the version before.
 LANES = {
     DELIVER_CODE: 20,
     DELIVER: 10,
@@ -37,16 +43,26 @@ LANES = {
     REPLAN: 0,
 }
 
-# "skip": a repeated dedupe key must not abort the transaction.
-_ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
-_AGAIN = QueryQueueBuilder().build_requeue_jobs_query()
-_PARKED = SqlStatement("""
-SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
-WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) < :most_starts
-""")
-_COUNT_START = SqlStatement("""
-INSERT INTO job_start (job, starts) VALUES (:job, 1)
-ON CONFLICT (job) DO UPDATE SET starts = job_start.starts + 1 RETURNING starts
+# The channel of the NOTIFY that each new job sends.
+JOB_CHANNEL: Final = "ch_pgqueuer"
+# Seconds for a worker's report.
+TAKE_TIMEOUT: Final = 10.0
+# A repeated dedupe key must not abort the transaction.
+_ENQUEUE = SqlStatement(
+    """
+INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
+SELECT given.*, 'queued' FROM unnest(
+  CAST(:priorities AS integer[]), CAST(:kinds AS text[]), CAST(:payloads AS bytea[]), CAST(:keys AS text[])
+) AS given
+ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'picked'::pgqueuer_status])
+  AND dedupe_key IS NOT NULL DO NOTHING
+""",
+    takes_arrays=True,
+)
+_TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
+_TAKE_UP_AGAIN = SqlStatement("""
+UPDATE pgqueuer SET status = 'queued' WHERE entrypoint = :kind AND status = 'failed'
+  AND NOT EXISTS (SELECT FROM job_start WHERE job = pgqueuer.id AND starts >= :most_starts)
 """)
 _FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
 
@@ -54,42 +70,50 @@ _FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
 MAX_STARTS = 3
 
 
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A job that a worker has taken. `payload`: ids of rows. `start`: how often it was taken, this time included."""
+
+    id: int
+    kind: str
+    payload: Mapping[str, str]
+    start: int
+
+
 class StartedTooOften(RuntimeError):
     """A job was started MAX_STARTS times without ending: it probably crashes its process."""
 
 
+async def take_jobs(
+    connection: asyncpg.Connection[asyncpg.Record],
+    running: Collection[int],
+    ended: Mapping[int, bool],
+    free: Mapping[str, int],
+    lease: timedelta,
+) -> list[Job]:
+    """Take jobs, at most `free` of each kind, and count their starts. One statement, which is committed at once.
+
+    It also removes the jobs in `ended`, or parks those that failed (False), and renews the leases of those in
+    `running`. A job whose lease was not renewed for `lease` is free for everybody.
+    """
+    done, failed = ([job for job, is_done in ended.items() if is_done is which] for which in (True, False))
+    values = (done, failed, [*running, *ended], list(free), list(free.values()), lease)
+    rows = await connection.fetch(_TAKE, *values, timeout=TAKE_TIMEOUT)
+    return [Job(row["job_id"], row["kind"], json.loads(row["body"] or b"{}"), row["start"]) for row in rows]
+
+
 class Jobs(Repository):
-    async def enqueue(self, entrypoint: str, payload: dict[str, Any], dedupe_key: str) -> bool:
-        """Add a job in this transaction. Return False if a job with this key is already waiting.
-
-        The job is written by the transaction's own connection: by another one, it would survive a rollback.
-        """
-        body = json.dumps(payload).encode()
-        values = ([LANES[entrypoint]], [entrypoint], [body], [timedelta(0)], [dedupe_key], ["{}"])
-        return bool(await self._connection.write_text_now(_ENQUEUE, *values))
-
-    async def count_start(self, job: int) -> int:
-        """Count a start of this job. Return the number of starts so far. Raises StartedTooOften.
-
-        PgQueuer does not count the starts of a job whose process died, and would start such a job forever.
-        """
-        starts = int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
-        if starts > MAX_STARTS:
-            raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
-        return starts
-
-    async def count_start_after(self, job: int, starts: int) -> None:
-        """Count a start of this job as `count_start` does, when so many were read before. Raises StartedTooOften."""
-        if starts >= MAX_STARTS:
-            raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
-        await self._connection.write(_COUNT_START, {"job": job})
+    async def enqueue(self, kind: str, payload: dict[str, Any], dedupe_key: str) -> None:
+        """Add a job in this transaction, unless one with this key is waiting or running."""
+        values = {"priorities": [LANES[kind]], "kinds": [kind]}
+        await self._connection.write(
+            _ENQUEUE, values | {"payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
+        )
 
     async def forget_starts(self, job: int) -> None:
         """Forget the starts of this job, so that they do not count against it."""
         await self._connection.execute(_FORGET_STARTS, {"job": job})
 
-    async def take_up_again(self, entrypoint: str) -> None:
-        """Start failed jobs again, except those that were started MAX_STARTS times. PgQueuer only parks failed jobs."""
-        values = {"entrypoint": entrypoint, "most_starts": MAX_STARTS}
-        if parked := list(await self._connection.scalars(_PARKED, values)):
-            await self._connection.fetch(_AGAIN, parked)
+    async def take_up_again(self, kind: str) -> None:
+        """Start failed jobs again, which are only parked, except those that were started MAX_STARTS times."""
+        await self._connection.execute(_TAKE_UP_AGAIN, {"kind": kind, "most_starts": MAX_STARTS})

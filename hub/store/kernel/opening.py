@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-
-import asyncpg
 
 from hub.store.kernel.statement import SqlStatement, move_places
 
@@ -58,11 +56,11 @@ class Opening:
         parts = [(read.statement.sql, len(given)) for read, given in zip(self.reads, arguments, strict=True)]
         return _select_each(tuple(parts)), [value for given in arguments for value in given]
 
-    def split(self, row: asyncpg.Record) -> Iterator[tuple[Opening, list[KeptRow]]]:
+    def split(self, row: Iterable[Any]) -> Iterator[tuple[Opening, list[KeptRow]]]:
         """Return the rows of each read, from the one row of the statement that `make` returns for several."""
-        for number, read in enumerate(self.reads):
+        for read, rows in zip(self.reads, row, strict=False):  # the columns of `_ENTER` may follow
             places = {name: place for place, name in enumerate(read.statement.columns)}
-            yield read, [KeptRow(places, values) for values in row[f"read_{number}"]]
+            yield read, [KeptRow(places, values) for values in rows]
 
 
 class KeptRow:

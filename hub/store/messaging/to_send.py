@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from hub.model.messaging.delivery import Delivery
 from hub.store.kernel.connection import Connection
@@ -13,29 +12,17 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.deliveries import DELIVERY, Deliveries
 from hub.store.signing.links import JOINED_LINK, LINK, Links
-from hub.store.tables.columns import table_of
-from hub.store.tables.server import JobStartRow
 
-START = table_of(JobStartRow)
-_STARTS = select(START.c.starts).where(START.c.job == bindparam("job", type_=BigInteger())).scalar_subquery()
 _GET = SqlStatement(
-    select(
-        DELIVERY,
-        *JOINED_LINK,
-        func.coalesce(_STARTS, 0).label("starts"),
-    )
+    select(DELIVERY, *JOINED_LINK)
     .outerjoin(LINK, LINK.c.id == DELIVERY.c.link)
     .where(DELIVERY.c.id == bindparam("delivery"))
 )
 
 
-def opening_to_send(delivery: UUID, job: int | None) -> Opening:
+def opening_to_send(delivery: UUID) -> Opening:
     """Return what `DeliveriesToSend.get` reads."""
-    return Opening(_GET, _values(delivery, job))
-
-
-def _values(delivery: UUID, job: int | None) -> dict[str, Any]:
-    return {"delivery": delivery, "job": job}
+    return Opening(_GET, {"delivery": delivery})
 
 
 class DeliveriesToSend:
@@ -44,13 +31,10 @@ class DeliveriesToSend:
         self._deliveries = deliveries
         self._links = links
 
-    async def get(self, delivery: UUID, job: int | None) -> tuple[Delivery, int] | None:
-        """Return an attempt, and how often this job was started before. Return None if there is no such attempt.
-
-        Its link is read too: `Links.get` returns it without another statement.
-        """
-        row = (await self._connection.execute(_GET, _values(delivery, job))).first()
+    async def get(self, delivery: UUID) -> Delivery | None:
+        """Return an attempt. Its link is read too: `Links.get` returns it without another statement."""
+        row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
         if row is None:
             return None
         self._links.know(row)
-        return self._deliveries.read_delivery(row), row["starts"]
+        return self._deliveries.read_delivery(row)

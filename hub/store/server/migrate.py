@@ -1,7 +1,6 @@
 """Bring a database to the current schema, as the role `owner`.
 
-Alembic creates our own tables, and PgQueuer those of the queue, because its statements do not run inside an Alembic
-transaction. Alembic is slow to load and rarely needed, so it is imported where it is used.
+Alembic is slow to load and rarely needed, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -54,15 +53,11 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS, tries: int = LOCK_TRIES) ->
     A second run changes nothing, and concurrent runs wait for each other. Raises DatabaseUnavailable for a schema that
     this version does not know, and where a table stays in use; the migrations before that one are done then.
     """
-    from pgqueuer.queries import Queries
-
     guard = await asyncpg.connect(dsn)
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
         await _check_known(guard, scripts)
         await _upgrade(dsn, scripts, tries)
-        if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
-            await Queries.from_asyncpg_connection(guard).install()
         await guard.execute(grants.statements())
         await guard.execute(_DECLARE, compatible_from(await asyncio.to_thread(_chain, scripts)))
     finally:

@@ -90,7 +90,7 @@ class RowCountRow(SQLModel, table=True):
 
 
 class JobStartRow(SQLModel, table=True):
-    """How often a job was started. PgQueuer does not count a job whose process died."""
+    """How often a job was started: it may end its process each time."""
 
     __tablename__ = "job_start"
     job: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -122,13 +122,6 @@ async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreada
             dict((await tx.contracts.get(bad.id)).data)
 
 
-async def test_the_same_job_twice_is_one_and_aborts_nothing(store: Database) -> None:
-    async with store.transaction(EVERYTHING) as tx:
-        assert await tx.jobs.enqueue("deliver", {"delivery": "x"}, "same")
-        assert not await tx.jobs.enqueue("deliver", {"delivery": "x"}, "same")
-        assert await tx.jobs.enqueue("deliver", {"delivery": "y"}, "other")
-
-
 async def test_whoever_writes_second_with_old_knowledge_is_refused(store: Database) -> None:
     contract = await a_draft(store)
     async with store.transaction(EVERYTHING) as tx:

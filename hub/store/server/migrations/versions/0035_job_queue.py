@@ -1,0 +1,84 @@
+"""The queue of jobs by statements of our own: one function reports, renews and takes jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+from hub.store.server.migrations.rooms import run_files
+
+revision = "0035"
+down_revision = "0034"
+branch_labels = None
+depends_on = None
+expands_only = True
+
+# A worker of the version before still runs PgQueuer on the same tables while this version begins, so they keep their
+# names, their columns and the channel.
+_NOTIFY = """
+CREATE OR REPLACE FUNCTION fn_pgqueuer_changed() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_notify('ch_pgqueuer', json_build_object(
+    'channel', 'ch_pgqueuer', 'operation', lower(TG_OP), 'sent_at', now(), 'table', TG_TABLE_NAME,
+    'type', 'table_changed_event'
+  )::text);
+  RETURN NULL;
+END
+$$
+"""
+# Only new jobs wake a worker: each report would wake all others.
+_TRIGGER = """
+CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT ON pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION fn_pgqueuer_changed()
+"""
+# `ended`, `failed` and `running`: the caller's jobs. `free`: how many further jobs it takes of each kind.
+_TAKE_JOBS = """
+CREATE FUNCTION take_jobs(
+  ended bigint[], failed bigint[], running bigint[], kinds text[], free integer[], lease interval
+)
+RETURNS TABLE (job_id bigint, kind text, body bytea, start integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  IF ended <> '{}' THEN
+    DELETE FROM pgqueuer WHERE id = ANY (ended);
+    DELETE FROM job_start WHERE job = ANY (ended);
+  END IF;
+  IF failed <> '{}' THEN
+    UPDATE pgqueuer SET status = 'failed', updated = clock_timestamp() WHERE id = ANY (failed);
+  END IF;
+  IF running <> '{}' THEN
+    UPDATE pgqueuer SET heartbeat = clock_timestamp() WHERE id = ANY (running) AND status = 'picked';
+  END IF;
+  UPDATE pgqueuer SET status = 'queued', slot = NULL WHERE status = 'picked' AND heartbeat < clock_timestamp() - lease;
+  RETURN QUERY WITH free_lane AS (
+    SELECT lane.entrypoint, lane.places FROM unnest(kinds, free) AS lane (entrypoint, places) WHERE lane.places > 0
+  ), next AS (
+    SELECT waiting.id FROM free_lane, LATERAL (
+      SELECT job.id FROM pgqueuer AS job
+      WHERE job.entrypoint = free_lane.entrypoint AND job.status = 'queued' AND job.id <> ALL (running)
+      ORDER BY job.priority DESC, job.id LIMIT free_lane.places FOR UPDATE SKIP LOCKED
+    ) AS waiting
+  ), taken AS (
+    UPDATE pgqueuer AS job SET status = 'picked', updated = clock_timestamp(), heartbeat = clock_timestamp()
+    FROM next WHERE job.id = next.id RETURNING job.id, job.entrypoint, job.payload
+  ), counted AS (
+    INSERT INTO job_start AS known (job, starts) SELECT taken.id, 1 FROM taken
+    ON CONFLICT (job) DO UPDATE SET starts = known.starts + 1 RETURNING known.job, known.starts
+  )
+  SELECT taken.id, taken.entrypoint, taken.payload, counted.starts FROM taken JOIN counted ON counted.job = taken.id;
+END
+$$
+"""
+_UNUSED_INDEXES = ("pgqueuer_priority_id_id1_idx", "pgqueuer_updated_id_id1_idx", "pgqueuer_queue_manager_id_idx")
+
+
+def upgrade() -> None:
+    if not op.get_bind().exec_driver_sql("SELECT to_regclass('pgqueuer')").scalar():
+        run_files(Path(__file__).parent / "job_queue")
+    op.execute(f"DROP INDEX IF EXISTS {', '.join(_UNUSED_INDEXES)}")
+    op.execute(_NOTIFY)
+    op.execute("DROP TRIGGER IF EXISTS tg_pgqueuer_changed ON pgqueuer")
+    op.execute(_TRIGGER)
+    op.execute(_TAKE_JOBS)

@@ -1,0 +1,120 @@
+"""Jobs are taken once, come back when their worker is gone, and are counted each time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.jobs import ALERT, DELIVER, JOB_CHANNEL, REPLAN, Job, take_jobs
+from hub.store.kernel.keys import Keys
+from hub.store.transaction import Database
+from tests.database import fresh_database
+from tests.running import until
+
+NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
+FREE = {DELIVER: 2, ALERT: 1}
+LONG = timedelta(hours=1)
+
+
+class Queue:
+    """A database with a queue, and the connections of two workers."""
+
+    def __init__(self, store: Database, one: asyncpg.Connection, other: asyncpg.Connection) -> None:
+        self.store, self.one, self.other = store, one, other
+
+    async def add(self, kind: str, *names: str) -> None:
+        async with self.store.transaction(EVERYTHING) as tx:
+            for name in names:
+                await tx.jobs.enqueue(kind, {"name": name}, f"{kind}-{name}")
+
+    async def statuses(self) -> list[str]:
+        return [row["status"] for row in await self.one.fetch("SELECT status FROM pgqueuer ORDER BY id")]
+
+    async def lose(self) -> None:
+        """Let everybody's leases end."""
+        await self.one.execute("UPDATE pgqueuer SET heartbeat = heartbeat - interval '2 hours'")
+
+
+def named(jobs: list[Job]) -> list[tuple[str, int]]:
+    return sorted((job.payload["name"], job.start) for job in jobs)
+
+
+@pytest.fixture
+async def queue() -> AsyncIterator[Queue]:
+    async with fresh_database() as dsns, AsyncExitStack() as stack:
+        store = Database(dsns.app, Keys.derived_from(bytes(32)), lambda: NOW)
+        stack.push_async_callback(store.close)
+        connections = [await asyncpg.connect(dsns.app) for _ in range(2)]
+        for connection in connections:
+            stack.push_async_callback(connection.close)
+        yield Queue(store, *connections)
+
+
+async def test_the_same_job_twice_is_one_and_aborts_nothing(queue: Queue) -> None:
+    await queue.add(DELIVER, "same", "same", "other")
+    assert named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)) == [("other", 1), ("same", 1)]
+    await queue.add(DELIVER, "same")
+    assert await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG) == []
+
+
+async def test_each_kind_has_its_own_places_and_no_job_is_taken_twice(queue: Queue) -> None:
+    await queue.add(DELIVER, "a", "b", "c")
+    await queue.add(ALERT, "d", "e")
+    await queue.add(REPLAN, "f")
+    assert named(await take_jobs(queue.one, (), {}, FREE, LONG)) == [("a", 1), ("b", 1), ("d", 1)]
+    assert named(await take_jobs(queue.other, (), {}, {**FREE, ALERT: 0}, LONG)) == [("c", 1)]
+    assert named(await take_jobs(queue.other, (), {}, FREE, LONG)) == [("e", 1)]
+
+
+async def test_an_ended_job_is_gone_with_its_starts_and_a_failed_one_is_parked(queue: Queue) -> None:
+    await queue.add(DELIVER, "a", "b")
+    first, second = await take_jobs(queue.one, (), {}, FREE, LONG)
+    assert await take_jobs(queue.one, (), {first.id: True, second.id: False}, FREE, LONG) == []
+    assert await queue.statuses() == ["failed"]
+    assert await queue.one.fetchval("SELECT array_agg(job) FROM job_start") == [second.id]
+    await queue.lose()
+    assert await take_jobs(queue.one, (), {}, FREE, LONG) == []
+
+
+async def test_a_job_whose_worker_does_not_report_is_taken_by_another_and_counted(queue: Queue) -> None:
+    await queue.add(DELIVER, "a", "b")
+    taken = {job.payload["name"]: job.id for job in await take_jobs(queue.one, (), {}, FREE, LONG)}
+    await queue.lose()
+    assert await take_jobs(queue.one, [taken["a"]], {}, {}, LONG) == []
+    assert named(await take_jobs(queue.other, (), {}, FREE, LONG)) == [("b", 2)]
+    await queue.lose()
+    assert await take_jobs(queue.other, (), {}, {}, LONG) == []
+    assert await queue.statuses() == ["queued", "queued"]
+    # What a worker still runs, or has just ended, it does not take again.
+    assert await take_jobs(queue.one, [taken["a"]], {taken["b"]: True}, FREE, LONG) == []
+    assert await queue.statuses() == ["queued"]
+
+
+async def test_a_new_job_wakes_the_workers_and_a_report_does_not(queue: Queue) -> None:
+    heard: list[object] = []
+    await queue.other.add_listener(JOB_CHANNEL, lambda *parts: heard.append(parts[-1]))
+    await queue.add(DELIVER, "a", "b")
+    (first, _) = await take_jobs(queue.one, (), {}, FREE, LONG)
+    await take_jobs(queue.one, (), {first.id: True}, FREE, LONG)
+    await queue.one.execute(f"NOTIFY {JOB_CHANNEL}, 'the end'")
+
+    async def all_were_heard() -> bool:
+        return "the end" in heard
+
+    await until(all_were_heard)
+    assert len(heard) == 2
+
+
+async def test_failed_jobs_are_taken_up_again_unless_they_end_their_process(queue: Queue) -> None:
+    await queue.add(DELIVER, "a", "b")
+    jobs = await take_jobs(queue.one, (), {}, FREE, LONG)
+    await take_jobs(queue.one, (), dict.fromkeys([job.id for job in jobs], False), {}, LONG)
+    await queue.one.execute("UPDATE job_start SET starts = 3 WHERE job = $1", jobs[0].id)
+    async with queue.store.transaction(EVERYTHING) as tx:
+        await tx.jobs.take_up_again(DELIVER)
+    assert sorted(await queue.statuses()) == ["failed", "queued"]
