@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -59,6 +60,11 @@ class Transaction(Repositories):
     def __init__(self, database: Database, connection: Connection, scope: Scope, planning_offset: timedelta) -> None:
         super().__init__(connection, database.cipher, database.keys, scope, database.clock())
         self.planning_now = self.now + planning_offset
+
+    async def read_together(self, reads: Sequence[Opening]) -> None:
+        """Run these reads as one statement. The rows of each are kept until the transaction runs it."""
+        first, *others = reads
+        await self.connection.read_together(replace(first, also=others))
 
     @asynccontextmanager
     async def all_campuses(self) -> AsyncIterator[None]:

@@ -23,6 +23,9 @@ from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.store.sealing.seals import opening_of_contract_seals
+from hub.store.signing.issued_certificates import opening_of_revoked
+from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 
 
@@ -81,12 +84,18 @@ async def choose_work(
     `revoked`: the revocations of the built-in authority, if this transaction has read them. `requests`: the embedded
     and unfinished requests of the contract, oldest first, if this transaction has changed or read them.
     """
-    contract = case.contract
+    contract, needs_seal = case.contract, _needs_seal(case)
+    if requests is None and contract.state is ContractState.COMPLETED:
+        requests = []
+    reads = [opening_of_contract_seals(contract.campus)] if needs_seal else []
+    reads += [opening_of_requests(contract.id)] if requests is None else []
+    reads += [opening_of_revoked(services.sealing.authority_name)] if revoked is None else []
+    if reads:
+        await tx.read_together(reads)
     if requests is None:
-        is_completed = contract.state is ContractState.COMPLETED
-        requests = [] if is_completed else await tx.signatures.of_contract(contract.id)
+        requests = await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
-    seal = await choose_contract_seal(services, tx, contract) if _needs_seal(case) else None
+    seal = await choose_contract_seal(services, tx, contract) if needs_seal else None
     certificate = present_chain(services.sealing, seal)[0] if seal else b""
     step, request = choose_step(
         contract.state,

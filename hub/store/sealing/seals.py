@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select, text
+from sqlalchemy import column as named
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import SealNotFound
@@ -19,6 +20,7 @@ from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
 from hub.model.sealing.seal_grant import CandidateGrant, ContractSeals, Grantee, GranteeKind, SealGrant
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
 from hub.store.kernel.connection import Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
@@ -50,16 +52,19 @@ FROM (SELECT * FROM seal_grant WHERE {_OF_GRANTEES}) AS own
 LEFT JOIN limited ON limited.id = own.id LEFT JOIN above ON above.id = own.campus ORDER BY own.id"""  # noqa: S608
     ).bindparams(bindparam("grantees", type_=ARRAY(Text)))
 )
-_SEAL_COLUMNS = ", ".join(f"seal.{column.name} AS seal_{column.name}" for column in SEAL.c)
+_OF_BOTH = [f"seal_grant.{column.name}" for column in GRANT.c] + ["above.distance"]
+_OF_BOTH += [f"seal.{column.name} AS seal_{column.name}" for column in SEAL.c]
 _FOR_CONTRACTS = SqlStatement(
-    _ABOVE
-    + f"SELECT seal_grant.*, above.distance, {_SEAL_COLUMNS}"
-    + """
+    text(
+        _ABOVE
+        + f"SELECT {', '.join(_OF_BOTH)}"
+        + """
 FROM seal LEFT JOIN seal_grant ON seal_grant.seal = seal.id AND seal_grant.grantee_kind = 'contracts'
   AND seal_grant.revoked_at IS NULL AND seal.state NOT IN ('made', 'revoked', 'archived', 'rejected')
 LEFT JOIN above ON above.id = seal_grant.campus
 WHERE seal_grant.id IS NOT NULL OR seal.key_place = 'configured' ORDER BY seal_grant.id
 """
+    ).columns(*(named(name.rpartition(" ")[2].rpartition(".")[2]) for name in _OF_BOTH))
 )
 _LOCK_COUNTED = SqlStatement(
     text(
@@ -72,6 +77,11 @@ _COUNT = SqlStatement(
     .where(GRANT.c.id == bindparam("row"), GRANT.c.max_uses.is_not(None))
     .values(used=GRANT.c.used + bindparam("more"))
 )
+
+
+def opening_of_contract_seals(campus: str) -> Opening:
+    """Return what `Seals.get_contract_seals` reads."""
+    return Opening(_FOR_CONTRACTS, {"campus": campus})
 
 
 class Seals(Repository):

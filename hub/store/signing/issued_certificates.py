@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.signing.signature_request import RequestState
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
@@ -54,6 +55,11 @@ class IssuedCertificate:
 
 
 _ADD = insert_row(CERTIFICATE, IssuedCertificate.__dataclass_fields__, passing_over=True)
+
+
+def opening_of_revoked(authority: str) -> Opening:
+    """Return what `Certificates.revoked` reads of all serial numbers."""
+    return Opening(REVOKED, {"authority": authority})
 
 
 class Certificates(Repository):

@@ -98,6 +98,11 @@ def opening_of_request(secret: str, request: UUID) -> Opening:
     return Opening(_GET_WITH_SESSION, {"secret": hash_secret(secret), "request": request}, is_all=True)
 
 
+def opening_of_requests(contract: UUID) -> Opening:
+    """Return what `Signatures.of_contract` reads."""
+    return Opening(REQUESTS, {"contract": contract})
+
+
 class Signatures:
     def __init__(self, connection: Connection, record: Record) -> None:
         self._connection = connection
