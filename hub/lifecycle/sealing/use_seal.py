@@ -15,7 +15,6 @@ from hub.model.sealing.seal_use import (
     DocumentToSeal,
     EndedUse,
     SealAsk,
-    SealRules,
     SealUse,
     UseOutcome,
     begin_uses,
@@ -32,10 +31,8 @@ async def begin_seal_uses(tx: Transaction, asked: SealAsk, documents: Sequence[D
     """
     if not documents:
         return []
-    seal = await tx.seals.hold(asked.seal)
-    candidates = await tx.seals.lock_candidates(asked.seal, asked.grantees, asked.campus)
-    known = await tx.seal_register.get_known([document.use for document in documents])
-    begun = begin_uses(asked, documents, SealRules(seal, candidates), known, tx.now)
+    rules, known = await tx.seal_register.hold(asked, [document.use for document in documents])
+    begun = begin_uses(asked, documents, rules, known, tx.now)
     await tx.seal_register.put([use for use in begun.uses if use.outcome is not UseOutcome.SEALED])
     await tx.seals.count_uses(begun.counted)
     return list(begun.uses)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text, tuple_
 
-from hub.model.sealing.seal_use import EndedUse, SealAsk, SealUse, UseOutcome
+from hub.errors import SealNotFound
+from hub.model.sealing.seal_use import EndedUse, SealAsk, SealRules, SealUse, UseOutcome
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
+from hub.store.sealing.seals import GRANT, SEAL, read_candidate, read_seal
 from hub.store.tables.columns import table_of
 from hub.store.tables.sealing import SealUseRow
 
@@ -41,7 +45,34 @@ _HAS_ATTEMPTS = SqlStatement(
 )
 
 
+_HELD = (("its_seal", SEAL), ("its_grant", GRANT), ("its_use", USE))
+_PARTS = [f'({part})."{column.name}" AS {part}_{column.name}' for part, table in _HELD for column in table.c]
+_HOLD = SqlStatement(
+    f"SELECT {', '.join(_PARTS)}, grant_distance FROM"  # noqa: S608 - columns of ours
+    " lock_seal_for_use(CAST(:seal AS uuid), CAST(:grantees AS text[]), :campus, CAST(:uses AS uuid[]))"
+)
+
+
 class SealRegister(Repository):
+    async def hold(self, asked: SealAsk, uses: Collection[UUID]) -> tuple[SealRules, dict[UUID, SealUse]]:
+        """Return a seal for its use, the grants to whoever asks, and the lines that exist among these ids.
+
+        Changes of the seal, and uses of the grants that have a limit, wait until this transaction ends. The
+        transaction's scope must be all campuses. Raises SealNotFound.
+        """
+        values = {"seal": asked.seal, "grantees": sorted(str(each) for each in asked.grantees)}
+        rows = await self._connection.execute(_HOLD, values | {"campus": asked.campus, "uses": list(uses)})
+        parts: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in _HELD}
+        for row in rows:
+            name, table = next((name, table) for name, table in _HELD if row[f"{name}_id"] is not None)
+            values = {column.name: row[f"{name}_{column.name}"] for column in table.c}
+            parts[name].append(values | {"distance": row["grant_distance"]})
+        if not parts["its_seal"]:
+            raise SealNotFound
+        candidates = tuple(map(read_candidate, sorted(parts["its_grant"], key=itemgetter("id"))))
+        known = {values["id"]: _use(values) for values in parts["its_use"]}
+        return SealRules(read_seal(parts["its_seal"][0]), candidates), known
+
     async def get_known(self, uses: Collection[UUID]) -> dict[UUID, SealUse]:
         """Return the lines that exist among these ids."""
         rows = await self._connection.execute(_KNOWN, {"uses": list(uses)})
@@ -81,5 +112,5 @@ class SealRegister(Repository):
             yield _use(row)
 
 
-def _use(row: Row) -> SealUse:
+def _use(row: Row | Mapping[str, Any]) -> SealUse:
     return SealUse(**{name: row[name] for name in _COLUMNS} | {"outcome": UseOutcome(row["outcome"])})

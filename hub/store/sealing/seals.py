@@ -1,7 +1,7 @@
 """Seals, the applications for them, and the grants to use them.
 
 A transaction that changes a seal or its grants locks the seal first (`lock`). A transaction that uses a seal takes a
-shared lock (`hold`), so that no use begins after the commit of a suspension.
+shared lock (`SealRegister.hold`), so that no use begins after the commit of a suspension.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, Table, Uuid, bindparam, select, text
 from sqlalchemy import column as named
 from sqlalchemy.dialects.postgresql import insert
 
@@ -30,7 +30,7 @@ SEAL: Table = table_of(SealRow)
 REQUEST: Table = table_of(SealRequestRow)
 GRANT: Table = table_of(SealGrantRow)
 _ONE = select(SEAL).where(SEAL.c.id == bindparam("seal"))
-_GET, _LOCK, _HOLD = (SqlStatement(each) for each in (_ONE, _ONE.with_for_update(), _ONE.with_for_update(read=True)))
+_GET, _LOCK = SqlStatement(_ONE), SqlStatement(_ONE.with_for_update())
 _CONFIGURED = SqlStatement(select(SEAL).where(SEAL.c.key_place == KeyPlace.CONFIGURED.value))
 _OVER = [state.value for state in SealState if state.is_over]
 _ABOVE = """WITH RECURSIVE above (id, parent, distance) AS (
@@ -38,20 +38,6 @@ _ABOVE = """WITH RECURSIVE above (id, parent, distance) AS (
   UNION ALL SELECT campus.id, campus.parent, distance + 1 FROM campus JOIN above ON campus.id = above.parent
 )
 """
-# Grants of a seal, those with a limit as they are under their lock. The others, and all but the uses, change only under
-# the lock of the seal.
-_GRANT_COLUMNS = ", ".join(f"own.{column.name}" for column in GRANT.c if column.name != "used")
-_OF_GRANTEES = "seal = :seal AND revoked_at IS NULL AND grantee_kind || ':' || grantee = ANY(:grantees)"
-_CANDIDATES = SqlStatement(
-    text(
-        f"""{_ABOVE}, limited AS MATERIALIZED (
-  SELECT id, used FROM seal_grant WHERE {_OF_GRANTEES} AND max_uses IS NOT NULL ORDER BY id FOR NO KEY UPDATE
-)
-SELECT {_GRANT_COLUMNS}, coalesce(limited.used, own.used) AS used, above.distance
-FROM (SELECT * FROM seal_grant WHERE {_OF_GRANTEES}) AS own
-LEFT JOIN limited ON limited.id = own.id LEFT JOIN above ON above.id = own.campus ORDER BY own.id"""  # noqa: S608
-    ).bindparams(bindparam("grantees", type_=ARRAY(Text)))
-)
 _OF_BOTH = [f"seal_grant.{column.name}" for column in GRANT.c] + ["above.distance"]
 _OF_BOTH += [f"seal.{column.name} AS seal_{column.name}" for column in SEAL.c]
 _FOR_CONTRACTS = SqlStatement(
@@ -101,36 +87,32 @@ class Seals(Repository):
         """Return a seal for a change: uses and other changes wait until this transaction ends. Raises SealNotFound."""
         return await self._one(_LOCK, seal)
 
-    async def hold(self, seal: UUID) -> Seal:
-        """Return a seal for its use: changes wait until this transaction ends. Raises SealNotFound."""
-        return await self._one(_HOLD, seal)
-
     async def _one(self, statement: SqlStatement, seal: UUID) -> Seal:
         row = (await self._connection.execute(statement, {"seal": seal})).first()
         if row is None:
             raise SealNotFound
-        return _seal(row)
+        return read_seal(row)
 
     async def find(self, name: str) -> Seal | None:
         """Return the seal with this name."""
         row = (await self._connection.execute(select(SEAL).where(SEAL.c.name == name))).first()
-        return _seal(row) if row else None
+        return read_seal(row) if row else None
 
     async def get_configured(self) -> Seal | None:
         """Return the configured seal; None before its first use."""
         row = (await self._connection.execute(_CONFIGURED)).first()
-        return _seal(row) if row else None
+        return read_seal(row) if row else None
 
     async def list_all(self) -> list[Seal]:
         """Return the seals within the scope by name, revoked and archived ones last."""
         rows = await self._connection.execute(select(SEAL).order_by(SEAL.c.state.in_(_OVER), SEAL.c.name))
-        return [_seal(row) for row in rows]
+        return [read_seal(row) for row in rows]
 
     async def list_ending(self, before: datetime) -> list[Seal]:
         """Return the seals in use whose certificate expires before this moment, the earliest first."""
         used = SEAL.c.state.in_([SealState.MADE.value, SealState.ACTIVE.value, SealState.SUSPENDED.value])
         statement = select(SEAL).where(used, SEAL.c.ends_at < before).order_by(SEAL.c.ends_at)
-        return [_seal(row) for row in await self._connection.execute(statement)]
+        return [read_seal(row) for row in await self._connection.execute(statement)]
 
     async def save(self, seal: Seal) -> None:
         """Write state, key and certificate of a seal that was read under its lock."""
@@ -176,22 +158,12 @@ class Seals(Repository):
         done = await self._connection.execute(GRANT.update().where(wanted).values(revoked_at=at, revoked_by=by))
         return done.rowcount
 
-    async def lock_candidates(
-        self, seal: UUID, grantees: Collection[Grantee], campus: str
-    ) -> tuple[CandidateGrant, ...]:
-        """Return the grants of a seal to these grantees, with their distance from `campus`. Lock those with a limit.
-
-        The transaction's scope must be all campuses.
-        """
-        values = {"seal": seal, "grantees": sorted(str(grantee) for grantee in grantees), "campus": campus}
-        return tuple(map(_candidate, await self._connection.execute(_CANDIDATES, values)))
-
     async def get_contract_seals(self, campus: str) -> ContractSeals:
         """Return the configured seal, and the grants to CONTRACTS of all seals that can still be used, with these
         seals, judged from `campus`."""
         rows = await self._connection.execute(_FOR_CONTRACTS, {"campus": campus})
-        seals = [_seal({column.name: row[f"seal_{column.name}"] for column in SEAL.c}) for row in rows]
-        candidates = tuple(_candidate(row) for row in rows if row["id"] is not None)
+        seals = [read_seal({column.name: row[f"seal_{column.name}"] for column in SEAL.c}) for row in rows]
+        candidates = tuple(read_candidate(row) for row in rows if row["id"] is not None)
         configured = next((seal for seal in seals if seal.key_place is KeyPlace.CONFIGURED), None)
         return ContractSeals(candidates, {seal.id: seal for seal in seals}, configured)
 
@@ -205,7 +177,7 @@ class Seals(Repository):
             await self._connection.write(_COUNT, {"row": grant, "more": counted[grant]})
 
 
-def _seal(row: Row | Mapping[str, Any]) -> Seal:
+def read_seal(row: Row | Mapping[str, Any]) -> Seal:
     values = {name: row[name] for name in Seal.__dataclass_fields__}
     values |= {"kind": SealKind(row["kind"]), "state": SealState(row["state"]), "chain": tuple(row["chain"])}
     return Seal(**values | {"key_place": KeyPlace(row["key_place"])})
@@ -216,11 +188,11 @@ def _request(row: Row) -> SealRequest:
     return SealRequest(**values)
 
 
-def _grant(row: Row) -> SealGrant:
+def _grant(row: Row | Mapping[str, Any]) -> SealGrant:
     values: dict[str, Any] = {name: row[name] for name in SealGrant.__dataclass_fields__ if name != "grantee"}
     values |= {"templates": tuple(row["templates"])}
     return SealGrant(**values, grantee=Grantee(GranteeKind(row["grantee_kind"]), row["grantee"]))
 
 
-def _candidate(row: Row) -> CandidateGrant:
+def read_candidate(row: Row | Mapping[str, Any]) -> CandidateGrant:
     return CandidateGrant(_grant(row), row["distance"])

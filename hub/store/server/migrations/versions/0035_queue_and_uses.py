@@ -1,4 +1,4 @@
-"""The queue of jobs by statements of our own: one function reports, renews and takes jobs."""
+"""Two functions that do in one statement what took several: the queue of jobs, and the beginning of a seal's uses."""
 
 from __future__ import annotations
 
@@ -71,6 +71,30 @@ BEGIN
 END
 $$
 """
+# The seal, then the grants with a limit: the order in which everybody locks. All is read under the locks.
+_LOCK_SEAL = """
+CREATE FUNCTION lock_seal_for_use(wanted uuid, grantees text[], place text, uses uuid[])
+RETURNS TABLE (its_seal seal, its_grant seal_grant, its_use seal_use, grant_distance integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM FROM seal WHERE id = wanted FOR SHARE;
+  PERFORM FROM seal_grant AS own WHERE own.seal = wanted AND own.revoked_at IS NULL
+    AND own.grantee_kind || ':' || own.grantee = ANY (grantees) AND own.max_uses IS NOT NULL
+    ORDER BY own.id FOR NO KEY UPDATE;
+  RETURN QUERY WITH RECURSIVE above (id, parent, steps) AS (
+    SELECT campus.id, campus.parent, 0 FROM campus WHERE campus.id = place
+    UNION ALL SELECT campus.id, campus.parent, above.steps + 1 FROM campus JOIN above ON campus.id = above.parent
+  )
+  SELECT seal, NULL::seal_grant, NULL::seal_use, NULL::integer FROM seal WHERE seal.id = wanted
+  UNION ALL
+  SELECT NULL, own, NULL, above.steps FROM seal_grant AS own LEFT JOIN above ON above.id = own.campus
+  WHERE own.seal = wanted AND own.revoked_at IS NULL AND own.grantee_kind || ':' || own.grantee = ANY (grantees)
+  UNION ALL
+  SELECT NULL, NULL, line, NULL FROM seal_use AS line WHERE line.id = ANY (uses);
+END
+$$
+"""
 _UNUSED_INDEXES = ("pgqueuer_priority_id_id1_idx", "pgqueuer_updated_id_id1_idx", "pgqueuer_queue_manager_id_idx")
 
 
@@ -82,3 +106,4 @@ def upgrade() -> None:
     op.execute("DROP TRIGGER IF EXISTS tg_pgqueuer_changed ON pgqueuer")
     op.execute(_TRIGGER)
     op.execute(_TAKE_JOBS)
+    op.execute(_LOCK_SEAL)
