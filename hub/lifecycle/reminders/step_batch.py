@@ -40,6 +40,7 @@ from hub.model.reminders.due_step import (
 )
 from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_step
 from hub.model.reminders.schedule import NextStep, local_day
+from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import StaffTask
 from hub.router.failing import show_recovered
 from hub.router.policy import PlacePolicies, get_policies
@@ -291,7 +292,10 @@ class StepBatch:
             for message in self._messages
             for door, link in self._facts[message.dues[0].task.id].links.items()
         }
-        return await draft_messages(self._services, self._tx, [each.outgoing for each in self._messages], links)
+        outgoing = [message.outgoing for message in self._messages]
+        doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
+        links = await self._tx.links.add_missing(doors, self._tx.now, links)
+        return await draft_messages(self._services, self._tx, outgoing, links)
 
     def _note_sent(self, due: Due, draft: Draft) -> None:
         planned = self._planned[due.task.id]

@@ -37,6 +37,7 @@ _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
 _OF_SIGNERS = SqlStatement(select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING))
 _COLUMNS = [column.name for column in LINK.c]
 _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
+_ADD_NEW = insert_many(LINK, _COLUMNS)
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
 # A link with what its page shows of signer, campus and contract.
@@ -133,14 +134,22 @@ class Links:
         `known`: links that the signers already have, if the caller has read them.
         """
         found = dict(known) if known is not None else await self._lasting(wanted)
-        missing = [(signer, door) for signer, door in dict.fromkeys(wanted) if (signer.id, door) not in found]
-        made = [SignLink(uuid4(), each.contract, each.id, each.campus, door, 1, now) for each, door in missing]
-        if made:
-            added = await self._insert(made)
+        if made := _make_missing(wanted, now, found):
+            added = {row["id"] for row in await self._connection.write_now(_ADD, self._arrays(made))}
             found |= {(link.signer, link.door): link for link in made if link.id in added}
             if len(added) < len(made):  # another transaction made one at this moment
-                found |= await self._lasting(missing)
+                found |= await self._lasting(wanted)
         return found
+
+    async def add_missing(
+        self, wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink]
+    ) -> dict[Wanted, SignLink]:
+        """Return these links as `for_doors` does. Those that are not known are added with the next statement: nobody
+        else can make them, because the caller has locked the contracts. An error follows if somebody did."""
+        made = _make_missing(wanted, now, known)
+        if made:
+            await self._connection.write(_ADD_NEW, self._arrays(made))
+        return {**known, **{(link.signer, link.door): link for link in made}}
 
     async def _lasting(self, wanted: Sequence[tuple[Signer, DoorKind]]) -> dict[Wanted, SignLink]:
         rows = await self._connection.execute(_OF_SIGNERS, {"ids": [signer.id for signer, _ in wanted]})
@@ -149,12 +158,12 @@ class Links:
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
         """Add a link. Each desk code is a new link with an expiry."""
         link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now, expires_at)
-        await self._insert([link])
+        await self._connection.write(_ADD_NEW, self._arrays([link]))
         return link
 
-    async def _insert(self, links: Sequence[SignLink]) -> set[UUID]:
+    def _arrays(self, links: Sequence[SignLink]) -> dict[str, list[Any]]:
         rows = [vars(link) | {"ticket_hash": hash_ticket(self._key, self.ticket(link))} for link in links]
-        return {row["id"] for row in await self._connection.write_now(_ADD, arrays_of(_COLUMNS, rows))}
+        return arrays_of(_COLUMNS, rows)
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was
@@ -213,6 +222,14 @@ class Links:
     async def revoke_all(self, signer: UUID, at: datetime) -> None:
         statement = LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None))
         await self._connection.execute(statement.values(revoked_at=at))
+
+
+def _make_missing(
+    wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink]
+) -> list[SignLink]:
+    """Return new links for those of these signers and doors that have none."""
+    missing = [(signer, door) for signer, door in dict.fromkeys(wanted) if (signer.id, door) not in known]
+    return [SignLink(uuid4(), each.contract, each.id, each.campus, door, 1, now) for each, door in missing]
 
 
 def _link(row: Row | Mapping[str, Any]) -> SignLink:
