@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any
 
-from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
-from hub.lifecycle.signing.open_link import begin_visit
+from hub.lifecycle.signing.open_link import Visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
-Found = TypeVar("Found")
-KeyCheck = Callable[[Services, str, UUID | None, ShownKey, Presented | None], Awaitable[Found]]
 
-
-def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
-    """Decorate a check of a key so that its refusals (WrongProof, KeyOfSomebodyElse, KeyRevoked) enter the record.
-
-    The entry is written in a transaction of its own, so the check must have ended its transactions before it raises.
-    """
-
-    async def checked(
-        services: Services, secret: str, contract: UUID | None, shown: ShownKey, presented: Presented | None
-    ) -> Found:
-        try:
-            return await check(services, secret, contract, shown, presented)
-        except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as refusal:
-            await _note_key(services, secret, contract, shown.spki, refusal)
-            raise
-
-    return checked
-
-
-async def _note_key(services: Services, secret: str, contract_id: UUID | None, spki: bytes, refusal: Refused) -> None:
-    async with begin_visit(services.database, secret, contract_id, agent=True) as (tx, visiting):
-        facts = {"reason": refusal.code, "key_sha256": hashlib.sha256(spki).hexdigest()}
-        contract = visiting.contract
-        await tx.record.append(contract.id, contract.campus, "key-refused", visiting.actor, facts)
+async def note_refused(services: Services, visiting: Visit, kind: str, facts: Mapping[str, Any]) -> None:
+    """Append what was refused to the record, after the transaction in which it was refused has ended."""
+    contract = visiting.contract
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.record.append(contract.id, contract.campus, kind, visiting.actor, facts)
 
 
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:

@@ -6,11 +6,11 @@ import hashlib
 
 from hub.errors import CustodyTooLow
 from hub.lifecycle.services import Services
+from hub.lifecycle.signing.audit_refusals import note_refused
 from hub.lifecycle.signing.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.signing.signature_request import Custody
-from hub.model.staff.accounts import EVERYTHING
 
 
 def accepted_custody(services: Services, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
@@ -28,18 +28,11 @@ def check_custody(services: Services, visiting: Visit, proved: str | None) -> No
 async def note_refused_custody(
     services: Services, visiting: Visit, spki: bytes, claimed: str, why: CustodyTooLow
 ) -> None:
-    contract = visiting.contract
-    async with services.database.transaction(EVERYTHING) as tx:
-        await tx.record.append(
-            contract.id,
-            contract.campus,
-            "custody-refused",
-            visiting.actor,
-            {
-                "field": visiting.signer.field,
-                "key_sha256": hashlib.sha256(spki).hexdigest(),
-                "custody_claimed": claimed,
-                "custody": why.held,
-                "accepted": list(why.accepted),
-            },
-        )
+    facts = {
+        "field": visiting.signer.field,
+        "key_sha256": hashlib.sha256(spki).hexdigest(),
+        "custody_claimed": claimed,
+        "custody": why.held,
+        "accepted": list(why.accepted),
+    }
+    await note_refused(services, visiting, "custody-refused", facts)

@@ -29,7 +29,7 @@ from hub.errors import (
 )
 from hub.lifecycle.messaging.quotas import consume_certificate_quota
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.audit_refusals import noting_refused_keys
+from hub.lifecycle.signing.audit_refusals import note_refused
 from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain
 from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held
@@ -109,7 +109,8 @@ async def bring_certificate(
     try:
         accepted = await _accepted(services, visiting, brought.chain)
     except Refused as refusal:
-        await _note_refused(services, visiting, brought.chain[0], refusal)
+        facts = {"reason": refusal.code, "certificate_sha256": hashlib.sha256(brought.chain[0]).hexdigest()}
+        await note_refused(services, visiting, "certificate-refused", facts)
         raise
     proved = Custody.USB_TOKEN if accepted.token_only else choose_custody(shown.custody)
     if proved is Custody.BROWSER:
@@ -135,7 +136,6 @@ class _Proof:
     order: CertificateOrder | None = None
 
 
-@noting_refused_keys
 async def _proved(
     services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented | None
 ) -> _Proof:
@@ -157,6 +157,8 @@ async def _proved(
             refusal = found  # raised after the commit: the challenge is used up although the proof is wrong
     if proof is None:
         assert refusal is not None
+        facts = {"reason": refusal.code, "key_sha256": hashlib.sha256(shown.spki).hexdigest()}
+        await note_refused(services, visiting, "key-refused", facts)
         raise refusal
     return proof
 
@@ -333,13 +335,6 @@ async def _check_revocation(services: Services, visiting: Visit, accepted: Accep
     finally:
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.signatures.end_attempt(attempt, tx.now, failure=failure)
-
-
-async def _note_refused(services: Services, visiting: Visit, certificate: bytes, refusal: Refused) -> None:
-    contract = visiting.contract
-    facts = {"reason": refusal.code, "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
-    async with services.database.transaction(EVERYTHING) as tx:
-        await tx.record.append(contract.id, contract.campus, "certificate-refused", visiting.actor, facts)
 
 
 # ---- the end of a key
