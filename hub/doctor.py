@@ -91,9 +91,9 @@ async def _clock(hub: Hub) -> str:
 
 async def _disk(hub: Hub) -> str:
     found = await asyncio.to_thread(find_space, (hub.settings.data, hub.services.files.folder))
-    if low := [str(each) for each in found if each.is_low]:
-        raise ValueError(f"{'; '.join(low)}: make space before nothing can be signed any more")
-    return "; ".join(map(str, found))
+    if low := ", ".join(str(each) for each in found if each.is_low):
+        raise ValueError(f"little space is left: {low}: make space, or nothing can be signed any more")
+    return f"free: {', '.join(map(str, found))}"
 
 
 async def _fonts(_: Hub) -> str:

@@ -9,6 +9,7 @@ from hub.web.shaped_sentences import ShapedSentences
 PARTS: tuple[str, ...] = (
     "database",
     "clock",
+    "disk",
     "fonts",
     "token",
     "seal certificate",
@@ -31,6 +32,8 @@ SHAPES: tuple[str, ...] = (
     "the schema is not current: run `qianda migrate`",
     "differs from the database's by {seconds}: set up time synchronisation",
     "agrees with the database's",
+    "free: {disks}",
+    "little space is left: {disks}: make space, or nothing can be signed any more",
     "the contract font draws rare characters",
     "the contract font lacks {characters}",
     "the seal key {key} on the token signs in {latency}, its certificate until {day}; {tokens}",
