@@ -59,7 +59,7 @@ async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -
         ballast = fill(small_disk)
 
         (found,) = [each for each in await examine(running.hub) if each.part == "disk"]
-        assert not found.well and f"GB at {small_disk}: make space" in found.words
+        assert not found.well and f"GB ({small_disk}): make space" in found.words
         for _ in range(2):
             await warn_of_low_disks(
                 running.hub.database, [running.hub.settings.data, running.hub.services.files.folder]

@@ -30,7 +30,7 @@ class DiskSpace:
         return self.free < min(_LOW_BYTES, self.total * _LOW_SHARE)
 
     def __str__(self) -> str:
-        return f"{self.free / (1 << 30):,.1f} of {self.total / (1 << 30):,.1f} GB at {self.folder}"
+        return f"{self.free / (1 << 30):,.1f} / {self.total / (1 << 30):,.1f} GB ({self.folder})"
 
 
 def find_space(folders: Iterable[Path | None]) -> list[DiskSpace]:
