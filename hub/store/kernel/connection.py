@@ -227,6 +227,10 @@ def _decode_jsonb(binary: bytes) -> Any:
     return json.loads(binary[1:])
 
 
+# The array types of columns. The driver looks up types of a statement's own columns, but not of those inside rows.
+_ARRAYS = "SELECT NULL::bytea[], NULL::text[], NULL::varchar[], NULL::uuid[], NULL::integer[]"
+
+
 async def open_connection(dsn: str, connect_timeout: float, statement_timeout: float) -> Driver:
     """Open a connection for `SqlStatement`. Both timeouts are in seconds. Raises what asyncpg raises."""
     driver = await asyncpg.connect(
@@ -240,4 +244,5 @@ async def open_connection(dsn: str, connect_timeout: float, statement_timeout: f
     await driver.set_type_codec(
         "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
     )
+    await driver.fetch(_ARRAYS)
     return driver

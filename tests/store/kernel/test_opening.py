@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import ARRAY, TIMESTAMP, Text, bindparam, cast, literal, null, select, text
+from sqlalchemy import ARRAY, TIMESTAMP, Integer, String, Text, Uuid, bindparam, cast, literal, null, select, text
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
@@ -30,6 +30,7 @@ TASK = table_of(StaffTaskRow)
 BY_CORE = SqlStatement(select(TASK).where(TASK.c.text == bindparam("text")).order_by(TASK.c.campus))
 SEEN_BY_CORE = Opening(BY_CORE, {"text": "to do"})
 NOTHING_BY_CORE = Opening(BY_CORE, {"text": "nothing like it"})
+ARRAYS = (BYTEA, Text, String, Uuid, Integer)
 # A value of each type that a column has.
 VALUES = Opening(
     SqlStatement(
@@ -38,7 +39,8 @@ VALUES = Opening(
             cast(literal('{"a": ["签", null]}'), JSONB).label("json"),
             cast(literal("2026-11-02T09:00:00Z"), TIMESTAMP(timezone=True)).label("at"),
             cast(literal("00ff"), BYTEA).label("bytes"),
-            cast(literal("{a,b}"), ARRAY(Text)).label("words"),
+            *(cast(None, ARRAY(kind)).label(f"null_{number}") for number, kind in enumerate(ARRAYS)),
+            *(cast(literal("{}"), ARRAY(kind)).label(f"empty_{number}") for number, kind in enumerate(ARRAYS)),
             cast(null(), Text).label("nothing"),
         )
     ),
@@ -138,8 +140,10 @@ async def test_several_reads_are_one_statement_and_keep_the_types_of_their_value
 ) -> None:
     await add_tasks(store, "hefei", "wuhu")
     many = Opening(SEEN_BY_CORE.statement, SEEN_BY_CORE.values, also=[NOTHING_BY_CORE, VALUES])
-    async with store.transaction(EVERYTHING) as tx:
+    one = Database(store.dsn, store.keys, lambda: NOW)  # its connection gets to know types by these reads
+    async with one.transaction(EVERYTHING) as tx:
         alone = [await tx.connection.execute(read.statement, read.values) for read in many.reads]
+    await one.close()
     assert [len(rows) for rows in alone] == [2, 0, 1]
     async with store.transaction(EVERYTHING, many if is_opening else None) as tx:
         if not is_opening:
