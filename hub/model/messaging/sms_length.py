@@ -9,6 +9,7 @@ _GSM7 = frozenset(
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _GSM7_TWO_UNITS = frozenset("\f^{}\\[~]|€")
+_ALL_GSM7 = _GSM7 | _GSM7_TWO_UNITS
 GSM7, UCS2 = "GSM-7", "UCS-2"
 _ALONE = {GSM7: 160, UCS2: 70}
 # Each segment of a longer text loses some units to the header that numbers the segments.
@@ -26,12 +27,12 @@ class Size:
 
 def measure_text(text: str) -> Size:
     encoding = choose_encoding(text)
-    return Size(encoding, sum(_width(each, encoding) for each in text), len(split_segments(text)))
+    return Size(encoding, _count_units(text, encoding), len(split_segments(text)))
 
 
 def choose_encoding(text: str) -> str:
     """Return the encoding of a text: a single character outside GSM-7 makes the whole text UCS-2."""
-    return GSM7 if all(each in _GSM7 or each in _GSM7_TWO_UNITS for each in text) else UCS2
+    return GSM7 if _ALL_GSM7.issuperset(text) else UCS2
 
 
 def split_segments(text: str) -> list[str]:
@@ -40,11 +41,11 @@ def split_segments(text: str) -> list[str]:
     A character of two units (GSM-7 extension, surrogate pair) is never divided, so a segment may end one unit early.
     """
     encoding = choose_encoding(text)
-    if sum(_width(each, encoding) for each in text) <= _ALONE[encoding]:
+    if _count_units(text, encoding) <= _ALONE[encoding]:
         return [text]
     pieces, begin, used = [], 0, 0
     for place, character in enumerate(text):
-        width = _width(character, encoding)
+        width = _count_units(character, encoding)
         if used + width > _EACH[encoding]:
             pieces.append(text[begin:place])
             begin, used = place, 0
@@ -71,7 +72,7 @@ def shorten_text(text: str, longest: int) -> str:
     return ("".join(kept).rstrip() + dots)[:longest]
 
 
-def _width(character: str, encoding: str) -> int:
+def _count_units(text: str, encoding: str) -> int:
     if encoding == UCS2:
-        return utf16_units(character)
-    return 2 if character in _GSM7_TWO_UNITS else 1
+        return utf16_units(text)
+    return len(text) + sum(map(_GSM7_TWO_UNITS.__contains__, text))
